@@ -1,0 +1,320 @@
+"""The backplane on Redis or Valkey.
+
+Emits travel through python-socketio's own Redis manager, with two of its defects mended here: a failed
+publish raises instead of being dropped, and a lost subscription is noticed by a heartbeat and restored
+within seconds instead of up to a minute.
+
+Keys (all carry one hash tag, so that a cluster keeps them together):
+
+====================================  ========================================================
+``<prefix>:{0}:rooms``                zset: room → number of members
+``<prefix>:{0}:presence:<room>``      hash: socket id → member, as JSON
+``<prefix>:{0}:nodes``                zset: node → its last sign of life, seconds by Redis' clock
+``<prefix>:{0}:members:<node>``       set: "<socket id> <room>" of each membership of that node
+``<prefix>:{0}:history:<room>``       stream: one field `e` an entry
+``<prefix>:{0}:emit``                 pub/sub channel of python-socketio
+====================================  ========================================================
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Sequence
+from typing import Any, Final
+
+import msgspec
+import redis.asyncio
+import socketio
+from redis.asyncio.client import PubSub
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+
+from roomwire.backplane.contract import (
+    HISTORY_ENTRIES,
+    HISTORY_TTL_S,
+    NODE_HEARTBEAT_S,
+    NODE_TTL_S,
+    Member,
+    RoomSize,
+)
+from roomwire.errors import Unavailable
+from roomwire.logs import get_logger
+from roomwire.metrics import Metrics
+
+_log = get_logger(__name__)
+
+_MAX_CONNECTIONS: Final = 32
+_RECONNECT_S: Final = 0.5
+_REAP_BATCH: Final = 200
+
+# KEYS presence, members, rooms; ARGV sid, member, room
+_ENTER: Final = """
+redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
+redis.call('SADD', KEYS[2], ARGV[1] .. ' ' .. ARGV[3])
+redis.call('ZADD', KEYS[3], redis.call('HLEN', KEYS[1]), ARGV[3])
+"""
+
+# KEYS presence, members, rooms; ARGV sid, room
+_LEAVE: Final = """
+redis.call('HDEL', KEYS[1], ARGV[1])
+redis.call('SREM', KEYS[2], ARGV[1] .. ' ' .. ARGV[2])
+local left = redis.call('HLEN', KEYS[1])
+if left == 0 then redis.call('ZREM', KEYS[3], ARGV[2]) else redis.call('ZADD', KEYS[3], left, ARGV[2]) end
+"""
+
+# KEYS nodes; ARGV node, time to live in seconds; returns {1 if the node was not known, dead nodes}
+_HEARTBEAT: Final = """
+local now = tonumber(redis.call('TIME')[1])
+local new = redis.call('ZADD', KEYS[1], now, ARGV[1])
+return {new, redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now - tonumber(ARGV[2]))}
+"""
+
+
+def connect(url: str, *, timeout_s: float = 1.0) -> "redis.asyncio.Redis":
+    """Return a client whose every answer takes at most `timeout_s` and that repeats nothing by itself.
+
+    A repeated command could be applied twice; who calls knows better. Connections that Redis closed are
+    noticed when they are taken from the pool, and opened again.
+    """
+    pool = redis.asyncio.BlockingConnectionPool.from_url(
+        url,
+        max_connections=_MAX_CONNECTIONS,
+        timeout=timeout_s,
+        socket_timeout=timeout_s,
+        socket_connect_timeout=timeout_s,
+        retry=Retry(NoBackoff(), 0),
+    )
+    return redis.asyncio.Redis.from_pool(pool)
+
+
+class RedisBackplane:
+    """Implements `Backplane` on Redis or Valkey.
+
+    Args:
+        client: The connections; closed by `close`.
+        node: This gateway's name; what an earlier process of that name left behind is cleaned up at start.
+        prefix: What every key begins with.
+        timeout_s: How long one call may take.
+        metrics: Where publishes and the backplane's state are counted.
+
+    """
+
+    def __init__(
+        self,
+        client: "redis.asyncio.Redis",
+        *,
+        node: str,
+        prefix: str = "rw",
+        timeout_s: float = 1.0,
+        metrics: Metrics,
+    ) -> None:
+        self._client = client
+        self._node = node
+        self._prefix = f"{prefix}:{{0}}:"
+        self._timeout_s = timeout_s
+        self._metrics = metrics
+        self._manager = _EmitManager(
+            client, channel=f"{self._prefix}emit", timeout_s=timeout_s, metrics=metrics
+        )
+        self._enter_script = client.register_script(_ENTER)
+        self._leave_script = client.register_script(_LEAVE)
+        self._heartbeat_script = client.register_script(_HEARTBEAT)
+        self._own: dict[tuple[str, str], Member] = {}
+        self._beating: asyncio.Task[None] | None = None
+
+    @property
+    def manager(self) -> socketio.AsyncManager:
+        """See `Backplane`."""
+        return self._manager
+
+    async def start(self) -> None:
+        """See `Backplane`."""
+        await self.ping()
+        await self._reap(self._node)
+        await self._heartbeat()
+        self._manager.initialize()
+        self._beating = asyncio.create_task(self._beat())
+
+    async def close(self) -> None:
+        """See `Backplane`."""
+        if self._beating is not None:
+            self._beating.cancel()
+            await asyncio.gather(self._beating, return_exceptions=True)
+            self._beating = None
+        await self._manager.close()
+        with contextlib.suppress(Unavailable):
+            await self._reap(self._node)
+        self._own.clear()
+        await self._client.aclose()
+
+    async def ping(self) -> None:
+        """Ask Redis for a sign of life; raises `Unavailable`."""
+        await self._ask(self._client.ping())
+
+    async def check(self) -> None:
+        """See `Backplane`."""
+        await self.ping()
+        if not self._manager.live:
+            raise Unavailable("The subscription to Redis is being restored.")
+
+    async def enter(self, room: str, member: Member) -> None:
+        """See `Backplane`."""
+        self._own[room, member.id] = member
+        await self._enter(room, member)
+
+    async def leave(self, room: str, sid: str) -> None:
+        """See `Backplane`."""
+        self._own.pop((room, sid), None)
+        await self._leave(self._node, room, sid)
+
+    async def members(self, room: str, *, limit: int = 100) -> tuple[int, Sequence[Member]]:
+        """See `Backplane`."""
+        async with self._client.pipeline(transaction=False) as pipe:
+            pipe.hlen(self._presence(room))
+            pipe.hrandfield(self._presence(room), limit, withvalues=True)
+            count, flat = await self._ask(pipe.execute())
+        return count, [msgspec.json.decode(value, type=Member) for value in flat[1::2]]
+
+    async def rooms(self, *, limit: int = 100) -> Sequence[RoomSize]:
+        """See `Backplane`."""
+        found = await self._ask(self._client.zrevrange(f"{self._prefix}rooms", 0, limit - 1, withscores=True))
+        return [RoomSize(room=room.decode(), members=int(members)) for room, members in found]
+
+    async def remember(self, room: str, entry: bytes) -> None:
+        """See `Backplane`."""
+        key = f"{self._prefix}history:{room}"
+        async with self._client.pipeline(transaction=False) as pipe:
+            pipe.xadd(key, {"e": entry}, maxlen=HISTORY_ENTRIES, approximate=False)
+            pipe.expire(key, HISTORY_TTL_S)
+            await self._ask(pipe.execute())
+
+    async def recall(self, room: str, *, limit: int = 50) -> Sequence[bytes]:
+        """See `Backplane`."""
+        newest_first = await self._ask(self._client.xrevrange(f"{self._prefix}history:{room}", count=limit))
+        return [fields[b"e"] for _, fields in reversed(newest_first)]
+
+    def _presence(self, room: str) -> str:
+        return f"{self._prefix}presence:{room}"
+
+    def _room_keys(self, node: str, room: str) -> list[str]:
+        return [self._presence(room), f"{self._prefix}members:{node}", f"{self._prefix}rooms"]
+
+    async def _enter(self, room: str, member: Member) -> None:
+        arguments: list[str | bytes] = [member.id, msgspec.json.encode(member), room]
+        await self._ask(self._enter_script(keys=self._room_keys(self._node, room), args=arguments))
+
+    async def _leave(self, node: str, room: str, sid: str) -> None:
+        await self._ask(self._leave_script(keys=self._room_keys(node, room), args=[sid, room]))
+
+    async def _beat(self) -> None:
+        while True:
+            await asyncio.sleep(NODE_HEARTBEAT_S)
+            try:
+                await self._heartbeat()
+            except Unavailable as error:
+                _log.warning("node heartbeat failed", error=error.message)
+
+    async def _heartbeat(self) -> None:
+        """Say that this node lives; clean up after nodes that died, and come back if others gave us up."""
+        keys = [f"{self._prefix}nodes"]
+        new, dead = await self._ask(self._heartbeat_script(keys=keys, args=[self._node, NODE_TTL_S]))
+        if new:
+            for (room, _), member in list(self._own.items()):
+                await self._enter(room, member)
+        for node in dead:
+            await self._reap(node.decode())
+
+    async def _reap(self, node: str) -> None:
+        """Take all members of a node out of their rooms, and forget the node."""
+        key = f"{self._prefix}members:{node}"
+        while memberships := await self._ask(self._client.srandmember(key, _REAP_BATCH)):
+            for membership in memberships:
+                sid, _, room = membership.decode().partition(" ")
+                await self._leave(node, room, sid)
+        await self._ask(self._client.zrem(f"{self._prefix}nodes", node))
+
+    async def _ask(self, command: Awaitable[Any]) -> Any:
+        return await _within(self._timeout_s, command)
+
+
+class _EmitManager(socketio.AsyncRedisManager):  # type: ignore[misc] # python-socketio has no types
+    """python-socketio's Redis manager on connections of ours.
+
+    Overrides its private `_publish` and `_listen`; python-socketio is pinned exactly, and a test fails when
+    a release moves them. Goes away with the ordered log.
+    """
+
+    def __init__(
+        self, client: "redis.asyncio.Redis", *, channel: str, timeout_s: float, metrics: Metrics
+    ) -> None:
+        super().__init__(channel=channel)
+        self._client = client
+        self._timeout_s = timeout_s
+        self._metrics = metrics
+        self.thread: asyncio.Task[None] | None = None
+        self.live = False
+
+    def initialize(self) -> None:
+        """Start to listen; called by `RedisBackplane.start` and once more by the server, which then does nothing."""
+        if self.thread is None:
+            super().initialize()
+
+    async def close(self) -> None:
+        """Stop to listen; idempotent."""
+        if self.thread is not None:
+            self.thread.cancel()
+            await asyncio.gather(self.thread, return_exceptions=True)
+        self._set_live(live=False)
+
+    async def _publish(self, data: Any) -> None:
+        try:
+            await _within(self._timeout_s, self._client.publish(self.channel, msgspec.json.encode(data)))
+        except Unavailable:
+            self._metrics.publishes.labels("unavailable").inc()
+            raise
+        self._metrics.publishes.labels("ok").inc()
+
+    async def _listen(self) -> AsyncIterator[bytes]:
+        while True:
+            try:
+                async with self._client.pubsub() as pubsub:
+                    await pubsub.subscribe(self.channel)
+                    async for payload in self._payloads(pubsub):
+                        yield payload
+            except (RedisError, OSError, TimeoutError) as error:
+                if self.live:
+                    _log.warning("subscription lost", error=repr(error))
+            self._set_live(live=False)
+            await asyncio.sleep(_RECONNECT_S)
+
+    async def _payloads(self, pubsub: PubSub) -> AsyncIterator[bytes]:
+        """Yield what is published; a silent connection is asked for a pong, and given up without one."""
+        asked = False
+        while True:
+            message = await pubsub.get_message(timeout=self._timeout_s)
+            if message is None:
+                if asked:
+                    raise TimeoutError("no answer from the subscription")
+                await pubsub.ping()
+                asked = True
+                continue
+            asked = False
+            if message["type"] == "subscribe":
+                self._set_live(live=True)
+            elif message["type"] == "message":
+                yield message["data"]
+
+    def _set_live(self, *, live: bool) -> None:
+        if live and not self.live:
+            _log.info("subscription live", channel=self.channel)
+        self.live = live
+        self._metrics.backplane_up.set(live)
+
+
+async def _within(timeout_s: float, command: Awaitable[Any]) -> Any:
+    """Await an answer of Redis; translate what can go wrong with it, once for this module."""
+    try:
+        async with asyncio.timeout(timeout_s):
+            return await command
+    except (RedisError, OSError, TimeoutError) as error:
+        raise Unavailable("The backplane does not answer: try again.") from error

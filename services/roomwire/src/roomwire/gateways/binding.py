@@ -1,0 +1,176 @@
+"""How a handler's parameters get their values: by their types, worked out once.
+
+Pure: it knows no network. A parameter annotated with
+
+- `Socket` gets the connected socket, `User` the authenticated user;
+- `Annotated[T, Key("name")]` gets one key of the body;
+- anything else gets the next argument of the event, decoded strictly into that type (msgspec): a struct
+  is the whole body. With a default it may be missing.
+
+A body that does not fit is refused before the handler runs, with a sentence that names the field.
+"""
+
+import inspect
+import typing
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, Protocol, TypeVar, get_args, get_origin
+
+import msgspec
+
+from roomwire.errors import InvalidBody
+from roomwire.tokens import User
+
+_EVENT = "__roomwire_event__"
+RESERVED_EVENTS = frozenset({"connect", "disconnect", "connect_error"})
+
+Handler = Callable[..., Any]
+_H = TypeVar("_H", bound=Handler)
+
+
+@dataclass(frozen=True)
+class Key:
+    """Marks a parameter that wants one key of the body: `room_id: Annotated[str, Key("roomId")]`."""
+
+    name: str
+
+
+def subscribe(event: str) -> Callable[[_H], _H]:
+    """Make a gateway's method the handler of an event; what it returns is the ack.
+
+    Args:
+        event: The event's name.
+
+    Raises:
+        ValueError: The name is one of Socket.IO's own: use the lifecycle hooks.
+
+    """
+    if event in RESERVED_EVENTS:
+        raise ValueError(
+            f"{event!r} is no event to subscribe to: use the hooks on_connection and on_disconnection"
+        )
+
+    def mark(handler: _H) -> _H:
+        setattr(handler, _EVENT, event)
+        return handler
+
+    return mark
+
+
+def subscribed_event(handler: Any) -> str | None:
+    """Return the event a method is subscribed to, or None."""
+    event: str | None = getattr(handler, _EVENT, None)
+    return event
+
+
+class ConnectedSocket(Protocol):
+    """What binding needs of a socket."""
+
+    @property
+    def user(self) -> User:
+        """Who it is."""
+
+
+@dataclass(frozen=True)
+class _Body:
+    """A parameter that gets an argument of the event."""
+
+    parameter: str
+    index: int
+    type: Any
+    default: Any
+
+    def value(self, body: Sequence[Any]) -> Any:
+        if self.index < len(body):
+            return _convert(body[self.index], self.type, self.parameter)
+        if self.default is inspect.Parameter.empty:
+            raise InvalidBody(f"Missing argument {self.index + 1}: `{self.parameter}`.")
+        return self.default
+
+
+@dataclass(frozen=True)
+class _BodyKey:
+    """A parameter that gets one key of the event's first argument."""
+
+    parameter: str
+    key: str
+    type: Any
+    default: Any
+
+    def value(self, body: Sequence[Any]) -> Any:
+        first = body[0] if body else {}
+        if not isinstance(first, Mapping):
+            raise InvalidBody(f"Expected an object with the field `{self.key}`.")
+        if self.key in first:
+            return _convert(first[self.key], self.type, self.key)
+        if self.default is inspect.Parameter.empty:
+            raise InvalidBody(f"Object missing required field `{self.key}`.")
+        return self.default
+
+
+class Binding:
+    """A handler's parameters, worked out.
+
+    Args:
+        handler: A bound method.
+        socket_type: The class whose annotation asks for the connected socket.
+
+    Raises:
+        TypeError: A parameter has no annotation, or cannot be bound.
+
+    """
+
+    def __init__(self, handler: Handler, *, socket_type: type) -> None:
+        self._sockets: list[str] = []
+        self._users: list[str] = []
+        self._bodies: list[_Body | _BodyKey] = []
+        hints = typing.get_type_hints(handler, include_extras=True)
+        index = 0
+        for name, parameter in inspect.signature(handler).parameters.items():
+            where = f"{getattr(handler, '__qualname__', handler)}: parameter {name!r}"
+            if name not in hints:
+                raise TypeError(f"{where} has no annotation, so nothing can be bound to it")
+            if parameter.kind not in {parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY}:
+                raise TypeError(f"{where} has to be a plain one")
+            hint = hints[name]
+            if hint is socket_type:
+                self._sockets.append(name)
+            elif hint is User:
+                self._users.append(name)
+            elif key := _key_of(hint):
+                self._bodies.append(_BodyKey(name, key.name, get_args(hint)[0], parameter.default))
+            else:
+                self._bodies.append(_Body(name, index, hint, parameter.default))
+                index += 1
+
+    def arguments(self, socket: ConnectedSocket, body: Sequence[Any]) -> dict[str, Any]:
+        """Return the handler's keyword arguments for one event.
+
+        Args:
+            socket: Where the event came from.
+            body: The event's arguments, as decoded from the wire.
+
+        Raises:
+            InvalidBody: The body does not fit; the message names the field.
+
+        """
+        arguments: dict[str, Any] = dict.fromkeys(self._sockets, socket)
+        arguments |= dict.fromkeys(self._users, socket.user)
+        arguments |= {wanted.parameter: wanted.value(body) for wanted in self._bodies}
+        return arguments
+
+
+def _key_of(hint: Any) -> Key | None:
+    if get_origin(hint) is not Annotated:
+        return None
+    return next((extra for extra in get_args(hint)[1:] if isinstance(extra, Key)), None)
+
+
+def _convert(value: Any, type_: Any, name: str) -> Any:
+    try:
+        return msgspec.convert(value, type_)
+    except msgspec.ValidationError as error:
+        # "Expected `str`, got `int` - at `$.roomId`": say the same in terms of what the client sent.
+        problem, _, path = str(error).partition(" - at `$")
+        field = path.rstrip("`").lstrip(".") or ("" if "field `" in problem else name)
+        raise InvalidBody(f"{field}: {problem}." if field else f"{problem}.") from None

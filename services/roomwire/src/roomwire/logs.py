@@ -1,0 +1,114 @@
+"""Logging: structlog for our own lines, and everything else routed through it.
+
+Owns the one handler of the process. Every line, ours or a library's, is one event with fields, stamped in
+UTC, and passes `redact` last: a token or a password is never written, whoever logs it.
+"""
+
+import logging
+import re
+import sys
+from collections.abc import MutableMapping
+from typing import Any, Literal
+
+import structlog
+
+LogFormat = Literal["auto", "json", "console"]
+
+_TOKEN = re.compile(r"eyJ[\w-]*\.[\w-]*\.?[\w-]*")
+_QUERY_TOKEN = re.compile(r"(?i)\b((?:access_|refresh_)?token=)[^&\s\"']+")
+_BEARER = re.compile(r"(?i)\b(bearer\s+)[^\s\"',]+")
+_URL_PASSWORD = re.compile(r"(\w+://[^\s:/@]*:)[^\s@/]+@")
+_SECRET_FIELDS = frozenset({"authorization", "cookie", "password", "refresh_token", "access_token", "token"})
+_MASK = "[redacted]"
+
+
+def configure(*, level: str = "info", log_format: LogFormat = "auto", node: str = "") -> None:
+    """Set up the process's logging; call it once, before anything logs.
+
+    Args:
+        level: The lowest level that is written: `debug`, `info`, `warning`, `error`.
+        log_format: `json` lines, `console` for people, or `auto`: console on a terminal, JSON elsewhere.
+        node: The node's name, a field of every line. Default: no such field.
+
+    """
+
+    def stamp_node(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+        if node:
+            event["node"] = node
+        return event
+
+    shared: list[structlog.typing.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.stdlib.PositionalArgumentsFormatter(),
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        stamp_node,
+        structlog.processors.StackInfoRenderer(),
+    ]
+    as_json = log_format == "json" or (log_format == "auto" and not sys.stdout.isatty())
+    renderer: list[structlog.typing.Processor]
+    if as_json:
+        renderer = [structlog.processors.format_exc_info, redact, structlog.processors.JSONRenderer()]
+    else:
+        colors = sys.stdout.isatty()
+        renderer = [
+            structlog.processors.format_exc_info,
+            redact,
+            structlog.dev.ConsoleRenderer(colors=colors),
+        ]
+
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *renderer],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(level.upper())
+    # httpx writes a line per request at INFO, uvicorn says what the service says: the metrics have the count.
+    for chatty in ("httpx", "uvicorn"):
+        logging.getLogger(chatty).setLevel(max(root.level, logging.WARNING))
+
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        wrapper_class=structlog.make_filtering_bound_logger(root.level),
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=True,
+    )
+
+
+def get_logger(name: str) -> structlog.stdlib.BoundLogger:
+    """Return the logger of a module. Events are constant phrases; the data are fields."""
+    logger: structlog.stdlib.BoundLogger = structlog.stdlib.get_logger(name)
+    return logger
+
+
+def redact(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Mask secrets in every field of a log line: a structlog processor."""
+    return {key: _MASK if key.lower() in _SECRET_FIELDS else _redact(value) for key, value in event.items()}
+
+
+def _redact(value: Any) -> Any:
+    if isinstance(value, str):
+        return redact_text(value)
+    if isinstance(value, dict):
+        return {
+            key: _MASK if str(key).lower() in _SECRET_FIELDS else _redact(inner)
+            for key, inner in value.items()
+        }
+    if isinstance(value, list | tuple):
+        return [_redact(inner) for inner in value]
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    return redact_text(str(value))
+
+
+def redact_text(text: str) -> str:
+    """Mask what looks like a token, a bearer header or a password in a URL."""
+    text = _TOKEN.sub(_MASK, text)
+    text = _QUERY_TOKEN.sub(rf"\1{_MASK}", text)
+    text = _BEARER.sub(rf"\1{_MASK}", text)
+    return _URL_PASSWORD.sub(rf"\1{_MASK}@", text)

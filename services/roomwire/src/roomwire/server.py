@@ -1,0 +1,301 @@
+"""The Socket.IO server: python-socketio's `AsyncServer`, put together with our backplane.
+
+Everything written for `socketio.AsyncServer` runs on it. What it adds: session ids that name their node,
+authentication before a connection is accepted, errors that reach the client, metrics, an orderly start and
+a drain that spreads reconnects.
+
+Python-socketio's private names that are overridden here or in `roomwire.backplane.redis` stand in
+`OVERRIDDEN`; a test fails when a release moves them.
+"""
+
+import asyncio
+import random
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Final
+
+import engineio
+import msgspec
+import socketio
+
+from roomwire.backplane import Backplane
+from roomwire.errors import ClientError, Internal, Unavailable
+from roomwire.logs import get_logger
+from roomwire.metrics import Metrics
+from roomwire.tokens import User, find_token
+
+OVERRIDDEN: Final[Mapping[str, tuple[str, ...]]] = {
+    "socketio.AsyncServer": (
+        "_engineio_server_class",
+        "_handle_connect",
+        "_handle_event_internal",
+        "_trigger_event",
+    ),
+    "socketio.AsyncRedisManager": ("_listen", "_publish"),
+    "engineio.AsyncServer": ("generate_id",),
+}
+
+DRAIN_BATCHES_PER_S: Final = 10
+
+_log = get_logger(__name__)
+
+
+class Handshake(msgspec.Struct, frozen=True):
+    """What a client brings when it connects.
+
+    Attributes:
+        auth: The payload of its CONNECT packet; any value, None if there is none.
+        query: The query string of the request.
+        headers: The request's headers, names in lower case.
+        address: The client's address, as far as the proxies in between are trusted.
+
+    """
+
+    auth: Any
+    query: str
+    headers: Mapping[str, str]
+    address: str
+
+    @property
+    def token(self) -> str | None:
+        """The token it carries, wherever it is."""
+        return find_token(self.auth, authorization=self.headers.get("authorization", ""), query=self.query)
+
+    @classmethod
+    def from_environ(cls, environ: Mapping[str, Any], auth: Any) -> "Handshake":
+        """Read it from the WSGI-like dict that Engine.IO keeps of the request."""
+        headers = {
+            name.removeprefix("HTTP_").replace("_", "-").lower(): value
+            for name, value in environ.items()
+            if name.startswith("HTTP_")
+        }
+        scope = environ.get("asgi.scope", {})
+        address = (scope.get("client") or ("", 0))[0]
+        return cls(auth=auth, query=environ.get("QUERY_STRING", ""), headers=headers, address=address)
+
+
+Authenticate = Callable[[Handshake], Awaitable[User]]
+"""Returns whom a handshake belongs to, or raises a `ClientError`: the connection is then refused."""
+
+
+class Connection(msgspec.Struct):
+    """What the server knows about one socket: a client in one namespace."""
+
+    user: User
+    handshake: Handshake
+    opened_at: float
+    events: int = 0
+
+
+async def everyone(_: Handshake) -> User:
+    """Authenticate nobody: every client is a new anonymous user."""
+    return User.anonymous()
+
+
+class Server(socketio.AsyncServer):  # type: ignore[misc] # python-socketio has no types
+    """A Socket.IO server that is one of many.
+
+    Args:
+        backplane: Connects it with the other nodes; started and closed by the server.
+        node_name: Its name among them. Engine.IO session ids begin with it and a dot, so that a proxy can
+            find the node a request belongs to.
+        authenticate: Decides about every connection, in every namespace, before its connect handler runs.
+            Default: everyone may come in, anonymously.
+        metrics: Where connects, events and connections are counted. Default: a registry of its own.
+        options: As for `socketio.AsyncServer`.
+
+    """
+
+    def __init__(
+        self,
+        *,
+        backplane: Backplane,
+        node_name: str,
+        authenticate: Authenticate = everyone,
+        metrics: Metrics | None = None,
+        **options: Any,
+    ) -> None:
+        self.node_name = node_name
+        self.backplane = backplane
+        self._authenticate = authenticate
+        self._metrics = metrics or Metrics()
+        self._connections: dict[str, Connection] = {}
+        super().__init__(client_manager=backplane.manager, **options)
+        self.eio.node_name = node_name
+        self._metrics.watch_connections(self.count_connections)
+
+    async def start(self) -> None:
+        """Connect to the other nodes, then run the `after_init` hook of each gateway.
+
+        Raises:
+            Unavailable: The backplane does not answer; starting again later is right.
+
+        """
+        await self.backplane.start()
+        for namespace in self.namespace_handlers.values():
+            if hasattr(namespace, "after_init"):
+                await namespace.after_init()
+
+    async def drain(self, window_s: float) -> None:
+        """Close all transports, in jittered batches spread over a window.
+
+        Clients see a lost transport, not a DISCONNECT: they reconnect by themselves, to another node.
+
+        Args:
+            window_s: How many seconds to take. 0 closes all at once.
+
+        """
+        sids = list(self.eio.sockets)
+        random.shuffle(sids)
+        batches = max(1, round(window_s * DRAIN_BATCHES_PER_S))
+        size = -(-len(sids) // batches) or 1
+        for start in range(0, len(sids), size):
+            await asyncio.gather(*(self._close_transport(sid) for sid in sids[start : start + size]))
+            if start + size < len(sids):
+                await asyncio.sleep(random.uniform(0.5, 1.5) / DRAIN_BATCHES_PER_S)  # noqa: S311 - jitter
+
+    async def close(self) -> None:
+        """Leave the other nodes. Call it after `drain`."""
+        await self.shutdown()
+        await self.backplane.close()
+
+    def connection(self, sid: str) -> Connection:
+        """Return what is known about a connected socket.
+
+        Raises:
+            KeyError: There is no such socket here.
+
+        """
+        return self._connections[sid]
+
+    def count_connections(self) -> Mapping[str, int]:
+        """Return the number of open Engine.IO connections by transport."""
+        return Counter("websocket" if socket.upgraded else "polling" for socket in self.eio.sockets.values())
+
+    async def _close_transport(self, eio_sid: str) -> None:
+        socket = self.eio.sockets.get(eio_sid)
+        if socket is not None:
+            await socket.close(wait=False, reason=self.reason.SERVER_DISCONNECT)
+
+    # What follows overrides python-socketio: see OVERRIDDEN.
+
+    def _engineio_server_class(self) -> type[engineio.AsyncServer]:
+        return _Engine
+
+    async def _handle_connect(self, eio_sid: str, namespace: str | None, data: Any) -> None:
+        try:
+            await super()._handle_connect(eio_sid, namespace, data)
+        except Unavailable as error:
+            # A refusal would keep the client away for good; a lost transport makes it come back.
+            _log.warning("connect postponed", error=error.message)
+            self._metrics.connects.labels(error.code).inc()
+            namespace = namespace or "/"
+            sid = self.manager.sid_from_eio_sid(eio_sid, namespace)
+            await self.manager.disconnect(sid, namespace, ignore_queue=True)
+            await self._close_transport(eio_sid)
+
+    async def _trigger_event(self, event: str, namespace: str, *args: Any) -> Any:
+        if event == "connect":
+            return await self._accept(namespace, *args)
+        if event == "disconnect":
+            return await self._part(namespace, *args)
+        return await super()._trigger_event(event, namespace, *args)
+
+    async def _accept(self, namespace: str, sid: str, environ: Mapping[str, Any], auth: Any = None) -> Any:
+        """Authenticate, then run the connect handler; a `ClientError` of either becomes the refusal."""
+        handshake = Handshake.from_environ(environ, auth)
+        try:
+            user = await self._authenticate(handshake)
+            self._connections[sid] = Connection(user=user, handshake=handshake, opened_at=time.monotonic())
+            accepted = await super()._trigger_event("connect", namespace, sid, environ, auth)
+        except Unavailable:
+            self._connections.pop(sid, None)
+            raise
+        except ClientError as error:
+            self._refused(sid, namespace, error.code)
+            raise _refusal(error) from None
+        except socketio.exceptions.ConnectionRefusedError:
+            self._refused(sid, namespace, "refused")
+            raise
+        except Exception:
+            _log.exception("connect handler failed", sid=sid, namespace=namespace)
+            self._refused(sid, namespace, Internal.code)
+            raise _refusal(Internal()) from None
+        if accepted is False:
+            self._refused(sid, namespace, "refused")
+            return False
+        self._metrics.connects.labels("ok").inc()
+        _log.info("connection opened", sid=sid, namespace=namespace, user=user.id, kind=user.kind)
+        return accepted
+
+    def _refused(self, sid: str, namespace: str, code: str) -> None:
+        self._connections.pop(sid, None)
+        self._metrics.connects.labels(code).inc()
+        _log.info("connection refused", sid=sid, namespace=namespace, code=code)
+
+    async def _part(self, namespace: str, sid: str, reason: str) -> Any:
+        try:
+            return await super()._trigger_event("disconnect", namespace, sid, reason)
+        finally:
+            connection = self._connections.pop(sid, None)
+            self._metrics.disconnects.labels(reason).inc()
+            if connection is not None:
+                _log.info(
+                    "connection closed",
+                    sid=sid,
+                    namespace=namespace,
+                    user=connection.user.id,
+                    reason=reason,
+                    events=connection.events,
+                    duration_s=round(time.monotonic() - connection.opened_at, 3),
+                )
+
+    async def _handle_event_internal(
+        self,
+        server: Any,
+        sid: str,
+        eio_sid: str,
+        data: list[Any],
+        namespace: str,
+        id: int | None,  # noqa: A002
+    ) -> None:
+        """Run an event's handler; what it raises as a `ClientError` reaches the client."""
+        if connection := self._connections.get(sid):
+            connection.events += 1
+        started = time.perf_counter()
+        outcome = "ok"
+        try:
+            await super()._handle_event_internal(server, sid, eio_sid, data, namespace, id)
+        except ClientError as error:
+            outcome = error.code
+            await self._send_error(eio_sid, namespace, id, error)
+        finally:
+            self._metrics.event_seconds.observe(time.perf_counter() - started)
+            self._metrics.events.labels(outcome).inc()
+
+    async def _send_error(self, eio_sid: str, namespace: str, ack_id: int | None, error: ClientError) -> None:
+        """Answer in the ack if the client waits for one, else by the event `exception`."""
+        packets = socketio.packet
+        if ack_id is None:
+            answer = self.packet_class(
+                packets.EVENT, data=["exception", dict(error.details())], namespace=namespace
+            )
+        else:
+            answer = self.packet_class(packets.ACK, data=[error.body()], namespace=namespace, id=ack_id)
+        await self._send_packet(eio_sid, answer)
+
+
+def _refusal(error: ClientError) -> Exception:
+    """Return what makes python-socketio refuse a connection, with the error as the refusal's data."""
+    refusal: Exception = socketio.exceptions.ConnectionRefusedError(error.message, dict(error.details()))
+    return refusal
+
+
+class _Engine(engineio.AsyncServer):  # type: ignore[misc] # python-engineio has no types
+    """Engine.IO sessions whose ids begin with the node's name."""
+
+    node_name = ""
+
+    def generate_id(self) -> str:
+        return f"{self.node_name}.{super().generate_id()}"

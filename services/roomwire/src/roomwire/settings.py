@@ -1,0 +1,235 @@
+"""Settings: read once from the environment, checked, frozen.
+
+Owns how settings are read, listed (`--help`), shown (`check-config`) and refused. A service's own settings
+are a subclass of `ServiceSettings`, and the only place that names its environment variables.
+"""
+
+import ipaddress
+import os
+import re
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any, Literal, NamedTuple, Self
+from urllib.parse import urlsplit
+
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
+
+from roomwire.errors import ConfigurationError
+from roomwire.logs import LogFormat
+
+ENV_PREFIX = "ROOMWIRE_"
+_NODE_NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+_REDIS_SCHEMES = ("memory", "redis", "rediss", "unix")
+
+
+def _split_commas(value: Any) -> Any:
+    return (
+        tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+    )
+
+
+CommaSeparated = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split_commas)]
+"""A tuple of strings, written with commas in the environment."""
+
+
+def _default_node_name() -> str:
+    return re.sub(r"[^a-z0-9-]+", "-", socket.gethostname().lower()).strip("-")[:63] or "node"
+
+
+class ServiceSettings(BaseSettings):
+    """What every service of Roomwire can be told. Each field is the environment variable `ROOMWIRE_<FIELD>`.
+
+    A field that holds a secret is read from the file named by `ROOMWIRE_<FIELD>_FILE` as well.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix=ENV_PREFIX, frozen=True, extra="ignore", env_ignore_empty=True
+    )
+
+    host: str = Field("127.0.0.1", description="Address the public and the operations port bind to.")
+    port: int = Field(description="Public port.", ge=0, le=65535)
+    ops_port: int = Field(description="Operations port: /livez, /readyz, /metrics.", ge=0, le=65535)
+    node_name: str = Field(
+        default_factory=_default_node_name,
+        description="Name of this process among its like: lower-case letters, digits, '-'. Default: the host name.",
+    )
+    redis_url: SecretStr = Field(
+        SecretStr("redis://127.0.0.1:6379/0"),
+        description="Redis or Valkey: redis://, rediss:// or unix://.",
+    )
+    redis_prefix: str = Field(
+        "rw", description="What every key in Redis begins with.", pattern=r"^[\w-]{1,32}$"
+    )
+    redis_timeout_s: float = Field(1.0, description="How long one answer of Redis may take.", gt=0, le=60)
+    auth_issuer: str = Field("roomwire", description="The issuer (`iss`) of access tokens.", min_length=1)
+    auth_audience: str = Field("roomwire", description="The audience (`aud`) of access tokens.", min_length=1)
+    cors_origins: CommaSeparated = Field(
+        (),
+        description="Web pages that may talk to this service: exact origins with commas, or *. Default: its own origin.",
+    )
+    trusted_proxies: CommaSeparated = Field(
+        (),
+        description="Addresses or networks whose X-Forwarded-* headers are believed. Default: none.",
+    )
+    max_body_bytes: int = Field(
+        1_000_000, description="Largest message or HTTP body taken from a client.", ge=1_000
+    )
+    drain_s: float = Field(
+        5.0, description="How long open connections are spread over when stopping.", ge=0, le=3600
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="Lowest level that is logged."
+    )
+    log_format: LogFormat = Field("auto", description="json, console, or auto: console on a terminal.")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - pydantic passes it by name
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the same
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Read the environment and secret files, and nothing else."""
+        return init_settings, env_settings, _SecretFiles(settings_cls)
+
+    @field_validator("node_name")
+    @classmethod
+    def _check_node_name(cls, value: str) -> str:
+        if not _NODE_NAME.fullmatch(value):
+            raise ValueError("use 1 to 63 lower-case letters, digits and '-', not at the ends")
+        return value
+
+    @field_validator("redis_url")
+    @classmethod
+    def _check_redis_url(cls, value: SecretStr) -> SecretStr:
+        if urlsplit(value.get_secret_value()).scheme not in _REDIS_SCHEMES:
+            raise ValueError(f"use one of {', '.join(f'{scheme}://' for scheme in _REDIS_SCHEMES)}")
+        return value
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _check_networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for network in value:
+            ipaddress.ip_network(network)
+        return value
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _check_origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if value == ("*",):
+            return value
+        for origin in value:
+            parts = urlsplit(origin)
+            if (
+                parts.scheme not in {"http", "https"}
+                or not parts.netloc
+                or origin != f"{parts.scheme}://{parts.netloc}"
+            ):
+                raise ValueError(f"{origin!r} is no origin like https://chat.example.org, and * stands alone")
+        return value
+
+    @classmethod
+    def load(cls) -> Self:
+        """Read the settings from the environment.
+
+        Raises:
+            ConfigurationError: One or more settings are missing or wrong; the text names each, and what it may be.
+
+        """
+        try:
+            return cls()
+        except ValidationError as error:
+            raise ConfigurationError("; ".join(_complaints(cls, error))) from None
+
+    @classmethod
+    def listing(cls) -> "Iterator[Setting]":
+        """Yield each setting as people are told about it: in `--help` and in the README."""
+        for name, field in cls.model_fields.items():
+            yield Setting(f"{ENV_PREFIX}{name.upper()}", _shown_default(field), field.description or "")
+
+    def effective(self) -> Iterator[tuple[str, str]]:
+        """Yield the environment variables and their values in force; secrets are masked."""
+        for name in type(self).model_fields:
+            value = getattr(self, name)
+            yield (
+                f"{ENV_PREFIX}{name.upper()}",
+                _shown(_mask(value) if isinstance(value, SecretStr) else value),
+            )
+
+
+class Setting(NamedTuple):
+    """One line of a settings table."""
+
+    variable: str
+    default: str
+    description: str
+
+
+class _SecretFiles(PydanticBaseSettingsSource):
+    """Reads a secret from the file that `ROOMWIRE_<FIELD>_FILE` names."""
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        path = os.environ.get(f"{ENV_PREFIX}{field_name.upper()}_FILE", "")
+        if not path or not _is_secret(field):
+            return None, field_name, False
+        try:
+            return Path(path).read_text(encoding="utf-8").strip(), field_name, False
+        except OSError as error:
+            raise ConfigurationError(
+                f"{ENV_PREFIX}{field_name.upper()}_FILE: {path}: {error.strerror}"
+            ) from None
+
+    def __call__(self) -> dict[str, Any]:
+        found = {
+            name: self.get_field_value(field, name)[0]
+            for name, field in self.settings_cls.model_fields.items()
+        }
+        return {name: value for name, value in found.items() if value is not None}
+
+
+def _is_secret(field: FieldInfo) -> bool:
+    return field.annotation in {SecretStr, SecretStr | None}
+
+
+def _complaints(settings: type[ServiceSettings], error: ValidationError) -> Iterator[str]:
+    for detail in error.errors():
+        field_name = str(detail["loc"][0])
+        name = f"{ENV_PREFIX}{field_name.upper()}"
+        if detail["type"] == "missing":
+            yield f"{name} is not set"
+            continue
+        reason = detail["msg"].removeprefix("Value error, ")
+        given = "" if _is_secret(settings.model_fields[field_name]) else f" (it is {detail['input']!r})"
+        yield f"{name}: {reason[0].lower()}{reason[1:]}{given}"
+
+
+def _mask(secret: SecretStr) -> str:
+    """Keep of a secret URL what helps a person, without its credentials."""
+    parts = urlsplit(secret.get_secret_value())
+    if not parts.scheme or not (parts.hostname or parts.path):
+        return "********"
+    if not parts.password and not parts.username:
+        return secret.get_secret_value()
+    return parts._replace(netloc=f"********@{parts.netloc.rpartition('@')[2]}").geturl()
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, tuple):
+        return ",".join(value)
+    if isinstance(value, bool):
+        return str(value).lower()
+    return "" if value is None else str(value)
+
+
+def _shown_default(field: FieldInfo) -> str:
+    if field.is_required():
+        return "(required)"
+    if field.default_factory is not None:
+        return ""
+    default = field.default
+    return _shown(default.get_secret_value() if isinstance(default, SecretStr) else default)
