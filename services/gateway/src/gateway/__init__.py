@@ -1,0 +1,1 @@
+"""Roomwire's gateway service: the chat gateway, its page and its ports."""

@@ -1,0 +1,78 @@
+"""The gateway, put together: the only place where its parts meet."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import socketio
+from prometheus_client import CollectorRegistry
+
+from gateway.authentication import authentication
+from gateway.chat import ChatGateway
+from gateway.page import page_app
+from gateway.settings import Settings
+from roomwire.backplane import open_backplane
+from roomwire.metrics import Metrics
+from roomwire.server import Server
+from roomwire.service import state_of
+from roomwire.tokens import JwksClient, Verifier
+
+
+class GatewayApp:
+    """A `roomwire.service.Application`."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._metrics = Metrics()
+        self._backplane = open_backplane(
+            settings.redis_url.get_secret_value(),
+            node=settings.node_name,
+            prefix=settings.redis_prefix,
+            timeout_s=settings.redis_timeout_s,
+            metrics=self._metrics,
+        )
+        self._keys = JwksClient(settings.auth_jwks_url)
+        verifier = Verifier(self._keys, issuer=settings.auth_issuer, audience=settings.auth_audience)
+        self.server = Server(
+            backplane=self._backplane,
+            node_name=settings.node_name,
+            authenticate=authentication(settings.auth_mode, verifier),
+            metrics=self._metrics,
+            async_mode="asgi",
+            cors_allowed_origins=_cors(settings.cors_origins),
+            # Cookies only carry affinity here; with any origin allowed they are not wanted from other pages.
+            cors_credentials=settings.cors_origins != ("*",),
+            max_http_buffer_size=settings.max_body_bytes,
+            ping_interval=settings.ping_interval_s,
+            ping_timeout=settings.ping_timeout_s,
+        )
+        self.server.register_namespace(ChatGateway(self._backplane))
+        self.asgi: Any = socketio.ASGIApp(self.server, other_asgi_app=page_app(enabled=settings.page))
+
+    @property
+    def registry(self) -> CollectorRegistry:
+        """What `/metrics` shows."""
+        return self._metrics.registry
+
+    async def start(self) -> None:
+        """Connect to the other gateways."""
+        await self.server.start()
+
+    async def check(self) -> Mapping[str, str]:
+        """Return the state of the backplane."""
+        return {"backplane": await state_of(self._backplane.check)}
+
+    async def drain(self) -> None:
+        """Part from the clients: they reconnect to other gateways."""
+        await self.server.drain(self._settings.drain_s)
+
+    async def close(self) -> None:
+        """Leave the other gateways."""
+        await self.server.close()
+        await self._keys.close()
+
+
+def _cors(origins: tuple[str, ...]) -> str | list[str] | None:
+    """Translate the setting into python-engineio's: None is the page's own origin only."""
+    if origins == ("*",):
+        return "*"
+    return list(origins) or None

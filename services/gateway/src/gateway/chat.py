@@ -1,0 +1,180 @@
+"""The chat gateway: rooms, messages to a room, messages to everybody.
+
+Each room has two audiences, because clients that asked for structured messages get a second argument that
+others must not see: the Socket.IO rooms `text:<room>` and `full:<room>`. The prefix also keeps a room's
+name from being mistaken for a socket's id, which is a room as well.
+"""
+
+import uuid
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Annotated, Final
+
+import msgspec
+
+from gateway.messages import (
+    ChatMessage,
+    ConnectOptions,
+    History,
+    HistoryQuery,
+    JoinRoom,
+    LeaveRoom,
+    Message,
+    Name,
+    Presence,
+    PresenceChange,
+    Rooms,
+    Text,
+    Typing,
+)
+from roomwire import Gateway, Key, Socket, subscribe
+from roomwire.backplane import Backplane, Member
+from roomwire.errors import ClientError, Forbidden, Unavailable
+from roomwire.logs import get_logger
+
+MAX_ROOMS_PER_CONNECTION: Final = 100
+
+_log = get_logger(__name__)
+
+
+class ChatGateway(Gateway):
+    """The reference application.
+
+    Args:
+        backplane: Keeps presence and history.
+        namespace: Where it is served. Default: `/`.
+        clock: Returns the time in UTC. Default: the system's.
+
+    """
+
+    def __init__(
+        self,
+        backplane: Backplane,
+        *,
+        namespace: str = "/",
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        super().__init__(namespace)
+        self._backplane = backplane
+        self._clock = clock
+        self._joined: dict[str, dict[str, str]] = {}
+
+    async def on_connection(self, socket: Socket, options: ConnectOptions) -> None:
+        """Greet the client."""
+        self._joined[socket.id] = {}
+        await socket.join("full" if options.structured else "text")
+        await socket.emit("welcome", f"Welcome, {socket.id}!")
+
+    async def on_disconnection(self, socket: Socket, reason: str) -> None:
+        """Take the client out of its rooms."""
+        for room in self._joined.pop(socket.id, {}):
+            try:
+                await self._backplane.leave(room, socket.id)
+                await self._tell_presence(PresenceChange(room=room, left=socket.id))
+            except Unavailable as error:
+                _log.warning(
+                    "presence not updated", room=room, sid=socket.id, reason=reason, error=error.message
+                )
+
+    @subscribe("message")
+    async def message(self, socket: Socket, text: Text) -> str:
+        """Say something to everybody."""
+        message = Message(id=uuid.uuid4().hex, user=socket.id, text=text, at=self._clock())
+        await self._announce("message", f"[{socket.id}] {text}", message)
+        return "Message received!"
+
+    @subscribe("joinRoom")
+    async def join_room(self, socket: Socket, body: JoinRoom) -> str:
+        """Enter a room under a name."""
+        rooms = self._joined[socket.id]
+        if rooms.get(body.room_id) != body.user_name:
+            if body.room_id not in rooms and len(rooms) >= MAX_ROOMS_PER_CONNECTION:
+                raise Forbidden(f"A connection can be in {MAX_ROOMS_PER_CONNECTION} rooms at most.")
+            await self._enter(socket, body)
+        return f"Joined room {body.room_id}"
+
+    @subscribe("leaveRoom")
+    async def leave_room(self, socket: Socket, body: LeaveRoom) -> str:
+        """Leave a room; leaving one that the client is not in is no error."""
+        user = self._joined[socket.id].get(body.room_id)
+        if user is not None:
+            await self._leave(socket, body.room_id)
+            await self._announce_coming_and_going(body.room_id, user, "left")
+            await self._tell_presence(PresenceChange(room=body.room_id, left=socket.id))
+        return f"Left room {body.room_id}"
+
+    @subscribe("chatMessage")
+    async def chat_message(self, body: ChatMessage) -> str:
+        """Say something in a room."""
+        message = Message(
+            id=body.message_id or uuid.uuid4().hex,
+            room=body.room_id,
+            user=body.user_name,
+            text=body.message,
+            at=self._clock(),
+            kind="message",
+        )
+        await self._backplane.remember(body.room_id, msgspec.json.encode(message))
+        await self._announce("roomMessage", f"[{body.user_name} in {body.room_id}] {body.message}", message)
+        return "Message sent to room"
+
+    @subscribe("typing")
+    async def typing(self, socket: Socket, body: JoinRoom) -> None:
+        """Tell the others in a room that somebody is writing."""
+        await socket.broadcast(
+            f"full:{body.room_id}", "typing", Typing(room=body.room_id, user=body.user_name)
+        )
+
+    @subscribe("history")
+    async def history(self, body: HistoryQuery) -> History:
+        """Return what was said in a room lately."""
+        entries = await self._backplane.recall(body.room_id, limit=body.limit)
+        return History(
+            room=body.room_id, messages=[msgspec.json.decode(entry, type=Message) for entry in entries]
+        )
+
+    @subscribe("presence")
+    async def presence(self, room: Annotated[Name, Key("roomId")]) -> Presence:
+        """Return who is in a room, on all gateways."""
+        count, members = await self._backplane.members(room)
+        return Presence(room=room, count=count, members=members)
+
+    @subscribe("rooms")
+    async def rooms(self) -> Rooms:
+        """Return the rooms that have members."""
+        return Rooms(rooms=await self._backplane.rooms())
+
+    async def _enter(self, socket: Socket, body: JoinRoom) -> None:
+        """Join, then tell the room; if either cannot be done, nothing has been."""
+        member = Member(id=socket.id, user=body.user_name, gateway=self.server.node_name)
+        try:
+            await self._backplane.enter(body.room_id, member)
+            await socket.join(self._audience_of(socket, body.room_id))
+            self._joined[socket.id][body.room_id] = body.user_name
+            await self._announce_coming_and_going(body.room_id, body.user_name, "joined")
+            await self._tell_presence(PresenceChange(room=body.room_id, joined=member))
+        except ClientError:
+            await self._leave(socket, body.room_id)
+            raise
+
+    async def _leave(self, socket: Socket, room: str) -> None:
+        self._joined[socket.id].pop(room, None)
+        await socket.leave(self._audience_of(socket, room))
+        await self._backplane.leave(room, socket.id)
+
+    def _audience_of(self, socket: Socket, room: str) -> str:
+        return f"full:{room}" if socket.in_room("full") else f"text:{room}"
+
+    async def _announce_coming_and_going(self, room: str, user: str, kind: str) -> None:
+        text = f"{user} has {kind} room {room}"
+        message = Message(id=uuid.uuid4().hex, room=room, user=user, text=text, at=self._clock(), kind=kind)  # type: ignore[arg-type]
+        await self._announce("roomMessage", text, message)
+
+    async def _announce(self, event: str, text: str, message: Message) -> None:
+        """Send a message to both audiences of its room, or of the whole namespace if it has none."""
+        suffix = f":{message.room}" if message.room else ""
+        await self.emit(event, text, to=f"text{suffix}")
+        await self.emit(event, (text, message), to=f"full{suffix}")
+
+    async def _tell_presence(self, change: PresenceChange) -> None:
+        await self.emit("presence", change, to=f"full:{change.room}")

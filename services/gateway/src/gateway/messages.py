@@ -1,0 +1,111 @@
+"""What travels between the chat's clients and its gateway: the bodies of events and acks.
+
+Field names on the wire are camel case. Unknown fields and over-long texts are refused before a handler runs.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Annotated, Final, Literal
+
+from msgspec import Meta, Struct
+
+from roomwire.backplane import Member, RoomSize
+
+MAX_NAME_CHARS: Final = 64
+MAX_TEXT_CHARS: Final = 4_000
+MAX_HISTORY: Final = 200
+
+Name = Annotated[str, Meta(min_length=1, max_length=MAX_NAME_CHARS)]
+Text = Annotated[str, Meta(min_length=1, max_length=MAX_TEXT_CHARS)]
+
+
+class ConnectOptions(Struct, frozen=True):
+    """What a client may say in its `auth` payload, beside its token.
+
+    Attributes:
+        structured: It wants room messages with their structured form as a second argument.
+
+    """
+
+    structured: bool = False
+
+
+class _Body(Struct, frozen=True, forbid_unknown_fields=True, rename="camel", kw_only=True):
+    """The body of an event."""
+
+
+class JoinRoom(_Body, frozen=True):
+    """`joinRoom`, `typing`: a room, and the name to be seen under."""
+
+    room_id: Name
+    user_name: Name
+
+
+class LeaveRoom(_Body, frozen=True):
+    """`leaveRoom`."""
+
+    room_id: Name
+    user_name: Name | None = None
+
+
+class ChatMessage(_Body, frozen=True):
+    """`chatMessage`. `messageId` becomes the message's id, so that a client knows its own again."""
+
+    room_id: Name
+    message: Text
+    user_name: Name
+    message_id: Name | None = None
+
+
+class HistoryQuery(_Body, frozen=True):
+    """`history`: the newest messages of a room, at most `limit`."""
+
+    room_id: Name
+    limit: Annotated[int, Meta(ge=1, le=MAX_HISTORY)] = 50
+
+
+class Message(Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """A message in its structured form; `room` is missing where everybody gets it."""
+
+    id: str
+    room: str = ""
+    user: str
+    text: str
+    at: datetime
+    kind: Literal["message", "joined", "left", ""] = ""
+
+
+class History(Struct, frozen=True):
+    """The ack of `history`, oldest message first."""
+
+    room: str
+    messages: Sequence[Message]
+
+
+class Presence(Struct, frozen=True):
+    """The ack of `presence`: how many are in the room, and who, as far as the list goes."""
+
+    room: str
+    count: int
+    members: Sequence[Member]
+
+
+class PresenceChange(Struct, frozen=True, omit_defaults=True):
+    """The event `presence`: somebody joined a room, or the socket with this id left it."""
+
+    room: str
+    joined: Member | None = None
+    left: str | None = None
+
+
+class Typing(Struct, frozen=True):
+    """The event `typing`: somebody is writing."""
+
+    room: str
+    user: str
+
+
+class Rooms(Struct, frozen=True):
+    """The ack of `rooms`, the largest first."""
+
+    rooms: Sequence[RoomSize]
