@@ -15,7 +15,9 @@ from roomwire.errors import ConfigurationError
 
 WEB: Final = Path(__file__).parent / "web"
 CLIENT: Final = "socket.io.esm.min.js"
-SECURITY_HEADERS: Final = {
+HEADERS: Final = {
+    # Files are asked for again and answered by their ETag, so that an upgrade never mixes old and new ones.
+    "Cache-Control": "no-cache",
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
         "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -38,26 +40,26 @@ def page_app(*, enabled: bool) -> ASGIApp:
 
     """
     if not enabled:
-        return _SecurityHeaders(Starlette())
+        return _Headers(Starlette())
     if not (WEB / CLIENT).exists():
         raise ConfigurationError(f"{CLIENT} is missing: run `make install`, or set ROOMWIRE_PAGE=false")
 
     async def index(_: Request) -> Response:
-        return FileResponse(WEB / "index.html", headers={"Cache-Control": "no-cache"})
+        return FileResponse(WEB / "index.html")
 
     async def favicon(_: Request) -> Response:
         return FileResponse(WEB / "icon.svg")
 
     routes = [Route("/", index), Route("/favicon.ico", favicon), Mount("/web", StaticFiles(directory=WEB))]
-    return _SecurityHeaders(Starlette(routes=routes, exception_handlers={404: _not_found}))
+    return _Headers(Starlette(routes=routes, exception_handlers={404: _not_found}))
 
 
 async def _not_found(_: Request, __: Exception) -> Response:
     return PlainTextResponse("There is nothing here.\n", status_code=404)
 
 
-class _SecurityHeaders:
-    """ASGI middleware that sets the security headers of every answer."""
+class _Headers:
+    """ASGI middleware that sets the headers of every answer."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -65,7 +67,7 @@ class _SecurityHeaders:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message).update(SECURITY_HEADERS)
+                MutableHeaders(scope=message).update(HEADERS)
             await send(message)
 
         await self._app(scope, receive, send_with_headers)
