@@ -37,9 +37,10 @@ def write_traefik_config(
         gateways: The gateways.
 
     """
-    dynamic = folder / "traefik-routes.json"
+    # JSON is YAML, and Traefik reads files by their ending.
+    dynamic = folder / "traefik-routes.yml"
     dynamic.write_text(json.dumps(_routes(port, host, auth_url, gateways), indent=2), encoding="utf-8")
-    static = folder / "traefik.json"
+    static = folder / "traefik.yml"
     static.write_text(json.dumps(_static(port, ping_port, host, dynamic), indent=2), encoding="utf-8")
     return static
 
@@ -47,7 +48,7 @@ def write_traefik_config(
 def _static(port: int, ping_port: int, host: str, dynamic: Path) -> dict[str, Any]:
     return {
         "global": {"checkNewVersion": False, "sendAnonymousUsage": False},
-        "log": {"level": "WARN"},
+        "log": {"level": "WARN", "noColor": True},
         "entryPoints": {
             "web": {"address": f"{host}:{port}"},
             "ping": {"address": f"{host}:{ping_port}"},

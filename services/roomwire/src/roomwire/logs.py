@@ -15,7 +15,8 @@ import structlog
 LogFormat = Literal["auto", "json", "console"]
 
 _TOKEN = re.compile(r"eyJ[\w-]*\.[\w-]*\.?[\w-]*")
-_QUERY_TOKEN = re.compile(r"(?i)\b((?:access_|refresh_)?token=)[^&\s\"']+")
+# As in a query, a Python repr or JSON: token=x, password='x', "password": "x"
+_NAMED_SECRET = re.compile(r"(?i)\b(\w*(?:token|password)(?:=[\"']?|[\"']:\s*[\"']))[^&\s\"']+")
 _BEARER = re.compile(r"(?i)\b(bearer\s+)[^\s\"',]+")
 _URL_PASSWORD = re.compile(r"(\w+://[^\s:/@]*:)[^\s@/]+@")
 _SECRET_FIELDS = frozenset({"authorization", "cookie", "password", "refresh_token", "access_token", "token"})
@@ -109,6 +110,6 @@ def _redact(value: Any) -> Any:
 def redact_text(text: str) -> str:
     """Mask what looks like a token, a bearer header or a password in a URL."""
     text = _TOKEN.sub(_MASK, text)
-    text = _QUERY_TOKEN.sub(rf"\1{_MASK}", text)
+    text = _NAMED_SECRET.sub(rf"\1{_MASK}", text)
     text = _BEARER.sub(rf"\1{_MASK}", text)
     return _URL_PASSWORD.sub(rf"\1{_MASK}@", text)

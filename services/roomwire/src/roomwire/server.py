@@ -20,7 +20,7 @@ import msgspec
 import socketio
 
 from roomwire.backplane import Backplane
-from roomwire.errors import ClientError, Internal, Unavailable
+from roomwire.errors import ClientError, Internal, InvalidBody, Unavailable
 from roomwire.logs import get_logger
 from roomwire.metrics import Metrics
 from roomwire.tokens import User, find_token
@@ -171,12 +171,18 @@ class Server(socketio.AsyncServer):  # type: ignore[misc] # python-socketio has 
 
     def count_connections(self) -> Mapping[str, int]:
         """Return the number of open Engine.IO connections by transport."""
-        return Counter("websocket" if socket.upgraded else "polling" for socket in self.eio.sockets.values())
+        return Counter(
+            "websocket" if socket.upgraded else "polling"
+            for socket in self.eio.sockets.values()
+            if not socket.closed
+        )
 
     async def _close_transport(self, eio_sid: str) -> None:
         socket = self.eio.sockets.get(eio_sid)
         if socket is not None:
             await socket.close(wait=False, reason=self.reason.SERVER_DISCONNECT)
+            # Ends the writer, and so the WebSocket: the JavaScript client ignores a CLOSE packet on one.
+            await socket.queue.put(None)
 
     # What follows overrides python-socketio: see OVERRIDDEN.
 
@@ -194,6 +200,10 @@ class Server(socketio.AsyncServer):  # type: ignore[misc] # python-socketio has 
             sid = self.manager.sid_from_eio_sid(eio_sid, namespace)
             await self.manager.disconnect(sid, namespace, ignore_queue=True)
             await self._close_transport(eio_sid)
+        else:
+            if eio_sid not in self.environ:
+                # The client left while it was being authenticated: nothing else would take its socket away.
+                await self._handle_disconnect(eio_sid, namespace, self.reason.TRANSPORT_CLOSE)
 
     async def _trigger_event(self, event: str, namespace: str, *args: Any) -> Any:
         if event == "connect":
@@ -208,7 +218,7 @@ class Server(socketio.AsyncServer):  # type: ignore[misc] # python-socketio has 
         try:
             user = await self._authenticate(handshake)
             self._connections[sid] = Connection(user=user, handshake=handshake, opened_at=time.monotonic())
-            accepted = await super()._trigger_event("connect", namespace, sid, environ, auth)
+            accepted = await self._run_connect_handler(namespace, sid, environ, auth)
         except Unavailable:
             self._connections.pop(sid, None)
             raise
@@ -229,14 +239,33 @@ class Server(socketio.AsyncServer):  # type: ignore[misc] # python-socketio has 
         _log.info("connection opened", sid=sid, namespace=namespace, user=user.id, kind=user.kind)
         return accepted
 
+    async def _run_connect_handler(
+        self, namespace: str, sid: str, environ: Mapping[str, Any], auth: Any
+    ) -> Any:
+        try:
+            return await super()._trigger_event("connect", namespace, sid, environ, auth)
+        except TypeError as error:
+            if auth:
+                raise
+            # As stock does: a connect handler of python-socketio may do without `auth`.
+            try:
+                return await super()._trigger_event("connect", namespace, sid, environ)
+            except TypeError:
+                raise error from None
+
     def _refused(self, sid: str, namespace: str, code: str) -> None:
         self._connections.pop(sid, None)
         self._metrics.connects.labels(code).inc()
         _log.info("connection refused", sid=sid, namespace=namespace, code=code)
 
     async def _part(self, namespace: str, sid: str, reason: str) -> Any:
+        # Events that came in the same payload have tasks that have not begun yet: they come first.
+        await asyncio.sleep(0)
         try:
             return await super()._trigger_event("disconnect", namespace, sid, reason)
+        except Exception:
+            # Raised further, it would leave the socket in its rooms for good.
+            _log.exception("disconnect handler failed", sid=sid, namespace=namespace)
         finally:
             connection = self._connections.pop(sid, None)
             self._metrics.disconnects.labels(reason).inc()
@@ -266,10 +295,16 @@ class Server(socketio.AsyncServer):  # type: ignore[misc] # python-socketio has 
         started = time.perf_counter()
         outcome = "ok"
         try:
+            if not isinstance(data[0], str) or data[0] in self.reserved_events:
+                # Its handler is for the server alone: a client could pose as another by `connect`.
+                raise InvalidBody("An event needs a name, and not one of Socket.IO's own.")
             await super()._handle_event_internal(server, sid, eio_sid, data, namespace, id)
         except ClientError as error:
             outcome = error.code
             await self._send_error(eio_sid, namespace, id, error)
+        except Exception:
+            outcome = Internal.code
+            raise
         finally:
             self._metrics.event_seconds.observe(time.perf_counter() - started)
             self._metrics.events.labels(outcome).inc()

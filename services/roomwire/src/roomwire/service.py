@@ -189,7 +189,11 @@ class _Process:
         stopping.cancel()
         self.state = State.DRAINING
         _log.info("draining", service=self._name, drain_s=self._settings.drain_s)
-        await self._application.drain()
+        try:
+            async with asyncio.timeout(self._settings.drain_s + CLOSE_TIMEOUT_S):
+                await self._application.drain()
+        except TimeoutError:
+            _log.warning("drain not finished", drain_s=self._settings.drain_s)
         await listener.close()
 
 

@@ -36,7 +36,8 @@ CommaSeparated = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split_com
 
 
 def _default_node_name() -> str:
-    return re.sub(r"[^a-z0-9-]+", "-", socket.gethostname().lower()).strip("-")[:63] or "node"
+    name = re.sub(r"[^a-z0-9-]+", "-", socket.gethostname().lower())
+    return name.strip("-")[:63].strip("-") or "node"
 
 
 class ServiceSettings(BaseSettings):
@@ -107,8 +108,13 @@ class ServiceSettings(BaseSettings):
     @field_validator("redis_url")
     @classmethod
     def _check_redis_url(cls, value: SecretStr) -> SecretStr:
-        if urlsplit(value.get_secret_value()).scheme not in _REDIS_SCHEMES:
+        scheme, _, rest = value.get_secret_value().partition("://")
+        if scheme not in _REDIS_SCHEMES:
             raise ValueError(f"use one of {', '.join(f'{scheme}://' for scheme in _REDIS_SCHEMES)}")
+        credentials, _, address = rest.rpartition("@")
+        # Such a URL would be cut in the wrong place, and part of the password be taken for a host or path.
+        if re.search(r"[/?#@\[\]\s]", credentials) or not credentials.isascii() or not _is_address(address):
+            raise ValueError("use scheme://user:password@host:port/db, with special characters as %xx")
         return value
 
     @field_validator("trusted_proxies")
@@ -179,10 +185,9 @@ class _SecretFiles(PydanticBaseSettingsSource):
             return None, field_name, False
         try:
             return Path(path).read_text(encoding="utf-8").strip(), field_name, False
-        except OSError as error:
-            raise ConfigurationError(
-                f"{ENV_PREFIX}{field_name.upper()}_FILE: {path}: {error.strerror}"
-            ) from None
+        except (OSError, UnicodeError) as error:
+            problem = error.strerror if isinstance(error, OSError) else "This is no UTF-8 text"
+            raise ConfigurationError(f"{ENV_PREFIX}{field_name.upper()}_FILE: {path}: {problem}") from None
 
     def __call__(self) -> dict[str, Any]:
         found = {
@@ -194,6 +199,14 @@ class _SecretFiles(PydanticBaseSettingsSource):
 
 def _is_secret(field: FieldInfo) -> bool:
     return field.annotation in {SecretStr, SecretStr | None}
+
+
+def _is_address(address: str) -> bool:
+    try:
+        port = urlsplit(f"redis://{address}").port
+    except ValueError:
+        return False
+    return port is None or port > 0
 
 
 def _complaints(settings: type[ServiceSettings], error: ValidationError) -> Iterator[str]:
@@ -210,12 +223,14 @@ def _complaints(settings: type[ServiceSettings], error: ValidationError) -> Iter
 
 def _mask(secret: SecretStr) -> str:
     """Keep of a secret URL what helps a person, without its credentials."""
-    parts = urlsplit(secret.get_secret_value())
-    if not parts.scheme or not (parts.hostname or parts.path):
+    value = secret.get_secret_value()
+    if "://" not in value:
         return "********"
-    if not parts.password and not parts.username:
-        return secret.get_secret_value()
-    return parts._replace(netloc=f"********@{parts.netloc.rpartition('@')[2]}").geturl()
+    parts = urlsplit(value)
+    userinfo, _, address = parts.netloc.rpartition("@")
+    shown = f"{parts.scheme}://{'********@' if userinfo else ''}{address}{parts.path}"
+    # Redis clients take a password from the query as well.
+    return f"{shown}?********" if parts.query else shown
 
 
 def _shown(value: Any) -> str:

@@ -198,7 +198,8 @@ class Verifier:
             known = msgspec.convert(claims, _Claims)
         except jwt.ExpiredSignatureError:
             raise Unauthenticated("The token has expired.") from None
-        except (jwt.PyJWTError, msgspec.ValidationError):
+        except (jwt.PyJWTError, msgspec.ValidationError, UnicodeError, RecursionError):
+            # The last two: a token of lone surrogates, a header of brackets nested a thousand deep.
             raise Unauthenticated("The token does not hold.") from None
         return User(id=known.sub, name=known.name, kind=known.kind)
 
@@ -284,7 +285,13 @@ class JwksClient:
                 async with asyncio.timeout(self._timeout_s):
                     self._keys = _read_jwks(await self._fetch())
                 self._fetched_at = self._clock()
-            except (httpx.HTTPError, TimeoutError, msgspec.DecodeError, ValueError) as error:
+            except (
+                httpx.HTTPError,
+                httpx.InvalidURL,
+                TimeoutError,
+                msgspec.DecodeError,
+                ValueError,
+            ) as error:
                 _log.warning(
                     "jwks fetch failed", url=self._url, error=repr(error), known_keys=len(self._keys)
                 )
@@ -307,6 +314,7 @@ class _Jwk(msgspec.Struct):
     crv: str = ""
     x: str = ""
     use: str = "sig"
+    d: str = ""
 
 
 class _Jwks(msgspec.Struct):
@@ -314,10 +322,13 @@ class _Jwks(msgspec.Struct):
 
 
 def _read_jwks(body: bytes) -> dict[str, Ed25519PublicKey]:
-    """Take the Ed25519 signing keys out of a JWKS; other kinds of keys are left alone."""
+    """Take the public Ed25519 signing keys out of a JWKS.
+
+    Other kinds of keys are left alone, and so are private keys: whoever reads the JWKS could sign with them.
+    """
     keys = {}
     for jwk in msgspec.json.decode(body, type=_Jwks).keys:
-        if (jwk.kty, jwk.crv, jwk.use) == ("OKP", "Ed25519", "sig") and jwk.kid:
+        if (jwk.kty, jwk.crv, jwk.use) == ("OKP", "Ed25519", "sig") and jwk.kid and not jwk.d:
             raw = base64.urlsafe_b64decode(jwk.x + "=" * (-len(jwk.x) % 4))
             keys[jwk.kid] = Ed25519PublicKey.from_public_bytes(raw)
     if not keys:

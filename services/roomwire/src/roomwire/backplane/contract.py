@@ -6,7 +6,7 @@ Its guarantees, for every implementation:
   `Unavailable` to the caller instead of being dropped. Delivery is at most once for now: a node that is cut
   off misses what is said meanwhile. The ordered log will replace that.
 - Presence: a member entered on a living node is seen by all; the members of a node that died disappear
-  within `NODE_TTL_S` of its last sign of life. Entering twice is entering once; leaving is idempotent.
+  within `NODE_TTL_S` and a heartbeat of its last sign of life. Entering twice is entering once; leaving is idempotent.
 - History: the newest `HISTORY_ENTRIES` entries of a room, in the order in which they were remembered, for
   `HISTORY_TTL_S` after the last one.
 - Every call ends within the timeout that the backplane was given, with `Unavailable` if it could not be done.

@@ -120,6 +120,7 @@ class RedisBackplane:
         self._leave_script = client.register_script(_LEAVE)
         self._heartbeat_script = client.register_script(_HEARTBEAT)
         self._own: dict[tuple[str, str], Member] = {}
+        self._owed_leaves: set[tuple[str, str]] = set()
         self._beating: asyncio.Task[None] | None = None
 
     @property
@@ -133,6 +134,7 @@ class RedisBackplane:
         await self._reap(self._node)
         await self._heartbeat()
         self._manager.initialize()
+        await self._ask(self._manager.subscribed.wait())
         self._beating = asyncio.create_task(self._beat())
 
     async def close(self) -> None:
@@ -154,18 +156,22 @@ class RedisBackplane:
     async def check(self) -> None:
         """See `Backplane`."""
         await self.ping()
-        if not self._manager.live:
+        if not self._manager.subscribed.is_set():
             raise Unavailable("The subscription to Redis is being restored.")
 
     async def enter(self, room: str, member: Member) -> None:
         """See `Backplane`."""
         self._own[room, member.id] = member
+        self._owed_leaves.discard((room, member.id))
         await self._enter(room, member)
 
     async def leave(self, room: str, sid: str) -> None:
         """See `Backplane`."""
         self._own.pop((room, sid), None)
+        # Until Redis confirms it, each heartbeat tries again: no ghost stays in the room.
+        self._owed_leaves.add((room, sid))
         await self._leave(self._node, room, sid)
+        self._owed_leaves.discard((room, sid))
 
     async def members(self, room: str, *, limit: int = 100) -> tuple[int, Sequence[Member]]:
         """See `Backplane`."""
@@ -219,8 +225,12 @@ class RedisBackplane:
         keys = [f"{self._prefix}nodes"]
         new, dead = await self._ask(self._heartbeat_script(keys=keys, args=[self._node, NODE_TTL_S]))
         if new:
-            for (room, _), member in list(self._own.items()):
-                await self._enter(room, member)
+            for (room, sid), member in list(self._own.items()):
+                if (room, sid) in self._own:
+                    await self._enter(room, member)
+        for room, sid in list(self._owed_leaves):
+            if (room, sid) in self._owed_leaves:
+                await self.leave(room, sid)
         for node in dead:
             await self._reap(node.decode())
 
@@ -252,7 +262,7 @@ class _EmitManager(socketio.AsyncRedisManager):  # type: ignore[misc] # python-s
         self._timeout_s = timeout_s
         self._metrics = metrics
         self.thread: asyncio.Task[None] | None = None
-        self.live = False
+        self.subscribed = asyncio.Event()
 
     def initialize(self) -> None:
         """Start to listen; called by `RedisBackplane.start` and once more by the server, which then does nothing."""
@@ -282,7 +292,7 @@ class _EmitManager(socketio.AsyncRedisManager):  # type: ignore[misc] # python-s
                     async for payload in self._payloads(pubsub):
                         yield payload
             except (RedisError, OSError, TimeoutError) as error:
-                if self.live:
+                if self.subscribed.is_set():
                     _log.warning("subscription lost", error=repr(error))
             self._set_live(live=False)
             await asyncio.sleep(_RECONNECT_S)
@@ -305,9 +315,11 @@ class _EmitManager(socketio.AsyncRedisManager):  # type: ignore[misc] # python-s
                 yield message["data"]
 
     def _set_live(self, *, live: bool) -> None:
-        if live and not self.live:
+        if live and not self.subscribed.is_set():
+            self.subscribed.set()
             _log.info("subscription live", channel=self.channel)
-        self.live = live
+        elif not live:
+            self.subscribed.clear()
         self._metrics.backplane_up.set(live)
 
 

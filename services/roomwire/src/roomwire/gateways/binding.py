@@ -168,7 +168,10 @@ def _key_of(hint: Any) -> Key | None:
 
 def _convert(value: Any, type_: Any, name: str) -> Any:
     try:
+        msgspec.json.encode(value)  # JSON can spell lone surrogates, which no store and no log can write
         return msgspec.convert(value, type_)
+    except UnicodeEncodeError:
+        raise InvalidBody(f"{name}: A text is no valid Unicode.") from None
     except msgspec.ValidationError as error:
         # "Expected `str`, got `int` - at `$.roomId`": say the same in terms of what the client sent.
         problem, _, path = str(error).partition(" - at `$")

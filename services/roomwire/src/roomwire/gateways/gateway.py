@@ -105,7 +105,7 @@ class Gateway(socketio.AsyncNamespace):  # type: ignore[misc] # python-socketio 
 
     async def _disconnected(self, socket: Socket, body: list[Any]) -> None:
         # Its turn comes after the events that are being handled: none of them sees a socket cleaned up.
-        async with socket.turn:
+        async with socket.turn():
             self._sockets.pop(socket.id, None)
             if self._on_disconnection is not None:
                 await _run(self._on_disconnection, socket, body)
@@ -118,7 +118,9 @@ class Gateway(socketio.AsyncNamespace):  # type: ignore[misc] # python-socketio 
             raise RateLimited
         socket.waiting += 1
         try:
-            async with socket.turn:
+            async with socket.turn():
+                if socket.id not in self._sockets:
+                    return None  # sent away by the handler of an earlier event
                 return to_wire(await _run(handler, socket, body))
         except ClientError:
             raise

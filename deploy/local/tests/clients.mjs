@@ -1,0 +1,58 @@
+// Official socket.io clients, driven over stdin and stdout by clients.py: one JSON object a line.
+//
+//   {"id": 1, "op": "open", "client": "a", "url": "...", "options": {...}}    -> {"id": 1, "ok": null}
+//   {"id": 2, "op": "emit", "client": "a", "event": "x", "args": [...]}       -> {"id": 2, "ok": <ack>}
+//   {"id": 3, "op": "state", "client": "a"}                                   -> {"id": 3, "ok": {...}}
+//   {"id": 4, "op": "close", "client": "a"}                                   -> {"id": 4, "ok": null}
+//
+// What a client experiences is printed as it happens: {"client": "a", "happened": "connect", "args": [...]}.
+import { createInterface } from "node:readline";
+import { io } from "socket.io-client";
+
+const ACK_TIMEOUT_MS = 5_000;
+const clients = new Map();
+
+const print = (line) => process.stdout.write(JSON.stringify(line) + "\n");
+
+const operations = {
+  open({ client, url, options }) {
+    const socket = io(url, { forceNew: true, ...options });
+    const happened = (name) => (...args) => print({ client, happened: name, args });
+    socket.io.on("open", () => socket.io.engine.on("upgrade", (transport) => happened("upgrade")(transport.name)));
+    socket.on("connect", () => happened("connect")(socket.id));
+    socket.on("disconnect", (reason) => happened("disconnect")(reason));
+    socket.on("connect_error", (error) => happened("connect_error")(error.message, error.data ?? null));
+    socket.onAny((event, ...args) => print({ client, happened: "event", args: [event, ...args] }));
+    clients.set(client, socket);
+    return null;
+  },
+
+  emit({ client, event, args }) {
+    return clients.get(client).timeout(ACK_TIMEOUT_MS).emitWithAck(event, ...args);
+  },
+
+  send({ client, event, args }) {
+    clients.get(client).emit(event, ...args);
+    return null;
+  },
+
+  state({ client }) {
+    const socket = clients.get(client);
+    const engine = socket.io.engine;
+    return { connected: socket.connected, id: socket.id ?? null, engine: engine?.id ?? null, transport: engine?.transport?.name ?? null };
+  },
+
+  close({ client }) {
+    clients.get(client).disconnect();
+    clients.delete(client);
+    return null;
+  },
+};
+
+for await (const line of createInterface({ input: process.stdin })) {
+  const request = JSON.parse(line);
+  Promise.resolve()
+    .then(() => operations[request.op](request))
+    .then((ok) => print({ id: request.id, ok }), (error) => print({ id: request.id, error: String(error) }));
+}
+process.exit(0);

@@ -1,0 +1,122 @@
+"""Runs the local system for tests, the way `make up` does, and reads from its banner what runs where."""
+
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+
+ROOT = Path(__file__).resolve().parents[3]
+HOST = "127.0.0.1"
+UP_TIMEOUT_S = 90
+DOWN_TIMEOUT_S = 30
+_ROW = re.compile(r"^  ([\w-]+) +http://127\.0\.0\.1:(\d+), operations (http://\S+)$", re.MULTILINE)
+
+
+class LocalSystem:
+    """A running system.
+
+    Attributes:
+        port: The ingress' port.
+        url: The ingress, as people write it.
+        process: The supervisor.
+        state: The folder with its data.
+
+    """
+
+    def __init__(self, port: int, process: "subprocess.Popen[bytes]", log: Path) -> None:
+        self.port = port
+        self.url = f"http://localhost:{port}"
+        self.process = process
+        self.state = ROOT / ".local" / str(port)
+        self._log = log
+
+    @property
+    def log(self) -> str:
+        """What it has printed until now."""
+        return self._log.read_text(encoding="utf-8")
+
+    @property
+    def ports(self) -> Mapping[str, int]:
+        """The public ports of the services by name."""
+        return {name: int(port) for name, port, _ in _ROW.findall(self.log)}
+
+    @property
+    def operations(self) -> Mapping[str, str]:
+        """The operations URLs of the services by name."""
+        return {name: url for name, _, url in _ROW.findall(self.log)}
+
+    def processes(self) -> list[psutil.Process]:
+        """Return the supervisor and all that it started."""
+        supervisor = psutil.Process(self.process.pid)
+        return [supervisor, *supervisor.children(recursive=True)]
+
+    def pid_of(self, service: str) -> int:
+        """Return the process id of a service."""
+        wanted = f"{HOST}:{self.ports[service]}"
+        for process in self.processes():
+            for connection in process.net_connections("tcp"):
+                if connection.status == psutil.CONN_LISTEN and f"{HOST}:{connection.laddr.port}" == wanted:
+                    return int(process.pid)
+        raise LookupError(f"{service} listens nowhere")
+
+    def wait_until_up(self) -> None:
+        """Return once the banner is printed; raises with its output if it ends before."""
+        deadline = time.monotonic() + UP_TIMEOUT_S
+        while "Ctrl-C stops it." not in self.log:
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(f"the system did not come up:\n{self.log}")
+            time.sleep(0.05)
+
+    def stop(self, signum: int = signal.SIGTERM) -> int:
+        """Send a signal, wait for the end, return the exit status."""
+        self.process.send_signal(signum)
+        return self.process.wait(DOWN_TIMEOUT_S)
+
+
+def start_local_system(folder: Path, port: int, **environ: str) -> LocalSystem:
+    """Start a system; its output goes to a file in a folder."""
+    log = folder / f"up-{port}.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, str(ROOT / "deploy" / "local"), "up"],
+            cwd=ROOT,
+            env={**os.environ, "PORT": str(port), **environ},
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+    return LocalSystem(port, process, log)
+
+
+@contextmanager
+def local_system(folder: Path, port: int, **environ: str) -> Iterator[LocalSystem]:
+    """Run a system for as long as the context lasts, then delete its data."""
+    system = start_local_system(folder, port, **environ)
+    try:
+        system.wait_until_up()
+        yield system
+    finally:
+        if system.process.poll() is None:
+            system.stop()
+        shutil.rmtree(system.state, ignore_errors=True)
+
+
+def is_listening(port: int) -> bool:
+    """Say whether somebody listens on a loopback port."""
+    with socket.socket() as sock:
+        return sock.connect_ex((HOST, port)) == 0
+
+
+def free_port() -> int:
+    """Return a loopback port that was free just now."""
+    with socket.create_server((HOST, 0)) as sock:
+        port: int = sock.getsockname()[1]
+    return port

@@ -1,0 +1,197 @@
+"""Two people in real browsers, on different gateways, through the real ingress."""
+
+import os
+import shutil
+import threading
+from collections.abc import Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+from local_system import HOST, ROOT, LocalSystem
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+ARTIFACTS = ROOT / "artifacts"
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield chromium
+        chromium.close()
+
+
+def open_page(browser: Browser, url: str, **options: object) -> Page:
+    """Open a page in a profile of its own: no cookies, no storage."""
+    page = browser.new_context(**options).new_page()
+    page.set_default_timeout(15_000)
+    page.goto(url)
+    return page
+
+
+def sign_in_as_guest(page: Page, name: str) -> None:
+    page.get_by_label("Display name").fill(name)
+    page.get_by_role("button", name="Continue as guest").click()
+    expect(page.get_by_test_id("state")).to_have_text("connected")
+
+
+def join(page: Page, room: str) -> None:
+    page.get_by_label("Room name").fill(room)
+    page.get_by_role("button", name="Join", exact=True).click()
+    expect(page.get_by_role("heading", name=room)).to_be_visible()
+
+
+def say(page: Page, text: str) -> None:
+    page.get_by_role("textbox", name="Message").fill(text)
+    page.get_by_role("button", name="Send").click()
+
+
+def gateway_of(page: Page) -> str:
+    return page.get_by_test_id("gateway").inner_text()
+
+
+def two_people(browser: Browser, system: LocalSystem, room: str) -> tuple[Page, Page]:
+    """Return the pages of Ann and Bob, on two gateways, in a room."""
+    ann = open_page(browser, system.url, viewport={"width": 1200, "height": 640})
+    sign_in_as_guest(ann, "Ann")
+    join(ann, room)
+    for _ in range(10):
+        bob = open_page(browser, system.url, viewport={"width": 1200, "height": 750})
+        sign_in_as_guest(bob, "Bob")
+        if gateway_of(bob) != gateway_of(ann):
+            join(bob, room)
+            return ann, bob
+        bob.context.close()
+    raise AssertionError("ten pages in a row were given the same gateway")
+
+
+def test_two_people_chat_across_gateways(browser, system):
+    ann, bob = two_people(browser, system, "harbour")
+    expect(ann.get_by_test_id("transport")).to_have_text("websocket")
+    said = [
+        (ann, "Good morning! Which gateway are you on?"),
+        (bob, "The other one. Same room, two processes."),
+        (ann, "I could not tell the difference."),
+        (bob, "That is the idea. Try to break something."),
+        (ann, "<img src=x onerror=alert(1)> stays text, for a start."),
+        (bob, "Now kill my gateway."),
+    ]
+    for page, text in said:
+        say(page, text)
+        for other in (ann, bob):
+            expect(other.get_by_role("log", name="Messages")).to_contain_text(text)
+    members = ann.get_by_role("list", name="Members")
+    expect(members).to_contain_text("Bob")
+    expect(members).to_contain_text(gateway_of(bob))
+    expect(ann.locator("img[src=x]")).to_have_count(0)
+    ARTIFACTS.mkdir(exist_ok=True)
+    ann.screenshot(path=ARTIFACTS / "page.png")
+
+    bob.get_by_role("button", name="Leave room").click()
+    expect(members).not_to_contain_text("Bob")
+    ann.context.close()
+    bob.context.close()
+
+
+def test_an_account_is_made_and_signed_in_again(browser, system):
+    page = open_page(browser, system.url)
+    page.get_by_label("User name").fill("Carla")
+    page.get_by_label("Password").fill("correct horse battery")
+    page.get_by_role("button", name="Create account").click()
+    expect(page.get_by_test_id("state")).to_have_text("connected")
+    page.get_by_role("button", name="Sign out").click()
+    page.get_by_label("User name").fill("Carla")
+    page.get_by_label("Password").fill("not the right one")
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_role("alert")).to_be_visible()
+    page.get_by_label("Password").fill("correct horse battery")
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_test_id("state")).to_have_text("connected")
+    page.context.close()
+
+
+def test_a_phone_shows_the_page_without_sideways_scrolling(browser, system):
+    page = open_page(
+        browser, system.url, viewport={"width": 360, "height": 740}, has_touch=True, is_mobile=True
+    )
+    sign_in_as_guest(page, "Dora")
+    join(page, "small")
+    say(page, "a word that is longer than a phone is wide: " + "w" * 200)
+    expect(page.get_by_role("log", name="Messages")).to_contain_text("wwww")
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    page.context.close()
+
+
+def test_nothing_is_fetched_from_elsewhere_and_the_policy_is_not_violated(browser, system):
+    page = browser.new_page()
+    requests: list[str] = []
+    complaints: list[str] = []
+    page.on("request", lambda request: requests.append(request.url))
+    page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+    page.goto(system.url)
+    sign_in_as_guest(page, "Eve")
+    join(page, "quiet")
+    assert [] == [url for url in requests if not url.startswith(system.url)]
+    assert [] == complaints
+    page.close()
+
+
+TUTORIAL = """<!doctype html><meta charset="utf-8"><title>tutorial</title><ul></ul>
+<script type="module">
+  import { io } from "./socket.io.esm.min.js";
+  const show = (text) => document.querySelector("ul").append(Object.assign(document.createElement("li"), { textContent: text }));
+  const socket = io("URL");
+  for (const event of ["welcome", "message", "roomMessage"]) socket.on(event, (text) => show(`${event}: ${text}`));
+  socket.emit("message", "hello", (ack) => show(`ack: ${ack}`));
+  socket.emit("joinRoom", { roomId: "den", userName: "Ann" }, (ack) => show(`ack: ${ack}`));
+  socket.emit("chatMessage", { roomId: "den", message: "hi", userName: "Ann" }, (ack) => show(`ack: ${ack}`));
+</script>
+"""
+
+
+class _Silent(SimpleHTTPRequestHandler):
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def other_origin(tmp_path: Path, system: LocalSystem) -> Iterator[str]:
+    """Serve the tutorial's page from an origin that is not the ingress'."""
+    (tmp_path / "index.html").write_text(TUTORIAL.replace("URL", system.url), encoding="utf-8")
+    shutil.copy(ROOT / "node_modules/socket.io-client/dist/socket.io.esm.min.js", tmp_path)
+    server = ThreadingHTTPServer((HOST, 0), partial(_Silent, directory=str(tmp_path)))
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://{HOST}:{server.server_port}/"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_the_tutorials_page_from_another_origin_works_as_it_is(browser, other_origin):
+    page = open_page(browser, other_origin)
+    lines = page.locator("li")
+    for text in (
+        "ack: Message received!",
+        "ack: Joined room den",
+        "ack: Message sent to room",
+        "roomMessage: Ann has joined room den",
+        "roomMessage: [Ann in den] hi",
+        "welcome: Welcome, gateway-",
+    ):
+        expect(lines.filter(has_text=text)).to_have_count(1)
+    page.context.close()

@@ -1,0 +1,224 @@
+"""`make up`: what it starts, what it says, how it stops, what it survives."""
+
+import asyncio
+import os
+import shutil
+import signal
+import socket
+
+import httpx
+import psutil
+import pytest
+from local_system import HOST, LocalSystem, free_port, is_listening, local_system, start_local_system
+
+RESTART_TIMEOUT_S = 15
+
+
+def output_of(system: LocalSystem) -> str:
+    """Wait until a system that cannot start has ended; return what it printed."""
+    assert 1 == system.process.wait(30)
+    shutil.rmtree(system.state, ignore_errors=True)
+    return system.log
+
+
+async def until_ok(http: httpx.AsyncClient, url: str) -> httpx.Response:
+    """Ask until the answer is 200."""
+    async with asyncio.timeout(RESTART_TIMEOUT_S):
+        while True:
+            try:
+                answer = await http.get(url)
+            except httpx.HTTPError:
+                answer = None
+            if answer is not None and answer.status_code == httpx.codes.OK:
+                return answer
+            await asyncio.sleep(0.1)
+
+
+def test_the_banner_says_where_everything_is(system):
+    assert f"Roomwire is up: http://localhost:{system.port}" in system.log
+    assert {"auth", "gateway-1", "gateway-2"} == set(system.ports)
+
+
+async def test_the_page_and_the_api_page_are_behind_the_ingress(system, http):
+    page = await http.get(f"{system.url}/")
+    assert 200 == page.status_code
+    assert "default-src 'none'" in page.headers["content-security-policy"]
+    docs = await http.get(f"{system.url}/auth/docs")
+    assert 200 == docs.status_code
+    assert "cdn" not in docs.text.lower()
+
+
+async def test_the_operations_port_is_not_behind_the_ingress(system, http):
+    for path in ("/metrics", "/readyz", "/livez"):
+        assert 404 == (await http.get(f"{system.url}{path}")).status_code
+    for operations in system.operations.values():
+        assert {"status": "ready"}.items() <= (await http.get(f"{operations}/readyz")).json().items()
+        assert 200 == (await http.get(f"{operations}/livez")).status_code
+        assert "roomwire_" in (await http.get(f"{operations}/metrics")).text
+
+
+async def test_a_cookie_keeps_a_polling_client_on_its_gateway(system, http):
+    url = f"{system.url}/socket.io/?EIO=4&transport=polling"
+    for _ in range(4):
+        http.cookies.clear()
+        opened = await http.get(url)
+        assert f"roomwire_{system.port}" in http.cookies
+        sid = opened.text.partition('"sid":"')[2].partition('"')[0]
+        posted = await http.post(f"{url}&sid={sid}", content="40")
+        assert (200, "ok") == (posted.status_code, posted.text.lower())
+
+
+async def test_a_request_without_cookie_goes_by_its_session_id(system, http):
+    url = f"{system.url}/socket.io/?EIO=4&transport=polling"
+    gateways = set()
+    for _ in range(6):
+        http.cookies.clear()
+        opened = await http.get(url)
+        sid = opened.text.partition('"sid":"')[2].partition('"')[0]
+        gateways.add(sid.partition(".")[0])
+        http.cookies.clear()
+        assert 200 == (await http.post(f"{url}&sid={sid}", content="40")).status_code
+    assert {"gateway-1", "gateway-2"} == gateways
+
+
+async def test_connections_are_counted_by_transport(system, http, clients):
+    polling = await clients.connect(system.url, transports=["polling"])
+    websocket = await clients.connect(system.url, transports=["websocket"])
+    for client, transport in ((polling, "polling"), (websocket, "websocket")):
+        metrics = (await http.get(f"{system.operations[await client.gateway()]}/metrics")).text
+        line = next(
+            line
+            for line in metrics.splitlines()
+            if f'roomwire_connections{{transport="{transport}"}}' in line
+        )
+        assert float(line.split()[1]) >= 1
+
+
+@pytest.mark.parametrize("signum", [signal.SIGKILL, signal.SIGTERM])
+@pytest.mark.parametrize("transport", ["polling", "websocket"])
+async def test_a_gateway_that_ends_comes_back_and_its_clients_move_on(
+    system, http, clients, signum, transport
+):
+    client = await clients.connect(system.url, transports=[transport])
+    gateway = await client.gateway()
+    os.kill(system.pid_of(gateway), signum)
+    # A lost transport, never "io server disconnect": after that the official client would stay away.
+    [reason, *_] = await client.wait_for("disconnect")
+    assert reason.startswith("transport")
+    client.happenings.clear()
+    await client.wait_for("connect")
+    assert "Message received!" == await client.emit("message", "moved on")
+    await until_ok(http, f"{system.operations[gateway]}/readyz")
+
+
+async def test_a_stopped_redis_is_answered_within_two_seconds_and_forgotten_when_it_is_back(
+    tmp_path, own_redis, clients, http
+):
+    with local_system(tmp_path, free_port(), ROOMWIRE_REDIS_URL=own_redis.url) as system:
+        assert "yours, from ROOMWIRE_REDIS_URL" in system.log
+        ann = await clients.connect(system.url)
+        await ann.emit("joinRoom", {"roomId": "den", "userName": "Ann"})
+        said = {"roomId": "den", "userName": "Ann", "message": "hello"}
+        for stop, start in ((own_redis.pause, own_redis.resume), (own_redis.kill, own_redis.start)):
+            stop()
+            async with asyncio.timeout(2):
+                ack = await ann.emit("chatMessage", said)
+            async with asyncio.timeout(2):
+                ready = await http.get(f"{system.operations[await ann.gateway()]}/readyz")
+            assert ("unavailable", True) == (ack["error"]["code"], ack["error"]["retryable"])
+            assert (200, "degraded") == (ready.status_code, ready.json()["backplane"])
+            start()
+            await until_healthy(http, system)
+            assert "Message sent to room" == await ann.emit("chatMessage", said)
+            assert [] == [happening for happening in ann.happenings if happening[0] == "disconnect"]
+        # Rooms span the gateways again.
+        bob = await clients.connect(system.url)
+        while await bob.gateway() == await ann.gateway():
+            bob = await clients.connect(system.url)
+        await bob.emit("joinRoom", {"roomId": "den", "userName": "Bob"})
+        await ann.wait_for_event("roomMessage", "Bob has joined room den")
+
+
+async def until_healthy(http: httpx.AsyncClient, system: LocalSystem) -> None:
+    """Wait until every gateway says that its backplane is whole again."""
+    async with asyncio.timeout(RESTART_TIMEOUT_S):
+        for name, operations in system.operations.items():
+            while name != "auth" and (await http.get(f"{operations}/readyz")).json()["backplane"] != "ok":
+                await asyncio.sleep(0.1)
+
+
+async def test_two_systems_run_side_by_side_and_a_signal_leaves_nothing_behind(tmp_path, system, clients):
+    with local_system(tmp_path, free_port(), GATEWAYS="3") as other:
+        assert {"auth", "gateway-1", "gateway-2", "gateway-3"} == set(other.ports)
+        here = await clients.connect(system.url)
+        there = await clients.connect(other.url)
+        await here.emit("message", "only here")
+        await there.emit("message", "only there")
+        await here.wait_for_event("message")
+        await there.wait_for_event("message")
+        assert [] == [event for event in there.events if "only here" in str(event)]
+
+        processes = other.processes()
+        listening = {
+            connection.laddr.port
+            for process in processes
+            for connection in process.net_connections("tcp")
+            if connection.status == psutil.CONN_LISTEN
+        }
+        assert {other.port, *other.ports.values()} <= listening
+        assert 0 == other.stop(signal.SIGTERM)
+        assert [] == [process for process in processes if process.is_running()]
+        assert [] == [port for port in listening if is_listening(port)]
+        assert not list(other.state.glob("pid"))
+    assert "Message received!" == await here.emit("message", "still up")
+
+
+def test_ctrl_c_stops_it_too(tmp_path):
+    with local_system(tmp_path, free_port(), GATEWAYS="1") as system:
+        processes = system.processes()
+        assert 0 == system.stop(signal.SIGINT)
+        assert [] == [process for process in processes if process.is_running()]
+
+
+def test_data_outlive_a_restart(tmp_path):
+    port = free_port()
+    with local_system(tmp_path, port, GATEWAYS="1") as system:
+        credentials = {"username": "stays", "password": "correct horse"}
+        assert 201 == httpx.post(f"{system.url}/auth/register", json=credentials, trust_env=False).status_code
+        system.stop()
+        again = start_local_system(tmp_path, port, GATEWAYS="1")
+        again.wait_until_up()
+        try:
+            assert 200 == httpx.post(f"{again.url}/auth/login", json=credentials, trust_env=False).status_code
+        finally:
+            again.stop()
+
+
+def test_a_taken_port_is_a_sentence_that_says_what_to_do(tmp_path):
+    with socket.create_server((HOST, 0)) as taken:
+        port = taken.getsockname()[1]
+        output = output_of(start_local_system(tmp_path, port))
+    assert 1 == len(output.strip().splitlines())
+    assert f"port {port} cannot be used" in output
+    assert f"PORT={port + 1} make up" in output
+
+
+def test_a_redis_that_refuses_is_a_sentence_that_says_what_to_do(tmp_path):
+    url = f"redis://{HOST}:{free_port()}"
+    output = output_of(start_local_system(tmp_path, free_port(), ROOMWIRE_REDIS_URL=url))
+    assert 1 == len(output.strip().splitlines())
+    assert "the Redis of ROOMWIRE_REDIS_URL refuses" in output
+
+
+@pytest.mark.parametrize(("name", "value"), [("GATEWAYS", "none"), ("GATEWAYS", "0"), ("GATEWAYS", "99")])
+def test_a_wrong_number_is_a_sentence(tmp_path, name, value):
+    output = output_of(start_local_system(tmp_path, free_port(), **{name: value}))
+    assert f"make up: {name}='{value}' is no number from 1 to 32" == output.strip()
+
+
+def test_a_setting_that_a_service_refuses_ends_the_start_with_its_sentence(tmp_path):
+    system = start_local_system(tmp_path, free_port(), ROOMWIRE_PING_INTERVAL_S="often")
+    output = output_of(system)
+    assert "ROOMWIRE_PING_INTERVAL_S" in output
+    assert "gateway-1 ends at once" in output
+    assert "Traceback" not in output

@@ -1,0 +1,153 @@
+"""Tokens through the real ingress: issued by auth, checked by the gateways before they let a client in."""
+
+import base64
+import time
+from typing import Any
+
+import httpx
+import jwt
+import pytest
+from clients import Client
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from local_system import LocalSystem
+
+from roomwire.tokens import SigningKey, User
+
+ANN = User(id="ann", name="Ann", kind="account")
+CLAIMS = {"issuer": "roomwire", "audience": "roomwire", "lifetime_s": 60}
+
+
+def key_of(system: LocalSystem) -> SigningKey:
+    return SigningKey.from_pem((system.state / "signing-key.pem").read_text(encoding="utf-8"))
+
+
+async def guest_token(system: LocalSystem, http: httpx.AsyncClient) -> str:
+    answer = await http.post(f"{system.url}/auth/guest", json={"name": "Ann"})
+    token: str = answer.json()["access_token"]
+    return token
+
+
+def carry(token: str, way: str, system: LocalSystem) -> tuple[str, dict[str, Any]]:
+    """Return the URL and the options of a client that carries a token in one of the three ways."""
+    options: dict[str, dict[str, Any]] = {
+        "auth payload": {"auth": {"token": token}},
+        "header": {"extraHeaders": {"Authorization": f"Bearer {token}"}},
+        "query": {"query": {"token": token}},
+    }
+    return system.url, {**options[way], "reconnection": False}
+
+
+WAYS = ["auth payload", "header", "query"]
+TRANSPORTS = [["polling"], ["websocket"]]
+
+
+async def refused(client: Client) -> list[Any]:
+    """Return why a client was refused: the sentence and the data of the connect_error."""
+    return await client.wait_for("connect_error")
+
+
+@pytest.mark.parametrize("transports", TRANSPORTS, ids=lambda transports: transports[0])
+@pytest.mark.parametrize("way", WAYS)
+async def test_a_token_is_accepted_in_each_of_the_three_ways(clients, strict_system, http, way, transports):
+    url, options = carry(await guest_token(strict_system, http), way, strict_system)
+    client = await clients.connect(url, transports=transports, **options)
+    assert "Message received!" == await client.emit("message", "in")
+
+
+async def test_without_a_token_a_client_is_refused_where_one_is_required(clients, strict_system):
+    client = await clients.open(strict_system.url, reconnection=False)
+    sentence = "A valid token is required."
+    assert [sentence, {"code": "unauthenticated", "message": sentence, "retryable": False}] == await refused(
+        client
+    )
+    assert [] == client.events
+
+
+def expired(system: LocalSystem) -> str:
+    return key_of(system).sign(ANN, **CLAIMS, now=time.time() - 3600)
+
+
+def foreign(_: LocalSystem) -> str:
+    return SigningKey.generate().sign(ANN, **CLAIMS)
+
+
+def of_another_audience(system: LocalSystem) -> str:
+    return key_of(system).sign(ANN, **{**CLAIMS, "audience": "another"})
+
+
+def of_another_issuer(system: LocalSystem) -> str:
+    return key_of(system).sign(ANN, **{**CLAIMS, "issuer": "another"})
+
+
+def signed_with_the_public_key(system: LocalSystem) -> str:
+    """The classic confusion: HS256, with the public key as the secret."""
+    key = key_of(system)
+    x = key.public_jwk()["x"]
+    public = Ed25519PublicKey.from_public_bytes(base64.urlsafe_b64decode(x + "="))
+    secret = public.public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw)
+    claims = {"iss": "roomwire", "aud": "roomwire", "sub": "ann", "name": "Ann", "kind": "account"}
+    claims |= {"iat": int(time.time()), "exp": int(time.time()) + 60}
+    return jwt.encode(claims, secret, algorithm="HS256", headers={"typ": "at+jwt", "kid": key.kid})
+
+
+def unsigned(system: LocalSystem) -> str:
+    token = jwt.encode(
+        {"sub": "ann"}, None, algorithm="none", headers={"typ": "at+jwt", "kid": key_of(system).kid}
+    )
+    return str(token)
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize(
+    ("make", "sentence"),
+    [
+        (expired, "The token has expired."),
+        (foreign, "The token does not hold."),
+        (of_another_audience, "The token does not hold."),
+        (of_another_issuer, "The token does not hold."),
+        (signed_with_the_public_key, "The token does not hold."),
+        (unsigned, "The token does not hold."),
+    ],
+)
+async def test_a_token_that_does_not_hold_is_refused_even_where_none_is_required(
+    clients, system, way, make, sentence
+):
+    url, options = carry(make(system), way, system)
+    client = await clients.open(url, **options)
+    assert [sentence, {"code": "unauthenticated", "message": sentence, "retryable": False}] == await refused(
+        client
+    )
+
+
+async def test_an_account_lives_through_register_login_refresh_and_logout(system, http):
+    credentials = {"username": f"ann-{time.time_ns()}", "password": "correct horse battery"}
+    registered = await http.post(f"{system.url}/auth/register", json=credentials)
+    assert 201 == registered.status_code
+    logged_in = await http.post(f"{system.url}/auth/login", json=credentials)
+    assert registered.json()["user"] == logged_in.json()["user"]
+    refresh_token = logged_in.json()["refresh_token"]
+    refreshed = await http.post(f"{system.url}/auth/refresh", json={"refresh_token": refresh_token})
+    assert 200 == refreshed.status_code
+    logout = await http.post(
+        f"{system.url}/auth/logout", json={"refresh_token": refreshed.json()["refresh_token"]}
+    )
+    assert 204 == logout.status_code
+    again = await http.post(
+        f"{system.url}/auth/refresh", json={"refresh_token": refreshed.json()["refresh_token"]}
+    )
+    assert "unauthenticated" == again.json()["error"]["code"]
+
+
+async def test_no_token_is_ever_in_a_log(clients, system, http):
+    token = await guest_token(system, http)
+    for way in WAYS:
+        url, options = carry(token, way, system)
+        await (await clients.connect(url, **options)).close()
+        url, options = carry(foreign(system), way, system)
+        await refused(await clients.open(url, **options))
+    # The first system's log covers every token of this module, whatever became of it.
+    await http.get(f"{system.url}/", params={"token": token})
+    assert "connection refused" in system.log
+    assert "eyJ" not in system.log
+    assert token not in system.log
