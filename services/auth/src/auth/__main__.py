@@ -1,0 +1,10 @@
+"""`python -m auth`: run the auth service."""
+
+import sys
+
+from auth.app import AuthApp, print_new_key
+from auth.settings import Settings
+from roomwire import service
+
+if __name__ == "__main__":
+    sys.exit(service.main("auth", settings=Settings, build=AuthApp, commands={"new-key": print_new_key}))

@@ -1,0 +1,106 @@
+"""The HTTP API: routes, and nothing but HTTP about them. What they do is in `sign_in`."""
+
+from http import HTTPStatus
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, Body, Response
+
+from auth.bodies import (
+    ErrorAnswer,
+    Guest,
+    Jwk,
+    Jwks,
+    Login,
+    Refresh,
+    Registration,
+    TokenAnswer,
+    UserAnswer,
+)
+from auth.errors import UsernameTaken
+from auth.sign_in import Grant, SignIn
+from roomwire.errors import (
+    ClientError,
+    Forbidden,
+    Internal,
+    InvalidBody,
+    TooLarge,
+    Unauthenticated,
+    Unavailable,
+)
+from roomwire.tokens import SigningKey
+
+PREFIX: Final = "/auth"
+# Gateways ask for the keys as often (`roomwire.tokens.JwksClient`, max_age_s).
+JWKS_MAX_AGE_S: Final = 300
+
+
+def _refusals(*errors: type[ClientError]) -> dict[int | str, dict[str, Any]]:
+    """Describe the errors of a route for the schema, with those that any route has."""
+    every: tuple[type[ClientError], ...] = (*errors, InvalidBody, TooLarge, Unavailable, Internal)
+    return {
+        int(error.http_status): {
+            "model": ErrorAnswer,
+            "description": f"`{error.code}`: {error.default_message}",
+        }
+        for error in every
+    }
+
+
+def token_routes(sign_in: SignIn, *, access_ttl_s: int) -> APIRouter:
+    """Return the routes that let people in, keep them in and let them out.
+
+    Args:
+        sign_in: Does it.
+        access_ttl_s: What the answers say about how long an access token is valid.
+
+    """
+    router = APIRouter(prefix=PREFIX, tags=["tokens"])
+
+    def granted(grant: Grant) -> TokenAnswer:
+        return TokenAnswer(
+            access_token=grant.access_token,
+            expires_in=access_ttl_s,
+            refresh_token=grant.refresh_token,
+            user=UserAnswer.model_validate(grant.user, from_attributes=True),
+        )
+
+    @router.post("/register", status_code=HTTPStatus.CREATED, responses=_refusals(UsernameTaken))
+    async def register(body: Registration) -> TokenAnswer:
+        """Make an account and sign it in."""
+        return granted(await sign_in.register(body.username, body.password.get_secret_value()))
+
+    @router.post("/login", responses=_refusals(Unauthenticated))
+    async def login(body: Login) -> TokenAnswer:
+        """Sign an account in."""
+        return granted(await sign_in.login(body.username, body.password.get_secret_value()))
+
+    @router.post("/guest", responses=_refusals(Forbidden))
+    async def guest(body: Annotated[Guest | None, Body()] = None) -> TokenAnswer:
+        """Come in without an account."""
+        return granted(await sign_in.enter_as_guest(body.name if body else None))
+
+    @router.post("/refresh", responses=_refusals(Unauthenticated, Forbidden))
+    async def refresh(body: Refresh) -> TokenAnswer:
+        """Exchange a refresh token for new tokens; each works once, and a second use ends the session."""
+        return granted(await sign_in.refresh(body.refresh_token.get_secret_value()))
+
+    @router.post("/logout", status_code=HTTPStatus.NO_CONTENT, responses=_refusals())
+    async def logout(body: Refresh) -> None:
+        """End the session that a refresh token belongs to; again and again if need be."""
+        await sign_in.logout(body.refresh_token.get_secret_value())
+
+    return router
+
+
+def key_routes(key: SigningKey) -> APIRouter:
+    """Return the route of the public keys."""
+    router = APIRouter(prefix=PREFIX, tags=["keys"])
+    keys = Jwks(keys=[Jwk.model_validate(dict(key.public_jwk()))])
+
+    @router.get("/.well-known/jwks.json")
+    async def jwks(response: Response) -> Jwks:
+        """Return the keys that verify access tokens."""
+        response.headers["Cache-Control"] = f"public, max-age={JWKS_MAX_AGE_S}"
+        return keys
+
+    return router

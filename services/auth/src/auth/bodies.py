@@ -1,0 +1,139 @@
+"""The bodies of requests and answers, as the API promises them. Unknown fields are refused."""
+
+import re
+import unicodedata
+from typing import Annotated, Final, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, StringConstraints
+
+_USERNAME: Final = re.compile(r"[A-Za-z0-9_.-]{2,32}")
+_JOINERS: Final = "\u200c\u200d"  # letters of some scripts and many emoji are held together by them
+_CONTROLS: Final = frozenset({"Cc", "Cf", "Zl", "Zp"})
+
+
+def _check_username(value: str) -> str:
+    if not _USERNAME.fullmatch(value):
+        raise ValueError("use 2 to 32 letters (a-z), digits, '_', '.' or '-'")
+    return value
+
+
+def _check_guest_name(value: str) -> str:
+    """Refuse control characters, and format characters too: some turn the direction of the text around."""
+    if any(unicodedata.category(char) in _CONTROLS and char not in _JOINERS for char in value):
+        raise ValueError("control characters are not allowed")
+    return value
+
+
+def _check_text(value: SecretStr) -> SecretStr:
+    """Refuse half a surrogate pair: JSON can spell it, but it is no text."""
+    try:
+        value.get_secret_value().encode()
+    except UnicodeEncodeError:
+        raise ValueError("this is no valid text") from None
+    return value
+
+
+NewUsername = Annotated[
+    str,
+    AfterValidator(_check_username),
+    Field(
+        description="Unique without regard to case.",
+        examples=["ada"],
+        json_schema_extra={"minLength": 2, "maxLength": 32, "pattern": f"^{_USERNAME.pattern}$"},
+    ),
+]
+NewPassword = Annotated[SecretStr, Field(min_length=8, max_length=256), AfterValidator(_check_text)]
+GuestName = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=64),
+    AfterValidator(_check_guest_name),
+]
+RefreshToken = Annotated[SecretStr, Field(max_length=256)]
+
+
+class _Request(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Registration(_Request):
+    """A new account."""
+
+    username: NewUsername
+    password: NewPassword
+
+
+class Login(_Request):
+    """An account's name and password. Rules of registration may change: here only size is limited."""
+
+    username: Annotated[str, Field(min_length=1, max_length=256)]
+    password: Annotated[SecretStr, Field(min_length=1, max_length=256), AfterValidator(_check_text)]
+
+
+class Guest(_Request):
+    """A guest; the body may be left out."""
+
+    name: GuestName | None = Field(None, description="What people see. Default: guest-xxxxxx.")
+
+
+class Refresh(_Request):
+    """A refresh token."""
+
+    refresh_token: RefreshToken
+
+
+class UserAnswer(BaseModel):
+    """Who was let in."""
+
+    id: str = Field(description="Stable for an account, new for every guest.")
+    name: str
+    kind: Literal["account", "guest"]
+
+
+class TokenAnswer(BaseModel):
+    """The tokens of who was let in (RFC 6749, section 5.1)."""
+
+    access_token: str = Field(description="For the gateway: in the `auth` payload, as `token`.")
+    token_type: Literal["Bearer"] = "Bearer"  # noqa: S105 - a scheme, not a secret
+    expires_in: int = Field(description="Seconds until the access token expires.")
+    refresh_token: str = Field(description="For POST /auth/refresh, once.")
+    user: UserAnswer
+
+
+class Jwk(BaseModel):
+    """A public key (RFC 8037)."""
+
+    kty: Literal["OKP"]
+    crv: Literal["Ed25519"]
+    x: str
+    kid: str
+    use: Literal["sig"]
+    alg: Literal["EdDSA"]
+
+
+class Jwks(BaseModel):
+    """The public keys that verify access tokens (RFC 7517)."""
+
+    keys: list[Jwk]
+
+
+class ErrorDetails(BaseModel):
+    """What went wrong."""
+
+    code: Literal[
+        "invalid_body",
+        "unauthenticated",
+        "forbidden",
+        "rate_limited",
+        "too_large",
+        "unavailable",
+        "not_found",
+        "internal",
+    ]
+    message: str = Field(description="A sentence for people.")
+    retryable: bool = Field(description="Whether trying again makes sense.")
+
+
+class ErrorAnswer(BaseModel):
+    """Every answer that is not a success."""
+
+    error: ErrorDetails

@@ -1,0 +1,51 @@
+"""What can go wrong in the auth service, beside `roomwire.errors`.
+
+::
+
+    ClientError
+    ├── InvalidBody
+    │   └── UsernameTaken          somebody has this name, in this or another spelling
+    ├── NotFound
+    │   └── MethodNotAllowed       the path is there, but not for this method
+    └── Unauthenticated
+        └── RefreshTokenReused     a refresh token came a second time; its family is revoked
+
+A client sees the codes of the library only: they are a closed list.
+"""
+
+from http import HTTPStatus
+
+from roomwire.errors import InvalidBody, NotFound, Unauthenticated
+
+INVALID_REFRESH_TOKEN = "The refresh token does not hold: sign in again."  # noqa: S105 - a sentence
+
+
+class UsernameTaken(InvalidBody):
+    """The name of a registration belongs to another account, perhaps in another case."""
+
+    http_status = HTTPStatus.CONFLICT
+    default_message = "username: this name is taken."
+
+
+class MethodNotAllowed(NotFound):
+    """The path exists, but not for this method."""
+
+    http_status = HTTPStatus.METHOD_NOT_ALLOWED
+    default_message = "There is no such method here."
+
+
+class RefreshTokenReused(Unauthenticated):
+    """A refresh token was presented that had been used before: it, or the one that came of it, was stolen.
+
+    The client is told no more than of any token that does not hold.
+
+    Args:
+        user_id: Whose session was revoked.
+
+    """
+
+    default_message = INVALID_REFRESH_TOKEN
+
+    def __init__(self, user_id: str) -> None:
+        super().__init__()
+        self.user_id = user_id

@@ -1,0 +1,46 @@
+"""The auth service's settings: the only place that names its environment variables."""
+
+from pydantic import Field, SecretStr, field_validator
+
+from roomwire.settings import ServiceSettings
+
+_DAY_S = 86_400
+
+
+class Settings(ServiceSettings):
+    """What the auth service can be told, beside what every service can."""
+
+    port: int = Field(8001, description="Public port: the API under /auth.", ge=0, le=65535)
+    ops_port: int = Field(9001, description="Operations port: /livez, /readyz, /metrics.", ge=0, le=65535)
+    signing_key: SecretStr | None = Field(
+        None,
+        description="Private key of access tokens, in PEM; `python -m auth new-key` makes one. Required.",
+    )
+    guests: bool = Field(default=True, description="Whether one can come in as a guest, without an account.")
+    access_ttl_s: int = Field(600, description="How long an access token is valid.", ge=30, le=_DAY_S)
+    refresh_ttl_s: int = Field(
+        30 * _DAY_S, description="How long an account's refresh token is valid.", ge=60, le=366 * _DAY_S
+    )
+    guest_ttl_s: int = Field(
+        _DAY_S, description="How long a guest's refresh token is valid.", ge=60, le=366 * _DAY_S
+    )
+    password_hashers: int = Field(2, description="How many passwords are hashed at a time.", ge=1, le=64)
+    password_queue: int = Field(
+        32,
+        description="How many passwords may wait to be hashed; beyond, sign-ins are refused.",
+        ge=0,
+        le=10_000,
+    )
+    argon2_time_cost: int = Field(2, description="Passes over the memory for one hash.", ge=1, le=64)
+    argon2_memory_kib: int = Field(
+        19_456, description="Memory for one hash, in KiB; each hasher takes as much.", ge=7_168, le=1_048_576
+    )
+    argon2_parallelism: int = Field(1, description="Threads that work on one hash.", ge=1, le=16)
+    docs: bool = Field(default=True, description="Whether the API's page is served at /auth/docs.")
+
+    @field_validator("redis_url")
+    @classmethod
+    def _refuse_memory(cls, value: SecretStr) -> SecretStr:
+        if value.get_secret_value().startswith("memory:"):
+            raise ValueError("accounts need Redis or Valkey, memory:// is for a gateway alone")
+        return value

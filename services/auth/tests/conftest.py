@@ -1,0 +1,69 @@
+"""Fixtures of the auth service's tests. Redis is a real one: see the conftest.py of the repository."""
+
+from collections.abc import AsyncIterator, Iterator, MutableMapping
+from typing import Any
+
+import httpx
+import pytest
+from structlog.testing import capture_logs
+
+from auth.app import AuthApp
+from auth.metrics import Metrics
+from auth.settings import Settings
+from auth.store import Store
+from roomwire.backplane.redis import connect
+from roomwire.tokens import SigningKey
+
+CHEAP = {"argon2_time_cost": 1, "argon2_memory_kib": 7_168}
+
+
+@pytest.fixture(scope="session")
+def signing_key() -> SigningKey:
+    return SigningKey.generate()
+
+
+@pytest.fixture
+def settings(redis_url: str, signing_key: SigningKey) -> Settings:
+    return Settings(redis_url=redis_url, signing_key=signing_key.to_pem(), **CHEAP)
+
+
+@pytest.fixture
+async def open_client() -> AsyncIterator[Any]:
+    """Call it with settings for a client of a service with these."""
+    opened: list[tuple[AuthApp, httpx.AsyncClient]] = []
+
+    def open_(settings: Settings) -> httpx.AsyncClient:
+        app = AuthApp(settings)
+        client = httpx.AsyncClient(transport=httpx.ASGITransport(app.asgi), base_url="http://auth")
+        client.metric = app.registry.get_sample_value
+        opened.append((app, client))
+        return client
+
+    yield open_
+    for app, client in opened:
+        await client.aclose()
+        await app.close()
+
+
+@pytest.fixture
+def client(open_client: Any, settings: Settings) -> httpx.AsyncClient:
+    return open_client(settings)
+
+
+@pytest.fixture
+async def store(redis_url: str) -> AsyncIterator[Store]:
+    store = Store(connect(redis_url), prefix="rw", timeout_s=1)
+    yield store
+    await store.close()
+
+
+@pytest.fixture
+def metrics() -> Metrics:
+    return Metrics()
+
+
+@pytest.fixture
+def log_events() -> Iterator[list[MutableMapping[str, Any]]]:
+    """What is logged, as it is before anything is masked."""
+    with capture_logs() as events:
+        yield events

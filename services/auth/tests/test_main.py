@@ -1,0 +1,161 @@
+"""The process: `python -m auth`."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+
+import httpx
+import pytest
+
+from roomwire.tokens import SigningKey
+
+COMMAND = [sys.executable, "-m", "auth"]
+ADA = {"username": "ada", "password": "correct horse"}
+HOST = "127.0.0.1"
+TIMEOUT_S = 20
+
+
+def environment(**settings):
+    own = {name: value for name, value in os.environ.items() if not name.startswith("ROOMWIRE_")}
+    return own | {f"ROOMWIRE_{name.upper()}": str(value) for name, value in settings.items()}
+
+
+def run(*arguments, **settings):
+    return subprocess.run(
+        [*COMMAND, *arguments],
+        env=environment(**settings),
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT_S,
+        check=False,
+    )
+
+
+def two_free_ports():
+    with socket.create_server((HOST, 0)) as one, socket.create_server((HOST, 0)) as other:
+        return one.getsockname()[1], other.getsockname()[1]
+
+
+class Service:
+    """A running service; `lines` are those of its log so far."""
+
+    def __init__(self, **settings):
+        self.port, self.ops_port = two_free_ports()
+        self._process = subprocess.Popen(
+            COMMAND,
+            env=environment(port=self.port, ops_port=self.ops_port, **settings),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        self.lines = []
+
+    def wait_for(self, event):
+        for line in self._process.stdout:
+            self.lines.append(line)
+            if json.loads(line)["event"] == event:
+                return
+        raise AssertionError(f"it ended without {event!r}: {self.lines}")
+
+    def terminate(self):
+        """Send SIGTERM; returns the exit status."""
+        self._process.terminate()
+        rest, _ = self._process.communicate(timeout=TIMEOUT_S)
+        self.lines += rest.splitlines()
+        return self._process.returncode
+
+    def close(self):
+        self._process.kill()
+        self._process.communicate()
+
+
+@pytest.fixture
+def service(redis_url, signing_key):
+    service = Service(redis_url=redis_url, signing_key=signing_key.to_pem())
+    service.wait_for("ready")
+    yield service
+    service.close()
+
+
+def test_it_serves_until_sigterm_and_logs_no_secret(service):
+    with httpx.Client(base_url=f"http://{HOST}:{service.port}/auth") as client:
+        ready = httpx.get(f"http://{HOST}:{service.ops_port}/readyz")
+        registered = client.post("/register", json=ADA)
+        client.post("/login", json=ADA | {"password": "wrong horse"})
+        refresh = {"refresh_token": registered.json()["refresh_token"]}
+        statuses = [client.post("/refresh", json=refresh).status_code for _ in range(2)]
+        metrics = httpx.get(f"http://{HOST}:{service.ops_port}/metrics").text
+
+    assert (200, {"status": "ready", "store": "ok"}) == (ready.status_code, ready.json())
+    assert [201, 200, 401] == [registered.status_code, *statuses]
+    assert 'roomwire_auth_requests_total{route="/auth/register",status="201"} 1.0' in metrics
+    assert service.terminate() == 0
+    log = "\n".join(service.lines)
+    events = [json.loads(line)["event"] for line in service.lines]
+    assert ["account registered", "login refused", "refresh token reused"] == events[2:5]
+    secrets = [ADA["password"], "wrong horse", refresh["refresh_token"], registered.json()["access_token"]]
+    assert [] == [secret for secret in secrets if secret in log]
+
+
+def test_a_body_without_end_is_cut_off(service):
+    head = b"POST /auth/login HTTP/1.1\r\nHost: auth\r\nTransfer-Encoding: chunked\r\n\r\n"
+    with socket.create_connection((HOST, service.port), timeout=TIMEOUT_S) as client:
+        client.sendall(head)
+
+        with pytest.raises(ConnectionError):
+            send_for_ever(client, b"3e8\r\n" + b" " * 1_000 + b"\r\n")
+
+
+def send_for_ever(client, chunk):
+    while True:
+        client.sendall(chunk)
+
+
+def test_a_new_key_is_a_key():
+    made = run("new-key")
+
+    assert (0, "") == (made.returncode, made.stderr)
+    assert made.stdout == SigningKey.from_pem(made.stdout).to_pem()
+
+
+def test_the_settings_are_shown_without_the_key():
+    pem = SigningKey.generate().to_pem()
+
+    shown = run("check-config", signing_key=pem)
+
+    assert (0, "") == (shown.returncode, shown.stderr)
+    assert "ROOMWIRE_SIGNING_KEY=********" in shown.stdout.splitlines()
+    assert pem.splitlines()[1] not in shown.stdout
+
+
+@pytest.mark.parametrize("command", ["run", "check-config"])
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        (
+            {},
+            (
+                "auth: there is no signing key: run `python -m auth new-key > signing-key.pem`"
+                " and set ROOMWIRE_SIGNING_KEY_FILE=signing-key.pem"
+            ),
+        ),
+        (
+            {"signing_key": "nonsense"},
+            "auth: the signing key is no Ed25519 private key in PEM: make one with `python -m auth new-key`",
+        ),
+        (
+            {"redis_url": "memory://"},
+            "auth: ROOMWIRE_REDIS_URL: accounts need Redis or Valkey, memory:// is for a gateway alone",
+        ),
+        (
+            {"access_ttl_s": "0"},
+            "auth: ROOMWIRE_ACCESS_TTL_S: input should be greater than or equal to 30 (it is '0')",
+        ),
+    ],
+)
+def test_a_wrong_setting_is_one_sentence_and_status_2(command, settings, sentence):
+    refused = run(command, **settings)
+
+    assert (2, "", sentence + "\n") == (refused.returncode, refused.stdout, refused.stderr)

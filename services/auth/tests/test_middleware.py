@@ -1,0 +1,127 @@
+"""Headers, limits and counts of every answer."""
+
+import pytest
+
+from auth.app import MAX_BODY_BYTES
+from auth.middleware import HEADERS, BodyLimit
+
+JSON = {"content-type": "application/json"}
+
+
+async def pieces(size):
+    for _ in range(size // 1_000):
+        yield b" " * 1_000
+    yield b" " * (size % 1_000)
+
+
+@pytest.mark.parametrize("path", ["/auth/login", "/nothing", "/docs", "/auth/openapi.json"])
+async def test_every_answer_has_the_headers(client, path):
+    response = await client.get(path)
+
+    assert HEADERS == {name: response.headers[name] for name in HEADERS}
+
+
+@pytest.mark.parametrize("content", [lambda size: b" " * size, pieces], ids=["with a length", "chunked"])
+@pytest.mark.parametrize(("over", "status"), [(0, 422), (1, 413)])
+async def test_a_body_has_a_limit(client, content, over, status):
+    response = await client.post("/auth/login", content=content(MAX_BODY_BYTES + over), headers=JSON)
+
+    assert status == response.status_code
+
+
+async def test_a_body_over_the_limit_is_too_large(client):
+    response = await client.post("/auth/login", content=b" " * (MAX_BODY_BYTES + 1), headers=JSON)
+
+    message = "The body is too large: at most 16384 bytes."
+    assert response.json() == {"error": {"code": "too_large", "message": message, "retryable": False}}
+
+
+async def test_a_connection_with_a_body_over_the_limit_is_closed(client):
+    response = await client.post("/auth/login", content=b" " * (MAX_BODY_BYTES + 1), headers=JSON)
+
+    assert response.headers["connection"] == "close"
+
+
+async def test_a_client_that_leaves_amid_its_body_is_not_served():
+    messages = [{"type": "http.disconnect"}, {"type": "http.request", "body": b"{", "more_body": True}]
+    served = []
+
+    async def receive():
+        return messages.pop()
+
+    async def serve(*_):
+        served.append(True)
+
+    await BodyLimit(serve, max_body_bytes=10)({"type": "http", "headers": []}, receive, None)
+
+    assert served == []
+
+
+async def test_what_is_no_http_passes_the_limit_untouched():
+    served = []
+
+    async def serve(*arguments):
+        served.append(arguments)
+
+    scope = {"type": "websocket"}
+    await BodyLimit(serve, max_body_bytes=10)(scope, "receive", "send")
+
+    assert served == [(scope, "receive", "send")]
+
+
+async def test_an_announced_length_over_the_limit_is_refused_before_it_is_read(client):
+    async def unread():
+        raise AssertionError("the body was read")
+        yield b""
+
+    headers = JSON | {"content-length": str(MAX_BODY_BYTES + 1)}
+    response = await client.post("/auth/login", content=unread(), headers=headers)
+
+    assert response.status_code == 413
+
+
+async def test_a_lower_limit_of_the_settings_holds_here_too(open_client, settings):
+    client = open_client(settings.model_copy(update={"max_body_bytes": 1_000}))
+
+    response = await client.post("/auth/login", content=b" " * 1_001, headers=JSON)
+
+    assert response.status_code == 413
+
+
+async def test_answers_are_counted_by_route_template_and_status(client):
+    await client.post("/auth/guest")
+    await client.post("/auth/guest")
+    await client.post("/auth/login", json={})
+    await client.get("/auth/anything/else")
+
+    expected = {("/auth/guest", "200"): 2, ("/auth/login", "422"): 1, ("other", "404"): 1}
+    counts = {
+        (route, status): client.metric("roomwire_auth_requests_total", {"route": route, "status": status})
+        for route, status in expected
+    }
+    assert expected == counts
+
+
+async def preflight(client, origin):
+    headers = {"origin": origin, "access-control-request-method": "POST"}
+    headers["access-control-request-headers"] = "content-type"
+    return await client.options("/auth/login", headers=headers)
+
+
+@pytest.mark.parametrize(
+    ("origins", "origin", "allowed"),
+    [
+        ((), "https://chat.example.org", None),
+        (("*",), "https://chat.example.org", "*"),
+        (("https://chat.example.org",), "https://chat.example.org", "https://chat.example.org"),
+        (("https://chat.example.org",), "https://evil.example.org", None),
+    ],
+)
+async def test_pages_of_the_allowed_origins_may_ask(open_client, settings, origins, origin, allowed):
+    client = open_client(settings.model_copy(update={"cors_origins": origins}))
+
+    asked = await preflight(client, origin)
+    answered = await client.post("/auth/login", json={}, headers={"origin": origin})
+
+    assert [allowed] * 2 == [r.headers.get("access-control-allow-origin") for r in (asked, answered)]
+    assert "access-control-allow-credentials" not in answered.headers

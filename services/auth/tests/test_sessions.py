@@ -1,0 +1,120 @@
+"""Refresh tokens in a real Redis: rotation, reuse, end."""
+
+import asyncio
+
+import pytest
+
+from auth.errors import RefreshTokenReused
+from auth.sessions import Rotation, Sessions
+from roomwire.errors import Unauthenticated
+from roomwire.tokens import User
+
+ADA = User(id="account:1", name="Ada", kind="account")
+GUEST = User(id="guest:1", name="Käthe\u200d", kind="guest")
+
+
+@pytest.fixture
+def sessions(store):
+    return Sessions(store, account_ttl_s=1000, guest_ttl_s=100)
+
+
+async def the_only_key(store):
+    (key,) = await store.client.keys()
+    return key
+
+
+@pytest.mark.parametrize("user", [ADA, GUEST])
+async def test_a_token_is_exchanged_for_the_next_of_its_user(sessions, user):
+    first = await sessions.open(user)
+
+    rotation = await sessions.rotate(first)
+
+    assert rotation.user == user
+    assert rotation.token != first
+    assert (await sessions.rotate(rotation.token)).user == user
+
+
+@pytest.mark.parametrize("uses", [1, 2, 5])
+async def test_a_used_token_revokes_its_whole_family_however_old_it_is(sessions, uses):
+    first = newest = await sessions.open(ADA)
+    for _ in range(uses):
+        newest = (await sessions.rotate(newest)).token
+
+    with pytest.raises(RefreshTokenReused) as caught:
+        await sessions.rotate(first)
+
+    assert caught.value.user_id == ADA.id
+    with pytest.raises(Unauthenticated):
+        await sessions.rotate(newest)
+
+
+async def test_a_revoked_family_leaves_others_of_the_user_alone(sessions):
+    stolen, other = await sessions.open(ADA), await sessions.open(ADA)
+    await sessions.rotate(stolen)
+    with pytest.raises(RefreshTokenReused):
+        await sessions.rotate(stolen)
+
+    assert (await sessions.rotate(other)).user == ADA
+
+
+async def test_of_concurrent_exchanges_of_one_token_at_most_one_wins(sessions):
+    token = await sessions.open(ADA)
+
+    results = await asyncio.gather(*(sessions.rotate(token) for _ in range(20)), return_exceptions=True)
+
+    assert len([result for result in results if isinstance(result, Rotation)]) == 1
+    assert len([result for result in results if isinstance(result, RefreshTokenReused)]) == 1
+    assert len([result for result in results if isinstance(result, Unauthenticated)]) == 19
+
+
+@pytest.mark.parametrize("token", ["", "x", "x" * 65, "x" * 66, "ä" * 65, "\ud800" * 65, "x" * 64 + "\n"])
+async def test_what_is_no_token_does_not_hold(sessions, token):
+    with pytest.raises(Unauthenticated):
+        await sessions.rotate(token)
+
+    assert await sessions.end(token) is None
+
+
+async def test_the_end_of_a_session_is_the_end_of_all_its_tokens(sessions):
+    first = await sessions.open(ADA)
+    second = (await sessions.rotate(first)).token
+
+    assert await sessions.end(first) == ADA.id
+
+    assert await sessions.end(second) is None
+    with pytest.raises(Unauthenticated):
+        await sessions.rotate(second)
+
+
+@pytest.mark.parametrize(("user", "ttl_s"), [(ADA, 1000), (GUEST, 100)])
+async def test_a_session_lives_as_long_as_its_kind_of_user_may_be_away(sessions, store, user, ttl_s):
+    token = await sessions.open(user)
+    key = await the_only_key(store)
+    assert ttl_s - 2 < await store.client.ttl(key) <= ttl_s
+    await store.client.expire(key, 5)
+
+    await sessions.rotate(token)
+
+    assert ttl_s - 2 < await store.client.ttl(key) <= ttl_s
+
+
+async def test_redis_has_neither_the_token_nor_a_part_of_it(sessions, store):
+    token = await sessions.open(ADA)
+
+    key = await the_only_key(store)
+    stored = repr(key) + repr(await store.client.hgetall(key))
+    assert [] == [part for part in (token, token[:22], token[22:]) if part in stored]
+
+
+async def test_a_token_is_256_random_bits_beside_its_family(sessions):
+    token = await sessions.open(ADA)
+    following = (await sessions.rotate(token)).token
+
+    assert (65, token[:22]) == (len(token), following[:22])
+    assert token[22:] != following[22:]
+
+
+async def test_the_token_is_not_in_the_repr_of_a_rotation(sessions):
+    rotation = await sessions.rotate(await sessions.open(ADA))
+
+    assert rotation.token not in repr(rotation)
