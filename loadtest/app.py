@@ -11,6 +11,7 @@ from pydantic import Field
 
 from roomwire import Gateway, Server, Socket, service, subscribe
 from roomwire.backplane import open_backplane
+from roomwire.engine.fast import fast_websocket
 from roomwire.metrics import Metrics
 from roomwire.settings import ServiceSettings
 
@@ -72,6 +73,7 @@ class BenchApp:
         )
         self._server.register_namespace(BenchGateway("/"))
         self.asgi: Any = socketio.ASGIApp(self._server)
+        self.websocket: Any = fast_websocket(self._server.eio, "/socket.io/")
 
     async def start(self) -> None:
         """Connect to the backplane."""

@@ -12,7 +12,7 @@ import asyncio
 import random
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final
 
 import engineio
@@ -20,7 +20,12 @@ import msgspec
 import socketio
 
 from roomwire.backplane import Backplane
+from roomwire.codec import BadPacket, Packet
+from roomwire.engine import Engine
+from roomwire.engine.packets import MESSAGE
+from roomwire.engine.session import Reason
 from roomwire.errors import ClientError, Internal, InvalidBody, Unavailable
+from roomwire.frames import Shared
 from roomwire.logs import get_logger
 from roomwire.metrics import Metrics
 from roomwire.tokens import User, find_token
@@ -37,6 +42,10 @@ OVERRIDDEN: Final[Mapping[str, tuple[str, ...]]] = {
 }
 
 DRAIN_BATCHES_PER_S: Final = 10
+_IMMEDIATE: Final = frozenset({"2", "5"})
+_VERDICTS: Final = frozenset(
+    {socketio.packet.CONNECT, socketio.packet.CONNECT_ERROR, socketio.packet.DISCONNECT}
+)
 
 _log = get_logger(__name__)
 
@@ -103,6 +112,7 @@ class Server(socketio.AsyncServer):  # type: ignore[misc] # python-socketio has 
         authenticate: Decides about every connection, in every namespace, before its connect handler runs.
             Default: everyone may come in, anonymously.
         metrics: Where connects, events and connections are counted. Default: a registry of its own.
+        connect_timeout_s: How long a client may be there without being connected to any namespace.
         options: As for `socketio.AsyncServer`.
 
     """
@@ -114,15 +124,20 @@ class Server(socketio.AsyncServer):  # type: ignore[misc] # python-socketio has 
         node_name: str,
         authenticate: Authenticate = everyone,
         metrics: Metrics | None = None,
+        connect_timeout_s: float = 20.0,
         **options: Any,
     ) -> None:
         self.node_name = node_name
+        self._connect_timeout_s = connect_timeout_s
+        self._greeted: set[str] = set()
         self.backplane = backplane
         self._authenticate = authenticate
         self._metrics = metrics or Metrics()
         self._connections: dict[str, Connection] = {}
-        super().__init__(client_manager=backplane.manager, **options)
-        self.eio.node_name = node_name
+        self._held: dict[tuple[str, str], list[str | bytes]] = {}
+        options.setdefault("serializer", Packet)
+        super().__init__(client_manager=backplane.manager, node_name=node_name, **options)
+        self.eio.is_immediate = self._is_immediate
         self._metrics.watch_connections(self.count_connections)
 
     async def start(self) -> None:
@@ -177,19 +192,89 @@ class Server(socketio.AsyncServer):  # type: ignore[misc] # python-socketio has 
             if not socket.closed
         )
 
-    async def _close_transport(self, eio_sid: str) -> None:
-        socket = self.eio.sockets.get(eio_sid)
-        if socket is not None:
-            await socket.close(wait=False, reason=self.reason.SERVER_DISCONNECT)
-            # Ends the writer, and so the WebSocket: the JavaScript client ignores a CLOSE packet on one.
-            await socket.queue.put(None)
+    def deliver(self, eio_sid: str, namespace: str, packets: Sequence[str | bytes]) -> None:
+        """Send encoded packets to a client; while its connect handler runs they wait for the verdict."""
+        held = self._held.get((eio_sid, namespace)) if self._held else None
+        if held is not None:
+            held += packets
+        else:
+            self._write(eio_sid, packets)
+
+    def _write(self, eio_sid: str, packets: Sequence[str | bytes]) -> None:
+        connection = self.eio.find(eio_sid)
+        if connection is not None:
+            for packet in packets:
+                connection.send(packet if isinstance(packet, bytes | Shared) else MESSAGE + packet)
+
+    def _is_immediate(self, message: str | bytes) -> bool:
+        """Say whether taking a message never awaits: events whose handlers have tasks of their own."""
+        return bool(self.async_handlers) and message[:1] in _IMMEDIATE
+
+    async def _close_transport(self, eio_sid: str, reason: Reason = Reason.SERVER) -> None:
+        connection = self.eio.find(eio_sid)
+        if connection is not None:
+            connection.close(reason)
 
     # What follows overrides python-socketio: see OVERRIDDEN.
 
     def _engineio_server_class(self) -> type[engineio.AsyncServer]:
-        return _Engine
+        return Engine
+
+    async def _handle_eio_connect(self, eio_sid: str, environ: Mapping[str, Any]) -> None:
+        await super()._handle_eio_connect(eio_sid, environ)
+
+        def close_if_silent(_: float) -> None:
+            connection = self.eio.find(eio_sid)
+            if connection is not None and eio_sid not in self._greeted:
+                connection.close(Reason.TRANSPORT_ERROR)
+
+        self.eio.alarm_in(self._connect_timeout_s, close_if_silent)
+
+    async def _handle_eio_disconnect(self, eio_sid: str, reason: str) -> None:
+        self._greeted.discard(eio_sid)
+        await super()._handle_eio_disconnect(eio_sid, reason)
+
+    async def _handle_eio_message(self, eio_sid: str, data: str | bytes) -> None:
+        try:
+            if not data and eio_sid not in self._binary_packet:
+                raise BadPacket("an empty packet")
+            await super()._handle_eio_message(eio_sid, data)
+        except BadPacket as error:
+            _log.info("bad packet", sid=eio_sid, error=str(error))
+            await self._close_transport(eio_sid, Reason.TRANSPORT_ERROR)
+
+    async def _send_packet(self, eio_sid: str, pkt: Any) -> None:
+        encoded = pkt.encode()
+        packets = encoded if isinstance(encoded, list) else [encoded]
+        if pkt.packet_type in _VERDICTS:
+            self._write(eio_sid, packets)
+        else:
+            self.deliver(eio_sid, pkt.namespace or "/", packets)
 
     async def _handle_connect(self, eio_sid: str, namespace: str | None, data: Any) -> None:
+        """Connect a client to a namespace: the reply comes first, then what the connect handler emitted."""
+        namespace = namespace or "/"
+        self._greeted.add(eio_sid)
+        if (
+            namespace not in self.handlers
+            and namespace not in self.namespace_handlers
+            and self.namespaces != "*"
+        ):
+            refusal = self.packet_class(
+                socketio.packet.CONNECT_ERROR, data={"message": "Invalid namespace"}, namespace=namespace
+            )
+            await self._send_packet(eio_sid, refusal)
+            return
+        if (eio_sid, namespace) in self._held or self.manager.sid_from_eio_sid(eio_sid, namespace):
+            raise BadPacket("a second CONNECT to a namespace")
+        held = self._held[eio_sid, namespace] = []
+        try:
+            await self._decide(eio_sid, namespace, data)
+        finally:
+            del self._held[eio_sid, namespace]
+        self._write(eio_sid, held)
+
+    async def _decide(self, eio_sid: str, namespace: str | None, data: Any) -> None:
         try:
             await super()._handle_connect(eio_sid, namespace, data)
         except Unavailable as error:
@@ -295,9 +380,7 @@ class Server(socketio.AsyncServer):  # type: ignore[misc] # python-socketio has 
         started = time.perf_counter()
         outcome = "ok"
         try:
-            if not isinstance(data[0], str) or data[0] in self.reserved_events:
-                # Its handler is for the server alone: a client could pose as another by `connect`.
-                raise InvalidBody("An event needs a name, and not one of Socket.IO's own.")
+            self._check_event_name(data[0])
             await super()._handle_event_internal(server, sid, eio_sid, data, namespace, id)
         except ClientError as error:
             outcome = error.code
@@ -308,6 +391,11 @@ class Server(socketio.AsyncServer):  # type: ignore[misc] # python-socketio has 
         finally:
             self._metrics.event_seconds.observe(time.perf_counter() - started)
             self._metrics.events.labels(outcome).inc()
+
+    def _check_event_name(self, event: Any) -> None:
+        """Refuse the events that are the server's alone: by `connect` a client could pose as another."""
+        if not isinstance(event, str) or event in self.reserved_events:
+            raise InvalidBody("An event needs a name, and not one of Socket.IO's own.")
 
     async def _send_error(self, eio_sid: str, namespace: str, ack_id: int | None, error: ClientError) -> None:
         """Answer in the ack if the client waits for one, else by the event `exception`."""
@@ -325,12 +413,3 @@ def _refusal(error: ClientError) -> Exception:
     """Return what makes python-socketio refuse a connection, with the error as the refusal's data."""
     refusal: Exception = socketio.exceptions.ConnectionRefusedError(error.message, dict(error.details()))
     return refusal
-
-
-class _Engine(engineio.AsyncServer):  # type: ignore[misc] # python-engineio has no types
-    """Engine.IO sessions whose ids begin with the node's name."""
-
-    node_name = ""
-
-    def generate_id(self) -> str:
-        return f"{self.node_name}.{super().generate_id()}"

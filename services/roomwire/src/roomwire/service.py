@@ -55,6 +55,10 @@ class Application(Protocol):
         """The ASGI application of the public port."""
 
     @property
+    def websocket(self) -> Any:
+        """What takes the WebSockets of the public port, as `uvicorn.Config(ws=...)`; None: plain ASGI."""
+
+    @property
     def registry(self) -> CollectorRegistry:
         """What `/metrics` shows."""
 
@@ -180,7 +184,9 @@ class _Process:
         return False
 
     async def _serve(self, public: socket.socket) -> None:
-        listener = _Listener(self._application.asgi, public, self._settings)
+        listener = _Listener(
+            self._application.asgi, public, self._settings, websocket=self._application.websocket
+        )
         await listener.open()
         self.state = State.READY
         _log.info("ready", service=self._name)
@@ -200,13 +206,15 @@ class _Process:
 class _Listener:
     """A uvicorn server that leaves signals to the process."""
 
-    def __init__(self, app: Any, listening: socket.socket, settings: ServiceSettings) -> None:
+    def __init__(
+        self, app: Any, listening: socket.socket, settings: ServiceSettings, *, websocket: Any = None
+    ) -> None:
         config = uvicorn.Config(
             app,
             lifespan="off",
             log_config=None,
             access_log=False,
-            ws="websockets-sansio",
+            ws=websocket or "websockets-sansio",
             ws_max_size=settings.max_body_bytes,
             ws_per_message_deflate=False,
             ws_ping_interval=None,

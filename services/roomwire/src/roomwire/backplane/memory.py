@@ -3,10 +3,9 @@
 from collections import defaultdict, deque
 from collections.abc import Sequence
 
-import socketio
-
 from roomwire.backplane.contract import HISTORY_ENTRIES, Member, RoomSize
 from roomwire.metrics import Metrics
+from roomwire.rooms import Rooms
 
 
 class MemoryBackplane:
@@ -19,7 +18,7 @@ class MemoryBackplane:
     """
 
     def __init__(self, *, node: str, metrics: Metrics) -> None:
-        self.manager = socketio.AsyncManager()
+        self.manager = Rooms()
         self._node = node
         self._metrics = metrics
         self._rooms: dict[str, dict[str, Member]] = {}

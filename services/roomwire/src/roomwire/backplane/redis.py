@@ -40,6 +40,7 @@ from roomwire.backplane.contract import (
 from roomwire.errors import Unavailable
 from roomwire.logs import get_logger
 from roomwire.metrics import Metrics
+from roomwire.rooms import Rooms
 
 _log = get_logger(__name__)
 
@@ -247,7 +248,7 @@ class RedisBackplane:
         return await _within(self._timeout_s, command)
 
 
-class _EmitManager(socketio.AsyncRedisManager):  # type: ignore[misc] # python-socketio has no types
+class _EmitManager(socketio.AsyncRedisManager, Rooms):  # type: ignore[misc] # python-socketio has no types
     """python-socketio's Redis manager on connections of ours.
 
     Overrides its private `_publish` and `_listen`; python-socketio is pinned exactly, and a test fails when

@@ -1,0 +1,192 @@
+"""The engine: the sessions of one process, behind the interface that python-socketio expects.
+
+It is a `engineio.AsyncServer` whose sessions, transports and request handling are ours; of the original it
+keeps its settings, its handlers, its CORS rules and the helpers that python-socketio calls. Those of its
+names that are overridden stand in `roomwire.server.OVERRIDDEN`.
+"""
+
+import asyncio
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any
+
+import engineio
+from engineio.async_drivers.asgi import translate_request
+
+from roomwire.engine import polling, websocket
+from roomwire.engine.connection import Connection
+from roomwire.engine.handshake import open_packet
+from roomwire.engine.limits import Limits
+from roomwire.engine.packets import MESSAGE, BadPacket, Packet
+from roomwire.engine.session import Reason, Session
+from roomwire.engine.wheel import Alarm, Wheel
+from roomwire.logs import get_logger
+
+_log = get_logger(__name__)
+
+
+class Engine(engineio.AsyncServer):  # type: ignore[misc] # python-engineio has no types
+    """The sessions of one process.
+
+    Args:
+        node_name: What session ids begin with, before a dot.
+        max_payload_packets: See `Limits`.
+        max_unread_bytes: See `Limits`.
+        options: As for `engineio.AsyncServer`. Compression and JSONP are not offered.
+
+    """
+
+    def __init__(
+        self,
+        *,
+        node_name: str = "node",
+        max_payload_packets: int = Limits().max_payload_packets,
+        max_unread_bytes: int = Limits().max_unread_bytes,
+        **options: Any,
+    ) -> None:
+        super().__init__(**options)
+        self.sockets: dict[str, Connection] = {}
+        self.node_name = node_name
+        self.limits = Limits(
+            ping_interval_s=self.ping_interval,
+            ping_timeout_s=self.ping_timeout,
+            max_payload_bytes=self.max_http_buffer_size,
+            max_payload_packets=max_payload_packets,
+            max_unread_bytes=max_unread_bytes,
+        )
+        self._wheel = Wheel()
+        self._partings: set[asyncio.Task[None]] = set()
+        self._writes: list[Callable[[], None]] = []
+        self.is_immediate: Callable[[Packet], bool] = lambda _: False
+
+    def generate_id(self) -> str:
+        """Return a new session id: the node's name, a dot, 15 random bytes."""
+        return f"{self.node_name}.{super().generate_id()}"
+
+    async def handle_request(self, scope: Any, receive: Any, send: Any) -> None:
+        """Serve one ASGI request: HTTP of the polling transport, or a WebSocket."""
+        environ = await translate_request(scope, receive, send)
+        if scope["type"] == "websocket":
+            await websocket.serve(self, environ, receive, send)
+        else:
+            await polling.serve(self, environ, receive, send)
+
+    async def open(self, environ: Mapping[str, Any], transport: str) -> Connection | None:
+        """Begin a session; None if the connect handler refused it."""
+        now = asyncio.get_running_loop().time()
+        state = Session(self.generate_id(), transport=transport, limits=self.limits, now=now)
+        connection = Connection(state, environ, self._closed)
+        self.sockets[state.sid] = connection
+        state.send(
+            open_packet(state.sid, transport, self.limits, upgrades=self._upgrades(state.sid, transport))
+        )
+        accepted = await self._trigger_event("connect", state.sid, environ, run_async=False)
+        if accepted is not None and accepted is not True:
+            del self.sockets[state.sid]
+            return None
+        self._wheel.add(connection.tick, state.deadline)
+        return connection
+
+    def find(self, sid: str) -> Connection | None:
+        """Return the living session of this id."""
+        connection = self.sockets.get(sid)
+        return None if connection is None or connection.closed else connection
+
+    def take_now(self, connection: Connection, packet: Packet) -> Coroutine[Any, Any, None] | None:
+        """Take a packet without awaiting; returns what is left to be awaited, if anything.
+
+        Raises:
+            BadPacket: It is none; the session has been closed.
+
+        """
+        try:
+            message = connection.state.receive(packet, asyncio.get_running_loop().time())
+        except BadPacket:
+            connection.close(Reason.TRANSPORT_ERROR)
+            raise
+        if message is None:
+            connection.flush()
+            return None
+        handling: Coroutine[Any, Any, None] = self.handlers["message"](connection.sid, message)
+        if not self.is_immediate(message):
+            return handling
+        try:
+            handling.send(None)
+        except StopIteration:
+            return None
+        raise RuntimeError("a message that was to be taken at once is awaited")
+
+    def write_soon(self, write: Callable[[], None]) -> None:
+        """Have a transport write at the end of this turn of the loop."""
+        if not self._writes:
+            asyncio.get_running_loop().call_soon(self._write_all)
+        self._writes.append(write)
+
+    def _write_all(self) -> None:
+        writes, self._writes = self._writes, []
+        for write in writes:
+            write()
+
+    async def take(self, connection: Connection, packet: Packet) -> None:
+        """Take a packet that came over the session's transport."""
+        try:
+            message = connection.state.receive(packet, asyncio.get_running_loop().time())
+        except BadPacket:
+            connection.close(Reason.TRANSPORT_ERROR)
+            raise
+        connection.flush()
+        if message is not None:
+            await self._trigger_event("message", connection.sid, message, run_async=False)
+
+    async def send(self, sid: str, data: Any) -> None:
+        """Send a message; nothing happens if the session is gone."""
+        connection = self.find(sid)
+        if connection is not None:
+            connection.send(data if isinstance(data, bytes) else f"{MESSAGE}{data}")
+
+    async def send_packet(self, sid: str, pkt: Any) -> None:
+        """Send a packet of python-engineio's."""
+        connection = self.find(sid)
+        if connection is not None:
+            connection.send(pkt.data if pkt.binary else pkt.encode())
+
+    async def disconnect(self, sid: str | None = None) -> None:
+        """End a session, or all of them. Clients see a lost transport."""
+        for connection in list(self.sockets.values()) if sid is None else [self.find(sid)]:
+            if connection is not None:
+                connection.close(Reason.SERVER)
+        await self.settle()
+
+    async def settle(self) -> None:
+        """Return once the application has been told of every session that has ended."""
+        while self._partings:
+            await asyncio.gather(*self._partings)
+
+    async def shutdown(self) -> None:
+        """Stop the timer, wait for what is under way; idempotent."""
+        self._wheel.close()
+        await self.settle()
+
+    def alarm_in(self, delay_s: float, alarm: Alarm) -> None:
+        """Have an alarm called after a delay; see `Wheel`."""
+        self._wheel.add(alarm, asyncio.get_running_loop().time() + delay_s)
+
+    def sid_cookie(self, sid: str) -> str:
+        """Return the cookie that the option `cookie` asks for."""
+        attributes = (
+            self.cookie
+            if isinstance(self.cookie, dict)
+            else {"name": self.cookie, "path": "/", "SameSite": "Lax"}
+        )
+        cookie: str = self._generate_sid_cookie(sid, attributes)
+        return cookie
+
+    def _closed(self, connection: Connection, reason: Reason) -> None:
+        self.sockets.pop(connection.sid, None)
+        parting = asyncio.create_task(
+            self._trigger_event("disconnect", connection.sid, str(reason), run_async=False)
+        )
+        self._partings.add(parting)
+        parting.add_done_callback(self._partings.discard)
+
+    def _get_socket(self, sid: str) -> Connection:
+        return self.sockets[sid]

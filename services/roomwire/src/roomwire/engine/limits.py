@@ -1,0 +1,22 @@
+"""What one client may cost: bounds on everything that a stranger can send or leave unread."""
+
+import msgspec
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True):
+    """The bounds of a session. Each has its unit in its name.
+
+    Attributes:
+        ping_interval_s: How often a client is pinged.
+        ping_timeout_s: How long it may take to answer.
+        max_payload_bytes: Largest message, and largest body of a POST.
+        max_payload_packets: Most packets in one polling payload.
+        max_unread_bytes: How much may wait for a client that does not read; beyond, it is disconnected.
+
+    """
+
+    ping_interval_s: float = 25.0
+    ping_timeout_s: float = 20.0
+    max_payload_bytes: int = 1_000_000
+    max_payload_packets: int = 256
+    max_unread_bytes: int = 4_000_000

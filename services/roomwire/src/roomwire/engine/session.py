@@ -1,0 +1,180 @@
+"""One Engine.IO session, as a state machine that knows no socket and no clock.
+
+Its shell tells it what happened and what time it is, then looks at what there is to do:
+
+- after every input, write `output()` to the active transport: over polling it is the answer to the pending
+  poll (`has_answer` says when there is one), over WebSocket packets to be sent in order;
+- once `closed` is set, answer a pending poll with `output()` a last time, close the transport, and tell the
+  application; no further input changes anything;
+- call `tick` when `deadline` has come.
+
+The application's messages come out of `receive`. Source: the Engine.IO protocol, version 4.
+"""
+
+import enum
+from collections.abc import Sequence
+from typing import Final
+
+from roomwire.engine.limits import Limits
+from roomwire.engine.packets import (
+    CLOSE,
+    MESSAGE,
+    NOOP,
+    PING,
+    PONG,
+    PROBE,
+    UPGRADE,
+    BadPacket,
+    Packet,
+)
+
+WEBSOCKET: Final = "websocket"
+POLLING: Final = "polling"
+
+
+class Reason(enum.StrEnum):
+    """Why a session ended, in python-socketio's words where it has some."""
+
+    CLIENT = "client disconnect"
+    SERVER = "server disconnect"
+    PING_TIMEOUT = "ping timeout"
+    TRANSPORT_CLOSE = "transport close"
+    TRANSPORT_ERROR = "transport error"
+    SLOW = "slow consumer"
+
+
+class Session:
+    """The state of one session.
+
+    Args:
+        sid: Its id.
+        transport: `polling` or `websocket`: how it began.
+        limits: Its bounds.
+        now: The time, in seconds of any clock that does not go back.
+
+    Attributes:
+        sid: Its id.
+        transport: The active transport.
+        closed: Why it ended, or None while it lives.
+        deadline: When `tick` is to be called.
+        is_polled: Whether a poll is waiting for an answer.
+        is_probed: Whether a WebSocket is being tried beside polling.
+
+    """
+
+    def __init__(self, sid: str, *, transport: str, limits: Limits, now: float) -> None:
+        self.sid = sid
+        self.transport = transport
+        self.closed: Reason | None = None
+        self.deadline = now + limits.ping_interval_s
+        self.is_polled = False
+        self.is_probed = False
+        self._limits = limits
+        self._waits_for_pong = False
+        self._outbox: list[Packet] = []
+        self._outbox_bytes = 0
+
+    def send(self, packet: Packet) -> None:
+        """Put a packet out; a client that lets too much pile up is closed."""
+        if self.closed is not None:
+            return
+        self._outbox.append(packet)
+        self._outbox_bytes += len(packet)
+        if self._outbox_bytes > self._limits.max_unread_bytes:
+            self._outbox.clear()
+            self.close(Reason.SLOW)
+
+    def receive(self, packet: Packet, now: float) -> Packet | None:
+        """Take a packet from the active transport; returns the message it carries, if any.
+
+        Raises:
+            BadPacket: It is none, or not one a client may send; close the session with `TRANSPORT_ERROR`.
+
+        """
+        if isinstance(packet, bytes):
+            return packet
+        kind = packet[:1]
+        if kind == MESSAGE:
+            return packet[1:]
+        if packet == PONG:
+            self._waits_for_pong = False
+            self.deadline = now + self._limits.ping_interval_s
+        elif packet == CLOSE:
+            self.close(Reason.CLIENT)
+        else:
+            raise BadPacket(f"not a packet that a client may send: {packet[:16]!r}")
+        return None
+
+    def poll(self) -> bool:
+        """Note that a poll has come; False if it must be refused, and the session with it."""
+        if self.is_polled:
+            self.close(Reason.TRANSPORT_ERROR)
+            return False
+        self.is_polled = True
+        return True
+
+    def cancel_poll(self) -> None:
+        """Note that the pending poll's connection was lost before its answer."""
+        self.is_polled = False
+        self.close(Reason.TRANSPORT_CLOSE)
+
+    @property
+    def has_answer(self) -> bool:
+        """Whether the pending poll can be answered now."""
+        return self.is_polled and (bool(self._outbox) or self.is_probed or self.closed is not None)
+
+    def output(self) -> Sequence[Packet]:
+        """Return what is to be written to the active transport, and forget it."""
+        packets, self._outbox, self._outbox_bytes = self._outbox, [], 0
+        if self.transport == POLLING:
+            self.is_polled = False
+            if not packets:
+                # Nothing to say, but the poll has to end: for the upgrade, or for good.
+                packets = [NOOP if self.closed in {None, Reason.CLIENT} else CLOSE]
+        return packets
+
+    def start_probe(self, packet: Packet) -> Packet:
+        """Take the first packet of a WebSocket that is to replace polling; returns the answer to it.
+
+        Raises:
+            BadPacket: It is no probe, or there is nothing to upgrade: close that WebSocket, not the session.
+
+        """
+        if packet != PING + PROBE or self.transport != POLLING or self.is_probed or self.closed is not None:
+            raise BadPacket("not a probe, or no session to upgrade")
+        self.is_probed = True
+        return PONG + PROBE
+
+    def finish_probe(self, packet: Packet) -> None:
+        """Take the second packet of that WebSocket: from here on it is the transport.
+
+        Raises:
+            BadPacket: It is no upgrade.
+
+        """
+        if packet != UPGRADE or not self.is_probed or self.closed is not None:
+            raise BadPacket("not an upgrade")
+        self.is_probed = False
+        self.transport = WEBSOCKET
+
+    def abandon_probe(self) -> None:
+        """Note that the WebSocket that was tried is gone; polling goes on."""
+        self.is_probed = False
+
+    def close(self, reason: Reason) -> None:
+        """End the session; the first reason stands."""
+        if self.closed is None:
+            self.closed = reason
+
+    def tick(self, now: float) -> float | None:
+        """Do what is due at this time; returns the next deadline, or None if there is none any more."""
+        if self.closed is not None:
+            return None
+        if now >= self.deadline:
+            if self._waits_for_pong:
+                self.close(Reason.PING_TIMEOUT)
+                return None
+            self._waits_for_pong = True
+            self.deadline = now + self._limits.ping_timeout_s
+            self.send(PING)
+        return self.deadline

@@ -1,0 +1,144 @@
+"""The WebSocket transport over plain ASGI messages: correct on every ASGI server, and slower than it could be.
+
+Source: the Engine.IO protocol, version 4, "WebSocket" and "Upgrade".
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+from roomwire.engine.connection import Connection
+from roomwire.engine.handshake import Refused, admit_websocket
+from roomwire.engine.packets import BadPacket, Packet
+from roomwire.engine.session import WEBSOCKET, Reason
+
+if TYPE_CHECKING:
+    from roomwire.engine.engine import Engine
+
+PROBE_TIMEOUT_S: Final = 10.0
+CLOSE_TIMEOUT_S: Final = 5.0
+
+
+class _Gone(Exception):
+    """The WebSocket has been closed by the other side."""
+
+
+async def serve(engine: "Engine", environ: Mapping[str, Any], receive: Any, send: Any) -> None:
+    """Serve one WebSocket, from its handshake to its end."""
+    try:
+        upgraded = admit_websocket(engine, environ)
+    except Refused:
+        await send({"type": "websocket.close", "code": 1008})
+        return
+    socket = _Socket(receive, send)
+    await send({"type": "websocket.accept"})
+    with contextlib.suppress(_Gone):
+        connection = await (_upgrade(upgraded, socket) if upgraded else engine.open(environ, WEBSOCKET))
+        if connection is not None:
+            await _carry(engine, connection, socket)
+            return
+    await socket.close()
+
+
+async def _upgrade(connection: Connection, socket: "_Socket") -> Connection | None:
+    """Let the WebSocket take over from polling; None if it does not keep to the rules."""
+    state = connection.state
+    try:
+        async with asyncio.timeout(PROBE_TIMEOUT_S):
+            await socket.write(state.start_probe(await socket.read()))
+            # The pending poll ends, so that the client can stop polling.
+            connection.flush()
+            state.finish_probe(await socket.read())
+    except (BadPacket, TimeoutError):
+        return None
+    else:
+        return connection
+    finally:
+        state.abandon_probe()
+
+
+async def _carry(engine: "Engine", connection: Connection, socket: "_Socket") -> None:
+    """Carry a session over a WebSocket until one of them ends."""
+    news, ended = asyncio.Event(), asyncio.Event()
+
+    def wake() -> None:
+        news.set()
+        if connection.closed:
+            ended.set()
+
+    connection.use_socket(wake)
+    reading = asyncio.create_task(_read(engine, connection, socket))
+    writing = asyncio.create_task(_write(connection, socket, news))
+    try:
+        await ended.wait()
+        await asyncio.wait({writing}, timeout=CLOSE_TIMEOUT_S)
+    finally:
+        connection.close(Reason.TRANSPORT_CLOSE)
+        reading.cancel()
+        writing.cancel()
+        await asyncio.gather(reading, writing, return_exceptions=True)
+
+
+async def _read(engine: "Engine", connection: Connection, socket: "_Socket") -> None:
+    """Hand what comes to the session until it ends."""
+    try:
+        while not connection.closed:
+            packet = await socket.read()
+            if len(packet) > engine.limits.max_payload_bytes:
+                raise BadPacket("the message is too large")
+            await engine.take(connection, packet)
+    except _Gone:
+        connection.close(Reason.TRANSPORT_CLOSE)
+    except BadPacket:
+        connection.close(Reason.TRANSPORT_ERROR)
+
+
+async def _write(connection: Connection, socket: "_Socket", news: asyncio.Event) -> None:
+    """Write what the session has to say until it ends, then close the WebSocket."""
+    with contextlib.suppress(_Gone):
+        ending = False
+        while not ending:
+            await news.wait()
+            news.clear()
+            ending = connection.closed
+            for packet in connection.state.output():
+                await socket.write(packet)
+        await socket.close()
+
+
+class _Socket:
+    """A WebSocket as ASGI messages."""
+
+    def __init__(self, receive: Any, send: Any) -> None:
+        self._receive = receive
+        self._send = send
+
+    async def read(self) -> Packet:
+        """Return the next message.
+
+        Raises:
+            _Gone: There will be none.
+
+        """
+        event = await self._receive()
+        if event["type"] != "websocket.receive":
+            raise _Gone
+        data: Packet | None = event.get("bytes")
+        return data if data is not None else event.get("text", "")
+
+    async def write(self, packet: Packet) -> None:
+        """Send a message."""
+        await self._put({"type": "websocket.send", "bytes" if isinstance(packet, bytes) else "text": packet})
+
+    async def close(self) -> None:
+        """Close it; harmless if it is closed."""
+        with contextlib.suppress(_Gone):
+            await self._put({"type": "websocket.close", "code": 1000})
+
+    async def _put(self, event: dict[str, Any]) -> None:
+        try:
+            await self._send(event)
+        except (OSError, RuntimeError) as error:
+            # What a server raises for a send after the end differs; these two are what ASGI servers use.
+            raise _Gone from error

@@ -1,0 +1,61 @@
+"""One timer for all sessions: a wheel of coarse ticks.
+
+Ten thousand sessions cost one `call_later` at a time, not ten thousand. A session stands in the wheel once;
+when its tick comes it is asked for its next deadline, so that postponing a deadline costs nothing.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import Final
+
+TICK_S: Final = 0.02
+
+Alarm = Callable[[float], float | None]
+"""Called with the time when its deadline has come; returns the next deadline, or None for no more."""
+
+
+class Wheel:
+    """Calls alarms at their deadlines, never early, at most a tick late.
+
+    Args:
+        tick_s: How coarse it is. Default: 20 milliseconds.
+
+    """
+
+    def __init__(self, *, tick_s: float = TICK_S) -> None:
+        self._tick_s = tick_s
+        self._slots: dict[int, list[Alarm]] = {}
+        self._timer: asyncio.TimerHandle | None = None
+        self._next = 0
+
+    def add(self, alarm: Alarm, deadline: float) -> None:
+        """Have an alarm called once its deadline (in the loop's time) has come."""
+        slot = int(deadline / self._tick_s) + 1
+        self._slots.setdefault(slot, []).append(alarm)
+        if self._timer is None or slot < self._next:
+            self._arm(slot)
+
+    def close(self) -> None:
+        """Forget all alarms; idempotent."""
+        self._slots.clear()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _arm(self, slot: int) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._next = slot
+        self._timer = asyncio.get_running_loop().call_at(slot * self._tick_s, self._ring)
+
+    def _ring(self) -> None:
+        self._timer = None
+        now = asyncio.get_running_loop().time()
+        due = [slot for slot in self._slots if slot * self._tick_s <= now]
+        for slot in sorted(due):
+            for alarm in self._slots.pop(slot, ()):
+                deadline = alarm(now)
+                if deadline is not None:
+                    self.add(alarm, deadline)
+        if self._slots and self._timer is None:
+            self._arm(min(self._slots))
