@@ -7,7 +7,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -75,6 +75,11 @@ def free_port() -> int:
     with socket.create_server((HOST, 0)) as sock:
         port: int = sock.getsockname()[1]
     return port
+
+
+@pytest.fixture
+def free_port_factory() -> Callable[[], int]:
+    return free_port
 
 
 @pytest.fixture(name="free_port")

@@ -88,6 +88,7 @@ async def served(app: Any, port: int, ws: Any = "websockets-sansio") -> AsyncIte
         ws=ws,
         ws_per_message_deflate=False,
         ws_ping_interval=None,
+        proxy_headers=False,
         timeout_graceful_shutdown=1,
     )
     server = uvicorn.Server(config)

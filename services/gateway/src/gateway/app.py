@@ -37,6 +37,7 @@ class GatewayApp:
             node_name=settings.node_name,
             authenticate=authentication(settings.auth_mode, verifier),
             metrics=self._metrics,
+            trusted_proxies=settings.trusted_proxies,
             async_mode="asgi",
             cors_allowed_origins=_cors(settings.cors_origins),
             # Cookies only carry affinity here; with any origin allowed they are not wanted from other pages.

@@ -17,9 +17,23 @@ MAX_ATTACHMENTS: Final = 10
 """Most binary attachments of one packet, as the reference server has it."""
 
 # type, attachments, namespace, ack id, payload
-_FORMAT: Final = re.compile(r"([0-6])(?:(\d{1,3})-)?(?:(/[^,]{0,255})(?:,|$))?(\d{1,15})?(.*)", re.DOTALL)
+_FORMAT: Final = re.compile(
+    r"([0-6])(?:(\d{1,3})-)?(?:(/[^,]{0,255})(?:,|\Z))?(\d{1,15})?(.*)", re.DOTALL | re.ASCII
+)
 _WITH_ATTACHMENTS: Final = frozenset({BINARY_EVENT, BINARY_ACK})
-_encode_json: Final = msgspec.json.Encoder(enc_hook=str).encode
+
+
+def _plain(value: Any) -> Any:
+    """Return what stands for a value that msgspec does not know, as `json` has it where that knows it."""
+    if value is None or isinstance(value, bool):
+        # Only as the key of a dict does it come here.
+        return _encode_json(value).decode()
+    if isinstance(value, int | float):
+        return value + 0
+    return str(value)
+
+
+_encode_json: Final = msgspec.json.Encoder(enc_hook=_plain).encode
 _decode_json: Final = msgspec.json.Decoder().decode
 
 
@@ -60,35 +74,55 @@ class Packet(socketio.packet.Packet):  # type: ignore[misc] # python-socketio ha
         self.packet_type = int(kind)
         self.namespace = None if namespace is None else namespace.partition("?")[0]
         self.id = None if ack_id is None else int(ack_id)
+        count = 0 if attachments is None else int(attachments)
         try:
             self.data = _decode_json(payload) if payload else None
-        except msgspec.DecodeError:
+            _check(self, count, has_count=attachments is not None)
+        except (msgspec.DecodeError, UnicodeEncodeError):
             raise BadPacket("the payload is no JSON") from None
         except RecursionError:
             raise BadPacket("the payload is nested too deeply") from None
-        count = 0 if attachments is None else int(attachments)
-        _check(self, count, has_count=attachments is not None)
         return count
 
     def add_attachment(self, attachment: bytes | str) -> bool:
         """Take an attachment; True when it was the last one and `data` is complete."""
         if not isinstance(attachment, bytes):
             raise BadPacket("a text where an attachment belongs")
-        return bool(super().add_attachment(attachment))
+        try:
+            return bool(super().add_attachment(attachment))
+        except RecursionError:
+            raise BadPacket("the payload is nested too deeply") from None
+
+    @classmethod
+    def data_is_binary(cls, data: Any) -> bool:
+        """Say whether there is binary anywhere in the data."""
+        if isinstance(data, list):
+            return any(map(cls.data_is_binary, data))
+        if isinstance(data, dict):
+            return any(map(cls.data_is_binary, data.values()))
+        return isinstance(data, bytes | bytearray)
 
     @classmethod
     def reconstruct_binary(cls, data: Any, attachments: Sequence[bytes]) -> Any:
-        """Put attachments where their placeholders are."""
-        if isinstance(data, list):
-            return [cls.reconstruct_binary(item, attachments) for item in data]
-        if not isinstance(data, dict):
-            return data
-        if data.get("_placeholder") is not True:
-            return {key: cls.reconstruct_binary(value, attachments) for key, value in data.items()}
-        number = data.get("num")
-        if type(number) is not int or not 0 <= number < len(attachments):
-            raise BadPacket("a placeholder without its attachment")
-        return attachments[number]
+        """Put each attachment where its placeholder is: one each, or few bytes could name one many times."""
+        unused = dict(enumerate(attachments))
+        whole = _put(data, unused)
+        if unused:
+            raise BadPacket("an attachment without its placeholder")
+        return whole
+
+
+def _put(data: Any, unused: dict[int, bytes]) -> Any:
+    if isinstance(data, list):
+        return [_put(item, unused) for item in data]
+    if not isinstance(data, dict):
+        return data
+    if data.get("_placeholder") is not True:
+        return {key: _put(value, unused) for key, value in data.items()}
+    number = data.get("num")
+    if type(number) is not int or number not in unused:
+        raise BadPacket("a placeholder without its attachment")
+    return unused.pop(number)
 
 
 def _check(packet: Packet, attachments: int, *, has_count: bool) -> None:

@@ -4,10 +4,17 @@ Names are `roomwire_<noun>_<unit>[_total]` in base units; every label set is clo
 the process's composition root and is handed to whoever counts.
 """
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping
+from itertools import accumulate
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
-from prometheus_client.metrics_core import GaugeMetricFamily, Metric
+from prometheus_client import CollectorRegistry, Counter, Gauge
+from prometheus_client.metrics_core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    Metric,
+)
 from prometheus_client.registry import Collector
 
 TRANSPORTS = ("polling", "websocket")
@@ -31,18 +38,8 @@ class Metrics:
             ["reason"],
             registry=self.registry,
         )
-        self.events = Counter(
-            "roomwire_events_total",
-            "Events received from clients by outcome: ok, or the code of the error.",
-            ["outcome"],
-            registry=self.registry,
-        )
-        self.event_seconds = Histogram(
-            "roomwire_event_seconds",
-            "Time from taking up an event to its ack.",
-            buckets=_SECONDS,
-            registry=self.registry,
-        )
+        self._events = _Events()
+        self.registry.register(self._events)
         self.publishes = Counter(
             "roomwire_publishes_total",
             "Messages given to the backplane by outcome: ok or unavailable.",
@@ -55,6 +52,16 @@ class Metrics:
             registry=self.registry,
         )
 
+    def took_event(self, outcome: str, seconds: float) -> None:
+        """Count an event of a client: hot, so it adds up here and is exported when scraped.
+
+        Args:
+            outcome: `ok`, or the code of the error.
+            seconds: From taking up the event to its ack.
+
+        """
+        self._events.count(outcome, seconds)
+
     def watch_connections(self, count: Callable[[], Mapping[str, int]]) -> None:
         """Export `roomwire_connections{transport}`, read from `count` when scraped.
 
@@ -63,6 +70,23 @@ class Metrics:
 
         """
         self.registry.register(_Connections(count))
+
+
+class HttpMetrics:
+    """The counters of a service's public port.
+
+    Args:
+        registry: The service's own.
+
+    """
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.refused = Counter(
+            "roomwire_http_refused_total",
+            "Connections closed for what their client sent, or for their number, by reason.",
+            ["reason"],
+            registry=registry,
+        )
 
 
 class _Connections(Collector):
@@ -79,3 +103,34 @@ class _Connections(Collector):
         for transport in TRANSPORTS:
             family.add_metric([transport], counts.get(transport, 0))
         yield family
+
+
+class _Events(Collector):
+    """Counts events and their times with a few additions each."""
+
+    def __init__(self) -> None:
+        self._outcomes: dict[str, int] = {}
+        self._buckets = [0] * (len(_SECONDS) + 1)
+        self._seconds = 0.0
+
+    def count(self, outcome: str, seconds: float) -> None:
+        self._outcomes[outcome] = self._outcomes.get(outcome, 0) + 1
+        self._buckets[bisect_left(_SECONDS, seconds)] += 1
+        self._seconds += seconds
+
+    def collect(self) -> Iterator[Metric]:
+        events = CounterMetricFamily(
+            "roomwire_events_total",
+            "Events received from clients by outcome: ok, or the code of the error.",
+            labels=["outcome"],
+        )
+        for outcome, number in self._outcomes.items():
+            events.add_metric([outcome], number)
+        yield events
+        bounds = [*(str(bound) for bound in _SECONDS), "+Inf"]
+        yield HistogramMetricFamily(
+            "roomwire_event_seconds",
+            "Time from taking up an event to its ack.",
+            buckets=list(zip(bounds, accumulate(self._buckets), strict=True)),
+            sum_value=self._seconds,
+        )

@@ -12,14 +12,16 @@ import asyncio
 import random
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from typing import Any, Final
 
 import engineio
 import msgspec
 import socketio
 
-from roomwire.backplane import Backplane
+from roomwire import eager
+from roomwire.addresses import ClientAddress
+from roomwire.backplane import Backplane, MemoryBackplane
 from roomwire.codec import BadPacket, Packet
 from roomwire.engine import Engine
 from roomwire.engine.packets import MESSAGE
@@ -42,7 +44,6 @@ OVERRIDDEN: Final[Mapping[str, tuple[str, ...]]] = {
 }
 
 DRAIN_BATCHES_PER_S: Final = 10
-_IMMEDIATE: Final = frozenset({"2", "5"})
 _VERDICTS: Final = frozenset(
     {socketio.packet.CONNECT, socketio.packet.CONNECT_ERROR, socketio.packet.DISCONNECT}
 )
@@ -72,7 +73,7 @@ class Handshake(msgspec.Struct, frozen=True):
         return find_token(self.auth, authorization=self.headers.get("authorization", ""), query=self.query)
 
     @classmethod
-    def from_environ(cls, environ: Mapping[str, Any], auth: Any) -> "Handshake":
+    def from_environ(cls, environ: Mapping[str, Any], auth: Any, *, addresses: ClientAddress) -> "Handshake":
         """Read it from the WSGI-like dict that Engine.IO keeps of the request."""
         headers = {
             name.removeprefix("HTTP_").replace("_", "-").lower(): value
@@ -80,7 +81,8 @@ class Handshake(msgspec.Struct, frozen=True):
             if name.startswith("HTTP_")
         }
         scope = environ.get("asgi.scope", {})
-        address = (scope.get("client") or ("", 0))[0]
+        peer = (scope.get("client") or ("", 0))[0]
+        address = addresses.of(peer, headers.get("x-forwarded-for", ""))
         return cls(auth=auth, query=environ.get("QUERY_STRING", ""), headers=headers, address=address)
 
 
@@ -113,6 +115,7 @@ class Server(socketio.AsyncServer):  # type: ignore[misc] # python-socketio has 
             Default: everyone may come in, anonymously.
         metrics: Where connects, events and connections are counted. Default: a registry of its own.
         connect_timeout_s: How long a client may be there without being connected to any namespace.
+        trusted_proxies: Addresses or networks whose X-Forwarded-* headers are believed. Default: none.
         options: As for `socketio.AsyncServer`.
 
     """
@@ -120,24 +123,31 @@ class Server(socketio.AsyncServer):  # type: ignore[misc] # python-socketio has 
     def __init__(
         self,
         *,
-        backplane: Backplane,
-        node_name: str,
+        backplane: Backplane | None = None,
+        node_name: str = "node",
         authenticate: Authenticate = everyone,
         metrics: Metrics | None = None,
         connect_timeout_s: float = 20.0,
+        trusted_proxies: Sequence[str] = (),
         **options: Any,
     ) -> None:
         self.node_name = node_name
         self._connect_timeout_s = connect_timeout_s
         self._greeted: set[str] = set()
-        self.backplane = backplane
+        self.backplane = backplane or MemoryBackplane(node=node_name, metrics=metrics or Metrics())
         self._authenticate = authenticate
         self._metrics = metrics or Metrics()
         self._connections: dict[str, Connection] = {}
         self._held: dict[tuple[str, str], list[str | bytes]] = {}
         options.setdefault("serializer", Packet)
-        super().__init__(client_manager=backplane.manager, node_name=node_name, **options)
-        self.eio.is_immediate = self._is_immediate
+        super().__init__(
+            client_manager=options.pop("client_manager", None) or self.backplane.manager,
+            node_name=node_name,
+            addresses=ClientAddress(trusted_proxies),
+            **options,
+        )
+        self._handlings: set[asyncio.Task[Any]] = set()
+        self.eio.takes_now = self._take_event_now
         self._metrics.watch_connections(self.count_connections)
 
     async def start(self) -> None:
@@ -206,14 +216,21 @@ class Server(socketio.AsyncServer):  # type: ignore[misc] # python-socketio has 
             for packet in packets:
                 connection.send(packet if isinstance(packet, bytes | Shared) else MESSAGE + packet)
 
-    def _is_immediate(self, message: str | bytes) -> bool:
-        """Say whether taking a message never awaits: events whose handlers have tasks of their own."""
-        return bool(self.async_handlers) and message[:1] in _IMMEDIATE
+    def _serves(self, namespace: str) -> bool:
+        return (
+            namespace in self.handlers
+            or namespace in self.namespace_handlers
+            or self.namespaces == "*"
+            or namespace in self.namespaces
+        )
 
-    async def _close_transport(self, eio_sid: str, reason: Reason = Reason.SERVER) -> None:
+    def _close_now(self, eio_sid: str, reason: Reason) -> None:
         connection = self.eio.find(eio_sid)
         if connection is not None:
             connection.close(reason)
+
+    async def _close_transport(self, eio_sid: str) -> None:
+        self._close_now(eio_sid, Reason.SERVER)
 
     # What follows overrides python-socketio: see OVERRIDDEN.
 
@@ -241,7 +258,7 @@ class Server(socketio.AsyncServer):  # type: ignore[misc] # python-socketio has 
             await super()._handle_eio_message(eio_sid, data)
         except BadPacket as error:
             _log.info("bad packet", sid=eio_sid, error=str(error))
-            await self._close_transport(eio_sid, Reason.TRANSPORT_ERROR)
+            self._close_now(eio_sid, Reason.TRANSPORT_ERROR)
 
     async def _send_packet(self, eio_sid: str, pkt: Any) -> None:
         encoded = pkt.encode()
@@ -255,11 +272,7 @@ class Server(socketio.AsyncServer):  # type: ignore[misc] # python-socketio has 
         """Connect a client to a namespace: the reply comes first, then what the connect handler emitted."""
         namespace = namespace or "/"
         self._greeted.add(eio_sid)
-        if (
-            namespace not in self.handlers
-            and namespace not in self.namespace_handlers
-            and self.namespaces != "*"
-        ):
+        if not self._serves(namespace):
             refusal = self.packet_class(
                 socketio.packet.CONNECT_ERROR, data={"message": "Invalid namespace"}, namespace=namespace
             )
@@ -299,7 +312,7 @@ class Server(socketio.AsyncServer):  # type: ignore[misc] # python-socketio has 
 
     async def _accept(self, namespace: str, sid: str, environ: Mapping[str, Any], auth: Any = None) -> Any:
         """Authenticate, then run the connect handler; a `ClientError` of either becomes the refusal."""
-        handshake = Handshake.from_environ(environ, auth)
+        handshake = Handshake.from_environ(environ, auth, addresses=self.eio.addresses)
         try:
             user = await self._authenticate(handshake)
             self._connections[sid] = Connection(user=user, handshake=handshake, opened_at=time.monotonic())
@@ -310,7 +323,8 @@ class Server(socketio.AsyncServer):  # type: ignore[misc] # python-socketio has 
         except ClientError as error:
             self._refused(sid, namespace, error.code)
             raise _refusal(error) from None
-        except socketio.exceptions.ConnectionRefusedError:
+        except (socketio.exceptions.ConnectionRefusedError, ConnectionRefusedError):
+            # python-socketio takes Python's own exception of this name for a refusal, too.
             self._refused(sid, namespace, "refused")
             raise
         except Exception:
@@ -365,6 +379,33 @@ class Server(socketio.AsyncServer):  # type: ignore[misc] # python-socketio has 
                     duration_s=round(time.monotonic() - connection.opened_at, 3),
                 )
 
+    def _take_event_now(self, eio_sid: str, message: str | bytes) -> bool:
+        """Take a text event without awaiting; False if this message is none, or has to wait its turn."""
+        if message[:1] != "2" or not self.async_handlers or eio_sid in self._binary_packet:
+            return False
+        try:
+            packet = self.packet_class(encoded_packet=message)
+        except BadPacket as error:
+            _log.info("bad packet", sid=eio_sid, error=str(error))
+            self._close_now(eio_sid, Reason.TRANSPORT_ERROR)
+            return True
+        namespace = packet.namespace or "/"
+        sid = self.manager.sid_from_eio_sid(eio_sid, namespace)
+        if self.manager.is_connected(sid, namespace):
+            self._begin(self._handle_event_internal(self, sid, eio_sid, packet.data, namespace, packet.id))
+        return True
+
+    def _begin(self, handling: Coroutine[Any, Any, None]) -> None:
+        """Run a handler as far as it goes; the rest of it, if any, becomes a task."""
+        if asyncio.current_task() is None:
+            task = eager.start(handling)
+        else:
+            # It waited for an earlier message of its client, whose task hands it on.
+            task = asyncio.create_task(handling)
+        if task is not None:
+            self._handlings.add(task)
+            task.add_done_callback(self._handlings.discard)
+
     async def _handle_event_internal(
         self,
         server: Any,
@@ -381,16 +422,24 @@ class Server(socketio.AsyncServer):  # type: ignore[misc] # python-socketio has 
         outcome = "ok"
         try:
             self._check_event_name(data[0])
-            await super()._handle_event_internal(server, sid, eio_sid, data, namespace, id)
+            result = await self._trigger_event(data[0], namespace, sid, *data[1:])
+            if id is not None and result is not self.not_handled:
+                self._acknowledge(eio_sid, namespace, id, result)
         except ClientError as error:
             outcome = error.code
             await self._send_error(eio_sid, namespace, id, error)
         except Exception:
             outcome = Internal.code
-            raise
+            _log.exception("handler failed", event_name=data[0], sid=sid, namespace=namespace)
         finally:
-            self._metrics.event_seconds.observe(time.perf_counter() - started)
-            self._metrics.events.labels(outcome).inc()
+            self._metrics.took_event(outcome, time.perf_counter() - started)
+
+    def _acknowledge(self, eio_sid: str, namespace: str, ack_id: int, result: Any) -> None:
+        """Send what a handler returned: nothing, a value, or a tuple of several."""
+        data = [] if result is None else list(result) if isinstance(result, tuple) else [result]
+        packet = self.packet_class(socketio.packet.ACK, data=data, namespace=namespace, id=ack_id)
+        encoded = packet.encode()
+        self._write(eio_sid, encoded if isinstance(encoded, list) else [encoded])
 
     def _check_event_name(self, event: Any) -> None:
         """Refuse the events that are the server's alone: by `connect` a client could pose as another."""

@@ -28,6 +28,8 @@ from starlette.routing import Route
 
 from roomwire import logs
 from roomwire.errors import ConfigurationError, RoomwireError, Unavailable
+from roomwire.http import HttpLimits, bounded_http
+from roomwire.metrics import HttpMetrics
 from roomwire.settings import ServiceSettings
 
 START_RETRY_S: Final = 1.0
@@ -185,7 +187,11 @@ class _Process:
 
     async def _serve(self, public: socket.socket) -> None:
         listener = _Listener(
-            self._application.asgi, public, self._settings, websocket=self._application.websocket
+            self._application.asgi,
+            public,
+            self._settings,
+            http=bounded_http(_http_limits(self._settings), metrics=HttpMetrics(self._application.registry)),
+            websocket=self._application.websocket,
         )
         await listener.open()
         self.state = State.READY
@@ -207,19 +213,26 @@ class _Listener:
     """A uvicorn server that leaves signals to the process."""
 
     def __init__(
-        self, app: Any, listening: socket.socket, settings: ServiceSettings, *, websocket: Any = None
+        self,
+        app: Any,
+        listening: socket.socket,
+        settings: ServiceSettings,
+        *,
+        http: Any = "httptools",
+        websocket: Any = None,
     ) -> None:
         config = uvicorn.Config(
             app,
             lifespan="off",
             log_config=None,
             access_log=False,
+            http=http,
             ws=websocket or "websockets-sansio",
             ws_max_size=settings.max_body_bytes,
             ws_per_message_deflate=False,
             ws_ping_interval=None,
-            proxy_headers=bool(settings.trusted_proxies),
-            forwarded_allow_ips=list(settings.trusted_proxies),
+            # The fast WebSockets bypass it: `roomwire.addresses` resolves proxies, in one way for all.
+            proxy_headers=False,
             server_header=False,
             timeout_graceful_shutdown=CLOSE_TIMEOUT_S,
         )
@@ -251,6 +264,10 @@ class _Uvicorn(uvicorn.Server):
 
     def capture_signals(self) -> Any:
         return contextlib.nullcontext()
+
+
+def _http_limits(settings: ServiceSettings) -> HttpLimits:
+    return HttpLimits(**{name: getattr(settings, name) for name in HttpLimits.__struct_fields__})
 
 
 def _listen(settings: ServiceSettings, field: str) -> socket.socket:

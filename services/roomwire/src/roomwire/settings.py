@@ -78,6 +78,35 @@ class ServiceSettings(BaseSettings):
     max_body_bytes: int = Field(
         1_000_000, description="Largest message or HTTP body taken from a client.", ge=1_000
     )
+    max_header_bytes: int = Field(
+        16_384, description="Largest request line with headers taken from a client.", ge=1_024, le=1_048_576
+    )
+    max_url_bytes: int = Field(
+        4_096, description="Longest URL of a request, its query included.", ge=256, le=65_536
+    )
+    max_headers: int = Field(100, description="Most headers of a request.", ge=10, le=1_000)
+    max_pipelined_requests: int = Field(
+        64,
+        description="Most requests of one connection that wait for an earlier one's answer.",
+        ge=1,
+        le=1_000,
+    )
+    header_timeout_s: float = Field(
+        10.0, description="How long a request's headers may take to arrive.", ge=0.1, le=300
+    )
+    body_timeout_s: float = Field(
+        30.0, description="How long a request's body may take to arrive, after its headers.", ge=0.1, le=3600
+    )
+    max_connections: int = Field(
+        20_000,
+        description="Most open connections of this process, WebSockets included; beyond: 503. 0: any number.",
+        ge=0,
+    )
+    max_connections_per_address: int = Field(
+        0,
+        description="Most open connections of one address; 0: any number, as behind a proxy they come from few.",
+        ge=0,
+    )
     drain_s: float = Field(
         5.0, description="How long open connections are spread over when stopping.", ge=0, le=3600
     )

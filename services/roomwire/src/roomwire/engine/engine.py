@@ -7,11 +7,13 @@ names that are overridden stand in `roomwire.server.OVERRIDDEN`.
 
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping
+from functools import partial
 from typing import Any
 
 import engineio
 from engineio.async_drivers.asgi import translate_request
 
+from roomwire.addresses import ClientAddress, is_believed
 from roomwire.engine import polling, websocket
 from roomwire.engine.connection import Connection
 from roomwire.engine.handshake import open_packet
@@ -31,6 +33,7 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc] # python-engineio has 
         node_name: What session ids begin with, before a dot.
         max_payload_packets: See `Limits`.
         max_unread_bytes: See `Limits`.
+        addresses: Knows the proxies whose X-Forwarded-* headers are believed. Default: none are.
         options: As for `engineio.AsyncServer`. Compression and JSONP are not offered.
 
     """
@@ -41,11 +44,13 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc] # python-engineio has 
         node_name: str = "node",
         max_payload_packets: int = Limits().max_payload_packets,
         max_unread_bytes: int = Limits().max_unread_bytes,
+        addresses: ClientAddress | None = None,
         **options: Any,
     ) -> None:
         super().__init__(**options)
         self.sockets: dict[str, Connection] = {}
         self.node_name = node_name
+        self.addresses = addresses or ClientAddress()
         self.limits = Limits(
             ping_interval_s=self.ping_interval,
             ping_timeout_s=self.ping_timeout,
@@ -56,7 +61,7 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc] # python-engineio has 
         self._wheel = Wheel()
         self._partings: set[asyncio.Task[None]] = set()
         self._writes: list[Callable[[], None]] = []
-        self.is_immediate: Callable[[Packet], bool] = lambda _: False
+        self.takes_now: Callable[[str, Packet], bool] = lambda _, __: False
 
     def generate_id(self) -> str:
         """Return a new session id: the node's name, a dot, 15 random bytes."""
@@ -64,7 +69,7 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc] # python-engineio has 
 
     async def handle_request(self, scope: Any, receive: Any, send: Any) -> None:
         """Serve one ASGI request: HTTP of the polling transport, or a WebSocket."""
-        environ = await translate_request(scope, receive, send)
+        environ = await translate_request(self._without_forgeries(scope), receive, send)
         if scope["type"] == "websocket":
             await websocket.serve(self, environ, receive, send)
         else:
@@ -81,7 +86,7 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc] # python-engineio has 
         )
         accepted = await self._trigger_event("connect", state.sid, environ, run_async=False)
         if accepted is not None and accepted is not True:
-            del self.sockets[state.sid]
+            self.sockets.pop(state.sid, None)
             return None
         self._wheel.add(connection.tick, state.deadline)
         return connection
@@ -106,14 +111,10 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc] # python-engineio has 
         if message is None:
             connection.flush()
             return None
-        handling: Coroutine[Any, Any, None] = self.handlers["message"](connection.sid, message)
-        if not self.is_immediate(message):
-            return handling
-        try:
-            handling.send(None)
-        except StopIteration:
+        if self.takes_now(connection.sid, message):
             return None
-        raise RuntimeError("a message that was to be taken at once is awaited")
+        handling: Coroutine[Any, Any, None] = self.handlers["message"](connection.sid, message)
+        return handling
 
     def write_soon(self, write: Callable[[], None]) -> None:
         """Have a transport write at the end of this turn of the loop."""
@@ -179,6 +180,15 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc] # python-engineio has 
         )
         cookie: str = self._generate_sid_cookie(sid, attributes)
         return cookie
+
+    def believes(self, peer: str) -> Callable[[str], bool]:
+        """Return what says of a header's name whether it is taken from a peer; used by every transport."""
+        return partial(is_believed, is_from_proxy=self.addresses.is_trusted(peer))
+
+    def _without_forgeries(self, scope: Mapping[str, Any]) -> Mapping[str, Any]:
+        believes = self.believes((scope.get("client") or ("",))[0])
+        headers = [(name, value) for name, value in scope["headers"] if believes(name.decode("latin-1"))]
+        return {**scope, "headers": headers}
 
     def _closed(self, connection: Connection, reason: Reason) -> None:
         self.sockets.pop(connection.sid, None)

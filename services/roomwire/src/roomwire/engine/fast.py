@@ -10,7 +10,7 @@ What is sent within one turn of the event loop is written once per connection.
 import asyncio
 from collections import deque
 from collections.abc import Callable, Coroutine, Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from picows import WSFrame, WSListener, WSMsgType, WSTransport
 from picows.common import WSUpgradeRequest, WSUpgradeResponse
@@ -41,6 +41,9 @@ _BINARY: Final = WSMsgType.BINARY
 _CONTINUATION: Final = WSMsgType.CONTINUATION
 _PING: Final = WSMsgType.PING
 _CLOSE: Final = WSMsgType.CLOSE
+
+_CLOSE_CODES: Final = frozenset({1000, 1001, 1002, 1003, *range(1007, 1015)})
+_OWN_CLOSE_CODES: Final = range(3_000, 5_000)
 
 _log = get_logger(__name__)
 
@@ -110,7 +113,7 @@ class _Dispatch(asyncio.Protocol):
 
         def accept(request: WSUpgradeRequest) -> Any:
             try:
-                socket = FastSocket(self._engine, _environ(request, peer), connections)
+                socket = FastSocket(self._engine, _environ(request, peer, self._engine), connections)
             except Refused as refused:
                 response = WSUpgradeResponse.create_error_response(400, refused.body)
                 return WSUpgradeResponseWithListener(response, None)
@@ -157,6 +160,7 @@ class FastSocket(WSListener):
         self._pump: asyncio.Task[None] | None = None
         self._is_paused = False
         self._is_dirty = False
+        self._is_probing = False
 
     def on_ws_connected(self, transport: WSTransport) -> None:
         """Begin the session, or the probe of one."""
@@ -169,6 +173,9 @@ class FastSocket(WSListener):
 
     def on_ws_frame(self, _: WSTransport, frame: WSFrame) -> None:
         """Take a frame: hot."""
+        if self._transport.is_close_frame_sent:
+            # picows goes on after it has refused a frame: for one that is too long, with that very frame.
+            return
         kind = frame.msg_type
         if (
             frame.fin
@@ -186,7 +193,7 @@ class FastSocket(WSListener):
     def on_ws_disconnected(self, _: WSTransport) -> None:
         """Note that the socket is gone."""
         self._connections.discard(self)
-        if self._upgrades is not None:
+        if self._upgrades is not None and self._is_probing:
             self._upgrades.state.abandon_probe()
         if self._connection is not None:
             self._connection.close(Reason.TRANSPORT_CLOSE)
@@ -216,7 +223,7 @@ class FastSocket(WSListener):
         elif kind is _PING:
             self._transport.send_pong(payload)
         elif kind is _CLOSE:
-            self._close(WSCloseCode.OK)
+            self._close(_close_answer(payload))
 
     def _fragment(self, kind: WSMsgType, payload: bytes, *, is_last: bool) -> None:
         """Put a message together; both its size and the number of its fragments are bounded."""
@@ -258,11 +265,12 @@ class FastSocket(WSListener):
         connection = self._upgrades
         assert connection is not None  # noqa: S101 - said by the caller
         try:
-            if connection.state.is_probed:
+            if self._is_probing:
                 connection.state.finish_probe(packet)
                 self._carry(connection)
             else:
                 self._write(connection.state.start_probe(packet))
+                self._is_probing = True
                 connection.flush()
         except BadPacket:
             self._close(WSCloseCode.PROTOCOL_ERROR)
@@ -322,7 +330,7 @@ class FastSocket(WSListener):
         reason = connection.state.closed
         if reason in {Reason.SLOW, Reason.PING_TIMEOUT}:
             self._transport.underlying_transport.abort()
-        elif not self._is_paused:
+        elif not self._is_paused and not self._transport.is_close_frame_sent:
             packets = connection.state.output()
             if packets:
                 self._write_raw(
@@ -361,6 +369,17 @@ def _frame(packet: Packet) -> bytes:
     return text_frame(packet.encode()) if isinstance(packet, str) else binary_frame(packet)
 
 
+def _close_answer(payload: bytes) -> WSCloseCode:
+    """Return the code that answers a CLOSE frame: the same, if it may stand in one (RFC 6455, section 7.4)."""
+    if not payload:
+        return WSCloseCode.OK
+    code = int.from_bytes(payload[:2], "big")
+    if code in _CLOSE_CODES or code in _OWN_CLOSE_CODES:
+        # Those of applications are no members of picows' enumeration; it takes them all the same.
+        return cast("WSCloseCode", code)
+    return WSCloseCode.PROTOCOL_ERROR
+
+
 def _feed(protocol: asyncio.BufferedProtocol, data: bytes) -> None:
     """Give bytes to a buffered protocol as its transport would."""
     while data:
@@ -371,11 +390,14 @@ def _feed(protocol: asyncio.BufferedProtocol, data: bytes) -> None:
         data = data[size:]
 
 
-def _environ(request: WSUpgradeRequest, peer: Any) -> dict[str, Any]:
+def _environ(request: WSUpgradeRequest, peer: Any, engine: "Engine") -> dict[str, Any]:
     """Return the request as python-engineio describes one."""
     path, _, query = request.path.decode("latin-1").partition("?")
     headers: dict[str, str] = {}
+    believes = engine.believes(peer[0] if peer else "")
     for name, value in request.headers.items():
+        if not believes(name):
+            continue
         key = f"HTTP_{name.upper().replace('-', '_')}"
         headers[key] = f"{headers[key]},{value}" if key in headers else value
     return headers | {

@@ -6,7 +6,6 @@ Source: the Engine.IO protocol, version 4.
 """
 
 import base64
-import binascii
 from collections.abc import Sequence
 from typing import Final
 
@@ -59,7 +58,7 @@ def _decode_part(part: str) -> Packet:
         return part
     try:
         return base64.b64decode(part[1:], validate=True)
-    except binascii.Error:
+    except ValueError:
         raise BadPacket("a binary packet is no base64") from None
 
 

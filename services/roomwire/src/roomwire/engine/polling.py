@@ -114,6 +114,9 @@ async def _post(engine: "Engine", connection: Connection, environ: Mapping[str, 
         packets = decode_payload(body, max_packets=engine.limits.max_payload_packets)
         for packet in packets:
             await engine.take(connection, packet)
+        if connection.state.closed is Reason.TRANSPORT_ERROR:
+            # Whoever found it bad: the message handler may have, and what came after it was not looked at.
+            raise BadPacket("the payload has ended the session")
     except BadPacket:
         connection.close(Reason.TRANSPORT_ERROR)
         raise Refused(BAD_REQUEST) from None

@@ -91,6 +91,8 @@ class Session:
             BadPacket: It is none, or not one a client may send; close the session with `TRANSPORT_ERROR`.
 
         """
+        if self.closed is not None:
+            return None
         if isinstance(packet, bytes):
             return packet
         kind = packet[:1]
@@ -167,7 +169,10 @@ class Session:
             self.closed = reason
 
     def tick(self, now: float) -> float | None:
-        """Do what is due at this time; returns the next deadline, or None if there is none any more."""
+        """Do what is due at this time; returns when to call it again, or None if that is not needed any more.
+
+        That is an interval ahead at most, because a pong may bring the deadline closer.
+        """
         if self.closed is not None:
             return None
         if now >= self.deadline:
@@ -177,4 +182,4 @@ class Session:
             self._waits_for_pong = True
             self.deadline = now + self._limits.ping_timeout_s
             self.send(PING)
-        return self.deadline
+        return min(self.deadline, now + self._limits.ping_interval_s)

@@ -43,10 +43,12 @@ async def serve(engine: "Engine", environ: Mapping[str, Any], receive: Any, send
 
 async def _upgrade(connection: Connection, socket: "_Socket") -> Connection | None:
     """Let the WebSocket take over from polling; None if it does not keep to the rules."""
-    state = connection.state
+    state, is_probing = connection.state, False
     try:
         async with asyncio.timeout(PROBE_TIMEOUT_S):
-            await socket.write(state.start_probe(await socket.read()))
+            answer = state.start_probe(await socket.read())
+            is_probing = True
+            await socket.write(answer)
             # The pending poll ends, so that the client can stop polling.
             connection.flush()
             state.finish_probe(await socket.read())
@@ -55,7 +57,8 @@ async def _upgrade(connection: Connection, socket: "_Socket") -> Connection | No
     else:
         return connection
     finally:
-        state.abandon_probe()
+        if is_probing:
+            state.abandon_probe()
 
 
 async def _carry(engine: "Engine", connection: Connection, socket: "_Socket") -> None:

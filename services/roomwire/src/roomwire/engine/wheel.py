@@ -8,6 +8,10 @@ import asyncio
 from collections.abc import Callable
 from typing import Final
 
+from roomwire.logs import get_logger
+
+_log = get_logger(__name__)
+
 TICK_S: Final = 0.02
 
 Alarm = Callable[[float], float | None]
@@ -15,7 +19,7 @@ Alarm = Callable[[float], float | None]
 
 
 class Wheel:
-    """Calls alarms at their deadlines, never early, at most a tick late.
+    """Calls alarms at their deadlines, never early, at most a tick late. One that raises is logged and dropped.
 
     Args:
         tick_s: How coarse it is. Default: 20 milliseconds.
@@ -51,11 +55,15 @@ class Wheel:
     def _ring(self) -> None:
         self._timer = None
         now = asyncio.get_running_loop().time()
-        due = [slot for slot in self._slots if slot * self._tick_s <= now]
-        for slot in sorted(due):
-            for alarm in self._slots.pop(slot, ()):
+        due = sorted(slot for slot in self._slots if slot * self._tick_s <= now)
+        for alarm in [alarm for slot in due for alarm in self._slots.pop(slot)]:
+            try:
                 deadline = alarm(now)
-                if deadline is not None:
-                    self.add(alarm, deadline)
-        if self._slots and self._timer is None:
+            except Exception:
+                _log.exception("alarm failed")
+                continue
+            if deadline is not None:
+                self.add(alarm, deadline)
+        if self._slots:
+            # An alarm that was added meanwhile may have armed the timer for later than others are due.
             self._arm(min(self._slots))

@@ -1,6 +1,7 @@
 """The base class of gateways."""
 
 import inspect
+from contextvars import ContextVar
 from typing import Any, Final
 
 import socketio
@@ -13,6 +14,9 @@ from roomwire.server import Server
 
 MAX_WAITING_EVENTS: Final = 256
 _MAX_SHOWN_NAME: Final = 64
+
+# The event that the running code handles: tells a handler that sends its own client away from all others.
+_handling: ContextVar[object] = ContextVar("roomwire_handling", default=None)
 
 _log = get_logger(__name__)
 
@@ -104,11 +108,18 @@ class Gateway(socketio.AsyncNamespace):  # type: ignore[misc] # python-socketio 
             raise
 
     async def _disconnected(self, socket: Socket, body: list[Any]) -> None:
+        if _handling.get() is socket.handling and socket.turn.locked():
+            # The handler of one of its own events sends it away.
+            await self._part(socket, body)
+            return
         # Its turn comes after the events that are being handled: none of them sees a socket cleaned up.
-        async with socket.turn():
-            self._sockets.pop(socket.id, None)
-            if self._on_disconnection is not None:
-                await _run(self._on_disconnection, socket, body)
+        async with socket.turn:
+            await self._part(socket, body)
+
+    async def _part(self, socket: Socket, body: list[Any]) -> None:
+        self._sockets.pop(socket.id, None)
+        if self._on_disconnection is not None:
+            await _run(self._on_disconnection, socket, body)
 
     async def _received(self, socket: Socket, event: str, body: list[Any]) -> Any:
         handler = self._handlers.get(event)
@@ -118,9 +129,11 @@ class Gateway(socketio.AsyncNamespace):  # type: ignore[misc] # python-socketio 
             raise RateLimited
         socket.waiting += 1
         try:
-            async with socket.turn():
+            async with socket.turn:
                 if socket.id not in self._sockets:
                     return None  # sent away by the handler of an earlier event
+                socket.handling = marker = object()
+                _handling.set(marker)
                 return to_wire(await _run(handler, socket, body))
         except ClientError:
             raise

@@ -1,8 +1,6 @@
 """What a handler is given of a connection."""
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator
 from typing import Any
 
 import msgspec
@@ -21,6 +19,8 @@ class Socket:
         user: Who it is.
         handshake: What it brought when it connected.
         waiting: How many of its events are handled or wait for their turn.
+        turn: Held while one of its events is handled: in order, one at a time.
+        handling: Marks the event that is being handled.
 
     """
 
@@ -29,27 +29,11 @@ class Socket:
         self.id = sid
         self.namespace = namespace
         self.waiting = 0
-        self._turn = asyncio.Lock()
-        self._holder: asyncio.Task[Any] | None = None
+        self.turn = asyncio.Lock()
+        self.handling: object = None
         connection = server.connection(sid)
         self.user: User = connection.user
         self.handshake: Handshake = connection.handshake
-
-    @contextlib.asynccontextmanager
-    async def turn(self) -> AsyncIterator[None]:
-        """Hold this socket's turn: its events are handled in order, one at a time.
-
-        A task that holds it already goes on at once: a handler may send its own client away.
-        """
-        if self._holder is asyncio.current_task():
-            yield
-            return
-        async with self._turn:
-            self._holder = asyncio.current_task()
-            try:
-                yield
-            finally:
-                self._holder = None
 
     async def emit(self, event: str, *args: Any) -> None:
         """Send an event to this client."""

@@ -1,0 +1,393 @@
+"""HTTP at the door: uvicorn's protocol, with bounds on what a stranger can send and how long it may take.
+
+Owns the limits of one listener's connections: bytes, counts and times of requests, and how many connections
+there are. It must not look at what a request says: that is the application's matter, as is the size of its
+body. Its neighbour is `roomwire.service`, which gives `bounded_http` to `uvicorn.Config(http=...)`.
+
+A request that is refused costs its connection. It is answered if nothing else is being answered, and then
+discarded for a moment, so that the answer is not lost to a reset (RFC 9112, section 9.6).
+
+uvicorn's names that are overridden or used here stand in `RELIED_ON`; a test fails when a release moves them.
+"""
+
+import asyncio
+import enum
+from collections.abc import Callable, Mapping
+from http import HTTPStatus
+from typing import Any, ClassVar, Final, NoReturn
+
+import httptools
+import msgspec
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+
+from roomwire.connections import Connections, Full
+from roomwire.logs import get_logger
+from roomwire.metrics import HttpMetrics
+
+RELIED_ON: Final[Mapping[str, tuple[str, ...]]] = {
+    "HttpToolsProtocol": (
+        "_should_upgrade",
+        "_start_asgi_task",
+        "_unset_keepalive_if_required",
+        "client",
+        "connection_lost",
+        "connection_made",
+        "cycle",
+        "data_received",
+        "flow",
+        "handle_websocket_upgrade",
+        "loop",
+        "on_body",
+        "on_header",
+        "on_headers_complete",
+        "on_message_begin",
+        "on_message_complete",
+        "on_url",
+        "parser",
+        "pipeline",
+        "server_state",
+        "transport",
+    ),
+    "RequestResponseCycle": ("disconnected", "message_event", "response_complete", "response_started"),
+    "FlowControl": ("read_paused", "resume_reading"),
+    "ServerState": ("default_headers",),
+}
+
+LINGER_S: Final = 1.0
+LINGER_BYTES: Final = 262_144
+"""How long, and how much, a refused client may still send before its connection is cut."""
+
+MAX_TURNED_AWAY: Final = 256
+"""How many connections beyond the bounds may be open to be answered; others are cut without an answer."""
+
+_REQUEST_LINE_BYTES: Final = len(b"GET  HTTP/1.1\r\n\r\n")
+_FIELD_LINE_BYTES: Final = len(b": \r\n")
+
+_log = get_logger(__name__)
+
+
+class HttpLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """What one listener takes from strangers.
+
+    Attributes:
+        max_header_bytes: Request line, headers and trailers of a request. Beyond: 431.
+        max_url_bytes: The request's target. Beyond: 414.
+        max_headers: Number of headers and trailers of a request. Beyond: 431.
+        max_pipelined_requests: Requests of one connection that wait for the answer to an earlier one.
+            Beyond: the connection is closed.
+        header_timeout_s: From the first byte of a request to the end of its headers; for the first one from
+            the opening of the connection. Beyond: 408.
+        body_timeout_s: From the end of a request's headers to the end of its body; the time in which we do
+            not read does not count. Beyond: 408.
+        max_connections: Open TCP connections, WebSockets included. Beyond: 503. 0: any number.
+        max_connections_per_address: The same, of one peer address. Beyond: 503. 0: any number, as it must be
+            where many clients come through one proxy or NAT.
+
+    """
+
+    max_header_bytes: int = 16_384
+    max_url_bytes: int = 4_096
+    max_headers: int = 100
+    max_pipelined_requests: int = 64
+    header_timeout_s: float = 10.0
+    body_timeout_s: float = 30.0
+    max_connections: int = 20_000
+    max_connections_per_address: int = 0
+
+
+class Refusal(enum.StrEnum):
+    """Why a connection is closed: the label of `roomwire_http_refused_total`."""
+
+    HEADER_BYTES = "header_bytes"
+    URL_BYTES = "url_bytes"
+    HEADERS = "headers"
+    HEADER_TIMEOUT = "header_timeout"
+    BODY_TIMEOUT = "body_timeout"
+    PIPELINED_REQUESTS = "pipelined_requests"
+    MALFORMED = "malformed"
+    CONNECTIONS = Full.CONNECTIONS
+    CONNECTIONS_PER_ADDRESS = Full.CONNECTIONS_PER_ADDRESS
+
+
+_STATUS: Final[Mapping[Refusal, HTTPStatus]] = {
+    Refusal.HEADER_BYTES: HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
+    Refusal.URL_BYTES: HTTPStatus.REQUEST_URI_TOO_LONG,
+    Refusal.HEADERS: HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
+    Refusal.HEADER_TIMEOUT: HTTPStatus.REQUEST_TIMEOUT,
+    Refusal.BODY_TIMEOUT: HTTPStatus.REQUEST_TIMEOUT,
+    Refusal.PIPELINED_REQUESTS: HTTPStatus.TOO_MANY_REQUESTS,
+    Refusal.MALFORMED: HTTPStatus.BAD_REQUEST,
+    Refusal.CONNECTIONS: HTTPStatus.SERVICE_UNAVAILABLE,
+    Refusal.CONNECTIONS_PER_ADDRESS: HTTPStatus.SERVICE_UNAVAILABLE,
+}
+
+
+def bounded_http(limits: HttpLimits, *, metrics: HttpMetrics) -> type[HttpToolsProtocol]:
+    """Return what `uvicorn.Config(http=...)` wants, for one listener.
+
+    Args:
+        limits: What is taken from strangers.
+        metrics: Where refusals are counted.
+
+    """
+
+    class Bounded(_BoundedHttp):
+        _limits = limits
+        _connections = Connections(
+            limits.max_connections, max_connections_per_address=limits.max_connections_per_address
+        )
+        _refused = {refusal: metrics.refused.labels(refusal.value).inc for refusal in Refusal}  # noqa: RUF012
+
+    return Bounded
+
+
+class _Refused(Exception):
+    """Ends the parsing of a request that breaks a limit."""
+
+
+class _BoundedHttp(HttpToolsProtocol):
+    """One connection, until it is lost or becomes a WebSocket.
+
+    At most one timer runs, and only while the client owes something: the rest of a request's headers or body.
+    """
+
+    _limits: ClassVar[HttpLimits]
+    _connections: ClassVar[Connections]
+    _refused: ClassVar[Mapping[Refusal, Callable[[], None]]]
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._timer: asyncio.TimerHandle | None = None
+        self._serving: RequestResponseCycle | None = None
+        self._refusal = Refusal.MALFORMED
+        self._full: Full | None = None
+        self._is_over = False
+        self._is_in_body = False
+        self._has_begun = False
+        self._has_progressed = False
+        self._unparsed_bytes = 0
+        self._header_bytes = 0
+        self._headers = 0
+
+    # What asyncio calls.
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn's
+        super().connection_made(transport)
+        self._full = self._connections.admit(self._address)
+        if self._full is None:
+            self._start_timer()
+        else:
+            self._turn_away(Refusal(self._full))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stop_timer()
+        if self._full is None:
+            self._connections.release(self._address)
+        else:
+            self._connections.turned_away -= 1
+        # uvicorn tells the latest request only: an earlier one that is still being answered would wait on.
+        _abandon(self._serving)
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Parse what came, as uvicorn does, but without a line in the log for a stranger's nonsense."""
+        if self._is_over:
+            self._discard(len(data))
+            return
+        if self._full is not None:
+            self._part(Refusal(self._full))
+            return
+        self._unset_keepalive_if_required()
+        self._has_progressed = False
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            if self._should_upgrade():
+                self.handle_websocket_upgrade()
+                return
+        except httptools.HttpParserError:
+            self._refuse(self._refusal)
+            return
+        if not self.transport.is_closing():
+            self._await_rest(len(data))
+
+    def handle_websocket_upgrade(self) -> None:
+        """Hand the connection over; it stays counted until it is lost."""
+        self._is_over = True
+        self._stop_timer()
+        super().handle_websocket_upgrade()
+        # The protocol that has taken over may itself hand over within this turn of the loop.
+        self.loop.call_soon(self._connections.watch, self.transport, self._address)
+
+    # What the parser calls.
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._has_begun = True
+        self._header_bytes = _REQUEST_LINE_BYTES
+        self._headers = 0
+
+    def on_url(self, url: bytes) -> None:
+        super().on_url(url)
+        self._header_bytes += len(url)
+        if len(self.url) > self._limits.max_url_bytes:
+            self._stop(Refusal.URL_BYTES)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Count a header or a trailer; a trailer goes no further.
+
+        uvicorn would add trailers to the request's headers, where they pass for what a proxy said of the
+        client (RFC 9110, section 6.5.1).
+        """
+        self._headers += 1
+        self._header_bytes += len(name) + len(value) + _FIELD_LINE_BYTES
+        if self._headers > self._limits.max_headers:
+            self._stop(Refusal.HEADERS)
+        if self._header_bytes > self._limits.max_header_bytes:
+            self._stop(Refusal.HEADER_BYTES)
+        if not self._is_in_body:
+            super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        if self._header_bytes > self._limits.max_header_bytes:
+            self._stop(Refusal.HEADER_BYTES)
+        if len(self.pipeline) >= self._limits.max_pipelined_requests:
+            self._stop(Refusal.PIPELINED_REQUESTS)
+        super().on_headers_complete()
+        self._is_in_body = True
+        self._progress()
+
+    def on_body(self, body: bytes) -> None:
+        self._has_progressed = True
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        super().on_message_complete()
+        self._is_in_body = False
+        self._has_begun = False
+        self._progress()
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        self._serving = cycle
+        super()._start_asgi_task(cycle, app)
+
+    # What is ours.
+
+    @property
+    def _address(self) -> str:
+        return self.client[0] if self.client else ""
+
+    def _stop(self, refusal: Refusal) -> NoReturn:
+        self._refusal = refusal
+        raise _Refused(refusal)
+
+    def _progress(self) -> None:
+        self._has_progressed = True
+        self._stop_timer()
+
+    def _await_rest(self, size: int) -> None:
+        """See what the client owes after a read.
+
+        The parser keeps a header to itself until it is whole. So whole reads are counted in which it told us
+        of nothing finished: they belong to one header, trailer or chunk size.
+        """
+        self._unparsed_bytes = 0 if self._has_progressed else self._unparsed_bytes + size
+        if self._unparsed_bytes > self._limits.max_header_bytes:
+            self._refuse(Refusal.HEADER_BYTES)
+        elif self._timer is None and (self._is_in_body or self._has_begun or self._unparsed_bytes):
+            self._start_timer()
+
+    def _start_timer(self) -> None:
+        limits = self._limits
+        timeout_s = limits.body_timeout_s if self._is_in_body else limits.header_timeout_s
+        self._timer = self.loop.call_later(timeout_s, self._time_out)
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _time_out(self) -> None:
+        self._timer = None
+        if self._full is not None:
+            self._part(Refusal(self._full))
+        elif self.flow.read_paused:
+            # Nothing can come while the application takes its time: that is not the client's fault.
+            self._start_timer()
+        else:
+            self._refuse(Refusal.BODY_TIMEOUT if self._is_in_body else Refusal.HEADER_TIMEOUT)
+
+    def _turn_away(self, refusal: Refusal) -> None:
+        """Let a client that is one too many ask, so that it takes the answer for one: many fail otherwise."""
+        self._count(refusal)
+        self._connections.turned_away += 1
+        if self._connections.turned_away > MAX_TURNED_AWAY:
+            self._is_over = True
+            self.transport.abort()
+        else:
+            self._timer = self.loop.call_later(LINGER_S, self._time_out)
+
+    def _refuse(self, refusal: Refusal) -> None:
+        self._count(refusal)
+        self._part(refusal)
+
+    def _count(self, refusal: Refusal) -> None:
+        self._refused[refusal]()
+        _log.debug("http refused", reason=refusal.value, address=self._address)
+
+    def _part(self, refusal: Refusal) -> None:
+        """Answer if that is possible, and let the connection end."""
+        self._is_over = True
+        self._stop_timer()
+        self._unset_keepalive_if_required()
+        may_answer = self._may_answer(refusal)
+        _abandon(self._serving)
+        _abandon(self.cycle)
+        self.pipeline.clear()
+        if not may_answer:
+            self.transport.abort()
+            return
+        self.transport.write(_answer(_STATUS[refusal], self.server_state.default_headers))
+        if self.transport.can_write_eof():
+            self._linger()
+        else:
+            self.transport.close()
+
+    def _may_answer(self, refusal: Refusal) -> bool:
+        """Say whether an answer now would be taken for the one to the request that is refused."""
+        serving = self._serving
+        if self._is_in_body:
+            return serving is not None and serving is self.cycle and not serving.response_started
+        was_silent = refusal is Refusal.HEADER_TIMEOUT and not self._has_begun
+        return not was_silent and (serving is None or serving.response_complete)
+
+    def _discard(self, size: int) -> None:
+        self._unparsed_bytes += size
+        if self._unparsed_bytes > LINGER_BYTES:
+            self.transport.abort()
+
+    def _linger(self) -> None:
+        self._unparsed_bytes = 0
+        self.flow.resume_reading()
+        self.transport.write_eof()
+        self._timer = self.loop.call_later(LINGER_S, self.transport.abort)
+
+
+def _abandon(cycle: RequestResponseCycle | None) -> None:
+    """Tell the application that its client has gone; what it still sends is dropped."""
+    if cycle is not None and not cycle.response_complete:
+        cycle.disconnected = True
+        cycle.message_event.set()
+
+
+def _answer(status: HTTPStatus, default_headers: list[tuple[bytes, bytes]]) -> bytes:
+    body = f"{status.phrase}\n".encode()
+    headers = [
+        *default_headers,
+        (b"content-type", b"text/plain; charset=utf-8"),
+        (b"content-length", b"%d" % len(body)),
+        (b"connection", b"close"),
+    ]
+    lines = [b"HTTP/1.1 %d %s" % (status.value, status.phrase.encode())]
+    lines += [name + b": " + value for name, value in headers]
+    return b"\r\n".join(lines) + b"\r\n\r\n" + body

@@ -1,0 +1,482 @@
+"""The rules of an Engine.IO session: each by itself, then all of them under a machine that tries everything."""
+
+import pytest
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from roomwire.engine.limits import Limits
+from roomwire.engine.packets import CLOSE, MESSAGE, NOOP, PING, PONG, PROBE, UPGRADE, BadPacket
+from roomwire.engine.session import POLLING, WEBSOCKET, Reason, Session
+
+LIMITS = Limits(ping_interval_s=25.0, ping_timeout_s=20.0, max_unread_bytes=100)
+TRANSPORTS = [POLLING, WEBSOCKET]
+
+
+def session(transport: str = WEBSOCKET, limits: Limits = LIMITS) -> Session:
+    return Session("sid", transport=transport, limits=limits, now=0.0)
+
+
+def polled(*packets: str | bytes) -> Session:
+    """Return a session whose poll is pending, with packets to answer it."""
+    found = session(POLLING)
+    assert found.poll()
+    for packet in packets:
+        found.send(packet)
+    return found
+
+
+def closed(reason: Reason = Reason.SERVER, transport: str = WEBSOCKET) -> Session:
+    found = session(transport)
+    found.close(reason)
+    return found
+
+
+class TestSending:
+    @pytest.mark.parametrize("transport", TRANSPORTS)
+    def test_packets_come_out_once_and_in_order(self, transport):
+        found = session(transport)
+        for packet in ["4a", b"b", "4c"]:
+            found.send(packet)
+        assert ["4a", b"b", "4c"] == found.output()
+        found.send("4d")
+        assert ["4d"] == found.output()
+
+    def test_nothing_to_say_over_websocket_is_nothing(self):
+        assert [] == session().output()
+
+    def test_what_a_client_may_leave_unread_is_left(self):
+        found = session()
+        found.send("4" + "x" * 98)
+        found.send(b"x")
+        assert found.closed is None
+        assert 2 == len(found.output())
+
+    def test_one_byte_more_ends_it_and_nothing_of_it_is_kept(self):
+        found = session()
+        found.send("4" + "x" * 99)
+        found.send(b"x")
+        assert Reason.SLOW == found.closed
+        assert [] == found.output()
+
+    def test_what_has_been_read_no_longer_counts(self):
+        found = session()
+        for _ in range(10):
+            found.send("4" + "x" * 99)
+            found.output()
+        assert found.closed is None
+
+    def test_after_the_end_nothing_is_sent(self):
+        found = closed()
+        found.send("4late")
+        assert [] == found.output()
+
+
+class TestReceiving:
+    @pytest.mark.parametrize(
+        ("packet", "message"),
+        [
+            pytest.param("4hello", "hello", id="text"),
+            pytest.param("4", "", id="empty text"),
+            pytest.param("42probe", "2probe", id="text that looks like a packet"),
+            pytest.param(b"\x00", b"\x00", id="binary"),
+            pytest.param(b"", b"", id="empty binary"),
+            pytest.param(b"1", b"1", id="binary that looks like a packet"),
+        ],
+    )
+    def test_a_message_comes_out_as_it_is(self, packet, message):
+        found = session()
+        assert message == found.receive(packet, 1.0)
+        assert found.closed is None
+
+    @pytest.mark.parametrize(
+        "packet",
+        ["", "0", "0{}", "2", "2probe", "3probe", "3x", "1x", "5", "6", "7", "abc", "\u0664x", " 4x"],
+    )
+    def test_what_a_client_may_not_send_is_refused(self, packet):
+        with pytest.raises(BadPacket):
+            session().receive(packet, 1.0)
+
+    def test_the_refusal_quotes_the_beginning_only(self):
+        with pytest.raises(BadPacket) as refused:
+            session().receive("x" * 1_000_000, 1.0)
+        assert 100 > len(str(refused.value))
+
+    def test_a_close_packet_ends_it(self):
+        found = session()
+        assert found.receive(CLOSE, 1.0) is None
+        assert Reason.CLIENT == found.closed
+
+    @pytest.mark.parametrize("packet", ["4hello", b"hello", PONG, CLOSE, "abc", ""])
+    def test_after_the_end_no_packet_counts(self, packet):
+        found = closed()
+        deadline = found.deadline
+        assert found.receive(packet, 1.0) is None
+        assert (Reason.SERVER, deadline) == (found.closed, found.deadline)
+
+
+class TestPolling:
+    def test_a_poll_waits_until_there_is_something_to_say(self):
+        found = polled()
+        assert not found.has_answer
+        found.send("4a")
+        assert found.has_answer
+        assert ["4a"] == found.output()
+        assert not found.has_answer
+        assert not found.is_polled
+
+    def test_what_waits_answers_the_next_poll(self):
+        found = session(POLLING)
+        found.send("4a")
+        assert not found.has_answer
+        assert found.poll()
+        assert found.has_answer
+
+    def test_a_second_poll_ends_the_session(self):
+        found = polled()
+        assert not found.poll()
+        assert Reason.TRANSPORT_ERROR == found.closed
+
+    @pytest.mark.parametrize(
+        ("reason", "answer"),
+        [
+            pytest.param(Reason.CLIENT, NOOP, id="the client knows already"),
+            pytest.param(Reason.SERVER, CLOSE, id="server"),
+            pytest.param(Reason.PING_TIMEOUT, CLOSE, id="ping timeout"),
+            pytest.param(Reason.TRANSPORT_ERROR, CLOSE, id="transport error"),
+            pytest.param(Reason.SLOW, CLOSE, id="slow"),
+        ],
+    )
+    def test_the_end_answers_the_pending_poll(self, reason, answer):
+        found = polled()
+        found.close(reason)
+        assert found.has_answer
+        assert [answer] == found.output()
+        assert not found.has_answer
+
+    def test_what_was_to_be_said_before_the_end_is_said(self):
+        found = polled("4a")
+        found.close(Reason.SERVER)
+        assert ["4a"] == found.output()
+
+    def test_a_poll_that_was_cancelled_ends_the_session_and_is_not_answered(self):
+        found = polled()
+        found.cancel_poll()
+        assert Reason.TRANSPORT_CLOSE == found.closed
+        assert not found.has_answer
+
+
+class TestUpgrade:
+    def test_the_probe_is_answered_and_ends_the_pending_poll(self):
+        found = polled()
+        assert PONG + PROBE == found.start_probe(PING + PROBE)
+        assert found.has_answer
+        assert [NOOP] == found.output()
+
+    def test_while_it_is_probed_every_poll_is_answered_at_once(self):
+        found = session(POLLING)
+        found.start_probe(PING + PROBE)
+        for _ in range(3):
+            assert found.poll()
+            assert found.has_answer
+            assert [NOOP] == found.output()
+
+    def test_what_waits_goes_over_the_websocket_after_the_upgrade(self):
+        found = session(POLLING)
+        found.start_probe(PING + PROBE)
+        found.send("4a")
+        found.finish_probe(UPGRADE)
+        assert (WEBSOCKET, False) == (found.transport, found.is_probed)
+        assert ["4a"] == found.output()
+        assert [] == found.output()
+
+    def test_an_abandoned_probe_leaves_polling_as_it_was(self):
+        found = session(POLLING)
+        found.start_probe(PING + PROBE)
+        found.abandon_probe()
+        assert found.poll()
+        assert not found.has_answer
+        assert POLLING == found.transport
+        assert PONG + PROBE == found.start_probe(PING + PROBE)
+
+    @pytest.mark.parametrize("packet", ["", "2", "3probe", "2probe ", "5", "4x", b"2probe"])
+    def test_what_is_no_probe_is_refused_without_ending_the_session(self, packet):
+        found = session(POLLING)
+        with pytest.raises(BadPacket):
+            found.start_probe(packet)
+        assert (None, False) == (found.closed, found.is_probed)
+
+    @pytest.mark.parametrize("packet", ["", "2probe", "5 ", "4x", b"5"])
+    def test_what_is_no_upgrade_is_refused_without_ending_the_session(self, packet):
+        found = session(POLLING)
+        found.start_probe(PING + PROBE)
+        with pytest.raises(BadPacket):
+            found.finish_probe(packet)
+        assert (None, POLLING) == (found.closed, found.transport)
+
+    @pytest.mark.parametrize("transport", TRANSPORTS)
+    def test_without_a_probe_there_is_no_upgrade(self, transport):
+        with pytest.raises(BadPacket):
+            session(transport).finish_probe(UPGRADE)
+
+    def test_a_websocket_is_not_probed(self):
+        with pytest.raises(BadPacket):
+            session(WEBSOCKET).start_probe(PING + PROBE)
+
+    def test_a_second_probe_beside_the_first_is_refused(self):
+        found = session(POLLING)
+        found.start_probe(PING + PROBE)
+        with pytest.raises(BadPacket):
+            found.start_probe(PING + PROBE)
+        found.finish_probe(UPGRADE)
+        assert WEBSOCKET == found.transport
+
+    def test_after_the_end_there_is_neither_probe_nor_upgrade(self):
+        found = session(POLLING)
+        found.start_probe(PING + PROBE)
+        found.close(Reason.SERVER)
+        with pytest.raises(BadPacket):
+            found.finish_probe(UPGRADE)
+        with pytest.raises(BadPacket):
+            closed(transport=POLLING).start_probe(PING + PROBE)
+
+
+class TestHeartbeat:
+    def test_a_tick_before_the_deadline_does_nothing(self):
+        found = session()
+        assert 25.0 == found.tick(24.999)
+        assert [] == found.output()
+
+    def test_it_pings_after_an_interval_and_waits_for_the_timeout(self):
+        found = session()
+        found.tick(25.0)
+        assert [PING] == found.output()
+        assert 45.0 == found.tick(44.999)
+        assert ([], None) == (found.output(), found.closed)
+        assert found.tick(45.0) is None
+        assert Reason.PING_TIMEOUT == found.closed
+
+    def test_a_pong_puts_the_next_ping_an_interval_ahead(self):
+        found = session()
+        found.tick(25.0)
+        found.receive(PONG, 30.0)
+        assert 55.0 == found.deadline
+        found.tick(55.0)
+        assert [PING, PING] == found.output()
+        assert found.closed is None
+
+    @pytest.mark.parametrize("packet", ["4hello", b"hello"])
+    def test_a_message_is_no_pong(self, packet):
+        found = session()
+        found.tick(25.0)
+        found.receive(packet, 44.0)
+        found.tick(45.0)
+        assert Reason.PING_TIMEOUT == found.closed
+
+    def test_it_asks_to_be_called_again_soon_enough_for_an_early_pong(self):
+        found = session(limits=Limits(ping_interval_s=5.0, ping_timeout_s=20.0))
+        assert 10.0 == found.tick(5.0)
+        found.receive(PONG, 5.1)
+        assert pytest.approx(10.1) == found.tick(10.0)
+
+    def test_the_ping_of_a_client_that_reads_nothing_counts_as_unread(self):
+        found = session()
+        found.send("4" + "x" * 99)
+        found.tick(25.0)
+        assert Reason.SLOW == found.closed
+
+    def test_after_the_end_there_is_nothing_to_be_called_for(self):
+        found = closed()
+        assert found.tick(1_000.0) is None
+        assert [] == found.output()
+
+
+class TestEnd:
+    @pytest.mark.parametrize("first", list(Reason))
+    @pytest.mark.parametrize("second", list(Reason))
+    def test_the_first_reason_stands(self, first, second):
+        found = closed(first)
+        found.close(second)
+        assert first == found.closed
+
+    def test_reasons_have_python_socketios_words_where_it_has_some(self):
+        from engineio import AsyncServer
+
+        stock = AsyncServer.reason
+        expected = {
+            Reason.CLIENT: stock.CLIENT_DISCONNECT,
+            Reason.SERVER: stock.SERVER_DISCONNECT,
+            Reason.PING_TIMEOUT: stock.PING_TIMEOUT,
+            Reason.TRANSPORT_CLOSE: stock.TRANSPORT_CLOSE,
+            Reason.TRANSPORT_ERROR: stock.TRANSPORT_ERROR,
+        }
+        assert expected == {reason: str(reason) for reason in expected}
+
+
+INTERVAL_S = 10.0
+packets = st.sampled_from(["", "0", "1", "2", "3", "4", "4x", "5", "6", "7", "2probe", "3probe", b"", b"x"])
+
+
+class Machine(RuleBasedStateMachine):
+    """Everything a shell can do to a session, in any order, against a model of what must come of it."""
+
+    @initialize(
+        transport=st.sampled_from(TRANSPORTS),
+        timeout_s=st.sampled_from([3.0, 10.0, 30.0]),
+        max_unread_bytes=st.integers(0, 40),
+    )
+    def begin(self, transport, timeout_s, max_unread_bytes):
+        self.limits = Limits(
+            ping_interval_s=INTERVAL_S, ping_timeout_s=timeout_s, max_unread_bytes=max_unread_bytes
+        )
+        self.now = 0.0
+        self.session = Session("sid", transport=transport, limits=self.limits, now=self.now)
+        self.waiting: list[str | bytes] = []
+        self.reason: Reason | None = None
+        self.transport = transport
+        self.is_polled = self.is_probed = False
+        self.alarm: float | None = self.session.deadline
+        self.last_sign = self.now
+        self.pinged: float | None = None
+        self.sent = 0
+
+    def ends(self, reason: Reason) -> None:
+        """Note that this has to be its end, unless it has ended before."""
+        self.reason = self.reason or reason
+
+    def puts(self, packet: str | bytes) -> None:
+        """Note that this has to be waiting now, unless it is too much."""
+        if self.reason is None:
+            self.waiting.append(packet)
+            if sum(map(len, self.waiting)) > self.limits.max_unread_bytes:
+                self.waiting.clear()
+                self.ends(Reason.SLOW)
+
+    @rule(size=st.integers(0, 12), is_binary=st.booleans())
+    def send(self, size, is_binary):
+        self.sent += 1
+        text = f"4{self.sent}." + "x" * size
+        packet = text.encode() if is_binary else text
+        self.session.send(packet)
+        self.puts(packet)
+
+    @rule(packet=packets)
+    def receive(self, packet):
+        if self.reason is not None:
+            assert self.session.receive(packet, self.now) is None
+        elif isinstance(packet, bytes):
+            assert packet == self.session.receive(packet, self.now)
+        elif packet[:1] == MESSAGE:
+            assert packet[1:] == self.session.receive(packet, self.now)
+        elif packet in {CLOSE, PONG}:
+            assert self.session.receive(packet, self.now) is None
+            if packet == PONG:
+                self.last_sign, self.pinged = self.now, None
+            else:
+                self.ends(Reason.CLIENT)
+        else:
+            with pytest.raises(BadPacket):
+                self.session.receive(packet, self.now)
+
+    @rule()
+    def poll(self):
+        assert self.session.poll() is not self.is_polled
+        if self.is_polled:
+            self.ends(Reason.TRANSPORT_ERROR)
+        self.is_polled = True
+
+    @precondition(lambda self: self.is_polled)
+    @rule()
+    def cancel_poll(self):
+        self.session.cancel_poll()
+        self.is_polled = False
+        self.ends(Reason.TRANSPORT_CLOSE)
+
+    @precondition(lambda self: self.session.has_answer or self.session.transport == WEBSOCKET)
+    @rule()
+    def output(self):
+        packets = list(self.session.output())
+        if self.transport == WEBSOCKET:
+            assert self.waiting == packets
+        else:
+            idle = NOOP if self.reason in {None, Reason.CLIENT} else CLOSE
+            assert (self.waiting or [idle]) == packets
+            self.is_polled = False
+            assert not self.session.has_answer
+        self.waiting = []
+
+    @rule(packet=st.just("2probe") | packets)
+    def start_probe(self, packet):
+        if packet == "2probe" and self.transport == POLLING and not self.is_probed and self.reason is None:
+            assert "3probe" == self.session.start_probe(packet)
+            self.is_probed = True
+        else:
+            with pytest.raises(BadPacket):
+                self.session.start_probe(packet)
+
+    @rule(packet=st.just("5") | packets)
+    def finish_probe(self, packet):
+        if packet == "5" and self.is_probed and self.reason is None:
+            self.session.finish_probe(packet)
+            self.is_probed = False
+            self.transport = WEBSOCKET
+        else:
+            with pytest.raises(BadPacket):
+                self.session.finish_probe(packet)
+
+    @precondition(lambda self: self.is_probed)
+    @rule()
+    def abandon_probe(self):
+        self.session.abandon_probe()
+        self.is_probed = False
+
+    @rule(reason=st.sampled_from(list(Reason)))
+    def close(self, reason):
+        self.session.close(reason)
+        self.ends(reason)
+
+    @rule(seconds=st.floats(0, 60))
+    def pass_time(self, seconds):
+        until = self.now + seconds
+        while self.alarm is not None and self.alarm <= until:
+            assert self.alarm > self.now or self.now == 0.0
+            self.now = self.alarm
+            self.tick()
+        self.now = until
+
+    def tick(self) -> None:
+        """Ring as a wheel does, and note what has to come of it."""
+        self.alarm = self.session.tick(self.now)
+        if self.reason is not None:
+            assert self.alarm is None
+        elif self.pinged is None:
+            if self.now >= self.last_sign + INTERVAL_S:
+                self.pinged = self.now
+                assert pytest.approx(self.last_sign + INTERVAL_S) == self.now
+                self.puts(PING)
+        elif self.now >= self.pinged + self.limits.ping_timeout_s:
+            self.ends(Reason.PING_TIMEOUT)
+
+    @invariant()
+    def it_is_what_the_model_says(self):
+        assert self.reason == self.session.closed
+        assert self.transport == self.session.transport
+        assert self.is_probed == self.session.is_probed
+        assert self.is_polled == self.session.is_polled
+
+    @invariant()
+    def a_poll_has_an_answer_if_there_is_a_reason_for_one(self):
+        has_reason = bool(self.waiting) or self.is_probed or self.reason is not None
+        assert (self.is_polled and has_reason) == self.session.has_answer
+
+    @invariant()
+    def what_waits_is_bounded(self):
+        assert sum(map(len, self.session._outbox)) <= self.limits.max_unread_bytes
+        assert self.waiting == self.session._outbox
+
+    @invariant()
+    def who_does_not_answer_is_gone_after_interval_and_timeout(self):
+        if self.reason is None:
+            assert self.now < self.last_sign + INTERVAL_S + self.limits.ping_timeout_s + 1e-6
+
+
+TestEverything = Machine.TestCase
