@@ -121,6 +121,8 @@ class Server(socketio.AsyncServer):  # type: ignore[misc] # python-socketio has 
         self._authenticate = authenticate
         self._metrics = metrics or Metrics()
         self._connections: dict[str, Connection] = {}
+        # Left to itself, python-socketio takes Tornado's or Sanic's mode where one is installed.
+        options.setdefault("async_mode", "asgi")
         super().__init__(client_manager=backplane.manager, **options)
         self.eio.node_name = node_name
         self._metrics.watch_connections(self.count_connections)
@@ -295,9 +297,7 @@ class Server(socketio.AsyncServer):  # type: ignore[misc] # python-socketio has 
         started = time.perf_counter()
         outcome = "ok"
         try:
-            if not isinstance(data[0], str) or data[0] in self.reserved_events:
-                # Its handler is for the server alone: a client could pose as another by `connect`.
-                raise InvalidBody("An event needs a name, and not one of Socket.IO's own.")
+            self._check_event_name(data[0])
             await super()._handle_event_internal(server, sid, eio_sid, data, namespace, id)
         except ClientError as error:
             outcome = error.code
@@ -308,6 +308,11 @@ class Server(socketio.AsyncServer):  # type: ignore[misc] # python-socketio has 
         finally:
             self._metrics.event_seconds.observe(time.perf_counter() - started)
             self._metrics.events.labels(outcome).inc()
+
+    def _check_event_name(self, event: Any) -> None:
+        """Refuse the events that are the server's alone: by `connect` a client could pose as another."""
+        if not isinstance(event, str) or event in self.reserved_events:
+            raise InvalidBody("An event needs a name, and not one of Socket.IO's own.")
 
     async def _send_error(self, eio_sid: str, namespace: str, ack_id: int | None, error: ClientError) -> None:
         """Answer in the ack if the client waits for one, else by the event `exception`."""

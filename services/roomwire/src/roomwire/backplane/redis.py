@@ -28,6 +28,7 @@ from redis.asyncio.client import PubSub
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
+from redis.maint_notifications import MaintNotificationsConfig
 
 from roomwire.backplane.contract import (
     HISTORY_ENTRIES,
@@ -83,6 +84,8 @@ def connect(url: str, *, timeout_s: float = 1.0) -> "redis.asyncio.Redis":
         socket_timeout=timeout_s,
         socket_connect_timeout=timeout_s,
         retry=Retry(NoBackoff(), 0),
+        # With these, redis-py does not look whether a connection was closed: each would fail once.
+        maint_notifications_config=MaintNotificationsConfig(enabled=False),
     )
     return redis.asyncio.Redis.from_pool(pool)
 
