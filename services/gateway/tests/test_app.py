@@ -137,6 +137,7 @@ async def test_check_tells_the_state_of_the_backplane(gateway, own_redis):
 
     own_redis.kill()
     assert {"backplane": "degraded"} == await running.app.check()
+    await until(lambda: not running.metric("backplane_up"))
 
     own_redis.start()
     await until(lambda: running.metric("backplane_up"))

@@ -285,6 +285,7 @@ async def test_a_join_that_could_not_be_told_to_the_other_gateways_has_not_happe
         own_redis.kill()
         error = (await ann.emit("joinRoom", ANN))["error"]
         assert ("unavailable", True) == (error["code"], error["retryable"])
+        await until(lambda: not running.metric("backplane_up"))
 
         own_redis.start()
         await until(lambda: running.metric("backplane_up"))
@@ -320,6 +321,7 @@ async def test_who_leaves_while_redis_is_away_is_no_member_once_it_is_back(gatew
         await ann.emit("joinRoom", ANN)
         own_redis.kill()
     await until(lambda: not running.app.server._connections)
+    await until(lambda: not running.metric("backplane_up"))
     own_redis.start()
     await until(lambda: running.metric("backplane_up"))
     await running.app._backplane._heartbeat()

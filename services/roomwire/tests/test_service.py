@@ -295,7 +295,7 @@ def test_a_taken_port_is_one_sentence_and_status_2(field, tmp_path):
 
 def test_a_command_of_the_services_own_runs_without_settings(run):
     def greet():
-        """say hello"""  # noqa: D403, D400
+        """say hello"""
         print("hello")  # noqa: T201
 
     assert (0, "hello\n", "") == run("greet", commands={"greet": greet}, PORT="abc")
@@ -303,7 +303,7 @@ def test_a_command_of_the_services_own_runs_without_settings(run):
 
 def test_help_lists_every_setting_with_its_default_and_every_command(run, capsys):
     def greet():
-        """say hello"""  # noqa: D403, D400
+        """say hello"""
 
     with pytest.raises(SystemExit) as ended:
         run("--help", commands={"greet": greet})
