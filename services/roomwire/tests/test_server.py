@@ -177,6 +177,7 @@ async def test_a_connect_handler_refuses_with_an_error_too(site):
     [
         pytest.param(False, "Connection rejected by server", id="false"),
         pytest.param(socketio.exceptions.ConnectionRefusedError("no"), "no", id="python-socketio's error"),
+        pytest.param(ConnectionRefusedError(), "Connection refused by server", id="Python's error"),
     ],
 )
 async def test_a_refusal_in_python_socketios_way_works_as_there(site, outcome, message):
@@ -421,6 +422,15 @@ async def test_draining_ends_a_waiting_poll(site):
         await site.server.drain(0)
 
         assert "1" == await poll
+
+
+async def test_a_connection_that_was_drained_is_not_counted_though_its_client_does_not_poll(site):
+    site = await site()
+    async with Polling.open(site.address):
+        assert {"polling": 1} == site.server.count_connections()
+        await site.server.drain(0)
+
+        assert {} == site.server.count_connections()
 
 
 async def test_draining_is_spread_over_the_window(site):

@@ -227,7 +227,8 @@ class Server(socketio.AsyncServer):  # type: ignore[misc] # python-socketio has 
         except ClientError as error:
             self._refused(sid, namespace, error.code)
             raise _refusal(error) from None
-        except socketio.exceptions.ConnectionRefusedError:
+        except (socketio.exceptions.ConnectionRefusedError, ConnectionRefusedError):
+            # python-socketio takes Python's own exception of this name for a refusal, too.
             self._refused(sid, namespace, "refused")
             raise
         except Exception:

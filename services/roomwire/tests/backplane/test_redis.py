@@ -254,6 +254,16 @@ async def test_connections_that_were_lost_are_opened_again_without_a_failed_call
     await asyncio.gather(*(first.backplane.ping() for _ in range(20)))
 
 
+async def test_closing_ends_at_whatever_moment_of_subscribing_it_comes(redis_url):
+    for steps in range(0, 120, 3):
+        node = Node(redis_url, "n1")
+        node.backplane.manager.initialize()
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        async with asyncio.timeout(5):
+            await node.backplane.close()
+
+
 async def test_a_silent_subscription_is_degraded_though_redis_answers_again(node, own_redis, log_lines):
     first = await node(own_redis.url, "n1")
     own_redis.pause()

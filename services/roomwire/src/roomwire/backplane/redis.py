@@ -47,6 +47,7 @@ _log = get_logger(__name__)
 _MAX_CONNECTIONS: Final = 32
 _RECONNECT_S: Final = 0.5
 _REAP_BATCH: Final = 200
+_CANCEL_AGAIN_S: Final = 0.1
 
 # KEYS presence, members, rooms; ARGV sid, member, room
 _ENTER: Final = """
@@ -143,8 +144,7 @@ class RedisBackplane:
     async def close(self) -> None:
         """See `Backplane`."""
         if self._beating is not None:
-            self._beating.cancel()
-            await asyncio.gather(self._beating, return_exceptions=True)
+            await _end(self._beating)
             self._beating = None
         await self._manager.close()
         with contextlib.suppress(Unavailable):
@@ -275,8 +275,7 @@ class _EmitManager(socketio.AsyncRedisManager):  # type: ignore[misc] # python-s
     async def close(self) -> None:
         """Stop to listen; idempotent."""
         if self.thread is not None:
-            self.thread.cancel()
-            await asyncio.gather(self.thread, return_exceptions=True)
+            await _end(self.thread)
         self._set_live(live=False)
 
     async def _publish(self, data: Any) -> None:
@@ -324,6 +323,13 @@ class _EmitManager(socketio.AsyncRedisManager):  # type: ignore[misc] # python-s
         elif not live:
             self.subscribed.clear()
         self._metrics.backplane_up.set(live)
+
+
+async def _end(task: asyncio.Task[None]) -> None:
+    """Cancel a task and await its end; redis-py can lose a cancellation that comes while it connects."""
+    while not task.done():
+        task.cancel()
+        await asyncio.wait({task}, timeout=_CANCEL_AGAIN_S)
 
 
 async def _within(timeout_s: float, command: Awaitable[Any]) -> Any:
