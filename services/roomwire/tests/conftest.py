@@ -1,12 +1,22 @@
 """Fixtures of the library's tests."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+import contextlib
+import io
+import json
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 import pytest
 import uvloop
 
+from roomwire import logs
+
 ON_EVERY_LOOP = {"test_http.py"}
+
+LogText = Callable[[], str]
+LogLines = Callable[[], list[dict[str, Any]]]
 
 
 def pytest_asyncio_loop_factories(
@@ -15,3 +25,29 @@ def pytest_asyncio_loop_factories(
     """Run what depends on transports on both loops: the services have uvloop, tests and others asyncio's."""
     factories = {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
     return factories if item.path.name in ON_EVERY_LOOP else {"asyncio": asyncio.new_event_loop}
+
+
+@contextlib.contextmanager
+def logging_into_memory(log_format: logs.LogFormat) -> Iterator[LogText]:
+    root = logging.getLogger()
+    handlers, level = root.handlers, root.level
+    stream = io.StringIO()
+    with contextlib.redirect_stdout(stream):
+        logs.configure(level="info", log_format=log_format, node="tested")
+    yield stream.getvalue
+    root.handlers = handlers
+    root.setLevel(level)
+
+
+@pytest.fixture
+def log_lines() -> Iterator[LogLines]:
+    """Log as a service does; call it for the lines written so far."""
+    with logging_into_memory("auto") as text:
+        yield lambda: [json.loads(line) for line in text().splitlines()]
+
+
+@pytest.fixture
+def console() -> Iterator[LogText]:
+    """Log as on a terminal; call it for the text written so far."""
+    with logging_into_memory("console") as text:
+        yield text

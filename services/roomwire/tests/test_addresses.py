@@ -3,14 +3,13 @@
 import asyncio
 import ipaddress
 import json
-import sys
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 import pytest
 import socketio
 from hypothesis import given
 from hypothesis import strategies as st
+from peers import WAIT_S, peer_of
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
@@ -19,9 +18,6 @@ from roomwire.backplane import MemoryBackplane
 from roomwire.metrics import Metrics
 from roomwire.server import Server
 from roomwire.tokens import User
-
-sys.path.insert(0, str(Path(__file__).parent))
-from peers import WAIT_S, peer_of
 
 TRUSTED = ("10.0.0.0/8", "192.0.2.7", "fd00::/8", "::ffff:172.16.0.0/108")
 PROXY = "10.0.0.1"

@@ -11,16 +11,12 @@ Each case is a function that writes handlers for a server, and what clients send
 import asyncio
 import json
 import re
-import sys
-from pathlib import Path
 
 import pytest
 import socketio
+from peers import peer_of, take
 
 from roomwire import Server
-
-sys.path.insert(0, str(Path(__file__).parent))
-from peers import peer_of, take
 
 SETTLE_S = 0.15
 
@@ -63,9 +59,11 @@ async def transcript(make, case, free_port, connects=("40",)):
     """Return what two clients of a server get while a case runs."""
     server = make()
     script = case(server)
-    async with peer_of(
-        socketio.ASGIApp(server), free_port, "/socket.io/", fast=isinstance(server, Server)
-    ) as peer, peer.websocket() as first, peer.websocket() as second:
+    async with (
+        peer_of(socketio.ASGIApp(server), free_port, "/socket.io/", fast=isinstance(server, Server)) as peer,
+        peer.websocket() as first,
+        peer.websocket() as second,
+    ):
         clients = [Client(first), Client(second)]
         for client in clients:
             await client.settle()

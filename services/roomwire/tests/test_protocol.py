@@ -2,16 +2,12 @@
 
 import asyncio
 import json
-import sys
-from pathlib import Path
 
 import httpx
 import pytest
-from websockets.exceptions import InvalidStatus
-
-sys.path.insert(0, str(Path(__file__).parent))
 from fixtures.protocol import eio_app, sio_app
 from peers import Peer, closed, peer_of, take
+from websockets.exceptions import InvalidStatus
 
 HANDSHAKE = {"pingInterval": 300, "pingTimeout": 200, "maxPayload": 1_000_000}
 

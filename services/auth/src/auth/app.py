@@ -70,6 +70,7 @@ class AuthApp:
             metrics=metrics,
         )
         self._metrics = metrics
+        self.websocket = None
         self.asgi: Any = _api(settings, sign_in, key, metrics)
 
     @property

@@ -11,6 +11,7 @@ from gateway.chat import ChatGateway
 from gateway.page import page_app
 from gateway.settings import Settings
 from roomwire.backplane import open_backplane
+from roomwire.engine.fast import fast_websocket
 from roomwire.metrics import Metrics
 from roomwire.server import Server
 from roomwire.service import state_of
@@ -48,6 +49,7 @@ class GatewayApp:
         )
         self.server.register_namespace(ChatGateway(self._backplane))
         self.asgi: Any = socketio.ASGIApp(self.server, other_asgi_app=page_app(enabled=settings.page))
+        self.websocket: Any = fast_websocket(self.server.eio, "/socket.io/")
 
     @property
     def registry(self) -> CollectorRegistry:

@@ -81,7 +81,7 @@ class Rooms(socketio.AsyncManager):  # type: ignore[misc] # python-socketio has 
             if not own:
                 del self._rooms_of[namespace, sid]
 
-    def basic_disconnect(self, sid: str, namespace: str, **_: Any) -> None:
+    def basic_disconnect(self, sid: str, namespace: str, **kwargs: Any) -> None:  # noqa: ARG002 - stock's
         """Leave all rooms, walking only over those that the client is in."""
         for room in list(self._rooms_of.get((namespace, sid), ())):
             self.basic_leave_room(sid, namespace, room)

@@ -4,8 +4,8 @@ Everything written for `socketio.AsyncServer` runs on it. What it adds: session 
 authentication before a connection is accepted, errors that reach the client, metrics, an orderly start and
 a drain that spreads reconnects.
 
-Python-socketio's private names that are overridden here or in `roomwire.backplane.redis` stand in
-`OVERRIDDEN`; a test fails when a release moves them.
+What of python-socketio and python-engineio is overridden, here and in the modules below, stands in
+`OVERRIDDEN`; a test fails when a release moves it.
 """
 
 import asyncio
@@ -36,12 +36,33 @@ OVERRIDDEN: Final[Mapping[str, tuple[str, ...]]] = {
     "socketio.AsyncServer": (
         "_engineio_server_class",
         "_handle_connect",
+        "_handle_eio_connect",
+        "_handle_eio_disconnect",
+        "_handle_eio_message",
         "_handle_event_internal",
+        "_send_packet",
         "_trigger_event",
     ),
+    "socketio.AsyncManager": (
+        "basic_disconnect",
+        "basic_enter_room",
+        "basic_leave_room",
+        "emit",
+        "get_rooms",
+    ),
     "socketio.AsyncRedisManager": ("_listen", "_publish"),
-    "engineio.AsyncServer": ("generate_id",),
+    "socketio.packet.Packet": ("add_attachment", "data_is_binary", "decode", "encode", "reconstruct_binary"),
+    "engineio.AsyncServer": (
+        "_get_socket",
+        "disconnect",
+        "generate_id",
+        "handle_request",
+        "send",
+        "send_packet",
+        "shutdown",
+    ),
 }
+"""Names of python-socketio and python-engineio that are overridden, here and in the modules below."""
 
 DRAIN_BATCHES_PER_S: Final = 10
 _VERDICTS: Final = frozenset(
@@ -140,6 +161,8 @@ class Server(socketio.AsyncServer):  # type: ignore[misc] # python-socketio has 
         self._connections: dict[str, Connection] = {}
         self._held: dict[tuple[str, str], list[str | bytes]] = {}
         options.setdefault("serializer", Packet)
+        # Left to itself, python-socketio takes Tornado's or Sanic's mode where one is installed.
+        options.setdefault("async_mode", "asgi")
         super().__init__(
             client_manager=options.pop("client_manager", None) or self.backplane.manager,
             node_name=node_name,
@@ -397,18 +420,16 @@ class Server(socketio.AsyncServer):  # type: ignore[misc] # python-socketio has 
 
     def _begin(self, handling: Coroutine[Any, Any, None]) -> None:
         """Run a handler as far as it goes; the rest of it, if any, becomes a task."""
-        if asyncio.current_task() is None:
-            task = eager.start(handling)
-        else:
-            # It waited for an earlier message of its client, whose task hands it on.
-            task = asyncio.create_task(handling)
+        # In a task: it waited for an earlier message of its client, whose task hands it on.
+        in_task = asyncio.current_task() is not None
+        task = asyncio.create_task(handling) if in_task else eager.start(handling)
         if task is not None:
             self._handlings.add(task)
             task.add_done_callback(self._handlings.discard)
 
     async def _handle_event_internal(
         self,
-        server: Any,
+        server: Any,  # noqa: ARG002 - python-socketio passes the server to itself
         sid: str,
         eio_sid: str,
         data: list[Any],

@@ -278,8 +278,10 @@ def _listen(settings: ServiceSettings, field: str) -> socket.socket:
         return socket.create_server((settings.host, port), family=family, backlog=_BACKLOG)
     except OSError as error:
         variable = f"ROOMWIRE_{field.upper()}"
+        # The standard library appends the address, which the sentence has already.
+        problem = str(error.strerror).partition(" (while attempting")[0]
         raise ConfigurationError(
-            f"cannot listen on {settings.host}:{port}: {error.strerror}; choose another port with {variable}"
+            f"cannot listen on {settings.host}:{port}: {problem}; choose another port with {variable}"
         ) from None
 
 

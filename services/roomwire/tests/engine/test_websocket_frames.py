@@ -2,14 +2,10 @@
 
 import asyncio
 import struct
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
 from fixtures.protocol import OPTIONS
 from peers import WAIT_S, served
 

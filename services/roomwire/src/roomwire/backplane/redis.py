@@ -28,6 +28,7 @@ from redis.asyncio.client import PubSub
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
+from redis.maint_notifications import MaintNotificationsConfig
 
 from roomwire.backplane.contract import (
     HISTORY_ENTRIES,
@@ -47,6 +48,7 @@ _log = get_logger(__name__)
 _MAX_CONNECTIONS: Final = 32
 _RECONNECT_S: Final = 0.5
 _REAP_BATCH: Final = 200
+_CANCEL_AGAIN_S: Final = 0.1
 
 # KEYS presence, members, rooms; ARGV sid, member, room
 _ENTER: Final = """
@@ -84,6 +86,8 @@ def connect(url: str, *, timeout_s: float = 1.0) -> "redis.asyncio.Redis":
         socket_timeout=timeout_s,
         socket_connect_timeout=timeout_s,
         retry=Retry(NoBackoff(), 0),
+        # With these, redis-py does not look whether a connection was closed: each would fail once.
+        maint_notifications_config=MaintNotificationsConfig(enabled=False),
     )
     return redis.asyncio.Redis.from_pool(pool)
 
@@ -141,8 +145,7 @@ class RedisBackplane:
     async def close(self) -> None:
         """See `Backplane`."""
         if self._beating is not None:
-            self._beating.cancel()
-            await asyncio.gather(self._beating, return_exceptions=True)
+            await _end(self._beating)
             self._beating = None
         await self._manager.close()
         with contextlib.suppress(Unavailable):
@@ -273,8 +276,7 @@ class _EmitManager(socketio.AsyncRedisManager, Rooms):  # type: ignore[misc] # p
     async def close(self) -> None:
         """Stop to listen; idempotent."""
         if self.thread is not None:
-            self.thread.cancel()
-            await asyncio.gather(self.thread, return_exceptions=True)
+            await _end(self.thread)
         self._set_live(live=False)
 
     async def _publish(self, data: Any) -> None:
@@ -322,6 +324,13 @@ class _EmitManager(socketio.AsyncRedisManager, Rooms):  # type: ignore[misc] # p
         elif not live:
             self.subscribed.clear()
         self._metrics.backplane_up.set(live)
+
+
+async def _end(task: asyncio.Task[None]) -> None:
+    """Cancel a task and await its end; redis-py can lose a cancellation that comes while it connects."""
+    while not task.done():
+        task.cancel()
+        await asyncio.wait({task}, timeout=_CANCEL_AGAIN_S)
 
 
 async def _within(timeout_s: float, command: Awaitable[Any]) -> Any:

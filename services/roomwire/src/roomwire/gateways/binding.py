@@ -138,7 +138,7 @@ class Binding:
             elif hint is User:
                 self._users.append(name)
             elif key := _key_of(hint):
-                self._bodies.append(_BodyKey(name, key.name, get_args(hint)[0], parameter.default))
+                self._bodies.append(_BodyKey(name, key.name, _without_key(hint), parameter.default))
             else:
                 self._bodies.append(_Body(name, index, hint, parameter.default))
                 index += 1
@@ -164,6 +164,13 @@ def _key_of(hint: Any) -> Key | None:
     if get_origin(hint) is not Annotated:
         return None
     return next((extra for extra in get_args(hint)[1:] if isinstance(extra, Key)), None)
+
+
+def _without_key(hint: Any) -> Any:
+    """Return the annotated type; what else it is annotated with, as constraints, stays."""
+    type_, *extras = get_args(hint)
+    extras = [extra for extra in extras if not isinstance(extra, Key)]
+    return Annotated[type_, *extras] if extras else type_
 
 
 def _convert(value: Any, type_: Any, name: str) -> Any:

@@ -1,0 +1,40 @@
+"""Fixtures of the gateway's tests: running gateways, and real clients of the library's tests."""
+
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import pytest
+
+from gateway.app import GatewayApp
+from gateway.settings import Settings
+
+Start = Callable[..., Awaitable["Running"]]
+
+
+class Running:
+    """A gateway that is served; `metric` reads what it counts."""
+
+    def __init__(self, app: GatewayApp, address: str) -> None:
+        self.app = app
+        self.address = address
+
+    def metric(self, name: str, **labels: str) -> float:
+        return self.app.registry.get_sample_value(f"roomwire_{name}", labels) or 0
+
+
+@pytest.fixture
+async def gateway() -> AsyncIterator[Start]:
+    """A factory of running gateways, put together as in production; without a page and without tokens."""
+    from live import served
+
+    async with contextlib.AsyncExitStack() as stack:
+
+        async def start(redis_url: str = "memory://", **settings: Any) -> Running:
+            chosen = {"node_name": "n1", "auth_mode": "off", "page": False, "redis_timeout_s": 0.3} | settings
+            app = GatewayApp(Settings(redis_url=redis_url, **chosen))
+            stack.push_async_callback(app.close)
+            await app.start()
+            return Running(app, await stack.enter_async_context(served(app.asgi)))
+
+        yield start

@@ -1,0 +1,251 @@
+"""The gateway put together."""
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+
+import httpx
+import pytest
+from live import Client, Polling, served, until
+from starlette.applications import Starlette
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+
+from gateway import page
+from gateway.app import GatewayApp, _cors
+from gateway.settings import Settings
+from roomwire.errors import ConfigurationError, Unavailable
+from roomwire.tokens import SigningKey, User
+
+KEY = SigningKey.generate()
+ANN = User(id="account:1", name="Ann", kind="account")
+
+
+@pytest.mark.parametrize(
+    ("origins", "engine"),
+    [
+        pytest.param((), None, id="its own alone"),
+        pytest.param(("*",), "*", id="any"),
+        pytest.param(("https://a.example",), ["https://a.example"], id="one"),
+    ],
+)
+def test_origins_are_told_in_the_engines_way(origins, engine):
+    assert engine == _cors(origins)
+
+
+@pytest.mark.parametrize(
+    ("settings", "origin", "allowed", "credentials"),
+    [
+        pytest.param({}, "https://elsewhere.example", None, None, id="nobody else by default"),
+        pytest.param({"cors_origins": ("*",)}, "https://a.example", "https://a.example", None, id="any"),
+        pytest.param(
+            {"cors_origins": ("https://a.example",)},
+            "https://a.example",
+            "https://a.example",
+            "true",
+            id="one",
+        ),
+        pytest.param(
+            {"cors_origins": ("https://a.example",)}, "https://b.example", None, None, id="another than that"
+        ),
+    ],
+)
+async def test_pages_of_other_origins_may_talk_to_it_as_set(gateway, settings, origin, allowed, credentials):
+    running = await gateway(**settings)
+    url = f"http://{running.address}/socket.io/?EIO=4&transport=polling"
+    async with httpx.AsyncClient(trust_env=False) as http:
+        answer = await http.get(url, headers={"Origin": origin})
+
+    assert (200 if allowed else 400) == answer.status_code
+    assert allowed == answer.headers.get("access-control-allow-origin")
+    if allowed:
+        assert credentials == answer.headers.get("access-control-allow-credentials")
+
+
+async def test_the_page_and_socket_io_share_the_public_port(gateway):
+    running = await gateway(page=True)
+    async with httpx.AsyncClient(trust_env=False, base_url=f"http://{running.address}") as http:
+        assert 200 == (await http.get("/")).status_code
+        assert 404 == (await http.get("/nowhere")).status_code
+        assert (await http.get("/socket.io/?EIO=4&transport=polling")).text.startswith("0{")
+
+
+async def test_without_a_page_there_is_socket_io_alone(gateway):
+    running = await gateway(page=False)
+    async with httpx.AsyncClient(trust_env=False, base_url=f"http://{running.address}") as http:
+        assert 404 == (await http.get("/")).status_code
+        assert (await http.get("/socket.io/?EIO=4&transport=polling")).text.startswith("0{")
+
+
+async def test_settings_reach_the_engine(gateway):
+    running = await gateway(ping_interval_s=2, ping_timeout_s=2.5, max_body_bytes=5_000, node_name="n7")
+    async with Client.open(running.address) as client:
+        opening = await client.frame(lambda text: text.startswith("0"))
+
+    handshake = json.loads(opening[1:])
+    assert handshake["sid"].startswith("n7.")
+    assert {"pingInterval": 2000, "pingTimeout": 2500, "maxPayload": 5000}.items() <= handshake.items()
+
+
+async def test_a_client_is_pinged_and_parted_from_when_it_does_not_answer(gateway):
+    running = await gateway(ping_interval_s=0.1, ping_timeout_s=0.2)
+    async with Polling.open(running.address) as client:
+        await client.post("40")
+        while not (await client.poll()).endswith("2"):
+            pass
+        await until(lambda: running.metric("disconnects_total", reason="ping timeout"))
+
+
+@pytest.fixture
+async def jwks():
+    """A real HTTP server with the public key."""
+    app = Starlette(routes=[Route("/jwks.json", lambda _: JSONResponse({"keys": [KEY.public_jwk()]}))])
+    async with served(app) as address:
+        yield f"http://{address}/jwks.json"
+
+
+async def test_with_tokens_required_a_valid_one_comes_in_and_no_other(gateway, jwks):
+    running = await gateway(auth_mode="required", auth_jwks_url=jwks)
+    token = KEY.sign(ANN, issuer="roomwire", audience="roomwire", lifetime_s=60)
+    async with Client.connected(running.address, {"token": token}) as client:
+        assert ANN == running.app.server.connection(client.sid).user
+    async with Client.connected(running.address, headers={"Authorization": f"Bearer {token}"}) as client:
+        assert ANN == running.app.server.connection(client.sid).user
+    for auth in (None, {"token": token[:-4]}):
+        async with Client.open(running.address) as client:
+            assert "unauthenticated" == (await client.connect(auth))["data"]["code"]
+    assert 2 == running.metric("connects_total", outcome="unauthenticated")
+
+
+async def test_while_tokens_cannot_be_checked_nobody_is_refused_for_good(gateway, free_port):
+    running = await gateway(auth_mode="required", auth_jwks_url=f"http://127.0.0.1:{free_port}/jwks.json")
+    token = KEY.sign(ANN, issuer="roomwire", audience="roomwire", lifetime_s=60)
+    async with Client.open(running.address) as client:
+        await client.send_frame('40{"token":"' + token + '"}')
+        await client.ended()
+
+        assert [] == [frame for frame in client.frames if frame.startswith("44")]
+
+
+async def test_check_tells_the_state_of_the_backplane(gateway, own_redis):
+    running = await gateway(own_redis.url)
+    assert {"backplane": "ok"} == await running.app.check()
+
+    own_redis.kill()
+    assert {"backplane": "degraded"} == await running.app.check()
+    await until(lambda: not running.metric("backplane_up"))
+
+    own_redis.start()
+    await until(lambda: running.metric("backplane_up"))
+    assert {"backplane": "ok"} == await running.app.check()
+
+
+async def test_a_gateway_alone_needs_no_redis(gateway):
+    running = await gateway("memory://")
+
+    assert {"backplane": "ok"} == await running.app.check()
+
+
+async def test_draining_parts_from_all_clients(gateway):
+    running = await gateway(drain_s=0)
+    async with Client.connected(running.address) as client:
+        assert 1 == running.metric("connections", transport="websocket")
+        await running.app.drain()
+        await client.ended()
+
+        assert 0 == running.metric("connections", transport="websocket")
+        assert [] == [frame for frame in client.frames if frame.startswith("41")]
+
+
+async def test_closing_is_right_after_a_failed_start_and_idempotent(free_port):
+    app = GatewayApp(
+        Settings(
+            redis_url=f"redis://127.0.0.1:{free_port}/0", redis_timeout_s=0.3, page=False, node_name="n1"
+        )
+    )
+    with pytest.raises(Unavailable):
+        await app.start()
+    await app.close()
+    await app.close()
+
+
+def test_a_page_that_was_not_installed_stops_the_gateway_before_it_starts(monkeypatch, tmp_path):
+    monkeypatch.setattr(page, "WEB", tmp_path)
+    with pytest.raises(ConfigurationError, match="ROOMWIRE_PAGE=false"):
+        GatewayApp(Settings(redis_url="memory://"))
+
+
+def environment(**variables):
+    known = {name: value for name, value in os.environ.items() if not name.startswith("ROOMWIRE_")}
+    return known | {f"ROOMWIRE_{name}": str(value) for name, value in variables.items()}
+
+
+def test_check_config_of_the_gateway_shows_no_password():
+    ended = subprocess.run(
+        [sys.executable, "-m", "gateway", "check-config"],
+        env=environment(REDIS_URL="redis://:hunter2@host/0", PAGE="false"),
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+
+    assert (0, "") == (ended.returncode, ended.stderr)
+    assert "ROOMWIRE_REDIS_URL=redis://********@host/0" in ended.stdout
+    assert "hunter2" not in ended.stdout
+
+
+async def test_a_gateway_process_serves_until_it_is_told_to_stop(free_port, own_redis):
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        ops_port = other.getsockname()[1]
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "gateway",
+        env=environment(
+            PORT=free_port,
+            OPS_PORT=ops_port,
+            REDIS_URL=own_redis.url,
+            AUTH_MODE="off",
+            PAGE="false",
+            DRAIN_S="0.1",
+            NODE_NAME="alone",
+        ),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    try:
+        async with httpx.AsyncClient(trust_env=False, base_url=f"http://127.0.0.1:{ops_port}") as http:
+
+            async def ready():
+                try:
+                    return (await http.get("/readyz")).json()
+                except httpx.TransportError:
+                    return {"status": "not listening"}
+
+            async with asyncio.timeout(20):
+                while (answer := await ready())["status"] != "ready":
+                    await asyncio.sleep(0.05)
+            assert {"status": "ready", "backplane": "ok"} == answer
+            async with Client.connected(f"127.0.0.1:{free_port}") as client:
+                assert client.sid.startswith("alone.")
+                assert 'roomwire_connections{transport="websocket"} 1.0' in (await http.get("/metrics")).text
+                process.send_signal(signal.SIGTERM)
+                await client.ended()
+                assert [] == [frame for frame in client.frames if frame.startswith("41")]
+        output, _ = await asyncio.wait_for(process.communicate(), 20)
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+
+    assert 0 == process.returncode
+    lines = [json.loads(line) for line in output.decode().splitlines()]
+    assert ["starting", "ready", "draining", "stopped"] == [
+        line["event"] for line in lines if line["logger"] == "roomwire.service"
+    ]
+    assert {"alone"} == {line["node"] for line in lines}

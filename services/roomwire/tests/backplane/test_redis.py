@@ -1,0 +1,300 @@
+"""What only the backplane on Redis has: nodes that die, links that are lost."""
+
+import asyncio
+import time
+
+import pytest
+import redis.asyncio
+import socketio
+from live import Client, served, until
+
+from roomwire.backplane import Member, RedisBackplane, RoomSize, connect
+from roomwire.backplane.contract import HISTORY_TTL_S, NODE_TTL_S
+from roomwire.errors import Unavailable
+from roomwire.metrics import Metrics
+from roomwire.server import Server
+
+TIMEOUT_S = 0.3
+
+
+class Node:
+    """A gateway's backplane and server."""
+
+    def __init__(self, url, name):
+        self.name = name
+        self.metrics = Metrics()
+        self.backplane = RedisBackplane(
+            connect(url, timeout_s=TIMEOUT_S), node=name, timeout_s=TIMEOUT_S, metrics=self.metrics
+        )
+        self.server = Server(backplane=self.backplane, node_name=name, metrics=self.metrics)
+        self.server.on("connect", lambda *_: None)
+
+    def member(self, number):
+        return Member(id=f"{self.name}.{number}", user="Ann", gateway=self.name)
+
+    def metric(self, name, **labels):
+        return self.metrics.registry.get_sample_value(name, labels)
+
+
+@pytest.fixture
+async def node():
+    nodes = []
+
+    async def start(url, name):
+        nodes.append(Node(url, name))
+        await nodes[-1].backplane.start()
+        return nodes[-1]
+
+    yield start
+    for started in nodes:
+        await started.backplane.close()
+
+
+@pytest.fixture
+async def client(redis_url):
+    async with redis.asyncio.from_url(redis_url) as connection:
+        yield connection
+
+
+async def die(node):
+    """End a node as a crash would: nothing is said to Redis."""
+    node.backplane._beating.cancel()
+    await asyncio.gather(node.backplane._beating, return_exceptions=True)
+
+
+async def let_time_pass(client, name):
+    """Make a node's last sign of life an old one, by the server's own clock."""
+    now, _ = await client.time()
+    await client.zadd("rw:{0}:nodes", {name: now - NODE_TTL_S - 1})
+
+
+async def test_all_nodes_see_the_members_of_all(node, redis_url):
+    first, second = await node(redis_url, "n1"), await node(redis_url, "n2")
+    await first.backplane.enter("den", first.member(1))
+    await second.backplane.enter("den", second.member(1))
+
+    for each in (first, second):
+        count, members = await each.backplane.members("den")
+        assert (2, {"n1", "n2"}) == (count, {member.gateway for member in members})
+
+
+async def test_the_members_of_a_dead_node_disappear(node, client, redis_url):
+    dead, alive = await node(redis_url, "dead"), await node(redis_url, "alive")
+    for number in range(250):
+        await dead.backplane.enter("den of the dead", dead.member(number))
+    await alive.backplane.enter("den of the dead", alive.member(1))
+    await dead.backplane.enter("attic", dead.member(1))
+    await die(dead)
+
+    await alive.backplane._heartbeat()
+    assert 251 == (await alive.backplane.members("den of the dead"))[0]
+
+    await let_time_pass(client, "dead")
+    await alive.backplane._heartbeat()
+    assert (1, [alive.member(1)]) == await alive.backplane.members("den of the dead")
+    assert [RoomSize("den of the dead", 1)] == list(await alive.backplane.rooms())
+    assert [b"alive"] == await client.zrange("rw:{0}:nodes", 0, -1)
+
+
+async def test_a_node_that_was_given_up_comes_back_with_its_members(node, client, redis_url):
+    slow, other = await node(redis_url, "slow"), await node(redis_url, "other")
+    await slow.backplane.enter("den", slow.member(1))
+    await slow.backplane.enter("den", slow.member(2))
+    await slow.backplane.leave("den", "slow.2")
+    await let_time_pass(client, "slow")
+    await other.backplane._heartbeat()
+    assert 0 == (await other.backplane.members("den"))[0]
+
+    await slow.backplane._heartbeat()
+    assert (1, [slow.member(1)]) == await other.backplane.members("den")
+
+
+async def test_what_an_earlier_process_of_the_same_name_left_is_cleaned_up_at_start(node, redis_url):
+    first, other = await node(redis_url, "n1"), await node(redis_url, "n2")
+    await first.backplane.enter("den", first.member(1))
+    await die(first)
+
+    await node(redis_url, "n1")
+    assert 0 == (await other.backplane.members("den"))[0]
+
+
+async def test_closing_takes_the_nodes_members_out(node, client, redis_url):
+    first, other = await node(redis_url, "n1"), await node(redis_url, "n2")
+    await first.backplane.enter("den", first.member(1))
+    await other.backplane.enter("den", other.member(1))
+    await first.backplane.close()
+
+    assert (1, [other.member(1)]) == await other.backplane.members("den")
+    assert [b"n2"] == await client.zrange("rw:{0}:nodes", 0, -1)
+
+
+async def test_every_key_and_channel_carries_the_hash_tag(node, client, redis_url):
+    first = await node(redis_url, "n1")
+    await first.backplane.enter("den {1}", first.member(1))
+    await first.backplane.remember("den {1}", b"said")
+    keys = {key.decode() for key in [*await client.keys("*"), *await client.pubsub_channels("*")]}
+
+    assert {
+        "rw:{0}:rooms",
+        "rw:{0}:nodes",
+        "rw:{0}:members:n1",
+        "rw:{0}:presence:den {1}",
+        "rw:{0}:history:den {1}",
+        "rw:{0}:emit",
+    } == keys
+
+
+async def test_history_does_not_stay_for_ever(node, client, redis_url):
+    first = await node(redis_url, "n1")
+    await first.backplane.remember("den", b"said")
+
+    assert HISTORY_TTL_S - 10 <= await client.ttl("rw:{0}:history:den") <= HISTORY_TTL_S
+
+
+async def test_an_emit_on_one_node_reaches_the_clients_of_the_other_once(node, redis_url):
+    first, second = await node(redis_url, "n1"), await node(redis_url, "n2")
+    async with (
+        served(socketio.ASGIApp(first.server)) as one,
+        served(socketio.ASGIApp(second.server)) as two,
+        Client.connected(one) as near,
+        Client.connected(two) as far,
+    ):
+        await first.server.emit("news", {"of": ["the", "day"], "raw": b"\x00\xff"})
+        await first.server.emit("end")
+        for client in (near, far):
+            assert [{"of": ["the", "day"], "raw": b"\x00\xff"}] == await client.event("news")
+            await client.event("end")
+            assert [] == client.events
+    assert 2 == first.metric("roomwire_publishes_total", outcome="ok")
+
+
+async def test_emits_arrive_on_the_other_node_in_their_order(node, redis_url):
+    first, second = await node(redis_url, "n1"), await node(redis_url, "n2")
+    async with served(socketio.ASGIApp(second.server)) as two, Client.connected(two) as far:
+        for number in range(100):
+            await first.server.emit("count", number)
+        await first.server.emit("end")
+        await far.event("end")
+
+        assert [["count", number] for number in range(100)] == far.events
+
+
+async def test_a_client_is_reached_by_its_id_from_any_node(node, redis_url):
+    first, second = await node(redis_url, "n1"), await node(redis_url, "n2")
+    async with served(socketio.ASGIApp(second.server)) as two, Client.connected(two) as far:
+        await first.server.emit("news", "for you", to=far.sid)
+
+        assert ["for you"] == await far.event("news")
+
+
+async def test_while_redis_is_paused_every_call_ends_within_its_timeout(node, own_redis):
+    first = await node(own_redis.url, "n1")
+    calls = [
+        first.backplane.check,
+        lambda: first.backplane.enter("den", first.member(1)),
+        lambda: first.backplane.leave("den", "n1.1"),
+        lambda: first.backplane.members("den"),
+        first.backplane.rooms,
+        lambda: first.backplane.remember("den", b"said"),
+        lambda: first.backplane.recall("den"),
+        lambda: first.server.emit("news"),
+    ]
+    own_redis.pause()
+    for call in calls:
+        started = time.monotonic()
+        with pytest.raises(Unavailable):
+            await call()
+        assert time.monotonic() - started < TIMEOUT_S + 1.0
+    assert 1 == first.metric("roomwire_publishes_total", outcome="unavailable")
+    own_redis.resume()
+
+
+async def test_a_backplane_that_cannot_be_reached_does_not_start(free_port):
+    nobody = Node(f"redis://127.0.0.1:{free_port}/0", "n1")
+    with pytest.raises(Unavailable):
+        await nobody.backplane.start()
+    await nobody.backplane.close()
+
+
+async def test_a_start_that_failed_can_be_tried_again(own_redis):
+    node = Node(own_redis.url, "n1")
+    own_redis.pause()
+    with pytest.raises(Unavailable):
+        await node.backplane.start()
+    own_redis.resume()
+
+    await node.backplane.start()
+    await node.backplane.check()
+    await node.backplane.close()
+
+
+async def test_the_subscription_comes_back_after_redis_was_killed(node, own_redis):
+    first, second = await node(own_redis.url, "n1"), await node(own_redis.url, "n2")
+    async with served(socketio.ASGIApp(second.server)) as two, Client.connected(two) as far:
+        own_redis.kill()
+        await until(lambda: second.metric("roomwire_backplane_up") == 0)
+        with pytest.raises(Unavailable):
+            await second.backplane.check()
+
+        own_redis.start()
+        for each in (first, second):
+            await until(lambda each=each: each.metric("roomwire_backplane_up") == 1)
+            await each.backplane.check()
+        await first.server.emit("news", "again")
+        assert ["again"] == await far.event("news")
+
+
+async def test_connections_that_were_lost_are_opened_again_without_a_failed_call(node, own_redis):
+    first = await node(own_redis.url, "n1")
+    await asyncio.gather(*(first.backplane.ping() for _ in range(20)))
+    own_redis.kill()
+    await until(lambda: first.metric("roomwire_backplane_up") == 0)
+    own_redis.start()
+
+    await asyncio.gather(*(first.backplane.ping() for _ in range(20)))
+
+
+async def test_closing_ends_at_whatever_moment_of_subscribing_it_comes(redis_url):
+    for steps in range(0, 120, 3):
+        node = Node(redis_url, "n1")
+        node.backplane.manager.initialize()
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        async with asyncio.timeout(5):
+            await node.backplane.close()
+
+
+async def test_a_silent_subscription_is_degraded_though_redis_answers_again(node, own_redis, log_lines):
+    first = await node(own_redis.url, "n1")
+    own_redis.pause()
+    await until(lambda: first.metric("roomwire_backplane_up") == 0)
+    own_redis.resume()
+    await first.backplane.ping()
+    await until(lambda: first.metric("roomwire_backplane_up") == 1)
+
+    events = [line["event"] for line in log_lines() if line["logger"] == "roomwire.backplane.redis"]
+    assert ["subscription live", "subscription lost", "subscription live"] == events
+
+
+async def test_a_leave_that_redis_did_not_hear_is_made_good(node, own_redis):
+    first = await node(own_redis.url, "n1")
+    await first.backplane.enter("den", first.member(1))
+    await first.backplane.enter("den", first.member(2))
+    own_redis.pause()
+    for number in (1, 2):
+        with pytest.raises(Unavailable):
+            await first.backplane.leave("den", f"n1.{number}")
+    own_redis.resume()
+    await first.backplane.enter("den", first.member(2))
+
+    await first.backplane._heartbeat()
+    assert (1, [first.member(2)]) == await first.backplane.members("den")
+
+
+async def test_members_are_there_again_after_redis_lost_its_data(node, own_redis):
+    first = await node(own_redis.url, "n1")
+    await first.backplane.enter("den", first.member(1))
+    own_redis.flush()
+
+    await first.backplane._heartbeat()
+    assert (1, [first.member(1)]) == await first.backplane.members("den")

@@ -1,0 +1,118 @@
+"""What a handler can do with a socket."""
+
+import asyncio
+import uuid
+from datetime import UTC, datetime
+
+import msgspec
+import pytest
+import socketio
+from live import Client, served
+
+from roomwire import Gateway, Server, Socket
+from roomwire.backplane import MemoryBackplane
+from roomwire.gateways.socket import to_wire
+from roomwire.metrics import Metrics
+
+
+class Hall(Gateway):
+    """Keeps its sockets in reach of the test."""
+
+    def __init__(self):
+        super().__init__()
+        self.sockets = {}
+
+    def on_connection(self, socket: Socket) -> None:
+        self.sockets[socket.id] = socket
+
+
+@pytest.fixture
+async def hall():
+    gateway = Hall()
+    server = Server(backplane=MemoryBackplane(node="n1", metrics=Metrics()), node_name="n1")
+    server.register_namespace(gateway)
+    await server.start()
+    async with served(socketio.ASGIApp(server)) as gateway.address:
+        yield gateway
+    await server.close()
+
+
+async def test_a_socket_knows_who_it_is_and_what_it_brought(hall):
+    async with Client.connected(hall.address, {"colour": "red"}) as client:
+        socket = hall.sockets[client.sid]
+
+        assert (client.sid, "/", "anonymous") == (socket.id, socket.namespace, socket.user.kind)
+        assert {"colour": "red"} == socket.handshake.auth
+
+
+async def test_emit_reaches_this_client_alone(hall):
+    async with Client.connected(hall.address) as client, Client.connected(hall.address) as other:
+        await hall.sockets[client.sid].emit("note", 1, {"two": b"\x02"})
+        await hall.sockets[other.sid].emit("end")
+
+        assert [1, {"two": b"\x02"}] == await client.event("note")
+        await other.event("end")
+        assert [] == other.events
+
+
+async def test_broadcast_reaches_the_room_but_not_the_sender(hall):
+    async with (
+        Client.connected(hall.address) as sender,
+        Client.connected(hall.address) as member,
+        Client.connected(hall.address) as outsider,
+    ):
+        for client in (sender, member):
+            await hall.sockets[client.sid].join("den")
+        await hall.sockets[sender.sid].broadcast("den", "note", "hello")
+        for client in (sender, outsider):
+            await hall.sockets[client.sid].emit("end")
+            await client.event("end")
+
+        assert ["hello"] == await member.event("note")
+        assert [] == [*sender.events, *outsider.events]
+
+
+async def test_joining_twice_is_joining_once_and_leaving_is_idempotent(hall):
+    async with Client.connected(hall.address) as client:
+        socket = hall.sockets[client.sid]
+        await socket.join("den")
+        await socket.join("den")
+        assert socket.in_room("den")
+
+        await socket.leave("den")
+        assert not socket.in_room("den")
+        await socket.leave("den")
+        await socket.leave("nowhere")
+        assert not socket.in_room("den")
+
+
+async def test_disconnect_sends_the_client_away(hall):
+    async with Client.connected(hall.address) as client:
+        await hall.sockets[client.sid].disconnect()
+
+        assert "41" == await client.frame(lambda text: text.startswith("41"))
+
+
+@pytest.mark.parametrize(
+    ("value", "wire"),
+    [
+        pytest.param(None, None, id="nothing"),
+        pytest.param("text", "text", id="text"),
+        pytest.param(b"\x00", b"\x00", id="bytes"),
+        pytest.param(bytearray(b"\x00"), bytearray(b"\x00"), id="a bytearray"),
+        pytest.param(Point(1), {"xValue": 1}, id="a struct"),
+        pytest.param([Point(1), b"x"], [{"xValue": 1}, b"x"], id="a list"),
+        pytest.param((Point(1), "two"), ({"xValue": 1}, "two"), id="a tuple stays several arguments"),
+        pytest.param((), (), id="no arguments"),
+        pytest.param({1: MOMENT}, {"1": "2030-01-02T03:04:05Z"}, id="keys are texts, dates ISO 8601"),
+        pytest.param(uuid.UUID(int=1), "00000000-0000-0000-0000-000000000001", id="a UUID"),
+    ],
+)
+def test_what_is_emitted_becomes_what_the_wire_can_carry(value, wire):
+    assert wire == to_wire(value)
+    assert type(wire) is type(to_wire(value))
+
+
+def test_what_the_wire_cannot_carry_is_a_mistake():
+    with pytest.raises(TypeError):
+        to_wire(object())

@@ -1,0 +1,53 @@
+"""What a client can be told, as a table."""
+
+import pytest
+
+from roomwire import errors
+from roomwire.errors import ClientError, ConfigurationError, RoomwireError
+
+TABLE = [
+    # class, code, HTTP status, retryable
+    (errors.InvalidBody, "invalid_body", 422, False),
+    (errors.Unauthenticated, "unauthenticated", 401, False),
+    (errors.Forbidden, "forbidden", 403, False),
+    (errors.RateLimited, "rate_limited", 429, True),
+    (errors.TooLarge, "too_large", 413, False),
+    (errors.Unavailable, "unavailable", 503, True),
+    (errors.NotFound, "not_found", 404, False),
+    (errors.Internal, "internal", 500, False),
+]
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "status", "retryable"), TABLE, ids=[error.__name__ for error, *_ in TABLE]
+)
+def test_each_error_has_its_code_status_and_advice(error, code, status, retryable):
+    assert (code, status, retryable) == (error.code, error.http_status, error.retryable)
+
+
+def test_the_table_is_complete_and_no_code_is_given_twice():
+    assert {row[0] for row in TABLE} == set(ClientError.__subclasses__())
+    assert len(TABLE) == len({error.code for error in ClientError.__subclasses__()})
+
+
+@pytest.mark.parametrize("error", ClientError.__subclasses__())
+def test_the_default_sentence_is_one_and_says_nothing_of_the_inside(error):
+    sentence = error().message
+
+    assert sentence.endswith(".")
+    assert 1 == len(sentence.splitlines())
+
+
+def test_the_body_has_the_shape_that_clients_know():
+    body = errors.RateLimited("Slowly, please.").body()
+
+    assert {"error": {"code": "rate_limited", "message": "Slowly, please.", "retryable": True}} == body
+
+
+def test_an_empty_message_gives_the_default_sentence():
+    assert errors.Forbidden.default_message == errors.Forbidden("").message
+
+
+def test_a_configuration_error_is_never_for_clients():
+    assert issubclass(ConfigurationError, RoomwireError)
+    assert not issubclass(ConfigurationError, ClientError)

@@ -1,0 +1,168 @@
+"""No secret is ever written, and each line is one event."""
+
+import json
+import logging
+
+import pytest
+import structlog
+from hypothesis import given
+from hypothesis import strategies as st
+
+from roomwire import logs
+
+TOKEN = "eyJhbGciOiJFZERTQSJ9.eyJzdWIiOiJhbm4ifQ.c2lnbmF0dXJl"
+SECRET = "hunter2secret"
+
+
+SECRET_TEXTS = [
+    pytest.param(f"got {TOKEN} from a client", TOKEN, id="a JWT"),
+    pytest.param(f"Authorization: Bearer {SECRET}", SECRET, id="a bearer header"),
+    pytest.param(f"GET /socket.io/?EIO=4&token={SECRET}&t=1", SECRET, id="a token in a query"),
+    pytest.param(f"refresh_token={SECRET}", SECRET, id="a refresh token in a form"),
+    pytest.param(f"id_token={SECRET}", SECRET, id="any token in a form"),
+    pytest.param(f"redis://user:{SECRET}@host:6379/0", SECRET, id="a password in a URL"),
+    pytest.param(f"rediss://:{SECRET}@host", SECRET, id="a password without user in a URL"),
+    pytest.param(f"Login(name='ann', password='{SECRET}')", SECRET, id="a password in a repr"),
+    pytest.param(f'{{"password": "{SECRET}"}}', SECRET, id="a password in JSON"),
+]
+
+
+@pytest.mark.parametrize(("text", "secret"), SECRET_TEXTS)
+def test_a_text_is_masked_and_the_rest_of_it_stays(text, secret):
+    masked = logs.redact_text(text)
+
+    assert secret not in masked
+    assert "[redacted]" in masked
+    assert text.partition(secret)[0].removesuffix(secret) in masked
+
+
+@given(st.text(alphabet=st.characters(codec="ascii", categories=["Lu", "Ll", "Nd"]), min_size=1))
+def test_a_token_in_a_query_never_shows(secret):
+    masked = logs.redact_text(f"/?token=x{secret}x&b=1")
+
+    assert "/?token=[redacted]&b=1" == masked
+
+
+@pytest.mark.parametrize(
+    "text", ["two:words@home", "http://host:80/a@b", "a token was refused", "token: none"]
+)
+def test_what_is_no_secret_stays(text):
+    assert text == logs.redact_text(text)
+
+
+SECRET_FIELDS = [
+    pytest.param({"token": SECRET}, id="at the top"),
+    pytest.param({"Authorization": f"Basic {SECRET}"}, id="whatever the case"),
+    pytest.param({"request": {"headers": {"Cookie": SECRET}}}, id="in a mapping in a mapping"),
+    pytest.param({"bodies": [{"password": SECRET}]}, id="in a list"),
+    pytest.param({"bodies": ({"inner": ({"refresh_token": SECRET},)},)}, id="in tuples"),
+    pytest.param({"password": {"was": SECRET}}, id="with a value that is no text"),
+    pytest.param({"raw": f"?token={SECRET}".encode()}, id="in bytes"),
+    pytest.param({"error": ValueError(f"token={SECRET}")}, id="in an object"),
+]
+
+
+@pytest.mark.parametrize("fields", SECRET_FIELDS)
+def test_secret_fields_are_masked_at_any_depth(fields, log_lines):
+    structlog.get_logger("tests.logs").info("something happened", **fields)
+
+    (line,) = log_lines()
+    assert SECRET not in json.dumps(line)
+    assert "[redacted]" in json.dumps(line)
+    assert "something happened" == line["event"]
+
+
+def fail(secret):
+    raise ValueError(f"cannot reach redis://:{secret}@host")
+
+
+def test_an_exception_is_masked_in_json(log_lines):
+    try:
+        fail(SECRET)
+    except ValueError:
+        structlog.get_logger("tests.logs").exception("it failed")
+
+    (line,) = log_lines()
+    assert SECRET not in json.dumps(line)
+    assert "cannot reach redis://:[redacted]@host" in line["exception"]
+
+
+def test_an_exception_is_masked_on_the_console(console):
+    try:
+        fail(SECRET)
+    except ValueError:
+        structlog.get_logger("tests.logs").exception("it failed", token=SECRET)
+
+    text = console()
+    assert SECRET not in text
+    assert "cannot reach redis://:[redacted]@host" in text
+    assert "it failed" in text
+
+
+def test_lines_of_other_libraries_are_masked_in_json(log_lines):
+    logging.getLogger("some.library").warning("GET /?token=%s as %s", SECRET, {"password": SECRET})
+
+    (line,) = log_lines()
+    assert SECRET not in json.dumps(line)
+    assert line["event"].startswith("GET /?token=[redacted]")
+
+
+def test_an_exception_of_another_library_is_masked(log_lines):
+    try:
+        fail(SECRET)
+    except ValueError:
+        logging.getLogger("some.library").exception("failed")
+
+    (line,) = log_lines()
+    assert SECRET not in json.dumps(line)
+    assert "ValueError" in line["exception"]
+
+
+def test_lines_of_other_libraries_are_masked_on_the_console(console):
+    logging.getLogger("some.library").warning("Bearer %s", SECRET)
+
+    text = console()
+    assert SECRET not in text
+    assert "Bearer [redacted]" in text
+
+
+def test_a_line_is_one_json_object_whatever_is_logged(log_lines):
+    structlog.get_logger("tests.logs").info("a\nb", text="c\nd", number=1.5, flag=True, nothing=None)
+
+    (line,) = log_lines()
+    assert ("a\nb", "c\nd", 1.5, True, None) == (
+        line["event"],
+        line["text"],
+        line["number"],
+        line["flag"],
+        line["nothing"],
+    )
+
+
+def test_each_line_carries_node_level_logger_and_time_in_utc(log_lines):
+    logging.getLogger("some.library").error("it broke")
+
+    (line,) = log_lines()
+    assert ("tested", "error", "some.library") == (line["node"], line["level"], line["logger"])
+    assert line["timestamp"].endswith("Z")
+
+
+def test_a_line_below_the_level_is_not_written(log_lines):
+    logging.getLogger("some.library").debug("nobody wants to know")
+    structlog.get_logger("tests.logs").debug("nor this")
+    structlog.get_logger("tests.logs").info("but this")
+
+    assert ["but this"] == [line["event"] for line in log_lines()]
+
+
+def test_a_request_of_httpx_is_no_line(log_lines):
+    logging.getLogger("httpx").info("HTTP Request: GET ...")
+    logging.getLogger("httpx").warning("slow")
+
+    assert ["slow"] == [line["event"] for line in log_lines()]
+
+
+def test_get_logger_names_the_module(log_lines):
+    logs.get_logger("roomwire.something").info("hello")
+
+    assert "roomwire.something" == log_lines()[0]["logger"]

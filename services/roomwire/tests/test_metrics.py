@@ -1,0 +1,56 @@
+"""The names that dashboards, alerts and the autoscaler read."""
+
+import re
+
+from prometheus_client import generate_latest
+from prometheus_client.parser import text_string_to_metric_families
+
+from roomwire.metrics import Metrics
+
+
+def families(metrics):
+    text = generate_latest(metrics.registry).decode()
+    return {family.name: family for family in text_string_to_metric_families(text)}
+
+
+def test_names_are_roomwire_and_in_base_units():
+    metrics = Metrics()
+    metrics.watch_connections(dict)
+
+    names = set(families(metrics))
+    assert {
+        "roomwire_connects",
+        "roomwire_disconnects",
+        "roomwire_events",
+        "roomwire_event_seconds",
+        "roomwire_publishes",
+        "roomwire_backplane_up",
+        "roomwire_connections",
+    } <= names
+    assert all(re.fullmatch(r"roomwire_[a-z_]+", name) for name in names)
+
+
+def test_connections_are_read_when_scraped():
+    metrics = Metrics()
+    counts = {"websocket": 1}
+    metrics.watch_connections(lambda: counts)
+    counts["websocket"] = 3
+
+    samples = families(metrics)["roomwire_connections"].samples
+    assert {"polling": 0, "websocket": 3} == {s.labels["transport"]: s.value for s in samples}
+
+
+def test_the_transports_are_a_closed_set():
+    metrics = Metrics()
+    metrics.watch_connections(lambda: {"carrier pigeon": 1})
+
+    samples = families(metrics)["roomwire_connections"].samples
+    assert {"polling", "websocket"} == {s.labels["transport"] for s in samples}
+
+
+def test_two_metrics_do_not_share_their_counts():
+    first, second = Metrics(), Metrics()
+    first.connects.labels("ok").inc()
+
+    assert 1 == first.registry.get_sample_value("roomwire_connects_total", {"outcome": "ok"})
+    assert second.registry.get_sample_value("roomwire_connects_total", {"outcome": "ok"}) is None

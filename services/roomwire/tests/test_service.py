@@ -1,0 +1,325 @@
+"""What every service has around it: its command line, its life, its operations port."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+
+import httpx
+import pytest
+import websockets
+from live import until
+from prometheus_client import CollectorRegistry, Counter
+from pydantic import Field, SecretStr
+from starlette.applications import Starlette
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route
+
+from roomwire import service
+from roomwire.errors import ConfigurationError, Unavailable
+from roomwire.service import State, operations_app, state_of
+from roomwire.settings import ServiceSettings
+
+
+class Settings(ServiceSettings):
+    port: int = Field(0, description="Public port.")
+    ops_port: int = Field(0, description="Operations port.")
+    key: SecretStr = Field(SecretStr("hunter2"), description="A secret.")
+
+
+class FakeApplication:
+    """Notes what is done to it; fails to start as often as it is told."""
+
+    def __init__(self, failures=0):
+        self.done = []
+        self.state = "ok"
+        self.failures = failures
+        self.registry = CollectorRegistry()
+        Counter("visits", "Visits.", registry=self.registry).inc()
+        self.websocket = None
+        self.asgi = Starlette(routes=[Route("/", lambda _: PlainTextResponse("public"))])
+        self.draining, self.drained = asyncio.Event(), asyncio.Event()
+        self.drained.set()
+
+    async def start(self):
+        self.done.append("start")
+        if self.failures:
+            self.failures -= 1
+            raise Unavailable("Nobody answers.")
+
+    async def check(self):
+        return {"backplane": self.state}
+
+    async def drain(self):
+        self.done.append("drain")
+        self.draining.set()
+        await self.drained.wait()
+
+    async def close(self):
+        self.done.append("close")
+
+
+class Lifecycle:
+    def __init__(self, state):
+        self.state = state
+
+
+def operations(state, application=None):
+    transport = httpx.ASGITransport(operations_app(Lifecycle(state), application or FakeApplication()))
+    return httpx.AsyncClient(transport=transport, base_url="http://ops")
+
+
+@pytest.mark.parametrize(
+    ("state", "status"),
+    [(State.STARTING, 503), (State.READY, 200), (State.DRAINING, 503), (State.STOPPED, 503)],
+)
+async def test_only_a_ready_process_is_ready_and_each_is_alive(state, status):
+    async with operations(state) as http:
+        ready = await http.get("/readyz")
+
+        assert (status, state.value) == (ready.status_code, ready.json()["status"])
+        assert 200 == (await http.get("/livez")).status_code
+
+
+async def test_a_degraded_backplane_is_a_field_and_no_reason_to_be_taken_out():
+    application = FakeApplication()
+    application.state = "degraded"
+    async with operations(State.READY, application) as http:
+        answer = await http.get("/readyz")
+
+        assert (200, {"status": "ready", "backplane": "degraded"}) == (answer.status_code, answer.json())
+
+
+async def test_metrics_are_those_of_the_application():
+    async with operations(State.READY) as http:
+        answer = await http.get("/metrics")
+
+        assert "visits_total 1.0" in answer.text
+        assert answer.headers["content-type"].startswith("text/plain; version=")
+
+
+@pytest.mark.parametrize("path", ["/livez", "/readyz", "/metrics", "/drain"])
+async def test_nothing_can_be_changed_on_the_operations_port(path):
+    async with operations(State.READY) as http:
+        assert (await http.post(path)).status_code in {404, 405}
+
+
+async def test_a_state_is_ok_or_degraded():
+    async def works(): ...
+
+    async def fails():
+        raise Unavailable
+
+    assert ["ok", "degraded"] == [await state_of(works), await state_of(fails)]
+
+
+@contextlib.asynccontextmanager
+async def living(application, settings):
+    """A process of this application, and HTTP clients of its two ports."""
+    process = service._Process("tested", settings, application)
+    running = asyncio.create_task(process.run())
+    try:
+        async with httpx.AsyncClient(trust_env=False) as http:
+            yield process, running, http
+    finally:
+        process._stop.set()
+        application.drained.set()
+        async with asyncio.timeout(10):
+            await running
+
+
+@pytest.fixture
+def settings(free_port):
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        ops_port = other.getsockname()[1]
+    return Settings(port=free_port, ops_port=ops_port)
+
+
+async def test_a_process_lives_from_start_to_close_in_this_order(settings):
+    application = FakeApplication()
+    application.drained.clear()
+    public, ops = (f"http://127.0.0.1:{port}" for port in (settings.port, settings.ops_port))
+    async with living(application, settings) as (process, running, http):
+        await until(lambda: process.state is State.READY)
+        assert "public" == (await http.get(public)).text
+        assert 200 == (await http.get(f"{ops}/readyz")).status_code
+
+        os.kill(os.getpid(), signal.SIGTERM)
+        await application.draining.wait()
+        assert 503 == (await http.get(f"{ops}/readyz")).status_code
+        assert "public" == (await http.get(public)).text
+
+        application.drained.set()
+        await running
+        assert ["start", "drain", "close"] == application.done
+        assert State.STOPPED is process.state
+        for url in (public, ops):
+            with pytest.raises(httpx.ConnectError):
+                await http.get(url)
+
+
+async def test_while_the_start_is_tried_again_the_process_is_alive_but_not_ready(settings, monkeypatch):
+    monkeypatch.setattr(service, "START_RETRY_S", 0.01)
+    application = FakeApplication(failures=10**9)
+    ops = f"http://127.0.0.1:{settings.ops_port}"
+    async with living(application, settings) as (process, _, http):
+        await until(lambda: len(application.done) > 3)
+        assert (200, 503) == tuple(
+            [(await http.get(f"{ops}/{path}")).status_code for path in ("livez", "readyz")]
+        )
+        application.failures = 0
+        await until(lambda: process.state is State.READY)
+
+
+async def test_a_process_that_is_told_to_stop_while_it_starts_ends(settings):
+    application = FakeApplication(failures=10**9)
+    async with living(application, settings) as (_, running, _):
+        await until(lambda: application.done)
+        os.kill(os.getpid(), signal.SIGTERM)
+        async with asyncio.timeout(service.START_RETRY_S * 5):
+            await running
+    assert "drain" not in application.done
+    assert "close" == application.done[-1]
+
+
+async def test_an_exception_at_start_closes_the_application(settings):
+    class Broken(FakeApplication):
+        async def start(self):
+            raise ZeroDivisionError
+
+    application = Broken()
+    with pytest.raises(ZeroDivisionError):
+        await service._Process("tested", settings, application).run()
+    assert ["close"] == application.done
+
+
+async def test_messages_beyond_the_limit_end_the_connection(settings):
+    async def echo(_scope, receive, send):
+        await send({"type": "websocket.accept"})
+        await receive()
+        text = (await receive()).get("text", "")
+        await send({"type": "websocket.send", "text": text})
+
+    application = FakeApplication()
+    application.asgi = echo
+    async with living(application, settings.model_copy(update={"max_body_bytes": 1_000})) as (process, *_):
+        await until(lambda: process.state is State.READY)
+        for size, fits in ((1_000, True), (1_001, False)):
+            async with websockets.connect(f"ws://127.0.0.1:{settings.port}", proxy=None) as client:
+                await client.send("x" * size)
+                if fits:
+                    assert "x" * size == await client.recv()
+                else:
+                    with pytest.raises(websockets.ConnectionClosed):
+                        await client.recv()
+
+
+# The command line.
+
+
+@pytest.fixture
+def run(monkeypatch, capsys):
+    for variable in list(os.environ):
+        if variable.startswith("ROOMWIRE_"):
+            monkeypatch.delenv(variable)
+
+    def command(*argv, build=lambda _: FakeApplication(), commands=None, **environment):
+        for name, value in environment.items():
+            monkeypatch.setenv(f"ROOMWIRE_{name}", value)
+        status = service.main("tested", settings=Settings, build=build, commands=commands, argv=argv)
+        return status, *capsys.readouterr()
+
+    return command
+
+
+@pytest.mark.parametrize("command", [[], ["run"], ["check-config"]])
+def test_a_wrong_value_is_one_sentence_and_status_2(run, command):
+    status, out, err = run(*command, PORT="abc")
+
+    assert (2, "") == (status, out)
+    assert err.startswith("tested: ROOMWIRE_PORT: ")
+    assert 1 == len(err.splitlines())
+
+
+def test_check_config_prints_what_is_in_force_with_secrets_masked(run):
+    status, out, err = run("check-config", REDIS_URL="redis://:hunter2@host/0", PORT="1234")
+
+    assert (0, "") == (status, err)
+    assert "ROOMWIRE_PORT=1234\n" in out
+    assert "ROOMWIRE_REDIS_URL=redis://********@host/0\n" in out
+    assert "ROOMWIRE_KEY=********\n" in out
+    assert "hunter2" not in out
+
+
+def test_check_config_builds_the_application_too(run):
+    def build(_):
+        raise ConfigurationError("something is missing")
+
+    assert (2, "", "tested: something is missing\n") == run("check-config", build=build)
+
+
+@pytest.mark.parametrize("field", ["PORT", "OPS_PORT"])
+def test_a_taken_port_is_one_sentence_and_status_2(field, tmp_path):
+    script = tmp_path / "tested.py"
+    script.write_text(
+        "import sys\n"
+        "from pydantic import Field\n"
+        "from roomwire import service\n"
+        "from roomwire.settings import ServiceSettings\n"
+        "class Settings(ServiceSettings):\n"
+        "    port: int = Field(0, description='.')\n"
+        "    ops_port: int = Field(0, description='.')\n"
+        "class Application:\n"
+        "    async def close(self): ...\n"
+        "sys.exit(service.main('tested', settings=Settings, build=lambda _: Application()))\n"
+    )
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        ended = subprocess.run(
+            [sys.executable, script],
+            env={f"ROOMWIRE_{field}": port, "PATH": ""},
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=False,
+        )
+
+    assert 2 == ended.returncode
+    assert (
+        f"tested: cannot listen on 127.0.0.1:{port}: Address already in use; "
+        f"choose another port with ROOMWIRE_{field}\n" == ended.stderr
+    )
+
+
+def test_a_command_of_the_services_own_runs_without_settings(run):
+    def greet():
+        """say hello"""
+        print("hello")  # noqa: T201
+
+    assert (0, "hello\n", "") == run("greet", commands={"greet": greet}, PORT="abc")
+
+
+def test_help_lists_every_setting_with_its_default_and_every_command(run, capsys):
+    def greet():
+        """say hello"""
+
+    with pytest.raises(SystemExit) as ended:
+        run("--help", commands={"greet": greet})
+
+    out = capsys.readouterr().out
+    assert 0 == ended.value.code
+    for row in Settings.listing():
+        assert row.variable in out
+        assert row.description in out
+    assert "ROOMWIRE_REDIS_URL [redis://127.0.0.1:6379/0]" in out
+    assert "say hello" in out
+
+
+def test_an_unknown_command_is_refused(run):
+    with pytest.raises(SystemExit) as ended:
+        run("fly")
+
+    assert 2 == ended.value.code
