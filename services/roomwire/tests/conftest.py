@@ -3,8 +3,13 @@
 import asyncio
 from collections.abc import Callable, Mapping
 
+import hypothesis
 import pytest
 import uvloop
+
+# How long an example takes depends on what else the machine does.
+hypothesis.settings.register_profile("roomwire", deadline=None)
+hypothesis.settings.load_profile("roomwire")
 
 ON_EVERY_LOOP = {"test_http.py"}
 
