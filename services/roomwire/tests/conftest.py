@@ -8,10 +8,15 @@ import logging
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+import hypothesis
 import pytest
 import uvloop
 
 from roomwire import logs
+
+# How long an example takes depends on what else the machine does.
+hypothesis.settings.register_profile("roomwire", deadline=None)
+hypothesis.settings.load_profile("roomwire")
 
 ON_EVERY_LOOP = {"test_http.py"}
 

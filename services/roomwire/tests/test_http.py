@@ -539,6 +539,15 @@ class TestTwoRequestsAtATime:
                 while not it.app.gone:
                     await asyncio.sleep(0.01)
 
+    @pytest.mark.parametrize("path", [b"/", b"/engine.io/?EIO=4&transport=websocket"])
+    async def test_a_websocket_does_not_begin_while_a_request_is_being_answered(self, path):
+        async with fast_door() as it:
+            async with it.call() as caller:
+                await caller.send(b"GET /held HTTP/1.1\r\n\r\n")
+                await caller.send(b"GET %s HTTP/1.1\r\nhost: a\r\n%s\r\n" % (path, UPGRADE))
+                assert b"" == await caller.rest()
+            assert {"malformed": 1} == it.refused()
+
     async def test_a_request_is_told_of_its_client_leaving_though_another_waits_behind_it(self):
         async with door() as it:
             async with it.call() as caller:
@@ -606,9 +615,7 @@ class TestNumber:
         "path",
         [
             "/",
-            pytest.param(
-                FAST, marks=pytest.mark.xfail(strict=True, reason="engine.fast keeps such a socket for ever")
-            ),
+            FAST,
         ],
     )
     async def test_a_handshake_that_is_none_is_counted_no_longer(self, path):

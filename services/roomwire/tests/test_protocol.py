@@ -217,6 +217,19 @@ class TestUpgrade:
                 async with peer.websocket(sid=sid):
                     pass
 
+    async def test_a_second_probe_does_not_disturb_the_first(self, eio: Peer):
+        sid = (await eio.open())["sid"]
+        async with eio.websocket(sid=sid) as socket:
+            await socket.send("2probe")
+            assert "3probe" == await socket.recv()
+            for packet in ("2probe", "5"):
+                async with eio.websocket(sid=sid) as second:
+                    await second.send(packet)
+                    await closed(second)
+            await socket.send("5")
+            await socket.send("4hello")
+            assert "4hello" == await take(socket)
+
     async def test_a_failed_probe_leaves_polling_as_it_was(self, eio: Peer):
         sid = (await eio.open())["sid"]
         async with eio.websocket(sid=sid) as socket:

@@ -11,9 +11,9 @@ import socketio
 import websockets
 from live import Client, Polling, served, until
 
+from roomwire.addresses import ClientAddress
 from roomwire.backplane import MemoryBackplane
 from roomwire.backplane.redis import _EmitManager
-from roomwire.addresses import ClientAddress
 from roomwire.codec import Packet
 from roomwire.engine import Engine
 from roomwire.errors import Forbidden, RateLimited, Unauthenticated, Unavailable

@@ -51,7 +51,10 @@ def page_app(*, enabled: bool) -> ASGIApp:
         return FileResponse(WEB / "icon.svg")
 
     routes = [Route("/", index), Route("/favicon.ico", favicon), Mount("/web", StaticFiles(directory=WEB))]
-    return _Headers(Starlette(routes=routes, exception_handlers={404: _not_found}))
+    app = Starlette(routes=routes, exception_handlers={404: _not_found})
+    # A redirect would name http:// behind a proxy that ends TLS.
+    app.router.redirect_slashes = False
+    return _Headers(app)
 
 
 async def _not_found(_: Request, __: Exception) -> Response:

@@ -12,7 +12,7 @@ uvicorn's names that are overridden or used here stand in `RELIED_ON`; a test fa
 
 import asyncio
 import enum
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, ClassVar, Final, NoReturn
 
@@ -167,7 +167,7 @@ class _BoundedHttp(HttpToolsProtocol):
         self._has_progressed = False
         self._unparsed_bytes = 0
         self._header_bytes = 0
-        self._headers = 0
+        self._header_count = 0
 
     # What asyncio calls.
 
@@ -213,6 +213,10 @@ class _BoundedHttp(HttpToolsProtocol):
 
     def handle_websocket_upgrade(self) -> None:
         """Hand the connection over; it stays counted until it is lost."""
+        if self._serving is not None and not self._serving.response_complete:
+            # Its answer would run into the WebSocket's frames.
+            self._refuse(Refusal.MALFORMED)
+            return
         self._is_over = True
         self._stop_timer()
         super().handle_websocket_upgrade()
@@ -225,7 +229,7 @@ class _BoundedHttp(HttpToolsProtocol):
         super().on_message_begin()
         self._has_begun = True
         self._header_bytes = _REQUEST_LINE_BYTES
-        self._headers = 0
+        self._header_count = 0
 
     def on_url(self, url: bytes) -> None:
         super().on_url(url)
@@ -234,23 +238,18 @@ class _BoundedHttp(HttpToolsProtocol):
             self._stop(Refusal.URL_BYTES)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Count a header or a trailer; a trailer goes no further.
+        """Keep a header; count a trailer and drop it.
 
         uvicorn would add trailers to the request's headers, where they pass for what a proxy said of the
         client (RFC 9110, section 6.5.1).
         """
-        self._headers += 1
-        self._header_bytes += len(name) + len(value) + _FIELD_LINE_BYTES
-        if self._headers > self._limits.max_headers:
-            self._stop(Refusal.HEADERS)
-        if self._header_bytes > self._limits.max_header_bytes:
-            self._stop(Refusal.HEADER_BYTES)
-        if not self._is_in_body:
+        if self._is_in_body:
+            self._measure([(name, value)])
+        else:
             super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
-        if self._header_bytes > self._limits.max_header_bytes:
-            self._stop(Refusal.HEADER_BYTES)
+        self._measure(self.headers)
         if len(self.pipeline) >= self._limits.max_pipelined_requests:
             self._stop(Refusal.PIPELINED_REQUESTS)
         super().on_headers_complete()
@@ -281,6 +280,14 @@ class _BoundedHttp(HttpToolsProtocol):
         self._refusal = refusal
         raise _Refused(refusal)
 
+    def _measure(self, headers: Sequence[tuple[bytes, bytes]]) -> None:
+        self._header_count += len(headers)
+        self._header_bytes += sum(len(name) + len(value) + _FIELD_LINE_BYTES for name, value in headers)
+        if self._header_count > self._limits.max_headers:
+            self._stop(Refusal.HEADERS)
+        if self._header_bytes > self._limits.max_header_bytes:
+            self._stop(Refusal.HEADER_BYTES)
+
     def _progress(self) -> None:
         self._has_progressed = True
         self._stop_timer()
@@ -288,8 +295,8 @@ class _BoundedHttp(HttpToolsProtocol):
     def _await_rest(self, size: int) -> None:
         """See what the client owes after a read.
 
-        The parser keeps a header to itself until it is whole. So whole reads are counted in which it told us
-        of nothing finished: they belong to one header, trailer or chunk size.
+        The parser keeps a header to itself until it is whole, and headers are measured when all are there. So
+        whole reads are counted in which nothing was finished: they belong to one head, trailer or chunk size.
         """
         self._unparsed_bytes = 0 if self._has_progressed else self._unparsed_bytes + size
         if self._unparsed_bytes > self._limits.max_header_bytes:

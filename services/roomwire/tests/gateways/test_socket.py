@@ -1,10 +1,7 @@
 """What a handler can do with a socket."""
 
-import asyncio
 import uuid
-from datetime import UTC, datetime
 
-import msgspec
 import pytest
 import socketio
 from live import Client, served

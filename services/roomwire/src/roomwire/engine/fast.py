@@ -113,12 +113,10 @@ class _Dispatch(asyncio.Protocol):
 
         def accept(request: WSUpgradeRequest) -> Any:
             try:
-                socket = FastSocket(self._engine, _environ(request, peer, self._engine), connections)
+                return FastSocket(self._engine, _environ(request, peer, self._engine), connections)
             except Refused as refused:
                 response = WSUpgradeResponse.create_error_response(400, refused.body)
                 return WSUpgradeResponseWithListener(response, None)
-            connections.add(socket)
-            return socket
 
         return WSProtocol(
             None,
@@ -165,6 +163,7 @@ class FastSocket(WSListener):
     def on_ws_connected(self, transport: WSTransport) -> None:
         """Begin the session, or the probe of one."""
         self._transport = transport
+        self._connections.add(self)
         self._write_raw = transport.underlying_transport.write
         if self._upgrades is None:
             self._start_pump(self._open())
