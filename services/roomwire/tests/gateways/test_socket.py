@@ -1,7 +1,9 @@
 """What a handler can do with a socket."""
 
 import uuid
+from datetime import UTC, datetime
 
+import msgspec
 import pytest
 import socketio
 from live import Client, served
@@ -88,6 +90,13 @@ async def test_disconnect_sends_the_client_away(hall):
         await hall.sockets[client.sid].disconnect()
 
         assert "41" == await client.frame(lambda text: text.startswith("41"))
+
+
+class Point(msgspec.Struct, rename="camel"):
+    x_value: int
+
+
+MOMENT = datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(
