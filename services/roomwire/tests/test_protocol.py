@@ -321,6 +321,51 @@ class TestConnect:
             assert [] == [message async for message in socket]
 
 
+class TestStrangers:
+    async def test_who_only_asks_for_unknown_namespaces_is_closed_in_time_as_well(self, sio: Peer):
+        async with sio.websocket() as socket:
+            await socket.recv()
+            await socket.send("40/random")
+            assert "44/random" in await take(socket)
+            async with asyncio.timeout(3):
+                async for message in socket:
+                    if message == "2":
+                        await socket.send("3")
+
+    async def test_an_attachment_count_of_a_client_that_is_not_connected_closes(self, sio: Peer):
+        async with sio.websocket() as socket:
+            await socket.recv()
+            await socket.send('451-["x",{"_placeholder":true,"num":0}]')
+            assert [] == [message async for message in socket]
+
+    async def test_a_number_too_long_for_python_closes(self, sio: Peer):
+        async with sio.websocket() as socket:
+            await socket.recv()
+            await socket.send('40{"a":"\\ud800","b":' + "9" * 5_000 + "}")
+            assert [] == [message async for message in socket]
+
+    async def test_a_body_that_was_cut_off_on_its_way_is_not_taken(self, eio: Peer):
+        sid = (await eio.open())["sid"]
+        host, port = eio.http.base_url.host, eio.http.base_url.port
+        reader, writer = await asyncio.open_connection(host, port)
+        request = f"POST {eio.polling(sid)} HTTP/1.1\r\nHost: {host}\r\nContent-Length: 500\r\n\r\n"
+        writer.write(request.encode() + b"4half")
+        await writer.drain()
+        writer.close()
+        await writer.wait_closed()
+        assert not await reader.read()
+        assert 200 == (await eio.post(sid, "4whole")).status_code
+        assert "4whole" == (await eio.poll(sid)).text
+
+    async def test_events_keep_their_order_whatever_came_before_them(self, sio: Peer):
+        async with sio.connected("40") as socket:
+            for number in range(100):
+                await socket.send("431[]")
+                await socket.send(f'42["message",{number}]')
+            got = [await take(socket) for _ in range(100)]
+            assert [f'42["message-back",{number}]' for number in range(100)] == got
+
+
 class TestEvents:
     async def test_leaving_a_namespace_leaves_the_others(self, sio: Peer):
         async with sio.connected("40", "40/custom") as socket:

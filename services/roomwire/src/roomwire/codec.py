@@ -97,7 +97,9 @@ class Packet(socketio.packet.Packet):  # type: ignore[misc] # python-socketio ha
         try:
             self.data = _load(payload) if payload else None
             _check(self, count, has_count=attachments is not None)
-        except (msgspec.DecodeError, json.JSONDecodeError, UnicodeEncodeError):
+        except BadPacket:
+            raise
+        except ValueError:
             raise BadPacket("the payload is no JSON") from None
         except RecursionError:
             raise BadPacket("the payload is nested too deeply") from None

@@ -65,6 +65,8 @@ OVERRIDDEN: Final[Mapping[str, tuple[str, ...]]] = {
 """Names of python-socketio and python-engineio that are overridden, here and in the modules below."""
 
 DRAIN_BATCHES_PER_S: Final = 10
+MAX_HELD_PACKETS: Final = 1_000
+MAX_REFUSALS: Final = 3
 _VERDICTS: Final = frozenset(
     {socketio.packet.CONNECT, socketio.packet.CONNECT_ERROR, socketio.packet.DISCONNECT}
 )
@@ -154,11 +156,11 @@ class Server(socketio.AsyncServer):  # type: ignore[misc] # python-socketio has 
     ) -> None:
         self.node_name = node_name
         self._connect_timeout_s = connect_timeout_s
-        self._greeted: set[str] = set()
         self.backplane = backplane or MemoryBackplane(node=node_name, metrics=metrics or Metrics())
         self._authenticate = authenticate
         self._metrics = metrics or Metrics()
         self._connections: dict[str, Connection] = {}
+        self._refusals: dict[str, int] = {}
         self._held: dict[tuple[str, str], list[str | bytes]] = {}
         options.setdefault("serializer", Packet)
         # Left to itself, python-socketio takes Tornado's or Sanic's mode where one is installed.
@@ -199,9 +201,13 @@ class Server(socketio.AsyncServer):  # type: ignore[misc] # python-socketio has 
         batches = max(1, round(window_s * DRAIN_BATCHES_PER_S))
         size = -(-len(sids) // batches) or 1
         for start in range(0, len(sids), size):
-            await asyncio.gather(*(self._close_transport(sid) for sid in sids[start : start + size]))
+            for sid in sids[start : start + size]:
+                self.eio.close(sid, Reason.SERVER)
             if start + size < len(sids):
                 await asyncio.sleep(random.uniform(0.5, 1.5) / DRAIN_BATCHES_PER_S)  # noqa: S311 - jitter
+
+        # Those that came meanwhile; what is waiting for an answer has to get one before the port closes.
+        await self.eio.disconnect()
 
     async def close(self) -> None:
         """Leave the other nodes. Call it after `drain`."""
@@ -230,6 +236,9 @@ class Server(socketio.AsyncServer):  # type: ignore[misc] # python-socketio has 
         held = self._held.get((eio_sid, namespace)) if self._held else None
         if held is not None:
             held += packets
+            if len(held) > MAX_HELD_PACKETS:
+                held.clear()
+                self.eio.close(eio_sid, Reason.SLOW)
         else:
             self._write(eio_sid, packets)
 
@@ -247,14 +256,6 @@ class Server(socketio.AsyncServer):  # type: ignore[misc] # python-socketio has 
             or namespace in self.namespaces
         )
 
-    def _close_now(self, eio_sid: str, reason: Reason) -> None:
-        connection = self.eio.find(eio_sid)
-        if connection is not None:
-            connection.close(reason)
-
-    async def _close_transport(self, eio_sid: str) -> None:
-        self._close_now(eio_sid, Reason.SERVER)
-
     # What follows overrides python-socketio: see OVERRIDDEN.
 
     def _engineio_server_class(self) -> type[engineio.AsyncServer]:
@@ -264,24 +265,30 @@ class Server(socketio.AsyncServer):  # type: ignore[misc] # python-socketio has 
         await super()._handle_eio_connect(eio_sid, environ)
 
         def close_if_silent(_: float) -> None:
-            connection = self.eio.find(eio_sid)
-            if connection is not None and eio_sid not in self._greeted:
-                connection.close(Reason.TRANSPORT_ERROR)
+            namespaces = list(self.manager.get_namespaces())
+            if not any(self.manager.sid_from_eio_sid(eio_sid, namespace) for namespace in namespaces):
+                self.eio.close(eio_sid, Reason.TRANSPORT_ERROR)
 
         self.eio.alarm_in(self._connect_timeout_s, close_if_silent)
 
     async def _handle_eio_disconnect(self, eio_sid: str, reason: str) -> None:
-        self._greeted.discard(eio_sid)
         await super()._handle_eio_disconnect(eio_sid, reason)
+        # A header whose attachments never came, with what its client chose to put into it.
+        self._binary_packet.pop(eio_sid, None)
+        self._refusals.pop(eio_sid, None)
 
     async def _handle_eio_message(self, eio_sid: str, data: str | bytes) -> None:
         try:
             if not data and eio_sid not in self._binary_packet:
                 raise BadPacket("an empty packet")
             await super()._handle_eio_message(eio_sid, data)
-        except BadPacket as error:
+        except ValueError as error:
+            # BadPacket is one, and so is what python-socketio raises for attachments of an unknown client.
             _log.info("bad packet", sid=eio_sid, error=str(error))
-            self._close_now(eio_sid, Reason.TRANSPORT_ERROR)
+            self.eio.close(eio_sid, Reason.TRANSPORT_ERROR)
+        except Exception:
+            _log.exception("message handling failed", sid=eio_sid)
+            self.eio.close(eio_sid, Reason.TRANSPORT_ERROR)
 
     async def _send_packet(self, eio_sid: str, pkt: Any) -> None:
         encoded = pkt.encode()
@@ -294,7 +301,6 @@ class Server(socketio.AsyncServer):  # type: ignore[misc] # python-socketio has 
     async def _handle_connect(self, eio_sid: str, namespace: str | None, data: Any) -> None:
         """Connect a client to a namespace: the reply comes first, then what the connect handler emitted."""
         namespace = namespace or "/"
-        self._greeted.add(eio_sid)
         if not self._serves(namespace):
             refusal = self.packet_class(
                 socketio.packet.CONNECT_ERROR, data={"message": "Invalid namespace"}, namespace=namespace
@@ -320,7 +326,7 @@ class Server(socketio.AsyncServer):  # type: ignore[misc] # python-socketio has 
             namespace = namespace or "/"
             sid = self.manager.sid_from_eio_sid(eio_sid, namespace)
             await self.manager.disconnect(sid, namespace, ignore_queue=True)
-            await self._close_transport(eio_sid)
+            self.eio.close(eio_sid, Reason.SERVER)
         else:
             if eio_sid not in self.environ:
                 # The client left while it was being authenticated: nothing else would take its socket away.
@@ -379,6 +385,11 @@ class Server(socketio.AsyncServer):  # type: ignore[misc] # python-socketio has 
         self._connections.pop(sid, None)
         self._metrics.connects.labels(code).inc()
         _log.info("connection refused", sid=sid, namespace=namespace, code=code)
+        eio_sid = self.manager.eio_sid_from_sid(sid, namespace)
+        self._refusals[eio_sid] = self._refusals.get(eio_sid, 0) + 1
+        if self._refusals[eio_sid] > MAX_REFUSALS:
+            # Whoever goes on asking on one connection only fills the log.
+            self.eio.close(eio_sid, Reason.TRANSPORT_ERROR)
 
     async def _part(self, namespace: str, sid: str, reason: str) -> Any:
         # Events that came in the same payload have tasks that have not begun yet: they come first.
@@ -410,7 +421,7 @@ class Server(socketio.AsyncServer):  # type: ignore[misc] # python-socketio has 
             packet = self.packet_class(encoded_packet=message)
         except BadPacket as error:
             _log.info("bad packet", sid=eio_sid, error=str(error))
-            self._close_now(eio_sid, Reason.TRANSPORT_ERROR)
+            self.eio.close(eio_sid, Reason.TRANSPORT_ERROR)
             return True
         namespace = packet.namespace or "/"
         sid = self.manager.sid_from_eio_sid(eio_sid, namespace)
@@ -419,10 +430,8 @@ class Server(socketio.AsyncServer):  # type: ignore[misc] # python-socketio has 
         return True
 
     def _begin(self, handling: Coroutine[Any, Any, None]) -> None:
-        """Run a handler as far as it goes; the rest of it, if any, becomes a task."""
-        # In a task: it waited for an earlier message of its client, whose task hands it on.
-        in_task = asyncio.current_task() is not None
-        task = asyncio.create_task(handling) if in_task else eager.start(handling)
+        """Run a handler; keep its task, if there is one, until it has finished."""
+        task = eager.start(handling)
         if task is not None:
             self._handlings.add(task)
             task.add_done_callback(self._handlings.discard)

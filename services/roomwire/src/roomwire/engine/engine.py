@@ -8,7 +8,7 @@ names that are overridden stand in `roomwire.server.OVERRIDDEN`.
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 import engineio
 from engineio.async_drivers.asgi import translate_request
@@ -22,6 +22,8 @@ from roomwire.engine.packets import MESSAGE, BadPacket, Packet
 from roomwire.engine.session import Reason, Session
 from roomwire.engine.wheel import Alarm, Wheel
 from roomwire.logs import get_logger
+
+SETTLE_TIMEOUT_S: Final = 5.0
 
 _log = get_logger(__name__)
 
@@ -70,6 +72,8 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc] # python-engineio has 
     async def handle_request(self, scope: Any, receive: Any, send: Any) -> None:
         """Serve one ASGI request: HTTP of the polling transport, or a WebSocket."""
         environ = await translate_request(self._without_forgeries(scope), receive, send)
+        if not environ:
+            return  # the client has gone before its request was whole
         if scope["type"] == "websocket":
             await websocket.serve(self, environ, receive, send)
         else:
@@ -125,7 +129,11 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc] # python-engineio has 
     def _write_all(self) -> None:
         writes, self._writes = self._writes, []
         for write in writes:
-            write()
+            try:
+                write()
+            except Exception:
+                # One that fails must not mute the others of this turn.
+                _log.exception("write failed")
 
     async def take(self, connection: Connection, packet: Packet) -> None:
         """Take a packet that came over the session's transport."""
@@ -152,18 +160,37 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc] # python-engineio has 
 
     async def disconnect(self, sid: str | None = None) -> None:
         """End a session, or all of them. Clients see a lost transport."""
-        for connection in list(self.sockets.values()) if sid is None else [self.find(sid)]:
-            if connection is not None:
-                connection.close(Reason.SERVER)
+        if sid is None:
+            self.close_all(Reason.SERVER)
+        else:
+            self.close(sid, Reason.SERVER)
         await self.settle()
 
+    def close(self, sid: str, reason: Reason) -> None:
+        """End a session; nothing happens if it is gone."""
+        connection = self.find(sid)
+        if connection is not None:
+            connection.close(reason)
+
+    def close_all(self, reason: Reason) -> None:
+        """End all sessions."""
+        for sid in list(self.sockets):
+            self.close(sid, reason)
+
     async def settle(self) -> None:
-        """Return once the application has been told of every session that has ended."""
-        while self._partings:
-            await asyncio.gather(*self._partings)
+        """Wait until the application has been told of every session that has ended, boundedly.
+
+        Called by what is told of one, it waits for the others.
+        """
+        others = self._partings - {asyncio.current_task()}
+        if others:
+            _, unfinished = await asyncio.wait(others, timeout=SETTLE_TIMEOUT_S)
+            if unfinished:
+                _log.warning("disconnect handlers not finished", sessions=len(unfinished))
 
     async def shutdown(self) -> None:
-        """Stop the timer, wait for what is under way; idempotent."""
+        """End all sessions, stop the timer, wait for what is under way; idempotent."""
+        self.close_all(Reason.SERVER)
         self._wheel.close()
         await self.settle()
 

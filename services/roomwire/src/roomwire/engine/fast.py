@@ -156,6 +156,8 @@ class FastSocket(WSListener):
         self._fragments_type = _TEXT
         self._inbox: deque[Packet] = deque()
         self._pump: asyncio.Task[None] | None = None
+        self._inbox_bytes = 0
+        self._owed_pong: bytes | None = None
         self._is_paused = False
         self._is_dirty = False
         self._is_probing = False
@@ -204,6 +206,7 @@ class FastSocket(WSListener):
     def resume_writing(self) -> None:
         """Go on writing."""
         self._is_paused = False
+        self._send_owed_pong()
         self._wake()
 
     def shutdown(self) -> None:
@@ -220,9 +223,17 @@ class FastSocket(WSListener):
         elif kind in {_TEXT, _BINARY, _CONTINUATION}:
             self._fragment(kind, payload, is_last=frame.fin)
         elif kind is _PING:
-            self._transport.send_pong(payload)
+            # To a client that reads nothing only its latest ping is owed an answer: RFC 6455, section 5.5.3.
+            self._owed_pong = payload
+            if not self._is_paused:
+                self._send_owed_pong()
         elif kind is _CLOSE:
             self._close(_close_answer(payload))
+
+    def _send_owed_pong(self) -> None:
+        if self._owed_pong is not None and not self._transport.is_close_frame_sent:
+            self._transport.send_pong(self._owed_pong)
+        self._owed_pong = None
 
     def _fragment(self, kind: WSMsgType, payload: bytes, *, is_last: bool) -> None:
         """Put a message together; both its size and the number of its fragments are bounded."""
@@ -253,7 +264,9 @@ class FastSocket(WSListener):
             self._probe(packet)
         elif self._pump is not None or self._connection is None:
             self._inbox.append(packet)
-            if len(self._inbox) > MAX_WAITING_MESSAGES:
+            self._inbox_bytes += len(packet)
+            too_large = self._inbox_bytes > self._engine.limits.max_payload_bytes
+            if too_large or len(self._inbox) > MAX_WAITING_MESSAGES:
                 self._fail(WSCloseCode.TRY_AGAIN_LATER)
         else:
             handling = self._take(packet)
@@ -308,11 +321,17 @@ class FastSocket(WSListener):
         try:
             await first
             while self._inbox and self._connection is not None and not self._connection.closed:
-                handling = self._take(self._inbox.popleft())
+                packet = self._inbox.popleft()
+                self._inbox_bytes -= len(packet)
+                handling = self._take(packet)
                 if handling is not None:
                     await handling
+        except Exception:
+            _log.exception("message handling failed")
+            self._fail(WSCloseCode.INTERNAL_ERROR)
         finally:
             self._inbox.clear()
+            self._inbox_bytes = 0
             self._pump = None
 
     def _wake(self) -> None:

@@ -96,6 +96,9 @@ async def _poll(connection: Connection, receive: Any) -> bytes | None:
         gone = asyncio.ensure_future(receive())
         try:
             await asyncio.wait({answer, gone}, return_when=asyncio.FIRST_COMPLETED)
+        except asyncio.CancelledError:
+            connection.cancel_poll()
+            raise
         finally:
             gone.cancel()
     if not answer.done():
@@ -108,6 +111,9 @@ async def _post(engine: "Engine", connection: Connection, environ: Mapping[str, 
     limit = engine.limits.max_payload_bytes
     # One byte more than is allowed is read, so that too long a body shows whatever its header says.
     body = await environ["wsgi.input"].read(limit + 1)
+    promised = environ.get("CONTENT_LENGTH", "")
+    if promised.isdecimal() and len(body) < min(int(promised[:12]), limit + 1):
+        raise Refused(BAD_REQUEST)  # cut off on its way: nothing of it is taken
     try:
         if len(body) > limit:
             raise BadPacket("the body is too large")
