@@ -137,3 +137,8 @@ NO_CHROMIUM = (
 def find_chromium() -> str | None:
     """Return the path of the browser that the tests use."""
     return os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+
+
+@pytest.fixture(scope="session")
+def chromium_path() -> str | None:
+    return find_chromium()

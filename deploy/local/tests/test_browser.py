@@ -1,6 +1,5 @@
 """Two people in real browsers, on different gateways, through the real ingress."""
 
-import os
 import shutil
 import threading
 from collections.abc import Iterator
@@ -12,7 +11,6 @@ import pytest
 from local_system import HOST, ROOT, LocalSystem
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
 ARTIFACTS = ROOT / "artifacts"
 ARGUMENTS = [
     "--no-sandbox",
@@ -28,9 +26,9 @@ pytestmark = pytest.mark.browser
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
+def browser(chromium_path: str | None) -> Iterator[Browser]:
     with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        chromium = playwright.chromium.launch(executable_path=chromium_path, args=ARGUMENTS)
         yield chromium
         chromium.close()
 

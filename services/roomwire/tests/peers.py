@@ -1,6 +1,7 @@
 """Bare protocol peers for tests: they send exactly what a test says, and answer nothing by themselves."""
 
 import asyncio
+import contextlib
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -92,19 +93,13 @@ async def served(app: Any, port: int, ws: Any = "websockets-sansio") -> AsyncIte
         timeout_graceful_shutdown=1,
     )
     server = uvicorn.Server(config)
-    server.capture_signals = _no_signals  # type: ignore[method-assign]
+    server.capture_signals = contextlib.nullcontext  # type: ignore[method-assign]
     serving = asyncio.create_task(server.serve())
     while not server.started:
         await asyncio.sleep(0.01)
     yield f"http://127.0.0.1:{port}"
     server.should_exit = True
     await serving
-
-
-class _no_signals:  # noqa: N801
-    def __enter__(self) -> None: ...
-
-    def __exit__(self, *_: object) -> None: ...
 
 
 @asynccontextmanager

@@ -146,6 +146,12 @@ def _put(data: Any, unused: dict[int, bytes]) -> Any:
     return unused.pop(number)
 
 
+def encoded_parts(packet: socketio.packet.Packet) -> list[str | bytes]:
+    """Return a packet's text and its attachments, whatever the packet's class."""
+    encoded = packet.encode()
+    return encoded if isinstance(encoded, list) else [encoded]
+
+
 def _check(packet: Packet, attachments: int, *, has_count: bool) -> None:
     """Refuse what a client may not send."""
     kind, data = packet.packet_type, packet.data

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 import socketio
 from socketio.packet import EVENT
 
+from roomwire.codec import encoded_parts
 from roomwire.engine.packets import MESSAGE
 from roomwire.frames import Shared
 
@@ -49,9 +50,9 @@ class Rooms(socketio.AsyncManager):  # type: ignore[misc] # python-socketio has 
             await super().emit(event, data, namespace, room, skip_sid, callback, to, **kwargs)
             return
         arguments = list(data) if isinstance(data, tuple) else [] if data is None else [data]
-        encoded = self.server.packet_class(EVENT, data=[event, *arguments], namespace=namespace).encode()
-        texts = encoded if isinstance(encoded, list) else [encoded]
-        packets = [Shared(MESSAGE + text) if isinstance(text, str) else text for text in texts]
+        packet = self.server.packet_class(EVENT, data=[event, *arguments], namespace=namespace)
+        parts = encoded_parts(packet)
+        packets = [Shared(MESSAGE + part) if isinstance(part, str) else part for part in parts]
         skipped = set(skip_sid) if isinstance(skip_sid, list) else {skip_sid}
         for sid, eio_sid in self.get_participants(namespace, to or room):
             if sid not in skipped:
@@ -60,10 +61,6 @@ class Rooms(socketio.AsyncManager):  # type: ignore[misc] # python-socketio has 
     def get_rooms(self, sid: str, namespace: str) -> list[str]:
         """Return the rooms a client is in."""
         return [room for room in self._rooms_of.get((namespace, sid), ()) if room is not None]
-
-    def is_in(self, sid: str, namespace: str, room: str) -> bool:
-        """Say whether a client is in a room."""
-        return room in self._rooms_of.get((namespace, sid), ())
 
     def basic_enter_room(
         self, sid: str, namespace: str, room: str | None, eio_sid: str | None = None

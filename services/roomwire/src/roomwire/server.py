@@ -22,7 +22,7 @@ import socketio
 from roomwire import eager
 from roomwire.addresses import ClientAddress
 from roomwire.backplane import Backplane, MemoryBackplane
-from roomwire.codec import BadPacket, Packet
+from roomwire.codec import BadPacket, Packet, encoded_parts
 from roomwire.engine import Engine
 from roomwire.engine.packets import MESSAGE
 from roomwire.engine.session import Reason
@@ -156,9 +156,9 @@ class Server(socketio.AsyncServer):  # type: ignore[misc] # python-socketio has 
     ) -> None:
         self.node_name = node_name
         self._connect_timeout_s = connect_timeout_s
-        self.backplane = backplane or MemoryBackplane(node=node_name, metrics=metrics or Metrics())
-        self._authenticate = authenticate
         self._metrics = metrics or Metrics()
+        self.backplane = backplane or MemoryBackplane(node=node_name, metrics=self._metrics)
+        self._authenticate = authenticate
         self._connections: dict[str, Connection] = {}
         self._refusals: dict[str, int] = {}
         self._held: dict[tuple[str, str], list[str | bytes]] = {}
@@ -248,6 +248,11 @@ class Server(socketio.AsyncServer):  # type: ignore[misc] # python-socketio has 
             for packet in packets:
                 connection.send(packet if isinstance(packet, bytes | Shared) else MESSAGE + packet)
 
+    def _refuse_packet(self, eio_sid: str, error: ValueError) -> None:
+        """Close the connection of a client that does not keep to the protocol."""
+        _log.info("bad packet", sid=eio_sid, error=str(error))
+        self.eio.close(eio_sid, Reason.TRANSPORT_ERROR)
+
     def _serves(self, namespace: str) -> bool:
         return (
             namespace in self.handlers
@@ -284,15 +289,13 @@ class Server(socketio.AsyncServer):  # type: ignore[misc] # python-socketio has 
             await super()._handle_eio_message(eio_sid, data)
         except ValueError as error:
             # BadPacket is one, and so is what python-socketio raises for attachments of an unknown client.
-            _log.info("bad packet", sid=eio_sid, error=str(error))
-            self.eio.close(eio_sid, Reason.TRANSPORT_ERROR)
+            self._refuse_packet(eio_sid, error)
         except Exception:
             _log.exception("message handling failed", sid=eio_sid)
             self.eio.close(eio_sid, Reason.TRANSPORT_ERROR)
 
     async def _send_packet(self, eio_sid: str, pkt: Any) -> None:
-        encoded = pkt.encode()
-        packets = encoded if isinstance(encoded, list) else [encoded]
+        packets = encoded_parts(pkt)
         if pkt.packet_type in _VERDICTS:
             self._write(eio_sid, packets)
         else:
@@ -316,14 +319,13 @@ class Server(socketio.AsyncServer):  # type: ignore[misc] # python-socketio has 
             del self._held[eio_sid, namespace]
         self._write(eio_sid, held)
 
-    async def _decide(self, eio_sid: str, namespace: str | None, data: Any) -> None:
+    async def _decide(self, eio_sid: str, namespace: str, data: Any) -> None:
         try:
             await super()._handle_connect(eio_sid, namespace, data)
         except Unavailable as error:
             # A refusal would keep the client away for good; a lost transport makes it come back.
             _log.warning("connect postponed", error=error.message)
             self._metrics.connects.labels(error.code).inc()
-            namespace = namespace or "/"
             sid = self.manager.sid_from_eio_sid(eio_sid, namespace)
             await self.manager.disconnect(sid, namespace, ignore_queue=True)
             self.eio.close(eio_sid, Reason.SERVER)
@@ -420,8 +422,7 @@ class Server(socketio.AsyncServer):  # type: ignore[misc] # python-socketio has 
         try:
             packet = self.packet_class(encoded_packet=message)
         except BadPacket as error:
-            _log.info("bad packet", sid=eio_sid, error=str(error))
-            self.eio.close(eio_sid, Reason.TRANSPORT_ERROR)
+            self._refuse_packet(eio_sid, error)
             return True
         namespace = packet.namespace or "/"
         sid = self.manager.sid_from_eio_sid(eio_sid, namespace)
@@ -468,8 +469,7 @@ class Server(socketio.AsyncServer):  # type: ignore[misc] # python-socketio has 
         """Send what a handler returned: nothing, a value, or a tuple of several."""
         data = [] if result is None else list(result) if isinstance(result, tuple) else [result]
         packet = self.packet_class(socketio.packet.ACK, data=data, namespace=namespace, id=ack_id)
-        encoded = packet.encode()
-        self._write(eio_sid, encoded if isinstance(encoded, list) else [encoded])
+        self._write(eio_sid, encoded_parts(packet))
 
     def _check_event_name(self, event: Any) -> None:
         """Refuse the events that are the server's alone: by `connect` a client could pose as another."""

@@ -2,7 +2,7 @@
 
 From the ground up: `packets` (what is on the wire), `session` (a state machine that knows no socket),
 `wheel` (the one timer), `engine` (the sessions of a process and what python-socketio expects of an engine),
-`polling` and `websocket` (the ASGI shells that drive the sessions).
+`polling` and `websocket` (the ASGI shells that drive the sessions), `fast` (the WebSocket shell under uvicorn).
 """
 
 from roomwire.engine.engine import Engine

@@ -66,7 +66,7 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc] # python-engineio has 
         self.takes_now: Callable[[str, Packet], bool] = lambda _, __: False
 
     def generate_id(self) -> str:
-        """Return a new session id: the node's name, a dot, 15 random bytes."""
+        """Return a new session id: the node's name, a dot, and python-engineio's 12 random bytes and counter."""
         return f"{self.node_name}.{super().generate_id()}"
 
     async def handle_request(self, scope: Any, receive: Any, send: Any) -> None:
@@ -107,6 +107,14 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc] # python-engineio has 
             BadPacket: It is none; the session has been closed.
 
         """
+        message = self._receive(connection, packet)
+        if message is None or self.takes_now(connection.sid, message):
+            return None
+        handling: Coroutine[Any, Any, None] = self.handlers["message"](connection.sid, message)
+        return handling
+
+    def _receive(self, connection: Connection, packet: Packet) -> Packet | None:
+        """Hand a packet to the session's state; returns the message it carries, if any."""
         try:
             message = connection.state.receive(packet, asyncio.get_running_loop().time())
         except BadPacket:
@@ -114,11 +122,7 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc] # python-engineio has 
             raise
         if message is None:
             connection.flush()
-            return None
-        if self.takes_now(connection.sid, message):
-            return None
-        handling: Coroutine[Any, Any, None] = self.handlers["message"](connection.sid, message)
-        return handling
+        return message
 
     def write_soon(self, write: Callable[[], None]) -> None:
         """Have a transport write at the end of this turn of the loop."""
@@ -136,13 +140,8 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc] # python-engineio has 
                 _log.exception("write failed")
 
     async def take(self, connection: Connection, packet: Packet) -> None:
-        """Take a packet that came over the session's transport."""
-        try:
-            message = connection.state.receive(packet, asyncio.get_running_loop().time())
-        except BadPacket:
-            connection.close(Reason.TRANSPORT_ERROR)
-            raise
-        connection.flush()
+        """Take a packet that came over the session's transport; raises as `take_now` does."""
+        message = self._receive(connection, packet)
         if message is not None:
             await self._trigger_event("message", connection.sid, message, run_async=False)
 
