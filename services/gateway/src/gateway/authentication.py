@@ -3,7 +3,7 @@
 from typing import Literal
 
 from roomwire.errors import Unauthenticated
-from roomwire.server import Authenticate, Handshake
+from roomwire.handshake import Authenticate, Handshake
 from roomwire.tokens import User, Verifier
 
 

@@ -14,6 +14,11 @@ import msgspec
 import socketio.packet
 from socketio.packet import ACK, BINARY_ACK, BINARY_EVENT, CONNECT, CONNECT_ERROR, DISCONNECT, EVENT
 
+from roomwire.frames import binary_frame, text_frame
+
+MESSAGE: Final = "4"
+"""What Engine.IO puts before every text of Socket.IO."""
+
 MAX_ATTACHMENTS: Final = 10
 """Most binary attachments of one packet, as the reference server has it."""
 
@@ -22,6 +27,10 @@ _FORMAT: Final = re.compile(
     r"([0-6])(?:(\d{1,3})-)?(?:(/[^,]{0,255})(?:,|\Z))?(\d{1,15})?(.*)", re.DOTALL | re.ASCII
 )
 _WITH_ATTACHMENTS: Final = frozenset({BINARY_EVENT, BINARY_ACK})
+_MAX_NAMESPACE: Final = 256
+_MAX_ID_DIGITS: Final = 15
+_PLAIN: Final = frozenset({str, int, float, bool, type(None)})
+"""Types of values that hold no binary, so that nobody has to look for it."""
 
 
 def _plain(value: Any) -> Any:
@@ -146,10 +155,69 @@ def _put(data: Any, unused: dict[int, bytes]) -> Any:
     return unused.pop(number)
 
 
-def encoded_parts(packet: socketio.packet.Packet) -> list[str | bytes]:
-    """Return a packet's text and its attachments, whatever the packet's class."""
+def event_head(text: str) -> tuple[str, int | None, int] | None:
+    """Read the head of a text event: its namespace, its ack id, and where its JSON begins: hot.
+
+    None says that it takes `Packet` to understand it, or to refuse it.
+    """
+    start = text.find("[")
+    if start == 1:
+        return "/", None, 1
+    digits, namespace = text[1:start], "/"
+    if digits[:1] == "/":
+        namespace, comma, digits = digits.partition(",")
+        if not comma or "?" in namespace or len(namespace) > _MAX_NAMESPACE:
+            return None
+        if not digits:
+            return namespace, None, start
+    if len(digits) <= _MAX_ID_DIGITS and digits.isascii() and digits.isdecimal() and start > 0:
+        return namespace, int(digits), start
+    return None
+
+
+def packet_frames(packet: socketio.packet.Packet) -> list[bytes]:
+    """Return a packet as it goes out, attachments included, whatever the packet's class."""
     encoded = packet.encode()
-    return encoded if isinstance(encoded, list) else [encoded]
+    if isinstance(encoded, list):
+        return [_part_frame(part) for part in encoded]
+    return [_part_frame(encoded)]
+
+
+def event_frames(
+    packets: type[socketio.packet.Packet], namespace: str, data: list[Any], ack_id: int | None = None
+) -> list[bytes]:
+    """Return an event as it goes out: `data` is its name and its arguments: hot."""
+    return _frames(packets, EVENT, namespace, data, ack_id)
+
+
+def ack_frames(
+    packets: type[socketio.packet.Packet], namespace: str, data: list[Any], ack_id: int
+) -> list[bytes]:
+    """Return an ack as it goes out: hot."""
+    return _frames(packets, ACK, namespace, data, ack_id)
+
+
+def _frames(
+    packets: type[socketio.packet.Packet], kind: int, namespace: str, data: list[Any], ack_id: int | None
+) -> list[bytes]:
+    if packets is not Packet:
+        return packet_frames(packets(kind, data=data, namespace=namespace, id=ack_id))
+    for value in data:
+        if type(value) not in _PLAIN:
+            return packet_frames(packets(kind, data=data, namespace=namespace, id=ack_id))
+    try:
+        payload = _encode_json(data)
+    except UnicodeEncodeError:
+        payload = _dump(data).encode()
+    if namespace != "/":
+        return [text_frame(f"{MESSAGE}{kind}{namespace},{'' if ack_id is None else ack_id}".encode() + payload)]
+    if ack_id is None:
+        return [text_frame(b"4%d" % kind + payload)]
+    return [text_frame(b"4%d%d" % (kind, ack_id) + payload)]
+
+
+def _part_frame(part: str | bytes) -> bytes:
+    return text_frame(f"{MESSAGE}{part}".encode()) if isinstance(part, str) else binary_frame(part)
 
 
 def _check(packet: Packet, attachments: int, *, has_count: bool) -> None:

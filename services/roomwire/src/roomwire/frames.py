@@ -1,21 +1,51 @@
-"""WebSocket frames of a server, encoded once and shared by every receiver. Pure. Source: RFC 6455, section 5.2."""
+"""WebSocket frames of a server: what goes out is framed once, and the same bytes go to every receiver. Pure.
+
+Every packet on its way out is such a frame, whatever the transport: one that has no use for the frame takes
+it off again with `message_of`. Source: RFC 6455, section 5.2.
+"""
 
 from typing import Final
 
 _TEXT: Final = 0x81
 _BINARY: Final = 0x82
+_CLOSE: Final = 0x88
+_PONG: Final = 0x8A
 _SMALL: Final = 125
 _MEDIUM: Final = 0xFFFF
+_HEADER_BYTES: Final = {126: 4, 127: 10}
+_SMALL_TEXT: Final = [bytes((_TEXT, size)) for size in range(_SMALL + 1)]
 
 
 def text_frame(payload: bytes) -> bytes:
-    """Return a whole text message as one unmasked frame."""
-    return _header(_TEXT, len(payload)) + payload
+    """Return a whole text message as one unmasked frame: hot."""
+    size = len(payload)
+    return (_SMALL_TEXT[size] if size <= _SMALL else _header(_TEXT, size)) + payload
 
 
 def binary_frame(payload: bytes) -> bytes:
     """Return a whole binary message as one unmasked frame."""
     return _header(_BINARY, len(payload)) + payload
+
+
+def pong_frame(payload: bytes) -> bytes:
+    """Return the answer to a ping, whose payload is at most 125 bytes long."""
+    return bytes((_PONG, len(payload))) + payload
+
+
+def close_frame(code: int) -> bytes:
+    """Return a frame that closes the WebSocket with a code of RFC 6455, section 7.4."""
+    return bytes((_CLOSE, 2)) + code.to_bytes(2, "big")
+
+
+def message_of(frame: bytes) -> str | bytes:
+    """Return the message that a text or binary frame carries."""
+    payload = frame[_HEADER_BYTES.get(frame[1], 2) :]
+    return payload.decode() if frame[0] == _TEXT else payload
+
+
+def is_text(frame: bytes) -> bool:
+    """Say whether a frame carries a text."""
+    return frame[0] == _TEXT
 
 
 def _header(first: int, size: int) -> bytes:
@@ -24,16 +54,3 @@ def _header(first: int, size: int) -> bytes:
     if size <= _MEDIUM:
         return bytes((first, 126)) + size.to_bytes(2, "big")
     return bytes((first, 127)) + size.to_bytes(8, "big")
-
-
-class Shared(str):
-    """A text packet that goes to many: it carries its frame, made once.
-
-    A transport that does not know it takes it for the text it is.
-    """
-
-    __slots__ = ("frame",)
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.frame = text_frame(text.encode())

@@ -38,8 +38,8 @@ class Metrics:
             ["reason"],
             registry=self.registry,
         )
-        self._events = _Events()
-        self.registry.register(self._events)
+        self.events = Events()
+        self.registry.register(self.events)
         self.publishes = Counter(
             "roomwire_publishes_total",
             "Messages given to the backplane by outcome: ok or unavailable.",
@@ -51,16 +51,6 @@ class Metrics:
             "1 while the backplane answers and the subscription is live, else 0.",
             registry=self.registry,
         )
-
-    def took_event(self, outcome: str, seconds: float) -> None:
-        """Count an event of a client: hot, so it adds up here and is exported when scraped.
-
-        Args:
-            outcome: `ok`, or the code of the error.
-            seconds: From taking up the event to its ack.
-
-        """
-        self._events.count(outcome, seconds)
 
     def watch_connections(self, count: Callable[[], Mapping[str, int]]) -> None:
         """Export `roomwire_connections{transport}`, read from `count` when scraped.
@@ -105,8 +95,8 @@ class _Connections(Collector):
         yield family
 
 
-class _Events(Collector):
-    """Counts events and their times with a few additions each."""
+class Events(Collector):
+    """Counts events of clients and their times, with a few additions each: they are exported when scraped."""
 
     def __init__(self) -> None:
         self._outcomes: dict[str, int] = {}
@@ -114,6 +104,13 @@ class _Events(Collector):
         self._seconds = 0.0
 
     def count(self, outcome: str, seconds: float) -> None:
+        """Count an event: hot.
+
+        Args:
+            outcome: `ok`, or the code of the error.
+            seconds: From taking up the event to its ack.
+
+        """
         self._outcomes[outcome] = self._outcomes.get(outcome, 0) + 1
         self._buckets[bisect_left(_SECONDS, seconds)] += 1
         self._seconds += seconds

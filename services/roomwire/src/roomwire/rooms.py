@@ -1,38 +1,135 @@
 """Who is in which room on this node, and delivery to them.
 
 A python-socketio client manager whose costs do not depend on how many rooms and clients exist: joining,
-leaving, listing and disconnecting cost what the client's own rooms cost, and a room message is encoded once
-and handed to each member's transport, without a task for each.
+leaving, listing and disconnecting cost what the client's own rooms cost, and a room message is encoded and
+framed once and put into each member's outbox, without a task for each.
 """
 
-from collections.abc import Sequence
+import enum
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any, Protocol
 
 import socketio
-from socketio.packet import EVENT
 
-from roomwire.codec import encoded_parts
-from roomwire.engine.packets import MESSAGE
-from roomwire.frames import Shared
+from roomwire.codec import event_frames
+from roomwire.engine import Engine
+from roomwire.engine.connection import Connection
+from roomwire.engine.turn import Outlet
+from roomwire.handshake import Handshake
+from roomwire.tokens import User
 
 
-class Delivers(Protocol):
+class Phase(enum.Enum):
+    """Where a member is in its life."""
+
+    CONNECTING = enum.auto()
+    CONNECTED = enum.auto()
+    PARTING = enum.auto()
+
+
+class Member:
+    """One client in one namespace.
+
+    Attributes:
+        sid: Its id there; a room of its own.
+        namespace: The namespace.
+        connection: The transport's side of it; it may be a member of other namespaces as well.
+        outlet: Where what is said to it goes: the connection, or what holds it back for a while.
+        phase: Where it is in its life.
+        rooms: The rooms it is in, in the order of joining.
+        user: Who it is; known once it has been authenticated.
+        handshake: What it brought when it connected.
+        opened_at: When it connected, by the monotonic clock; 0.0 before that.
+        events: How many of its events were taken.
+        lane: What takes its events where the namespace is a `Gateway`; else None.
+
+    """
+
+    __slots__ = (
+        "_rooms",
+        "connection",
+        "events",
+        "handshake",
+        "lane",
+        "namespace",
+        "opened_at",
+        "outlet",
+        "phase",
+        "sid",
+        "user",
+    )
+
+    user: User
+    handshake: Handshake
+
+    def __init__(self, sid: str, namespace: str, connection: Connection) -> None:
+        self.sid = sid
+        self.namespace = namespace
+        self.connection = connection
+        self.outlet: Outlet = connection
+        self.phase = Phase.CONNECTING
+        self.opened_at = 0.0
+        self.events = 0
+        self.lane: Any = None
+        self._rooms: dict[Any, None] | None = None
+
+    @property
+    def rooms(self) -> Collection[Any]:
+        """The rooms it is in, beside that of its own id."""
+        return self._rooms or ()
+
+    def joined(self, room: Any) -> None:
+        """Note that it is in a room."""
+        if self._rooms is None:
+            self._rooms = {}
+        self._rooms[room] = None
+
+    def left(self, room: Any) -> None:
+        """Note that it is in a room no more."""
+        if self._rooms is not None:
+            self._rooms.pop(room, None)
+
+
+class NeedsEngine(Protocol):
     """What rooms need of the server."""
 
     packet_class: type
-
-    def deliver(self, eio_sid: str, namespace: str, packets: Sequence[str | bytes]) -> None:
-        """Send an encoded event to one client."""
+    eio: Engine
 
 
 class Rooms(socketio.AsyncManager):  # type: ignore[misc] # python-socketio has no types
-    """The rooms of this node. Combines with python-socketio's Redis manager as its base."""
+    """The rooms of this node. Combines with python-socketio's Redis manager as its base.
 
-    server: Delivers
+    Attributes:
+        rooms: namespace → room → id → member, as python-socketio has it; the room None is everybody. A room
+            that is an id is not in there: its only member is found among everybody.
 
-    def __init__(self, **options: Any) -> None:
-        super().__init__(**options)
-        self._rooms_of: dict[tuple[str, str], dict[str | None, None]] = {}
+    """
+
+    server: NeedsEngine
+    rooms: dict[str, dict[Any, dict[str, Member]]]
+
+    def member(self, sid: str | None, namespace: str) -> Member | None:
+        """Return who has an id in a namespace, whatever its phase."""
+        everybody = self._everybody(namespace)
+        return None if sid is None else everybody.get(sid)
+
+    def members(self, namespace: str, room: Any) -> Collection[Member]:
+        """Return who is in a room, in one of several, or (None) in the namespace; do not change it meanwhile."""
+        rooms = self.rooms.get(namespace)
+        if rooms is None:
+            return ()
+        if hasattr(room, "__len__") and not isinstance(room, str):
+            return {member.sid: member for one in room for member in self.members(namespace, one)}.values()
+        found = rooms.get(room)
+        if found is not None:
+            return found.values()
+        alone = rooms[None].get(room)
+        return () if alone is None else (alone,)
+
+    def _everybody(self, namespace: str) -> Mapping[str, Member]:
+        rooms = self.rooms.get(namespace)
+        return {} if rooms is None else rooms[None]
 
     async def emit(
         self,
@@ -43,48 +140,143 @@ class Rooms(socketio.AsyncManager):  # type: ignore[misc] # python-socketio has 
         skip_sid: Any = None,
         callback: Any = None,
         to: Any = None,
-        **kwargs: Any,
+        **_: Any,
     ) -> None:
         """Deliver an event to the members of a room on this node; as `socketio.AsyncManager.emit`."""
-        if callback is not None:
-            await super().emit(event, data, namespace, room, skip_sid, callback, to, **kwargs)
+        members = self.members(namespace, to or room)
+        if skip_sid is not None:
+            skipped = frozenset(skip_sid) if isinstance(skip_sid, list) else frozenset((skip_sid,))
+            members = [member for member in members if member.sid not in skipped]
+        if not members:
             return
+        turn = self.server.eio.turn
         arguments = list(data) if isinstance(data, tuple) else [] if data is None else [data]
-        packet = self.server.packet_class(EVENT, data=[event, *arguments], namespace=namespace)
-        parts = encoded_parts(packet)
-        packets = [Shared(MESSAGE + part) if isinstance(part, str) else part for part in parts]
-        skipped = set(skip_sid) if isinstance(skip_sid, list) else {skip_sid}
-        for sid, eio_sid in self.get_participants(namespace, to or room):
-            if sid not in skipped:
-                self.server.deliver(eio_sid, namespace, packets)
+        packets = self.server.packet_class
+        if callback is None:
+            frames = event_frames(packets, namespace, [event, *arguments])
+            turn.put_all([member.outlet for member in members], frames)
+            return
+        for member in members:
+            ack_id = self._generate_ack_id(member.sid, callback)
+            turn.put_all((member.outlet,), event_frames(packets, namespace, [event, *arguments], ack_id))
 
-    def get_rooms(self, sid: str, namespace: str) -> list[str]:
-        """Return the rooms a client is in."""
-        return [room for room in self._rooms_of.get((namespace, sid), ()) if room is not None]
+    # What follows is python-socketio's interface of a manager, in O(1).
 
-    def basic_enter_room(
-        self, sid: str, namespace: str, room: str | None, eio_sid: str | None = None
-    ) -> None:
-        """Enter a room and remember it with the client."""
-        super().basic_enter_room(sid, namespace, room, eio_sid=eio_sid)
-        self._rooms_of.setdefault((namespace, sid), {})[room] = None
+    def get_participants(self, namespace: str, room: Any) -> Iterator[tuple[str, str]]:
+        """Yield the ids of a room's members: in the namespace, and of their connections."""
+        for member in list(self.members(namespace, room)):
+            yield member.sid, member.connection.sid
 
-    def basic_leave_room(self, sid: str, namespace: str, room: str | None) -> None:
-        """Leave a room; nothing happens if the client is not in there."""
-        super().basic_leave_room(sid, namespace, room)
-        own = self._rooms_of.get((namespace, sid))
-        if own is not None:
-            own.pop(room, None)
-            if not own:
-                del self._rooms_of[namespace, sid]
+    def get_rooms(self, sid: str, namespace: str) -> list[Any]:
+        """Return the rooms a client is in, that of its own id included."""
+        member = self.member(sid, namespace)
+        return [] if member is None else [sid, *member.rooms]
 
-    def basic_disconnect(self, sid: str, namespace: str, **kwargs: Any) -> None:  # noqa: ARG002 - stock's
-        """Leave all rooms, walking only over those that the client is in."""
-        for room in list(self._rooms_of.get((namespace, sid), ())):
+    async def pre_connect(self, eio_sid: str, namespace: str) -> str | None:
+        """Make a client a member that is connecting; None if it is one already."""
+        connection = self.server.eio.sockets.get(eio_sid)
+        if connection is None or member_of(connection, namespace) is not None:
+            return None
+        sid = self.server.eio.generate_id()
+        member = Member(sid, namespace, connection)
+        connection.members = (*connection.members, member)
+        self.rooms.setdefault(namespace, {None: {}})[None][sid] = member
+        self.basic_enter_room(sid, namespace, None, eio_sid=eio_sid)
+        self.basic_enter_room(sid, namespace, sid, eio_sid=eio_sid)
+        return sid
+
+    async def connect(self, sid: str, namespace: str) -> str | None:
+        """Make a member that is connecting a connected one."""
+        member = self.member(sid, namespace)
+        if member is None:
+            # python-socketio allows a connection's id here, for a client that has not been announced.
+            found = await self.pre_connect(sid, namespace)
+            member = self.member(found, namespace)
+        if member is None:
+            return None
+        member.phase = Phase.CONNECTED
+        return member.sid
+
+    def is_pre_connected(self, sid: str, namespace: str) -> bool:
+        """Say whether a client is connecting."""
+        return self._is(sid, namespace, Phase.CONNECTING)
+
+    def is_connected(self, sid: str, namespace: str) -> bool:
+        """Say whether a client is connected, and not about to part."""
+        return self._is(sid, namespace, Phase.CONNECTED)
+
+    def _is(self, sid: str, namespace: str, phase: Phase) -> bool:
+        member = self.member(sid, namespace)
+        return member is not None and member.phase is phase
+
+    def sid_from_eio_sid(self, eio_sid: str, namespace: str) -> str | None:
+        """Return the id that a connection has in a namespace."""
+        connection = self.server.eio.sockets.get(eio_sid)
+        member = None if connection is None else member_of(connection, namespace)
+        return None if member is None else member.sid
+
+    def eio_sid_from_sid(self, sid: str, namespace: str) -> str | None:
+        """Return the id of a client's connection."""
+        member = self.member(sid, namespace)
+        return None if member is None else member.connection.sid
+
+    def pre_disconnect(self, sid: str, namespace: str) -> str | None:
+        """Note that a client is about to part; its disconnect handler may still ask for what it was in."""
+        member = self.member(sid, namespace)
+        if member is None:
+            return None
+        member.phase = Phase.PARTING
+        return member.connection.sid
+
+    def is_sid_room(self, namespace: str, room: Any) -> bool:
+        """Say whether a room is somebody's own."""
+        return room in self._everybody(namespace)
+
+    def basic_enter_room(self, sid: str, namespace: str, room: Any, eio_sid: str | None = None) -> None:  # noqa: ARG002 - stock's
+        """Put a client into a room; everybody's and its own need nothing."""
+        member = self.member(sid, namespace)
+        if member is None:
+            if namespace in self.rooms:
+                raise KeyError(sid)
+            raise ValueError("sid is not connected to requested namespace")
+        if room is None or room == sid:
+            return
+        if self.is_sid_room(namespace, room):
+            raise ValueError("cannot enter a sid room")
+        self.rooms[namespace].setdefault(room, {})[sid] = member
+        member.joined(room)
+
+    def basic_leave_room(self, sid: str, namespace: str, room: Any) -> None:
+        """Take a client out of a room; nothing happens if it is not in there."""
+        rooms = self.rooms.get(namespace, {})
+        found = None if room is None else rooms.get(room)
+        member = None if found is None else found.pop(sid, None)
+        if member is None:
+            return
+        member.left(room)
+        if not found:
+            del rooms[room]
+
+    def basic_disconnect(self, sid: str, namespace: str, **_: Any) -> None:
+        """Forget a client, walking only over the rooms that it is in."""
+        member = self.member(sid, namespace)
+        if member is None:
+            return
+        for room in list(member.rooms):
             self.basic_leave_room(sid, namespace, room)
+        self.basic_leave_room(sid, namespace, sid)
+        del self.rooms[namespace][None][sid]
+        if not self.rooms[namespace][None]:
+            del self.rooms[namespace]
+        connection = member.connection
+        connection.members = tuple(other for other in connection.members if other is not member)
         self.callbacks.pop(sid, None)
-        for pending in (self.pending_connect, self.pending_disconnect):
-            if sid in pending.get(namespace, ()):
-                pending[namespace].remove(sid)
-                if not pending[namespace]:
-                    del pending[namespace]
+
+
+def member_of(connection: Connection, namespace: str) -> Member | None:
+    """Return what a connection is in a namespace: hot."""
+    for member in connection.members:
+        if member.namespace == namespace:
+            found: Member = member
+            return found
+    return None

@@ -12,25 +12,26 @@ import asyncio
 import random
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
+from functools import partial
 from typing import Any, Final
 
 import engineio
-import msgspec
 import socketio
 
-from roomwire import eager
 from roomwire.addresses import ClientAddress
 from roomwire.backplane import Backplane, MemoryBackplane
-from roomwire.codec import BadPacket, Packet, encoded_parts
+from roomwire.codec import BadPacket, Packet, ack_frames, event_frames, event_head, packet_frames
 from roomwire.engine import Engine
-from roomwire.engine.packets import MESSAGE
+from roomwire.engine.connection import Connection
+from roomwire.engine.packets import Packet as EnginePacket
 from roomwire.engine.session import Reason
 from roomwire.errors import ClientError, Internal, InvalidBody, Unavailable
-from roomwire.frames import Shared
+from roomwire.handshake import Authenticate, Handshake, everyone
+from roomwire.held import Held
 from roomwire.logs import get_logger
 from roomwire.metrics import Metrics
-from roomwire.tokens import User, find_token
+from roomwire.rooms import Member, Phase, Rooms, member_of
 
 OVERRIDDEN: Final[Mapping[str, tuple[str, ...]]] = {
     "socketio.AsyncServer": (
@@ -65,66 +66,12 @@ OVERRIDDEN: Final[Mapping[str, tuple[str, ...]]] = {
 """Names of python-socketio and python-engineio that are overridden, here and in the modules below."""
 
 DRAIN_BATCHES_PER_S: Final = 10
-MAX_HELD_PACKETS: Final = 1_000
 MAX_REFUSALS: Final = 3
 _VERDICTS: Final = frozenset(
     {socketio.packet.CONNECT, socketio.packet.CONNECT_ERROR, socketio.packet.DISCONNECT}
 )
 
 _log = get_logger(__name__)
-
-
-class Handshake(msgspec.Struct, frozen=True):
-    """What a client brings when it connects.
-
-    Attributes:
-        auth: The payload of its CONNECT packet; any value, None if there is none.
-        query: The query string of the request.
-        headers: The request's headers, names in lower case.
-        address: The client's address, as far as the proxies in between are trusted.
-
-    """
-
-    auth: Any
-    query: str
-    headers: Mapping[str, str]
-    address: str
-
-    @property
-    def token(self) -> str | None:
-        """The token it carries, wherever it is."""
-        return find_token(self.auth, authorization=self.headers.get("authorization", ""), query=self.query)
-
-    @classmethod
-    def from_environ(cls, environ: Mapping[str, Any], auth: Any, *, addresses: ClientAddress) -> "Handshake":
-        """Read it from the WSGI-like dict that Engine.IO keeps of the request."""
-        headers = {
-            name.removeprefix("HTTP_").replace("_", "-").lower(): value
-            for name, value in environ.items()
-            if name.startswith("HTTP_")
-        }
-        scope = environ.get("asgi.scope", {})
-        peer = (scope.get("client") or ("", 0))[0]
-        address = addresses.of(peer, headers.get("x-forwarded-for", ""))
-        return cls(auth=auth, query=environ.get("QUERY_STRING", ""), headers=headers, address=address)
-
-
-Authenticate = Callable[[Handshake], Awaitable[User]]
-"""Returns whom a handshake belongs to, or raises a `ClientError`: the connection is then refused."""
-
-
-class Connection(msgspec.Struct):
-    """What the server knows about one socket: a client in one namespace."""
-
-    user: User
-    handshake: Handshake
-    opened_at: float
-    events: int = 0
-
-
-async def everyone(_: Handshake) -> User:
-    """Authenticate nobody: every client is a new anonymous user."""
-    return User.anonymous()
 
 
 class Server(socketio.AsyncServer):  # type: ignore[misc] # python-socketio has no types
@@ -159,9 +106,7 @@ class Server(socketio.AsyncServer):  # type: ignore[misc] # python-socketio has 
         self._metrics = metrics or Metrics()
         self.backplane = backplane or MemoryBackplane(node=node_name, metrics=self._metrics)
         self._authenticate = authenticate
-        self._connections: dict[str, Connection] = {}
         self._refusals: dict[str, int] = {}
-        self._held: dict[tuple[str, str], list[str | bytes]] = {}
         options.setdefault("serializer", Packet)
         # Left to itself, python-socketio takes Tornado's or Sanic's mode where one is installed.
         options.setdefault("async_mode", "asgi")
@@ -171,8 +116,10 @@ class Server(socketio.AsyncServer):  # type: ignore[misc] # python-socketio has 
             addresses=ClientAddress(trusted_proxies),
             **options,
         )
-        self._handlings: set[asyncio.Task[Any]] = set()
         self.eio.takes_now = self._take_event_now
+        self.begin = self.eio.starter.start
+        self._count_event = self._metrics.events.count
+        self._count_connect = self._metrics.connects.labels("ok").inc
         self._metrics.watch_connections(self.count_connections)
 
     async def start(self) -> None:
@@ -214,14 +161,18 @@ class Server(socketio.AsyncServer):  # type: ignore[misc] # python-socketio has 
         await self.shutdown()
         await self.backplane.close()
 
-    def connection(self, sid: str) -> Connection:
-        """Return what is known about a connected socket.
+    def member(self, sid: str, namespace: str = "/") -> Member:
+        """Return what is known about a connected client.
 
         Raises:
-            KeyError: There is no such socket here.
+            KeyError: There is no such client here.
 
         """
-        return self._connections[sid]
+        rooms: Rooms = self.manager
+        member = rooms.member(sid, namespace)
+        if member is None:
+            raise KeyError(sid)
+        return member
 
     def count_connections(self) -> Mapping[str, int]:
         """Return the number of open Engine.IO connections by transport."""
@@ -231,22 +182,35 @@ class Server(socketio.AsyncServer):  # type: ignore[misc] # python-socketio has 
             if not socket.closed
         )
 
-    def deliver(self, eio_sid: str, namespace: str, packets: Sequence[str | bytes]) -> None:
-        """Send encoded packets to a client; while its connect handler runs they wait for the verdict."""
-        held = self._held.get((eio_sid, namespace)) if self._held else None
-        if held is not None:
-            held += packets
-            if len(held) > MAX_HELD_PACKETS:
-                held.clear()
-                self.eio.close(eio_sid, Reason.SLOW)
+    def acknowledge(self, member: Member, ack_id: int, result: Any) -> None:
+        """Send what a handler returned: nothing, a value, or a tuple of several: hot."""
+        data = [] if result is None else list(result) if isinstance(result, tuple) else [result]
+        frames = ack_frames(self.packet_class, member.namespace, data, ack_id)
+        if len(frames) == 1:
+            self.eio.turn.put(member.outlet, frames[0])
         else:
-            self._write(eio_sid, packets)
+            self.eio.turn.put_all((member.outlet,), frames)
 
-    def _write(self, eio_sid: str, packets: Sequence[str | bytes]) -> None:
-        connection = self.eio.find(eio_sid)
-        if connection is not None:
-            for packet in packets:
-                connection.send(packet if isinstance(packet, bytes | Shared) else MESSAGE + packet)
+    def answer_error(self, member: Member, ack_id: int | None, error: ClientError) -> None:
+        """Tell a client of an error: in the ack if it waits for one, else by the event `exception`."""
+        if ack_id is not None:
+            self.acknowledge(member, ack_id, dict(error.body()))
+        else:
+            data = ["exception", dict(error.details())]
+            frames = event_frames(self.packet_class, member.namespace, data)
+            self.eio.turn.put_all((member.outlet,), frames)
+
+    def took_event(self, member: Member, outcome: str, seconds: float) -> None:
+        """Count an event of a client: hot.
+
+        Args:
+            member: The client.
+            outcome: `ok`, or the code of the error.
+            seconds: From taking up the event to its ack.
+
+        """
+        member.events += 1
+        self._count_event(outcome, seconds)
 
     def _refuse_packet(self, eio_sid: str, error: ValueError) -> None:
         """Close the connection of a client that does not keep to the protocol."""
@@ -268,13 +232,12 @@ class Server(socketio.AsyncServer):  # type: ignore[misc] # python-socketio has 
 
     async def _handle_eio_connect(self, eio_sid: str, environ: Mapping[str, Any]) -> None:
         await super()._handle_eio_connect(eio_sid, environ)
+        self.eio.alarm_in(self._connect_timeout_s, partial(self._close_if_silent, eio_sid))
 
-        def close_if_silent(_: float) -> None:
-            namespaces = list(self.manager.get_namespaces())
-            if not any(self.manager.sid_from_eio_sid(eio_sid, namespace) for namespace in namespaces):
-                self.eio.close(eio_sid, Reason.TRANSPORT_ERROR)
-
-        self.eio.alarm_in(self._connect_timeout_s, close_if_silent)
+    def _close_if_silent(self, eio_sid: str, _: float) -> None:
+        connection = self.eio.find(eio_sid)
+        if connection is not None and not connection.members:
+            connection.close(Reason.TRANSPORT_ERROR)
 
     async def _handle_eio_disconnect(self, eio_sid: str, reason: str) -> None:
         await super()._handle_eio_disconnect(eio_sid, reason)
@@ -295,31 +258,28 @@ class Server(socketio.AsyncServer):  # type: ignore[misc] # python-socketio has 
             self.eio.close(eio_sid, Reason.TRANSPORT_ERROR)
 
     async def _send_packet(self, eio_sid: str, pkt: Any) -> None:
-        packets = encoded_parts(pkt)
-        if pkt.packet_type in _VERDICTS:
-            self._write(eio_sid, packets)
-        else:
-            self.deliver(eio_sid, pkt.namespace or "/", packets)
+        connection: Connection | None = self.eio.find(eio_sid)
+        if connection is None:
+            return
+        member = member_of(connection, pkt.namespace or "/")
+        # A verdict goes by what is held back until there is one.
+        outlet = connection if member is None or pkt.packet_type in _VERDICTS else member.outlet
+        self.eio.turn.put_all((outlet,), packet_frames(pkt))
 
     async def _handle_connect(self, eio_sid: str, namespace: str | None, data: Any) -> None:
         """Connect a client to a namespace: the reply comes first, then what the connect handler emitted."""
         namespace = namespace or "/"
+        connection: Connection | None = self.eio.find(eio_sid)
+        if connection is None:
+            return
         if not self._serves(namespace):
             refusal = self.packet_class(
                 socketio.packet.CONNECT_ERROR, data={"message": "Invalid namespace"}, namespace=namespace
             )
             await self._send_packet(eio_sid, refusal)
             return
-        if (eio_sid, namespace) in self._held or self.manager.sid_from_eio_sid(eio_sid, namespace):
+        if member_of(connection, namespace) is not None:
             raise BadPacket("a second CONNECT to a namespace")
-        held = self._held[eio_sid, namespace] = []
-        try:
-            await self._decide(eio_sid, namespace, data)
-        finally:
-            del self._held[eio_sid, namespace]
-        self._write(eio_sid, held)
-
-    async def _decide(self, eio_sid: str, namespace: str, data: Any) -> None:
         try:
             await super()._handle_connect(eio_sid, namespace, data)
         except Unavailable as error:
@@ -329,10 +289,19 @@ class Server(socketio.AsyncServer):  # type: ignore[misc] # python-socketio has 
             sid = self.manager.sid_from_eio_sid(eio_sid, namespace)
             await self.manager.disconnect(sid, namespace, ignore_queue=True)
             self.eio.close(eio_sid, Reason.SERVER)
-        else:
-            if eio_sid not in self.environ:
+            return
+        member = member_of(connection, namespace)
+        if member is not None:
+            self._release(member)
+            if connection.closed and eio_sid not in self.environ:
                 # The client left while it was being authenticated: nothing else would take its socket away.
                 await self._handle_disconnect(eio_sid, namespace, self.reason.TRANSPORT_CLOSE)
+
+    def _release(self, member: Member) -> None:
+        """Let what was held back for a client follow the verdict."""
+        held, member.outlet = member.outlet, member.connection
+        if held.outbox:
+            self.eio.turn.put_all((member.outlet,), held.outbox)
 
     async def _trigger_event(self, event: str, namespace: str, *args: Any) -> Any:
         if event == "connect":
@@ -343,30 +312,33 @@ class Server(socketio.AsyncServer):  # type: ignore[misc] # python-socketio has 
 
     async def _accept(self, namespace: str, sid: str, environ: Mapping[str, Any], auth: Any = None) -> Any:
         """Authenticate, then run the connect handler; a `ClientError` of either becomes the refusal."""
-        handshake = Handshake.from_environ(environ, auth, addresses=self.eio.addresses)
+        member = self.member(sid, namespace)
+        member.outlet = Held(partial(member.connection.close, Reason.SLOW))
+        member.handshake = Handshake(environ, auth, addresses=self.eio.addresses)
         try:
-            user = await self._authenticate(handshake)
-            self._connections[sid] = Connection(user=user, handshake=handshake, opened_at=time.monotonic())
+            member.user = await self._authenticate(member.handshake)
             accepted = await self._run_connect_handler(namespace, sid, environ, auth)
         except Unavailable:
-            self._connections.pop(sid, None)
             raise
         except ClientError as error:
-            self._refused(sid, namespace, error.code)
+            self._refused(member, error.code)
             raise _refusal(error) from None
         except (socketio.exceptions.ConnectionRefusedError, ConnectionRefusedError):
             # python-socketio takes Python's own exception of this name for a refusal, too.
-            self._refused(sid, namespace, "refused")
+            self._refused(member, "refused")
             raise
         except Exception:
             _log.exception("connect handler failed", sid=sid, namespace=namespace)
-            self._refused(sid, namespace, Internal.code)
+            self._refused(member, Internal.code)
             raise _refusal(Internal()) from None
         if accepted is False:
-            self._refused(sid, namespace, "refused")
+            self._refused(member, "refused")
             return False
-        self._metrics.connects.labels("ok").inc()
-        _log.info("connection opened", sid=sid, namespace=namespace, user=user.id, kind=user.kind)
+        member.opened_at = time.monotonic()
+        self._count_connect()
+        _log.info(
+            "connection opened", sid=sid, namespace=namespace, user=member.user.id, kind=member.user.kind
+        )
         return accepted
 
     async def _run_connect_handler(
@@ -383,15 +355,14 @@ class Server(socketio.AsyncServer):  # type: ignore[misc] # python-socketio has 
             except TypeError:
                 raise error from None
 
-    def _refused(self, sid: str, namespace: str, code: str) -> None:
-        self._connections.pop(sid, None)
+    def _refused(self, member: Member, code: str) -> None:
         self._metrics.connects.labels(code).inc()
-        _log.info("connection refused", sid=sid, namespace=namespace, code=code)
-        eio_sid = self.manager.eio_sid_from_sid(sid, namespace)
+        _log.info("connection refused", sid=member.sid, namespace=member.namespace, code=code)
+        eio_sid = member.connection.sid
         self._refusals[eio_sid] = self._refusals.get(eio_sid, 0) + 1
         if self._refusals[eio_sid] > MAX_REFUSALS:
             # Whoever goes on asking on one connection only fills the log.
-            self.eio.close(eio_sid, Reason.TRANSPORT_ERROR)
+            member.connection.close(Reason.TRANSPORT_ERROR)
 
     async def _part(self, namespace: str, sid: str, reason: str) -> Any:
         # Events that came in the same payload have tasks that have not begun yet: they come first.
@@ -402,40 +373,59 @@ class Server(socketio.AsyncServer):  # type: ignore[misc] # python-socketio has 
             # Raised further, it would leave the socket in its rooms for good.
             _log.exception("disconnect handler failed", sid=sid, namespace=namespace)
         finally:
-            connection = self._connections.pop(sid, None)
             self._metrics.disconnects.labels(reason).inc()
-            if connection is not None:
+            member = self.manager.member(sid, namespace)
+            if member is not None and member.opened_at:
                 _log.info(
                     "connection closed",
                     sid=sid,
                     namespace=namespace,
-                    user=connection.user.id,
+                    user=member.user.id,
                     reason=reason,
-                    events=connection.events,
-                    duration_s=round(time.monotonic() - connection.opened_at, 3),
+                    events=member.events,
+                    duration_s=round(time.monotonic() - member.opened_at, 3),
                 )
 
-    def _take_event_now(self, eio_sid: str, message: str | bytes) -> bool:
-        """Take a text event without awaiting; False if this message is none, or has to wait its turn."""
-        if message[:1] != "2" or not self.async_handlers or eio_sid in self._binary_packet:
+    def _take_event_now(self, connection: Connection, message: EnginePacket) -> bool:
+        """Take a text event without awaiting; False if this message is none, or has to wait its turn: hot."""
+        if isinstance(message, bytes) or message[:1] != "2" or connection.sid in self._binary_packet:
+            return False
+        head = event_head(message)
+        if head is None:
+            return False
+        namespace, ack_id, start = head
+        member = member_of(connection, namespace)
+        if member is None or member.phase is not Phase.CONNECTED:
+            return False
+        if member.lane is not None and namespace not in self.handlers:
+            taken: bool = member.lane.take_text(message, start, ack_id)
+            return taken
+        if not self.async_handlers:
             return False
         try:
             packet = self.packet_class(encoded_packet=message)
         except BadPacket as error:
-            self._refuse_packet(eio_sid, error)
+            self._refuse_packet(connection.sid, error)
             return True
-        namespace = packet.namespace or "/"
-        sid = self.manager.sid_from_eio_sid(eio_sid, namespace)
-        if self.manager.is_connected(sid, namespace):
-            self._begin(self._handle_event_internal(self, sid, eio_sid, packet.data, namespace, packet.id))
+        self.begin(
+            self._handle_event_internal(self, member.sid, connection.sid, packet.data, namespace, ack_id)
+        )
         return True
 
-    def _begin(self, handling: Coroutine[Any, Any, None]) -> None:
-        """Run a handler; keep its task, if there is one, until it has finished."""
-        task = eager.start(handling)
-        if task is not None:
-            self._handlings.add(task)
-            task.add_done_callback(self._handlings.discard)
+    async def _handle_event(
+        self, eio_sid: str, namespace: str | None, id: int | None, data: list[Any]
+    ) -> None:  # noqa: A002
+        namespace = namespace or "/"
+        connection: Connection | None = self.eio.find(eio_sid)
+        member = None if connection is None else member_of(connection, namespace)
+        if member is None or member.phase is not Phase.CONNECTED:
+            return
+        if member.lane is not None and namespace not in self.handlers:
+            member.lane.take(data[0], data[1:], id)
+        elif self.async_handlers:
+            self.begin(self._handle_event_internal(self, member.sid, eio_sid, data, namespace, id))
+        else:
+            await self._handle_event_internal(self, member.sid, eio_sid, data, namespace, id)
 
     async def _handle_event_internal(
         self,
@@ -447,45 +437,28 @@ class Server(socketio.AsyncServer):  # type: ignore[misc] # python-socketio has 
         id: int | None,  # noqa: A002
     ) -> None:
         """Run an event's handler; what it raises as a `ClientError` reaches the client."""
-        if connection := self._connections.get(sid):
-            connection.events += 1
-        started = time.perf_counter()
-        outcome = "ok"
+        member: Member | None = self.manager.member(sid, namespace)
+        if member is None:
+            return
+        started, outcome = time.perf_counter(), "ok"
         try:
             self._check_event_name(data[0])
             result = await self._trigger_event(data[0], namespace, sid, *data[1:])
             if id is not None and result is not self.not_handled:
-                self._acknowledge(eio_sid, namespace, id, result)
+                self.acknowledge(member, id, result)
         except ClientError as error:
             outcome = error.code
-            await self._send_error(eio_sid, namespace, id, error)
+            self.answer_error(member, id, error)
         except Exception:
             outcome = Internal.code
             _log.exception("handler failed", event_name=data[0], sid=sid, namespace=namespace)
         finally:
-            self._metrics.took_event(outcome, time.perf_counter() - started)
-
-    def _acknowledge(self, eio_sid: str, namespace: str, ack_id: int, result: Any) -> None:
-        """Send what a handler returned: nothing, a value, or a tuple of several."""
-        data = [] if result is None else list(result) if isinstance(result, tuple) else [result]
-        packet = self.packet_class(socketio.packet.ACK, data=data, namespace=namespace, id=ack_id)
-        self._write(eio_sid, encoded_parts(packet))
+            self.took_event(member, outcome, time.perf_counter() - started)
 
     def _check_event_name(self, event: Any) -> None:
         """Refuse the events that are the server's alone: by `connect` a client could pose as another."""
         if not isinstance(event, str) or event in self.reserved_events:
             raise InvalidBody("An event needs a name, and not one of Socket.IO's own.")
-
-    async def _send_error(self, eio_sid: str, namespace: str, ack_id: int | None, error: ClientError) -> None:
-        """Answer in the ack if the client waits for one, else by the event `exception`."""
-        packets = socketio.packet
-        if ack_id is None:
-            answer = self.packet_class(
-                packets.EVENT, data=["exception", dict(error.details())], namespace=namespace
-            )
-        else:
-            answer = self.packet_class(packets.ACK, data=[error.body()], namespace=namespace, id=ack_id)
-        await self._send_packet(eio_sid, answer)
 
 
 def _refusal(error: ClientError) -> Exception:

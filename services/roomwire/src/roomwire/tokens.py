@@ -11,6 +11,7 @@ import asyncio
 import base64
 import hashlib
 import time
+import secrets
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, Literal, Protocol, Self
@@ -50,7 +51,7 @@ class User(msgspec.Struct, frozen=True):
     @classmethod
     def anonymous(cls) -> Self:
         """Return a new identity for a client that came without a token."""
-        id_ = uuid.uuid4().hex
+        id_ = secrets.token_hex(16)
         return cls(id=f"anonymous:{id_}", name=f"guest-{id_[:6]}", kind="anonymous")
 
 

@@ -5,40 +5,78 @@ What python-socketio and its users know of a connection has python-engineio's na
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from roomwire.engine.packets import Packet
+from roomwire.engine.packets import Packet, framed
 from roomwire.engine.session import POLLING, Reason, Session
+from roomwire.engine.turn import Turn
 
 
 class Connection:
-    """Drives one session.
+    """Drives one session; an `Outlet` for what goes to its client.
 
     Args:
         state: The session's state.
         environ: The request it began with.
+        turn: Has it flushed.
         on_closed: Called once, when the session has ended, with the reason.
 
     Attributes:
         sid: The session's id.
         state: The session's state.
         environ: The request it began with.
-        session: The application's own data of this client.
+        outbox: See `Outlet`.
+        is_due: See `Outlet`.
+        members: What it is in each namespace it is connected to; kept by the server's rooms.
 
     """
 
+    __slots__ = (
+        "_answer",
+        "_is_reported",
+        "_on_closed",
+        "_session",
+        "_turn",
+        "_wake",
+        "environ",
+        "is_due",
+        "members",
+        "outbox",
+        "sid",
+        "state",
+    )
+
     def __init__(
-        self, state: Session, environ: Mapping[str, Any], on_closed: "Callable[[Connection, Reason], None]"
+        self,
+        state: Session,
+        environ: Mapping[str, Any],
+        turn: Turn,
+        on_closed: "Callable[[Connection, Reason], None]",
     ) -> None:
         self.sid = state.sid
         self.state = state
         self.environ = environ
-        self.session: dict[str, Any] = {}
+        self.outbox = state.outbox
+        self.is_due = False
+        self.members: tuple[Any, ...] = ()
+        self._turn = turn
         self._on_closed = on_closed
         self._is_reported = False
-        self._answer: asyncio.Future[Sequence[Packet]] | None = None
-        self._socket: Callable[[], None] | None = None
+        self._session: dict[str, Any] | None = None
+        self._answer: asyncio.Future[list[bytes]] | None = None
+        self._wake: Callable[[], None] | None = None
+
+    @property
+    def session(self) -> dict[str, Any]:
+        """The application's own data of this client; python-engineio's name."""
+        if self._session is None:
+            self._session = {}
+        return self._session
+
+    @session.setter
+    def session(self, data: dict[str, Any]) -> None:
+        self._session = data
 
     @property
     def connected(self) -> bool:
@@ -56,9 +94,8 @@ class Connection:
         return self.state.transport != POLLING
 
     def send(self, packet: Packet) -> None:
-        """Send a packet over whatever transport it has."""
-        self.state.send(packet)
-        self.flush()
+        """Send a packet over whatever transport it has, at the end of this turn."""
+        self._turn.put(self, framed(packet))
 
     def close(self, reason: Reason) -> None:
         """End it; the first reason stands."""
@@ -67,17 +104,22 @@ class Connection:
 
     def flush(self) -> None:
         """Act on what the state has become; call it after every input to the state."""
-        if self._answer is not None and self.state.has_answer:
-            if not self._answer.done():
-                self._answer.set_result(self.state.output())
-            self._answer = None
-        if self._socket is not None:
-            self._socket()
-        if self.state.closed is not None and not self._is_reported:
+        state = self.state
+        if self._wake is not None:
+            self._wake()
+        else:
+            state.settle()
+            if self._answer is not None and state.has_answer:
+                if not self._answer.done():
+                    self._answer.set_result(state.output())
+                self._answer = None
+        if state.closed is not None and not self._is_reported:
             self._is_reported = True
-            self._on_closed(self, self.state.closed)
+            # The transport has been told: let go of it, as it holds this.
+            self._wake = None
+            self._on_closed(self, state.closed)
 
-    def poll(self) -> "asyncio.Future[Sequence[Packet]] | None":
+    def poll(self) -> "asyncio.Future[list[bytes]] | None":
         """Return what will be the answer to a poll that has come; None if it is refused."""
         if not self.state.poll():
             self.flush()
@@ -94,11 +136,12 @@ class Connection:
 
     def use_socket(self, wake: Callable[[], None]) -> None:
         """Have a WebSocket told, from now on, when there may be something to write or the end has come."""
-        self._socket = wake
+        self._wake = wake
         wake()
 
     def tick(self, now: float) -> float | None:
         """Do what is due at this time: an alarm of the wheel."""
         deadline = self.state.tick(now)
-        self.flush()
+        if self.outbox or self.state.closed is not None:
+            self.flush()
         return deadline

@@ -14,12 +14,14 @@ import engineio
 from engineio.async_drivers.asgi import translate_request
 
 from roomwire.addresses import ClientAddress, is_believed
+from roomwire.eager import Starter
 from roomwire.engine import polling, websocket
+from roomwire.engine.admission import open_packet
 from roomwire.engine.connection import Connection
-from roomwire.engine.handshake import open_packet
 from roomwire.engine.limits import Limits
 from roomwire.engine.packets import MESSAGE, BadPacket, Packet
 from roomwire.engine.session import Reason, Session
+from roomwire.engine.turn import Turn
 from roomwire.engine.wheel import Alarm, Wheel
 from roomwire.logs import get_logger
 
@@ -62,8 +64,9 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc] # python-engineio has 
         )
         self._wheel = Wheel()
         self._partings: set[asyncio.Task[None]] = set()
-        self._writes: list[Callable[[], None]] = []
-        self.takes_now: Callable[[str, Packet], bool] = lambda _, __: False
+        self.turn = Turn()
+        self.starter = Starter()
+        self.takes_now: Callable[[Connection, Packet], bool] = lambda _, __: False
 
     def generate_id(self) -> str:
         """Return a new session id: the node's name, a dot, and python-engineio's 12 random bytes and counter."""
@@ -83,12 +86,12 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc] # python-engineio has 
         """Begin a session; None if the connect handler refused it."""
         now = asyncio.get_running_loop().time()
         state = Session(self.generate_id(), transport=transport, limits=self.limits, now=now)
-        connection = Connection(state, environ, self._closed)
+        connection = Connection(state, environ, self.turn, self._closed)
         self.sockets[state.sid] = connection
         state.send(
             open_packet(state.sid, transport, self.limits, upgrades=self._upgrades(state.sid, transport))
         )
-        accepted = await self._trigger_event("connect", state.sid, environ, run_async=False)
+        accepted = await self._tell("connect", state.sid, environ)
         if accepted is not None and accepted is not True:
             self.sockets.pop(state.sid, None)
             return None
@@ -100,50 +103,34 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc] # python-engineio has 
         connection = self.sockets.get(sid)
         return None if connection is None or connection.closed else connection
 
-    def take_now(self, connection: Connection, packet: Packet) -> Coroutine[Any, Any, None] | None:
-        """Take a packet without awaiting; returns what is left to be awaited, if anything.
+    def take(self, connection: Connection, packet: Packet) -> Coroutine[Any, Any, None] | None:
+        """Take a packet that came over the session's transport; returns what is left to be awaited, if anything: hot.
 
         Raises:
             BadPacket: It is none; the session has been closed.
 
         """
-        message = self._receive(connection, packet)
-        if message is None or self.takes_now(connection.sid, message):
-            return None
-        handling: Coroutine[Any, Any, None] = self.handlers["message"](connection.sid, message)
-        return handling
-
-    def _receive(self, connection: Connection, packet: Packet) -> Packet | None:
-        """Hand a packet to the session's state; returns the message it carries, if any."""
         try:
-            message = connection.state.receive(packet, asyncio.get_running_loop().time())
+            message = connection.state.receive(packet)
         except BadPacket:
             connection.close(Reason.TRANSPORT_ERROR)
             raise
         if message is None:
             connection.flush()
-        return message
+            return None
+        if self.takes_now(connection, message):
+            return None
+        return self._tell("message", connection.sid, message)
 
-    def write_soon(self, write: Callable[[], None]) -> None:
-        """Have a transport write at the end of this turn of the loop."""
-        if not self._writes:
-            asyncio.get_running_loop().call_soon(self._write_all)
-        self._writes.append(write)
-
-    def _write_all(self) -> None:
-        writes, self._writes = self._writes, []
-        for write in writes:
-            try:
-                write()
-            except Exception:
-                # One that fails must not mute the others of this turn.
-                _log.exception("write failed")
-
-    async def take(self, connection: Connection, packet: Packet) -> None:
-        """Take a packet that came over the session's transport; raises as `take_now` does."""
-        message = self._receive(connection, packet)
-        if message is not None:
-            await self._trigger_event("message", connection.sid, message, run_async=False)
+    async def _tell(self, event: str, *arguments: Any) -> Any:
+        """Run the application's handler; one that fails is logged, and refuses the connection it was asked about."""
+        handler = self.handlers.get(event)
+        try:
+            result = None if handler is None else handler(*arguments)
+            return await result if hasattr(result, "__await__") else result
+        except Exception:
+            _log.exception("handler failed", event_name=event)
+            return False
 
     async def send(self, sid: str, data: Any) -> None:
         """Send a message; nothing happens if the session is gone."""
@@ -192,6 +179,7 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc] # python-engineio has 
         self.close_all(Reason.SERVER)
         self._wheel.close()
         await self.settle()
+        self.starter.close()
 
     def alarm_in(self, delay_s: float, alarm: Alarm) -> None:
         """Have an alarm called after a delay; see `Wheel`."""
@@ -217,12 +205,21 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc] # python-engineio has 
         return {**scope, "headers": headers}
 
     def _closed(self, connection: Connection, reason: Reason) -> None:
-        self.sockets.pop(connection.sid, None)
-        parting = asyncio.create_task(
-            self._trigger_event("disconnect", connection.sid, str(reason), run_async=False)
-        )
+        parting = asyncio.create_task(self._tell_of(connection, reason))
         self._partings.add(parting)
         parting.add_done_callback(self._partings.discard)
+
+    async def _tell_of(self, connection: Connection, reason: Reason) -> None:
+        """Tell the application of an end; until it has been told, it can still look the session up."""
+        try:
+            await self._trigger_event("disconnect", connection.sid, str(reason), run_async=False)
+        finally:
+            self.sockets.pop(connection.sid, None)
+
+    @property
+    def is_parting(self) -> bool:
+        """Whether the running code tells the application of an end, and not the other way round."""
+        return asyncio.current_task() in self._partings
 
     def _get_socket(self, sid: str) -> Connection:
         return self.sockets[sid]

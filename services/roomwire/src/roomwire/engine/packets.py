@@ -9,6 +9,8 @@ import base64
 from collections.abc import Sequence
 from typing import Final
 
+from roomwire.frames import binary_frame, message_of, text_frame
+
 OPEN: Final = "0"
 CLOSE: Final = "1"
 PING: Final = "2"
@@ -22,6 +24,7 @@ _SEPARATOR: Final = "\x1e"
 _BINARY: Final = "b"
 
 Packet = str | bytes
+"""What comes from a client, or goes out before it is framed."""
 
 
 class BadPacket(ValueError):
@@ -48,9 +51,14 @@ def decode_payload(body: bytes, *, max_packets: int) -> list[Packet]:
     return [_decode_part(part) for part in parts]
 
 
-def encode_payload(packets: Sequence[Packet]) -> bytes:
-    """Return packets as the body of a polling answer."""
-    return _SEPARATOR.join(_encode_part(packet) for packet in packets).encode()
+def framed(packet: Packet) -> bytes:
+    """Return a packet as it goes out: as a WebSocket frame."""
+    return text_frame(packet.encode()) if isinstance(packet, str) else binary_frame(packet)
+
+
+def encode_payload(frames: Sequence[bytes]) -> bytes:
+    """Return framed packets as the body of a polling answer."""
+    return _SEPARATOR.join(_encode_part(message_of(frame)) for frame in frames).encode()
 
 
 def _decode_part(part: str) -> Packet:

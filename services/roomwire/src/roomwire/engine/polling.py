@@ -8,8 +8,7 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
-from roomwire.engine.connection import Connection
-from roomwire.engine.handshake import (
+from roomwire.engine.admission import (
     BAD_METHOD,
     BAD_REQUEST,
     FORBIDDEN,
@@ -21,6 +20,7 @@ from roomwire.engine.handshake import (
     Refused,
     check_origin,
 )
+from roomwire.engine.connection import Connection
 from roomwire.engine.packets import BadPacket, decode_payload, encode_payload
 from roomwire.engine.session import POLLING, Reason
 
@@ -119,7 +119,9 @@ async def _post(engine: "Engine", connection: Connection, environ: Mapping[str, 
             raise BadPacket("the body is too large")
         packets = decode_payload(body, max_packets=engine.limits.max_payload_packets)
         for packet in packets:
-            await engine.take(connection, packet)
+            handling = engine.take(connection, packet)
+            if handling is not None:
+                await handling
         if connection.state.closed is Reason.TRANSPORT_ERROR:
             # Whoever found it bad: the message handler may have, and what came after it was not looked at.
             raise BadPacket("the payload has ended the session")

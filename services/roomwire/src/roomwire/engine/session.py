@@ -2,8 +2,9 @@
 
 Its shell tells it what happened and what time it is, then looks at what there is to do:
 
+- what is to be sent is put into `outbox`, framed; at the latest at the end of the loop's turn, call `settle`;
 - after every input, write `output()` to the active transport: over polling it is the answer to the pending
-  poll (`has_answer` says when there is one), over WebSocket packets to be sent in order;
+  poll (`has_answer` says when there is one), over WebSocket what is to be sent, in order;
 - once `closed` is set, answer a pending poll with `output()` a last time, close the transport, and tell the
   application; no further input changes anything;
 - call `tick` when `deadline` has come.
@@ -12,7 +13,6 @@ The application's messages come out of `receive`. Source: the Engine.IO protocol
 """
 
 import enum
-from collections.abc import Sequence
 from typing import Final
 
 from roomwire.engine.limits import Limits
@@ -26,6 +26,7 @@ from roomwire.engine.packets import (
     UPGRADE,
     BadPacket,
     Packet,
+    framed,
 )
 
 WEBSOCKET: Final = "websocket"
@@ -57,35 +58,60 @@ class Session:
         transport: The active transport.
         closed: Why it ended, or None while it lives.
         deadline: When `tick` is to be called.
+        outbox: What is to be sent, framed; append to it, then `settle`. Always the same list.
         is_polled: Whether a poll is waiting for an answer.
         is_probed: Whether a WebSocket is being tried beside polling.
 
     """
+
+    __slots__ = (
+        "_counted",
+        "_limits",
+        "_pinged_at",
+        "_unread_bytes",
+        "_waits_for_pong",
+        "closed",
+        "deadline",
+        "is_polled",
+        "is_probed",
+        "outbox",
+        "sid",
+        "transport",
+    )
 
     def __init__(self, sid: str, *, transport: str, limits: Limits, now: float) -> None:
         self.sid = sid
         self.transport = transport
         self.closed: Reason | None = None
         self.deadline = now + limits.ping_interval_s
+        self.outbox: list[bytes] = []
         self.is_polled = False
         self.is_probed = False
         self._limits = limits
         self._waits_for_pong = False
-        self._outbox: list[Packet] = []
-        self._outbox_bytes = 0
+        self._pinged_at = now
+        self._counted = 0
+        self._unread_bytes = 0
 
     def send(self, packet: Packet) -> None:
         """Put a packet out; a client that lets too much pile up is closed."""
+        self.outbox.append(framed(packet))
+        self.settle()
+
+    def settle(self) -> None:
+        """Count what has been put out since the last time; a client that lets too much pile up is closed."""
+        outbox = self.outbox
         if self.closed is not None:
             return
-        self._outbox.append(packet)
-        self._outbox_bytes += len(packet)
-        if self._outbox_bytes > self._limits.max_unread_bytes:
-            self._outbox.clear()
+        for frame in outbox[self._counted :] if self._counted else outbox:
+            self._unread_bytes += len(frame)
+        self._counted = len(outbox)
+        if self._unread_bytes > self._limits.max_unread_bytes:
+            outbox.clear()
             self.close(Reason.SLOW)
 
-    def receive(self, packet: Packet, now: float) -> Packet | None:
-        """Take a packet from the active transport; returns the message it carries, if any.
+    def receive(self, packet: Packet) -> Packet | None:
+        """Take a packet from the active transport; returns the message it carries, if any: hot.
 
         Raises:
             BadPacket: It is none, or not one a client may send; close the session with `TRANSPORT_ERROR`.
@@ -95,12 +121,10 @@ class Session:
             return None
         if isinstance(packet, bytes):
             return packet
-        kind = packet[:1]
-        if kind == MESSAGE:
+        if packet[:1] == MESSAGE:
             return packet[1:]
         if packet == PONG:
             self._waits_for_pong = False
-            self.deadline = now + self._limits.ping_interval_s
         elif packet == CLOSE:
             self.close(Reason.CLIENT)
         else:
@@ -123,17 +147,19 @@ class Session:
     @property
     def has_answer(self) -> bool:
         """Whether the pending poll can be answered now."""
-        return self.is_polled and (bool(self._outbox) or self.is_probed or self.closed is not None)
+        return self.is_polled and (bool(self.outbox) or self.is_probed or self.closed is not None)
 
-    def output(self) -> Sequence[Packet]:
+    def output(self) -> list[bytes]:
         """Return what is to be written to the active transport, and forget it."""
-        packets, self._outbox, self._outbox_bytes = self._outbox, [], 0
+        frames = self.outbox.copy()
+        self.outbox.clear()
+        self._counted = self._unread_bytes = 0
         if self.transport == POLLING:
             self.is_polled = False
-            if not packets:
+            if not frames:
                 # Nothing to say, but the poll has to end: for the upgrade, or for good.
-                packets = [NOOP if self.closed in {None, Reason.CLIENT} else CLOSE]
-        return packets
+                frames.append(framed(NOOP if self.closed in {None, Reason.CLIENT} else CLOSE))
+        return frames
 
     def start_probe(self, packet: Packet) -> Packet:
         """Take the first packet of a WebSocket that is to replace polling; returns the answer to it.
@@ -171,15 +197,22 @@ class Session:
     def tick(self, now: float) -> float | None:
         """Do what is due at this time; returns when to call it again, or None if that is not needed any more.
 
-        That is an interval ahead at most, because a pong may bring the deadline closer.
+        A ping is due an interval after the one before it, if that was answered.
         """
         if self.closed is not None:
             return None
         if now >= self.deadline:
-            if self._waits_for_pong:
+            limits = self._limits
+            if self._waits_for_pong and now >= self._pinged_at + limits.ping_timeout_s:
                 self.close(Reason.PING_TIMEOUT)
                 return None
-            self._waits_for_pong = True
-            self.deadline = now + self._limits.ping_timeout_s
-            self.send(PING)
-        return min(self.deadline, now + self._limits.ping_interval_s)
+            if self._waits_for_pong:
+                self.deadline = self._pinged_at + limits.ping_timeout_s
+            elif self._pinged_at + limits.ping_interval_s > now:
+                self.deadline = self._pinged_at + limits.ping_interval_s
+            else:
+                self._waits_for_pong = True
+                self._pinged_at = now
+                self.deadline = now + min(limits.ping_interval_s, limits.ping_timeout_s)
+                self.send(PING)
+        return self.deadline

@@ -8,10 +8,11 @@ import contextlib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
+from roomwire.engine.admission import Refused, admit_websocket
 from roomwire.engine.connection import Connection
-from roomwire.engine.handshake import Refused, admit_websocket
 from roomwire.engine.packets import BadPacket, Packet
 from roomwire.engine.session import WEBSOCKET, Reason
+from roomwire.frames import message_of
 
 if TYPE_CHECKING:
     from roomwire.engine.engine import Engine
@@ -66,6 +67,8 @@ async def _carry(engine: "Engine", connection: Connection, socket: "_Socket") ->
     news, ended = asyncio.Event(), asyncio.Event()
 
     def wake() -> None:
+        # What the writer has not taken yet is what the client has not read.
+        connection.state.settle()
         news.set()
         if connection.closed:
             ended.set()
@@ -90,7 +93,9 @@ async def _read(engine: "Engine", connection: Connection, socket: "_Socket") -> 
             packet = await socket.read()
             if len(packet) > engine.limits.max_payload_bytes:
                 raise BadPacket("the message is too large")
-            await engine.take(connection, packet)
+            handling = engine.take(connection, packet)
+            if handling is not None:
+                await handling
     except _Gone:
         connection.close(Reason.TRANSPORT_CLOSE)
     except BadPacket:
@@ -105,8 +110,8 @@ async def _write(connection: Connection, socket: "_Socket", news: asyncio.Event)
             await news.wait()
             news.clear()
             ending = connection.closed
-            for packet in connection.state.output():
-                await socket.write(packet)
+            for frame in connection.state.output():
+                await socket.write(message_of(frame))
         await socket.close()
 
 

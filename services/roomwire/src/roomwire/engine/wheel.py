@@ -5,6 +5,7 @@ when its tick comes it is asked for its next deadline, so that postponing a dead
 """
 
 import asyncio
+import heapq
 from collections.abc import Callable
 from typing import Final
 
@@ -29,19 +30,26 @@ class Wheel:
     def __init__(self, *, tick_s: float = TICK_S) -> None:
         self._tick_s = tick_s
         self._slots: dict[int, list[Alarm]] = {}
+        self._order: list[int] = []
         self._timer: asyncio.TimerHandle | None = None
         self._next = 0
 
     def add(self, alarm: Alarm, deadline: float) -> None:
         """Have an alarm called once its deadline (in the loop's time) has come."""
         slot = int(deadline / self._tick_s) + 1
-        self._slots.setdefault(slot, []).append(alarm)
+        alarms = self._slots.get(slot)
+        if alarms is None:
+            self._slots[slot] = [alarm]
+            heapq.heappush(self._order, slot)
+        else:
+            alarms.append(alarm)
         if self._timer is None or slot < self._next:
             self._arm(slot)
 
     def close(self) -> None:
         """Forget all alarms; idempotent."""
         self._slots.clear()
+        self._order.clear()
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -55,8 +63,10 @@ class Wheel:
     def _ring(self) -> None:
         self._timer = None
         now = asyncio.get_running_loop().time()
-        due = sorted(slot for slot in self._slots if slot * self._tick_s <= now)
-        for alarm in [alarm for slot in due for alarm in self._slots.pop(slot)]:
+        due: list[Alarm] = []
+        while self._order and self._order[0] * self._tick_s <= now:
+            due += self._slots.pop(heapq.heappop(self._order))
+        for alarm in due:
             try:
                 deadline = alarm(now)
             except Exception:
@@ -64,6 +74,6 @@ class Wheel:
                 continue
             if deadline is not None:
                 self.add(alarm, deadline)
-        if self._slots:
+        if self._order:
             # An alarm that was added meanwhile may have armed the timer for later than others are due.
-            self._arm(min(self._slots))
+            self._arm(self._order[0])

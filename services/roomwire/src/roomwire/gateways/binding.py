@@ -7,14 +7,16 @@ Pure: it knows no network. A parameter annotated with
 - anything else gets the next argument of the event, decoded strictly into that type (msgspec): a struct
   is the whole body. With a default it may be missing.
 
-A body that does not fit is refused before the handler runs, with a sentence that names the field.
+An event that came as text is decoded straight into these types, by one decoder a handler. Where that fails,
+or cannot be done, its values are converted one by one: a body that does not fit is refused before the handler
+runs, with a sentence that names the field.
 """
 
 import inspect
 import typing
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Protocol, TypeVar, get_args, get_origin
+from typing import Annotated, Any, Protocol, TypeVar, Union, get_args, get_origin
 
 import msgspec
 
@@ -22,6 +24,7 @@ from roomwire.errors import InvalidBody
 from roomwire.tokens import User
 
 _EVENT = "__roomwire_event__"
+_EVENT_NAME = "roomwire_event_name_"
 RESERVED_EVENTS = frozenset({"connect", "disconnect", "connect_error"})
 
 Handler = Callable[..., Any]
@@ -143,6 +146,32 @@ class Binding:
                 self._bodies.append(_Body(name, index, hint, parameter.default))
                 index += 1
 
+        self._names, self._decode = _compiled(self._bodies)
+
+    def decoded(self, text: str, socket: ConnectedSocket) -> dict[str, Any] | None:
+        """Return the handler's keyword arguments for one event as it came: hot.
+
+        None says that only `arguments` can: so it is for bodies that are no plain arguments.
+
+        Args:
+            text: A JSON array: the event's name and its arguments.
+            socket: Where the event came from.
+
+        Raises:
+            msgspec.MsgspecError: It is no JSON or does not fit; `arguments` knows what to say about it.
+            RecursionError: It is nested too deeply.
+
+        """
+        if self._decode is None:
+            return None
+        event = self._decode(text)
+        arguments = {}
+        for name in self._names:
+            value = getattr(event, name)
+            if value is not msgspec.UNSET:
+                arguments[name] = value
+        return self._with_context(arguments, socket)
+
     def arguments(self, socket: ConnectedSocket, body: Sequence[Any]) -> dict[str, Any]:
         """Return the handler's keyword arguments for one event.
 
@@ -154,10 +183,35 @@ class Binding:
             InvalidBody: The body does not fit; the message names the field.
 
         """
-        arguments: dict[str, Any] = dict.fromkeys(self._sockets, socket)
-        arguments |= dict.fromkeys(self._users, socket.user)
-        arguments |= {wanted.parameter: wanted.value(body) for wanted in self._bodies}
+        return self._with_context({wanted.parameter: wanted.value(body) for wanted in self._bodies}, socket)
+
+    def _with_context(self, arguments: dict[str, Any], socket: ConnectedSocket) -> dict[str, Any]:
+        for name in self._sockets:
+            arguments[name] = socket
+        for name in self._users:
+            arguments[name] = socket.user
         return arguments
+
+
+def _compiled(
+    bodies: "Sequence[_Body | _BodyKey]",
+) -> tuple[Sequence[str], Callable[[str], Any] | None]:
+    """Return a decoder of whole events whose attributes are the parameters' values; None where there can be none."""
+    plain = [body for body in bodies if isinstance(body, _Body)]
+    if len(plain) < len(bodies):
+        return (), None
+    fields = [
+        (body.parameter, body.type)
+        if body.default is inspect.Parameter.empty
+        else (body.parameter, Union[body.type, msgspec.UnsetType], msgspec.UNSET)
+        for body in plain
+    ]
+    try:
+        event = msgspec.defstruct("Event", [(_EVENT_NAME, str), *fields], array_like=True)
+        return [body.parameter for body in plain], msgspec.json.Decoder(event).decode
+    except (TypeError, ValueError):
+        # A type that msgspec does not know: converting says so when the handler is called.
+        return (), None
 
 
 def _key_of(hint: Any) -> Key | None:

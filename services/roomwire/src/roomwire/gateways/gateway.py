@@ -1,24 +1,15 @@
 """The base class of gateways."""
 
 import inspect
-from contextvars import ContextVar
-from typing import Any, Final
+from typing import Any
 
 import socketio
 
-from roomwire.errors import ClientError, ConfigurationError, Internal, NotFound, RateLimited
-from roomwire.gateways.binding import Binding, Handler, subscribed_event
+from roomwire.errors import ConfigurationError, NotFound
+from roomwire.gateways.binding import Binding, subscribed_event
+from roomwire.gateways.lane import Handler, Lane
 from roomwire.gateways.socket import Socket, to_wire
-from roomwire.logs import get_logger
 from roomwire.server import Server
-
-MAX_WAITING_EVENTS: Final = 256
-_MAX_SHOWN_NAME: Final = 64
-
-# The event that the running code handles: tells a handler that sends its own client away from all others.
-_handling: ContextVar[object] = ContextVar("roomwire_handling", default=None)
-
-_log = get_logger(__name__)
 
 
 class Gateway(socketio.AsyncNamespace):  # type: ignore[misc] # python-socketio has no types
@@ -37,13 +28,15 @@ class Gateway(socketio.AsyncNamespace):  # type: ignore[misc] # python-socketio 
     - `after_init(self)` runs once, when the server has started;
     - `on_connection(self, ...)` runs when a client has been authenticated, before its connection is
       accepted: a body parameter gets its `auth` payload, and raising a `ClientError` refuses it;
-    - `on_disconnection(self, ...)` runs when a client has gone: a body parameter gets the reason.
+    - `on_disconnection(self, ...)` runs when a client has gone and none of its events is being handled any
+      more: a body parameter gets the reason.
 
     The events of one connection are handled in order: one that awaits holds up only its own connection's
-    later events, at most `MAX_WAITING_EVENTS` of them. Connections do not wait for each other.
+    later events, at most `lane.MAX_WAITING_EVENTS` of them. Connections do not wait for each other.
 
     Args:
         namespace: The namespace it serves. Default: `/`.
+        concurrent: Whether the events of one connection are handled at the same time, without an order.
 
     Attributes:
         server: The server it is registered with; injected by `register_namespace`.
@@ -55,15 +48,15 @@ class Gateway(socketio.AsyncNamespace):  # type: ignore[misc] # python-socketio 
 
     server: Server
 
-    def __init__(self, namespace: str = "/") -> None:
+    def __init__(self, namespace: str = "/", *, concurrent: bool = False) -> None:
         super().__init__(namespace)
-        self._sockets: dict[str, Socket] = {}
-        self._handlers: dict[str, tuple[Handler, Binding]] = {}
+        self._is_concurrent = concurrent
+        self._handlers: dict[str, Handler] = {}
         for _, method in inspect.getmembers(self, inspect.ismethod):
             if event := subscribed_event(method):
                 if event in self._handlers:
                     raise ConfigurationError(f"{type(self).__name__}: the event {event!r} has two handlers")
-                self._handlers[event] = (method, _bind(method))
+                self._handlers[event] = _handler(method)
         self._on_connection = self._hook("on_connection")
         self._on_disconnection = self._hook("on_disconnection")
 
@@ -82,76 +75,49 @@ class Gateway(socketio.AsyncNamespace):  # type: ignore[misc] # python-socketio 
         await super().emit(event, to_wire(data), **options)
 
     async def trigger_event(self, event: str, *args: Any) -> Any:
-        """Take an event from python-socketio to the handler."""
+        """Take a connect or disconnect from python-socketio to its hook; events go by the lane of their connection."""
         if event == "connect":
             return await self._connected(*args)
-        sid, *body = args
-        socket = self._sockets.get(sid)
-        if socket is None:
-            return None
         if event == "disconnect":
-            return await self._disconnected(socket, body)
-        return await self._received(socket, event, body)
+            return await self._disconnected(*args)
+        raise NotFound(f"The event {event!r} does not come this way.")
 
-    def _hook(self, name: str) -> tuple[Handler, Binding] | None:
+    def _hook(self, name: str) -> Handler | None:
         hook = getattr(self, name, None)
-        return None if hook is None else (hook, _bind(hook))
+        return None if hook is None else _handler(hook)
 
     async def _connected(self, sid: str, _environ: Any, auth: Any) -> None:
-        socket = Socket(self.server, sid, self.namespace)
-        self._sockets[sid] = socket
-        try:
-            if self._on_connection is not None:
-                await _run(self._on_connection, socket, [{} if auth is None else auth])
-        except BaseException:
-            del self._sockets[sid]
-            raise
+        socket = Socket(self.server, self.server.member(sid, self.namespace))
+        lane = Lane(socket, self._handlers, is_concurrent=self._is_concurrent)
+        if self._on_connection is not None:
+            await _run(self._on_connection, socket, {} if auth is None else auth)
+        socket.member.lane = lane
 
-    async def _disconnected(self, socket: Socket, body: list[Any]) -> None:
-        if _handling.get() is socket.handling and socket.turn.locked():
-            # The handler of one of its own events sends it away.
-            await self._part(socket, body)
+    async def _disconnected(self, sid: str, reason: str) -> None:
+        lane: Lane | None = self.server.member(sid, self.namespace).lane
+        if lane is None:
             return
-        # Its turn comes after the events that are being handled: none of them sees a socket cleaned up.
-        async with socket.turn:
-            await self._part(socket, body)
+        if lane.is_busy and not self.server.eio.is_parting:
+            # Perhaps one of its own handlers sends it away: that one must not wait for its own end.
+            self.server.begin(self._part(lane, reason))
+        else:
+            await self._part(lane, reason)
 
-    async def _part(self, socket: Socket, body: list[Any]) -> None:
-        self._sockets.pop(socket.id, None)
+    async def _part(self, lane: Lane, reason: str) -> None:
+        await lane.end()
         if self._on_disconnection is not None:
-            await _run(self._on_disconnection, socket, body)
-
-    async def _received(self, socket: Socket, event: str, body: list[Any]) -> Any:
-        handler = self._handlers.get(event)
-        if handler is None:
-            raise NotFound(f"No event `{event[:_MAX_SHOWN_NAME]}` here.")
-        if socket.waiting >= MAX_WAITING_EVENTS:
-            raise RateLimited
-        socket.waiting += 1
-        try:
-            async with socket.turn:
-                if socket.id not in self._sockets:
-                    return None  # sent away by the handler of an earlier event
-                socket.handling = marker = object()
-                _handling.set(marker)
-                return to_wire(await _run(handler, socket, body))
-        except ClientError:
-            raise
-        except Exception:
-            _log.exception("handler failed", event_name=event, sid=socket.id, namespace=self.namespace)
-            raise Internal from None
-        finally:
-            socket.waiting -= 1
+            await _run(self._on_disconnection, lane.socket, reason)
 
 
-def _bind(method: Handler) -> Binding:
+def _handler(method: Any) -> Handler:
     try:
-        return Binding(method, socket_type=Socket)
+        binding = Binding(method, socket_type=Socket)
     except (TypeError, NameError) as error:
         raise ConfigurationError(str(error)) from error
+    return Handler(method, binding, is_plain=not inspect.iscoroutinefunction(method))
 
 
-async def _run(handler: tuple[Handler, Binding], socket: Socket, body: list[Any]) -> Any:
-    method, binding = handler
-    result = method(**binding.arguments(socket, body))
-    return await result if inspect.isawaitable(result) else result
+async def _run(hook: Handler, socket: Socket, body: Any) -> None:
+    result = hook.method(**hook.binding.arguments(socket, [body]))
+    if inspect.isawaitable(result):
+        await result

@@ -1,39 +1,51 @@
 """What a handler is given of a connection."""
 
-import asyncio
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
-from roomwire.server import Handshake, Server
+from roomwire.handshake import Handshake
+from roomwire.rooms import Member
+from roomwire.server import Server
 from roomwire.tokens import User
+
+_PLAIN: Final = frozenset({str, int, float, bool, type(None)})
 
 
 class Socket:
     """One client in one namespace, for as long as it is connected.
 
     Attributes:
-        id: Its id; a room of its own.
-        namespace: The namespace it connected to.
         server: The server it is connected to.
-        user: Who it is.
-        handshake: What it brought when it connected.
-        waiting: How many of its events are handled or wait for their turn.
-        turn: Held while one of its events is handled: in order, one at a time.
-        handling: Marks the event that is being handled.
+        member: What the server's rooms know of it.
 
     """
 
-    def __init__(self, server: Server, sid: str, namespace: str) -> None:
+    __slots__ = ("member", "server")
+
+    def __init__(self, server: Server, member: Member) -> None:
         self.server = server
-        self.id = sid
-        self.namespace = namespace
-        self.waiting = 0
-        self.turn = asyncio.Lock()
-        self.handling: object = None
-        connection = server.connection(sid)
-        self.user: User = connection.user
-        self.handshake: Handshake = connection.handshake
+        self.member = member
+
+    @property
+    def id(self) -> str:
+        """Its id; a room of its own."""
+        return self.member.sid
+
+    @property
+    def namespace(self) -> str:
+        """The namespace it connected to."""
+        return self.member.namespace
+
+    @property
+    def user(self) -> User:
+        """Who it is."""
+        return self.member.user
+
+    @property
+    def handshake(self) -> Handshake:
+        """What it brought when it connected."""
+        return self.member.handshake
 
     async def emit(self, event: str, *args: Any) -> None:
         """Send an event to this client."""
@@ -71,6 +83,8 @@ def to_wire(value: Any) -> Any:
 
     Structs become objects, dates ISO 8601 texts; binary stays binary, and a tuple stays several arguments.
     """
+    if type(value) in _PLAIN:
+        return value
     if isinstance(value, tuple) and not hasattr(value, "_fields"):
         return tuple(to_wire(item) for item in value)
     return msgspec.to_builtins(value, builtin_types=(bytes, bytearray), str_keys=True)

@@ -1,4 +1,4 @@
-"""The handshake: what a request asks for, and whether it may.
+"""Admission: what a request asks for, and whether it may.
 
 Source: the Engine.IO protocol, version 4; error bodies are those of the reference server, which the official
 client shows to its users.
@@ -7,10 +7,13 @@ client shows to its users.
 import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import parse_qs
+from urllib.parse import unquote_plus
+
+import msgspec
 
 from roomwire.engine.connection import Connection
 from roomwire.engine.limits import Limits
+from roomwire.engine.opening import http_answer
 from roomwire.engine.packets import OPEN, Packet
 from roomwire.engine.session import POLLING, WEBSOCKET
 
@@ -18,6 +21,7 @@ if TYPE_CHECKING:
     from roomwire.engine.engine import Engine
 
 PROTOCOL: Final = "4"
+_NAMES: Final = frozenset({"transport", "EIO", "sid"})
 
 UNKNOWN_TRANSPORT: Final = (0, "Transport unknown")
 UNKNOWN_SID: Final = (1, "Session ID unknown")
@@ -34,27 +38,47 @@ class Refused(Exception):
         super().__init__(*error)
         self.body = json.dumps({"code": error[0], "message": error[1]}).encode()
 
+    def http_answer(self) -> bytes:
+        """Return what is said to a WebSocket's request, whole."""
+        return http_answer("400 Bad Request", self.body)
+
 
 class Query:
-    """What the query string of a request says."""
+    """What the query string of a request says, as far as it concerns the engine; of a repeated name, the first."""
+
+    __slots__ = ("protocol", "sid", "transport")
 
     def __init__(self, environ: Mapping[str, Any]) -> None:
-        values = parse_qs(environ.get("QUERY_STRING", ""))
-        self.transport = values.get("transport", [""])[0]
-        self.protocol = values.get("EIO", [""])[0]
-        self.sid = values.get("sid", [""])[0]
+        values: dict[str, str] = {}
+        for part in environ.get("QUERY_STRING", "").split("&"):
+            name, _, value = part.partition("=")
+            if name in _NAMES:
+                values.setdefault(name, unquote_plus(value) if "%" in value else value)
+        self.transport = values.get("transport", "")
+        self.protocol = values.get("EIO", "")
+        self.sid = values.get("sid", "")
+
+
+class _Handshake(msgspec.Struct, rename="camel"):
+    """The body of the packet that begins a session."""
+
+    sid: str
+    upgrades: Sequence[str]
+    ping_interval: int
+    ping_timeout: int
+    max_payload: int
 
 
 def open_packet(sid: str, transport: str, limits: Limits, *, upgrades: Sequence[str]) -> Packet:
     """Return the packet that begins a session."""
-    handshake = {
-        "sid": sid,
-        "upgrades": list(upgrades) if transport == POLLING else [],
-        "pingInterval": round(limits.ping_interval_s * 1_000),
-        "pingTimeout": round(limits.ping_timeout_s * 1_000),
-        "maxPayload": limits.max_payload_bytes,
-    }
-    return OPEN + json.dumps(handshake, separators=(",", ":"))
+    handshake = _Handshake(
+        sid=sid,
+        upgrades=list(upgrades) if transport == POLLING else [],
+        ping_interval=round(limits.ping_interval_s * 1_000),
+        ping_timeout=round(limits.ping_timeout_s * 1_000),
+        max_payload=limits.max_payload_bytes,
+    )
+    return OPEN + msgspec.json.encode(handshake).decode()
 
 
 def check_origin(engine: "Engine", environ: Mapping[str, Any]) -> None:

@@ -1,0 +1,78 @@
+"""What goes out within one turn of the event loop: put together per receiver, written once at the turn's end.
+
+A room message costs each member one append; however many messages a turn brings, each receiver's transport
+is written to once, in the order in which they were put. An idle server adds no delay: there is no timer.
+"""
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from typing import Protocol
+
+from roomwire.logs import get_logger
+
+_log = get_logger(__name__)
+
+
+class Outlet(Protocol):
+    """Somewhere that framed packets go.
+
+    Attributes:
+        outbox: What waits to go, in order.
+        is_due: Whether the turn knows that there is something; only `Turn` changes it.
+
+    """
+
+    outbox: list[bytes]
+    is_due: bool
+
+    def flush(self) -> None:
+        """Let go of the outbox, as far as possible: called once a turn in which something was put."""
+
+
+class Turn:
+    """The outlets that have something to write at the end of this turn."""
+
+    __slots__ = ("_due", "_loop")
+
+    def __init__(self) -> None:
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._due: list[Outlet] = []
+
+    def put(self, outlet: Outlet, frame: bytes) -> None:
+        """Put a frame into an outlet: hot."""
+        outlet.outbox.append(frame)
+        if not outlet.is_due:
+            self.wake(outlet)
+
+    def put_all(self, outlets: Iterable[Outlet], frames: Sequence[bytes]) -> None:
+        """Put the same frames into many outlets: hot."""
+        if len(frames) == 1:
+            frame = frames[0]
+            for outlet in outlets:
+                outlet.outbox.append(frame)
+                if not outlet.is_due:
+                    self.wake(outlet)
+        else:
+            for outlet in outlets:
+                outlet.outbox += frames
+                if not outlet.is_due:
+                    self.wake(outlet)
+
+    def wake(self, outlet: Outlet) -> None:
+        """Have an outlet flushed at the end of this turn."""
+        if not self._due:
+            if self._loop is None:
+                self._loop = asyncio.get_running_loop()
+            self._loop.call_soon(self._flush)
+        self._due.append(outlet)
+        outlet.is_due = True
+
+    def _flush(self) -> None:
+        due, self._due = self._due, []
+        for outlet in due:
+            outlet.is_due = False
+            try:
+                outlet.flush()
+            except Exception:
+                # One that fails must not mute the others of this turn.
+                _log.exception("write failed")

@@ -1,0 +1,196 @@
+"""The events of one connection at one gateway: in order, one at a time.
+
+A handler that awaits holds up only its own connection's later events, boundedly. One that does not, costs no
+task; a plain function costs no coroutine either.
+"""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import msgspec
+
+from roomwire.errors import ClientError, Internal, NotFound, RateLimited
+from roomwire.gateways.binding import Binding
+from roomwire.gateways.socket import Socket, to_wire
+from roomwire.logs import get_logger
+from roomwire.server import Server
+
+MAX_WAITING_EVENTS: Final = 256
+_MAX_SHOWN_NAME: Final = 64
+
+_log = get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Handler:
+    """A gateway's method for one event.
+
+    Attributes:
+        method: The bound method.
+        binding: Its parameters.
+        is_plain: Whether it is no coroutine function.
+
+    """
+
+    method: Callable[..., Any]
+    binding: Binding
+    is_plain: bool
+
+
+_Event = tuple[Handler, dict[str, Any], int | None]
+"""An event whose arguments fit: its handler, the keyword arguments, the ack's id."""
+
+
+class Lane:
+    """Takes one connection's events to their handlers.
+
+    Args:
+        socket: The connection.
+        handlers: The gateway's handlers by event.
+        is_concurrent: Whether events do not wait for each other.
+
+    """
+
+    __slots__ = (
+        "_handlers",
+        "_is_concurrent",
+        "_parting",
+        "_running",
+        "_server",
+        "_start",
+        "_waiting",
+        "socket",
+    )
+
+    def __init__(self, socket: Socket, handlers: Mapping[str, Handler], *, is_concurrent: bool) -> None:
+        self.socket = socket
+        self._server: Server = socket.server
+        self._start = socket.server.begin
+        self._handlers = handlers
+        self._is_concurrent = is_concurrent
+        self._running = 0
+        self._waiting: deque[_Event] | None = None
+        self._parting: asyncio.Future[None] | None = None
+
+    def take_text(self, text: str, start: int, ack_id: int | None) -> bool:
+        """Take an event as it came, its JSON beginning at `start`; False if only `take` can tell what to do: hot."""
+        handler = self._handlers.get(text[start + 2 : text.find('"', start + 2)])
+        if handler is None or text[start + 1] != '"':
+            return False
+        try:
+            arguments = handler.binding.decoded(text[start:], self.socket)
+        except (msgspec.MsgspecError, RecursionError):
+            return False
+        if arguments is None:
+            return False
+        self._put((handler, arguments, ack_id))
+        return True
+
+    def take(self, event: str, body: Sequence[Any], ack_id: int | None) -> None:
+        """Take an event and its arguments."""
+        handler = self._handlers.get(event)
+        if handler is None:
+            self._refuse(NotFound(f"No event `{event[:_MAX_SHOWN_NAME]}` here."), ack_id)
+            return
+        try:
+            arguments = handler.binding.arguments(self.socket, body)
+        except ClientError as error:
+            self._refuse(error, ack_id)
+        else:
+            self._put((handler, arguments, ack_id))
+
+    async def end(self) -> None:
+        """Take no more events, and return when none is being handled.
+
+        Called by a handler of its own, which it cannot wait for, it returns at once.
+        """
+        self._waiting = None
+        if self._running:
+            self._parting = self._parting or asyncio.get_running_loop().create_future()
+            await self._parting
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether an event is being handled."""
+        return self._running > 0
+
+    def _put(self, event: _Event) -> None:
+        if self._running and (not self._is_concurrent or self._running >= MAX_WAITING_EVENTS):
+            self._wait(event)
+        elif event[0].is_plain:
+            self._run_plain(event)
+        else:
+            self._running += 1
+            self._start(self._run(event))
+
+    def _wait(self, event: _Event) -> None:
+        if self._waiting is None:
+            self._waiting = deque()
+        if len(self._waiting) + self._running >= MAX_WAITING_EVENTS:
+            self._refuse(RateLimited(), event[2])
+        else:
+            self._waiting.append(event)
+
+    async def _run(self, event: _Event | None, result: Any = None) -> None:
+        """Handle an event, or go on with one whose result is to be awaited; then handle those that wait."""
+        member, server = self.socket.member, self._server
+        try:
+            while event is not None:
+                handler, arguments, ack_id = event
+                started, outcome = time.perf_counter(), "ok"
+                try:
+                    if result is None:
+                        result = handler.method(**arguments)
+                    if hasattr(result, "__await__"):
+                        result = await result
+                    if ack_id is not None:
+                        server.acknowledge(member, ack_id, to_wire(result))
+                except Exception as error:  # noqa: BLE001 - `_failed` logs what nobody expected
+                    outcome = self._failed(error, event)
+                finally:
+                    server.took_event(member, outcome, time.perf_counter() - started)
+                event, result = self._waiting.popleft() if self._waiting else None, None
+        finally:
+            self._running -= 1
+            if self._waiting:
+                # A handler was cancelled: what waits has to go on without it.
+                self._put(self._waiting.popleft())
+            elif not self._running and self._parting is not None and not self._parting.done():
+                self._parting.set_result(None)
+
+    def _run_plain(self, event: _Event) -> None:
+        handler, arguments, ack_id = event
+        started, outcome = time.perf_counter(), "ok"
+        try:
+            result = handler.method(**arguments)
+            if hasattr(result, "__await__"):
+                # What looks like a plain function may be a decorator's wrapper around another.
+                self._running += 1
+                self._start(self._run(event, result))
+                return
+            if ack_id is not None:
+                self._server.acknowledge(self.socket.member, ack_id, to_wire(result))
+        except Exception as error:  # noqa: BLE001 - the same
+            outcome = self._failed(error, event)
+        self._server.took_event(self.socket.member, outcome, time.perf_counter() - started)
+
+    def _failed(self, error: Exception, event: _Event) -> str:
+        """Tell the client of an error; returns its code."""
+        if not isinstance(error, ClientError):
+            _log.exception(
+                "handler failed",
+                handler=event[0].method.__qualname__,
+                sid=self.socket.id,
+                namespace=self.socket.namespace,
+            )
+            error = Internal()
+        self._server.answer_error(self.socket.member, event[2], error)
+        return error.code
+
+    def _refuse(self, error: ClientError, ack_id: int | None) -> None:
+        self._server.answer_error(self.socket.member, ack_id, error)
+        self._server.took_event(self.socket.member, error.code, 0.0)
