@@ -1,14 +1,13 @@
 """Bare protocol peers for tests: they send exactly what a test says, and answer nothing by themselves."""
 
 import asyncio
-import contextlib
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
 import httpx
-import uvicorn
+import serving
 from websockets.asyncio.client import ClientConnection, connect
 
 from roomwire.engine.fast import fast_websocket
@@ -79,36 +78,32 @@ async def closed(socket: ClientConnection) -> None:
 
 
 @asynccontextmanager
-async def served(app: Any, port: int, ws: Any = "websockets-sansio") -> AsyncIterator[str]:
-    """Serve an ASGI application on a loopback port; yields its URL."""
-    config = uvicorn.Config(
-        app,
-        port=port,
-        log_config=None,
-        lifespan="off",
-        ws=ws,
-        ws_per_message_deflate=False,
-        ws_ping_interval=None,
-        proxy_headers=False,
-        timeout_graceful_shutdown=1,
-    )
-    server = uvicorn.Server(config)
-    server.capture_signals = contextlib.nullcontext  # type: ignore[method-assign]
-    serving = asyncio.create_task(server.serve())
-    while not server.started:
-        await asyncio.sleep(0.01)
-    yield f"http://127.0.0.1:{port}"
-    server.should_exit = True
-    await serving
+async def peer_of(app: Any, port: int, path: str, *, fast: bool = False) -> AsyncIterator[Peer]:
+    """Serve an application, over plain ASGI or the fast path, and yield a peer of it."""
+    async with peer_by("fast" if fast else "asgi", app, path, port=port) as peer:
+        yield peer
 
 
 @asynccontextmanager
-async def peer_of(app: Any, port: int, path: str, *, fast: bool = False) -> AsyncIterator[Peer]:
-    """Serve an application, over plain ASGI or the fast path, and yield a peer of it."""
+async def peer_by(way: str, app: Any, path: str, *, port: int = 0) -> AsyncIterator[Peer]:
+    """Serve an application in one of the ways of `WAYS`, and yield a peer of it."""
+    async with WAYS[way](app, port, path) as place, place_http(place) as http:
+        yield Peer(place.url, path, http)
+
+
+def place_http(place: serving.Place) -> httpx.AsyncClient:
+    """Return an HTTP client of a place."""
+    return httpx.AsyncClient(base_url=place.url, trust_env=False, timeout=WAIT_S)
+
+
+def _fast(app: Any, port: int, path: str) -> Any:
     server = app.engineio_server
-    ws = fast_websocket(getattr(server, "eio", server), path) if fast else "websockets-sansio"
-    async with (
-        served(app, port, ws) as url,
-        httpx.AsyncClient(base_url=url, trust_env=False, timeout=WAIT_S) as http,
-    ):
-        yield Peer(url, path, http)
+    return serving.served(app, port=port, ws=fast_websocket(getattr(server, "eio", server), path))
+
+
+WAYS: Mapping[str, Callable[[Any, int, str], Any]] = {
+    "asgi": lambda app, port, _: serving.served(app, port=port),
+    "fast": _fast,
+    "hypercorn": lambda app, port, _: serving.hypercorn_served(app, port=port),
+}
+"""How an engine is served: by uvicorn over plain ASGI, by uvicorn with the fast WebSockets, by hypercorn."""
