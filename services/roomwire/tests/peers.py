@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx
 import serving
+from live import until
 from websockets.asyncio.client import ClientConnection, connect
 
 from roomwire.engine.fast import fast_websocket
@@ -16,11 +17,12 @@ WAIT_S = 5.0
 
 
 class Peer:
-    """A client of one server and path."""
+    """A client of one server and path; it may look at the server's engine to know how far that is."""
 
-    def __init__(self, url: str, path: str, http: httpx.AsyncClient) -> None:
+    def __init__(self, url: str, path: str, http: httpx.AsyncClient, engine: Any) -> None:
         self.path = f"{path}?EIO=4"
         self.http = http
+        self.engine = engine
         self._ws = url.replace("http", "ws")
 
     def polling(self, sid: str = "") -> str:
@@ -37,6 +39,12 @@ class Peer:
     async def poll(self, sid: str) -> httpx.Response:
         """Ask what there is."""
         return await self.http.get(self.polling(sid))
+
+    async def pending_poll(self, sid: str) -> asyncio.Task[httpx.Response]:
+        """Ask what there is, without waiting for the answer; returns once the server waits with it."""
+        poll = asyncio.create_task(self.poll(sid))
+        await until(lambda: self.engine.find(sid).state.is_polled)
+        return poll
 
     async def post(self, sid: str, payload: str) -> httpx.Response:
         """Send a payload."""
@@ -88,7 +96,7 @@ async def peer_of(app: Any, port: int, path: str, *, fast: bool = False) -> Asyn
 async def peer_by(way: str, app: Any, path: str, *, port: int = 0) -> AsyncIterator[Peer]:
     """Serve an application in one of the ways of `WAYS`, and yield a peer of it."""
     async with WAYS[way](app, port, path) as place, place_http(place) as http:
-        yield Peer(place.url, path, http)
+        yield Peer(place.url, path, http, engine_of(app))
 
 
 def place_http(place: serving.Place) -> httpx.AsyncClient:
@@ -96,9 +104,13 @@ def place_http(place: serving.Place) -> httpx.AsyncClient:
     return httpx.AsyncClient(base_url=place.url, trust_env=False, timeout=WAIT_S)
 
 
+def engine_of(app: Any) -> Any:
+    """Return the Engine.IO server of an application, whichever kind of server it was made of."""
+    return getattr(app.engineio_server, "eio", app.engineio_server)
+
+
 def _fast(app: Any, port: int, path: str) -> Any:
-    server = app.engineio_server
-    return serving.served(app, port=port, ws=fast_websocket(getattr(server, "eio", server), path))
+    return serving.served(app, port=port, ws=fast_websocket(engine_of(app), path))
 
 
 WAYS: Mapping[str, Callable[[Any, int, str], Any]] = {
