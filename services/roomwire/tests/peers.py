@@ -52,11 +52,11 @@ class Peer:
 
     @asynccontextmanager
     async def websocket(
-        self, query: str = "&transport=websocket", *, sid: str = ""
+        self, query: str = "&transport=websocket", *, sid: str = "", **options: Any
     ) -> AsyncIterator[ClientConnection]:
         """Open a WebSocket: a session of its own, or one that is to replace a session's polling."""
         url = self._ws + self.path + query + (f"&sid={sid}" if sid else "")
-        async with connect(url, compression=None, ping_interval=None, close_timeout=1) as socket:
+        async with connect(url, compression=None, ping_interval=None, close_timeout=1, **options) as socket:
             yield socket
 
     @asynccontextmanager

@@ -139,7 +139,10 @@ class Server(socketio.AsyncServer):  # type: ignore[misc] # python-socketio has 
         metrics: Where connects, events and connections are counted. Default: a registry of its own.
         connect_timeout_s: How long a client may be there without being connected to any namespace.
         trusted_proxies: Addresses or networks whose X-Forwarded-* headers are believed. Default: none.
-        options: As for `socketio.AsyncServer`.
+        options: As for `socketio.AsyncServer`, less those that could not be honoured.
+
+    Raises:
+        ValueError: `serializer`, `json` or `async_mode` ask for something else than what is built in.
 
     """
 
@@ -162,14 +165,11 @@ class Server(socketio.AsyncServer):  # type: ignore[misc] # python-socketio has 
         self._connections: dict[str, Connection] = {}
         self._refusals: dict[str, int] = {}
         self._held: dict[tuple[str, str], list[str | bytes]] = {}
-        options.setdefault("serializer", Packet)
-        # Left to itself, python-socketio takes Tornado's or Sanic's mode where one is installed.
-        options.setdefault("async_mode", "asgi")
         super().__init__(
             client_manager=options.pop("client_manager", None) or self.backplane.manager,
             node_name=node_name,
             addresses=ClientAddress(trusted_proxies),
-            **options,
+            **_with_our_own_way(options),
         )
         self._handlings: set[asyncio.Task[Any]] = set()
         self.eio.takes_now = self._take_event_now
@@ -317,7 +317,9 @@ class Server(socketio.AsyncServer):  # type: ignore[misc] # python-socketio has 
             await self._decide(eio_sid, namespace, data)
         finally:
             del self._held[eio_sid, namespace]
-        self._write(eio_sid, held)
+        if self.manager.sid_from_eio_sid(eio_sid, namespace):
+            # Who was refused is in no namespace in which it could get an event.
+            self._write(eio_sid, held)
 
     async def _decide(self, eio_sid: str, namespace: str, data: Any) -> None:
         try:
@@ -486,6 +488,24 @@ class Server(socketio.AsyncServer):  # type: ignore[misc] # python-socketio has 
         else:
             answer = self.packet_class(packets.ACK, data=[error.body()], namespace=namespace, id=ack_id)
         await self._send_packet(eio_sid, answer)
+
+
+def _with_our_own_way(options: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return python-socketio's options with what is built in; what would have no effect is refused."""
+    if options.get("serializer", "default") not in {"default", Packet}:
+        raise ValueError("serializer: packets are read and written by Roomwire's own codec; leave it out")
+    if options.get("json") is not None:
+        raise ValueError("json: Roomwire's codec has a JSON of its own, msgspec's; leave it out")
+    if options.get("async_mode") not in {None, "asgi"}:
+        raise ValueError("async_mode: Roomwire is an ASGI application; leave it out")
+    return {
+        **options,
+        "serializer": Packet,
+        # Left to itself, python-socketio takes Tornado's or Sanic's mode where one is installed.
+        "async_mode": "asgi",
+        # What it is for, emitting in a connect handler, works without; and a refusal is a CONNECT_ERROR.
+        "always_connect": False,
+    }
 
 
 def _refusal(error: ClientError) -> Exception:

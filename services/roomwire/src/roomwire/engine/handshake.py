@@ -50,7 +50,7 @@ def open_packet(sid: str, transport: str, limits: Limits, *, upgrades: Sequence[
     handshake = {
         "sid": sid,
         "upgrades": list(upgrades) if transport == POLLING else [],
-        "pingInterval": round(limits.ping_interval_s * 1_000),
+        "pingInterval": round((limits.ping_interval_s + limits.ping_grace_s) * 1_000),
         "pingTimeout": round(limits.ping_timeout_s * 1_000),
         "maxPayload": limits.max_payload_bytes,
     }
