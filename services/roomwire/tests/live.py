@@ -1,18 +1,15 @@
-"""For tests against a real server in this process: one to start, and a client that speaks frame by frame."""
+"""For tests against a real server in this process: clients that speak frame by frame."""
 
 import asyncio
 import contextlib
 import json
-import socket
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import httpx
+import serving
 import websockets
 from websockets.asyncio.client import ClientConnection
-
-from roomwire import service
-from roomwire.settings import ServiceSettings
 
 PATIENCE_S = 10.0
 
@@ -20,17 +17,8 @@ PATIENCE_S = 10.0
 @contextlib.asynccontextmanager
 async def served(asgi: Any) -> AsyncIterator[str]:
     """Serve an ASGI application as the services do; yields `host:port`."""
-    settings = ServiceSettings(port=0, ops_port=0)
-    with service._listen(settings, "port") as listening:
-        # As uvloop does; asyncio does not for a listening socket that it is given.
-        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        listener = service._Listener(asgi, listening, settings)
-        await listener.open()
-        try:
-            yield "{}:{}".format(*listening.getsockname())
-        finally:
-            async with asyncio.timeout(PATIENCE_S):
-                await listener.close()
+    async with serving.served(asgi) as place:
+        yield place.address
 
 
 async def until(condition: Callable[[], Any]) -> Any:

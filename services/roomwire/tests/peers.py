@@ -1,14 +1,14 @@
 """Bare protocol peers for tests: they send exactly what a test says, and answer nothing by themselves."""
 
 import asyncio
-import contextlib
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
 import httpx
-import uvicorn
+import serving
+from live import until
 from websockets.asyncio.client import ClientConnection, connect
 
 from roomwire.engine.fast import fast_websocket
@@ -17,11 +17,12 @@ WAIT_S = 5.0
 
 
 class Peer:
-    """A client of one server and path."""
+    """A client of one server and path; it may look at the server's engine to know how far that is."""
 
-    def __init__(self, url: str, path: str, http: httpx.AsyncClient) -> None:
+    def __init__(self, url: str, path: str, http: httpx.AsyncClient, engine: Any) -> None:
         self.path = f"{path}?EIO=4"
         self.http = http
+        self.engine = engine
         self._ws = url.replace("http", "ws")
 
     def polling(self, sid: str = "") -> str:
@@ -39,17 +40,23 @@ class Peer:
         """Ask what there is."""
         return await self.http.get(self.polling(sid))
 
+    async def pending_poll(self, sid: str) -> asyncio.Task[httpx.Response]:
+        """Ask what there is, without waiting for the answer; returns once the server waits with it."""
+        poll = asyncio.create_task(self.poll(sid))
+        await until(lambda: self.engine.find(sid).state.is_polled)
+        return poll
+
     async def post(self, sid: str, payload: str) -> httpx.Response:
         """Send a payload."""
         return await self.http.post(self.polling(sid), content=payload)
 
     @asynccontextmanager
     async def websocket(
-        self, query: str = "&transport=websocket", *, sid: str = ""
+        self, query: str = "&transport=websocket", *, sid: str = "", **options: Any
     ) -> AsyncIterator[ClientConnection]:
         """Open a WebSocket: a session of its own, or one that is to replace a session's polling."""
         url = self._ws + self.path + query + (f"&sid={sid}" if sid else "")
-        async with connect(url, compression=None, ping_interval=None, close_timeout=1) as socket:
+        async with connect(url, compression=None, ping_interval=None, close_timeout=1, **options) as socket:
             yield socket
 
     @asynccontextmanager
@@ -79,36 +86,36 @@ async def closed(socket: ClientConnection) -> None:
 
 
 @asynccontextmanager
-async def served(app: Any, port: int, ws: Any = "websockets-sansio") -> AsyncIterator[str]:
-    """Serve an ASGI application on a loopback port; yields its URL."""
-    config = uvicorn.Config(
-        app,
-        port=port,
-        log_config=None,
-        lifespan="off",
-        ws=ws,
-        ws_per_message_deflate=False,
-        ws_ping_interval=None,
-        proxy_headers=False,
-        timeout_graceful_shutdown=1,
-    )
-    server = uvicorn.Server(config)
-    server.capture_signals = contextlib.nullcontext  # type: ignore[method-assign]
-    serving = asyncio.create_task(server.serve())
-    while not server.started:
-        await asyncio.sleep(0.01)
-    yield f"http://127.0.0.1:{port}"
-    server.should_exit = True
-    await serving
+async def peer_of(app: Any, port: int, path: str, *, fast: bool = False) -> AsyncIterator[Peer]:
+    """Serve an application, over plain ASGI or the fast path, and yield a peer of it."""
+    async with peer_by("fast" if fast else "asgi", app, path, port=port) as peer:
+        yield peer
 
 
 @asynccontextmanager
-async def peer_of(app: Any, port: int, path: str, *, fast: bool = False) -> AsyncIterator[Peer]:
-    """Serve an application, over plain ASGI or the fast path, and yield a peer of it."""
-    server = app.engineio_server
-    ws = fast_websocket(getattr(server, "eio", server), path) if fast else "websockets-sansio"
-    async with (
-        served(app, port, ws) as url,
-        httpx.AsyncClient(base_url=url, trust_env=False, timeout=WAIT_S) as http,
-    ):
-        yield Peer(url, path, http)
+async def peer_by(way: str, app: Any, path: str, *, port: int = 0) -> AsyncIterator[Peer]:
+    """Serve an application in one of the ways of `WAYS`, and yield a peer of it."""
+    async with WAYS[way](app, port, path) as place, place_http(place) as http:
+        yield Peer(place.url, path, http, engine_of(app))
+
+
+def place_http(place: serving.Place) -> httpx.AsyncClient:
+    """Return an HTTP client of a place."""
+    return httpx.AsyncClient(base_url=place.url, trust_env=False, timeout=WAIT_S)
+
+
+def engine_of(app: Any) -> Any:
+    """Return the Engine.IO server of an application, whichever kind of server it was made of."""
+    return getattr(app.engineio_server, "eio", app.engineio_server)
+
+
+def _fast(app: Any, port: int, path: str) -> Any:
+    return serving.served(app, port=port, ws=fast_websocket(engine_of(app), path))
+
+
+WAYS: Mapping[str, Callable[[Any, int, str], Any]] = {
+    "asgi": lambda app, port, _: serving.served(app, port=port),
+    "fast": _fast,
+    "hypercorn": lambda app, port, _: serving.hypercorn_served(app, port=port),
+}
+"""How an engine is served: by uvicorn over plain ASGI, by uvicorn with the fast WebSockets, by hypercorn."""

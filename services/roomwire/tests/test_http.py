@@ -10,8 +10,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
-import uvicorn
 from prometheus_client import CollectorRegistry
+from serving import served
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
@@ -181,34 +181,15 @@ class Door:
 
 
 @asynccontextmanager
-async def door(limits: HttpLimits = FOR_HTTP, *, websocket="websockets-sansio") -> AsyncIterator[Door]:
+async def door(limits: HttpLimits = FOR_HTTP, *, websocket=None) -> AsyncIterator[Door]:
     """Serve the application on a free loopback port."""
     app, registry = App(), CollectorRegistry()
     protocol = bounded_http(limits, metrics=HttpMetrics(registry))
-    config = uvicorn.Config(
-        app,
-        host=HOST,
-        port=0,
-        lifespan="off",
-        log_config=None,
-        http=protocol,
-        ws=websocket,
-        ws_ping_interval=None,
-        timeout_graceful_shutdown=1,
-    )
-    server = uvicorn.Server(config)
-    server.capture_signals = contextlib.nullcontext
-    serving = asyncio.create_task(server.serve())
-    async with asyncio.timeout(WAIT_S):
-        while not server.started:
-            await asyncio.sleep(0.01)
-    port = server.servers[0].sockets[0].getsockname()[1]
-    try:
-        yield Door(port, app, protocol, registry, server.server_state)
-    finally:
-        app.released.set()
-        server.should_exit = True
-        await serving
+    async with served(app, http=protocol, ws=websocket) as place:
+        try:
+            yield Door(place.port, app, protocol, registry, place.state)
+        finally:
+            app.released.set()
 
 
 @asynccontextmanager

@@ -176,35 +176,25 @@ def event_head(text: str) -> tuple[str, int | None, int] | None:
 
 
 def packet_frames(packet: socketio.packet.Packet) -> list[bytes]:
-    """Return a packet as it goes out, attachments included, whatever the packet's class."""
+    """Return a packet as it goes out, attachments included."""
     encoded = packet.encode()
-    if isinstance(encoded, list):
-        return [_part_frame(part) for part in encoded]
-    return [_part_frame(encoded)]
+    return [_part_frame(part) for part in (encoded if isinstance(encoded, list) else (encoded,))]
 
 
-def event_frames(
-    packets: type[socketio.packet.Packet], namespace: str, data: list[Any], ack_id: int | None = None
-) -> list[bytes]:
+def event_frames(namespace: str, data: list[Any], ack_id: int | None = None) -> list[bytes]:
     """Return an event as it goes out: `data` is its name and its arguments: hot."""
-    return _frames(packets, EVENT, namespace, data, ack_id)
+    return _frames(EVENT, namespace, data, ack_id)
 
 
-def ack_frames(
-    packets: type[socketio.packet.Packet], namespace: str, data: list[Any], ack_id: int
-) -> list[bytes]:
+def ack_frames(namespace: str, data: list[Any], ack_id: int) -> list[bytes]:
     """Return an ack as it goes out: hot."""
-    return _frames(packets, ACK, namespace, data, ack_id)
+    return _frames(ACK, namespace, data, ack_id)
 
 
-def _frames(
-    packets: type[socketio.packet.Packet], kind: int, namespace: str, data: list[Any], ack_id: int | None
-) -> list[bytes]:
-    if packets is not Packet:
-        return packet_frames(packets(kind, data=data, namespace=namespace, id=ack_id))
+def _frames(kind: int, namespace: str, data: list[Any], ack_id: int | None) -> list[bytes]:
     for value in data:
         if type(value) not in _PLAIN:
-            return packet_frames(packets(kind, data=data, namespace=namespace, id=ack_id))
+            return packet_frames(Packet(kind, data=data, namespace=namespace, id=ack_id))
     try:
         payload = _encode_json(data)
     except UnicodeEncodeError:

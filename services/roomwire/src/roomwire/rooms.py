@@ -93,7 +93,6 @@ class Member:
 class NeedsEngine(Protocol):
     """What rooms need of the server."""
 
-    packet_class: type
     eio: Engine
 
 
@@ -151,14 +150,13 @@ class Rooms(socketio.AsyncManager):  # type: ignore[misc] # python-socketio has 
             return
         turn = self.server.eio.turn
         arguments = list(data) if isinstance(data, tuple) else [] if data is None else [data]
-        packets = self.server.packet_class
         if callback is None:
-            frames = event_frames(packets, namespace, [event, *arguments])
+            frames = event_frames(namespace, [event, *arguments])
             turn.put_all([member.outlet for member in members], frames)
             return
         for member in members:
             ack_id = self._generate_ack_id(member.sid, callback)
-            turn.put_all((member.outlet,), event_frames(packets, namespace, [event, *arguments], ack_id))
+            turn.put_all((member.outlet,), event_frames(namespace, [event, *arguments], ack_id))
 
     # What follows is python-socketio's interface of a manager, in O(1).
 

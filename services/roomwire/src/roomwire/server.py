@@ -86,7 +86,10 @@ class Server(socketio.AsyncServer):  # type: ignore[misc] # python-socketio has 
         metrics: Where connects, events and connections are counted. Default: a registry of its own.
         connect_timeout_s: How long a client may be there without being connected to any namespace.
         trusted_proxies: Addresses or networks whose X-Forwarded-* headers are believed. Default: none.
-        options: As for `socketio.AsyncServer`.
+        options: As for `socketio.AsyncServer`, less those that could not be honoured.
+
+    Raises:
+        ValueError: `serializer`, `json` or `async_mode` ask for something else than what is built in.
 
     """
 
@@ -107,14 +110,11 @@ class Server(socketio.AsyncServer):  # type: ignore[misc] # python-socketio has 
         self.backplane = backplane or MemoryBackplane(node=node_name, metrics=self._metrics)
         self._authenticate = authenticate
         self._refusals: dict[str, int] = {}
-        options.setdefault("serializer", Packet)
-        # Left to itself, python-socketio takes Tornado's or Sanic's mode where one is installed.
-        options.setdefault("async_mode", "asgi")
         super().__init__(
             client_manager=options.pop("client_manager", None) or self.backplane.manager,
             node_name=node_name,
             addresses=ClientAddress(trusted_proxies),
-            **options,
+            **_with_our_own_way(options),
         )
         self.eio.takes_now = self._take_event_now
         self.begin = self.eio.starter.start
@@ -185,7 +185,7 @@ class Server(socketio.AsyncServer):  # type: ignore[misc] # python-socketio has 
     def acknowledge(self, member: Member, ack_id: int, result: Any) -> None:
         """Send what a handler returned: nothing, a value, or a tuple of several: hot."""
         data = [] if result is None else list(result) if isinstance(result, tuple) else [result]
-        frames = ack_frames(self.packet_class, member.namespace, data, ack_id)
+        frames = ack_frames(member.namespace, data, ack_id)
         if len(frames) == 1:
             self.eio.turn.put(member.outlet, frames[0])
         else:
@@ -197,7 +197,7 @@ class Server(socketio.AsyncServer):  # type: ignore[misc] # python-socketio has 
             self.acknowledge(member, ack_id, dict(error.body()))
         else:
             data = ["exception", dict(error.details())]
-            frames = event_frames(self.packet_class, member.namespace, data)
+            frames = event_frames(member.namespace, data)
             self.eio.turn.put_all((member.outlet,), frames)
 
     def took_event(self, member: Member, outcome: str, seconds: float) -> None:
@@ -459,6 +459,24 @@ class Server(socketio.AsyncServer):  # type: ignore[misc] # python-socketio has 
         """Refuse the events that are the server's alone: by `connect` a client could pose as another."""
         if not isinstance(event, str) or event in self.reserved_events:
             raise InvalidBody("An event needs a name, and not one of Socket.IO's own.")
+
+
+def _with_our_own_way(options: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return python-socketio's options with what is built in; what would have no effect is refused."""
+    if options.get("serializer", "default") not in {"default", Packet}:
+        raise ValueError("serializer: packets are read and written by Roomwire's own codec; leave it out")
+    if options.get("json") is not None:
+        raise ValueError("json: Roomwire's codec has a JSON of its own, msgspec's; leave it out")
+    if options.get("async_mode") not in {None, "asgi"}:
+        raise ValueError("async_mode: Roomwire is an ASGI application; leave it out")
+    return {
+        **options,
+        "serializer": Packet,
+        # Left to itself, python-socketio takes Tornado's or Sanic's mode where one is installed.
+        "async_mode": "asgi",
+        # What it is for, emitting in a connect handler, works without; and a refusal is a CONNECT_ERROR.
+        "always_connect": False,
+    }
 
 
 def _refusal(error: ClientError) -> Exception:

@@ -7,7 +7,8 @@ from contextlib import asynccontextmanager
 
 import pytest
 from fixtures.protocol import OPTIONS
-from peers import WAIT_S, served
+from peers import WAIT_S
+from serving import served
 
 from roomwire.engine import Engine
 from roomwire.engine.fast import MAX_FRAGMENTS, fast_websocket
@@ -111,7 +112,7 @@ async def opened(port: int) -> AsyncIterator[Wire]:
     async def nothing_else(_scope, _receive, _send) -> None:
         raise AssertionError("a WebSocket of ours came over ASGI")
 
-    async with served(nothing_else, port, fast_websocket(engine, PATH)):
+    async with served(nothing_else, port=port, ws=fast_websocket(engine, PATH)):
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(
             f"GET {PATH}?EIO=4&transport=websocket HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\n"

@@ -74,7 +74,7 @@ def open_packet(sid: str, transport: str, limits: Limits, *, upgrades: Sequence[
     handshake = _Handshake(
         sid=sid,
         upgrades=list(upgrades) if transport == POLLING else [],
-        ping_interval=round(limits.ping_interval_s * 1_000),
+        ping_interval=round((limits.ping_interval_s + limits.ping_grace_s) * 1_000),
         ping_timeout=round(limits.ping_timeout_s * 1_000),
         max_payload=limits.max_payload_bytes,
     )

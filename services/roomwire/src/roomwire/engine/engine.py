@@ -57,6 +57,7 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc] # python-engineio has 
         self.addresses = addresses or ClientAddress()
         self.limits = Limits(
             ping_interval_s=self.ping_interval,
+            ping_grace_s=self.ping_interval_grace_period,
             ping_timeout_s=self.ping_timeout,
             max_payload_bytes=self.max_http_buffer_size,
             max_payload_packets=max_payload_packets,
@@ -77,6 +78,7 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc] # python-engineio has 
         environ = await translate_request(self._without_forgeries(scope), receive, send)
         if not environ:
             return  # the client has gone before its request was whole
+        environ["REMOTE_ADDR"] = (scope.get("client") or ("",))[0]
         if scope["type"] == "websocket":
             await websocket.serve(self, environ, receive, send)
         else:

@@ -8,6 +8,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         ping_interval_s: How often a client is pinged.
+        ping_grace_s: How much later than that, at most, it is told to expect a ping.
         ping_timeout_s: How long it may take to answer.
         max_payload_bytes: Largest message, and largest body of a POST.
         max_payload_packets: Most packets in one polling payload.
@@ -18,6 +19,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     ping_interval_s: float = 25.0
+    ping_grace_s: float = 0.0
     ping_timeout_s: float = 20.0
     max_payload_bytes: int = 1_000_000
     max_payload_packets: int = 256
