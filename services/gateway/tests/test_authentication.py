@@ -4,7 +4,8 @@ import pytest
 
 from gateway.authentication import authentication
 from roomwire.errors import Unauthenticated, Unavailable
-from roomwire.server import Handshake
+from roomwire.addresses import ClientAddress
+from roomwire.handshake import Handshake
 from roomwire.tokens import SigningKey, User, Verifier
 
 KEY = SigningKey.generate()
@@ -27,7 +28,8 @@ def token(audience="chat"):
 
 
 def handshake(auth=None, *, query="", **headers):
-    return Handshake(auth=auth, query=query, headers=headers, address="127.0.0.1")
+    environ = {"QUERY_STRING": query} | {f"HTTP_{name.upper()}": value for name, value in headers.items()}
+    return Handshake(environ, auth, addresses=ClientAddress())
 
 
 def authenticate(mode, keys=None):

@@ -320,7 +320,7 @@ async def test_who_leaves_while_redis_is_away_is_no_member_once_it_is_back(gatew
     async with Client.connected(running.address) as ann:
         await ann.emit("joinRoom", ANN)
         own_redis.kill()
-    await until(lambda: not running.app.server._connections)
+    await until(lambda: not running.app.server.manager.rooms)
     await until(lambda: not running.metric("backplane_up"))
     own_redis.start()
     await until(lambda: running.metric("backplane_up"))
@@ -337,6 +337,6 @@ async def test_nothing_is_kept_of_a_client_that_left(gateway):
         await client.emit("joinRoom", ANN)
         assert (1, [Member(client.sid, "Ann", "n1")]) == await chat._backplane.members("den")
 
-    await until(lambda: not running.app.server._connections)
-    assert ({}, {}) == (chat._joined, chat._sockets)
+    await until(lambda: not running.app.server.manager.rooms)
+    assert {} == chat._joined
     assert (0, []) == await chat._backplane.members("den")

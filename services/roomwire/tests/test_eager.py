@@ -1,17 +1,47 @@
+"""Coroutines that begin at once, and are in a real task all the same."""
+
 import asyncio
+import contextvars
+import gc
 
 import anyio
 import pytest
 
-from roomwire import eager
+from roomwire.eager import Starter
+
+PATIENCE_S = 5.0
+colour = contextvars.ContextVar("colour", default="none")
 
 
-async def finish(task):
-    """Return what a started coroutine returned, where there is a task of it left."""
-    return None if task is None else await task
+async def from_callback(act):
+    """Call a function as the event loop calls a protocol: in no task; returns what it returns."""
+    done = asyncio.get_running_loop().create_future()
+    asyncio.get_running_loop().call_soon(lambda: done.set_result(act()))
+    async with asyncio.timeout(PATIENCE_S):
+        return await done
 
 
-async def test_coroutines_begin_in_the_order_in_which_they_were_started():
+@pytest.fixture
+async def starter():
+    found = Starter()
+    yield found
+    found.close()
+    async with asyncio.timeout(PATIENCE_S):
+        while found._running:
+            await asyncio.sleep(0)
+
+
+async def test_a_coroutine_that_does_not_suspend_has_finished_when_it_was_started(starter):
+    ran = []
+
+    async def work():
+        ran.append(asyncio.current_task())
+
+    assert await from_callback(lambda: starter.start(work())) is None
+    assert isinstance(ran[0], asyncio.Task)
+
+
+async def test_coroutines_begin_in_the_order_in_which_they_were_started(starter):
     begun = []
 
     async def work(number):
@@ -19,51 +49,66 @@ async def test_coroutines_begin_in_the_order_in_which_they_were_started():
         await asyncio.sleep(0)
         begun.append(number)
 
-    tasks = [eager.start(work(number)) for number in range(3)]
-    for task in tasks:
-        await finish(task)
-
-    assert [0, 1, 2] == begun[:3]
-    assert [0, 1, 2] == sorted(begun[3:])
+    for task in await from_callback(lambda: [starter.start(work(number)) for number in range(3)]):
+        await task
+    assert [0, 1, 2, 0, 1, 2] == begun
 
 
-async def test_it_can_be_started_from_a_callback_of_the_loop():
-    ran = asyncio.Event()
+async def test_within_a_task_a_coroutine_begins_later_but_in_order(starter):
+    begun = []
 
-    async def work():
-        ran.set()
+    async def work(number):
+        begun.append(number)
 
-    asyncio.get_running_loop().call_soon(lambda: eager.start(work()))
-    async with asyncio.timeout(5):
-        await ran.wait()
+    tasks = [starter.start(work(number)) for number in range(3)]
+    assert [] == begun
+    await asyncio.gather(*tasks)
+    assert [0, 1, 2] == begun
 
 
-async def test_a_coroutine_that_suspends_goes_on_and_returns_its_value():
+async def test_what_suspends_goes_on_in_the_same_task_and_returns_its_value(starter):
     gate = asyncio.Event()
 
     async def work():
-        await gate.wait()
-        return "done"
-
-    task = eager.start(work())
-    gate.set()
-    assert "done" == await finish(task)
-
-
-async def test_the_current_task_is_the_same_before_and_after_an_await():
-    async def work():
         before = asyncio.current_task()
-        await asyncio.sleep(0)
+        await gate.wait()
         return before is asyncio.current_task()
 
-    assert await finish(eager.start(work()))
+    task = await from_callback(lambda: starter.start(work()))
+    gate.set()
+    assert await task is True
 
 
-async def test_timeouts_of_asyncio_and_anyio_work():
+async def test_an_exception_after_a_suspension_is_the_tasks(starter):
+    async def work():
+        await asyncio.sleep(0)
+        raise LookupError("lost")
+
+    task = await from_callback(lambda: starter.start(work()))
+    with pytest.raises(LookupError, match="lost"):
+        await task
+
+
+async def test_an_exception_in_the_first_step_goes_to_the_loops_handler(starter):
+    seen = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: seen.append(context["exception"]))
+
+    async def work():
+        raise LookupError("lost")
+
+    assert await from_callback(lambda: starter.start(work())) is None
+    assert ["lost"] == [str(error) for error in seen]
+
+
+@pytest.mark.parametrize("steps_before", [0, 1])
+async def test_timeouts_of_asyncio_and_anyio_end_what_takes_too_long(starter, steps_before):
     async def slow(deadline):
+        for _ in range(steps_before):
+            await asyncio.sleep(0)
         with pytest.raises(TimeoutError):
             async with deadline:
                 await asyncio.Event().wait()
+        return "over"
 
     class OfAnyio:
         async def __aenter__(self):
@@ -73,5 +118,128 @@ async def test_timeouts_of_asyncio_and_anyio_work():
         async def __aexit__(self, *error):
             return self.scope.__exit__(*error)
 
-    await finish(eager.start(slow(asyncio.timeout(0.01))))
-    await finish(eager.start(slow(OfAnyio())))
+    for deadline in (asyncio.timeout(0.01), OfAnyio()):
+        task = await from_callback(lambda deadline=deadline: starter.start(slow(deadline)))
+        assert "over" == await task
+
+
+async def test_a_task_group_may_be_opened_in_the_first_step(starter):
+    async def work():
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(asyncio.sleep(0, number)) for number in range(3)]
+        return [task.result() for task in tasks]
+
+    task = await from_callback(lambda: starter.start(work()))
+    assert [0, 1, 2] == await task
+
+
+@pytest.mark.parametrize("suspends", [False, True])
+async def test_a_context_variable_stays_with_the_coroutine_that_set_it(starter, suspends):
+    seen = []
+
+    async def work(name):
+        seen.append(colour.get())
+        colour.set(name)
+        if suspends:
+            await asyncio.sleep(0)
+        seen.append(colour.get())
+
+    for name in ("red", "blue"):
+        task = await from_callback(lambda name=name: starter.start(work(name)))
+        if task is not None:
+            await task
+    assert ["none", "red", "none", "blue"] == seen
+
+
+async def test_who_cancels_itself_is_cancelled_at_its_next_await_and_nobody_else(starter):
+    async def cancel_itself():
+        asyncio.current_task().cancel()
+        await asyncio.sleep(0)
+        return "not reached"
+
+    async def work():
+        await asyncio.sleep(0)
+        return "done"
+
+    task = await from_callback(lambda: starter.start(cancel_itself()))
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert "done" == await (await from_callback(lambda: starter.start(work())))
+
+
+async def test_a_cancellation_that_nothing_awaited_does_not_reach_the_next(starter):
+    async def cancel_itself():
+        asyncio.current_task().cancel()
+
+    async def work():
+        await asyncio.sleep(0)
+        return "done"
+
+    def both():
+        starter.start(cancel_itself())
+        return starter.start(work())
+
+    assert "done" == await (await from_callback(both))
+
+
+async def test_what_is_to_be_done_at_the_end_of_the_task_is_done_at_the_end_of_its_coroutine(starter):
+    ended = []
+
+    async def work(name):
+        asyncio.current_task().add_done_callback(lambda _: ended.append(name))
+
+    for name in ("first", "second"):
+        await from_callback(lambda name=name: starter.start(work(name)))
+    async with asyncio.timeout(PATIENCE_S):
+        while len(ended) < 2:
+            await asyncio.sleep(0)
+    assert ["first", "second"] == ended
+
+
+async def test_a_task_can_be_cancelled_from_outside_and_its_coroutine_can_clean_up(starter):
+    cleaned = []
+
+    async def work():
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await asyncio.sleep(0)
+            cleaned.append(True)
+
+    task = await from_callback(lambda: starter.start(work()))
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert [True] == cleaned
+
+
+async def test_a_running_task_is_not_lost_to_the_garbage_collector(starter):
+    gate = asyncio.get_running_loop().create_future()
+    ran = []
+
+    async def work():
+        await asyncio.shield(gate)
+        ran.append(True)
+
+    await from_callback(lambda: starter.start(work()) and None)
+    gc.collect()
+    gate.set_result(None)
+    async with asyncio.timeout(PATIENCE_S):
+        while not ran:
+            await asyncio.sleep(0)
+
+
+async def test_one_started_by_another_in_its_first_step_runs_after_it(starter):
+    order = []
+
+    async def inner():
+        order.append("inner")
+
+    async def outer():
+        starter.start(inner())
+        order.append("outer")
+
+    await from_callback(lambda: starter.start(outer()))
+    await asyncio.sleep(0)
+    assert ["outer", "inner"] == order

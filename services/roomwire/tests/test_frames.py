@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from websockets.frames import Frame, Opcode
 from websockets.streams import StreamReader
 
-from roomwire.frames import Shared, binary_frame, text_frame
+from roomwire.frames import binary_frame, close_frame, is_text_frame, message_of, pong_frame, text_frame
 
 LENGTHS = [0, 1, 125, 126, 127, 65_535, 65_536, 1_000_000]
 
@@ -50,16 +50,18 @@ def test_a_length_is_written_as_short_as_the_rfc_demands(length, header):
     assert header == text_frame(b"x" * length)[: len(header)]
 
 
-@given(st.text())
-def test_a_shared_text_is_its_text_everywhere(text):
-    shared = Shared(text)
-    assert text == shared
-    assert hash(text) == hash(shared)
-    assert {text: 1}[shared] == 1
-    assert text.encode() == shared.encode()
-    assert [text] == [f"{shared}"]
+@given(st.text() | st.binary(max_size=70_000))
+def test_a_message_comes_out_of_its_frame_as_it_went_in(message):
+    is_text = isinstance(message, str)
+    frame = text_frame(message.encode()) if is_text else binary_frame(message)
+    assert (message, is_text) == (message_of(frame), is_text_frame(frame))
 
 
-@given(st.text())
-def test_a_shared_text_carries_the_frame_of_its_text(text):
-    assert Frame(Opcode.TEXT, text.encode(), fin=True) == parsed(Shared(text).frame)
+@given(st.binary(max_size=125))
+def test_a_pong_carries_what_the_ping_did(payload):
+    assert Frame(Opcode.PONG, payload, fin=True) == parsed(pong_frame(payload))
+
+
+@given(st.integers(1000, 4999))
+def test_a_close_carries_its_code(code):
+    assert Frame(Opcode.CLOSE, code.to_bytes(2, "big"), fin=True) == parsed(close_frame(code))

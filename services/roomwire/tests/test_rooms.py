@@ -11,15 +11,48 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from roomwire.codec import Packet
-from roomwire.frames import Shared, text_frame
+from roomwire.engine.connection import Connection
+from roomwire.engine.limits import Limits
+from roomwire.engine.session import WEBSOCKET, Session
+from roomwire.engine.turn import Turn
+from roomwire.frames import message_of, text_frame
 from roomwire.rooms import Rooms
 
 
-class EngineIds:
+class Sockets(dict):
+    """Connections that are there as soon as somebody asks for them."""
+
+    def __init__(self, turn: Turn) -> None:
+        super().__init__()
+        self._turn = turn
+
+    def get(self, eio_sid):
+        if eio_sid not in self:
+            state = Session(eio_sid, transport=WEBSOCKET, limits=Limits(), now=0.0)
+            self[eio_sid] = Connection(state, {}, self._turn, lambda *_: None)
+        return self[eio_sid]
+
+
+class Recording(Turn):
+    """Notes what is put where."""
+
+    __slots__ = ("put_here",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.put_here: list[tuple[str, bytes]] = []
+
+    def put_all(self, outlets, frames) -> None:
+        self.put_here += [(outlet.sid, frame) for outlet in outlets for frame in frames]
+
+
+class Engine:
     """Gives out session ids in an order that repeats itself."""
 
     def __init__(self) -> None:
         self._numbers = itertools.count()
+        self.turn = Recording()
+        self.sockets = Sockets(self.turn)
 
     def generate_id(self) -> str:
         return f"sid{next(self._numbers)}"
@@ -28,29 +61,22 @@ class EngineIds:
 class Recorder:
     """A server that notes what is sent to whom, by the ways of python-socketio's manager and of ours."""
 
+    packet_class = Packet
+
     def __init__(self) -> None:
-        self.eio = EngineIds()
-        self.sent: list[tuple[str, str | bytes]] = []
-        self.frames: list[bytes] = []
-        self.encoded = encoded = []
+        self.eio = Engine()
+        self._sent_by_stock: list[tuple[str, str | bytes]] = []
 
-        class Counting(Packet):
-            def encode(self):
-                encoded.append(self.data)
-                return super().encode()
-
-        self.packet_class = Counting
-
-    def deliver(self, eio_sid, namespace, packets):
-        assert namespace in NAMESPACES
-        self.frames += [packet.frame for packet in packets if isinstance(packet, Shared)]
-        self.sent += [(eio_sid, packet) for packet in packets]
+    @property
+    def sent(self) -> list[tuple[str, str | bytes]]:
+        put = self.eio.turn.put_here
+        return self._sent_by_stock + [(eio_sid, message_of(frame)) for eio_sid, frame in put]
 
     async def _send_eio_packet(self, eio_sid, pkt):
-        self.sent.append((eio_sid, pkt.data if pkt.binary else pkt.encode()))
+        self._sent_by_stock.append((eio_sid, pkt.data if pkt.binary else pkt.encode()))
 
     async def _send_packet(self, eio_sid, pkt):
-        self.sent.append((eio_sid, f"4{pkt.encode()}"))
+        self._sent_by_stock.append((eio_sid, f"4{pkt.encode()}"))
 
 
 def managed(kind: type) -> socketio.AsyncManager:
@@ -110,7 +136,7 @@ def facts(manager: socketio.AsyncManager) -> dict[str, object]:
         },
         "namespaces": sorted(manager.get_namespaces()),
         "callbacks": sorted(manager.callbacks),
-        "pending": (manager.pending_connect, manager.pending_disconnect),
+        "connecting": [pair for pair in pairs if manager.is_pre_connected(*pair)],
         "sent": sorted(manager.server.sent, key=repr),
     }
 
@@ -122,13 +148,6 @@ def test_whatever_happens_it_is_what_python_socketios_manager_says(operations):
         for operation in operations:
             assert await done(stock, operation) == await done(ours, operation)
             assert facts(stock) == facts(ours)
-        known = {
-            (namespace, sid): set(ours.get_rooms(sid, namespace))
-            for sid, namespace in itertools.product(SIDS, NAMESPACES)
-        }
-        for (namespace, sid), own in known.items():
-            rooms = ours.rooms.get(namespace, {})
-            assert own == {room for room in [*ROOMS, *SIDS] if sid in rooms.get(room, ())}
 
     asyncio.run(compare())
 
@@ -142,8 +161,8 @@ def test_when_all_have_left_nothing_is_remembered(operations):
         for namespace in NAMESPACES:
             for sid, _ in list(ours.get_participants(namespace, None)):
                 await ours.disconnect(sid, namespace)
-        assert {} == ours._rooms_of
-        assert ({}, {}, {}) == (ours.callbacks, ours.pending_connect, ours.pending_disconnect)
+        assert ({}, {}) == (ours.rooms, ours.callbacks)
+        assert {()} >= {connection.members for connection in ours.server.eio.sockets.values()}
 
     asyncio.run(leave())
 
@@ -163,10 +182,10 @@ async def test_an_event_is_encoded_once_however_many_receive_it():
         sid = await ours.connect(f"eio{number}", "/chat")
         ours.basic_enter_room(sid, "/chat", "red")
     await ours.emit("event", {"text": "hi"}, "/chat", "red")
-    assert 1_000 == len({eio_sid for eio_sid, _ in ours.server.sent})
-    assert 1 == len(ours.server.encoded)
-    assert 1 == len({id(packet) for _, packet in ours.server.sent})
-    assert {text_frame(b'42/chat,["event",{"text":"hi"}]')} == set(ours.server.frames)
+    put = ours.server.eio.turn.put_here
+    assert 1_000 == len({eio_sid for eio_sid, _ in put})
+    assert 1 == len({id(frame) for _, frame in put})
+    assert text_frame(b'42/chat,["event",{"text":"hi"}]') == put[0][1]
 
 
 async def test_attachments_follow_their_event_at_every_receiver():

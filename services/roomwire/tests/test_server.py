@@ -19,7 +19,8 @@ from roomwire.engine import Engine
 from roomwire.errors import Forbidden, RateLimited, Unauthenticated, Unavailable
 from roomwire.metrics import Metrics
 from roomwire.rooms import Rooms
-from roomwire.server import OVERRIDDEN, Handshake, Server
+from roomwire.handshake import Handshake
+from roomwire.server import OVERRIDDEN, Server
 from roomwire.tokens import User
 
 ANN = User(id="account:1", name="Ann", kind="account")
@@ -75,7 +76,7 @@ class Site:
     def nothing_is_left(self):
         manager = self.server.manager
         return not (
-            self.server._connections
+            self.server.manager.rooms
             or self.server.environ
             or any(manager.rooms.values())
             or manager.pending_connect
@@ -129,20 +130,20 @@ async def test_who_is_authenticated_is_known_as_long_as_it_is_connected(site):
     async with Client.connected(
         site.address, {"token": "secret"}, query="&a=1", headers={"X-Y": "z"}
     ) as client:
-        connection = site.server.connection(client.sid)
+        connection = site.server.member(client.sid)
         assert ANN == connection.user
         assert "z" == connection.handshake.headers["x-y"]
         assert "127.0.0.1" == connection.handshake.address
         assert "a=1" in connection.handshake.query
     await until(site.nothing_is_left)
     with pytest.raises(KeyError):
-        site.server.connection(client.sid)
+        site.server.member(client.sid)
 
 
 async def test_without_an_authenticator_everybody_is_somebody_new(site):
     site = await site()
     async with Client.connected(site.address) as first, Client.connected(site.address) as second:
-        users = [site.server.connection(client.sid).user for client in (first, second)]
+        users = [site.server.member(client.sid).user for client in (first, second)]
 
         assert ["anonymous", "anonymous"] == [user.kind for user in users]
         assert users[0].id != users[1].id
@@ -158,7 +159,7 @@ async def test_a_refusal_reaches_the_client_with_its_code(site, error, code):
 
         assert {"message": error.message, "data": dict(error.details())} == answer
         assert 1 == site.metric("connects_total", outcome=code)
-        assert not site.server._connections
+        assert not site.server.manager.rooms
 
 
 async def test_a_refused_client_may_try_again_on_the_same_transport(site):
@@ -200,7 +201,7 @@ async def test_a_refusal_in_python_socketios_way_works_as_there(site, outcome, m
     async with Client.open(site.address) as client:
         assert message == (await client.connect())["message"]
         assert 1 == site.metric("connects_total", outcome="refused")
-        assert not site.server._connections
+        assert not site.server.manager.rooms
 
 
 @pytest.mark.parametrize("with_auth", [True, False])
@@ -321,7 +322,7 @@ async def test_a_client_cannot_send_the_events_that_are_the_servers_own(site, ev
 
         assert "invalid_body" == error["code"]
         assert ["authenticated"] == calls
-        assert ANN == site.server.connection(client.sid).user
+        assert ANN == site.server.member(client.sid).user
     assert 0 == site.metric("disconnects_total", reason="{'HTTP_AUTHORIZATION': 'Bearer x'}")
 
 
@@ -364,7 +365,7 @@ async def test_one_line_when_a_connection_opens_and_one_when_it_closes(site, log
         await client.emit("knock")
         await client.emit("knock")
         await client.send_frame("41")
-        await until(lambda: not site.server._connections)
+        await until(lambda: not site.server.manager.rooms)
 
     opened, closed = [line for line in log_lines() if line["event"].startswith("connection")]
     assert ("connection opened", client.sid, "/", "account:1", "account") == tuple(
@@ -531,7 +532,7 @@ async def test_events_sent_in_one_payload_with_the_farewell_are_handled_before_i
 @pytest.mark.parametrize(
     ("environ", "expected"),
     [
-        pytest.param({}, Handshake(None, "", {}, ""), id="nothing"),
+        pytest.param({}, ("", {}, ""), id="nothing"),
         pytest.param(
             {
                 "QUERY_STRING": "EIO=4",
@@ -539,11 +540,12 @@ async def test_events_sent_in_one_payload_with_the_farewell_are_handled_before_i
                 "CONTENT_TYPE": "x",
                 "asgi.scope": {"client": ("10.0.0.1", 5)},
             },
-            Handshake(None, "EIO=4", {"x-forwarded-for": "1.2.3.4"}, "10.0.0.1"),
+            ("EIO=4", {"x-forwarded-for": "1.2.3.4"}, "10.0.0.1"),
             id="the address is the connection's, whatever a header says",
         ),
-        pytest.param({"asgi.scope": {"client": None}}, Handshake(None, "", {}, ""), id="a Unix socket"),
+        pytest.param({"asgi.scope": {"client": None}}, ("", {}, ""), id="a Unix socket"),
     ],
 )
 def test_a_handshake_is_read_from_the_request(environ, expected):
-    assert expected == Handshake.from_environ(environ, None, addresses=ClientAddress())
+    found = Handshake(environ, None, addresses=ClientAddress())
+    assert expected == (found.query, found.headers, found.address)

@@ -200,7 +200,9 @@ def _frames(kind: int, namespace: str, data: list[Any], ack_id: int | None) -> l
     except UnicodeEncodeError:
         payload = _dump(data).encode()
     if namespace != "/":
-        return [text_frame(f"{MESSAGE}{kind}{namespace},{'' if ack_id is None else ack_id}".encode() + payload)]
+        return [
+            text_frame(f"{MESSAGE}{kind}{namespace},{'' if ack_id is None else ack_id}".encode() + payload)
+        ]
     if ack_id is None:
         return [text_frame(b"4%d" % kind + payload)]
     return [text_frame(b"4%d%d" % (kind, ack_id) + payload)]

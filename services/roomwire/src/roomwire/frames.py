@@ -43,7 +43,7 @@ def message_of(frame: bytes) -> str | bytes:
     return payload.decode() if frame[0] == _TEXT else payload
 
 
-def is_text(frame: bytes) -> bool:
+def is_text_frame(frame: bytes) -> bool:
     """Say whether a frame carries a text."""
     return frame[0] == _TEXT
 

@@ -139,7 +139,7 @@ class Rooms(socketio.AsyncManager):  # type: ignore[misc] # python-socketio has 
         skip_sid: Any = None,
         callback: Any = None,
         to: Any = None,
-        **_: Any,
+        **kwargs: Any,  # noqa: ARG002 - stock's
     ) -> None:
         """Deliver an event to the members of a room on this node; as `socketio.AsyncManager.emit`."""
         members = self.members(namespace, to or room)
@@ -172,10 +172,10 @@ class Rooms(socketio.AsyncManager):  # type: ignore[misc] # python-socketio has 
 
     async def pre_connect(self, eio_sid: str, namespace: str) -> str | None:
         """Make a client a member that is connecting; None if it is one already."""
+        sid = self.server.eio.generate_id()
         connection = self.server.eio.sockets.get(eio_sid)
         if connection is None or member_of(connection, namespace) is not None:
             return None
-        sid = self.server.eio.generate_id()
         member = Member(sid, namespace, connection)
         connection.members = (*connection.members, member)
         self.rooms.setdefault(namespace, {None: {}})[None][sid] = member
@@ -232,15 +232,13 @@ class Rooms(socketio.AsyncManager):  # type: ignore[misc] # python-socketio has 
 
     def basic_enter_room(self, sid: str, namespace: str, room: Any, eio_sid: str | None = None) -> None:  # noqa: ARG002 - stock's
         """Put a client into a room; everybody's and its own need nothing."""
-        member = self.member(sid, namespace)
-        if member is None:
-            if namespace in self.rooms:
-                raise KeyError(sid)
+        if namespace not in self.rooms:
             raise ValueError("sid is not connected to requested namespace")
+        if room != sid and self.is_sid_room(namespace, room):
+            raise ValueError("cannot enter a sid room")
+        member = self._everybody(namespace)[sid]
         if room is None or room == sid:
             return
-        if self.is_sid_room(namespace, room):
-            raise ValueError("cannot enter a sid room")
         self.rooms[namespace].setdefault(room, {})[sid] = member
         member.joined(room)
 
@@ -255,7 +253,7 @@ class Rooms(socketio.AsyncManager):  # type: ignore[misc] # python-socketio has 
         if not found:
             del rooms[room]
 
-    def basic_disconnect(self, sid: str, namespace: str, **_: Any) -> None:
+    def basic_disconnect(self, sid: str, namespace: str, **kwargs: Any) -> None:  # noqa: ARG002 - stock's
         """Forget a client, walking only over the rooms that it is in."""
         member = self.member(sid, namespace)
         if member is None:
@@ -269,6 +267,16 @@ class Rooms(socketio.AsyncManager):  # type: ignore[misc] # python-socketio has 
         connection = member.connection
         connection.members = tuple(other for other in connection.members if other is not member)
         self.callbacks.pop(sid, None)
+
+
+def on_rooms(manager: socketio.AsyncManager) -> Rooms:
+    """Return a manager of python-socketio's, such as its Redis manager, as one that keeps its members as `Rooms` does."""
+    if not isinstance(manager, Rooms):
+        kind = type(manager)
+        bases = (Rooms,) if issubclass(Rooms, kind) else (kind, Rooms)
+        # `Rooms` adds ways of doing things, and no state of its own.
+        manager.__class__ = type(kind.__name__, bases, {})
+    return manager
 
 
 def member_of(connection: Connection, namespace: str) -> Member | None:

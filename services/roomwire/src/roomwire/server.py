@@ -31,7 +31,7 @@ from roomwire.handshake import Authenticate, Handshake, everyone
 from roomwire.held import Held
 from roomwire.logs import get_logger
 from roomwire.metrics import Metrics
-from roomwire.rooms import Member, Phase, Rooms, member_of
+from roomwire.rooms import Member, Phase, Rooms, member_of, on_rooms
 
 OVERRIDDEN: Final[Mapping[str, tuple[str, ...]]] = {
     "socketio.AsyncServer": (
@@ -40,6 +40,7 @@ OVERRIDDEN: Final[Mapping[str, tuple[str, ...]]] = {
         "_handle_eio_connect",
         "_handle_eio_disconnect",
         "_handle_eio_message",
+        "_handle_event",
         "_handle_event_internal",
         "_send_packet",
         "_trigger_event",
@@ -48,8 +49,17 @@ OVERRIDDEN: Final[Mapping[str, tuple[str, ...]]] = {
         "basic_disconnect",
         "basic_enter_room",
         "basic_leave_room",
+        "connect",
+        "eio_sid_from_sid",
         "emit",
+        "get_participants",
         "get_rooms",
+        "is_connected",
+        "is_pre_connected",
+        "is_sid_room",
+        "pre_connect",
+        "pre_disconnect",
+        "sid_from_eio_sid",
     ),
     "socketio.AsyncRedisManager": ("_listen", "_publish"),
     "socketio.packet.Packet": ("add_attachment", "data_is_binary", "decode", "encode", "reconstruct_binary"),
@@ -111,7 +121,7 @@ class Server(socketio.AsyncServer):  # type: ignore[misc] # python-socketio has 
         self._authenticate = authenticate
         self._refusals: dict[str, int] = {}
         super().__init__(
-            client_manager=options.pop("client_manager", None) or self.backplane.manager,
+            client_manager=on_rooms(options.pop("client_manager", None) or self.backplane.manager),
             node_name=node_name,
             addresses=ClientAddress(trusted_proxies),
             **_with_our_own_way(options),

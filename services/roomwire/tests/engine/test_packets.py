@@ -4,7 +4,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from roomwire.engine.packets import BadPacket, decode_payload, encode_payload
+from roomwire.engine.packets import BadPacket, decode_payload, encode_payload, framed
 
 MAX_PACKETS = 8
 
@@ -14,7 +14,9 @@ packets = st.lists(texts | st.binary(), min_size=1, max_size=MAX_PACKETS)
 
 @given(packets)
 def test_a_payload_comes_back_as_it_was_sent(packets):
-    assert packets == decode_payload(encode_payload(packets), max_packets=MAX_PACKETS)
+    assert packets == decode_payload(
+        encode_payload([framed(packet) for packet in packets]), max_packets=MAX_PACKETS
+    )
 
 
 @given(st.binary())
@@ -27,7 +29,9 @@ def test_any_body_is_packets_or_a_bad_packet(body):
         packets = decode_payload(body, max_packets=MAX_PACKETS)
     except BadPacket:
         return
-    assert packets == decode_payload(encode_payload(packets), max_packets=MAX_PACKETS)
+    assert packets == decode_payload(
+        encode_payload([framed(packet) for packet in packets]), max_packets=MAX_PACKETS
+    )
 
 
 @pytest.mark.parametrize(
@@ -42,7 +46,7 @@ def test_any_body_is_packets_or_a_bad_packet(body):
     ],
 )
 def test_payloads_look_as_the_protocol_says(packets, body):
-    assert body == encode_payload(packets)
+    assert body == encode_payload([framed(packet) for packet in packets])
     assert packets == decode_payload(body, max_packets=MAX_PACKETS)
 
 

@@ -11,8 +11,10 @@ from peers import WAIT_S
 from serving import served
 
 from roomwire.engine import Engine
-from roomwire.engine.fast import MAX_FRAGMENTS, fast_websocket
+from roomwire.engine.fast import fast_websocket
+from roomwire.engine.limits import Limits
 
+MAX_FRAGMENTS = Limits().max_fragments
 CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0x0, 0x1, 0x2, 0x8, 0x9, 0xA
 LIMIT = 100_000
 MASK = b"\x37\xfa\x21\x3d"

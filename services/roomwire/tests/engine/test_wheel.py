@@ -13,6 +13,7 @@ from roomwire.engine.limits import Limits
 from roomwire.engine.packets import PING, PONG
 from roomwire.engine.session import WEBSOCKET, Session
 from roomwire.engine.wheel import TICK_S, Wheel
+from roomwire.frames import message_of
 
 ROUNDING_S = 1e-9
 
@@ -205,10 +206,10 @@ def test_a_session_in_the_wheel_is_pinged_once_an_interval(clock, interval_s, ti
 
     def alarm(now: float) -> float | None:
         deadline = session.tick(now)
-        for packet in session.output():
+        for packet in map(message_of, session.output()):
             assert PING == packet
             pings.append(now)
-            session.receive(PONG, now)
+            session.receive(PONG)
         return deadline
 
     start = clock.now

@@ -11,8 +11,9 @@ from live import Client, served, until
 from roomwire import Gateway, Key, Server, Socket, User, subscribe
 from roomwire.backplane import MemoryBackplane
 from roomwire.errors import ConfigurationError, Forbidden, Unavailable
-from roomwire.gateways.gateway import MAX_WAITING_EVENTS
+from roomwire.gateways.lane import MAX_WAITING_EVENTS
 from roomwire.metrics import Metrics
+from roomwire.rooms import Phase
 
 
 class Point(msgspec.Struct, rename="camel"):
@@ -152,7 +153,7 @@ async def test_a_gateway_needs_no_hooks(site):
     site = await site(Bare())
     async with Client.connected(site.address) as client:
         assert "pong" == await client.emit("ping")
-    await until(lambda: not site.gateway._sockets)
+    await until(lambda: not site.server.manager.rooms)
 
 
 async def test_a_connection_hook_may_refuse(site):
@@ -166,8 +167,8 @@ async def test_a_connection_hook_may_refuse(site):
         assert "internal" == answer["data"]["code"]
         assert "secret" not in str(answer)
 
-        assert {} == site.gateway._sockets
-        assert {} == site.server._connections
+        await until(lambda: not site.server.manager.rooms)
+        assert {} == site.server.manager.rooms
         assert [] == site.happened
 
 
@@ -247,7 +248,7 @@ async def test_the_events_of_one_connection_are_handled_in_order(site):
         acks = [await client.ask("hold", number) for number in range(3)]
         acks.append(await client.ask("nothing"))
         await site.gateway.entered.wait()
-        await until(lambda: next(iter(site.gateway._sockets.values())).waiting == 4)
+        await until(lambda: site.server.member(client.sid).lane.events == 4)
         assert [("hold begins", 0)] == site.happened[1:]
         site.gateway.go_on.set()
         for ack in acks:
@@ -306,13 +307,13 @@ async def test_the_farewell_hook_waits_for_the_handler_that_runs(site):
     async with Client.connected(site.address) as client:
         await client.send("hold", 1)
         await site.gateway.entered.wait()
-    await until(lambda: site.server.manager.pending_disconnect)
+    await until(lambda: site.server.member(client.sid).phase is Phase.PARTING)
     assert [("hold begins", 1)] == site.happened[1:]
     site.gateway.go_on.set()
 
     await until(lambda: len(site.happened) == 4)
     assert [("hold ends", 1), "went"] == [site.happened[2], site.happened[3][0]]
-    assert {} == site.gateway._sockets
+    await until(lambda: not site.server.manager.rooms)
 
 
 async def test_a_handler_may_send_its_own_client_away(site):
@@ -323,9 +324,10 @@ async def test_a_handler_may_send_its_own_client_away(site):
         await client.frame(lambda text: text.startswith("41"))
         await until(lambda: "sent away" in site.happened)
 
-    assert [("went", client.sid, "server disconnect", "anonymous"), "sent away"] == site.happened[1:]
-    await until(lambda: not site.server._connections)
-    assert {} == site.gateway._sockets
+        await until(lambda: len(site.happened) == 3)
+
+    assert ["sent away", ("went", client.sid, "server disconnect", "anonymous")] == site.happened[1:]
+    await until(lambda: not site.server.manager.rooms)
 
 
 async def test_events_that_waited_behind_the_farewell_are_not_handled(site):
@@ -339,10 +341,10 @@ async def test_events_that_waited_behind_the_farewell_are_not_handled(site):
     async with Client.connected(site.address) as client:
         await client.send("hold and send away")
         await client.send("nothing")
-        socket = site.gateway._sockets[client.sid]
-        await until(lambda: socket.waiting == 2)
+        lane = site.server.member(client.sid).lane
+        await until(lambda: lane.events == 2)
         site.gateway.go_on.set()
-        await until(lambda: socket.waiting == 0)
+        await until(lambda: lane.events == 0)
 
     assert "nothing" not in site.happened
 
@@ -365,7 +367,7 @@ async def test_a_connection_that_cannot_be_decided_now_is_no_connection(site):
     async with Client.open(site.address) as client:
         await client.send_frame("40")
         await client.ended()
-    assert {} == site.gateway._sockets
+    await until(lambda: not site.server.manager.rooms)
     await until(lambda: not site.server.environ)
 
 
@@ -404,4 +406,4 @@ def test_a_subclass_may_replace_a_handler():
         def sync(self, text: str) -> str:
             return text.lower()
 
-    assert "hi" == Quiet()._handlers["sync"][0]("HI")
+    assert "hi" == Quiet()._handlers["sync"].method("HI")

@@ -20,8 +20,9 @@ from websockets.asyncio.client import connect
 
 from roomwire import Server
 from roomwire.engine import Engine
-from roomwire.engine.fast import MAX_FRAGMENTS
+from roomwire.engine.limits import Limits
 
+MAX_FRAGMENTS = Limits().max_fragments
 QUIET = OPTIONS | {"ping_interval": 60, "ping_timeout": 60}
 MASK = b"\0\0\0\0"
 TEXT, CONTINUATION, FIN = 0x1, 0x0, 0x80

@@ -113,7 +113,12 @@ class Connection:
                 if not self._answer.done():
                     self._answer.set_result(state.output())
                 self._answer = None
-        if state.closed is not None and not self._is_reported:
+        if state.closed is None:
+            return
+        if self._is_reported:
+            # What is said to a client until all know that it has gone.
+            self.outbox.clear()
+        else:
             self._is_reported = True
             # The transport has been told: let go of it, as it holds this.
             self._wake = None

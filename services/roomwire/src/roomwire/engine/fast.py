@@ -8,6 +8,7 @@ Source: RFC 6455; the Engine.IO protocol, version 4, "WebSocket" and "Upgrade".
 """
 
 import asyncio
+import contextlib
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterable
 from typing import TYPE_CHECKING, Any, Final
@@ -27,8 +28,6 @@ from roomwire.logs import get_logger
 if TYPE_CHECKING:
     from roomwire.engine.engine import Engine
 
-_CUT_OFF: Final = frozenset({Reason.SLOW, Reason.PING_TIMEOUT})
-"""Ends of clients that do not read or do not answer: nothing that is said to them would arrive."""
 
 _log = get_logger(__name__)
 
@@ -341,7 +340,7 @@ class FastSocket(asyncio.Protocol):
         if connection is None:
             return
         reason = connection.state.closed
-        if not self._is_closing and reason not in _CUT_OFF:
+        if not self._is_closing and reason is not Reason.SLOW:
             outbox = connection.outbox
             if outbox:
                 self._transport.write(outbox[0] if len(outbox) == 1 else b"".join(outbox))
@@ -349,7 +348,8 @@ class FastSocket(asyncio.Protocol):
                 connection.state.close(Reason.SLOW)
                 reason = Reason.SLOW
         connection.outbox.clear()
-        if reason in _CUT_OFF:
+        if reason is Reason.SLOW:
+            # It does not read: nothing that is said to it would arrive.
             self._is_closing = True
             self._transport.abort()
         elif reason is not None:
@@ -367,11 +367,18 @@ class FastSocket(asyncio.Protocol):
             self._connection.close(Reason.TRANSPORT_ERROR)
 
     def _close(self, code: int) -> None:
-        """Say that it is over, and wait for the client to go; one that reads nothing is cut off after a while."""
+        """Say that it is over, and wait for the client to go; one that does not is cut off after a while.
+
+        Closed at once, with bytes of the client's unread, the connection would be reset, and what was said
+        to it last be lost.
+        """
         if self._is_closing:
             return
         self._is_closing = True
         self._transport.write(close_frame(code))
+        with contextlib.suppress(OSError):
+            # It fails where the client has gone already, without our having been told.
+            self._transport.write_eof()
         self._reader = None
         self._engine.alarm_in(CLOSE_TIMEOUT_S, self._abort)
 

@@ -62,6 +62,8 @@ _OPCODE: Final = 0x0F
 _MASKED: Final = 0x80
 _CONTROL: Final = 0x08
 _SMALL: Final = 125
+_MEDIUM: Final = 0xFFFF
+_LARGEST: Final = 2**63 - 1
 _MASK_BYTES: Final = 4
 _KINDS: Final = frozenset(Kind)
 _WHOLE_TEXT: Final = _FIN | Kind.TEXT
@@ -156,6 +158,8 @@ class Reader:
             if len(buffer) < start + length:
                 return None
             size = int.from_bytes(buffer[start : start + length], "big")
+            if size <= (_SMALL if length == 2 else _MEDIUM) or size > _LARGEST:  # noqa: PLR2004 - as above
+                raise FrameError(CloseCode.PROTOCOL_ERROR)
             start += length
         if size > self._max_bytes:
             raise FrameError(CloseCode.MESSAGE_TOO_BIG)

@@ -95,8 +95,9 @@ class Session:
 
     def send(self, packet: Packet) -> None:
         """Put a packet out; a client that lets too much pile up is closed."""
-        self.outbox.append(framed(packet))
-        self.settle()
+        if self.closed is None:
+            self.outbox.append(framed(packet))
+            self.settle()
 
     def settle(self) -> None:
         """Count what has been put out since the last time; a client that lets too much pile up is closed."""
@@ -207,7 +208,8 @@ class Session:
                 self.close(Reason.PING_TIMEOUT)
                 return None
             if self._waits_for_pong:
-                self.deadline = self._pinged_at + limits.ping_timeout_s
+                # At most an interval ahead: once the pong has come, the next ping may be due before that timeout.
+                self.deadline = min(self._pinged_at + limits.ping_timeout_s, now + limits.ping_interval_s)
             elif self._pinged_at + limits.ping_interval_s > now:
                 self.deadline = self._pinged_at + limits.ping_interval_s
             else:

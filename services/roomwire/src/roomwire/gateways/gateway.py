@@ -56,7 +56,7 @@ class Gateway(socketio.AsyncNamespace):  # type: ignore[misc] # python-socketio 
             if event := subscribed_event(method):
                 if event in self._handlers:
                     raise ConfigurationError(f"{type(self).__name__}: the event {event!r} has two handlers")
-                self._handlers[event] = _handler(method)
+                self._handlers[event] = _handler(event, method)
         self._on_connection = self._hook("on_connection")
         self._on_disconnection = self._hook("on_disconnection")
 
@@ -84,7 +84,7 @@ class Gateway(socketio.AsyncNamespace):  # type: ignore[misc] # python-socketio 
 
     def _hook(self, name: str) -> Handler | None:
         hook = getattr(self, name, None)
-        return None if hook is None else _handler(hook)
+        return None if hook is None else _handler(name, hook)
 
     async def _connected(self, sid: str, _environ: Any, auth: Any) -> None:
         socket = Socket(self.server, self.server.member(sid, self.namespace))
@@ -97,24 +97,25 @@ class Gateway(socketio.AsyncNamespace):  # type: ignore[misc] # python-socketio 
         lane: Lane | None = self.server.member(sid, self.namespace).lane
         if lane is None:
             return
-        if lane.is_busy and not self.server.eio.is_parting:
+        lane.stop()
+        if lane.events and not self.server.eio.is_parting:
             # Perhaps one of its own handlers sends it away: that one must not wait for its own end.
             self.server.begin(self._part(lane, reason))
         else:
             await self._part(lane, reason)
 
     async def _part(self, lane: Lane, reason: str) -> None:
-        await lane.end()
+        await lane.idle()
         if self._on_disconnection is not None:
             await _run(self._on_disconnection, lane.socket, reason)
 
 
-def _handler(method: Any) -> Handler:
+def _handler(event: str, method: Any) -> Handler:
     try:
         binding = Binding(method, socket_type=Socket)
     except (TypeError, NameError) as error:
         raise ConfigurationError(str(error)) from error
-    return Handler(method, binding, is_plain=not inspect.iscoroutinefunction(method))
+    return Handler(event, method, binding, is_plain=not inspect.iscoroutinefunction(method))
 
 
 async def _run(hook: Handler, socket: Socket, body: Any) -> None:

@@ -30,12 +30,14 @@ class Handler:
     """A gateway's method for one event.
 
     Attributes:
+        event: The event's name.
         method: The bound method.
         binding: Its parameters.
         is_plain: Whether it is no coroutine function.
 
     """
 
+    event: str
     method: Callable[..., Any]
     binding: Binding
     is_plain: bool
@@ -103,20 +105,20 @@ class Lane:
         else:
             self._put((handler, arguments, ack_id))
 
-    async def end(self) -> None:
-        """Take no more events, and return when none is being handled.
-
-        Called by a handler of its own, which it cannot wait for, it returns at once.
-        """
+    def stop(self) -> None:
+        """Let nothing be handled after what is being handled now."""
         self._waiting = None
+
+    async def idle(self) -> None:
+        """Return when none of its events is being handled; a handler of its own must not wait for this."""
         if self._running:
             self._parting = self._parting or asyncio.get_running_loop().create_future()
             await self._parting
 
     @property
-    def is_busy(self) -> bool:
-        """Whether an event is being handled."""
-        return self._running > 0
+    def events(self) -> int:
+        """How many events are being handled or wait for it."""
+        return self._running + (len(self._waiting) if self._waiting else 0)
 
     def _put(self, event: _Event) -> None:
         if self._running and (not self._is_concurrent or self._running >= MAX_WAITING_EVENTS):
@@ -130,7 +132,7 @@ class Lane:
     def _wait(self, event: _Event) -> None:
         if self._waiting is None:
             self._waiting = deque()
-        if len(self._waiting) + self._running >= MAX_WAITING_EVENTS:
+        if self.events >= MAX_WAITING_EVENTS:
             self._refuse(RateLimited(), event[2])
         else:
             self._waiting.append(event)
@@ -183,7 +185,7 @@ class Lane:
         if not isinstance(error, ClientError):
             _log.exception(
                 "handler failed",
-                handler=event[0].method.__qualname__,
+                event_name=event[0].event,
                 sid=self.socket.id,
                 namespace=self.socket.namespace,
             )
