@@ -1,0 +1,1 @@
+def plot(run, paths): pass

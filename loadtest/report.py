@@ -1,0 +1,1 @@
+def report(run, plot_file): return ""
