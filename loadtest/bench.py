@@ -5,7 +5,7 @@ round after round, so that what drifts on the machine drifts for all.
 """
 
 import argparse
-import datetime
+import datetime as dt
 import os
 import resource
 import sys
@@ -89,7 +89,7 @@ class Measuring:
 
     def run(self, rows: Sequence[str], servers: Sequence[str], rounds: int, *, quick: bool) -> Run:
         """Measure; a server that cannot be measured is noted with its reason."""
-        date = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+        date = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
         absent, versions = self._prepare(servers)
         for row in rows:
             for number in range(1, rounds + 1):

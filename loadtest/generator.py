@@ -201,7 +201,11 @@ class Crowd:
         size = uniform.size if uniform else 0
         header = uniform.header if uniform else b"\0"
         receive, buffer, view, carry, sampled = (
-            self._receive, self._buffer, self._view, self._carry, self._sampled,
+            self._receive,
+            self._buffer,
+            self._view,
+            self._carry,
+            self._sampled,
         )
         for fd, _ in ready:
             # One event, which is what there is most of the time: the header tells that it is whole.

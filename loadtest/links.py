@@ -5,11 +5,12 @@ resumes it when some arrive. Once a flow is through, its WebSocket is handed ove
 """
 
 import contextlib
+import itertools
 import select
 import socket
 import struct
 import time
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Sequence
 from typing import Final
 
 from dialects import Centrifuge, Dialect
@@ -38,7 +39,7 @@ class Link:
     def __init__(self, port: int) -> None:
         self.sock = socket.create_connection((HOST, port), timeout=STALL_S)
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.sock.setblocking(False)
+        self.sock.settimeout(0)
         self.inbox = bytearray()
 
     def send(self, data: bytes) -> None:
@@ -125,7 +126,7 @@ class Opening:
         self.links: list[Link] = []
 
     def websocket(self) -> Flow:
-        """WebSocket at once."""
+        """Open a WebSocket at once."""
         link = self._link()
         yield from self._upgrade(link, self._dialect.path)
         if isinstance(self._dialect, Centrifuge):
@@ -139,7 +140,7 @@ class Opening:
         return link
 
     def polling_then_upgrade(self) -> Flow:
-        """Polling first, then WebSocket: what the official client does by default."""
+        """Poll first, then upgrade: what the official client does by default."""
         http = self._link()
         path = f"/socket.io/?EIO=4&transport=polling&sid={(yield from self._open_polling(http))}"
         http.send(_request(path, b"40"))
@@ -199,76 +200,83 @@ def _expect(prefix: bytes, payload: bytes) -> None:
         raise LinkError(f"expected {prefix!r}, got {payload[:80]!r}")
 
 
-def open_links(
-    openings: Iterable[Opening], flow: Callable[[Opening], Flow], *, under_way: int
-) -> list[Link]:
+def openings(port: int, dialect: Dialect, rooms: Iterable[str | None]) -> list[Opening]:
+    """Return an opening for each room."""
+    return [Opening(port, dialect, room) for room in rooms]
+
+
+def open_links(openings: Sequence[Opening], flow: Callable[[Opening], Flow], *, under_way: int) -> list[Link]:
     """Open connections, so many at a time; returns their WebSockets in the order of the openings.
 
     Raises:
         LinkError: One of them did not come about, or nothing arrived for `STALL_S`.
 
     """
-    waiting = iter(list(openings))
-    opened: dict[Opening, Link] = {}
-    order: list[Opening] = []
-    by_fd: dict[int, tuple[Link, Opening, Flow]] = {}
-    with select.epoll() as epoll:
-
-        def resume(opening: Opening, running: Flow) -> bool:
-            """Return whether it is through."""
-            known = len(opening.links)
-            try:
-                next(running)
-            except StopIteration as stop:
-                opened[opening] = stop.value
-            for link in opening.links[known:]:
-                by_fd[link.sock.fileno()] = (link, opening, running)
-                epoll.register(link.sock, select.EPOLLIN)
-            if opening not in opened:
-                return False
+    try:
+        with select.epoll() as epoll:
+            opened = _Opener(epoll, flow).open(openings, under_way)
+    except (LinkError, OSError):
+        for opening in openings:
             for link in opening.links:
-                by_fd.pop(link.sock.fileno())
-                with contextlib.suppress(FileNotFoundError):
-                    epoll.unregister(link.sock)
-                if link is not opened[opening]:
-                    link.close()
-            return True
+                link.close()
+        raise
+    return [opened[opening] for opening in openings]
 
-        def start() -> int:
-            opening = next(waiting, None)
-            if opening is None:
-                return 0
-            order.append(opening)
-            resume(opening, flow(opening))
-            return 1
 
+class _Opener:
+    """Resumes each flow when something has arrived for it."""
+
+    def __init__(self, epoll: select.epoll, flow: Callable[[Opening], Flow]) -> None:
+        self._epoll = epoll
+        self._flow = flow
+        self._by_fd: dict[int, tuple[Link, Opening, Flow]] = {}
+        self._opened: dict[Opening, Link] = {}
+
+    def open(self, openings: Sequence[Opening], under_way: int) -> dict[Opening, Link]:
+        waiting = iter(openings)
+        for opening in itertools.islice(waiting, under_way):
+            self._resume(opening, self._flow(opening))
+        heard = time.monotonic()
+        while len(self._opened) < len(openings):
+            for fd, _ in self._epoll.poll(1.0):
+                heard = time.monotonic()
+                if self._receive(fd) and (following := next(waiting, None)):
+                    self._resume(following, self._flow(following))
+            if time.monotonic() - heard > STALL_S:
+                raise LinkError(f"nothing arrived for {STALL_S:.0f} s; {len(self._opened)} had connected")
+        return self._opened
+
+    def _receive(self, fd: int) -> bool:
+        """Take what has arrived; returns whether that opened a connection."""
+        if fd not in self._by_fd:
+            return False
+        link, opening, running = self._by_fd[fd]
+        if link.receive():
+            return self._resume(opening, running)
+        if link is opening.links[-1]:
+            raise LinkError(f"the server closed: {bytes(link.inbox[:80])!r}")
+        # The polling connection, which a server may end with its last answer.
+        self._epoll.unregister(link.sock)
+        return False
+
+    def _resume(self, opening: Opening, running: Flow) -> bool:
+        """Go on with a flow; returns whether it is through."""
+        known = len(opening.links)
         try:
-            running_count = sum(start() for _ in range(under_way))
-            heard = time.monotonic()
-            while running_count:
-                for fd, _ in epoll.poll(1.0):
-                    heard = time.monotonic()
-                    if fd not in by_fd:
-                        continue
-                    link, opening, running = by_fd[fd]
-                    if not link.receive():
-                        if link is opening.links[-1]:
-                            raise LinkError(f"the server closed: {bytes(link.inbox[:80])!r}")
-                        # The polling connection, which a server may end with its last answer.
-                        epoll.unregister(link.sock)
-                        continue
-                    if resume(opening, running):
-                        running_count += start() - 1
-                if time.monotonic() - heard > STALL_S:
-                    raise LinkError(f"nothing arrived for {STALL_S:.0f} s; {len(opened)} had connected")
-        except (LinkError, OSError):
-            for opening in order:
-                for link in opening.links:
-                    link.close()
-            raise
-    return [opened[opening] for opening in order]
+            next(running)
+        except StopIteration as stop:
+            self._opened[opening] = stop.value
+            self._finish(opening, stop.value)
+            return True
+        for link in opening.links[known:]:
+            self._by_fd[link.sock.fileno()] = (link, opening, running)
+            self._epoll.register(link.sock, select.EPOLLIN)
+        return False
 
-
-def openings(port: int, dialect: Dialect, rooms: Iterable[str | None]) -> list[Opening]:
-    """Return an opening for each room."""
-    return [Opening(port, dialect, room) for room in rooms]
+    def _finish(self, opening: Opening, websocket: Link) -> None:
+        for link in opening.links:
+            self._by_fd.pop(link.sock.fileno(), None)
+            with contextlib.suppress(FileNotFoundError):
+                self._epoll.unregister(link.sock)
+            if link is not websocket:
+                link.close()

@@ -106,15 +106,11 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
 
     def rates(self, row: str, server: str) -> list[float]:
         """Return the rates of a row that a server kept up with in most rounds it was tried in."""
-        tried = {
-            point.messages_per_s for point in self.points if (point.row, point.server) == (row, server)
-        }
+        tried = {point.messages_per_s for point in self.points if (point.row, point.server) == (row, server)}
         return sorted(rate for rate in tried if self.latency_ms(row, server, rate, 99) is not None)
 
 
-def judge(
-    *, share: float, p99_ms: float | None, generator_cpu: float, server_cpu: float
-) -> Verdict:
+def judge(*, share: float, p99_ms: float | None, generator_cpu: float, server_cpu: float) -> Verdict:
     """Return whether a rate was kept up with, and if not, whether the server is to blame.
 
     A generator at its limit voids a point only if the server was not at its own: one that was failed first.

@@ -76,7 +76,9 @@ class Uniform:
         return count
 
 
-def uniform_from(data: bytes | bytearray, frames: list[tuple[int, int, int]], marker: bytes) -> Uniform | None:
+def uniform_from(
+    data: bytes | bytearray, frames: list[tuple[int, int, int]], marker: bytes
+) -> Uniform | None:
     """Return a counter of the frames of which one is the first in `frames` that begins with the marker."""
     for kind, body, end in frames:
         if kind == TEXT and data.startswith(marker, body, end):

@@ -18,7 +18,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import IO, Final
 
 import psutil
 
@@ -126,7 +126,7 @@ def _await(kind: Kind, port: int, process: "subprocess.Popen[bytes]", output: Ca
     raise Absent(f"it does not answer after {_START_S:.0f} s: {output()}")
 
 
-def _tail(output: "tempfile._TemporaryFileWrapper[bytes]") -> str:
+def _tail(output: IO[bytes]) -> str:
     output.seek(0)
     return output.read().decode(errors="replace").strip()[-300:] or "it said nothing"
 
