@@ -169,6 +169,7 @@ class Crowd:
                         time.sleep(min(due_ns, _PAUSE_NS) / 1e9)
         finally:
             gc.enable()
+            gc.unfreeze()
         return Burst(sent, self.outstanding, self.arrived, self._latencies_ns.copy(), given_up)
 
     def echo(self, seconds: float, *, resume: bool = False) -> int:
@@ -185,10 +186,26 @@ class Crowd:
             for fd in self._links:
                 self._send(fd, echo)
         deadline = time.monotonic() + seconds
+        receive, buffer, view, carry = self._receive, self._buffer, self._view, self._carry
+        send = {fd: link.sock.send for fd, link in self._links.items()}
         while time.monotonic() < deadline:
+            uniform = self._uniform
+            size, header = (uniform.size, uniform.header) if uniform else (0, b"\0")
+            if self._pending:
+                self._flush()
             for fd, _ in self._epoll.poll(0.1, _EVENTS):
+                # As in `_read`: one answer, whole.
+                got = receive[fd](view)
+                if got == size and fd not in carry and buffer.startswith(header, _FRONT):
+                    answered += 1
+                    if send[fd](echo) != len(echo):
+                        raise FrameError("the server does not read a single event")
+                    continue
                 self.arrived = 0
-                self._read_one(fd)
+                if got:
+                    self._take(fd, got)
+                else:
+                    self._lose(fd)
                 answered += self.arrived
                 for _ in range(self.arrived):
                     self._send(fd, echo)
@@ -224,18 +241,6 @@ class Crowd:
             else:
                 self._lose(fd)
         return len(ready)
-
-    def _read_one(self, fd: int) -> None:
-        try:
-            got = self._receive[fd](self._view)
-        except BlockingIOError:
-            return
-        except OSError:
-            got = 0
-        if got:
-            self._take(fd, got)
-        else:
-            self._lose(fd)
 
     def _take(self, fd: int, size: int) -> None:
         """Account for what has been read, behind what was left over the last time."""

@@ -7,6 +7,7 @@ from lines import NAMES, lines, show
 from results import GENERATOR_LIMIT, KEPT_UP_P99_MS, KEPT_UP_SHARE, Figure, Point, Run, Verdict
 from rows import FIXED, ROOM_SIZES
 
+_QUIET: Final = 0.1
 _REACHED: Final = {True: "yes", False: "**no**", None: "?"}
 
 
@@ -127,7 +128,8 @@ def _generator(run: Run) -> Iterator[str]:
     )
     others = max((figure.others_cpu for figure in run.figures), default=0.0)
     yield ""
-    yield f"Everything else on the machine used at most {others:.0%} of a core while a figure was taken."
+    disturbed = " **That is a disturbed run: measure again when nothing else is at work.**" * (others > _QUIET)
+    yield f"Everything else on the machine used at most {others:.0%} of a core while a figure was taken.{disturbed}"
 
 
 def _shares(run: Run, row: str, server: str) -> str:

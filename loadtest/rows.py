@@ -293,7 +293,7 @@ def _connections(
     trial: Trial, row: str, count: int, flow: Callable[[Opening], Flow], under_way: int
 ) -> Found:
     with started(trial.kind, trial.core) as running:
-        for link in open_links(_openings(running, count // 2), flow, under_way=under_way):
+        for link in open_links(_openings(running, count), flow, under_way=under_way):
             link.close()
         usage, began = Usage(running.process), time.perf_counter()
         links = open_links(_openings(running, count), flow, under_way=under_way)
@@ -356,7 +356,7 @@ ROOMS_OF_TEN: Final = Rooms(
     clients=1_000,
     room_size=10,
     sampled=4,
-    landmarks=[2_000, 5_000, 10_000, 20_000, 40_000],
+    landmarks=[2_000, 5_000, 10_000, 20_000, 40_000, 64_000],
     lowest=1_000,
 )
 FIXED: Final = {"fan-out": [200.0, 1_000.0, 2_000.0, 4_000.0], "rooms": [5_000.0, 10_000.0, 20_000.0]}

@@ -87,16 +87,10 @@ def started(kind: Kind, core: int) -> Iterator[Running]:
         "ROOMWIRE_OPS_PORT": str(ops_port),
     }
     with tempfile.TemporaryFile() as output:
-        process = subprocess.Popen(
-            command,
-            cwd=_PEERS,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            # Before it has threads or children of its own: they inherit it.
-            preexec_fn=functools.partial(os.sched_setaffinity, 0, {core}),  # noqa: PLW1509 - no threads here
-        )
+        with _on_core(core):
+            process = subprocess.Popen(
+                command, cwd=_PEERS, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output
+            )
         try:
             _await(kind, port, process, lambda: _tail(output))
             yield Running(kind, port, psutil.Process(process.pid))
@@ -106,6 +100,17 @@ def started(kind: Kind, core: int) -> Iterator[Running]:
                     child.kill()
             process.kill()
             process.wait()
+
+
+@contextlib.contextmanager
+def _on_core(core: int) -> Iterator[None]:
+    """Let what is started inherit a core, with all threads and children it will have; then go back to one's own."""
+    own = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {core})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, own)
 
 
 def _await(kind: Kind, port: int, process: "subprocess.Popen[bytes]", output: Callable[[], str]) -> None:
