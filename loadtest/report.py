@@ -128,7 +128,9 @@ def _generator(run: Run) -> Iterator[str]:
     )
     others = max((figure.others_cpu for figure in run.figures), default=0.0)
     yield ""
-    disturbed = " **That is a disturbed run: measure again when nothing else is at work.**" * (others > _QUIET)
+    disturbed = " **That is a disturbed run: measure again when nothing else is at work.**" * (
+        others > _QUIET
+    )
     yield f"Everything else on the machine used at most {others:.0%} of a core while a figure was taken.{disturbed}"
 
 

@@ -48,4 +48,5 @@ def _tree_cpu_s(process: psutil.Process) -> float:
 
 def _machine_cpu_s() -> float:
     times = psutil.cpu_times()
-    return float(times.user + times.nice + times.system + times.irq + times.softirq)
+    # What a hypervisor gave to others is missing here just the same.
+    return float(times.user + times.nice + times.system + times.irq + times.softirq + times.steal)
