@@ -8,20 +8,24 @@ import argparse
 import datetime as dt
 import os
 import resource
+import signal
 import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+import psutil
+
 from links import LinkError
 from machine import describe_machine
 from plot import plot
 from report import report
 from results import Figure, Point, Run
-from rows import FULL, QUICK, ROWS, Effort, Trial
+from rows import ROWS
 from scanner import FrameError
 from servers import KINDS, Absent
+from trial import FULL, QUICK, Effort, Trial
 
 _RESULTS: Final = Path(__file__).parent / "results"
 _FILES: Final = 20_000
@@ -53,6 +57,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         print("this benchmark needs two cores: one for the server, one for the generator", file=sys.stderr)
         return 1
     raise_file_limit()
+    # Told to stop, it ends the server it has started, as it does at every other end.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     os.sched_setaffinity(0, {cores[1]})
     effort, rounds = (QUICK, arguments.rounds or 1) if arguments.quick else (FULL, arguments.rounds or 3)
     measuring = Measuring(cores[0], effort)
@@ -127,7 +133,7 @@ class Measuring:
         )
         try:
             found = ROWS[row](trial)
-        except (Absent, LinkError, FrameError, OSError) as error:
+        except (Absent, LinkError, FrameError, OSError, psutil.Error) as error:
             note = f"failed: {error}"
             self._figures.append(Figure(row=row, server=name, round=number, value=None, note=note))
             self._tell(f"{row}, round {number}, {name}: {note}")

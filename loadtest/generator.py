@@ -115,9 +115,7 @@ class Crowd:
         while self.outstanding > self.arrived and not self.lost and time.monotonic() < deadline:
             self._flush()
             self._read(_TICK_S)
-        settled = self.outstanding == self.arrived and not self.lost and not self._pending
-        self.outstanding = self.arrived = 0
-        return settled
+        return self.outstanding == self.arrived and not self.lost and not self._pending
 
     def offer(
         self, speakers: Sequence[Speaker], members: int, rate: float, seconds: float, *, grace_s: float
@@ -131,7 +129,12 @@ class Crowd:
             seconds: For how long.
             grace_s: How long the last ones may take to arrive and still count.
 
+        Raises:
+            RuntimeError: Not all has arrived of what was said before: wait with `settle`.
+
         """
+        if self.outstanding != self.arrived:
+            raise RuntimeError("what is still on its way would be counted twice")
         self.outstanding = self.arrived = 0
         self._latencies_ns.clear()
         total, interval_ns = int(rate * seconds), 1e9 / rate

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from lines import NAMES, show
 from results import KEPT_UP_P99_MS, Run
-from rows import ROOM_SIZES
+from rooms import ROOM_SIZES
 
 _COLOURS: Final = {
     "ours": "#d1495b",

@@ -5,7 +5,7 @@ from typing import Final
 
 from lines import NAMES, lines, show
 from results import GENERATOR_LIMIT, KEPT_UP_P99_MS, KEPT_UP_SHARE, Figure, Point, Run, Verdict
-from rows import FIXED, ROOM_SIZES
+from rooms import FIXED, ROOM_SIZES
 
 _QUIET: Final = 0.1
 _REACHED: Final = {True: "yes", False: "**no**", None: "?"}

@@ -89,7 +89,7 @@ def started(kind: Kind, core: int) -> Iterator[Running]:
     with tempfile.TemporaryFile() as output:
         with _on_core(core):
             process = subprocess.Popen(
-                command, cwd=_PEERS, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output
+                command, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output
             )
         try:
             _await(kind, port, process, lambda: _tail(output))
@@ -209,7 +209,7 @@ def _node_uws() -> Sequence[str]:
     if not _has_native_uws(node):
         version = _run([node, "--version"], _PEERS)
         raise Absent(f"uws-js-unofficial has no binary for Node {version} on {platform.machine()}")
-    return [node, "node-uws.js"]
+    return [node, str(_PEERS / "node-uws.js")]
 
 
 @functools.cache
@@ -277,7 +277,7 @@ KINDS: Final = {
         Kind(
             "node-ws",
             "socket.io on Node, ws",
-            lambda: [_node(), "node-ws.js"],
+            lambda: [_node(), str(_PEERS / "node-ws.js")],
             lambda: (
                 {"Node": _run([_node(), "--version"], _PEERS).removeprefix("v")}
                 | _npm_packages("socket.io", "engine.io", "engine.io/node_modules/ws", "bufferutil")
@@ -295,7 +295,7 @@ KINDS: Final = {
         Kind(
             "bun",
             "socket.io on Bun",
-            lambda: [_bun(), "run", "bun.js"],
+            lambda: [_bun(), "run", str(_PEERS / "bun.js")],
             lambda: (
                 {"Bun": _run([_bun(), "--version"], _PEERS)}
                 | _npm_packages("socket.io", "@socket.io/bun-engine")

@@ -8,8 +8,9 @@ from bench import Measuring, main, write
 from generator import Crowd
 from links import Opening, open_links, openings
 from results import Run
-from rows import QUICK, Rooms, Trial, connect
+from rooms import Rooms
 from servers import KINDS, Absent, Kind, started
+from trial import QUICK, Trial, connect
 
 SMALL = Rooms(name="rooms", clients=20, room_size=10, sampled=1, landmarks=[20.0], lowest=10.0)
 

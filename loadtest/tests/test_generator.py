@@ -124,3 +124,16 @@ def test_what_did_not_arrive_counts_as_late():
     burst = Burst(sent=100, expected=100, arrived=98, latencies_ns=[1_000_000] * 98, given_up=False)
     assert 1.0 == burst.latency_ms(0.5)
     assert burst.latency_ms(0.99) is None
+
+
+def test_nothing_is_offered_before_all_has_arrived(pair):
+    link, server = pair
+    crowd = Crowd([link], SocketIO())
+    speakers = [(link, SocketIO().chat("room"))]
+    crowd.offer(speakers, 1, 100.0, 0.05, grace_s=0.01)
+    with pytest.raises(RuntimeError, match="counted twice"):
+        crowd.offer(speakers, 1, 100.0, 0.05, grace_s=0.01)
+    server.sendall(event() * 5)
+    assert crowd.settle(1.0)
+    assert 5 == crowd.offer(speakers, 1, 100.0, 0.05, grace_s=0.01).sent
+    crowd.close()

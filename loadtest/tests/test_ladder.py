@@ -4,7 +4,7 @@ import pytest
 
 from ladder import Summit, climb, rungs
 from results import Verdict
-from rows import FAN_OUT, FIXED, ROOMS_OF_TEN
+from rooms import FAN_OUT, FIXED, ROOMS_OF_TEN
 
 STEPS = rungs(1_000, 64_000)
 LANDMARKS = [2_000.0, 5_000.0, 10_000.0, 20_000.0, 40_000.0, 64_000.0]
