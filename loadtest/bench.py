@@ -26,6 +26,7 @@ from rows import ROWS
 from scanner import FrameError
 from servers import KINDS, Absent
 from trial import FULL, QUICK, Effort, Trial
+from usage import await_rest
 
 _RESULTS: Final = Path(__file__).parent / "results"
 _FILES: Final = 20_000
@@ -41,6 +42,9 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--servers", nargs="+", choices=list(KINDS), default=list(KINDS), help="default: all")
     parser.add_argument("--rounds", type=int, help="how often each row is repeated (3; with --quick 1)")
     parser.add_argument("--quick", action="store_true", help="shorter, smaller, once: for a first look")
+    parser.add_argument(
+        "--patience-s", type=float, default=5.0, help="how long to wait for a machine at rest, each time (5)"
+    )
     parser.add_argument("--output", type=Path, default=_RESULTS, help="folder of the results")
     parser.add_argument("--report", type=Path, metavar="JSON", help="only write the report of a run again")
     return parser.parse_args(argv)
@@ -61,7 +65,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     os.sched_setaffinity(0, {cores[1]})
     effort, rounds = (QUICK, arguments.rounds or 1) if arguments.quick else (FULL, arguments.rounds or 3)
-    measuring = Measuring(cores[0], effort)
+    measuring = Measuring(cores[0], effort, patience_s=arguments.patience_s)
     run = measuring.run(arguments.rows, arguments.servers, rounds, quick=arguments.quick)
     print("\n" + write(run, arguments.output))
     return 0
@@ -83,11 +87,13 @@ class Measuring:
     Args:
         core: The servers'.
         effort: How much of everything.
+        patience_s: How long to wait, each time, until nothing else is at work; it is measured all the same then.
 
     """
 
-    def __init__(self, core: int, effort: Effort) -> None:
+    def __init__(self, core: int, effort: Effort, *, patience_s: float = 0.0) -> None:
         self._core = core
+        self._patience_s = patience_s
         self._effort = effort
         self._began = time.monotonic()
         self._figures: list[Figure] = []
@@ -127,6 +133,8 @@ class Measuring:
         return absent, versions
 
     def _measure(self, row: str, name: str, number: int) -> None:
+        if not await_rest(self._patience_s):
+            self._tell("something else is at work on this machine")
         self._tell(f"{row}, round {number}, {name}")
         trial = Trial(
             KINDS[name], number, self._core, self._effort, lambda text: print(f"        {text}", flush=True)

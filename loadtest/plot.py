@@ -33,7 +33,7 @@ def plot(run: Run, paths: Sequence[Path]) -> None:
     lines = -(-count // _COLUMNS)
     # The figure alone, without pyplot: nothing is shown, and nothing stays registered. The salt keeps SVGs alike.
     with mpl.rc_context({"svg.hashsalt": "roomwire", "font.size": 9}):
-        figure = Figure(figsize=(4.6 * _COLUMNS, 3.1 * lines), layout="constrained")
+        figure = Figure(figsize=(5.2 * _COLUMNS, 3.2 * lines), layout="constrained")
         panels = figure.subplots(lines, _COLUMNS, squeeze=False).flatten().tolist()
         for row in bars:
             _bars(panels.pop(0), run, row)
@@ -54,7 +54,7 @@ def _bars(panel: Axes, run: Run, row: str) -> None:
         [max(run.values(row, server)) - value for server, value in zip(names, values, strict=True)],
     ]
     drawn = panel.barh(
-        [run.servers[server] for server in names],
+        [run.servers[server].replace(" on ", "\non ") for server in names],
         values,
         xerr=spread if run.rounds > 1 else None,
         color=[_COLOURS[server] for server in names],
@@ -81,6 +81,9 @@ def _curves(panel: Axes, run: Run, row: str) -> None:
             )
     panel.axhline(KEPT_UP_P99_MS, color="#999999", linewidth=0.8, linestyle=":")
     panel.set(xscale="log", yscale="log", xlabel="deliveries/s", ylabel="p99, ms")
-    panel.set_title(f"{NAMES[row].rpartition(',')[0]}: p99 while kept up with", fontsize=9)
-    panel.legend(fontsize=7, frameon=False)
+    # Room on the right for the names.
+    left, right = panel.get_xlim()
+    panel.set_xlim(left, right * (right / left) ** 0.5)
+    panel.set_title(f"{NAMES[row].rpartition(',')[0]}: p99 over rate", fontsize=9)
+    panel.legend(fontsize=6, frameon=False, loc="upper right", bbox_to_anchor=(1.0, 0.95))
     panel.spines[["top", "right"]].set_visible(False)

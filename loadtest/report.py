@@ -6,8 +6,8 @@ from typing import Final
 from lines import NAMES, lines, show
 from results import GENERATOR_LIMIT, KEPT_UP_P99_MS, KEPT_UP_SHARE, Figure, Point, Run, Verdict
 from rooms import FIXED, ROOM_SIZES
+from usage import AT_REST
 
-_QUIET: Final = 0.1
 _REACHED: Final = {True: "yes", False: "**no**", None: "?"}
 
 
@@ -129,7 +129,7 @@ def _generator(run: Run) -> Iterator[str]:
     others = max((figure.others_cpu for figure in run.figures), default=0.0)
     yield ""
     disturbed = " **That is a disturbed run: measure again when nothing else is at work.**" * (
-        others > _QUIET
+        others > AT_REST
     )
     yield f"Everything else on the machine used at most {others:.0%} of a core while a figure was taken.{disturbed}"
 

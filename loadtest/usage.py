@@ -1,8 +1,13 @@
 """CPU and memory of the process under test, of the generator, and of whoever else was at work."""
 
 import time
+from typing import Final
 
 import psutil
+
+AT_REST: Final = 0.1
+"""The share of a core that others may use without disturbing a figure."""
+_LOOK_S: Final = 0.25
 
 
 class Usage:
@@ -27,6 +32,18 @@ class Usage:
         server = (_tree_cpu_s(self._server) - self._server_s) / elapsed
         machine = (_machine_cpu_s() - self._machine_s) / elapsed
         return own, server, max(0.0, machine - own - server)
+
+
+def await_rest(patience_s: float) -> bool:
+    """Wait until nothing else is at work on this machine; returns whether that came about in time."""
+    deadline = time.monotonic() + patience_s
+    while True:
+        began, before_s = time.monotonic(), _machine_cpu_s()
+        time.sleep(_LOOK_S)
+        if (_machine_cpu_s() - before_s) / (time.monotonic() - began) < AT_REST:
+            return True
+        if time.monotonic() >= deadline:
+            return False
 
 
 def resident_bytes(server: psutil.Process) -> int:
