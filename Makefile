@@ -30,8 +30,8 @@ check: install  ## format, lint, types, import directions
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: install  ## measure one gateway on one core (baseline figures)
-	$(BIN)/python loadtest/bench.py
+bench: install  ## compare with other servers, one core each (BENCH="--quick --rows acks", BENCH=--help)
+	$(BIN)/python loadtest/bench.py $(BENCH)
 
 lock: install  ## resolve the lock files again
 	$(BIN)/uv pip compile $(LOCK) requirements/run.in -o requirements/run.txt
@@ -41,7 +41,7 @@ LOCK := --quiet --upgrade --universal --python-version 3.11 --generate-hashes --
 	--no-emit-package roomwire --no-emit-package roomwire-gateway --no-emit-package roomwire-auth
 
 clean: down  ## stop the system, then delete all that was made here
-	rm -rf $(VENV) node_modules .local artifacts .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .coverage
+	rm -rf $(VENV) node_modules loadtest/peers/node_modules .local artifacts .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .coverage
 	rm -f $(WEB)/socket.io.esm.min.js $(DOCS)/swagger-ui*
 	find services deploy loadtest -name __pycache__ -type d -prune -exec rm -rf {} +
 

@@ -1,0 +1,69 @@
+"""The whole of it, small, against our own server: what is counted is what was sent."""
+
+import os
+
+import pytest
+
+from bench import Measuring, main, write
+from generator import Crowd
+from links import Opening, open_links, openings
+from results import Run
+from rooms import Rooms
+from servers import KINDS, Absent, Kind, started
+from trial import QUICK, Trial, connect
+
+SMALL = Rooms(name="rooms", clients=20, room_size=10, sampled=1, landmarks=[20.0], lowest=10.0)
+
+
+@pytest.fixture
+def core() -> int:
+    return min(os.sched_getaffinity(0))
+
+
+def test_every_message_reaches_every_member_of_its_room(core):
+    with started(KINDS["ours"], core) as running:
+        links = connect(running, [f"room-{number // 10}" for number in range(20)])
+        crowd = Crowd(links, running.kind.dialect)
+        speakers = [(link, running.kind.dialect.chat(f"room-{n // 10}")) for n, link in enumerate(links)]
+        burst = crowd.offer(speakers, 10, 50.0, 1.0, grace_s=20.0)
+        crowd.close()
+    assert (50, 500, 500) == (burst.sent, burst.expected, burst.arrived)
+    assert 500 == len(burst.latencies_ns)
+    assert 0 == crowd.lost
+
+
+def test_polling_is_upgraded_and_joins(core):
+    with started(KINDS["ours"], core) as running:
+        ways = openings(running.port, running.kind.dialect, ["room"] * 10)
+        links = open_links(ways, Opening.polling_then_upgrade, under_way=4)
+        crowd = Crowd(links, running.kind.dialect)
+        burst = crowd.offer([(links[0], running.kind.dialect.chat("room"))], 10, 10.0, 0.5, grace_s=20.0)
+        crowd.close()
+    assert (5, 50) == (burst.sent, burst.arrived)
+
+
+def test_a_row_yields_a_figure_and_its_points(core):
+    told: list[str] = []
+    found = SMALL.run(Trial(KINDS["ours"], 1, core, QUICK, told.append))
+    assert ["rooms"] == [figure.row for figure in found.figures]
+    assert [20.0, 20.0] == [point.messages_per_s for point in found.points[:2]]
+    assert len(told) == len(found.points)
+
+
+def test_a_server_that_does_not_start_is_in_the_report_with_its_reason(core, monkeypatch, tmp_path):
+    def missing() -> list[str]:
+        raise Absent("there is no such thing")
+
+    monkeypatch.setitem(KINDS, "bun", Kind("bun", "Bun", missing, dict))
+    run = Measuring(core, QUICK).run(["acks"], ["bun"], 1, quick=True)
+    text = write(run, tmp_path)
+    assert "Absent: Bun: there is no such thing" in text
+    assert run == Run.load(tmp_path / "quick.json")
+    assert 0 == main(["--report", str(tmp_path / "quick.json"), "--output", str(tmp_path / "again")])
+    assert text == (tmp_path / "again" / "quick.md").read_text()
+
+
+def test_a_server_that_ends_at_once_says_why(core):
+    kind = Kind("odd", "Odd", lambda: ["/bin/sh", "-c", "echo no such luck; exit 3"], dict)
+    with pytest.raises(Absent, match="ended with 3 at once: no such luck"), started(kind, core):
+        pass
