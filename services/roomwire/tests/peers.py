@@ -19,11 +19,12 @@ WAIT_S = 5.0
 class Peer:
     """A client of one server and path; it may look at the server's engine to know how far that is."""
 
-    def __init__(self, url: str, path: str, http: httpx.AsyncClient, engine: Any) -> None:
+    def __init__(self, place: serving.Place, path: str, http: httpx.AsyncClient, engine: Any) -> None:
         self.path = f"{path}?EIO=4"
+        self.place = place
         self.http = http
         self.engine = engine
-        self._ws = url.replace("http", "ws")
+        self._ws = f"ws://{place.address}"
 
     def polling(self, sid: str = "") -> str:
         """Return the polling URL of a session, or of none yet."""
@@ -93,29 +94,33 @@ async def peer_of(app: Any, port: int, path: str, *, fast: bool = False) -> Asyn
 
 
 @asynccontextmanager
-async def peer_by(way: str, app: Any, path: str, *, port: int = 0) -> AsyncIterator[Peer]:
-    """Serve an application in one of the ways of `WAYS`, and yield a peer of it."""
-    async with WAYS[way](app, port, path) as place, place_http(place) as http:
-        yield Peer(place.url, path, http, engine_of(app))
+async def peer_by(way: str, app: Any, path: str, *, port: int = 0, engine: Any = None) -> AsyncIterator[Peer]:
+    """Serve an application in one of the ways of `WAYS`, and yield a peer of it.
+
+    Args:
+        way: The way.
+        app: The application.
+        path: Where its engine is.
+        port: 0: one that is free.
+        engine: The engine, if it is not the application's own that answers.
+
+    """
+    if engine is None:
+        # Of a `socketio.ASGIApp`, whichever kind of server it was made of.
+        engine = getattr(app.engineio_server, "eio", app.engineio_server)
+    async with WAYS[way](app, port, engine, path) as place, place_http(place) as http:
+        yield Peer(place, path, http, engine)
 
 
 def place_http(place: serving.Place) -> httpx.AsyncClient:
     """Return an HTTP client of a place."""
-    return httpx.AsyncClient(base_url=place.url, trust_env=False, timeout=WAIT_S)
+    # No TLS: certificates of authorities would be read for each.
+    return httpx.AsyncClient(base_url=place.url, trust_env=False, verify=False, timeout=WAIT_S)
 
 
-def engine_of(app: Any) -> Any:
-    """Return the Engine.IO server of an application, whichever kind of server it was made of."""
-    return getattr(app.engineio_server, "eio", app.engineio_server)
-
-
-def _fast(app: Any, port: int, path: str) -> Any:
-    return serving.served(app, port=port, ws=fast_websocket(engine_of(app), path))
-
-
-WAYS: Mapping[str, Callable[[Any, int, str], Any]] = {
-    "asgi": lambda app, port, _: serving.served(app, port=port),
-    "fast": _fast,
-    "hypercorn": lambda app, port, _: serving.hypercorn_served(app, port=port),
+WAYS: Mapping[str, Callable[[Any, int, Any, str], Any]] = {
+    "asgi": lambda app, port, _, __: serving.served(app, port=port),
+    "fast": lambda app, port, engine, path: serving.served(app, port=port, ws=fast_websocket(engine, path)),
+    "hypercorn": lambda app, port, _, __: serving.hypercorn_served(app, port=port),
 }
 """How an engine is served: by uvicorn over plain ASGI, by uvicorn with the fast WebSockets, by hypercorn."""

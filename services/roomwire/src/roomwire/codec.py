@@ -91,7 +91,7 @@ class Packet(socketio.packet.Packet):  # type: ignore[misc] # python-socketio ha
             text += str(self.id)
         if data is not None:
             text += _dump(data)
-        return [text, *attachments] if self.packet_type in _WITH_ATTACHMENTS else text
+        return [text, *map(bytes, attachments)] if self.packet_type in _WITH_ATTACHMENTS else text
 
     def decode(self, encoded_packet: str | bytes) -> int:
         """Read a packet's text; returns how many attachments follow."""

@@ -1,0 +1,43 @@
+"""What is meant to differ from python-socketio, with the reason. Each is shown in test_differences."""
+
+DIFFERENCES = {
+    # What clients get.
+    "the reply to CONNECT comes first": "the protocol wants it before any event; stock sends what the connect handler emits before it",
+    "a refused client gets none of what its connect handler emitted": "it is in no namespace in which it could get an event",
+    "always_connect has no effect": "what it is for works without, and a refusal is always a CONNECT_ERROR, whose data the client sees",
+    "a connect handler that fails refuses": "stock answers nothing, and the client waits for ever",
+    "an unknown namespace is refused in the protocol's words": "the suites ask for them",
+    "a second CONNECT to a namespace closes": "no client sends one; stock refuses and goes on",
+    "a client that is refused again and again is closed": "whoever goes on asking on one connection only fills the log",
+    "a client that never connects is closed": "stock keeps it for ever",
+    "a malformed packet closes at once": "the protocol wants it; stock logs and goes on",
+    "the events connect and disconnect cannot be sent": "on stock a client calls the server's own handlers with arguments of its choice",
+    "an error that is meant for the client reaches it": "stock knows none: whatever a handler raises is logged, and an ack never comes",
+    "characters beyond ASCII are not escaped": "the same values in fewer bytes",
+    "values that json refuses are encoded": "msgspec knows dates, sets, structs and the like; any other is sent as its text",
+    "NaN and infinities are null": "they are no JSON, and JavaScript's clients close on them",
+    "a bytearray is an attachment": "on ASGI, stock's writer breaks on it and the client gets nothing any more",
+    "rooms come in the order of joining": "a client's rooms are kept with it; stock has them in the order in which they came to be",
+    "ids name their node": "a proxy finds the node of a request by them",
+    # The engine.
+    "a CLOSE packet closes the WebSocket at once": "the suites ask for it; stock waits for the ping timeout",
+    "refused requests are answered as by the reference server": "its code and sentence are what the official client shows",
+    "a request without a transport is refused": "the suites ask for it; stock takes polling",
+    "a POST is answered by ok": "the suites ask for it; stock answers OK",
+    "a POST that ends the session is answered at once": "stock waits until what is left has been polled, which may be never",
+    "sub-second intervals are announced": "stock rounds down to seconds: with 0.3 it announces 0",
+    "answers are not compressed": "they are small, and compressing secrets beside a stranger's text leaks them",
+    "JSONP is not offered": "no client of protocol 4 asks for it",
+    "an upgrade that is switched off is refused": "stock does not offer it, and takes it",
+    "clients are always monitored": "one timer serves all, and dead clients would stay for ever",
+    "a client that reads nothing is evicted": "stock's queue has no bound",
+    "REMOTE_ADDR is the peer's address": "stock's is always 127.0.0.1",
+    "what a stranger says of proxies is not believed": "X-Forwarded-* are taken from trusted_proxies only",
+    "shutdown ends the connections": "stock's stops the monitoring, and clients stay connected to nothing; and it cannot be called twice",
+    # Options and names.
+    "no other serializer": "the strict codec is what keeps strangers out",
+    "no other JSON module": "it would have no effect: the codec has msgspec's",
+    "no other async mode": "it is an ASGI application",
+    "nothing to attach to": "as with stock in ASGI mode: mount `socketio.ASGIApp`",
+    "the admin UI is not told of bytes and packets": "they are counted by stock's transports; `/metrics` has ours",
+}
