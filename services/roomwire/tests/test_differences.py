@@ -408,10 +408,7 @@ class TestDefects:
 
     @pytest.mark.parametrize("kind", SERVERS)
     @pytest.mark.parametrize("skipped", [("nobody",), {"nobody"}, frozenset(), 7], ids=str)
-    async def test_whom_to_skip_may_be_anything(self, kind, skipped, request):
-        if kind != "stock" and skipped == {"nobody"}:
-            reason = "rooms.py puts it into a set; stock only looks for ids in it"
-            request.applymarker(pytest.mark.xfail(strict=True, reason=reason, raises=TypeError))
+    async def test_whom_to_skip_may_be_anything(self, kind, skipped):
         server = make(kind)
         async with peer_of(kind, server) as peer, peer.websocket() as socket:
             await socket.recv()

@@ -79,6 +79,16 @@ class Recorder:
         self._sent_by_stock.append((eio_sid, f"4{pkt.encode()}"))
 
 
+class Decided(Rooms):
+    """Rooms whose members have had their verdict: nothing is held back."""
+
+    async def pre_connect(self, eio_sid, namespace):
+        sid = await super().pre_connect(eio_sid, namespace)
+        if sid is not None:
+            self.member(sid, namespace).release()
+        return sid
+
+
 def managed(kind: type) -> socketio.AsyncManager:
     manager = kind()
     manager.set_server(Recorder())
@@ -144,7 +154,7 @@ def facts(manager: socketio.AsyncManager) -> dict[str, object]:
 @given(st.lists(operations, max_size=40))
 def test_whatever_happens_it_is_what_python_socketios_manager_says(operations):
     async def compare() -> None:
-        ours, stock = managed(Rooms), managed(socketio.AsyncManager)
+        ours, stock = managed(Decided), managed(socketio.AsyncManager)
         for operation in operations:
             assert await done(stock, operation) == await done(ours, operation)
             assert facts(stock) == facts(ours)
@@ -155,7 +165,7 @@ def test_whatever_happens_it_is_what_python_socketios_manager_says(operations):
 @given(st.lists(operations, max_size=40))
 def test_when_all_have_left_nothing_is_remembered(operations):
     async def leave() -> None:
-        ours = managed(Rooms)
+        ours = managed(Decided)
         for operation in operations:
             await done(ours, operation)
         for namespace in NAMESPACES:
@@ -168,7 +178,7 @@ def test_when_all_have_left_nothing_is_remembered(operations):
 
 
 async def test_an_emit_with_a_callback_goes_the_way_of_python_socketio():
-    ours, stock = managed(Rooms), managed(socketio.AsyncManager)
+    ours, stock = managed(Decided), managed(socketio.AsyncManager)
     for manager in (ours, stock):
         await manager.connect("eio0", "/")
         await manager.emit("event", ("a", 1), "/", "sid0", callback=print)
@@ -177,7 +187,7 @@ async def test_an_emit_with_a_callback_goes_the_way_of_python_socketio():
 
 
 async def test_an_event_is_encoded_once_however_many_receive_it():
-    ours = managed(Rooms)
+    ours = managed(Decided)
     for number in range(1_000):
         sid = await ours.connect(f"eio{number}", "/chat")
         ours.basic_enter_room(sid, "/chat", "red")
@@ -189,7 +199,7 @@ async def test_an_event_is_encoded_once_however_many_receive_it():
 
 
 async def test_attachments_follow_their_event_at_every_receiver():
-    ours = managed(Rooms)
+    ours = managed(Decided)
     for client in CLIENTS:
         await ours.connect(client, "/")
     await ours.emit("event", b"bytes", "/")
@@ -216,7 +226,7 @@ def calls(act: Callable[[], object]) -> int:
 
 async def crowded(other_rooms: int) -> tuple[Rooms, str]:
     """Return rooms that others fill, and a client that is in three of its own."""
-    ours = managed(Rooms)
+    ours = managed(Decided)
     for number in range(other_rooms):
         sid = await ours.connect(f"other{number}", "/")
         ours.basic_enter_room(sid, "/", f"room{number}")

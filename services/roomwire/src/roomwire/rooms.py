@@ -7,6 +7,7 @@ framed once and put into each member's outbox, without a task for each.
 
 import enum
 from collections.abc import Collection, Iterator, Mapping
+from functools import partial
 from typing import Any, Protocol
 
 import socketio
@@ -14,8 +15,10 @@ import socketio
 from roomwire.codec import event_frames
 from roomwire.engine import Engine
 from roomwire.engine.connection import Connection
+from roomwire.engine.session import Reason
 from roomwire.engine.turn import Outlet
 from roomwire.handshake import Handshake
+from roomwire.held import Held
 from roomwire.tokens import User
 
 
@@ -34,7 +37,7 @@ class Member:
         sid: Its id there; a room of its own.
         namespace: The namespace.
         connection: The transport's side of it; it may be a member of other namespaces as well.
-        outlet: Where what is said to it goes: the connection, or what holds it back for a while.
+        outlet: Where what is said to it goes: the connection, or what holds it back until there is a verdict.
         phase: Where it is in its life.
         rooms: The rooms it is in, in the order of joining.
         user: Who it is; known once it has been authenticated.
@@ -66,7 +69,8 @@ class Member:
         self.sid = sid
         self.namespace = namespace
         self.connection = connection
-        self.outlet: Outlet = connection
+        # Until there is a verdict about it, it hears nothing.
+        self.outlet: Outlet = Held(partial(connection.close, Reason.SLOW))
         self.phase = Phase.CONNECTING
         self.opened_at = 0.0
         self.events = 0
@@ -77,6 +81,12 @@ class Member:
     def rooms(self) -> Collection[Any]:
         """The rooms it is in, beside that of its own id."""
         return self._rooms or ()
+
+    def release(self) -> None:
+        """Let what was held back for it follow the verdict, which has gone to the connection itself."""
+        held, self.outlet = self.outlet, self.connection
+        for frame in held.outbox:
+            self.connection.put(frame)
 
     def joined(self, room: Any) -> None:
         """Note that it is in a room."""
@@ -144,7 +154,9 @@ class Rooms(socketio.AsyncManager):  # type: ignore[misc] # python-socketio has 
         """Deliver an event to the members of a room on this node; as `socketio.AsyncManager.emit`."""
         members = self.members(namespace, to or room)
         if skip_sid is not None:
-            skipped = frozenset(skip_sid) if isinstance(skip_sid, list) else frozenset((skip_sid,))
+            # As python-socketio has it: what is no id skips nobody.
+            named = skip_sid if isinstance(skip_sid, list) else [skip_sid]
+            skipped = {sid for sid in named if isinstance(sid, str)}
             members = [member for member in members if member.sid not in skipped]
         if not members:
             return

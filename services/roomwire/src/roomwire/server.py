@@ -28,7 +28,6 @@ from roomwire.engine.packets import Packet as EnginePacket
 from roomwire.engine.session import Reason
 from roomwire.errors import ClientError, Internal, InvalidBody, Unavailable
 from roomwire.handshake import Authenticate, Handshake, everyone
-from roomwire.held import Held
 from roomwire.logs import get_logger
 from roomwire.metrics import Metrics
 from roomwire.rooms import Member, Phase, Rooms, member_of, on_rooms
@@ -301,17 +300,14 @@ class Server(socketio.AsyncServer):  # type: ignore[misc] # python-socketio has 
             self.eio.close(eio_sid, Reason.SERVER)
             return
         member = member_of(connection, namespace)
-        if member is not None:
-            self._release(member)
-            if connection.closed and eio_sid not in self.environ:
-                # The client left while it was being authenticated: nothing else would take its socket away.
-                await self._handle_disconnect(eio_sid, namespace, self.reason.TRANSPORT_CLOSE)
-
-    def _release(self, member: Member) -> None:
-        """Let what was held back for a client follow the verdict."""
-        held, member.outlet = member.outlet, member.connection
-        if held.outbox:
-            self.eio.turn.put_all((member.outlet,), held.outbox)
+        if member is None:
+            return  # refused: what was said to it meanwhile is nobody's
+        member.release()
+        if connection.closed and eio_sid not in self.environ:
+            # The client left while it was being authenticated: nothing else would take it away.
+            self.manager.pre_disconnect(member.sid, namespace)
+            await self._trigger_event("disconnect", namespace, member.sid, self.reason.TRANSPORT_CLOSE)
+            await self.manager.disconnect(member.sid, namespace, ignore_queue=True)
 
     async def _trigger_event(self, event: str, namespace: str, *args: Any) -> Any:
         if event == "connect":
@@ -323,7 +319,6 @@ class Server(socketio.AsyncServer):  # type: ignore[misc] # python-socketio has 
     async def _accept(self, namespace: str, sid: str, environ: Mapping[str, Any], auth: Any = None) -> Any:
         """Authenticate, then run the connect handler; a `ClientError` of either becomes the refusal."""
         member = self.member(sid, namespace)
-        member.outlet = Held(partial(member.connection.close, Reason.SLOW))
         member.handshake = Handshake(environ, auth, addresses=self.eio.addresses)
         try:
             member.user = await self._authenticate(member.handshake)

@@ -97,6 +97,10 @@ class Connection:
         """Send a packet over whatever transport it has, at the end of this turn."""
         self._turn.put(self, framed(packet))
 
+    def put(self, frame: bytes) -> None:
+        """Send what has been framed."""
+        self._turn.put(self, frame)
+
     def close(self, reason: Reason) -> None:
         """End it; the first reason stands."""
         self.state.close(reason)
