@@ -260,7 +260,7 @@ KINDS: Final = {
             "ours",
             "Roomwire",
             lambda: [sys.executable, str(_HERE / "app.py")],
-            lambda: _PYTHON | _packages("roomwire", "uvicorn", "uvloop", "picows", "msgspec"),
+            lambda: _PYTHON | _packages("roomwire", "uvicorn", "uvloop", "websockets", "msgspec"),
             environment={"ROOMWIRE_REDIS_URL": "memory://", "ROOMWIRE_LOG_LEVEL": "warning"},
         ),
         Kind(

@@ -3,8 +3,8 @@
 import pytest
 
 from gateway.authentication import authentication
-from roomwire.errors import Unauthenticated, Unavailable
 from roomwire.addresses import ClientAddress
+from roomwire.errors import Unauthenticated, Unavailable
 from roomwire.handshake import Handshake
 from roomwire.tokens import SigningKey, User, Verifier
 

@@ -266,21 +266,7 @@ async def test_emits_and_rooms_are_logged_where_a_logger_is_given(kind, caplog):
 
 
 @option("client_manager")
-@pytest.mark.parametrize(
-    "program",
-    [
-        pytest.param(
-            program,
-            id=program.name,
-            marks=pytest.mark.xfail(
-                program.name == "always_connected",
-                strict=True,
-                reason="such a manager sends past what holds a connect handler's events until the reply",
-            ),
-        )
-        for program in PROGRAMS
-    ],
-)
+@pytest.mark.parametrize("program", PROGRAMS, ids=lambda program: program.name)
 async def test_a_manager_of_python_socketios_own_may_be_given(program):
     stock, *ours = [
         await transcript(kind, program, client_manager=socketio.AsyncManager()) for kind in SERVERS

@@ -17,9 +17,9 @@ from roomwire.backplane.redis import _EmitManager
 from roomwire.codec import Packet
 from roomwire.engine import Engine
 from roomwire.errors import Forbidden, RateLimited, Unauthenticated, Unavailable
+from roomwire.handshake import Handshake
 from roomwire.metrics import Metrics
 from roomwire.rooms import Rooms
-from roomwire.handshake import Handshake
 from roomwire.server import OVERRIDDEN, Server
 from roomwire.tokens import User
 

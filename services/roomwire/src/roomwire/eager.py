@@ -55,7 +55,7 @@ class Starter:
         try:
             waits_for = spare.context.run(job.send, None)
         except StopIteration:
-            if spare.context != self._base or task.cancelling() or task._callbacks:  # type: ignore[attr-defined] # noqa: SLF001
+            if spare.context != self._base or task.cancelling() or task._callbacks:  # noqa: SLF001
                 self._retire(spare)
             return None
         except BaseException as error:

@@ -116,6 +116,7 @@ class Events(Collector):
         self._seconds += seconds
 
     def collect(self) -> Iterator[Metric]:
+        """Yield what was counted; called by prometheus-client."""
         events = CounterMetricFamily(
             "roomwire_events_total",
             "Events received from clients by outcome: ok, or the code of the error.",

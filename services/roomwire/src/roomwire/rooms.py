@@ -288,7 +288,8 @@ def on_rooms(manager: socketio.AsyncManager) -> Rooms:
         bases = (Rooms,) if issubclass(Rooms, kind) else (kind, Rooms)
         # `Rooms` adds ways of doing things, and no state of its own.
         manager.__class__ = type(kind.__name__, bases, {})
-    return manager
+    rooms: Rooms = manager
+    return rooms
 
 
 def member_of(connection: Connection, namespace: str) -> Member | None:

@@ -12,7 +12,7 @@ import asyncio
 import random
 import time
 from collections import Counter
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, Final
 
@@ -393,9 +393,9 @@ class Server(socketio.AsyncServer):  # type: ignore[misc] # python-socketio has 
 
     def _take_event_now(self, connection: Connection, message: EnginePacket) -> bool:
         """Take a text event without awaiting; False if this message is none, or has to wait its turn: hot."""
-        if isinstance(message, bytes) or message[:1] != "2" or connection.sid in self._binary_packet:
+        if isinstance(message, bytes) or message[:1] != "2":
             return False
-        head = event_head(message)
+        head = None if connection.sid in self._binary_packet else event_head(message)
         if head is None:
             return False
         namespace, ack_id, start = head
@@ -405,21 +405,26 @@ class Server(socketio.AsyncServer):  # type: ignore[misc] # python-socketio has 
         if member.lane is not None and namespace not in self.handlers:
             taken: bool = member.lane.take_text(message, start, ack_id)
             return taken
-        if not self.async_handlers:
-            return False
+        return self.async_handlers and self._begin_event(member, message, ack_id)
+
+    def _begin_event(self, member: Member, message: EnginePacket, ack_id: int | None) -> bool:
+        """Run the handlers of python-socketio's own kinds for an event, or refuse it."""
+        eio_sid = member.connection.sid
         try:
-            packet = self.packet_class(encoded_packet=message)
+            data = self.packet_class(encoded_packet=message).data
         except BadPacket as error:
-            self._refuse_packet(connection.sid, error)
-            return True
-        self.begin(
-            self._handle_event_internal(self, member.sid, connection.sid, packet.data, namespace, ack_id)
-        )
+            self._refuse_packet(eio_sid, error)
+        else:
+            self.begin(self._handle_event_internal(self, member.sid, eio_sid, data, member.namespace, ack_id))
         return True
 
     async def _handle_event(
-        self, eio_sid: str, namespace: str | None, id: int | None, data: list[Any]
-    ) -> None:  # noqa: A002
+        self,
+        eio_sid: str,
+        namespace: str | None,
+        id: int | None,  # noqa: A002
+        data: list[Any],
+    ) -> None:
         namespace = namespace or "/"
         connection: Connection | None = self.eio.find(eio_sid)
         member = None if connection is None else member_of(connection, namespace)
@@ -436,7 +441,7 @@ class Server(socketio.AsyncServer):  # type: ignore[misc] # python-socketio has 
         self,
         server: Any,  # noqa: ARG002 - python-socketio passes the server to itself
         sid: str,
-        eio_sid: str,
+        eio_sid: str,  # noqa: ARG002 - the same
         data: list[Any],
         namespace: str,
         id: int | None,  # noqa: A002

@@ -10,8 +10,8 @@ It must not decide what a user may do, and it never logs a token.
 import asyncio
 import base64
 import hashlib
-import time
 import secrets
+import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, Literal, Protocol, Self

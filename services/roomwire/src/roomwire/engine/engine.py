@@ -128,7 +128,7 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc] # python-engineio has 
         """Run the application's handler; one that fails is logged, and refuses the connection it was asked about."""
         handler = self.handlers.get(event)
         try:
-            result = None if handler is None else handler(*arguments)
+            result: Any = None if handler is None else handler(*arguments)
             return await result if hasattr(result, "__await__") else result
         except Exception:
             _log.exception("handler failed", event_name=event)

@@ -9,7 +9,7 @@ import enum
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-from websockets.frames import apply_mask
+from websockets.frames import apply_mask  # type: ignore[attr-defined] # in C where it can be
 
 
 class Kind(enum.IntEnum):

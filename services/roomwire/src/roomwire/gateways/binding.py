@@ -203,7 +203,7 @@ def _compiled(
     fields = [
         (body.parameter, body.type)
         if body.default is inspect.Parameter.empty
-        else (body.parameter, Union[body.type, msgspec.UnsetType], msgspec.UNSET)
+        else (body.parameter, Union[body.type, msgspec.UnsetType], msgspec.UNSET)  # noqa: UP007 - a value, not an annotation
         for body in plain
     ]
     try:

@@ -151,7 +151,7 @@ class Lane:
                         result = await result
                     if ack_id is not None:
                         server.acknowledge(member, ack_id, to_wire(result))
-                except Exception as error:  # noqa: BLE001 - `_failed` logs what nobody expected
+                except Exception as error:
                     outcome = self._failed(error, event)
                 finally:
                     server.took_event(member, outcome, time.perf_counter() - started)
@@ -176,7 +176,7 @@ class Lane:
                 return
             if ack_id is not None:
                 self._server.acknowledge(self.socket.member, ack_id, to_wire(result))
-        except Exception as error:  # noqa: BLE001 - the same
+        except Exception as error:
             outcome = self._failed(error, event)
         self._server.took_event(self.socket.member, outcome, time.perf_counter() - started)
 
