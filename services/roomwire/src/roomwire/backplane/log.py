@@ -246,7 +246,9 @@ class Log(Protocol):
         """
 
     def subscribe(self, stream: Stream) -> None:
-        """Deliver a stream; counted, so that each call needs its `unsubscribe`. Later operations come after it.
+        """Deliver a stream; counted, so that each call needs its `unsubscribe`.
+
+        It has taken effect when the next operation calls its `then`; what others publish before may be missed.
 
         Sockets' streams need none: those of the sessions that are held here are delivered.
         """

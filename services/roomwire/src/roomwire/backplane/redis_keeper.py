@@ -112,6 +112,7 @@ class Keeper:
             self._task = None
         if self._pair is not None:
             self._pair.close("closed")
+            await self._pair.wait_closed()
 
     async def until_live(self) -> Pair:
         """Wait for the log to go on, and return its links."""
@@ -228,8 +229,8 @@ class Keeper:
         except BaseException:
             pair.close("not brought up to date")
             raise
-        if pair.lost.done():
-            raise Unavailable(f"The log cannot be taken up: {pair.lost.result()}")
+        if pair.is_lost:
+            raise Unavailable(f"The log cannot be taken up: {pair.reason}")
         self._live.set()
         self._metrics.backplane_up.set(1)
         self._publisher.use(pair.bulk)
@@ -239,7 +240,7 @@ class Keeper:
     async def _keep(self, pair: Pair) -> None:
         pause_s = 0.0
         while True:
-            await pair.lost
+            await pair.wait_lost()
             while True:
                 await asyncio.sleep(pause_s * random.uniform(0.5, 1.0))  # noqa: S311 - nobody guesses it
                 pause_s = min(max(pause_s * 2, _FIRST_PAUSE_S), _LONGEST_PAUSE_S)

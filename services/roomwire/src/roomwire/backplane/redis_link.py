@@ -57,6 +57,7 @@ class RedisLink(asyncio.Protocol):
     ) -> None:
         self.is_lost = False
         self._loop = asyncio.get_running_loop()
+        self._is_gone = asyncio.Event()
         self._timeout_s = timeout_s
         self._on_push = on_push
         self._on_lost = on_lost
@@ -77,7 +78,10 @@ class RedisLink(asyncio.Protocol):
         if not isinstance(transport, asyncio.Transport):
             raise TypeError("a stream transport is needed")
         self._transport = transport
-        self._tick()
+        if self.is_lost:
+            transport.abort()
+        else:
+            self._tick()
 
     def data_received(self, data: bytes) -> None:
         """Hand on what came, in its order."""
@@ -101,6 +105,7 @@ class RedisLink(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Give up."""
         self.close("closed by the server" if exc is None else f"connection lost: {exc}")
+        self._is_gone.set()
 
     # -- use
 
@@ -157,7 +162,9 @@ class RedisLink(asyncio.Protocol):
         self.is_lost = True
         if self._timer is not None:
             self._timer.cancel()
-        if self._transport is not None:
+        if self._transport is None:
+            self._is_gone.set()
+        else:
             self._transport.abort()
         self._unwritten.clear()
         self._parked.clear()
@@ -167,6 +174,10 @@ class RedisLink(asyncio.Protocol):
             if not isinstance(awaited, _Confirmations):
                 awaited(lost)
         self._on_lost(reason)
+
+    async def wait_closed(self) -> None:
+        """Wait until the socket of a closed connection is gone."""
+        await self._is_gone.wait()
 
     # -- inside
 

@@ -15,7 +15,7 @@ from roomwire.errors import ConfigurationError, Unavailable
 
 
 class Pair:
-    """Both links. `lost` is done with the reason once either is lost; then both are closed.
+    """Both links. Once either is lost, both are closed.
 
     Args:
         on_lost: Called once with the reason, synchronously.
@@ -26,21 +26,39 @@ class Pair:
     bulk: RedisLink
 
     def __init__(self, on_lost: "Callable[[Pair, str], None]") -> None:
-        self.lost: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self.reason = ""
+        self._is_lost = asyncio.Event()
         # Whether later subscriptions are to be sent: before that they belong to the first, which sends them all.
         self.is_subscribed = False
         self._on_lost = on_lost
 
+    @property
+    def is_lost(self) -> bool:
+        """Whether they were closed."""
+        return self._is_lost.is_set()
+
+    async def wait_lost(self) -> None:
+        """Wait until they are."""
+        await self._is_lost.wait()
+
     def close(self, reason: str) -> None:
         """Close both; idempotent."""
-        if self.lost.done():
+        if self.is_lost:
             return
-        self.lost.set_result(reason)
+        self.reason = reason
+        self._is_lost.set()
         self._on_lost(self, reason)
         for name in ("log", "bulk"):
             link: RedisLink | None = getattr(self, name, None)
             if link is not None:
                 link.close(reason)
+
+    async def wait_closed(self) -> None:
+        """Wait until the sockets of closed links are gone."""
+        for name in ("log", "bulk"):
+            link: RedisLink | None = getattr(self, name, None)
+            if link is not None:
+                await link.wait_closed()
 
 
 async def open_pair(
@@ -90,7 +108,8 @@ async def open_pair(
 
 
 async def _check_eviction(link: RedisLink) -> None:
-    """Refuse a server that evicts: messages would vanish without a trace. (`CONFIG` is often forbidden, `INFO` is not.)"""
+    """Refuse a server that evicts: messages would vanish without a trace."""
+    # `CONFIG` is often forbidden, `INFO` is not.
     text = await link.ask(b"INFO", b"memory")
     lines = (line.partition(":") for line in text.decode().splitlines())
     policy = next((value for name, _, value in lines if name == "maxmemory_policy"), "")

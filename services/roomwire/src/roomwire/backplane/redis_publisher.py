@@ -1,6 +1,7 @@
 """Publishes of this gateway: the outbox, joined to the bulk link of the day."""
 
 import asyncio
+import contextlib
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -58,6 +59,7 @@ class Publisher:
             int(config.message_id_ttl_s * 1000),
         )
         self._is_flushing = False
+        self._is_closed = False
         self._timer: asyncio.TimerHandle | None = None
         self._empty = asyncio.Event()
         self._empty.set()
@@ -66,7 +68,7 @@ class Publisher:
         """Append a message; see `Log.publish`."""
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Published] = loop.create_future()
-        if not self._outbox.has_room(len(blob)):
+        if self._is_closed or not self._outbox.has_room(len(blob)):
             self._metrics.publishes.labels("unavailable").inc()
             future.set_exception(Unavailable("Too many messages wait for the log: try again."))
             return future
@@ -94,8 +96,11 @@ class Publisher:
 
     async def close(self, *, within_s: float) -> None:
         """Give what is under way a moment, then give it up; idempotent."""
+        self._is_closed = True
         if self._link is not None:
-            await asyncio.wait({asyncio.ensure_future(self._empty.wait())}, timeout=within_s)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(within_s):
+                    await self._empty.wait()
         self._outbox.give_up(_too_late)
         if self._timer is not None:
             self._timer.cancel()

@@ -84,7 +84,7 @@ class Resync:
             max_entries=self._config.max_stream_entries * 2,
             max_bytes=_MAX_MISSED_BYTES,
         )
-        if pair.lost.done():
+        if pair.is_lost:
             return
         whole = [one.entries for one in readings if one.outcome is Outcome.COMPLETE]
         subscriber.incomplete(one.range.stream for one in readings if one.outcome is not Outcome.COMPLETE)
