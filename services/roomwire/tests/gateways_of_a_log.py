@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 
-import msgspec
 from live import until
 
 from roomwire.backplane.entries import Message
@@ -122,16 +121,15 @@ class World:
         self._hub = MemoryHub(config) if url == "memory://" else None
         self._number = 0
 
-    def make(self, name="n", address="", **changes):
+    def make(self, name="n", address="", url=None):
         self._number += 1
         node = NodeId(f"{name}.{self._number}")
         metrics = Metrics()
         if self._hub is not None:
             log = MemoryLog(node=node, hub=self._hub, address=address, metrics=metrics)
         else:
-            config = msgspec.structs.replace(self.config, **changes)
-            primaries = OnePrimary(parse_url(changes.pop("url", self.url)))
-            log = RedisLog(primaries, node=node, address=address, config=config, metrics=metrics)
+            primaries = OnePrimary(parse_url(url or self.url))
+            log = RedisLog(primaries, node=node, address=address, config=self.config, metrics=metrics)
         self.gateways.append(Gateway(log, metrics))
         return self.gateways[-1]
 

@@ -9,7 +9,7 @@ from typing import Final
 
 from roomwire.backplane.chunks import chunks
 from roomwire.backplane.log import LogConfig
-from roomwire.backplane.positions import START, Epoch, Position
+from roomwire.backplane.positions import Epoch, Position
 from roomwire.backplane.reading import Outcome, Range
 from roomwire.backplane.redis_keys import Keys
 from roomwire.backplane.redis_link import Argument
@@ -95,9 +95,10 @@ class Resync:
         fresh = [token_urlsafe(_EPOCH_BYTES) for _ in range(2)]
         arguments: list[Argument] = [subscriber.epoch, subscriber.known, *fresh, EPOCHS_KEPT]
         is_whole, epoch, last = await pair.log.ask_script(self._scripts.attach, [self._keys.log], arguments)
+        # A gateway that never was live, or that lost everything, has no clients who could have missed something.
+        is_beginning = not subscriber.epoch or not is_whole
         subscriber.attached(Epoch(epoch.decode()), is_whole=is_whole == 1)
-        if subscriber.cut == START:
-            # A gateway without clients has missed nothing.
+        if is_beginning:
             subscriber.advance(Position(last))
         subscriber.learn(Position(last))
 
