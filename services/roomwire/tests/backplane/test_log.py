@@ -293,9 +293,7 @@ async def test_a_session_of_another_subject_or_namespace_cannot_be_claimed(world
     tenure = await gateway.session(subject="ann")
 
     for namespace, subject in (("/", "bob"), ("/other", "ann"), ("/", "")):
-        assert ClaimRefused.GONE == await gateway.log.claim(
-            tenure.sid, namespace=namespace, subject=subject
-        )
+        assert ClaimRefused.GONE == await gateway.log.claim(tenure.sid, namespace=namespace, subject=subject)
     assert ClaimRefused.GONE == await gateway.log.claim(sid_of(new_pid()), namespace="/", subject="")
     assert [] == gateway.fenced
 

@@ -30,10 +30,11 @@ class Publish:
     Attributes:
         number: Its number, 0 until it is first sent.
         is_done: Whether it was settled: by an answer, or because its time was up.
+        is_uncertain: Whether a link was lost while it was under way: the primary may have it.
 
     """
 
-    __slots__ = ("blob", "deadline", "is_done", "message_id", "number", "settle", "stream")
+    __slots__ = ("blob", "deadline", "is_done", "is_uncertain", "message_id", "number", "settle", "stream")
 
     def __init__(
         self, stream: Stream, blob: bytes, message_id: bytes, deadline: float, settle: Settle
@@ -45,11 +46,7 @@ class Publish:
         self.settle = settle
         self.number = 0
         self.is_done = False
-
-    @property
-    def was_sent(self) -> bool:
-        """Whether the primary may have it."""
-        return self.number > 0
+        self.is_uncertain = False
 
 
 class Batch:
@@ -136,11 +133,16 @@ class Outbox:
             self._settle(publish, result)
         self._take_back()
 
-    def failed(self, error: Exception) -> None:
-        """Settle the oldest batch under way: it was refused for good, and nothing of it was done."""
+    def failed(self, error: Callable[[Publish], Exception]) -> None:
+        """Settle the oldest batch under way: it was refused, and nothing of it was done, this time.
+
+        Args:
+            error: Makes the error of one of them: an uncertain one may have been done by an earlier try.
+
+        """
         batch = self._under_way.popleft()
         for publish in batch.publishes:
-            self._settle(publish, error)
+            self._settle(publish, error(publish))
         self._take_back()
 
     def returned(self) -> None:
@@ -151,6 +153,8 @@ class Outbox:
     def link_lost(self) -> None:
         """Take back all that is under way: whether it was done is not known, the numbers will tell."""
         for batch in self._under_way:
+            for publish in batch.publishes:
+                publish.is_uncertain = True
             self._returned.extend(batch.publishes)
         self._under_way.clear()
         self._take_back()
@@ -160,11 +164,11 @@ class Outbox:
 
         Args:
             now: The time, on the clock of the deadlines. Deadlines must not fall in the order of adding.
-            error: Makes the error of one of them: it can tell whether it was ever sent.
+            error: Makes the error of one of them: an uncertain one may have been done.
 
         """
         for batch in self._under_way:
-            if not self._expire(batch.publishes, now, error):
+            if not self._expire(batch.publishes, now, error, are_under_way=True):
                 return
         if self._expire(self._returned, now, error):
             self._expire(self._waiting, now, error)
@@ -180,7 +184,12 @@ class Outbox:
         self._waiting.clear()
 
     def _expire(
-        self, publishes: Sequence[Publish] | deque[Publish], now: float, error: Callable[[Publish], Exception]
+        self,
+        publishes: Sequence[Publish] | deque[Publish],
+        now: float,
+        error: Callable[[Publish], Exception],
+        *,
+        are_under_way: bool = False,
     ) -> bool:
         """Settle what is due; returns False at the first that is not."""
         for publish in publishes:
@@ -188,6 +197,7 @@ class Outbox:
                 continue
             if publish.deadline > now:
                 return False
+            publish.is_uncertain = publish.is_uncertain or are_under_way
             self._settle(publish, error(publish))
         return True
 

@@ -9,7 +9,7 @@ import asyncio
 import secrets
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import hiredis
 
@@ -75,11 +75,10 @@ class RedisLink(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin."""
-        if not isinstance(transport, asyncio.Transport):
-            raise TypeError("a stream transport is needed")
-        self._transport = transport
+        # Not checked: uvloop's transports are none of asyncio's classes.
+        self._transport = cast("asyncio.Transport", transport)
         if self.is_lost:
-            transport.abort()
+            self._transport.abort()
         else:
             self._tick()
 

@@ -144,7 +144,8 @@ class Publisher:
             link.close(str(value))
             return
         else:
-            self._outbox.failed(translated(value))
+            error = translated(value)
+            self._outbox.failed(lambda publish: OutcomeUnknown() if publish.is_uncertain else error)
         self._flush()
 
     def _end(self, future: "asyncio.Future[Published]", result: Any) -> None:
@@ -172,7 +173,7 @@ class Publisher:
 
 
 def _too_late(publish: Publish) -> ClientError:
-    return OutcomeUnknown() if publish.was_sent else Unavailable("The log does not answer: try again.")
+    return OutcomeUnknown() if publish.is_uncertain else Unavailable("The log does not answer: try again.")
 
 
 def _error_of(result: Any) -> ClientError:
