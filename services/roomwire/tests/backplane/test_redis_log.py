@@ -6,13 +6,14 @@ import time
 
 import msgspec
 import pytest
+import redis
 import redis.asyncio
 from flaky_proxy import Proxy
 from gateways_of_a_log import ATTIC, DEN, EVERYBODY, QUICK, sid_stream, text, world_of
 from live import until
 
+from roomwire.backplane.entries import encode_message
 from roomwire.backplane.log import LogConfig
-from roomwire.backplane.positions import Epoch, Offset
 from roomwire.backplane.reading import Outcome, Range
 from roomwire.backplane.replay import base_of
 from roomwire.backplane.sessions import Claimed, ClaimRefused
@@ -360,7 +361,7 @@ async def test_while_the_primary_is_paused_every_call_ends_in_time(own_server):
             gateway.log.check,
             gateway.log.mark,
             lambda: gateway.say("a"),
-            lambda: gateway.session(),
+            gateway.session,
             lambda: gateway.log.join(tenure, ATTIC),
             lambda: gateway.log.leave(tenure, DEN),
             lambda: gateway.log.save(tenure, b"x"),
@@ -499,10 +500,10 @@ async def test_every_key_and_channel_carries_the_hash_tag(world, admin):
         b"rw:{0}:room:r:/:den",
         b"rw:{0}:room:s:" + tenure.sid.encode(),
         b"rw:{0}:session:" + tenure.sid.encode(),
-        b"rw:{0}:pub:n.1",
+        b"rw:{0}:pub:" + gateway.log.node.encode(),
         b"rw:{0}:mid:{2}",
         b"rw:{0}:ch:r:/:den {1}",
-        b"rw:{0}:node:n.1",
+        b"rw:{0}:node:" + gateway.log.node.encode(),
     } == set(names)
 
 
@@ -573,13 +574,58 @@ async def test_a_wrong_password_is_said_and_not_shown(own_server, admin):
 # -- stalls
 
 
-async def test_after_a_stall_nothing_is_delivered_before_the_primary_answered(own_server):
-    async with Proxy(own_server.port) as proxy, world_of(proxy.url) as world:
-        gateway = await world.start()
-        await gateway.hear(DEN)
-        async with redis.asyncio.from_url(own_server.url) as other:
-            epoch = gateway.log.epoch
-            await other.execute_command("SPUBLISH", "rw:{0}:ch:r:/:den", f"{epoch} 99 x")
-        await until(lambda: gateway.incomplete)
-    assert [DEN] == gateway.incomplete
-    assert Offset(Epoch(epoch), 99) == gateway.log.offset()
+def in_the_meantime(own_server, gateway, *, kill):
+    """Stop the event loop for longer than the link's timeout, with something waiting for it when it goes on."""
+    with redis.Redis(port=own_server.port) as other:
+        data = f"{gateway.log.epoch} {gateway.log.cut + 1} ".encode() + encode_message(text("pushed"))
+        other.execute_command("SPUBLISH", "rw:{0}:ch:r:/:den", data)
+        if kill:
+            other.execute_command("CLIENT", "KILL", "TYPE", "pubsub")
+    time.sleep(QUICK.link_timeout_s * 1.5)
+
+
+async def test_after_a_stall_a_link_that_still_answers_is_believed(world, own_server):
+    gateway = await world.start()
+    await gateway.hear(DEN)
+    in_the_meantime(own_server, gateway, kill=False)
+    await gateway.hears("pushed")
+    await gateway.log.mark()
+
+    assert 0 == gateway.held
+
+
+async def test_after_a_stall_nothing_of_a_dead_link_is_believed(world, own_server):
+    gateway = await world.start()
+    await gateway.hear(DEN)
+    in_the_meantime(own_server, gateway, kill=True)
+    await gateway.live_again(1)
+    await gateway.say("after")
+    await gateway.hears("after")
+
+
+# -- data that went back
+
+
+async def test_a_primary_whose_data_went_back_tells_everybody(world, own_server):
+    first, second = await world.start("a"), await world.start("b")
+    await first.session(DEN)
+    await second.hear(DEN)
+    await first.say("kept")
+    await second.hears("kept")
+    own_server.kill()
+    kept = own_server.data()
+    own_server.start()
+    for gateway in (first, second):
+        await gateway.live_again(1)
+    await first.say("lost")
+    await second.hears("kept", "lost")
+    own_server.kill()
+    own_server.restore(kept)
+    own_server.start()
+    for gateway in (first, second):
+        await until(lambda gateway=gateway: gateway.losses == 1 and gateway.log.is_live)
+    await first.hear(DEN)
+    await first.say("anew")
+    for gateway in (first, second):
+        await until(lambda gateway=gateway: gateway.texts[-1] == "anew")
+        assert 1 == gateway.losses

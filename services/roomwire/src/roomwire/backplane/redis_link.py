@@ -15,10 +15,11 @@ import hiredis
 
 from roomwire.backplane.redis_address import RedisAddress
 from roomwire.backplane.redis_scripts import Script
-from roomwire.errors import Unavailable
+from roomwire.errors import ConfigurationError, Unavailable
 
 MAX_UNWRITTEN_BYTES: Final = 268_435_456
 _TICKS_PER_TIMEOUT: Final = 4
+_LEAST_REDIS: Final = 7
 _NOTHING: Final = object()
 
 Argument = bytes | str | int
@@ -276,7 +277,8 @@ async def open_link(
         OSError: Nobody is there.
         TimeoutError: Not in time.
         LinkLost: It was lost at once.
-        Unavailable: The server refuses the login, or is too old.
+        Unavailable: The server refuses the login.
+        ConfigurationError: The server is too old.
 
     """
     loop = asyncio.get_running_loop()
@@ -290,7 +292,7 @@ async def open_link(
             login: list[Argument] = [b"HELLO", 3]
             if address.password or address.user:
                 login += [b"AUTH", address.user or "default", address.password]
-            await link.ask(*login, b"SETNAME", name)
+            _check_version(await link.ask(*login, b"SETNAME", name))
             if address.database:
                 await link.ask(b"SELECT", address.database)
     except ReplyError as error:
@@ -300,6 +302,13 @@ async def open_link(
         link.close("not connected")
         raise
     return link
+
+
+def _check_version(hello: Any) -> None:
+    server, version = hello[b"server"].decode(), hello[b"version"].decode()
+    # Sharded channels and scripts with flags came with Redis 7; Valkey began later.
+    if server == "redis" and int(version.partition(".")[0]) < _LEAST_REDIS:
+        raise ConfigurationError(f"Redis {version} is too old: version {_LEAST_REDIS} or Valkey is needed")
 
 
 def is_unknown_script(value: object) -> bool:

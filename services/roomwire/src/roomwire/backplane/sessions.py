@@ -24,10 +24,19 @@ Pid = NewType("Pid", str)
 """The private id of a session: who has it can claim it. It is never stored and never logged."""
 
 NodeId = NewType("NodeId", str)
-"""One incarnation of a gateway: its name, a dot, and something random."""
+"""One incarnation of a gateway, `new_node_id`: its name, a dot, and something random.
+
+Never used twice: a second incarnation's publishes would be taken for repeats of the first one's.
+"""
 
 FORMAT: Final = 1
 _ID_BYTES: Final = 15
+_NODE_BYTES: Final = 6
+
+
+def new_node_id(name: str) -> NodeId:
+    """Return the id of this incarnation of a gateway."""
+    return NodeId(f"{name}.{secrets.token_hex(_NODE_BYTES)}")
 
 
 def new_pid() -> Pid:
