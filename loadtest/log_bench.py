@@ -73,7 +73,8 @@ class Nobody:
 
 
 def _packed(*command: Any) -> bytes:
-    return hiredis.pack_command(command)  # type: ignore[arg-type] # of any length
+    packed: bytes = hiredis.pack_command(command)
+    return packed
 
 
 def bare(port: int, seconds: float) -> float:

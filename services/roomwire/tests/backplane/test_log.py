@@ -5,11 +5,12 @@ from collections import Counter
 
 import msgspec
 import pytest
-from gateways_of_a_log import ATTIC, DEN, EVERYBODY, QUICK, sid_stream, text, world_of
+from gateways_of_a_log import ATTIC, DEN, EVERYBODY, QUICK, Gateway, sid_stream, text, world_of
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from live import until
 
+from roomwire.backplane import open_log
 from roomwire.backplane.entries import Message
 from roomwire.backplane.intervals import Interval
 from roomwire.backplane.log import Fenced, LogConfig, NodeAway
@@ -18,6 +19,7 @@ from roomwire.backplane.reading import Outcome, Range
 from roomwire.backplane.sessions import Claimed, ClaimRefused, NodeId, Sid, Tenure, new_pid, sid_of
 from roomwire.backplane.streams import room_stream
 from roomwire.errors import ConfigurationError, NotFound, RateLimited, TooLarge, Unavailable
+from roomwire.metrics import Metrics
 
 BACKENDS = ["memory", "valkey", "redis"]
 
@@ -461,7 +463,7 @@ async def test_more_than_the_reader_wants_is_not_read(world):
     await gateway.log.mark()
 
     assert (Outcome.TOO_MUCH, []) == await read(gateway, DEN, 0, gateway.log.cut, max_entries=99)
-    assert (Outcome.TOO_MUCH, []) == await read(gateway, DEN, 0, gateway.log.cut, max_bytes=300)
+    assert (Outcome.TOO_MUCH, []) == await read(gateway, DEN, 0, gateway.log.cut, max_bytes=150)
 
 
 async def test_many_ranges_are_read_at_once(world):
@@ -571,6 +573,18 @@ async def test_a_started_log_works_at_once(world):
         gateway.told,
         gateway.metrics.registry.get_sample_value("roomwire_backplane_up"),
     )
+
+
+async def test_a_url_opens_the_log_it_stands_for(url):
+    log = open_log(url, node="n", address="a:1", config=QUICK, metrics=Metrics())
+    gateway = Gateway(log, Metrics())
+    await log.start(gateway)
+    await gateway.hear(DEN)
+    await gateway.say("hi")
+    await gateway.hears("hi")
+
+    assert {"n": (log.node, "a:1")} == dict(await log.nodes())
+    await log.close()
 
 
 def test_streams_that_die_too_early_are_refused():

@@ -22,6 +22,7 @@ promises:
 In which order a server uses it:
 
 - start: `subscribe` nothing, `start(listener)`.
+- `sessions.new_node_id`, `new_pid` and `sid_of` make the ids.
 - a fresh client: `subscribe(namespace_stream(nsp))` if it is the node's first there, `open(..., then=enter it)`, then
   the CONNECT reply.
 - join: `subscribe(room)` for each member on this node, `join(..., then=add it)`, then the ack. Leave: `leave(...,
@@ -267,13 +268,16 @@ class Log(Protocol):
     async def read(self, ranges: Sequence[Range], *, max_entries: int, max_bytes: int) -> Sequence[Reading]:
         """Read stretches of streams, and whether they are complete.
 
+        Positions are the present epoch's: it does not wait for another link. Rooms are read once for all who ask
+        for them at about the same time.
+
         Args:
             ranges: What to read.
             max_entries: Most entries of each.
-            max_bytes: Most bytes of the messages of each.
+            max_bytes: About the most bytes of the messages of each.
 
         Raises:
-            Unavailable: Not in time.
+            Unavailable: The log is held, or the answer did not come in time.
 
         """
 
@@ -323,7 +327,7 @@ class Log(Protocol):
         """Delete a session: its client said goodbye, or is kicked. Who holds it elsewhere is fenced.
 
         Args:
-            sid: The session.
+            sid: The session. If a socket of this node holds it, `on_fenced` is called, unless it was released.
             claim: End it only if this is its claim. Default: whoever holds it.
 
         Returns:

@@ -44,12 +44,14 @@ class Reading(msgspec.Struct, frozen=True):
         range: What was asked for.
         outcome: Whether it is all of it.
         entries: In order of their positions; none unless the outcome is `COMPLETE`.
+        since: From here on it is complete: the range's beginning, or later if less was asked for (`takes_rest`).
 
     """
 
     range: Range
     outcome: Outcome
     entries: Sequence[Entry]
+    since: Position
 
 
 class Page(NamedTuple):
@@ -79,11 +81,14 @@ class Reader:
         wanted: The range.
         max_entries: Most entries taken.
         max_bytes: Most bytes of stored messages taken.
+        takes_rest: What was trimmed before the read is not missed: `since` says from where on the rest is complete.
 
     """
 
-    def __init__(self, wanted: Range, *, max_entries: int, max_bytes: int) -> None:
+    def __init__(self, wanted: Range, *, max_entries: int, max_bytes: int, takes_rest: bool = False) -> None:
         self.cursor = wanted.after
+        self._since = wanted.after
+        self._takes_rest = takes_rest
         self._range = wanted
         self._left_entries = max_entries
         self._left_bytes = max_bytes
@@ -107,6 +112,10 @@ class Reader:
             # Absent at first: nothing was said. Absent later: it was there a moment ago, so something happened to it.
             self._outcome = Outcome.COMPLETE if self._is_first else Outcome.TRIMMED
             return
+        if self._takes_rest and self._is_first and not page.is_whole:
+            # Nothing is known of what stood before the first entry that is left.
+            self._since = page.entries[0][0] if page.entries else self._range.upto
+            page = page._replace(is_whole=True)
         overlaps = bool(page.entries) and page.entries[0][0] == self.cursor
         if not page.is_whole or not (self._is_first or overlaps):
             self._outcome = Outcome.TRIMMED
@@ -130,13 +139,13 @@ class Reader:
         if self._outcome is None:
             raise RuntimeError("the read is not over")
         if self._outcome is not Outcome.COMPLETE:
-            return Reading(self._range, self._outcome, ())
+            return Reading(self._range, self._outcome, (), self._since)
         stream = self._range.stream
         try:
             entries = [Entry(stream, position, decode_message(blob)) for position, blob in self._taken]
         except UnreadableEntry:
-            return Reading(self._range, Outcome.UNREADABLE, ())
-        return Reading(self._range, Outcome.COMPLETE, entries)
+            return Reading(self._range, Outcome.UNREADABLE, (), self._since)
+        return Reading(self._range, Outcome.COMPLETE, entries, self._since)
 
     def _add(self, page: Page) -> None:
         for position, blob in page.entries:

@@ -52,6 +52,7 @@ class Keeper:
         publisher: Sends publishes.
         requests: Takes other nodes' requests.
         resync: Brings the gateway up to date.
+        on_lost: Called when the log is held.
         metrics: Where the state and losses are counted.
 
     """
@@ -68,6 +69,7 @@ class Keeper:
         publisher: Publisher,
         requests: Requests,
         resync: Resync,
+        on_lost: Callable[[], None],
         metrics: Metrics,
     ) -> None:
         self._primaries = primaries
@@ -79,6 +81,7 @@ class Keeper:
         self._publisher = publisher
         self._requests = requests
         self._resync = resync
+        self._on_lost = on_lost
         self._metrics = metrics
         self._pair: Pair | None = None
         self._live = asyncio.Event()
@@ -122,6 +125,17 @@ class Keeper:
             if self._live.is_set() and self._pair is not None:
                 return self._pair
             await self._live.wait()
+
+    def live_pair(self) -> Pair:
+        """Return the links if the log goes on.
+
+        Raises:
+            Unavailable: It is held.
+
+        """
+        if self._pair is None or not self._live.is_set():
+            raise Unavailable("The log is held: try again.")
+        return self._pair
 
     def begin_again(self, reason: str) -> None:
         """Give the present links up."""
@@ -263,6 +277,7 @@ class Keeper:
             _log.warning("log held", reason=reason)
         self._publisher.link_lost()
         self._subscriber.pause()
+        self._on_lost()
 
     def _push(self, channel: bytes, data: bytes) -> None:
         try:

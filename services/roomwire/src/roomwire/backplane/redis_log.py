@@ -30,6 +30,7 @@ from roomwire.backplane.log import (
 )
 from roomwire.backplane.positions import Epoch, Offset, Position
 from roomwire.backplane.reading import Range, Reading
+from roomwire.backplane.recent import KEPT_BYTES, RecentReads
 from roomwire.backplane.redis_address import Primaries
 from roomwire.backplane.redis_heart import Heart
 from roomwire.backplane.redis_keeper import Keeper
@@ -82,6 +83,7 @@ class RedisLog:
         self._subscriber = subscriber = Subscriber(max_held_pushes=config.max_held_pushes)
         self._requests = Requests(node, self._send)
         self._reads = Reads(keys, scripts.read)
+        self._recent = RecentReads(self._fetch)
         self._publisher = Publisher(
             node=node,
             keys=keys,
@@ -108,6 +110,7 @@ class RedisLog:
             publisher=self._publisher,
             requests=self._requests,
             resync=resync,
+            on_lost=self._recent.forget,
             metrics=metrics,
         )
         self._heart = Heart(
@@ -147,6 +150,7 @@ class RedisLog:
     async def close(self) -> None:
         """See `Log`."""
         await self._requests.close()
+        await self._recent.close()
         await self._publisher.close(within_s=self._config.link_timeout_s)
         await self._heart.close()
         await self._keeper.close()
@@ -196,10 +200,20 @@ class RedisLog:
 
     async def read(self, ranges: Sequence[Range], *, max_entries: int, max_bytes: int) -> Sequence[Reading]:
         """See `Log`."""
-        async with self._keeper.reading() as pair:
-            return await self._reads.read(
-                pair.bulk, self.epoch, ranges, max_entries=max_entries, max_bytes=max_bytes
+        # A socket's own stream is read for it alone; rooms are shared by all who come back together.
+        own = [one for one in ranges if is_sid_stream(one.stream)]
+        shared = [one for one in ranges if not is_sid_stream(one.stream)]
+        # Another link may be one of another epoch, in which these positions mean something else.
+        pair = self._keeper.live_pair()
+        async with self._keeper.reading():
+            of_own, of_shared = await asyncio.gather(
+                self._reads.read(pair.bulk, self.epoch, own, max_entries=max_entries, max_bytes=max_bytes),
+                asyncio.gather(
+                    *(self._recent.read(one, max_entries=max_entries, max_bytes=max_bytes) for one in shared)
+                ),
             )
+        found = {one.range: one for one in (*of_own, *of_shared)}
+        return [found[one] for one in ranges]
 
     async def newest(self, stream: Stream, *, limit: int) -> Sequence[Entry]:
         """See `Log`."""
@@ -333,6 +347,14 @@ class RedisLog:
         return await self._requests.ask_all(nodes, body, timeout_s=timeout_s)
 
     # -- inside
+
+    async def _fetch(self, wanted: Range) -> Reading:
+        pair = self._keeper.live_pair()
+        most = 2 * self._config.max_stream_entries
+        (reading,) = await self._reads.read(
+            pair.bulk, self.epoch, [wanted], max_entries=most, max_bytes=KEPT_BYTES, takes_rest=True
+        )
+        return reading
 
     async def _change(
         self, script: Script, what: bytes, tenure: Tenure, stream: Stream, then: Then | None

@@ -35,16 +35,25 @@ class Reads:
         self._turns = asyncio.Semaphore(_MAX_READS)
 
     async def read(
-        self, link: RedisLink, epoch: Epoch, ranges: Sequence[Range], *, max_entries: int, max_bytes: int
+        self,
+        link: RedisLink,
+        epoch: Epoch,
+        ranges: Sequence[Range],
+        *,
+        max_entries: int,
+        max_bytes: int,
+        takes_rest: bool = False,
     ) -> Sequence[Reading]:
-        """Return what ranges hold; see `Log.read`.
+        """Return what ranges hold; see `Log.read`, and `Reader` for `takes_rest`.
 
         Raises:
             LinkLost: The link was lost meanwhile.
             ReplyError: The primary refused.
 
         """
-        readers = [Reader(one, max_entries=max_entries, max_bytes=max_bytes) for one in ranges]
+        readers = [
+            Reader(one, max_entries=max_entries, max_bytes=max_bytes, takes_rest=takes_rest) for one in ranges
+        ]
         while unread := [reader for reader in readers if reader.is_open]:
             for together in chunks(unread, STREAMS_PER_CALL):
                 pages = await self._pages(link, epoch, [(one.range, one.cursor) for one in together])
