@@ -131,6 +131,10 @@ class World:
         self.gateways.append(Gateway(log, metrics))
         return self.gateways[-1]
 
+    def renew(self):
+        """Begin with an empty log; in memory only."""
+        self._hub = MemoryHub(self.config)
+
     async def start(self, name="n", **options):
         gateway = self.make(name, **options)
         await gateway.log.start(gateway)

@@ -79,6 +79,8 @@ class MemoryPrimary:
     def publish(self, stream: Stream, blob: bytes, message_id: str) -> Published:
         """Append and push a message; see `Log.publish`."""
         self._sweep()
+        # Also for what is refused, as the script does: gaps mean nothing.
+        position = self._take_position()
         if message_id in self._message_ids and self._message_ids[message_id][0] > self._clock():
             return Published(self._message_ids[message_id][1], is_repeat=True)
         owner: NodeId | None = None
@@ -87,7 +89,6 @@ class MemoryPrimary:
             if session is None:
                 raise NotFound("The session has ended.")
             owner = session.node
-        position = self._take_position()
         kept = self._stream(stream)
         if kept is None:
             kept = self._streams[stream] = _Stream(deque())
