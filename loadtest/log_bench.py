@@ -1,7 +1,8 @@
 """How many publishes a second one primary takes through the ordered log, beside the bare script on the same server.
 
 `python loadtest/log_bench.py` starts a Valkey of its own (or takes `--redis-server PATH`), pins it to one core and itself
-to another where there are two, and prints medians of alternating rounds. The bare script is INCR, XADD, PEXPIRE and
+to another where there are two, and prints medians of alternating rounds. Where other work shares the cores, the ratio by
+CPU is the one to look at. The bare script is INCR, XADD, PEXPIRE and
 SPUBLISH, one call a message, in pipelines of 128. Nothing subscribes, so that both measure the same.
 """
 
@@ -229,13 +230,14 @@ def _measure(server: int, port: int, rounds: int, seconds: float, name: str) -> 
         f"{name}, {PAYLOAD_BYTES}-byte payloads, {ROOMS} rooms, medians of {rounds} rounds of {seconds:g} s"
     )
     print(
-        f"{'':32} {'publishes/s':>12} {'ratio':>6} {'server us each':>15} {'own us each':>12} {'server ratio':>13}"
+        f"{'':32} {'publishes/s':>12} {'ratio':>6} {'server us each':>15} {'own us each':>12} {'ratio by CPU':>13}"
     )
     reference: list[float] = []
     for row, figures in rows.items():
         rate, server_us, own_us = (statistics.median(column) for column in zip(*figures, strict=True))
         reference = reference or [rate, server_us]
-        ratios = (rate / reference[0], reference[1] / server_us)
+        # By CPU: the ratio where each process has a core to itself, whatever else this machine does meanwhile.
+        ratios = (rate / reference[0], reference[1] / max(server_us, own_us))
         print(f"{row:32} {rate:12,.0f} {ratios[0]:6.2f} {server_us:15.1f} {own_us:12.1f} {ratios[1]:13.2f}")
     took = uvloop.run(latency(port, 500, seconds))
     print(f"latency at 500/s: p50 {took[len(took) // 2]:.2f} ms, p99 {took[int(len(took) * 0.99)]:.2f} ms")

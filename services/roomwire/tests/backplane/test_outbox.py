@@ -170,7 +170,9 @@ def test_batches_are_bounded_by_number_by_size_and_in_how_many_are_under_way():
     batches = [box.next_batch() for _ in range(MAX_BATCHES_UNDER_WAY)]
 
     assert [BATCH_PUBLISHES] * MAX_BATCHES_UNDER_WAY == [len(batch.publishes) for batch in batches]
-    assert [0, 128, 256, 384] == [batch.predecessor for batch in batches]
+    assert [BATCH_PUBLISHES * number for number in range(MAX_BATCHES_UNDER_WAY)] == [
+        batch.predecessor for batch in batches
+    ]
     assert box.next_batch() is None
     box.answered([1] * BATCH_PUBLISHES)
     assert BATCH_PUBLISHES == len(box.next_batch().publishes)

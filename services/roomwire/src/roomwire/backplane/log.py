@@ -341,7 +341,8 @@ class Log(Protocol):
     def receipt(self, tenure: Tenure, received: Offset) -> None:
         """Note that a client has everything up to an offset: it answered the ping that was written there.
 
-        This is what keeps sessions alive and confirms them. Sent with others within a fraction of a second.
+        This is what keeps sessions alive and confirms them. Sent with others within a fraction of a second. Ignored
+        if this node does not hold the session.
         """
 
     def release(self, tenure: Tenure) -> None:

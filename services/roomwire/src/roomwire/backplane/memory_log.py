@@ -238,6 +238,8 @@ class MemoryLog:
         """See `Log`."""
 
         def change() -> None:
+            if not self._subscriber.holds(tenure):
+                return
             try:
                 self._primary.beat(tenure, received.position)
             except Fenced:

@@ -18,7 +18,7 @@ from roomwire.backplane.streams import Stream
 
 BATCH_PUBLISHES: Final = 128
 BATCH_BYTES: Final = 262_144
-MAX_BATCHES_UNDER_WAY: Final = 4
+MAX_BATCHES_UNDER_WAY: Final = 8
 
 Settle = Callable[[object], None]
 """Called once with what became of a publish: what the primary said, or an exception."""

@@ -314,7 +314,9 @@ class RedisLog:
 
     def receipt(self, tenure: Tenure, received: Offset) -> None:
         """See `Log`."""
-        self._heart.receipt(tenure, received)
+        # After a loss no session is held: a late answer must not confirm one that was told to be lost.
+        if self._subscriber.holds(tenure):
+            self._heart.receipt(tenure, received)
 
     def release(self, tenure: Tenure) -> None:
         """See `Log`."""

@@ -98,8 +98,12 @@ class Subscriber:
 
     def release(self, tenure: Tenure) -> None:
         """Forget a session, if this is its newest socket here."""
-        if self._sessions.get(tenure.sid) == tenure.claim:
+        if self.holds(tenure):
             del self._sessions[tenure.sid]
+
+    def holds(self, tenure: Tenure) -> bool:
+        """Tell whether a socket of this node speaks for a session, as far as is known."""
+        return self._sessions.get(tenure.sid) == tenure.claim
 
     def held(self) -> list[Tenure]:
         """Return the sessions that are held here."""
