@@ -23,17 +23,20 @@ In which order a server uses it:
 
 - start: `subscribe` nothing, `start(listener)`.
 - `sessions.new_node_id`, `new_pid` and `sid_of` make the ids.
-- a fresh client: `subscribe(namespace_stream(nsp))` if it is the node's first there, `open(..., then=enter it)`, then
-  the CONNECT reply.
-- join: `subscribe(room)` for each member on this node, `join(..., then=add it)`, then the ack. Leave: `leave(...,
-  then=remove it)`, `unsubscribe(room)`, then the ack. `OutcomeUnknown`: `unsubscribe`, close the transport.
+- a fresh client: `subscribe(namespace_stream(nsp))`, as for each client, `open(..., then=enter it)`, the CONNECT reply.
+- join: `subscribe(room)`, for each member on this node, `join(..., then=add it)`, the ack. Leave: `leave(..., then=remove
+  it)`, `unsubscribe(room)`, the ack. `OutcomeUnknown`: close the transport.
 - a ping: keep `offset()` as it is when the ping is written; its pong: `receipt(tenure, that offset)`.
 - `on_live`: ping every client, so that its session is confirmed in an epoch that may be new.
-- a lost transport: `release(tenure)`, `unsubscribe` its rooms. A DISCONNECT of the client's, or a kick: `end`.
-- recovery: token, `claim`; on `NOT_YET` close the transport, on `GONE` a fresh session; `replay.base_of` (None: fresh
-  session); `subscribe` its open rooms; `mark(then=enter it, holding back what is live)`; `read(replay.ranges_of(...))`,
-  anything but complete: `end` it and open a fresh session; CONNECT reply; `replay.merged` entries that are
-  `replay.is_for` it, each with its own offset; what was held back; a ping. Past `claim_deadline_s`: close the transport.
+- a lost transport: `release(tenure)`, `unsubscribe` its streams. A DISCONNECT of the client's: `release`, `end`. A kick:
+  `end`. A transport that is lost during an `open` or a claim is released after it.
+- recovery: token; `claim`: on `NOT_YET` close the transport, on `GONE` open a fresh session. `replay.base_of`: None means a
+  fresh session. `subscribe` its namespace and its open rooms; `mark(then=enter it)`, from when on what is live waits; if
+  `epoch` is not what it was at the claim, close the transport. `read(replay.ranges_of(...))`: if any is not complete, take
+  it out of its rooms, `end` it and open a fresh session. CONNECT reply; `replay.merged` entries that are `replay.is_for`
+  it, each with its own offset; what waited; a ping. Past `claim_deadline_s`: close the transport.
+
+`tests/backplane/test_recovery_by_contract.py` does just that, in a page.
 """
 
 import asyncio
