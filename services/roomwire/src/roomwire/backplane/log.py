@@ -89,6 +89,7 @@ class LogConfig(msgspec.Struct, frozen=True, kw_only=True):
         max_publishes: Most publishes of this gateway that wait for their answer.
         max_publish_bytes: Most bytes of them.
         max_held_pushes: Most pushes that wait while the log is held; beyond, the link is begun again.
+        max_held_bytes: Most bytes of them.
 
     """
 
@@ -106,6 +107,7 @@ class LogConfig(msgspec.Struct, frozen=True, kw_only=True):
     max_publishes: int = 20_000
     max_publish_bytes: int = 67_108_864
     max_held_pushes: int = 200_000
+    max_held_bytes: int = 268_435_456
 
     @property
     def least_room_ttl_s(self) -> float:

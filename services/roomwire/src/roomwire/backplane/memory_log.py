@@ -74,7 +74,9 @@ class MemoryLog:
         self._primary = hub.primary
         self._address = address
         self._metrics = metrics
-        self._subscriber = Subscriber(max_held_pushes=hub.config.max_held_pushes)
+        self._subscriber = Subscriber(
+            max_held_pushes=hub.config.max_held_pushes, max_held_bytes=hub.config.max_held_bytes
+        )
         self._requests = Requests(node, self._send)
         self._is_open = False
         self._unanswered = 0

@@ -18,7 +18,6 @@ from typing import Any, NoReturn
 
 from roomwire.backplane import sessions
 from roomwire.backplane.entries import Entry, Message, UnreadableEntry, encode_message
-from roomwire.backplane.intervals import parse_intervals
 from roomwire.backplane.log import (
     MAX_MESSAGE_ID_BYTES,
     Fenced,
@@ -37,6 +36,7 @@ from roomwire.backplane.redis_keeper import Keeper
 from roomwire.backplane.redis_keys import Keys
 from roomwire.backplane.redis_publisher import Publisher
 from roomwire.backplane.redis_reads import Reads
+from roomwire.backplane.redis_replies import claim_reply, nodes_reply, owner_reply
 from roomwire.backplane.redis_resync import Resync, fence
 from roomwire.backplane.redis_scripts import Script, Scripts
 from roomwire.backplane.requests import Requests
@@ -45,8 +45,6 @@ from roomwire.backplane.streams import Stream, is_sid_stream, sid_stream
 from roomwire.backplane.subscriber import Subscriber
 from roomwire.errors import Internal, RateLimited, TooLarge, Unavailable
 from roomwire.metrics import Metrics
-
-_REFUSED: dict[bytes, ClaimRefused] = {b"GONE": ClaimRefused.GONE, b"NOT_YET": ClaimRefused.NOT_YET}
 
 
 class RedisLog:
@@ -80,7 +78,9 @@ class RedisLog:
         self._config = config
         self._keys = keys = Keys(prefix)
         self._scripts = scripts = Scripts()
-        self._subscriber = subscriber = Subscriber(max_held_pushes=config.max_held_pushes)
+        self._subscriber = subscriber = Subscriber(
+            max_held_pushes=config.max_held_pushes, max_held_bytes=config.max_held_bytes
+        )
         self._requests = Requests(node, self._send)
         self._reads = Reads(keys, scripts.read)
         self._recent = RecentReads(self._fetch)
@@ -260,9 +260,9 @@ class RedisLog:
         """See `Log`."""
 
         def apply(reply: Any) -> Claimed | ClaimRefused:
-            if isinstance(reply, bytes):
-                return _REFUSED[reply]
-            claimed = _claimed(sid, reply)
+            claimed = claim_reply(sid, reply)
+            if isinstance(claimed, ClaimRefused):
+                return claimed
             # An older socket of this session on this node is fenced by that, at once.
             self._subscriber.hold(claimed.tenure)
             self._reach(claimed.position, None)
@@ -307,10 +307,7 @@ class RedisLog:
         """See `Log`."""
         async with self._keeper.reading() as pair:
             found = await pair.bulk.ask(b"HMGET", self._keys.session(sid), b"node", b"ns", b"sub")
-        if found[0] is None:
-            return None
-        node, namespace, subject = (part.decode("utf-8", "surrogatepass") for part in found)
-        return Owner(NodeId(node), namespace, subject)
+        return owner_reply(found)
 
     def receipt(self, tenure: Tenure, received: Offset) -> None:
         """See `Log`."""
@@ -331,11 +328,7 @@ class RedisLog:
             flat = await pair.bulk.ask_script(
                 self._scripts.nodes, [self._keys.registry], ("", self.node, "", 0)
             )
-        texts = [part.decode() for part in flat]
-        return {
-            name: (NodeId(node), address)
-            for name, node, address in zip(texts[::3], texts[1::3], texts[2::3], strict=True)
-        }
+        return nodes_reply(flat)
 
     async def request(self, node: NodeId, body: bytes, *, timeout_s: float) -> bytes:
         """See `Log`."""
@@ -401,19 +394,3 @@ class RedisLog:
 
 def _text(text: str) -> bytes:
     return text.encode("utf-8", "surrogatepass")
-
-
-def _claimed(sid: Sid, reply: Any) -> Claimed:
-    position, claim, start, known, data, ends, rooms = reply
-    return Claimed(
-        tenure=Tenure(sid, claim),
-        position=Position(position),
-        start=Position(start),
-        known=Position(known),
-        data=data,
-        rooms={
-            Stream(stream): parse_intervals(text.decode())
-            for stream, text in zip(rooms[::2], rooms[1::2], strict=True)
-        },
-        ends={Epoch(epoch.decode()): Position(end) for epoch, end in zip(ends[::2], ends[1::2], strict=True)},
-    )

@@ -32,13 +32,15 @@ class Subscriber:
 
     """
 
-    def __init__(self, *, max_held_pushes: int) -> None:
+    def __init__(self, *, max_held_pushes: int, max_held_bytes: int) -> None:
         self.epoch = Epoch("")
         self.cut = START
         self.known = START
         self.is_held = True
         self._listener: Listener | None = None
         self._max_held_pushes = max_held_pushes
+        self._max_held_bytes = max_held_bytes
+        self._waiting_bytes = 0
         self._waiting: deque[Push] = deque()
         self._subscriptions: dict[Stream, int] = {}
         self._sessions: dict[Sid, int] = {}
@@ -127,10 +129,11 @@ class Subscriber:
         """
         if not self.is_held:
             self._take_live(push)
-        elif len(self._waiting) < self._max_held_pushes:
-            self._waiting.append(push)
-        else:
+            return
+        self._waiting_bytes += len(push.blob)
+        if len(self._waiting) >= self._max_held_pushes or self._waiting_bytes > self._max_held_bytes:
             raise Interrupted("too many pushes while held")
+        self._waiting.append(push)
 
     def advance(self, position: Position) -> None:
         """Note a place that was reached: everything before it has been taken."""
@@ -146,6 +149,7 @@ class Subscriber:
     def pause(self) -> None:
         """Hold the log: the link is lost, and what waits belongs to it."""
         self._waiting.clear()
+        self._waiting_bytes = 0
         if not self.is_held:
             self.is_held = True
             self._tell(lambda listener: listener.on_held())
@@ -172,6 +176,7 @@ class Subscriber:
         self.advance(mark)
         while self._waiting:
             self._take_live(self._waiting.popleft())
+        self._waiting_bytes = 0
         self.is_held = False
         self._tell(lambda listener: listener.on_live())
 
