@@ -7,7 +7,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -24,15 +24,16 @@ class RedisServer:
     Its data are kept in an append-only file while the tests run, as in production.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, binary: str | Path | None = None) -> None:
         self._folder = folder
+        self._binary = binary or get_binary_path()
         self.port = free_port()
         self.url = f"redis://{HOST}:{self.port}/0"
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         """Start it and wait until it answers."""
-        command = [get_binary_path(), "--port", str(self.port), "--bind", HOST, "--dir", self._folder]
+        command = [self._binary, "--port", str(self.port), "--bind", HOST, "--dir", self._folder]
         command += ["--appendonly", "yes", "--save", "", "--maxmemory-policy", "noeviction"]
         self._process = subprocess.Popen([str(part) for part in command], stdout=subprocess.DEVNULL)
         deadline = time.monotonic() + START_TIMEOUT_S
@@ -54,6 +55,25 @@ class RedisServer:
     def resume(self) -> None:
         """Let it answer again."""
         self._signal(signal.SIGCONT)
+
+    def empty(self) -> None:
+        """Delete the files of a server that was killed: it starts again without data."""
+        shutil.rmtree(self._data, ignore_errors=True)
+
+    def data(self) -> Mapping[str, bytes]:
+        """Return the files of a server that was killed."""
+        return {path.name: path.read_bytes() for path in self._data.iterdir()}
+
+    def restore(self, data: Mapping[str, bytes]) -> None:
+        """Let a server that was killed start with these files: what came later is lost."""
+        self.empty()
+        self._data.mkdir()
+        for name, content in data.items():
+            (self._data / name).write_bytes(content)
+
+    @property
+    def _data(self) -> Path:
+        return self._folder / "appendonlydir"
 
     def flush(self) -> None:
         """Forget all data."""
@@ -102,10 +122,55 @@ def redis_url(_redis_server: RedisServer) -> str:
     return _redis_server.url
 
 
+@pytest.fixture(scope="session")
+def _redis_7_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    server = RedisServer(tmp_path_factory.mktemp("redis-7"), _find_redis_or_skip())
+    server.start()
+    yield server
+    server.kill()
+
+
+@pytest.fixture
+def redis_7_url(_redis_7_server: RedisServer) -> str:
+    """The URL of a Redis 7, shared by the tests but empty for each; without one the test is skipped."""
+    _redis_7_server.flush()
+    return _redis_7_server.url
+
+
 @pytest.fixture
 def own_redis(tmp_path: Path) -> Iterator[RedisServer]:
     """A real server of the test's own, to be paused, killed and started again."""
     server = RedisServer(tmp_path)
+    server.start()
+    yield server
+    with contextlib.suppress(ProcessLookupError):
+        server.resume()
+    server.kill()
+
+
+def find_redis() -> str | None:
+    """Return the path of the Redis that the log's tests use beside Valkey."""
+    return os.environ.get("REDIS_SERVER") or shutil.which("redis-server")
+
+
+def _find_redis_or_skip() -> str:
+    found = find_redis()
+    if found is None:
+        assert not os.environ.get("CI"), NO_REDIS
+        pytest.skip(NO_REDIS)
+    return found
+
+
+@pytest.fixture
+def redis_binary(request: pytest.FixtureRequest) -> str | Path:
+    """The server that a test is run on: parametrise it with `valkey` and `redis`."""
+    return Path(get_binary_path()) if request.param == "valkey" else _find_redis_or_skip()
+
+
+@pytest.fixture
+def own_server(tmp_path: Path, redis_binary: str | Path) -> Iterator[RedisServer]:
+    """A real server of the test's own, of the kind that `redis_binary` is parametrised with."""
+    server = RedisServer(tmp_path, redis_binary)
     server.start()
     yield server
     with contextlib.suppress(ProcessLookupError):
@@ -127,8 +192,12 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     if not find_chromium():
         terminalreporter.section("NOT TESTED: the page in a browser", sep="!", red=True, bold=True)
         terminalreporter.line(NO_CHROMIUM)
+    if not find_redis():
+        terminalreporter.section("NOT TESTED: the log on Redis 7", sep="!", red=True, bold=True)
+        terminalreporter.line(NO_REDIS)
 
 
+NO_REDIS = "There is no Redis beside Valkey: install it (apt-get install redis-server), or name one by REDIS_SERVER=/path/to/it."
 NO_CHROMIUM = (
     "There is no Chromium: install it (apt-get install chromium), or name one by CHROMIUM=/path/to/it."
 )

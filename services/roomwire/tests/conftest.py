@@ -18,7 +18,7 @@ from roomwire import logs
 hypothesis.settings.register_profile("roomwire", deadline=None)
 hypothesis.settings.load_profile("roomwire")
 
-ON_EVERY_LOOP = {"test_http.py"}
+ON_EVERY_LOOP = {"test_http.py", "test_redis_log.py"}
 
 LogText = Callable[[], str]
 LogLines = Callable[[], list[dict[str, Any]]]

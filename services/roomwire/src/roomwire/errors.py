@@ -11,6 +11,7 @@
         ├── RateLimited       too much, too fast
         ├── TooLarge          over a size limit
         ├── Unavailable       something we depend on does not answer; nothing was lost, try again
+        │   └── OutcomeUnknown    it may have been done all the same: try again with the same message id
         ├── NotFound          no such thing
         └── Internal          a defect of ours; the log has the details, the client has not
 
@@ -112,6 +113,12 @@ class Unavailable(ClientError):
     retryable = True
     http_status = HTTPStatus.SERVICE_UNAVAILABLE
     default_message = "The service is not available for the moment: try again."
+
+
+class OutcomeUnknown(Unavailable):
+    """Something we depend on was asked, and did not answer in time: it may or may not have been done."""
+
+    default_message = "It may or may not have been done: try again with the same message id."
 
 
 class NotFound(ClientError):

@@ -42,8 +42,13 @@ class Metrics:
         self.registry.register(self.events)
         self.publishes = Counter(
             "roomwire_publishes_total",
-            "Messages given to the backplane by outcome: ok or unavailable.",
+            "Messages given to the backplane by outcome: ok, unknown, or the code of the error.",
             ["outcome"],
+            registry=self.registry,
+        )
+        self.links_lost = Counter(
+            "roomwire_log_links_lost_total",
+            "Times the log was held because the link to the primary was lost.",
             registry=self.registry,
         )
         self.backplane_up = Gauge(

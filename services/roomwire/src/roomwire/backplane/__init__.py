@@ -1,22 +1,31 @@
 """What connects the nodes: messages to every gateway, who is in which room, what was said there.
 
-`contract` states what a backplane promises; `memory` keeps it in one process, `redis` across many. One
-contract suite runs against both. This package is the only one that talks to Redis for the gateways.
+`contract` states what a backplane promises; `memory` keeps it in one process, `redis` across many. `log` states what
+the ordered log promises, which will carry the messages; `memory_log` and `redis_log` keep it. One contract suite each
+runs against all implementations. This package is the only one that talks to Redis for the gateways.
 """
 
 from roomwire.backplane.contract import Backplane, Member, RoomSize
+from roomwire.backplane.log import Log, LogConfig
 from roomwire.backplane.memory import MemoryBackplane
+from roomwire.backplane.memory_log import MemoryHub, MemoryLog
 from roomwire.backplane.redis import RedisBackplane, connect
+from roomwire.backplane.redis_address import OnePrimary, parse_url
+from roomwire.backplane.redis_log import RedisLog
+from roomwire.backplane.sessions import new_node_id
 from roomwire.metrics import Metrics
 
 __all__ = [
     "Backplane",
+    "Log",
+    "LogConfig",
     "Member",
     "MemoryBackplane",
     "RedisBackplane",
     "RoomSize",
     "connect",
     "open_backplane",
+    "open_log",
 ]
 
 
@@ -38,3 +47,27 @@ def open_backplane(
     return RedisBackplane(
         connect(url, timeout_s=timeout_s), node=node, prefix=prefix, timeout_s=timeout_s, metrics=metrics
     )
+
+
+def open_log(
+    url: str, *, node: str, address: str = "", prefix: str = "rw", config: LogConfig, metrics: Metrics
+) -> Log:
+    """Return the ordered log a URL stands for; nothing is connected before its `start`.
+
+    Args:
+        url: `memory://` for one gateway alone, else the URL of Redis or Valkey.
+        node: This gateway's name among its like; this incarnation gets an id of its own.
+        address: Where other gateways reach this one. Default: nowhere.
+        prefix: What every key in Redis begins with.
+        config: Times and bounds.
+        metrics: Where publishes and the log's state are counted.
+
+    Raises:
+        ConfigurationError: The URL is none, or the times would lose messages.
+
+    """
+    node_id = new_node_id(node)
+    if url.startswith("memory://"):
+        return MemoryLog(node=node_id, hub=MemoryHub(config), address=address, metrics=metrics)
+    primaries = OnePrimary(parse_url(url))
+    return RedisLog(primaries, node=node_id, address=address, prefix=prefix, config=config, metrics=metrics)

@@ -1,0 +1,38 @@
+"""What the primary's refusals mean, in one place."""
+
+from typing import Final
+
+from roomwire.backplane.redis_link import ReplyError
+from roomwire.errors import ClientError, Internal, Unavailable
+from roomwire.logs import get_logger
+
+_log = get_logger(__name__)
+
+# The link leads to a server that is not (or not yet) the primary of the log, or to another epoch: begin again.
+_LINK_IS_STALE: Final = (
+    "EPOCH",
+    "READONLY",
+    "LOADING",
+    "MASTERDOWN",
+    "MOVED",
+    "ASK",
+    "CLUSTERDOWN",
+    "CROSSSLOT",
+    "NOAUTH",
+)
+# It takes nothing for the moment, and has done nothing.
+_BUSY: Final = ("OOM", "MISCONF", "NOREPLICAS", "BUSY", "TRYAGAIN", "NOPROTO")
+
+
+def is_stale(error: ReplyError) -> bool:
+    """Tell whether a refusal means that the link is of no use any more."""
+    return str(error).startswith(_LINK_IS_STALE)
+
+
+def translated(error: ReplyError) -> ClientError:
+    """Return a refusal as the error that a caller gets; nothing was done."""
+    text = str(error)
+    if text.startswith(_BUSY) or is_stale(error):
+        return Unavailable("The log takes nothing at the moment: try again.")
+    _log.error("refused by redis", error=text)
+    return Internal()

@@ -1,0 +1,157 @@
+"""What a gateway sends the primary from time to time: receipts of its clients, and that it lives itself."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any, Final
+
+from roomwire.backplane.chunks import chunks
+from roomwire.backplane.log import LogConfig
+from roomwire.backplane.positions import Offset, Position
+from roomwire.backplane.redis_errors import is_stale
+from roomwire.backplane.redis_keeper import Keeper
+from roomwire.backplane.redis_keys import Keys
+from roomwire.backplane.redis_link import Argument, LinkLost, ReplyError
+from roomwire.backplane.redis_pair import Pair
+from roomwire.backplane.redis_resync import SESSIONS_PER_CALL, fence
+from roomwire.backplane.redis_scripts import Scripts
+from roomwire.backplane.sessions import NodeId, Tenure
+from roomwire.backplane.subscriber import Subscriber
+from roomwire.logs import get_logger
+
+_log = get_logger(__name__)
+
+_GATHER_S: Final = 0.25
+_NODE_BEATS: Final = 4
+
+_LIVES: Final = 1
+_CONFIRMS: Final = 2
+
+
+class Heart:
+    """Sends receipts soon after they came, many together, and a beat of the node's own.
+
+    Args:
+        node: This gateway.
+        address: Where other gateways reach it. Empty: they cannot.
+        keys: Names of keys.
+        scripts: What runs on the primary.
+        config: Times.
+        subscriber: Learns places and fences.
+        keeper: Has the links.
+
+    """
+
+    def __init__(
+        self,
+        *,
+        node: NodeId,
+        address: str,
+        keys: Keys,
+        scripts: Scripts,
+        config: LogConfig,
+        subscriber: Subscriber,
+        keeper: Keeper,
+    ) -> None:
+        self._node = node
+        self._address = address
+        self._keys = keys
+        self._scripts = scripts
+        self._config = config
+        self._subscriber = subscriber
+        self._keeper = keeper
+        self._receipts: dict[Tenure, Offset] = {}
+        self._gathering: asyncio.TimerHandle | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Enter the node in the registry, and beat from now on."""
+        if self._task is None:
+            self._register()
+            self._task = asyncio.create_task(self._beat())
+
+    async def close(self) -> None:
+        """Stop, and take the node out of the registry if that is possible; idempotent."""
+        if self._gathering is not None:
+            self._gathering.cancel()
+            self._gathering = None
+        if self._task is None:
+            return
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
+        self._task = None
+        pair = self._keeper.pair
+        if pair is not None and self._keeper.is_live:
+            try:
+                await pair.bulk.ask_script(self._scripts.nodes, [self._keys.registry], self._entry(0))
+            except (LinkLost, ReplyError) as error:
+                _log.info("node not taken out of the registry", error=str(error))
+
+    def receipt(self, tenure: Tenure, received: Offset) -> None:
+        """See `Log.receipt`."""
+        self._receipts[tenure] = received
+        if self._gathering is None:
+            self._gathering = asyncio.get_running_loop().call_later(_GATHER_S, self._send_receipts)
+
+    def forget(self, tenure: Tenure) -> None:
+        """Drop what was not sent yet of a socket that is gone: its last pong still counts, so send it now."""
+        if tenure in self._receipts:
+            self._send_receipts()
+
+    def _send_receipts(self) -> None:
+        if self._gathering is not None:
+            self._gathering.cancel()
+            self._gathering = None
+        pair = self._keeper.pair
+        receipts, self._receipts = self._receipts, {}
+        # While the log is held they are of no use: all clients are pinged again once it goes on.
+        if pair is None or not self._keeper.is_live:
+            return
+        for some in chunks(list(receipts.items()), SESSIONS_PER_CALL):
+            self._call(pair, some)
+
+    def _call(self, pair: Pair, receipts: Sequence[tuple[Tenure, Offset]]) -> None:
+        epoch = self._subscriber.epoch
+        keys = [self._keys.log, *(self._keys.session(tenure.sid) for tenure, _ in receipts)]
+        arguments: list[Argument] = [epoch, int(self._config.session_ttl_s * 1000)]
+        for tenure, received in receipts:
+            mode = _CONFIRMS if received.epoch == epoch else _LIVES
+            arguments += (tenure.claim, received.position, mode)
+
+        def answered(value: Any) -> None:
+            if isinstance(value, ReplyError):
+                if is_stale(value):
+                    pair.close(str(value))
+                else:
+                    _log.warning("heartbeat refused", error=str(value))
+            elif not isinstance(value, LinkLost):
+                last, fenced = value
+                self._subscriber.advance(Position(last))
+                for number in fenced:
+                    fence(self._subscriber, receipts[number - 1][0])
+
+        pair.log.call(self._scripts.heartbeat, keys, arguments, answered)
+
+    async def _beat(self) -> None:
+        while True:
+            await asyncio.sleep(self._config.heartbeat_s)
+            pair = self._keeper.pair
+            if pair is not None and self._keeper.is_live:
+                # Even without receipts: it would tell that another epoch has begun.
+                self._call(pair, ())
+                self._register()
+
+    def _register(self) -> None:
+        pair = self._keeper.pair
+        if pair is None:
+            return
+        ttl_ms = int(self._config.heartbeat_s * _NODE_BEATS * 1000)
+
+        def answered(value: Any) -> None:
+            if isinstance(value, ReplyError):
+                _log.warning("node not entered in the registry", error=str(value))
+
+        pair.bulk.call(self._scripts.nodes, [self._keys.registry], self._entry(ttl_ms), answered)
+
+    def _entry(self, ttl_ms: int) -> Sequence[Argument]:
+        name = self._node.rpartition(".")[0]
+        return name, self._node, self._address, ttl_ms

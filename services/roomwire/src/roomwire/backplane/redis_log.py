@@ -1,0 +1,396 @@
+"""The ordered log on Redis or Valkey: `Log`, put together from its parts. The layout of keys stands in `scripts`.
+
+====================================  ================================================================
+``<prefix>:{0}:log``                  hash: seq, epoch, run, since, past, end:<epoch>
+``<prefix>:{0}:room:<stream>``        stream: id ``<position>-0``, one field `e`: the stored message
+``<prefix>:{0}:session:<sid>``        hash: v, ns, sub, data, node, claim, epoch, start, known; a field per room
+``<prefix>:{0}:pub:<node>``           number of a gateway's last publish
+``<prefix>:{0}:mid:<id>``             position of the message that a client gave this id
+``<prefix>:{0}:registry``             hash: node name → when it expires, incarnation, address
+``<prefix>:{0}:ch:<stream>``          channel: ``<epoch> <position> <stored message>``
+``<prefix>:{0}:node:<node>``          channel: ``e`` entries of sockets, ``f`` fences, ``q`` requests, ``a`` answers
+====================================  ================================================================
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NoReturn
+
+from roomwire.backplane import sessions
+from roomwire.backplane.entries import Entry, Message, UnreadableEntry, encode_message
+from roomwire.backplane.log import (
+    MAX_MESSAGE_ID_BYTES,
+    Fenced,
+    Listener,
+    LogConfig,
+    NodeAway,
+    Published,
+    Then,
+)
+from roomwire.backplane.positions import Epoch, Offset, Position
+from roomwire.backplane.reading import Range, Reading
+from roomwire.backplane.recent import KEPT_BYTES, RecentReads
+from roomwire.backplane.redis_address import Primaries
+from roomwire.backplane.redis_heart import Heart
+from roomwire.backplane.redis_keeper import Keeper
+from roomwire.backplane.redis_keys import Keys
+from roomwire.backplane.redis_publisher import Publisher
+from roomwire.backplane.redis_reads import Reads
+from roomwire.backplane.redis_replies import claim_reply, nodes_reply, owner_reply
+from roomwire.backplane.redis_resync import Resync, fence
+from roomwire.backplane.redis_scripts import Script, Scripts
+from roomwire.backplane.requests import Requests
+from roomwire.backplane.sessions import Claimed, ClaimRefused, NewSession, NodeId, Owner, Sid, Tenure
+from roomwire.backplane.streams import Stream, is_sid_stream, sid_stream
+from roomwire.backplane.subscriber import Subscriber
+from roomwire.errors import Internal, RateLimited, TooLarge, Unavailable
+from roomwire.metrics import Metrics
+
+
+class RedisLog:
+    """Implements `Log`.
+
+    Args:
+        primaries: Knows where the primary is.
+        node: This incarnation of this gateway.
+        address: Where other gateways reach it. Default: nowhere.
+        prefix: What every key begins with.
+        config: Times and bounds.
+        metrics: Where publishes and the log's state are counted.
+
+    Raises:
+        ConfigurationError: The times would lose messages.
+
+    """
+
+    def __init__(
+        self,
+        primaries: Primaries,
+        *,
+        node: NodeId,
+        address: str = "",
+        prefix: str = "rw",
+        config: LogConfig,
+        metrics: Metrics,
+    ) -> None:
+        config.check()
+        self.node = node
+        self._config = config
+        self._keys = keys = Keys(prefix)
+        self._scripts = scripts = Scripts()
+        self._subscriber = subscriber = Subscriber(
+            max_held_pushes=config.max_held_pushes, max_held_bytes=config.max_held_bytes
+        )
+        self._requests = Requests(node, self._send)
+        self._reads = Reads(keys, scripts.read)
+        self._recent = RecentReads(self._fetch)
+        self._publisher = Publisher(
+            node=node,
+            keys=keys,
+            script=scripts.publish,
+            config=config,
+            subscriber=subscriber,
+            metrics=metrics,
+        )
+        resync = Resync(
+            node=node,
+            keys=keys,
+            scripts=scripts,
+            reads=self._reads,
+            config=config,
+            subscriber=subscriber,
+        )
+        self._keeper = Keeper(
+            primaries=primaries,
+            node=node,
+            keys=keys,
+            scripts=scripts,
+            config=config,
+            subscriber=subscriber,
+            publisher=self._publisher,
+            requests=self._requests,
+            resync=resync,
+            on_lost=self._recent.forget,
+            metrics=metrics,
+        )
+        self._heart = Heart(
+            node=node,
+            address=address,
+            keys=keys,
+            scripts=scripts,
+            config=config,
+            subscriber=subscriber,
+            keeper=self._keeper,
+        )
+
+    @property
+    def epoch(self) -> Epoch:
+        """See `Log`."""
+        return self._subscriber.epoch
+
+    @property
+    def cut(self) -> Position:
+        """See `Log`."""
+        return self._subscriber.cut
+
+    @property
+    def is_live(self) -> bool:
+        """See `Log`."""
+        return self._keeper.is_live
+
+    def offset(self) -> Offset:
+        """See `Log`."""
+        return self._subscriber.offset
+
+    async def start(self, listener: Listener) -> None:
+        """See `Log`."""
+        await self._keeper.start(listener)
+        await self._heart.start()
+
+    async def close(self) -> None:
+        """See `Log`."""
+        await self._requests.close()
+        await self._recent.close()
+        await self._publisher.close(within_s=self._config.link_timeout_s)
+        await self._heart.close()
+        await self._keeper.close()
+
+    async def check(self) -> None:
+        """See `Log`."""
+        if not self.is_live:
+            raise Unavailable("The link to Redis is being restored.")
+        await self.mark()
+
+    # -- messages
+
+    def publish(
+        self, stream: Stream, message: Message, *, message_id: str = ""
+    ) -> "asyncio.Future[Published]":
+        """See `Log`."""
+        raw_id = message_id.encode("utf-8", "surrogatepass")
+        if len(raw_id) > MAX_MESSAGE_ID_BYTES:
+            future: asyncio.Future[Published] = asyncio.get_running_loop().create_future()
+            future.set_exception(TooLarge(f"A message id has at most {MAX_MESSAGE_ID_BYTES} bytes."))
+            return future
+        return self._publisher.publish(stream, encode_message(message), raw_id)
+
+    def subscribe(self, stream: Stream) -> None:
+        """See `Log`."""
+        pair = self._keeper.pair
+        if self._subscriber.subscribe(stream) and pair is not None and pair.is_subscribed:
+            pair.log.subscribe([self._keys.channel(stream)])
+
+    def unsubscribe(self, stream: Stream) -> None:
+        """See `Log`."""
+        pair = self._keeper.pair
+        if self._subscriber.unsubscribe(stream) and pair is not None and pair.is_subscribed:
+            pair.log.unsubscribe([self._keys.channel(stream)])
+
+    async def mark(self, then: Then | None = None) -> Position:
+        """See `Log`."""
+
+        def apply(reply: Any) -> Position:
+            last, epoch = reply
+            if epoch != self.epoch.encode():
+                self._keeper.begin_again("another epoch")
+                raise Unavailable("The log begins anew: try again.")
+            return self._reach(Position(int(last)), then)
+
+        return await self._keeper.command((b"HMGET", self._keys.log, b"seq", b"epoch"), apply)
+
+    async def read(self, ranges: Sequence[Range], *, max_entries: int, max_bytes: int) -> Sequence[Reading]:
+        """See `Log`."""
+        # A socket's own stream is read for it alone; rooms are shared by all who come back together.
+        own = [one for one in ranges if is_sid_stream(one.stream)]
+        shared = [one for one in ranges if not is_sid_stream(one.stream)]
+        # Another link may be one of another epoch, in which these positions mean something else.
+        pair = self._keeper.live_pair()
+        async with self._keeper.reading():
+            of_own, of_shared = await asyncio.gather(
+                self._reads.read(pair.bulk, self.epoch, own, max_entries=max_entries, max_bytes=max_bytes),
+                asyncio.gather(
+                    *(self._recent.read(one, max_entries=max_entries, max_bytes=max_bytes) for one in shared)
+                ),
+            )
+        found = {one.range: one for one in (*of_own, *of_shared)}
+        return [found[one] for one in ranges]
+
+    async def newest(self, stream: Stream, *, limit: int) -> Sequence[Entry]:
+        """See `Log`."""
+        try:
+            async with self._keeper.reading() as pair:
+                return await self._reads.newest(pair.bulk, stream, limit=limit)
+        except UnreadableEntry as error:
+            raise Internal from error
+
+    # -- sessions
+
+    async def open(self, session: NewSession, then: Then | None = None) -> Tenure:
+        """See `Log`."""
+        tenure = Tenure(session.sid, 1)
+
+        def apply(position: int | None) -> Tenure:
+            if position is None:
+                raise Internal
+            self._subscriber.hold(tenure)
+            self._reach(Position(position), then)
+            return tenure
+
+        arguments = (
+            self.node,
+            sessions.FORMAT,
+            _text(session.namespace),
+            _text(session.subject),
+            session.data,
+            int(self._config.session_ttl_s * 1000),
+        )
+        return await self._keeper.call(
+            self._scripts.open, [self._keys.session(session.sid)], arguments, apply
+        )
+
+    async def join(self, tenure: Tenure, stream: Stream, then: Then | None = None) -> Position:
+        """See `Log`."""
+        return await self._change(self._scripts.join, b"join", tenure, stream, then)
+
+    async def leave(self, tenure: Tenure, stream: Stream, then: Then | None = None) -> Position:
+        """See `Log`."""
+        return await self._change(self._scripts.leave, b"leave", tenure, stream, then)
+
+    async def claim(self, sid: Sid, *, namespace: str, subject: str) -> Claimed | ClaimRefused:
+        """See `Log`."""
+
+        def apply(reply: Any) -> Claimed | ClaimRefused:
+            claimed = claim_reply(sid, reply)
+            if isinstance(claimed, ClaimRefused):
+                return claimed
+            # An older socket of this session on this node is fenced by that, at once.
+            self._subscriber.hold(claimed.tenure)
+            self._reach(claimed.position, None)
+            return claimed
+
+        arguments = (
+            self.node,
+            sid,
+            sessions.FORMAT,
+            _text(namespace),
+            _text(subject),
+            self._keys.prefix,
+            int(self._config.confirm_s * 1000),
+        )
+        return await self._keeper.call(self._scripts.claim, [self._keys.session(sid)], arguments, apply)
+
+    async def save(self, tenure: Tenure, data: bytes) -> None:
+        """See `Log`."""
+
+        def apply(is_own: int) -> None:
+            if not is_own:
+                self._fence(tenure)
+
+        await self._keeper.call(
+            self._scripts.save, [self._keys.session(tenure.sid)], (tenure.claim, data), apply
+        )
+
+    async def end(self, sid: Sid, claim: int | None = None) -> bool:
+        """See `Log`."""
+
+        def apply(was_there: int) -> bool:
+            if was_there:
+                for held in [one for one in self._subscriber.held() if one.sid == sid]:
+                    fence(self._subscriber, held)
+            return was_there == 1
+
+        keys = [self._keys.session(sid), self._keys.stream(sid_stream(sid))]
+        arguments = (self.node, sid, "" if claim is None else claim, self._keys.prefix)
+        return await self._keeper.call(self._scripts.end, keys, arguments, apply)
+
+    async def find(self, sid: Sid) -> Owner | None:
+        """See `Log`."""
+        async with self._keeper.reading() as pair:
+            found = await pair.bulk.ask(b"HMGET", self._keys.session(sid), b"node", b"ns", b"sub")
+        return owner_reply(found)
+
+    def receipt(self, tenure: Tenure, received: Offset) -> None:
+        """See `Log`."""
+        # After a loss no session is held: a late answer must not confirm one that was told to be lost.
+        if self._subscriber.holds(tenure):
+            self._heart.receipt(tenure, received)
+
+    def release(self, tenure: Tenure) -> None:
+        """See `Log`."""
+        self._heart.forget(tenure)
+        self._subscriber.release(tenure)
+
+    # -- nodes
+
+    async def nodes(self) -> Mapping[str, tuple[NodeId, str]]:
+        """See `Log`."""
+        async with self._keeper.reading() as pair:
+            flat = await pair.bulk.ask_script(
+                self._scripts.nodes, [self._keys.registry], ("", self.node, "", 0)
+            )
+        return nodes_reply(flat)
+
+    async def request(self, node: NodeId, body: bytes, *, timeout_s: float) -> bytes:
+        """See `Log`."""
+        if not self.is_live:
+            raise NodeAway
+        return await self._requests.ask(node, body, timeout_s=timeout_s)
+
+    async def request_all(self, body: bytes, *, timeout_s: float) -> Mapping[NodeId, bytes | None]:
+        """See `Log`."""
+        nodes = [node for node, _ in (await self.nodes()).values()]
+        return await self._requests.ask_all(nodes, body, timeout_s=timeout_s)
+
+    # -- inside
+
+    async def _fetch(self, wanted: Range) -> Reading:
+        pair = self._keeper.live_pair()
+        most = 2 * self._config.max_stream_entries
+        (reading,) = await self._reads.read(
+            pair.bulk, self.epoch, [wanted], max_entries=most, max_bytes=KEPT_BYTES, takes_rest=True
+        )
+        return reading
+
+    async def _change(
+        self, script: Script, what: bytes, tenure: Tenure, stream: Stream, then: Then | None
+    ) -> Position:
+        if is_sid_stream(stream):
+            raise Internal
+
+        def apply(reply: Any) -> Position:
+            if reply is None:
+                self._fence(tenure)
+            if isinstance(reply, bytes):
+                raise RateLimited("The room was joined and left too often: try again later.")
+            last, position = reply
+            self._reach(Position(last), then, Position(position))
+            return Position(position)
+
+        arguments = (tenure.claim, stream, what, self._config.max_intervals)
+        return await self._keeper.call(script, [self._keys.session(tenure.sid)], arguments, apply)
+
+    def _reach(self, last: Position, then: Then | None, position: Position | None = None) -> Position:
+        self._subscriber.advance(last)
+        if then is not None:
+            then(last if position is None else position)
+        return last
+
+    def _fence(self, tenure: Tenure) -> NoReturn:
+        fence(self._subscriber, tenure)
+        raise Fenced
+
+    def _send(self, node: NodeId, message: bytes, nobody: Callable[[], None]) -> None:
+        pair = self._keeper.pair
+        if pair is None:
+            nobody()
+            return
+
+        def answered(receivers: Any) -> None:
+            if not isinstance(receivers, int) or receivers == 0:
+                nobody()
+
+        pair.bulk.command((b"SPUBLISH", self._keys.node(node), message), answered)
+
+
+def _text(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")

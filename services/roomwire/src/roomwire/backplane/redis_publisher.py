@@ -1,0 +1,195 @@
+"""Publishes of this gateway: the outbox, joined to the bulk link of the day."""
+
+import asyncio
+import contextlib
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any, Final
+
+from roomwire.backplane.log import LogConfig, Published
+from roomwire.backplane.outbox import Batch, Outbox, Publish
+from roomwire.backplane.positions import Position
+from roomwire.backplane.redis_errors import is_stale, translated
+from roomwire.backplane.redis_keys import Keys
+from roomwire.backplane.redis_link import Argument, LinkLost, RedisLink, ReplyError, is_unknown_script
+from roomwire.backplane.redis_scripts import Script
+from roomwire.backplane.sessions import NodeId
+from roomwire.backplane.streams import Stream, is_sid_stream
+from roomwire.backplane.subscriber import Subscriber
+from roomwire.errors import ClientError, NotFound, OutcomeUnknown, Unavailable
+from roomwire.metrics import Metrics
+
+_EXPIRY_PERIOD_S: Final = 0.1
+_NUMBER_TTL_MS: Final = 86_400_000
+
+
+class Publisher:
+    """Sends what is published, in order, over whatever link there is.
+
+    Args:
+        node: Whose publishes they are.
+        keys: Names of keys.
+        script: The script that appends.
+        config: Times and bounds.
+        subscriber: Knows the epoch, and learns which positions exist.
+        metrics: Where publishes are counted.
+
+    """
+
+    def __init__(
+        self,
+        *,
+        node: NodeId,
+        keys: Keys,
+        script: Script,
+        config: LogConfig,
+        subscriber: Subscriber,
+        metrics: Metrics,
+    ) -> None:
+        self._keys = keys
+        self._script = script
+        self._timeout_s = config.call_timeout_s
+        self._subscriber = subscriber
+        self._metrics = metrics
+        self._outbox = Outbox(max_publishes=config.max_publishes, max_bytes=config.max_publish_bytes)
+        self._link: RedisLink | None = None
+        self._number_key = keys.published(node)
+        self._limits: tuple[Argument, ...] = (
+            config.max_stream_entries,
+            int(config.stream_ttl_s * 1000),
+            int(config.message_id_ttl_s * 1000),
+        )
+        # Counted here, exported with each answer: a counter's lock for each of a hundred thousand a second costs.
+        self._outcomes: Counter[str] = Counter()
+        self._is_flushing = False
+        self._is_closed = False
+        self._timer: asyncio.TimerHandle | None = None
+        self._empty = asyncio.Event()
+        self._empty.set()
+
+    def publish(self, stream: Stream, blob: bytes, message_id: bytes) -> "asyncio.Future[Published]":
+        """Append a message; see `Log.publish`."""
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Published] = loop.create_future()
+        if self._is_closed or not self._outbox.has_room(len(blob)):
+            self._metrics.publishes.labels("unavailable").inc()
+            future.set_exception(Unavailable("Too many messages wait for the log: try again."))
+            return future
+        deadline = loop.time() + self._timeout_s
+        self._outbox.add(
+            Publish(stream, blob, message_id, deadline, lambda result: self._end(future, result))
+        )
+        self._empty.clear()
+        if self._timer is None:
+            self._timer = loop.call_later(_EXPIRY_PERIOD_S, self._expire)
+        if not self._is_flushing and self._link is not None:
+            self._is_flushing = True
+            loop.call_soon(self._flush)
+        return future
+
+    def use(self, link: RedisLink) -> None:
+        """Send over a link from now on, first what was not answered on the last one."""
+        self._link = link
+        self._flush()
+
+    def link_lost(self) -> None:
+        """Keep what is not answered for the next link."""
+        self._link = None
+        self._outbox.link_lost()
+
+    async def close(self, *, within_s: float) -> None:
+        """Give what is under way a moment, then give it up; idempotent."""
+        self._is_closed = True
+        if self._link is not None:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(within_s):
+                    await self._empty.wait()
+        self._outbox.give_up(_too_late)
+        self._count()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _flush(self) -> None:
+        self._is_flushing = False
+        link = self._link
+        while link is not None and (batch := self._outbox.next_batch()) is not None:
+            link.command(self._command(batch), lambda value: self._answered(link, value))
+
+    def _command(self, batch: Batch) -> Sequence[Argument]:
+        keys, publishes = self._keys, batch.publishes
+        command: list[Argument] = [
+            b"EVALSHA",
+            self._script.sha,
+            len(publishes) + 2,
+            keys.log,
+            self._number_key,
+        ]
+        command += [keys.stream(publish.stream) for publish in publishes]
+        command += (self._subscriber.epoch, keys.prefix, _NUMBER_TTL_MS, batch.predecessor, *self._limits)
+        for publish in publishes:
+            stream = publish.stream
+            channel = b"" if is_sid_stream(stream) else keys.channel(stream)
+            command += (publish.number, channel, publish.blob, publish.message_id)
+        return command
+
+    def _answered(self, link: RedisLink, value: Any) -> None:
+        if isinstance(value, LinkLost) or link is not self._link:
+            return
+        if not isinstance(value, ReplyError):
+            self._outbox.answered(value)
+        elif is_unknown_script(value):
+            # The batches behind this one come back as well, and go out after the script.
+            link.command((b"SCRIPT", b"LOAD", self._script.text), lambda _: None)
+            self._outbox.returned()
+        elif str(value).startswith("CHAIN"):
+            self._outbox.returned()
+        elif is_stale(value):
+            link.close(str(value))
+            return
+        else:
+            error = translated(value)
+            self._outbox.failed(lambda publish: OutcomeUnknown() if publish.is_uncertain else error)
+        self._count()
+        self._flush()
+
+    def _end(self, future: "asyncio.Future[Published]", result: Any) -> None:
+        outcome = "ok"
+        if type(result) is int:
+            published = Published(Position(abs(result)) if result else None, is_repeat=result <= 0)
+            self._subscriber.learn(Position(abs(result)))
+            if not future.done():
+                future.set_result(published)
+        else:
+            error = _error_of(result)
+            outcome = "unknown" if isinstance(error, OutcomeUnknown) else error.code
+            if not future.done():
+                future.set_exception(error)
+        self._outcomes[outcome] += 1
+        if not self._outbox:
+            self._empty.set()
+
+    def _count(self) -> None:
+        for outcome, number in self._outcomes.items():
+            self._metrics.publishes.labels(outcome).inc(number)
+        self._outcomes.clear()
+
+    def _expire(self) -> None:
+        self._timer = None
+        loop = asyncio.get_running_loop()
+        self._outbox.expire(loop.time(), _too_late)
+        self._count()
+        if self._outbox:
+            self._timer = loop.call_later(_EXPIRY_PERIOD_S, self._expire)
+
+
+def _too_late(publish: Publish) -> ClientError:
+    return OutcomeUnknown() if publish.is_uncertain else Unavailable("The log does not answer: try again.")
+
+
+def _error_of(result: Any) -> ClientError:
+    if isinstance(result, ClientError):
+        return result
+    if isinstance(result, ReplyError):
+        return translated(result)
+    return NotFound("The session has ended.")

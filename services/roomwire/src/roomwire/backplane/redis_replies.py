@@ -1,0 +1,48 @@
+"""What the scripts answer, as the contract's values. Pure."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from roomwire.backplane.intervals import parse_intervals
+from roomwire.backplane.positions import Epoch, Position
+from roomwire.backplane.sessions import Claimed, ClaimRefused, NodeId, Owner, Sid, Tenure
+from roomwire.backplane.streams import Stream
+
+_REFUSED: dict[bytes, ClaimRefused] = {b"GONE": ClaimRefused.GONE, b"NOT_YET": ClaimRefused.NOT_YET}
+
+
+def claim_reply(sid: Sid, reply: Any) -> Claimed | ClaimRefused:
+    """Return what became of a claim."""
+    if isinstance(reply, bytes):
+        return _REFUSED[reply]
+    position, claim, start, known, data, ends, rooms = reply
+    return Claimed(
+        tenure=Tenure(sid, claim),
+        position=Position(position),
+        start=Position(start),
+        known=Position(known),
+        data=data,
+        rooms={
+            Stream(stream): parse_intervals(text.decode())
+            for stream, text in zip(rooms[::2], rooms[1::2], strict=True)
+        },
+        ends={Epoch(epoch.decode()): Position(end) for epoch, end in zip(ends[::2], ends[1::2], strict=True)},
+    )
+
+
+def owner_reply(found: Sequence[bytes | None]) -> Owner | None:
+    """Return where a session lives, from its node, namespace and subject."""
+    parts = [part.decode("utf-8", "surrogatepass") for part in found if part is not None]
+    if not parts:
+        return None
+    node, namespace, subject = parts
+    return Owner(NodeId(node), namespace, subject)
+
+
+def nodes_reply(flat: Sequence[bytes]) -> Mapping[str, tuple[NodeId, str]]:
+    """Return the live nodes: name → incarnation and address."""
+    texts = [part.decode() for part in flat]
+    return {
+        name: (NodeId(node), address)
+        for name, node, address in zip(texts[::3], texts[1::3], texts[2::3], strict=True)
+    }

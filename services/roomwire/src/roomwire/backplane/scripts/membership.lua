@@ -1,0 +1,29 @@
+-- Joining and leaving. KEYS: log, session. ARGV: epoch, claim, stream, 'join' or 'leave', most intervals of a room.
+-- A room's intervals are '<joined>-<left>' or '<joined>' while it lasts, with commas.
+-- Returns {last position, position of the join or leave}, false if the claim is not the session's, or
+-- 'FULL' if the room was joined and left too often for what the client has confirmed.
+if is_stale() then return redis.error_reply(STALE) end
+local session = redis.call('HMGET', KEYS[2], 'claim', 'known', ARGV[3])
+if session[1] ~= ARGV[2] then return false end
+local known, kept, joined = tonumber(session[2]), {}, nil
+for part in string.gmatch(session[3] or '', '[^,]+') do
+  local left = string.match(part, '-(%d+)$')
+  if not left then joined = part
+  elseif tonumber(left) > known then kept[#kept + 1] = part end
+end
+
+if ARGV[4] == 'join' then
+  -- A repeated join keeps its interval.
+  if joined then return {redis.call('HINCRBY', KEYS[1], 'seq', 0), tonumber(joined)} end
+  if #kept >= tonumber(ARGV[5]) then return 'FULL' end
+  local position = take_position()
+  kept[#kept + 1] = tostring(position)
+  redis.call('HSET', KEYS[2], ARGV[3], table.concat(kept, ','))
+  return {position, position}
+end
+
+local position = take_position()
+if joined then kept[#kept + 1] = joined .. '-' .. position end
+if #kept > 0 then redis.call('HSET', KEYS[2], ARGV[3], table.concat(kept, ','))
+else redis.call('HDEL', KEYS[2], ARGV[3]) end
+return {position, position}

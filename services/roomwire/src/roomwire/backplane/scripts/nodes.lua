@@ -1,0 +1,23 @@
+-- The registry of live nodes. KEYS: registry. ARGV: name ('' to ask only), node, address, time to live; 0 forgets.
+-- Returns name, node, address of each that lives, flat.
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+if ARGV[1] ~= '' then
+  local known = redis.call('HGET', KEYS[1], ARGV[1])
+  if ARGV[4] ~= '0' then
+    redis.call('HSET', KEYS[1], ARGV[1], (now + ARGV[4]) .. ' ' .. ARGV[2] .. ' ' .. ARGV[3])
+  elseif known and string.match(known, '^%d+ (%S+)') == ARGV[2] then
+    -- Another process of that name may have taken over: its entry stays.
+    redis.call('HDEL', KEYS[1], ARGV[1])
+  end
+end
+local live = {}
+for name, value in pairs(to_map(redis.call('HGETALL', KEYS[1]))) do
+  local expires, node, address = string.match(value, '^(%d+) (%S+) (.*)$')
+  if tonumber(expires) > now then
+    for _, part in ipairs({name, node, address}) do live[#live + 1] = part end
+  else
+    redis.call('HDEL', KEYS[1], name)
+  end
+end
+return live

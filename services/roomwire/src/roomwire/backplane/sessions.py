@@ -1,0 +1,115 @@
+"""Sessions of clients as the log keeps them. Pure.
+
+A session outlives its transport and its gateway. Who speaks for it is settled by claim numbers: each claim takes
+the next one, and whoever holds an older one is refused and told so.
+"""
+
+import base64
+import hashlib
+import secrets
+from collections.abc import Mapping
+from enum import Enum
+from typing import Final, NewType
+
+import msgspec
+
+from roomwire.backplane.intervals import Intervals
+from roomwire.backplane.positions import Epoch, Position
+from roomwire.backplane.streams import Stream
+
+Sid = NewType("Sid", str)
+"""The public id of a session. Other clients may see it."""
+
+Pid = NewType("Pid", str)
+"""The private id of a session: who has it can claim it. It is never stored and never logged."""
+
+NodeId = NewType("NodeId", str)
+"""One incarnation of a gateway, `new_node_id`: its name, a dot, and something random.
+
+Never used twice: a second incarnation's publishes would be taken for repeats of the first one's.
+"""
+
+FORMAT: Final = 1
+_ID_BYTES: Final = 15
+_NODE_BYTES: Final = 6
+
+
+def new_node_id(name: str) -> NodeId:
+    """Return the id of this incarnation of a gateway."""
+    return NodeId(f"{name}.{secrets.token_hex(_NODE_BYTES)}")
+
+
+def new_pid() -> Pid:
+    """Return a fresh private id: 120 random bits in base64url."""
+    return Pid(secrets.token_urlsafe(_ID_BYTES))
+
+
+def sid_of(pid: Pid) -> Sid:
+    """Return the public id that belongs to a private one; the way back is not known to anybody."""
+    digest = hashlib.sha256(pid.encode("utf-8", "surrogatepass")).digest()
+    return Sid(base64.urlsafe_b64encode(digest[:_ID_BYTES]).decode("ascii"))
+
+
+class Tenure(msgspec.Struct, frozen=True):
+    """The right of one socket to speak for a session, until somebody claims it again."""
+
+    sid: Sid
+    claim: int
+
+
+class NewSession(msgspec.Struct, frozen=True):
+    """What a session begins with.
+
+    Args:
+        sid: Its public id, `sid_of` a fresh private one.
+        namespace: The namespace it belongs to.
+        subject: Who the token was issued to; a claim must name the same. Empty: nobody in particular.
+        data: What `save_session` stores, encoded by the server.
+
+    """
+
+    sid: Sid
+    namespace: str
+    subject: str = ""
+    data: bytes = b""
+
+
+class Claimed(msgspec.Struct, frozen=True):
+    """A session that was claimed, as it was at that moment.
+
+    Attributes:
+        tenure: Speaks for it from now on.
+        position: Where the claim stands in the log.
+        start: Where the session began.
+        known: Up to here the client has proved to have everything.
+        data: What `save_session` stored last.
+        rooms: The rooms it is or was in, by their streams, with the intervals that can still matter.
+        ends: The last position of earlier epochs, -1 where entries were lost.
+
+    """
+
+    tenure: Tenure
+    position: Position
+    start: Position
+    known: Position
+    data: bytes
+    rooms: Mapping[Stream, Intervals]
+    ends: Mapping[Epoch, Position]
+
+
+class ClaimRefused(Enum):
+    """Why a session cannot be claimed."""
+
+    GONE = "gone"
+    """No such session, another subject's or namespace's, or not shown to have survived: open a fresh one."""
+
+    NOT_YET = "not yet"
+    """An epoch began, and its owner may still confirm it: close the transport, let the client try again."""
+
+
+class Owner(msgspec.Struct, frozen=True):
+    """Where a session lives."""
+
+    node: NodeId
+    namespace: str
+    subject: str

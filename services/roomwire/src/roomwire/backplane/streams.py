@@ -1,0 +1,69 @@
+"""Names of the log's streams: one per room, per namespace and per socket. Pure.
+
+A name is bytes and unambiguous: no two rooms, however they are called, share a stream, and a name can be read
+back. A room's text may be any Python text, halves of surrogate pairs included, as JSON may hold them.
+"""
+
+from typing import Final, NamedTuple, NewType
+
+Stream = NewType("Stream", bytes)
+"""The encoded name of a stream. Compare and hash it as it is; read it with `parse_stream`."""
+
+_ROOM: Final = b"r:"
+_NAMESPACE: Final = b"n:"
+_SID: Final = b"s:"
+
+
+class Named(NamedTuple):
+    """What a stream is for: a namespace alone, a room of it, or one socket."""
+
+    namespace: str | None
+    room: str | None
+    sid: str | None
+
+
+def room_stream(namespace: str, room: str) -> Stream:
+    """Return the stream of a room of a namespace."""
+    escaped = namespace.replace("%", "%25").replace(":", "%3A")
+    return Stream(_ROOM + _encode(escaped) + b":" + _encode(room))
+
+
+def namespace_stream(namespace: str) -> Stream:
+    """Return the stream of what is said to all of a namespace, or to several of its rooms at once."""
+    return Stream(_NAMESPACE + _encode(namespace))
+
+
+def sid_stream(sid: str) -> Stream:
+    """Return the stream of what is said to one socket. It needs no subscription: its owner's node gets it."""
+    return Stream(_SID + _encode(sid))
+
+
+def is_sid_stream(stream: Stream) -> bool:
+    """Tell whether a stream belongs to one socket."""
+    return stream.startswith(_SID)
+
+
+def parse_stream(stream: Stream) -> Named:
+    """Return what a stream is for.
+
+    Raises:
+        ValueError: It is no name of a stream.
+
+    """
+    kind, rest = stream[:2], stream[2:]
+    if kind == _SID:
+        return Named(None, None, _decode(rest))
+    if kind == _NAMESPACE:
+        return Named(_decode(rest), None, None)
+    namespace, colon, room = rest.partition(b":")
+    if kind != _ROOM or not colon:
+        raise ValueError(f"{stream!r} is no name of a stream")
+    return Named(_decode(namespace).replace("%3A", ":").replace("%25", "%"), _decode(room), None)
+
+
+def _encode(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")
+
+
+def _decode(raw: bytes) -> str:
+    return raw.decode("utf-8", "surrogatepass")

@@ -1,0 +1,157 @@
+"""For tests of the ordered log: gateways that write down what the log tells them."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+
+from live import until
+
+from roomwire.backplane.entries import Message
+from roomwire.backplane.log import LogConfig
+from roomwire.backplane.memory_log import MemoryHub, MemoryLog
+from roomwire.backplane.redis_address import OnePrimary, parse_url
+from roomwire.backplane.redis_log import RedisLog
+from roomwire.backplane.sessions import NewSession, new_node_id, new_pid, sid_of
+from roomwire.backplane.streams import namespace_stream, room_stream, sid_stream
+from roomwire.metrics import Metrics
+
+QUICK = LogConfig(link_timeout_s=0.5, heartbeat_s=0.3, call_timeout_s=5.0)
+DEN = room_stream("/", "den")
+ATTIC = room_stream("/", "attic")
+EVERYBODY = namespace_stream("/")
+
+
+def text(number):
+    return Message(str(number).encode())
+
+
+class Gateway:
+    """A gateway's log, and what it was told: `told` in order, the rest by kind."""
+
+    def __init__(self, log, metrics):
+        self.log = log
+        self.metrics = metrics
+        self.told = []
+        self.entries = []
+        self.fenced = []
+        self.incomplete = []
+        self.losses = 0
+        self.held = 0
+        self.lives = 0
+        self.requests = []
+        self.fails_on = None
+
+    # -- Listener
+
+    def on_entry(self, entry):
+        assert entry.position == self.log.cut
+        if entry.message.payload == self.fails_on:
+            raise RuntimeError("as the test wants it")
+        self.told.append(entry.message.payload)
+        self.entries.append(entry)
+
+    def on_fenced(self, tenure):
+        self.told.append(("fenced", tenure.sid, tenure.claim))
+        self.fenced.append(tenure)
+
+    def on_incomplete(self, stream):
+        self.incomplete.append(stream)
+
+    def on_loss(self):
+        self.told.append("loss")
+        self.losses += 1
+
+    def on_held(self):
+        self.held += 1
+
+    def on_live(self):
+        self.told.append("live")
+        self.lives += 1
+
+    async def on_request(self, sender, body):
+        self.requests.append((sender, body))
+        if body == b"fail":
+            raise RuntimeError("as the test wants it")
+        if body == b"sleep":
+            await asyncio.sleep(60)
+        return body[::-1]
+
+    # -- for tests
+
+    @property
+    def texts(self):
+        return [entry.message.payload.decode() for entry in self.entries]
+
+    async def say(self, *texts, stream=DEN, **options):
+        return await asyncio.gather(*(self.log.publish(stream, text(one), **options) for one in texts))
+
+    async def hear(self, *streams):
+        """Subscribe streams; a mark stands behind the subscription."""
+        for stream in streams:
+            self.log.subscribe(stream)
+        await self.log.mark()
+
+    async def hears(self, *texts):
+        """Wait until these texts came, and nothing else."""
+        expected = [str(one) for one in texts]
+        with contextlib.suppress(TimeoutError):
+            await until(lambda: len(self.entries) >= len(expected))
+        assert expected == self.texts
+
+    async def session(self, *streams, subject="", data=b"", namespace="/"):
+        """Open a session and join rooms."""
+        new = NewSession(sid_of(new_pid()), namespace, subject, data)
+        tenure = await self.log.open(new)
+        for stream in streams:
+            self.log.subscribe(stream)
+            await self.log.join(tenure, stream)
+        return tenure
+
+    async def live_again(self, lives):
+        await until(lambda: self.lives > lives and self.log.is_live)
+
+
+class World:
+    """Gateways that share one log."""
+
+    def __init__(self, url, config=QUICK):
+        self.url = url
+        self.config = config
+        self.gateways = []
+        self._hub = MemoryHub(config) if url == "memory://" else None
+
+    def make(self, name="n", address="", url=None):
+        node = new_node_id(name)
+        metrics = Metrics()
+        if self._hub is not None:
+            log = MemoryLog(node=node, hub=self._hub, address=address, metrics=metrics)
+        else:
+            primaries = OnePrimary(parse_url(url or self.url))
+            log = RedisLog(primaries, node=node, address=address, config=self.config, metrics=metrics)
+        self.gateways.append(Gateway(log, metrics))
+        return self.gateways[-1]
+
+    def renew(self):
+        """Begin with an empty log; in memory only."""
+        self._hub = MemoryHub(self.config)
+
+    async def start(self, name="n", **options):
+        gateway = self.make(name, **options)
+        await gateway.log.start(gateway)
+        return gateway
+
+    async def close(self):
+        for gateway in self.gateways:
+            await gateway.log.close()
+
+
+@contextlib.asynccontextmanager
+async def world_of(url, config=QUICK) -> AsyncIterator[World]:
+    world = World(url, config)
+    try:
+        yield world
+    finally:
+        await world.close()
+
+
+__all__ = ["ATTIC", "DEN", "EVERYBODY", "QUICK", "Gateway", "World", "sid_stream", "text", "world_of"]
