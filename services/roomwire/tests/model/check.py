@@ -53,7 +53,7 @@ def violations(record: Record) -> list[Violation]:
     for client, eras in enumerate(record.eras):
         for era in eras:
             found += [Violation(kind, client, number) for kind, number in _deliveries(record, era)]
-            if not era.shared:
+            if not era.is_shared:
                 found += [
                     Violation(kind, client, number) for kind, number in _gaps(record, era, era is eras[-1])
                 ]
@@ -97,7 +97,7 @@ def _deliveries(record: Record, era: Era) -> Iterator[tuple[str, int]]:
         if stamp < last:
             yield REORDERED, number
         last = max(last, stamp)
-        if not era.shared and not _may_have(era, message, stamp):
+        if not era.is_shared and not _may_have(era, message, stamp):
             yield PHANTOM, number
 
 

@@ -48,6 +48,14 @@ class Client:
             self.transport.drop(self.world.random)
             self._gone()
 
+    def duplicate(self, name: str) -> "Client":
+        """Return another tab, which was given what this one keeps to come back with."""
+        twin = Client(self.world, name, rejoins=self.rejoins)
+        twin.pid, twin.offset, twin.excuses = self.pid, self.offset, self.excuses
+        twin.eras = [Era(self.era.sid, self.era.start)]
+        twin.era.is_shared = self.era.is_shared = True
+        return twin
+
     def goodbye(self) -> None:
         """Disconnect for good, on purpose; the next connection is a new one."""
         if self.transport is not None and self.is_connected:

@@ -226,7 +226,8 @@ class Gateway:
     def _newest_under_way(self, position: int) -> int:
         """Return the newest position among the pushes that have arrived but are not yet delivered."""
         pushes = [value for kind, value in self.log.replies.items if kind is None and value[0] != "fence"]
-        return max([position, *(entry.position for _, entry in pushes)])
+        newest: int = max((entry.position for _, entry in pushes), default=position)
+        return max(position, newest)
 
     def serve(self, room: str) -> None:
         """Count one more who needs a room's pushes."""

@@ -92,7 +92,7 @@ class Link:
     def _execute(self, request: tuple[Answer | None, str, tuple[Any, ...]]) -> None:
         answer, name, arguments = request
         world = self._world
-        # From Redis 7.2 on, what a script pushes to its own caller follows the reply; before, it precedes it.
+        # What a script pushes to its own caller precedes the reply (Redis 7.0) or follows it (Valkey 9.1): both were tried.
         held = self._held_pushes = [] if world.own_pushes_follow else None
         reply = self.primary.execute(self, name, arguments, world.now, world.stamp)
         self._held_pushes = None

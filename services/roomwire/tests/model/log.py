@@ -297,7 +297,7 @@ class Log:
             return WAIT if is_recent and end is not None and not end.is_broken else None
         window = now - 3 * self.limits.heartbeat
         session.claims = tuple(claimed for claimed in session.claims if claimed >= window)
-        if len(session.claims) >= DUEL_CLAIMS:
+        if len(session.claims) >= DUEL_CLAIMS and "duel_goes_on" not in self.bugs:
             self.excuses.count += 1
             return None
         session.claims += (now,)

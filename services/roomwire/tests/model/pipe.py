@@ -45,7 +45,7 @@ class Pipe:
             self.items.pop()
 
 
-Process = Generator[Any, Any, None]
+Process = Generator[Any, Any, Any]
 
 
 class Answer:

@@ -62,11 +62,11 @@ class Stay:
 class Era:
     """What a client believes to be one unbroken session: as long as its pid stays.
 
-    `got` holds (message number, stamp, connection) in the order of arrival. A `shared` era belongs to two
+    `got` holds (message number, stamp, connection) in the order of arrival. A shared era belongs to two
     clients at once (a duplicated tab): what each of them should have got is nobody's promise.
     """
 
-    __slots__ = ("end", "got", "shared", "sid", "start", "stays")
+    __slots__ = ("end", "got", "is_shared", "sid", "start", "stays")
 
     def __init__(self, sid: int, start: int) -> None:
         self.sid = sid
@@ -74,7 +74,7 @@ class Era:
         self.end = FOREVER
         self.stays: dict[str, list[Stay]] = {}
         self.got: list[tuple[int, int, object]] = []
-        self.shared = False
+        self.is_shared = False
 
 
 class Record:

@@ -18,7 +18,8 @@ EMPTY = "restart Redis without data"
 FAILOVER = "promote a lagging replica"
 SPLIT = "promote a replica while the old primary goes on"
 GOODBYE = "a client disconnects on purpose"
-FAULTS = (DROP, KILL, PAUSE, UNPLUG, STALL, RESTART, EMPTY, FAILOVER, SPLIT, GOODBYE)
+TAB = "a tab is duplicated, pid and all"
+FAULTS = (DROP, KILL, PAUSE, UNPLUG, STALL, RESTART, EMPTY, FAILOVER, SPLIT, GOODBYE, TAB)
 
 
 class Bias(NamedTuple):
@@ -100,7 +101,7 @@ EPOCHS = (
     Rule(
         "strange_epoch_trusted",
         "An epoch that the log does not know proves a loss as well.",
-        Bias((FAILOVER,), fault_rate=0.1, gateways=3),
+        Bias((FAILOVER,), fault_rate=0.05, gateways=3),
     ),
     Rule(
         "loss_proven_once",
@@ -110,7 +111,7 @@ EPOCHS = (
     Rule(
         "silent_session_writes",
         "What is written to a session takes a position, so that its loss shows.",
-        Bias((FAILOVER, DROP), fault_rate=0.05, clients=1, time_scale=40),
+        Bias((FAILOVER, FAILOVER, DROP), fault_rate=0.05, gateways=1, clients=1, time_scale=40),
     ),
     Rule("unconfirmed_claimed", "A session is claimed only in an epoch in which its client was heard of."),
     Rule(
@@ -163,6 +164,11 @@ SESSIONS = (
         Bias((DROP, PAUSE), time_scale=40),
     ),
     Rule(
+        "duel_goes_on",
+        "A session that was claimed too often in a short time stays where it is: the claimant gets a new one.",
+        Bias((TAB, DROP), time_scale=40),
+    ),
+    Rule(
         "kept_for_nobody",
         "What is said to a socket without a session is not appended.",
         Bias((PAUSE, STALL), fault_rate=0.05, time_scale=1),
@@ -178,13 +184,13 @@ RECOVERY = (
     Rule(
         "receipts_ignored",
         "What a client has answered for it need not be shown again.",
-        Bias((DROP,), stream_entries=6, time_scale=40),
+        Bias((DROP,), fault_rate=0.05, clients=3, stream_entries=2, time_scale=40, steps=240),
     ),
     Rule("joined_ignored", "Of a room is replayed what was said after the client had joined it."),
     Rule(
         "room_forgotten_when_left",
         "Of a room that was left is replayed what was said before.",
-        Bias((DROP, KILL), fault_rate=0.05, time_scale=40),
+        Bias((DROP, PAUSE), fault_rate=0.02, gateways=1, time_scale=40),
     ),
     Rule(
         "filter_by_present_rooms",

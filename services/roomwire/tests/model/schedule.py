@@ -24,15 +24,17 @@ from model.rules import (
     RESTART,
     SPLIT,
     STALL,
+    TAB,
     UNBIASED,
     Bias,
-)  # fmt: skip
+)
 from model.world import Size, World
 
 REDIS_FAULTS = frozenset({RESTART, EMPTY, FAILOVER, SPLIT})
 
 REDIS_RATE = 0.3  # the share of Redis' faults that happen when they are drawn
 PEACE_ROUNDS = 12
+RECONNECTIONS_A_ROUND = 8
 MOVES_TO_QUIESCENCE = 20_000
 
 
@@ -62,6 +64,7 @@ class Schedule:
         self.action_rate = self.fault_rate + random.choice((0.1, 0.3))
         limits = _limits(random, bias, bugs)
         size = _size(random, bias, is_replicated=bool({FAILOVER, SPLIT} & {*self.faults}))
+        self.clients = size.clients
         self.rooms = ("A", "B") if random.random() < 0.7 else ("A",)
         self.world = World(random, limits, size, bugs, [] if is_traced else None)
         self.world.tell(f"faults: {', '.join(self.faults)}")
@@ -167,6 +170,8 @@ class Schedule:
             client = random.choice(world.clients)
             world.tell(f"{fault}: {client.name}")
             client.drop() if fault == DROP else client.goodbye()
+        elif fault == TAB:
+            self._duplicate_tab()
         else:
             gateway = random.choice(world.gateways)
             world.tell(f"{fault}: {gateway.name}")
@@ -174,6 +179,12 @@ class Schedule:
                 gateway.paused_until = world.now + random.choice((10, 60, 200))
             else:
                 random.choice((gateway.log, gateway.bulk)).snap(random)
+
+    def _duplicate_tab(self) -> None:
+        world = self.world
+        if len(world.clients) == self.clients and world.clients[0].is_connected:
+            world.tell(f"{TAB}: {world.clients[0].name}")
+            world.clients.append(world.clients[0].duplicate("its twin"))
 
     def _break_redis(self, fault: str) -> None:
         world, random = self.world, self.random
@@ -211,14 +222,21 @@ class Schedule:
         self._drain()
         for number in range(PEACE_ROUNDS):
             world.now += world.limits.heartbeat
-            for client in world.clients:
-                if client.transport is None and not client.is_banished:
-                    self._connect(client)
-            self._drain()
+            self._reconnect()
             for gateway in world.gateways:
                 requests.heartbeat(gateway)
             self._drain()
             if number > 1 and not any(self._is_stuck(client) for client in world.clients):
+                return
+
+    def _reconnect(self) -> None:
+        """Let everybody come back who is away, again and again: clients are faster than heartbeats."""
+        for _ in range(RECONNECTIONS_A_ROUND):
+            away = [each for each in self.world.clients if each.transport is None and not each.is_banished]
+            for client in away:
+                self._connect(client)
+            self._drain()
+            if not away:
                 return
 
     def _drain(self) -> None:
