@@ -177,6 +177,11 @@ SESSIONS = (
 )
 RECOVERY = (
     Rule(
+        "no_deadline",
+        "From the claim to the last read there is a deadline: what is read later may have expired unseen.",
+        Bias((PAUSE, DROP), fault_rate=0.02, gateways=2, clients=2, time_scale=1, steps=600),
+    ),
+    Rule(
         "start_ignored",
         "Nothing from before the session is replayed, whatever offset the client still holds.",
         Bias((GOODBYE, DROP), time_scale=40),
