@@ -232,7 +232,7 @@ async def test_a_gateway_process_serves_until_it_is_told_to_stop(free_port, own_
                     await asyncio.sleep(0.05)
             assert {"status": "ready", "backplane": "ok"} == answer
             async with Client.connected(f"127.0.0.1:{free_port}") as client:
-                assert client.sid.startswith("alone.")
+                assert client.frames[0].startswith('0{"sid":"alone.')
                 assert 'roomwire_connections{transport="websocket"} 1.0' in (await http.get("/metrics")).text
                 process.send_signal(signal.SIGTERM)
                 await client.ended()

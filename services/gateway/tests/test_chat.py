@@ -308,9 +308,16 @@ async def test_what_redis_did_not_take_is_not_said_to_be_sent(gateway, own_redis
             assert "unavailable" == (await client.emit(event, body))["error"]["code"]
 
 
-async def test_a_client_comes_in_while_redis_is_away(gateway, own_redis):
+async def test_who_comes_while_redis_is_away_is_not_refused_but_has_to_come_again(gateway, own_redis):
     running = await gateway(own_redis.url)
     own_redis.kill()
+    async with Client.open(running.address) as client:
+        await client.send_frame("40")
+        await client.ended()
+        assert [] == [frame for frame in client.frames if frame.startswith("44")]
+
+    own_redis.start()
+    await until(lambda: running.metric("backplane_up"))
     async with Client.connected(running.address) as client:
         assert [f"Welcome, {client.sid}!"] == await client.event("welcome")
 

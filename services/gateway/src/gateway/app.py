@@ -10,7 +10,7 @@ from gateway.authentication import authentication
 from gateway.chat import ChatGateway
 from gateway.page import page_app
 from gateway.settings import Settings
-from roomwire.backplane import open_backplane
+from roomwire.backplane import LogConfig, open_backplane
 from roomwire.engine.fast import fast_websocket
 from roomwire.metrics import Metrics
 from roomwire.server import Server
@@ -29,6 +29,9 @@ class GatewayApp:
             node=settings.node_name,
             prefix=settings.redis_prefix,
             timeout_s=settings.redis_timeout_s,
+            config=LogConfig.for_pings(
+                settings.ping_interval_s, settings.ping_timeout_s, link_timeout_s=settings.redis_timeout_s
+            ),
             metrics=self._metrics,
         )
         self._keys = JwksClient(settings.auth_jwks_url)

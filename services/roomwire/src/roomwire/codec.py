@@ -65,6 +65,11 @@ def _dump(data: Any) -> str:
         return json.dumps(data, separators=(",", ":"), default=_plain)
 
 
+_BINARY_PAYLOAD: Final = b"\x01"
+_pack: Final = msgspec.msgpack.Encoder().encode
+_unpack: Final = msgspec.msgpack.Decoder(list[bytes]).decode
+
+
 class BadPacket(ValueError):
     """What came is no packet that a client may send. The text is for the log, not for the client."""
 
@@ -184,6 +189,48 @@ def packet_frames(packet: socketio.packet.Packet) -> list[bytes]:
 def event_frames(namespace: str, data: list[Any], ack_id: int | None = None) -> list[bytes]:
     """Return an event as it goes out: `data` is its name and its arguments: hot."""
     return _frames(EVENT, namespace, data, ack_id)
+
+
+def event_payload(data: list[Any]) -> bytes:
+    """Return an event as the log keeps it, for `payload_frames`: its JSON, or that and its attachments: hot."""
+    for value in data:
+        if type(value) not in _PLAIN and Packet.data_is_binary(value):
+            # The numbers of the placeholders are the order of the attachments.
+            data, attachments = Packet.deconstruct_binary(data)
+            return _BINARY_PAYLOAD + _pack([_dump(data).encode(), *map(bytes, attachments)])
+    try:
+        return _encode_json(data)
+    except UnicodeEncodeError:
+        return _dump(data).encode()
+
+
+def payload_frames(
+    namespace: str, payload: bytes, offset: str | None = None, ack_id: int | None = None
+) -> list[bytes]:
+    """Return an event that was kept as it goes out: hot.
+
+    Args:
+        namespace: Where it is said.
+        payload: What `event_payload` returned.
+        offset: What a client that can be recovered gets as a last argument. Default: nothing.
+        ack_id: What the client's answer will name. Default: none is asked for.
+
+    Raises:
+        ValueError: The payload is none; a newer gateway may know better.
+
+    """
+    kind, attachments = b"4%d" % EVENT, []
+    if payload[:1] == _BINARY_PAYLOAD:
+        payload, *attachments = _unpack(memoryview(payload)[1:])
+        kind = b"4%d%d-" % (BINARY_EVENT, len(attachments))
+    if payload[:1] != b"[":
+        raise ValueError("not an event as the log keeps it")
+    if offset is not None:
+        payload = b'%s,"%s"]' % (payload[:-1], offset.encode())
+    head = kind if namespace == "/" else kind + namespace.encode() + b","
+    if ack_id is not None:
+        head += b"%d" % ack_id
+    return [text_frame(head + payload), *map(binary_frame, attachments)]
 
 
 def ack_frames(namespace: str, data: list[Any], ack_id: int) -> list[bytes]:

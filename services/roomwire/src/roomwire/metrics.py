@@ -46,6 +46,12 @@ class Metrics:
             ["outcome"],
             registry=self.registry,
         )
+        self.recoveries = Counter(
+            "roomwire_recoveries_total",
+            "Sessions that clients asked for when they came back, by outcome: recovered, refused.",
+            ["outcome"],
+            registry=self.registry,
+        )
         self.links_lost = Counter(
             "roomwire_log_links_lost_total",
             "Times the log was held because the link to the primary was lost.",

@@ -6,7 +6,7 @@ framed once and put into each member's outbox, without a task for each.
 """
 
 import enum
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import partial
 from typing import Any, Protocol
 
@@ -45,6 +45,10 @@ class Member:
         opened_at: When it connected, by the monotonic clock; 0.0 before that.
         events: How many of its events were taken.
         lane: What takes its events where the namespace is a `Gateway`; else None.
+        tenure: Its right to speak for its session; None before there is one.
+        pid: The secret by which it can be recovered; None if it cannot be.
+        recovered: Whether it was recovered, and gets what it missed.
+        is_lost: Whether its transport was lost, so that its session waits for it.
 
     """
 
@@ -53,12 +57,16 @@ class Member:
         "connection",
         "events",
         "handshake",
+        "is_lost",
         "lane",
         "namespace",
         "opened_at",
         "outlet",
         "phase",
+        "pid",
+        "recovered",
         "sid",
+        "tenure",
         "user",
     )
 
@@ -75,6 +83,10 @@ class Member:
         self.opened_at = 0.0
         self.events = 0
         self.lane: Any = None
+        self.tenure: Any = None
+        self.pid: str | None = None
+        self.recovered = False
+        self.is_lost = False
         self._rooms: dict[Any, None] | None = None
 
     @property
@@ -82,10 +94,20 @@ class Member:
         """The rooms it is in, beside that of its own id."""
         return self._rooms or ()
 
-    def release(self) -> None:
-        """Let what was held back for it follow the verdict, which has gone to the connection itself."""
+    @property
+    def is_released(self) -> bool:
+        """Whether nothing that is said to it is held back any more."""
+        return self.outlet is self.connection
+
+    def release(self, first: Iterable[bytes] = ()) -> None:
+        """Let what was held back for it follow the verdict, which has gone to the connection itself.
+
+        Args:
+            first: What precedes it.
+
+        """
         held, self.outlet = self.outlet, self.connection
-        for frame in held.outbox:
+        for frame in (*first, *held.outbox):
             self.connection.put(frame)
 
     def joined(self, room: Any) -> None:
@@ -107,7 +129,7 @@ class NeedsEngine(Protocol):
 
 
 class Rooms(socketio.AsyncManager):  # type: ignore[misc] # python-socketio has no types
-    """The rooms of this node. Combines with python-socketio's Redis manager as its base.
+    """The rooms of this node.
 
     Attributes:
         rooms: namespace → room → id → member, as python-socketio has it; the room None is everybody. A room
@@ -152,23 +174,35 @@ class Rooms(socketio.AsyncManager):  # type: ignore[misc] # python-socketio has 
         **kwargs: Any,  # noqa: ARG002 - stock's
     ) -> None:
         """Deliver an event to the members of a room on this node; as `socketio.AsyncManager.emit`."""
-        members = self.members(namespace, to or room)
-        if skip_sid is not None:
-            # As python-socketio has it: what is no id skips nobody.
-            named = skip_sid if isinstance(skip_sid, list) else [skip_sid]
-            skipped = {sid for sid in named if isinstance(sid, str)}
-            members = [member for member in members if member.sid not in skipped]
-        if not members:
-            return
+        members = self._not_skipped(self.members(namespace, to or room), skip_sid)
+        if members:
+            arguments = list(data) if isinstance(data, tuple) else [] if data is None else [data]
+            self.say(members, namespace, [event, *arguments], callback)
+
+    def say(self, members: Collection[Member], namespace: str, data: list[Any], callback: Any = None) -> None:
+        """Send an event, its name and its arguments, to members: hot.
+
+        Args:
+            members: Whom to.
+            namespace: Theirs.
+            data: The event's name and its arguments.
+            callback: Gets the answer of each. Default: no answer is asked for.
+
+        """
         turn = self.server.eio.turn
-        arguments = list(data) if isinstance(data, tuple) else [] if data is None else [data]
         if callback is None:
-            frames = event_frames(namespace, [event, *arguments])
-            turn.put_all([member.outlet for member in members], frames)
+            turn.put_all([member.outlet for member in members], event_frames(namespace, data))
             return
         for member in members:
             ack_id = self._generate_ack_id(member.sid, callback)
-            turn.put_all((member.outlet,), event_frames(namespace, [event, *arguments], ack_id))
+            turn.put_all((member.outlet,), event_frames(namespace, data, ack_id))
+
+    @staticmethod
+    def _not_skipped(members: Collection[Member], skip_sid: Any) -> Collection[Member]:
+        if skip_sid is None:
+            return members
+        skipped = skipped_sids(skip_sid)
+        return [member for member in members if member.sid not in skipped]
 
     # What follows is python-socketio's interface of a manager, in O(1).
 
@@ -188,12 +222,16 @@ class Rooms(socketio.AsyncManager):  # type: ignore[misc] # python-socketio has 
         connection = self.server.eio.sockets.get(eio_sid)
         if connection is None or member_of(connection, namespace) is not None:
             return None
-        member = Member(sid, namespace, connection)
-        connection.members = (*connection.members, member)
-        self.rooms.setdefault(namespace, {None: {}})[None][sid] = member
+        self.admit(Member(sid, namespace, connection))
         self.basic_enter_room(sid, namespace, None, eio_sid=eio_sid)
         self.basic_enter_room(sid, namespace, sid, eio_sid=eio_sid)
         return sid
+
+    def admit(self, member: Member) -> None:
+        """Have a member known by its id, and hear what is said to it."""
+        self.rooms.setdefault(member.namespace, {None: {}})[None][member.sid] = member
+        if member not in member.connection.members:
+            member.connection.members = (*member.connection.members, member)
 
     async def connect(self, sid: str, namespace: str) -> str | None:
         """Make a member that is connecting a connected one."""
@@ -281,15 +319,10 @@ class Rooms(socketio.AsyncManager):  # type: ignore[misc] # python-socketio has 
         self.callbacks.pop(sid, None)
 
 
-def on_rooms(manager: socketio.AsyncManager) -> Rooms:
-    """Return a manager of python-socketio's, such as its Redis manager, as one that keeps its members as `Rooms` does."""
-    if not isinstance(manager, Rooms):
-        kind = type(manager)
-        bases = (Rooms,) if issubclass(Rooms, kind) else (kind, Rooms)
-        # `Rooms` adds ways of doing things, and no state of its own.
-        manager.__class__ = type(kind.__name__, bases, {})
-    rooms: Rooms = manager
-    return rooms
+def skipped_sids(skip_sid: Any) -> tuple[str, ...]:
+    """Return the ids that `skip_sid` names; as python-socketio has it, what is no id skips nobody."""
+    named = skip_sid if isinstance(skip_sid, list) else [skip_sid]
+    return tuple({sid for sid in named if isinstance(sid, str)})
 
 
 def member_of(connection: Connection, namespace: str) -> Member | None:

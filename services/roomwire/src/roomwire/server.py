@@ -20,17 +20,20 @@ import engineio
 import socketio
 
 from roomwire.addresses import ClientAddress
-from roomwire.backplane import Backplane, MemoryBackplane
-from roomwire.codec import BadPacket, Packet, ack_frames, event_frames, event_head, packet_frames
+from roomwire.backplane import Backplane, LogConfig, MemoryBackplane, MemoryLog
+from roomwire.codec import BadPacket, Packet, ack_frames, event_head, packet_frames
 from roomwire.engine import Engine
 from roomwire.engine.connection import Connection
 from roomwire.engine.packets import Packet as EnginePacket
 from roomwire.engine.session import Reason
 from roomwire.errors import ClientError, Internal, InvalidBody, Unavailable
 from roomwire.handshake import Authenticate, Handshake, everyone
+from roomwire.logged import LoggedRooms
 from roomwire.logs import get_logger
 from roomwire.metrics import Metrics
-from roomwire.rooms import Member, Phase, Rooms, member_of, on_rooms
+from roomwire.recovery import RecoveryLimits, wish_of
+from roomwire.rooms import Member, Phase, Rooms, member_of
+from roomwire.sessions import Sessions
 
 OVERRIDDEN: Final[Mapping[str, tuple[str, ...]]] = {
     "socketio.AsyncServer": (
@@ -43,24 +46,29 @@ OVERRIDDEN: Final[Mapping[str, tuple[str, ...]]] = {
         "_handle_event_internal",
         "_send_packet",
         "_trigger_event",
+        "save_session",
     ),
     "socketio.AsyncManager": (
         "basic_disconnect",
         "basic_enter_room",
         "basic_leave_room",
+        "can_disconnect",
+        "close_room",
         "connect",
+        "disconnect",
         "eio_sid_from_sid",
         "emit",
+        "enter_room",
         "get_participants",
         "get_rooms",
         "is_connected",
         "is_pre_connected",
         "is_sid_room",
+        "leave_room",
         "pre_connect",
         "pre_disconnect",
         "sid_from_eio_sid",
     ),
-    "socketio.AsyncRedisManager": ("_listen", "_publish"),
     "socketio.packet.Packet": ("add_attachment", "data_is_binary", "decode", "encode", "reconstruct_binary"),
     "engineio.AsyncServer": (
         "_get_socket",
@@ -87,18 +95,19 @@ class Server(socketio.AsyncServer):  # type: ignore[misc] # python-socketio has 
     """A Socket.IO server that is one of many.
 
     Args:
-        backplane: Connects it with the other nodes; started and closed by the server.
+        backplane: Connects it with the other nodes; started and closed by the server. Default: it is alone.
         node_name: Its name among them. Engine.IO session ids begin with it and a dot, so that a proxy can
             find the node a request belongs to.
         authenticate: Decides about every connection, in every namespace, before its connect handler runs.
             Default: everyone may come in, anonymously.
         metrics: Where connects, events and connections are counted. Default: a registry of its own.
         connect_timeout_s: How long a client may be there without being connected to any namespace.
+        recovery: The bounds of recoveries of sessions. Default: see `RecoveryLimits`.
         trusted_proxies: Addresses or networks whose X-Forwarded-* headers are believed. Default: none.
         options: As for `socketio.AsyncServer`, less those that could not be honoured.
 
     Raises:
-        ValueError: `serializer`, `json` or `async_mode` ask for something else than what is built in.
+        ValueError: `client_manager`, `serializer`, `json` or `async_mode` ask for something else than what is built in.
 
     """
 
@@ -110,22 +119,34 @@ class Server(socketio.AsyncServer):  # type: ignore[misc] # python-socketio has 
         authenticate: Authenticate = everyone,
         metrics: Metrics | None = None,
         connect_timeout_s: float = 20.0,
+        recovery: RecoveryLimits | None = None,
         trusted_proxies: Sequence[str] = (),
         **options: Any,
     ) -> None:
         self.node_name = node_name
         self._connect_timeout_s = connect_timeout_s
         self._metrics = metrics or Metrics()
-        self.backplane = backplane or MemoryBackplane(node=node_name, metrics=self._metrics)
+        self.backplane = backplane or MemoryBackplane(
+            node=node_name, metrics=self._metrics, config=_times_of(options)
+        )
+        log = self.backplane.log
+        rooms = LoggedRooms(log)
+        self._sessions = Sessions(log, rooms, limits=recovery or RecoveryLimits(), metrics=self._metrics)
+        rooms.finish = self._sessions.finish
         self._authenticate = authenticate
         self._refusals: dict[str, int] = {}
+        self._connecting: set[tuple[str, str]] = set()
         super().__init__(
-            client_manager=on_rooms(options.pop("client_manager", None) or self.backplane.manager),
+            client_manager=rooms,
             node_name=node_name,
             addresses=ClientAddress(trusted_proxies),
             **_with_our_own_way(options),
         )
         self.eio.takes_now = self._take_event_now
+        self.eio.pulse = self._sessions
+        if isinstance(log, MemoryLog):
+            # Programs written for `socketio.AsyncServer` do not start it.
+            log.start_now(rooms)
         self.begin = self.eio.starter.start
         self._count_event = self._metrics.events.count
         self._count_connect = self._metrics.connects.labels("ok").inc
@@ -139,6 +160,7 @@ class Server(socketio.AsyncServer):  # type: ignore[misc] # python-socketio has 
 
         """
         await self.backplane.start()
+        await self.backplane.log.start(self.manager)
         for namespace in self.namespace_handlers.values():
             if hasattr(namespace, "after_init"):
                 await namespace.after_init()
@@ -168,6 +190,7 @@ class Server(socketio.AsyncServer):  # type: ignore[misc] # python-socketio has 
     async def close(self) -> None:
         """Leave the other nodes. Call it after `drain`."""
         await self.shutdown()
+        await self.backplane.log.close()
         await self.backplane.close()
 
     def member(self, sid: str, namespace: str = "/") -> Member:
@@ -205,9 +228,7 @@ class Server(socketio.AsyncServer):  # type: ignore[misc] # python-socketio has 
         if ack_id is not None:
             self.acknowledge(member, ack_id, dict(error.body()))
         else:
-            data = ["exception", dict(error.details())]
-            frames = event_frames(member.namespace, data)
-            self.eio.turn.put_all((member.outlet,), frames)
+            self.manager.say((member,), member.namespace, ["exception", dict(error.details())])
 
     def took_event(self, member: Member, outcome: str, seconds: float) -> None:
         """Count an event of a client: hot.
@@ -249,6 +270,9 @@ class Server(socketio.AsyncServer):  # type: ignore[misc] # python-socketio has 
             connection.close(Reason.TRANSPORT_ERROR)
 
     async def _handle_eio_disconnect(self, eio_sid: str, reason: str) -> None:
+        connection = self.eio.sockets.get(eio_sid)
+        for member in () if connection is None else connection.members:
+            member.is_lost = True
         await super()._handle_eio_disconnect(eio_sid, reason)
         # A header whose attachments never came, with what its client chose to put into it.
         self._binary_packet.pop(eio_sid, None)
@@ -271,6 +295,8 @@ class Server(socketio.AsyncServer):  # type: ignore[misc] # python-socketio has 
         if connection is None:
             return
         member = member_of(connection, pkt.namespace or "/")
+        if pkt.packet_type == socketio.packet.CONNECT and member is not None and member.pid is not None:
+            pkt.data = {**pkt.data, "pid": member.pid}
         # A verdict goes by what is held back until there is one.
         outlet = connection if member is None or pkt.packet_type in _VERDICTS else member.outlet
         self.eio.turn.put_all((outlet,), packet_frames(pkt))
@@ -287,27 +313,86 @@ class Server(socketio.AsyncServer):  # type: ignore[misc] # python-socketio has 
             )
             await self._send_packet(eio_sid, refusal)
             return
-        if member_of(connection, namespace) is not None:
+        key = (eio_sid, namespace)
+        if key in self._connecting or member_of(connection, namespace) is not None:
             raise BadPacket("a second CONNECT to a namespace")
+        self._connecting.add(key)
         try:
-            await super()._handle_connect(eio_sid, namespace, data)
+            await self._connect(Member("", namespace, connection), data)
+        finally:
+            self._connecting.discard(key)
+
+    async def _connect(self, member: Member, data: Any) -> None:
+        """Authenticate a client, give it its session, ask its connect handler, answer, and tell it what it missed."""
+        connection, namespace = member.connection, member.namespace
+        wish = wish_of(data, connection.environ)
+        member.handshake = Handshake(connection.environ, wish.auth, addresses=self.eio.addresses)
+        try:
+            refusal = await self._authenticated(member)
+            if refusal is not None:
+                error = self.packet_class(socketio.packet.CONNECT_ERROR, data=refusal, namespace=namespace)
+                await self._send_packet(connection.sid, error)
+                return
+            subject = "" if member.user.kind == "anonymous" else member.user.id
+            missed = await self._sessions.begin(member, wish, subject)
+            if connection.sid not in self.environ:
+                await self._withdraw(member)
+                return
+            await super()._handle_connect(connection.sid, namespace, wish.auth)
         except Unavailable as error:
             # A refusal would keep the client away for good; a lost transport makes it come back.
             _log.warning("connect postponed", error=error.message)
             self._metrics.connects.labels(error.code).inc()
-            sid = self.manager.sid_from_eio_sid(eio_sid, namespace)
-            await self.manager.disconnect(sid, namespace, ignore_queue=True)
-            self.eio.close(eio_sid, Reason.SERVER)
+            await self._withdraw(member)
+            self.eio.close(connection.sid, Reason.SERVER)
             return
-        member = member_of(connection, namespace)
-        if member is None:
+        if member_of(connection, namespace) is not member:
             return  # refused: what was said to it meanwhile is nobody's
-        member.release()
-        if connection.closed and eio_sid not in self.environ:
+        member.release(missed)
+        if member.recovered:
+            # Its answer says that it has all that.
+            connection.ping()
+        if connection.closed and connection.sid not in self.environ:
             # The client left while it was being authenticated: nothing else would take it away.
+            member.is_lost = True
             self.manager.pre_disconnect(member.sid, namespace)
             await self._trigger_event("disconnect", namespace, member.sid, self.reason.TRANSPORT_CLOSE)
             await self.manager.disconnect(member.sid, namespace, ignore_queue=True)
+
+    async def _withdraw(self, member: Member) -> None:
+        """Let go of a client that is not connected yet and will come again, or never."""
+        member.is_lost = member.recovered
+        self.manager.forget(member)
+        await self._sessions.finish(member)
+
+    async def _authenticated(self, member: Member) -> Any:
+        """Find out who a client is; returns the refusal if nobody that may come in."""
+        try:
+            member.user = await self._authenticate(member.handshake)
+        except Unavailable:
+            raise
+        except ClientError as error:
+            self._refused(member, error.code)
+            return _refusal(error).error_args
+        except Exception:
+            _log.exception("authentication failed", namespace=member.namespace)
+            self._refused(member, Internal.code)
+            return _refusal(Internal()).error_args
+        return None
+
+    async def save_session(self, sid: str, session: Any, namespace: str | None = None) -> None:
+        """Keep the application's data of a client; after a recovery they are there on whatever node it is.
+
+        They are what MessagePack can hold; what it cannot stays on this node.
+
+        Raises:
+            Unavailable: They are here, but not where a recovery would find them.
+
+        """
+        await super().save_session(sid, session, namespace)
+        member = self.manager.member(sid, namespace or "/")
+        if member is not None:
+            await self._sessions.store(member, session)
 
     async def _trigger_event(self, event: str, namespace: str, *args: Any) -> Any:
         if event == "connect":
@@ -317,11 +402,12 @@ class Server(socketio.AsyncServer):  # type: ignore[misc] # python-socketio has 
         return await super()._trigger_event(event, namespace, *args)
 
     async def _accept(self, namespace: str, sid: str, environ: Mapping[str, Any], auth: Any = None) -> Any:
-        """Authenticate, then run the connect handler; a `ClientError` of either becomes the refusal."""
+        """Run the connect handler; a `ClientError` of it becomes the refusal."""
         member = self.member(sid, namespace)
-        member.handshake = Handshake(environ, auth, addresses=self.eio.addresses)
+        if member.recovered:
+            # Another namespace's client on this connection may be new.
+            environ = {**environ, "roomwire.recovered": True}
         try:
-            member.user = await self._authenticate(member.handshake)
             accepted = await self._run_connect_handler(namespace, sid, environ, auth)
         except Unavailable:
             raise
@@ -342,7 +428,12 @@ class Server(socketio.AsyncServer):  # type: ignore[misc] # python-socketio has 
         member.opened_at = time.monotonic()
         self._count_connect()
         _log.info(
-            "connection opened", sid=sid, namespace=namespace, user=member.user.id, kind=member.user.kind
+            "connection opened",
+            sid=sid,
+            namespace=namespace,
+            user=member.user.id,
+            kind=member.user.kind,
+            recovered=member.recovered,
         )
         return accepted
 
@@ -473,6 +564,10 @@ class Server(socketio.AsyncServer):  # type: ignore[misc] # python-socketio has 
 
 def _with_our_own_way(options: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return python-socketio's options with what is built in; what would have no effect is refused."""
+    if type(options.get("client_manager", None)) not in {type(None), socketio.AsyncManager}:
+        raise ValueError(
+            "client_manager: the nodes are connected by Roomwire's own log: give it as `backplane`"
+        )
     if options.get("serializer", "default") not in {"default", Packet}:
         raise ValueError("serializer: packets are read and written by Roomwire's own codec; leave it out")
     if options.get("json") is not None:
@@ -480,7 +575,7 @@ def _with_our_own_way(options: Mapping[str, Any]) -> Mapping[str, Any]:
     if options.get("async_mode") not in {None, "asgi"}:
         raise ValueError("async_mode: Roomwire is an ASGI application; leave it out")
     return {
-        **options,
+        **{name: value for name, value in options.items() if name != "client_manager"},
         "serializer": Packet,
         # Left to itself, python-socketio takes Tornado's or Sanic's mode where one is installed.
         "async_mode": "asgi",
@@ -489,7 +584,13 @@ def _with_our_own_way(options: Mapping[str, Any]) -> Mapping[str, Any]:
     }
 
 
-def _refusal(error: ClientError) -> Exception:
+def _times_of(options: Mapping[str, Any]) -> LogConfig:
+    """Return the times of a log whose clients are pinged as the options say."""
+    interval, timeout = options.get("ping_interval", 25), options.get("ping_timeout", 20)
+    interval_s = float(interval[0] if isinstance(interval, tuple) else interval)
+    return LogConfig.for_pings(interval_s, float(timeout))
+
+
+def _refusal(error: ClientError) -> Any:
     """Return what makes python-socketio refuse a connection, with the error as the refusal's data."""
-    refusal: Exception = socketio.exceptions.ConnectionRefusedError(error.message, dict(error.details()))
-    return refusal
+    return socketio.exceptions.ConnectionRefusedError(error.message, dict(error.details()))

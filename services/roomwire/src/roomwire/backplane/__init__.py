@@ -1,7 +1,7 @@
 """What connects the nodes: messages to every gateway, who is in which room, what was said there.
 
 `contract` states what a backplane promises; `memory` keeps it in one process, `redis` across many. `log` states what
-the ordered log promises, which will carry the messages; `memory_log` and `redis_log` keep it. One contract suite each
+the ordered log promises, which carries the messages; `memory_log` and `redis_log` keep it. One contract suite each
 runs against all implementations. This package is the only one that talks to Redis for the gateways.
 """
 
@@ -21,6 +21,7 @@ __all__ = [
     "LogConfig",
     "Member",
     "MemoryBackplane",
+    "MemoryLog",
     "RedisBackplane",
     "RoomSize",
     "connect",
@@ -30,7 +31,13 @@ __all__ = [
 
 
 def open_backplane(
-    url: str, *, node: str, prefix: str = "rw", timeout_s: float = 1.0, metrics: Metrics
+    url: str,
+    *,
+    node: str,
+    prefix: str = "rw",
+    timeout_s: float = 1.0,
+    config: LogConfig | None = None,
+    metrics: Metrics,
 ) -> Backplane:
     """Return the backplane a URL stands for; nothing is connected before its `start`.
 
@@ -39,14 +46,19 @@ def open_backplane(
         node: This gateway's name among its like.
         prefix: What every key in Redis begins with.
         timeout_s: How long one answer may take.
+        config: The log's times and bounds. Default: the usual ones, with `timeout_s` for its link.
         metrics: Where publishes and the backplane's state are counted.
 
+    Raises:
+        ConfigurationError: The URL is none, or the times would lose messages.
+
     """
+    config = config or LogConfig(link_timeout_s=timeout_s)
     if url.startswith("memory://"):
-        return MemoryBackplane(node=node, metrics=metrics)
-    return RedisBackplane(
-        connect(url, timeout_s=timeout_s), node=node, prefix=prefix, timeout_s=timeout_s, metrics=metrics
-    )
+        return MemoryBackplane(node=node, metrics=metrics, config=config)
+    log = open_log(url, node=node, prefix=prefix, config=config, metrics=metrics)
+    client = connect(url, timeout_s=timeout_s)
+    return RedisBackplane(client, log=log, node=node, prefix=prefix, timeout_s=timeout_s)
 
 
 def open_log(

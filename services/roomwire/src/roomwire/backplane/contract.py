@@ -2,9 +2,7 @@
 
 Its guarantees, for every implementation:
 
-- `manager` carries emits to the clients of all nodes; a publish that could not be handed over raises
-  `Unavailable` to the caller instead of being dropped. Delivery is at most once for now: a node that is cut
-  off misses what is said meanwhile. The ordered log will replace that.
+- `log` carries what is said to the clients of all nodes, and their sessions: see `roomwire.backplane.log`.
 - Presence: a member entered on a living node is seen by all; the members of a node that died disappear
   within `NODE_TTL_S` and a heartbeat of its last sign of life. Entering twice is entering once; leaving is idempotent.
 - History: the newest `HISTORY_ENTRIES` entries of a room, in the order in which they were remembered, for
@@ -16,7 +14,8 @@ from collections.abc import Sequence
 from typing import Final, Protocol
 
 import msgspec
-import socketio
+
+from roomwire.backplane.log import Log
 
 HISTORY_ENTRIES: Final = 500
 HISTORY_TTL_S: Final = 86_400
@@ -43,11 +42,11 @@ class Backplane(Protocol):
     """Connects the gateways. Use: `start`, then anything, then `close`."""
 
     @property
-    def manager(self) -> socketio.AsyncManager:
-        """The python-socketio client manager that carries emits; give it to the server."""
+    def log(self) -> Log:
+        """The ordered log; the server starts and closes it, as it is who listens to it."""
 
     async def start(self) -> None:
-        """Connect.
+        """Connect what is beside the log.
 
         Raises:
             Unavailable: Nobody answers; starting again later is right.

@@ -41,7 +41,7 @@ In which order a server uses it:
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 import msgspec
 
@@ -108,6 +108,13 @@ class LogConfig(msgspec.Struct, frozen=True, kw_only=True):
     max_publish_bytes: int = 67_108_864
     max_held_pushes: int = 200_000
     max_held_bytes: int = 268_435_456
+
+    @classmethod
+    def for_pings(cls, interval_s: float, timeout_s: float, **others: Any) -> "LogConfig":
+        """Return the times for clients that are pinged like this: their sessions outlive a few missed pings."""
+        session_ttl_s = max(120.0, 3 * (interval_s + timeout_s))
+        times = {"session_ttl_s": session_ttl_s, "ping_interval_s": interval_s, "ping_timeout_s": timeout_s}
+        return cls(**{**times, **others})
 
     @property
     def least_room_ttl_s(self) -> float:

@@ -4,8 +4,10 @@ from collections import defaultdict, deque
 from collections.abc import Sequence
 
 from roomwire.backplane.contract import HISTORY_ENTRIES, Member, RoomSize
+from roomwire.backplane.log import LogConfig
+from roomwire.backplane.memory_log import MemoryHub, MemoryLog
+from roomwire.backplane.sessions import new_node_id
 from roomwire.metrics import Metrics
-from roomwire.rooms import Rooms
 
 
 class MemoryBackplane:
@@ -14,11 +16,16 @@ class MemoryBackplane:
     Args:
         node: This gateway's name.
         metrics: Where its state is counted.
+        config: The log's times and bounds.
+
+    Attributes:
+        log: The ordered log; what is said has been delivered when the call that says it returns.
 
     """
 
-    def __init__(self, *, node: str, metrics: Metrics) -> None:
-        self.manager = Rooms()
+    def __init__(self, *, node: str, metrics: Metrics, config: LogConfig | None = None) -> None:
+        hub = MemoryHub(config or LogConfig(), is_eager=True)
+        self.log = MemoryLog(node=new_node_id(node), hub=hub, metrics=metrics)
         self._node = node
         self._metrics = metrics
         self._rooms: dict[str, dict[str, Member]] = {}

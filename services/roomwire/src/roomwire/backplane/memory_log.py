@@ -1,6 +1,7 @@
 """The ordered log of one gateway alone: everything in this process, nothing outlives it."""
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
@@ -34,21 +35,38 @@ class MemoryHub:
 
     Args:
         config: Times and bounds.
+        is_eager: Make them at once instead, for one gateway whose listener expects that: a call that is awaited has
+            been done without a turn of the event loop. What is asked for in the middle of a change follows it.
 
     """
 
-    def __init__(self, config: LogConfig) -> None:
+    def __init__(self, config: LogConfig, *, is_eager: bool = False) -> None:
         config.check()
         self.config = config
-        self.primary = MemoryPrimary(config, lambda: asyncio.get_running_loop().time())
+        self.primary = MemoryPrimary(config, time.monotonic)
         self.logs: dict[NodeId, MemoryLog] = {}
+        self._is_eager = is_eager
+        self._is_making = False
         self._changes: deque[Callable[[], None]] = deque()
 
     def soon(self, change: Callable[[], None]) -> None:
         """Make a change, in order, with the others of this tick."""
+        if self._is_eager:
+            self._changes.append(change)
+            if not self._is_making:
+                self._make_all()
+            return
         if not self._changes:
             asyncio.get_running_loop().call_soon(self._make)
         self._changes.append(change)
+
+    def _make_all(self) -> None:
+        self._is_making = True
+        try:
+            while self._changes:
+                self._changes.popleft()()
+        finally:
+            self._is_making = False
 
     def _make(self) -> None:
         # What is asked for meanwhile waits for the next tick.
@@ -74,6 +92,8 @@ class MemoryLog:
         self._primary = hub.primary
         self._address = address
         self._metrics = metrics
+        self._count_ok = metrics.publishes.labels("ok").inc
+        self._count_failed = metrics.publishes.labels("unavailable").inc
         self._subscriber = Subscriber(
             max_held_pushes=hub.config.max_held_pushes, max_held_bytes=hub.config.max_held_bytes
         )
@@ -102,6 +122,10 @@ class MemoryLog:
 
     async def start(self, listener: Listener) -> None:
         """See `Log`."""
+        self.start_now(listener)
+
+    def start_now(self, listener: Listener) -> None:
+        """Start, without anything to wait for."""
         if self._is_open:
             return
         self._is_open = True
@@ -144,7 +168,10 @@ class MemoryLog:
             return published
 
         future = self._soon(change)
-        future.add_done_callback(self._count)
+        if future.done():
+            self._count(future)
+        else:
+            future.add_done_callback(self._count)
         return future
 
     def subscribe(self, stream: Stream) -> None:
@@ -327,7 +354,7 @@ class MemoryLog:
 
     def _count(self, future: "asyncio.Future[Any]") -> None:
         failed = not future.cancelled() and future.exception() is not None
-        self._metrics.publishes.labels("unavailable" if failed else "ok").inc()
+        self._count_failed() if failed else self._count_ok()
 
     def _send(self, node: NodeId, message: bytes, nobody: Callable[[], None]) -> None:
         def make() -> None:

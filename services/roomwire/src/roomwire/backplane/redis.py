@@ -1,8 +1,6 @@
 """The backplane on Redis or Valkey.
 
-Emits travel through python-socketio's own Redis manager, with two of its defects mended here: a failed
-publish raises instead of being dropped, and a lost subscription is noticed by a heartbeat and restored
-within seconds instead of up to a minute.
+Who is in which room and what was said there lately, beside the ordered log, which has connections of its own.
 
 Keys (all carry one hash tag, so that a cluster keeps them together):
 
@@ -12,19 +10,16 @@ Keys (all carry one hash tag, so that a cluster keeps them together):
 ``<prefix>:{0}:nodes``                zset: node → its last sign of life, seconds by Redis' clock
 ``<prefix>:{0}:members:<node>``       set: "<socket id> <room>" of each membership of that node
 ``<prefix>:{0}:history:<room>``       stream: one field `e` an entry
-``<prefix>:{0}:emit``                 pub/sub channel of python-socketio
 ====================================  ========================================================
 """
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Sequence
+from collections.abc import Awaitable, Sequence
 from typing import Any, Final
 
 import msgspec
 import redis.asyncio
-import socketio
-from redis.asyncio.client import PubSub
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
@@ -38,20 +33,23 @@ from roomwire.backplane.contract import (
     Member,
     RoomSize,
 )
+from roomwire.backplane.log import Log
 from roomwire.errors import Unavailable
 from roomwire.logs import get_logger
-from roomwire.metrics import Metrics
-from roomwire.rooms import Rooms
 
 _log = get_logger(__name__)
 
 _MAX_CONNECTIONS: Final = 32
-_RECONNECT_S: Final = 0.5
 _REAP_BATCH: Final = 200
 _CANCEL_AGAIN_S: Final = 0.1
 
-# KEYS presence, members, rooms; ARGV sid, member, room
+# KEYS presence, members, rooms; ARGV sid, member, room, prefix of members
+# Whoever was recovered here was entered by another node before: that one must not take it out again.
 _ENTER: Final = """
+local before = redis.call('HGET', KEYS[1], ARGV[1])
+if before then
+  redis.call('SREM', ARGV[4] .. cjson.decode(before)['gateway'], ARGV[1] .. ' ' .. ARGV[3])
+end
 redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
 redis.call('SADD', KEYS[2], ARGV[1] .. ' ' .. ARGV[3])
 redis.call('ZADD', KEYS[3], redis.call('HLEN', KEYS[1]), ARGV[3])
@@ -59,8 +57,8 @@ redis.call('ZADD', KEYS[3], redis.call('HLEN', KEYS[1]), ARGV[3])
 
 # KEYS presence, members, rooms; ARGV sid, room
 _LEAVE: Final = """
+if redis.call('SREM', KEYS[2], ARGV[1] .. ' ' .. ARGV[2]) == 0 then return end
 redis.call('HDEL', KEYS[1], ARGV[1])
-redis.call('SREM', KEYS[2], ARGV[1] .. ' ' .. ARGV[2])
 local left = redis.call('HLEN', KEYS[1])
 if left == 0 then redis.call('ZREM', KEYS[3], ARGV[2]) else redis.call('ZADD', KEYS[3], left, ARGV[2]) end
 """
@@ -97,10 +95,10 @@ class RedisBackplane:
 
     Args:
         client: The connections; closed by `close`.
+        log: The ordered log.
         node: This gateway's name; what an earlier process of that name left behind is cleaned up at start.
         prefix: What every key begins with.
         timeout_s: How long one call may take.
-        metrics: Where publishes and the backplane's state are counted.
 
     """
 
@@ -108,19 +106,16 @@ class RedisBackplane:
         self,
         client: "redis.asyncio.Redis",
         *,
+        log: Log,
         node: str,
         prefix: str = "rw",
         timeout_s: float = 1.0,
-        metrics: Metrics,
     ) -> None:
+        self.log = log
         self._client = client
         self._node = node
         self._prefix = f"{prefix}:{{0}}:"
         self._timeout_s = timeout_s
-        self._metrics = metrics
-        self._manager = _EmitManager(
-            client, channel=f"{self._prefix}emit", timeout_s=timeout_s, metrics=metrics
-        )
         self._enter_script = client.register_script(_ENTER)
         self._leave_script = client.register_script(_LEAVE)
         self._heartbeat_script = client.register_script(_HEARTBEAT)
@@ -128,26 +123,20 @@ class RedisBackplane:
         self._owed_leaves: set[tuple[str, str]] = set()
         self._beating: asyncio.Task[None] | None = None
 
-    @property
-    def manager(self) -> socketio.AsyncManager:
-        """See `Backplane`."""
-        return self._manager
-
     async def start(self) -> None:
         """See `Backplane`."""
         await self.ping()
         await self._reap(self._node)
         await self._heartbeat()
-        self._manager.initialize()
-        await self._ask(self._manager.subscribed.wait())
-        self._beating = asyncio.create_task(self._beat())
+        if self._beating is None:
+            # It may be started again, when what else has to start could not.
+            self._beating = asyncio.create_task(self._beat())
 
     async def close(self) -> None:
         """See `Backplane`."""
         if self._beating is not None:
             await _end(self._beating)
             self._beating = None
-        await self._manager.close()
         with contextlib.suppress(Unavailable):
             await self._reap(self._node)
         self._own.clear()
@@ -160,8 +149,7 @@ class RedisBackplane:
     async def check(self) -> None:
         """See `Backplane`."""
         await self.ping()
-        if not self._manager.subscribed.is_set():
-            raise Unavailable("The subscription to Redis is being restored.")
+        await self.log.check()
 
     async def enter(self, room: str, member: Member) -> None:
         """See `Backplane`."""
@@ -210,7 +198,12 @@ class RedisBackplane:
         return [self._presence(room), f"{self._prefix}members:{node}", f"{self._prefix}rooms"]
 
     async def _enter(self, room: str, member: Member) -> None:
-        arguments: list[str | bytes] = [member.id, msgspec.json.encode(member), room]
+        arguments: list[str | bytes] = [
+            member.id,
+            msgspec.json.encode(member),
+            room,
+            f"{self._prefix}members:",
+        ]
         await self._ask(self._enter_script(keys=self._room_keys(self._node, room), args=arguments))
 
     async def _leave(self, node: str, room: str, sid: str) -> None:
@@ -249,81 +242,6 @@ class RedisBackplane:
 
     async def _ask(self, command: Awaitable[Any]) -> Any:
         return await _within(self._timeout_s, command)
-
-
-class _EmitManager(socketio.AsyncRedisManager, Rooms):  # type: ignore[misc] # python-socketio has no types
-    """python-socketio's Redis manager on connections of ours.
-
-    Overrides its private `_publish` and `_listen`; python-socketio is pinned exactly, and a test fails when
-    a release moves them. Goes away with the ordered log.
-    """
-
-    def __init__(
-        self, client: "redis.asyncio.Redis", *, channel: str, timeout_s: float, metrics: Metrics
-    ) -> None:
-        super().__init__(channel=channel)
-        self._client = client
-        self._timeout_s = timeout_s
-        self._metrics = metrics
-        self.thread: asyncio.Task[None] | None = None
-        self.subscribed = asyncio.Event()
-
-    def initialize(self) -> None:
-        """Start to listen; called by `RedisBackplane.start` and once more by the server, which then does nothing."""
-        if self.thread is None:
-            super().initialize()
-
-    async def close(self) -> None:
-        """Stop to listen; idempotent."""
-        if self.thread is not None:
-            await _end(self.thread)
-        self._set_live(live=False)
-
-    async def _publish(self, data: Any) -> None:
-        try:
-            await _within(self._timeout_s, self._client.publish(self.channel, msgspec.json.encode(data)))
-        except Unavailable:
-            self._metrics.publishes.labels("unavailable").inc()
-            raise
-        self._metrics.publishes.labels("ok").inc()
-
-    async def _listen(self) -> AsyncIterator[bytes]:
-        while True:
-            try:
-                async with self._client.pubsub() as pubsub:
-                    await pubsub.subscribe(self.channel)
-                    async for payload in self._payloads(pubsub):
-                        yield payload
-            except (RedisError, OSError, TimeoutError) as error:
-                if self.subscribed.is_set():
-                    _log.warning("subscription lost", error=repr(error))
-            self._set_live(live=False)
-            await asyncio.sleep(_RECONNECT_S)
-
-    async def _payloads(self, pubsub: PubSub) -> AsyncIterator[bytes]:
-        """Yield what is published; a silent connection is asked for a pong, and given up without one."""
-        asked = False
-        while True:
-            message = await pubsub.get_message(timeout=self._timeout_s)
-            if message is None:
-                if asked:
-                    raise TimeoutError("no answer from the subscription")
-                await pubsub.ping()
-                asked = True
-                continue
-            asked = False
-            if message["type"] == "subscribe":
-                self._set_live(live=True)
-            elif message["type"] == "message":
-                yield message["data"]
-
-    def _set_live(self, *, live: bool) -> None:
-        if live and not self.subscribed.is_set():
-            self.subscribed.set()
-            _log.info("subscription live", channel=self.channel)
-        elif not live:
-            self.subscribed.clear()
-        self._metrics.backplane_up.set(live)
 
 
 async def _end(task: asyncio.Task[None]) -> None:

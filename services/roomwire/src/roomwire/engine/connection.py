@@ -6,11 +6,21 @@ What python-socketio and its users know of a connection has python-engineio's na
 
 import asyncio
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Protocol
 
-from roomwire.engine.packets import Packet, framed
+from roomwire.engine.packets import PING, Packet, framed
 from roomwire.engine.session import POLLING, Reason, Session
 from roomwire.engine.turn import Turn
+
+
+class Pulse(Protocol):
+    """Who wants to know of pings and of their answers. The answers come in the order of the pings."""
+
+    def pinged(self, connection: "Connection") -> None:
+        """Learn that a ping has been written, behind all that was written before."""
+
+    def ponged(self, connection: "Connection") -> None:
+        """Learn that the client has sent a pong."""
 
 
 class Connection:
@@ -21,6 +31,7 @@ class Connection:
         environ: The request it began with.
         turn: Has it flushed.
         on_closed: Called once, when the session has ended, with the reason.
+        pulse: Told of pings and pongs. Default: nobody is.
 
     Attributes:
         sid: The session's id.
@@ -29,6 +40,7 @@ class Connection:
         outbox: See `Outlet`.
         is_due: See `Outlet`.
         members: What it is in each namespace it is connected to; kept by the server's rooms.
+        pings: What the pulse keeps of pings that were not answered yet.
 
     """
 
@@ -36,6 +48,7 @@ class Connection:
         "_answer",
         "_is_reported",
         "_on_closed",
+        "_pulse",
         "_session",
         "_turn",
         "_wake",
@@ -43,6 +56,7 @@ class Connection:
         "is_due",
         "members",
         "outbox",
+        "pings",
         "sid",
         "state",
     )
@@ -53,6 +67,7 @@ class Connection:
         environ: Mapping[str, Any],
         turn: Turn,
         on_closed: "Callable[[Connection, Reason], None]",
+        pulse: Pulse | None = None,
     ) -> None:
         self.sid = state.sid
         self.state = state
@@ -61,7 +76,9 @@ class Connection:
         self.is_due = False
         self.members: tuple[Any, ...] = ()
         self._turn = turn
+        self.pings: Any = None
         self._on_closed = on_closed
+        self._pulse = pulse
         self._is_reported = False
         self._session: dict[str, Any] | None = None
         self._answer: asyncio.Future[list[bytes]] | None = None
@@ -100,6 +117,18 @@ class Connection:
     def put(self, frame: bytes) -> None:
         """Send what has been framed."""
         self._turn.put(self, frame)
+
+    def ping(self) -> None:
+        """Ping the client now, beside the pings that are due."""
+        if self.state.closed is None:
+            self.put(framed(PING))
+            if self._pulse is not None:
+                self._pulse.pinged(self)
+
+    def ponged(self) -> None:
+        """Note that the client has answered a ping."""
+        if self._pulse is not None:
+            self._pulse.ponged(self)
 
     def close(self, reason: Reason) -> None:
         """End it; the first reason stands."""
@@ -150,7 +179,10 @@ class Connection:
 
     def tick(self, now: float) -> float | None:
         """Do what is due at this time: an alarm of the wheel."""
+        pinged_at = self.state.pinged_at
         deadline = self.state.tick(now)
+        if self._pulse is not None and self.state.pinged_at != pinged_at:
+            self._pulse.pinged(self)
         if self.outbox or self.state.closed is not None:
             self.flush()
         return deadline

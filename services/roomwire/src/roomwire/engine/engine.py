@@ -17,9 +17,9 @@ from roomwire.addresses import ClientAddress, is_believed
 from roomwire.eager import Starter
 from roomwire.engine import polling, websocket
 from roomwire.engine.admission import open_packet
-from roomwire.engine.connection import Connection
+from roomwire.engine.connection import Connection, Pulse
 from roomwire.engine.limits import Limits
-from roomwire.engine.packets import MESSAGE, BadPacket, Packet
+from roomwire.engine.packets import MESSAGE, PONG, BadPacket, Packet
 from roomwire.engine.session import Reason, Session
 from roomwire.engine.turn import Turn
 from roomwire.engine.wheel import Alarm, Wheel
@@ -68,6 +68,7 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc] # python-engineio has 
         self.turn = Turn()
         self.starter = Starter()
         self.takes_now: Callable[[Connection, Packet], bool] = lambda _, __: False
+        self.pulse: Pulse | None = None
 
     def generate_id(self) -> str:
         """Return a new session id: the node's name, a dot, and python-engineio's 12 random bytes and counter."""
@@ -88,7 +89,7 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc] # python-engineio has 
         """Begin a session; None if the connect handler refused it."""
         now = asyncio.get_running_loop().time()
         state = Session(self.generate_id(), transport=transport, limits=self.limits, now=now)
-        connection = Connection(state, environ, self.turn, self._closed)
+        connection = Connection(state, environ, self.turn, self._closed, self.pulse)
         self.sockets[state.sid] = connection
         state.send(
             open_packet(state.sid, transport, self.limits, upgrades=self._upgrades(state.sid, transport))
@@ -118,6 +119,8 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc] # python-engineio has 
             connection.close(Reason.TRANSPORT_ERROR)
             raise
         if message is None:
+            if packet == PONG:
+                connection.ponged()
             connection.flush()
             return None
         if self.takes_now(connection, message):

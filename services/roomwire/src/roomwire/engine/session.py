@@ -59,6 +59,7 @@ class Session:
         closed: Why it ended, or None while it lives.
         deadline: When `tick` is to be called.
         outbox: What is to be sent, framed; append to it, then `settle`. Always the same list.
+        pinged_at: When it was pinged last; at first, when it began.
         is_polled: Whether a poll is waiting for an answer.
         is_probed: Whether a WebSocket is being tried beside polling.
 
@@ -67,7 +68,6 @@ class Session:
     __slots__ = (
         "_counted",
         "_limits",
-        "_pinged_at",
         "_unread_bytes",
         "_waits_for_pong",
         "closed",
@@ -75,6 +75,7 @@ class Session:
         "is_polled",
         "is_probed",
         "outbox",
+        "pinged_at",
         "sid",
         "transport",
     )
@@ -89,7 +90,7 @@ class Session:
         self.is_probed = False
         self._limits = limits
         self._waits_for_pong = False
-        self._pinged_at = now
+        self.pinged_at = now
         self._counted = 0
         self._unread_bytes = 0
 
@@ -204,17 +205,17 @@ class Session:
             return None
         if now >= self.deadline:
             limits = self._limits
-            if self._waits_for_pong and now >= self._pinged_at + limits.ping_timeout_s:
+            if self._waits_for_pong and now >= self.pinged_at + limits.ping_timeout_s:
                 self.close(Reason.PING_TIMEOUT)
                 return None
             if self._waits_for_pong:
                 # At most an interval ahead: once the pong has come, the next ping may be due before that timeout.
-                self.deadline = min(self._pinged_at + limits.ping_timeout_s, now + limits.ping_interval_s)
-            elif self._pinged_at + limits.ping_interval_s > now:
-                self.deadline = self._pinged_at + limits.ping_interval_s
+                self.deadline = min(self.pinged_at + limits.ping_timeout_s, now + limits.ping_interval_s)
+            elif self.pinged_at + limits.ping_interval_s > now:
+                self.deadline = self.pinged_at + limits.ping_interval_s
             else:
                 self._waits_for_pong = True
-                self._pinged_at = now
+                self.pinged_at = now
                 self.deadline = now + min(limits.ping_interval_s, limits.ping_timeout_s)
                 self.send(PING)
         return self.deadline

@@ -43,6 +43,11 @@ class Socket:
         return self.member.user
 
     @property
+    def recovered(self) -> bool:
+        """Whether it continues a session it had: its rooms and data are there, and it gets what it missed."""
+        return self.member.recovered
+
+    @property
     def handshake(self) -> Handshake:
         """What it brought when it connected."""
         return self.member.handshake

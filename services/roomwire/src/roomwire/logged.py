@@ -1,0 +1,437 @@
+"""The rooms of this node as members of the log: emits go to the log, and what comes from it to the members.
+
+A python-socketio client manager. Nobody is told locally first: what is said is delivered in the order of the log, on
+every node. Not logged are events with callbacks, and those that are emitted with `ignore_queue`.
+"""
+
+import ast
+import asyncio
+import re
+from collections.abc import Awaitable, Callable, Collection
+from typing import Any, Final
+
+import msgspec
+
+from roomwire.backplane.entries import Entry, Message
+from roomwire.backplane.log import Fenced, Log, NodeAway
+from roomwire.backplane.positions import Offset
+from roomwire.backplane.sessions import NodeId, Sid, Tenure
+from roomwire.backplane.streams import Stream, namespace_stream, parse_stream, room_stream, sid_stream
+from roomwire.codec import event_payload, payload_frames
+from roomwire.engine.session import Reason
+from roomwire.errors import ClientError, NotFound, OutcomeUnknown
+from roomwire.logs import get_logger
+from roomwire.rooms import Member, Rooms, skipped_sids
+
+REQUEST_TIMEOUT_S: Final = 5.0
+CALL_TIMEOUT_S: Final = 60.0
+_SID: Final = re.compile(r"[A-Za-z0-9_-]{20}")
+
+_log = get_logger(__name__)
+
+
+class Request(msgspec.Struct, frozen=True, array_like=True):
+    """What one node asks of another about a client of that one's."""
+
+    what: str
+    namespace: str
+    sid: str
+    room: str = ""
+    payload: bytes = b""
+
+
+_encode: Final = msgspec.msgpack.Encoder(enc_hook=str).encode
+_decode: Final = msgspec.msgpack.Decoder(Request).decode
+
+
+class LoggedRooms(Rooms):
+    """Rooms whose messages and memberships are in the log; the log's `Listener`.
+
+    Args:
+        log: The log.
+
+    Attributes:
+        log: The log.
+        finish: Lets go of the session of a member that is gone.
+
+    """
+
+    finish: Callable[[Member], Awaitable[None]]
+
+    def __init__(self, log: Log) -> None:
+        super().__init__()
+        self.log = log
+        self._held: dict[str, Member] = {}
+        self._named: dict[Stream, tuple[str, Any]] = {}
+        self._partings: dict[str, asyncio.Future[None]] = {}
+        self._was_held = False
+
+    # -- messages
+
+    async def emit(
+        self,
+        event: str,
+        data: Any,
+        namespace: str,
+        room: Any = None,
+        skip_sid: Any = None,
+        callback: Any = None,
+        to: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        """Say something to a room, to one client, or to everybody: hot.
+
+        Returns when it is in the log.
+
+        Raises:
+            Unavailable: It is not, and trying again makes sense.
+            OutcomeUnknown: Nobody knows.
+
+        """
+        target = to or room
+        if callback is not None and isinstance(target, str) and not self.members(namespace, target):
+            call = self._call_elsewhere(event, data, namespace, target, callback)
+            self.server.eio.starter.start(call)
+            return
+        if callback is not None or kwargs.get("ignore_queue"):
+            await super().emit(event, data, namespace, target, skip_sid, callback)
+            return
+        arguments = list(data) if isinstance(data, tuple) else [] if data is None else [data]
+        payload = event_payload([event, *arguments])
+        skipped = () if skip_sid is None else skipped_sids(skip_sid)
+        if target is None:
+            await self.log.publish(namespace_stream(namespace), Message(payload, skipped))
+        elif hasattr(target, "__len__") and not isinstance(target, str):
+            rooms = tuple(stream for one in target for stream in self._streams_of(namespace, one))
+            if rooms:
+                await self.log.publish(namespace_stream(namespace), Message(payload, skipped, rooms))
+        else:
+            await self._publish(namespace, target, Message(payload, skipped))
+
+    async def _publish(self, namespace: str, target: Any, message: Message) -> None:
+        # A room may be called anything, also like an id: whose it is is asked of the log, unless it is known here.
+        if self._may_be_sid(namespace, target):
+            try:
+                await self.log.publish(sid_stream(target), message)
+            except NotFound:
+                if target in self._held:
+                    return
+            else:
+                return
+        await self.log.publish(self.stream_of(namespace, target), message)
+
+    def _may_be_sid(self, namespace: str, target: Any) -> bool:
+        member = self._held.get(target) if isinstance(target, str) else None
+        if member is not None:
+            return member.namespace == namespace
+        is_room_here = target in self.rooms.get(namespace, ())
+        return isinstance(target, str) and not is_room_here and _SID.fullmatch(target) is not None
+
+    def _streams_of(self, namespace: str, room: Any) -> list[Stream]:
+        streams = [self.stream_of(namespace, room)]
+        return [*streams, sid_stream(room)] if self._may_be_sid(namespace, room) else streams
+
+    @staticmethod
+    def stream_of(namespace: str, room: Any) -> Stream:
+        """Return the stream of a room, whatever its name is made of."""
+        return room_stream(namespace, room if isinstance(room, str) else f"\0{type(room).__name__} {room!r}")
+
+    def say(self, members: Collection[Member], namespace: str, data: list[Any], callback: Any = None) -> None:
+        """See `Rooms`: directly, past the log; whoever holds an offset gets one, as it takes any last text for one."""
+        if callback is not None:
+            super().say(members, namespace, data, callback)
+        else:
+            self._put(members, namespace, event_payload(data), self.log.offset())
+
+    def _put(self, members: Collection[Member], namespace: str, payload: bytes, offset: Offset) -> None:
+        put_all = self.server.eio.turn.put_all
+        told = [member.outlet for member in members if member.pid is not None]
+        if told:
+            put_all(told, payload_frames(namespace, payload, f"{offset.epoch}.{offset.position}"))
+        if len(told) < len(members):
+            others = [member.outlet for member in members if member.pid is None]
+            put_all(others, payload_frames(namespace, payload))
+
+    # -- what the log tells: see `Listener`
+
+    def on_entry(self, entry: Entry) -> None:
+        """Deliver to the members that are here: hot."""
+        stream, message = entry.stream, entry.message
+        members: Collection[Member]
+        named = self._named.get(stream)
+        if named is not None:
+            namespace, room = named
+            members = self.members(namespace, room)
+        else:
+            alone = self._held.get(parse_stream(stream).sid or "")
+            if alone is None:
+                return
+            namespace, members = alone.namespace, (alone,)
+        if message.rooms:
+            members = {
+                member.sid: member for room in message.rooms for member in self._members_of(room)
+            }.values()
+        if message.skip_sids:
+            members = [member for member in members if member.sid not in message.skip_sids]
+        if members:
+            offset = Offset(self.log.epoch, entry.position)
+            self._put(members, namespace, message.payload, offset)
+
+    def _members_of(self, stream: Stream) -> Collection[Member]:
+        named = self._named.get(stream)
+        if named is not None:
+            return self.members(*named)
+        alone = self._held.get(parse_stream(stream).sid or "")
+        return () if alone is None else (alone,)
+
+    def on_fenced(self, tenure: Tenure) -> None:
+        """Close the transport; a DISCONNECT could reach the client that is right."""
+        member = self._held.get(tenure.sid)
+        if member is not None and member.tenure == tenure:
+            _log.info("session continues elsewhere", sid=member.sid)
+            member.connection.close(Reason.SERVER)
+
+    def on_incomplete(self, stream: Stream) -> None:
+        """Close the transports of all in a stream."""
+        for member in list(self._members_of(stream)):
+            member.connection.close(Reason.SERVER)
+
+    def on_loss(self) -> None:
+        """Close all transports."""
+        _log.warning("the log lost entries, all clients have to come again")
+        for member in list(self._held.values()):
+            member.connection.close(Reason.SERVER)
+
+    def on_held(self) -> None:
+        """Note that nothing comes for now."""
+        self._was_held = True
+        _log.warning("backplane degraded")
+
+    def on_live(self) -> None:
+        """Ping everybody, so that their sessions are confirmed in an epoch that may be new."""
+        if self._was_held:
+            self._was_held = False
+            _log.info("backplane live")
+        for connection in {member.connection for member in self._held.values()}:
+            connection.ping()
+
+    async def on_request(self, _sender: NodeId, body: bytes) -> bytes:
+        """Do something for a client that is here."""
+        asked = _decode(body)
+        member = self.member(asked.sid, asked.namespace)
+        if asked.what == "close_room":
+            await self.close_here(asked.room, asked.namespace)
+        elif member is None:
+            raise NotFound
+        elif asked.what == "disconnect":
+            server: Any = self.server
+            await server.disconnect(asked.sid, namespace=asked.namespace, ignore_queue=True)
+        elif asked.what == "enter":
+            await self.enter_room(asked.sid, asked.namespace, asked.room)
+        elif asked.what == "leave":
+            await self.leave_room(asked.sid, asked.namespace, asked.room)
+        elif asked.what == "call":
+            return await self._call_here(member, asked.payload)
+        return b""
+
+    # -- memberships
+
+    def admit(self, member: Member) -> None:
+        """See `Rooms`."""
+        namespace = member.namespace
+        self._held[member.sid] = member
+        self._named[namespace_stream(namespace)] = (namespace, None)
+        super().admit(member)
+
+    def restore(self, member: Member, stream: Stream) -> None:
+        """Put a member that was recovered into a room that it is in by its session, and that is subscribed."""
+        room: Any = parse_stream(stream).room
+        if room.startswith("\0"):
+            room = ast.literal_eval(room.partition(" ")[2])
+        self._named[stream] = (member.namespace, room)
+        self.basic_enter_room(member.sid, member.namespace, room)
+
+    def forget(self, member: Member) -> None:
+        """Take back an `admit`, if there was one."""
+        if self._held.get(member.sid) is member:
+            self.basic_disconnect(member.sid, member.namespace)
+
+    async def gone(self, sid: str) -> None:
+        """Wait until a member that was here before under an id, whose transport is closed, has been parted from."""
+        if sid in self._held:
+            future = self._partings.setdefault(sid, asyncio.get_running_loop().create_future())
+            await asyncio.shield(future)
+
+    async def pre_connect(self, eio_sid: str, namespace: str) -> str | None:
+        """See `Rooms`; who it is has been settled with the session."""
+        sid = self.sid_from_eio_sid(eio_sid, namespace)
+        if sid is not None:
+            self.basic_enter_room(sid, namespace, None, eio_sid=eio_sid)
+            self.basic_enter_room(sid, namespace, sid, eio_sid=eio_sid)
+        return sid
+
+    async def enter_room(self, sid: str, namespace: str, room: Any, eio_sid: str | None = None) -> None:
+        """Make a client a member of a room; it is one when this returns, on whatever node it is.
+
+        Raises:
+            ValueError, KeyError: There is no such client, or the room is somebody's own.
+            Unavailable: It is not a member.
+
+        """
+        member = self.member(sid, namespace)
+        if member is None:
+            await self._elsewhere("enter", sid, namespace, room)
+            return
+        if room is None or room == sid or room in member.rooms or self.is_sid_room(namespace, room):
+            self.basic_enter_room(sid, namespace, room, eio_sid=eio_sid)
+            return
+        stream = self.stream_of(namespace, room)
+        entered = False
+
+        def enter(_: Any) -> None:
+            nonlocal entered
+            if self._held.get(sid) is member and room not in member.rooms:
+                entered = True
+                self._named[stream] = (namespace, room)
+                self.basic_enter_room(sid, namespace, room, eio_sid=eio_sid)
+
+        self.log.subscribe(stream)
+        try:
+            await self.log.join(member.tenure, stream, enter)
+        except OutcomeUnknown:
+            # The session knows, and the client learns it when it comes back.
+            member.connection.close(Reason.SERVER)
+            raise
+        finally:
+            if not entered:
+                self.log.unsubscribe(stream)
+
+    async def leave_room(self, sid: str, namespace: str, room: Any) -> None:
+        """End a client's membership, on whatever node it is; raises as `enter_room`."""
+        member = self.member(sid, namespace)
+        if member is None:
+            await self._elsewhere("leave", sid, namespace, room)
+            return
+        if room not in member.rooms or member.is_lost or member.tenure is None:
+            # Whoever may come back is still in its rooms, whatever a disconnect handler tidies up.
+            self.basic_leave_room(sid, namespace, room)
+            return
+
+        def leave(_: Any) -> None:
+            if self._held.get(sid) is member:
+                self.basic_leave_room(sid, namespace, room)
+
+        try:
+            await self.log.leave(member.tenure, self.stream_of(namespace, room), leave)
+        except OutcomeUnknown:
+            member.connection.close(Reason.SERVER)
+            raise
+        except Fenced:
+            # Its transport is being closed; where it goes on, it is still a member.
+            return
+
+    async def close_room(self, room: Any, namespace: str) -> None:
+        """Take everybody out of a room, on all nodes."""
+        if self.is_sid_room(namespace, room):
+            raise ValueError("cannot close a sid room")
+        for member in list(self.members(namespace, room)):
+            await self.leave_room(member.sid, namespace, room)
+        others = [node for node, _ in (await self.log.nodes()).values() if node != self.log.node]
+        for node in others:
+            await self._request(node, Request("close_room", namespace, "", room))
+
+    async def close_here(self, room: Any, namespace: str) -> None:
+        """Take everybody on this node out of a room."""
+        for member in list(self.members(namespace, room)):
+            await self.leave_room(member.sid, namespace, room)
+
+    def basic_leave_room(self, sid: str, namespace: str, room: Any) -> None:
+        """See `Rooms`."""
+        member = self.member(sid, namespace)
+        was_in = member is not None and room in member.rooms
+        super().basic_leave_room(sid, namespace, room)
+        if was_in:
+            stream = self.stream_of(namespace, room)
+            self.log.unsubscribe(stream)
+            if not self.members(namespace, room):
+                self._named.pop(stream, None)
+
+    def basic_disconnect(self, sid: str, namespace: str, **kwargs: Any) -> None:
+        """See `Rooms`."""
+        member = self._held.get(sid)
+        super().basic_disconnect(sid, namespace, **kwargs)
+        if member is None or member.namespace != namespace:
+            return
+        del self._held[sid]
+        stream = namespace_stream(namespace)
+        self.log.unsubscribe(stream)
+        if namespace not in self.rooms:
+            self._named.pop(stream, None)
+        parting = self._partings.pop(sid, None)
+        if parting is not None and not parting.done():
+            parting.set_result(None)
+
+    async def disconnect(self, sid: str, namespace: str, **kwargs: Any) -> None:
+        """See `Rooms`; its session waits for it or ends."""
+        member = self.member(sid, namespace)
+        self.basic_disconnect(sid, namespace, **kwargs)
+        if member is not None:
+            await self.finish(member)
+
+    # -- clients of other nodes
+
+    async def can_disconnect(self, sid: str, namespace: str) -> bool:
+        """Say whether a client is here; one that is elsewhere, or away, is sent away there."""
+        if self.member(sid, namespace) is not None:
+            return self.is_connected(sid, namespace)
+        owner = await self.log.find(Sid(sid))
+        if owner is None or owner.namespace != namespace:
+            return False
+        try:
+            await self._request(owner.node, Request("disconnect", namespace, sid))
+        except NodeAway:
+            # Nobody holds it: it shall not come back as the same.
+            await self.log.end(Sid(sid))
+        return False
+
+    async def _elsewhere(self, what: str, sid: str, namespace: str, room: Any) -> None:
+        owner = await self.log.find(Sid(sid))
+        is_elsewhere = owner is not None and owner.node != self.log.node and owner.namespace == namespace
+        if owner is not None and is_elsewhere and isinstance(room, str):
+            await self._request(owner.node, Request(what, namespace, sid, room))
+        elif what == "enter":
+            # As python-socketio has it.
+            if namespace in self.rooms:
+                raise KeyError(sid)
+            raise ValueError("sid is not connected to requested namespace")
+
+    async def _call_elsewhere(self, event: str, data: Any, namespace: str, sid: str, callback: Any) -> None:
+        arguments = list(data) if isinstance(data, tuple) else [] if data is None else [data]
+        request = Request("call", namespace, sid, payload=event_payload([event, *arguments]))
+        try:
+            owner = await self.log.find(Sid(sid))
+            if owner is None or owner.node == self.log.node:
+                return
+            answer = await self._request(owner.node, request, timeout_s=CALL_TIMEOUT_S)
+        except ClientError as error:
+            # As with a client that does not answer: whoever waits has a timeout of its own.
+            _log.info("no answer of a client elsewhere", sid=sid, error=error.message)
+            return
+        result = callback(*msgspec.msgpack.decode(answer))
+        if asyncio.iscoroutine(result):
+            await result
+
+    async def _call_here(self, member: Member, payload: bytes) -> bytes:
+        answered: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+
+        def answer(*arguments: Any) -> None:
+            if not answered.done():
+                answered.set_result(_encode(arguments))
+
+        ack_id = self._generate_ack_id(member.sid, answer)
+        frames = payload_frames(member.namespace, payload, ack_id=ack_id)
+        self.server.eio.turn.put_all((member.outlet,), frames)
+        return await answered
+
+    async def _request(self, node: NodeId, asked: Request, *, timeout_s: float = REQUEST_TIMEOUT_S) -> bytes:
+        return await self.log.request(node, _encode(asked), timeout_s=timeout_s)

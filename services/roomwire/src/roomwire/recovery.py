@@ -1,0 +1,146 @@
+"""Who is offered recovery, who may have it, and what a client that comes back gets. Pure.
+
+Owns the decisions; `roomwire.sessions` asks the log and acts on them. Source: the Socket.IO protocol, version 5,
+"Connection state recovery".
+"""
+
+import re
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
+from urllib.parse import parse_qs
+
+import msgspec
+
+from roomwire.backplane.entries import Entry
+from roomwire.backplane.positions import Epoch, Offset
+from roomwire.backplane.reading import Outcome, Reading
+from roomwire.backplane.replay import is_for, merged
+from roomwire.backplane.sessions import Claimed, Pid, Sid
+from roomwire.codec import payload_frames
+
+_PID: Final = re.compile(r"[A-Za-z0-9_-]{20}")
+_OURS: Final = frozenset({"pid", "offset", "recovery"})
+_FAILING_AGENTS: Final = ("python", "dart")
+"""How the User-Agent of clients begins that hand an additional argument to a listener that does not expect it."""
+
+
+class RecoveryLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """The bounds of recoveries.
+
+    Args:
+        max_entries: Most messages replayed to one client; beyond, it is refused, and told.
+        max_bytes: Most bytes of them.
+        max_concurrent: Most recoveries at a time; others wait, at most until `deadline_s`.
+        deadline_s: How long one may take, from its wait to its last read; past it the client has to come again.
+        max_claims: How often one session may be claimed at this gateway within `claims_window_s`; beyond, the
+            claimant gets a session of its own. It ends the duel of two tabs that hold the same one.
+        claims_window_s: See there.
+
+    """
+
+    max_entries: int = 5_000
+    max_bytes: int = 2_000_000
+    max_concurrent: int = 100
+    deadline_s: float = 10.0
+    max_claims: int = 10
+    claims_window_s: float = 30.0
+
+
+class Wish(msgspec.Struct, frozen=True):
+    """What a client asks for when it connects.
+
+    Args:
+        pid: The secret of a session it had; None: it is new.
+        offset: The last offset it got; None: none.
+        auth: What is left of its payload for the application.
+        is_offered: Whether it can be recovered later.
+
+    """
+
+    pid: Pid | None
+    offset: str | None
+    auth: Any
+    is_offered: bool
+
+
+def wish_of(auth: Any, environ: Mapping[str, Any]) -> Wish:
+    """Return what a CONNECT asks for.
+
+    Args:
+        auth: Its payload.
+        environ: The request of its connection.
+
+    """
+    if not isinstance(auth, dict):
+        return Wish(None, None, auth, is_offered=_is_offered(None, environ))
+    pid, offset = auth.get("pid"), auth.get("offset")
+    is_back = isinstance(pid, str) and _PID.fullmatch(pid) is not None
+    ours = _OURS if is_back else {"recovery"}
+    rest = {name: value for name, value in auth.items() if name not in ours}
+    is_offered = _is_offered(auth.get("recovery"), environ)
+    return Wish(
+        pid=Pid(str(pid)) if is_back and is_offered else None,
+        offset=offset if isinstance(offset, str) else None,
+        # A client without anything to say sends no payload at all.
+        auth=rest if rest or not ours & auth.keys() else None,
+        is_offered=is_offered,
+    )
+
+
+def _is_offered(asked: Any, environ: Mapping[str, Any]) -> bool:
+    """Say whether a client gets offsets: as it says itself, else unless it is known to fail on them."""
+    if isinstance(asked, bool):
+        return asked
+    said = parse_qs(environ.get("QUERY_STRING", "")).get("recovery")
+    if said:
+        return said[-1] not in {"0", "false"}
+    agent = environ.get("HTTP_USER_AGENT", "").lower()
+    if not agent:
+        # Of the clients without a name only Python's websocket-client sends an origin; it would fail.
+        return "HTTP_ORIGIN" not in environ
+    return not agent.startswith(_FAILING_AGENTS)
+
+
+class Claims:
+    """How often sessions were claimed lately.
+
+    Args:
+        limits: The bounds.
+
+    """
+
+    def __init__(self, limits: RecoveryLimits) -> None:
+        self._limits = limits
+        self._claims: deque[tuple[float, Sid]] = deque()
+        self._counts: dict[Sid, int] = {}
+
+    def is_duel(self, sid: Sid, now: float) -> bool:
+        """Count a claim, unless there were too many of this session: then say so."""
+        while self._claims and self._claims[0][0] <= now - self._limits.claims_window_s:
+            _, old = self._claims.popleft()
+            self._counts[old] -= 1
+            if not self._counts[old]:
+                del self._counts[old]
+        count = self._counts.get(sid, 0)
+        if count >= self._limits.max_claims:
+            return True
+        self._counts[sid] = count + 1
+        self._claims.append((now, sid))
+        return False
+
+
+def owed(readings: Sequence[Reading], claimed: Claimed, limits: RecoveryLimits) -> Sequence[Entry] | None:
+    """Return what a client gets of what was read for it, in order; None: it cannot be told in full."""
+    if any(one.outcome is not Outcome.COMPLETE for one in readings):
+        return None
+    sid, rooms = claimed.tenure.sid, claimed.rooms
+    entries = [entry for entry in merged(one.entries for one in readings) if is_for(entry, sid, rooms)]
+    size = sum(len(entry.message.payload) for entry in entries)
+    return None if len(entries) > limits.max_entries or size > limits.max_bytes else entries
+
+
+def replay_frames(entries: Sequence[Entry], namespace: str, epoch: Epoch) -> Iterator[bytes]:
+    """Yield entries as they go out, each with its own offset."""
+    for entry in entries:
+        yield from payload_frames(namespace, entry.message.payload, str(Offset(epoch, entry.position)))
