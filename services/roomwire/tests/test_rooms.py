@@ -126,6 +126,9 @@ async def done(manager: socketio.AsyncManager, operation) -> object:
     if name == "leave_room" and values[0] == values[2]:
         # On stock a client can leave the room of its own id, and nobody reaches it any more.
         return None
+    if name == "enter_room" and values[0] not in dict(manager.get_participants(values[1], None)):
+        # Both raise, and stock has an empty room for ever.
+        return None
     if name == "pre_disconnect" and not manager.is_connected(*values):
         return None
     try:

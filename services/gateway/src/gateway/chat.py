@@ -58,15 +58,23 @@ class ChatGateway(Gateway):
         self._backplane = backplane
         self._clock = clock
         self._joined: dict[str, dict[str, str]] = {}
+        self._sockets: dict[str, Socket] = {}
 
     async def on_connection(self, socket: Socket, options: ConnectOptions) -> None:
-        """Greet the client."""
+        """Greet the client; one that continues its session was greeted before, and is in its rooms."""
+        self._sockets[socket.id] = socket
         self._joined[socket.id] = {}
+        if socket.recovered:
+            await self._return(socket)
+            return
         await socket.join("full" if options.structured else "text")
         await socket.emit("welcome", f"Welcome, {socket.id}!")
 
     async def on_disconnection(self, socket: Socket, reason: str) -> None:
-        """Take the client out of its rooms."""
+        """Take the client out of its rooms, unless its session continues."""
+        if self._sockets.get(socket.id) is not socket:
+            return
+        del self._sockets[socket.id]
         for room in self._joined.pop(socket.id, {}):
             try:
                 await self._backplane.leave(room, socket.id)
@@ -151,6 +159,7 @@ class ChatGateway(Gateway):
             await self._backplane.enter(body.room_id, member)
             await socket.join(self._audience_of(socket, body.room_id))
             self._joined[socket.id][body.room_id] = body.user_name
+            await self._keep_rooms(socket)
             await self._announce_coming_and_going(body.room_id, body.user_name, "joined")
             await self._tell_presence(PresenceChange(room=body.room_id, joined=member))
         except ClientError:
@@ -160,7 +169,24 @@ class ChatGateway(Gateway):
     async def _leave(self, socket: Socket, room: str) -> None:
         self._joined[socket.id].pop(room, None)
         await socket.leave(self._audience_of(socket, room))
+        await self._keep_rooms(socket)
         await self._backplane.leave(room, socket.id)
+
+    async def _return(self, socket: Socket) -> None:
+        """Have a client that continues its session seen in its rooms again: its gateway may have died with them."""
+        session = await self.server.get_session(socket.id, namespace=self.namespace)
+        for room, user in session.get("rooms", {}).items():
+            self._joined[socket.id][room] = user
+            try:
+                await self._backplane.enter(
+                    room, Member(id=socket.id, user=user, gateway=self.server.node_name)
+                )
+            except Unavailable as error:
+                _log.warning("presence not updated", room=room, sid=socket.id, error=error.message)
+
+    async def _keep_rooms(self, socket: Socket) -> None:
+        session = {"rooms": dict(self._joined[socket.id])}
+        await self.server.save_session(socket.id, session, namespace=self.namespace)
 
     def _audience_of(self, socket: Socket, room: str) -> str:
         return f"full:{room}" if socket.in_room("full") else f"text:{room}"
