@@ -39,7 +39,7 @@ const operations = {
   state({ client }) {
     const socket = clients.get(client);
     const engine = socket.io.engine;
-    return { connected: socket.connected, id: socket.id ?? null, engine: engine?.id ?? null, transport: engine?.transport?.name ?? null };
+    return { connected: socket.connected, recovered: socket.recovered, id: socket.id ?? null, engine: engine?.id ?? null, transport: engine?.transport?.name ?? null };
   },
 
   close({ client }) {

@@ -102,6 +102,26 @@ class TestConnecting:
                 await socket.wait_closed()
             assert {} == server.eio.sockets
 
+    @shows("whoever knows recovery gets a pid and offsets")
+    async def test_pids_and_offsets(self):
+        async def act(peer):
+            async with peer.websocket(user_agent_header="Mozilla/5.0") as socket:
+                await socket.recv()
+                await socket.send("40")
+                reply, event = await take(socket), await take(socket)
+                return sorted(json.loads(reply[2:])), len(json.loads(event[2:]))
+
+        def write(server):
+            @server.event
+            async def connect(sid, environ):
+                server.start_background_task(greet, sid)
+
+            async def greet(sid):
+                await asyncio.sleep(0.01)
+                await server.emit("hello", to=sid)
+
+        assert ((["sid"], 1), (["pid", "sid"], 2)) == await differs(act, write)
+
     @shows("ids of connections name their node")
     async def test_ids(self):
         async def act(peer):

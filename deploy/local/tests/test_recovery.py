@@ -1,0 +1,158 @@
+"""Official clients of two gateways, one of which is killed: nothing is lost, doubled or reordered."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator
+
+import httpx
+import pytest
+import redis.asyncio
+from clients import Client, Clients
+from flaky_proxy import Proxy
+from local_system import free_port
+
+ROOM = {"roomId": "den", "userName": "Ann"}
+START_TIMEOUT_S = 20
+
+
+class Gateway:
+    """A gateway process, and where it is."""
+
+    def __init__(self, redis_url: str, name: str) -> None:
+        self.name = name
+        self.port, self._ops_port = free_port(), free_port()
+        self._redis_url = redis_url
+        self._process: asyncio.subprocess.Process | None = None
+
+    async def start(self) -> None:
+        settings = {
+            "PORT": self.port,
+            "OPS_PORT": self._ops_port,
+            "REDIS_URL": self._redis_url,
+            "AUTH_MODE": "off",
+            "PAGE": "false",
+            "DRAIN_S": 0,
+            "NODE_NAME": self.name,
+            "LOG_LEVEL": "error",
+        }
+        environ = {key: value for key, value in os.environ.items() if not key.startswith("ROOMWIRE_")}
+        environ |= {f"ROOMWIRE_{key}": str(value) for key, value in settings.items()}
+        self._process = await asyncio.create_subprocess_exec(sys.executable, "-m", "gateway", env=environ)
+        async with (
+            asyncio.timeout(START_TIMEOUT_S),
+            httpx.AsyncClient(trust_env=False, base_url=f"http://127.0.0.1:{self._ops_port}") as http,
+        ):
+            while not await self._is_ready(http):
+                await asyncio.sleep(0.05)
+
+    @staticmethod
+    async def _is_ready(http: httpx.AsyncClient) -> bool:
+        with contextlib.suppress(httpx.TransportError):
+            return (await http.get("/readyz")).status_code == 200
+        return False
+
+    async def kill(self) -> None:
+        """End it at once, as a crash would."""
+        if self._process is not None and self._process.returncode is None:
+            self._process.send_signal(signal.SIGKILL)
+            await self._process.wait()
+
+
+@pytest.fixture
+async def gateways(redis_url: str) -> AsyncIterator[tuple[Gateway, Gateway]]:
+    one, two = Gateway(redis_url, "one"), Gateway(redis_url, "two")
+    try:
+        await asyncio.gather(one.start(), two.start())
+        yield one, two
+    finally:
+        await asyncio.gather(one.kill(), two.kill())
+
+
+class Speaker:
+    """Says numbers in the room until it is told to stop."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._stop = asyncio.Event()
+        self.said: list[str] = []
+
+    async def speak(self) -> None:
+        while not self._stop.is_set():
+            text = str(len(self.said))
+            answer = await self._client.emit(
+                "chatMessage", {"roomId": "den", "userName": "Bob", "message": text}
+            )
+            assert answer == "Message sent to room"
+            self.said.append(f"[Bob in den] {text}")
+            await asyncio.sleep(0.005)
+
+    def stop(self) -> None:
+        self._stop.set()
+
+
+def heard(client: Client) -> list[str]:
+    return [event[1] for event in client.events if event[0] == "roomMessage" and event[1].startswith("[Bob")]
+
+
+def connects(client: Client) -> list[str]:
+    return [args[0] for happening, args in client.happenings if happening == "connect"]
+
+
+async def again(client: Client, count: int) -> None:
+    """Wait until a client has connected for the nth time."""
+    async with asyncio.timeout(20):
+        while len(connects(client)) < count:
+            await asyncio.sleep(0.02)
+
+
+@pytest.mark.parametrize("transports", [["websocket"], ["polling"], ["polling", "websocket"]], ids="-".join)
+async def test_a_gateway_is_killed_and_its_client_misses_nothing(
+    gateways: tuple[Gateway, Gateway], clients: Clients, transports: list[str]
+) -> None:
+    one, two = gateways
+    async with Proxy(one.port) as proxy:
+        ann = await clients.connect(f"http://127.0.0.1:{proxy.port}", transports=transports)
+        bob = await clients.connect(f"http://127.0.0.1:{two.port}", transports=["websocket"])
+        await ann.emit("joinRoom", ROOM)
+        speaker = Speaker(bob)
+        speaking = asyncio.create_task(speaker.speak())
+        await ann.wait_for_event("roomMessage", "[Bob in den] 20")
+
+        await one.kill()
+        proxy._target_port = two.port
+        await again(ann, 2)
+        assert (await ann.state())["recovered"]
+        await one.start()
+        proxy._target_port = one.port
+        proxy.cut()
+        await again(ann, 3)
+        assert (await ann.state())["recovered"]
+
+        await asyncio.sleep(0.2)
+        speaker.stop()
+        await speaking
+        await ann.wait_for_event("roomMessage", speaker.said[-1])
+        present = (await bob.emit("presence", {"roomId": "den"}))["members"]
+        assert [("Ann", "one")] == [(member["user"], member["gateway"]) for member in present]
+    assert speaker.said == heard(ann)
+    assert len(set(connects(ann))) == 1
+    assert len([event for event in ann.events if event[0] == "welcome"]) == 1
+
+
+async def test_a_client_that_cannot_be_recovered_is_told(
+    gateways: tuple[Gateway, Gateway], clients: Clients, redis_url: str
+) -> None:
+    one, _ = gateways
+    async with Proxy(one.port) as proxy, redis.asyncio.from_url(redis_url) as admin:
+        ann = await clients.connect(f"http://127.0.0.1:{proxy.port}")
+        # Its session expires while it is away.
+        first = connects(ann)[0]
+        await admin.delete(f"rw:{{0}}:session:{first}")
+        proxy.cut()
+        await again(ann, 2)
+        state = await ann.state()
+    assert not state["recovered"]
+    assert first != connects(ann)[1]

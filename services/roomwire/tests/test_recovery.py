@@ -1,0 +1,119 @@
+"""Decisions about recovery: tables, and times that are passed in."""
+
+import pytest
+
+from roomwire.backplane.entries import Entry, Message
+from roomwire.backplane.intervals import Interval
+from roomwire.backplane.positions import Epoch, Position
+from roomwire.backplane.reading import Outcome, Range, Reading
+from roomwire.backplane.sessions import Claimed, Tenure, new_pid, sid_of
+from roomwire.backplane.streams import namespace_stream, room_stream, sid_stream
+from roomwire.codec import event_payload
+from roomwire.frames import message_of
+from roomwire.recovery import Claims, RecoveryLimits, Wish, owed, replay_frames, wish_of
+
+PID = new_pid()
+SID = sid_of(PID)
+BROWSER = {"HTTP_USER_AGENT": "Mozilla/5.0"}
+RED, BLUE = room_stream("/", "red"), room_stream("/", "blue")
+
+
+@pytest.mark.parametrize(
+    ("auth", "expected"),
+    [
+        (None, Wish(None, None, None, is_offered=True)),
+        ({}, Wish(None, None, {}, is_offered=True)),
+        ({"token": "x"}, Wish(None, None, {"token": "x"}, is_offered=True)),
+        ({"pid": PID, "offset": "e.1"}, Wish(PID, "e.1", None, is_offered=True)),
+        ({"pid": PID, "token": "x"}, Wish(PID, None, {"token": "x"}, is_offered=True)),
+        ({"pid": PID, "offset": 7}, Wish(PID, None, None, is_offered=True)),
+        ({"pid": PID, "recovery": False}, Wish(None, None, None, is_offered=False)),
+        ({"recovery": False, "a": 1}, Wish(None, None, {"a": 1}, is_offered=False)),
+        # The application's own, that happen to have these names.
+        ({"pid": 17, "offset": 3}, Wish(None, None, {"pid": 17, "offset": 3}, is_offered=True)),
+    ],
+)
+def test_what_a_client_asks_for_is_ours_and_the_rest_is_the_applications(auth, expected):
+    assert expected == wish_of(auth, BROWSER)
+
+
+@pytest.mark.parametrize(
+    ("environ", "expected"),
+    [
+        (BROWSER, True),
+        ({}, True),
+        ({"HTTP_USER_AGENT": "node-XMLHttpRequest"}, True),
+        ({"HTTP_USER_AGENT": "okhttp/4"}, True),
+        ({"HTTP_USER_AGENT": "Python/3.12 aiohttp/3.9"}, False),
+        ({"HTTP_USER_AGENT": "python-requests/2.31"}, False),
+        ({"HTTP_USER_AGENT": "Dart/3.2 (dart:io)"}, False),
+        ({"HTTP_ORIGIN": "http://here"}, False),
+        (BROWSER | {"QUERY_STRING": "EIO=4&recovery=0"}, False),
+        ({"HTTP_USER_AGENT": "python-requests/2.31", "QUERY_STRING": "recovery=1"}, True),
+    ],
+)
+def test_clients_that_are_known_to_fail_on_offsets_are_not_offered_any(environ, expected):
+    assert expected == wish_of(None, environ).is_offered
+
+
+def test_a_session_that_is_claimed_too_often_stays_where_it_is_until_there_was_peace():
+    claims = Claims(RecoveryLimits(max_claims=3, claims_window_s=10.0))
+    assert [False, False, False, True] == [claims.is_duel(SID, now) for now in (0.0, 1.0, 2.0, 3.0)]
+    assert not claims.is_duel(sid_of(new_pid()), 3.0)
+    assert not claims.is_duel(SID, 10.5)
+    assert claims.is_duel(SID, 10.6)
+
+
+def entry(stream, position, text, **options):
+    message = Message(event_payload(["n", text]), **options)
+    return Entry(stream, Position(position), message)
+
+
+def reading(stream, *entries, outcome=Outcome.COMPLETE):
+    return Reading(Range(stream, Position(0), Position(100)), outcome, entries, Position(0))
+
+
+CLAIMED = Claimed(
+    tenure=Tenure(SID, 2),
+    position=Position(90),
+    start=Position(0),
+    known=Position(0),
+    data=b"",
+    rooms={RED: (Interval(Position(10), None),)},
+    ends={},
+)
+
+
+def test_what_is_owed_is_in_the_order_of_the_log_and_for_this_client_only():
+    everybody = namespace_stream("/")
+    readings = [
+        reading(RED, entry(RED, 12, "b"), entry(RED, 15, "e")),
+        reading(
+            everybody,
+            entry(everybody, 11, "a"),
+            entry(everybody, 13, "c", rooms=(RED, BLUE)),
+            entry(everybody, 16, "not in blue", rooms=(BLUE,)),
+            entry(everybody, 17, "skipped", skip_sids=(SID,)),
+        ),
+        reading(sid_stream(SID), entry(sid_stream(SID), 14, "d")),
+    ]
+    entries = owed(readings, CLAIMED, RecoveryLimits())
+    frames = [message_of(frame) for frame in replay_frames(entries, "/", Epoch("e"))]
+    assert [f'42["n","{text}","e.{place}"]' for text, place in zip("abcde", range(11, 16), strict=True)] == [
+        frame.removeprefix("4") if not frame.startswith("42") else frame for frame in frames
+    ]
+
+
+@pytest.mark.parametrize("outcome", [one for one in Outcome if one is not Outcome.COMPLETE])
+def test_what_cannot_be_told_in_full_is_not_told_at_all(outcome):
+    readings = [reading(RED, entry(RED, 12, "b")), reading(BLUE, outcome=outcome)]
+    assert owed(readings, CLAIMED, RecoveryLimits()) is None
+
+
+@pytest.mark.parametrize("limits", [RecoveryLimits(max_entries=1), RecoveryLimits(max_bytes=10)])
+def test_a_replay_is_bounded_over_all_streams(limits):
+    readings = [
+        reading(RED, entry(RED, 12, "b")),
+        reading(sid_stream(SID), entry(sid_stream(SID), 14, "d")),
+    ]
+    assert owed(readings, CLAIMED, limits) is None
