@@ -157,16 +157,11 @@ class LoggedRooms(Rooms):
     def on_entry(self, entry: Entry) -> None:
         """Deliver to the members that are here: hot."""
         stream, message = entry.stream, entry.message
-        members: Collection[Member]
         named = self._named.get(stream)
-        if named is not None:
-            namespace, room = named
-            members = self.members(namespace, room)
-        else:
-            alone = self._held.get(parse_stream(stream).sid or "")
-            if alone is None:
-                return
-            namespace, members = alone.namespace, (alone,)
+        if named is None:
+            return
+        namespace, room = named
+        members = self.members(namespace, room)
         if message.rooms:
             members = {
                 member.sid: member for room in message.rooms for member in self._members_of(room)
@@ -179,10 +174,7 @@ class LoggedRooms(Rooms):
 
     def _members_of(self, stream: Stream) -> Collection[Member]:
         named = self._named.get(stream)
-        if named is not None:
-            return self.members(*named)
-        alone = self._held.get(parse_stream(stream).sid or "")
-        return () if alone is None else (alone,)
+        return () if named is None else self.members(*named)
 
     def on_fenced(self, tenure: Tenure) -> None:
         """Close the transport; a DISCONNECT could reach the client that is right."""
@@ -241,6 +233,7 @@ class LoggedRooms(Rooms):
         namespace = member.namespace
         self._held[member.sid] = member
         self._named[namespace_stream(namespace)] = (namespace, None)
+        self._named[sid_stream(member.sid)] = (namespace, member.sid)
         super().admit(member)
 
     def restore(self, member: Member, stream: Stream) -> None:
@@ -363,6 +356,7 @@ class LoggedRooms(Rooms):
         if member is None or member.namespace != namespace:
             return
         del self._held[sid]
+        self._named.pop(sid_stream(sid), None)
         stream = namespace_stream(namespace)
         self.log.unsubscribe(stream)
         if namespace not in self.rooms:

@@ -60,6 +60,21 @@ class MemoryHub:
             asyncio.get_running_loop().call_soon(self._make)
         self._changes.append(change)
 
+    @property
+    def is_at_rest(self) -> bool:
+        """Whether a change may be made right away, instead of by `soon`."""
+        return self._is_eager and not self._is_making
+
+    def publish(self, stream: Stream, blob: bytes, message_id: str) -> Published:
+        """Append a message right away: hot. Only while `is_at_rest`."""
+        self._is_making = True
+        try:
+            return self.primary.publish(stream, blob, message_id)
+        finally:
+            self._is_making = False
+            if self._changes:
+                self._make_all()
+
     def _make_all(self) -> None:
         self._is_making = True
         try:
@@ -155,11 +170,13 @@ class MemoryLog:
         self, stream: Stream, message: Message, *, message_id: str = ""
     ) -> "asyncio.Future[Published]":
         """See `Log`."""
-        if len(message_id.encode("utf-8", "surrogatepass")) > MAX_MESSAGE_ID_BYTES:
+        if message_id and len(message_id.encode("utf-8", "surrogatepass")) > MAX_MESSAGE_ID_BYTES:
             future: asyncio.Future[Published] = asyncio.get_running_loop().create_future()
             future.set_exception(TooLarge(f"A message id has at most {MAX_MESSAGE_ID_BYTES} bytes."))
             return future
         blob = encode_message(message)
+        if self._hub.is_at_rest and self._is_open:
+            return self._publish_now(stream, blob, message_id)
 
         def change() -> Published:
             published = self._primary.publish(stream, blob, message_id)
@@ -350,6 +367,20 @@ class MemoryLog:
                 future.set_exception(error)
 
         self._hub.soon(make)
+        return future
+
+    def _publish_now(self, stream: Stream, blob: bytes, message_id: str) -> "asyncio.Future[Published]":
+        future: asyncio.Future[Published] = asyncio.get_running_loop().create_future()
+        try:
+            published = self._hub.publish(stream, blob, message_id)
+        except RoomwireError as error:
+            future.set_exception(error)
+            self._count_failed()
+        else:
+            future.set_result(published)
+            self._count_ok()
+            if published.position is not None:
+                self._subscriber.learn(published.position)
         return future
 
     def _count(self, future: "asyncio.Future[Any]") -> None:
