@@ -32,10 +32,10 @@ def metrics():
 async def backplane(request, metrics):
     url = "memory://" if request.param == "memory" else request.getfixturevalue("redis_url")
     backplane = open_backplane(url, node="n1", metrics=metrics)
-    Server(backplane=backplane, node_name="n1")
-    await backplane.start()
+    server = Server(backplane=backplane, node_name="n1")
+    await server.start()
     yield backplane
-    await backplane.close()
+    await server.close()
 
 
 def member(number=1, user="Ann"):
@@ -178,6 +178,7 @@ async def test_a_started_backplane_works_at_once(backplane, metrics):
 
 
 async def test_closing_is_idempotent(backplane, metrics):
+    await backplane.log.close()
     await backplane.close()
     await backplane.close()
 
