@@ -158,6 +158,8 @@ def _put(data: Any, unused: dict[int, bytes]) -> Any:
 def event_head(text: str) -> tuple[str, int | None, int] | None:
     """Read the head of a text event: its namespace, its ack id, and where its JSON begins: hot.
 
+    The text begins with the packet's type, an event's.
+
     None says that it takes `Packet` to understand it, or to refuse it.
     """
     start = text.find("[")
@@ -203,9 +205,9 @@ def _frames(kind: int, namespace: str, data: list[Any], ack_id: int | None) -> l
         return [
             text_frame(f"{MESSAGE}{kind}{namespace},{'' if ack_id is None else ack_id}".encode() + payload)
         ]
-    if ack_id is None:
-        return [text_frame(b"4%d" % kind + payload)]
-    return [text_frame(b"4%d%d" % (kind, ack_id) + payload)]
+    return [
+        text_frame(b"4%d%s" % (kind, payload) if ack_id is None else b"4%d%d%s" % (kind, ack_id, payload))
+    ]
 
 
 def _part_frame(part: str | bytes) -> bytes:

@@ -18,6 +18,7 @@ from typing import Any, ClassVar, Final, NoReturn
 
 import httptools
 import msgspec
+from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from roomwire.connections import Connections, Full
@@ -172,7 +173,13 @@ class _BoundedHttp(HttpToolsProtocol):
     # What asyncio calls.
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn's
-        super().connection_made(transport)
+        # As uvicorn does, which makes a Python socket for each of the two addresses.
+        self.connections.add(self)
+        self.transport = transport
+        self.flow = FlowControl(transport)
+        self.server = _host_and_port(transport.get_extra_info("sockname"))
+        self.client = _host_and_port(transport.get_extra_info("peername"))
+        self.scheme = "https" if transport.get_extra_info("sslcontext") else "http"
         self._full = self._connections.admit(self._address)
         if self._full is None:
             self._start_timer()
@@ -378,6 +385,11 @@ class _BoundedHttp(HttpToolsProtocol):
         self.flow.resume_reading()
         self.transport.write_eof()
         self._timer = self.loop.call_later(LINGER_S, self.transport.abort)
+
+
+def _host_and_port(address: Any) -> tuple[str, int] | None:
+    """Return an address of a TCP socket; others have none that says anything."""
+    return (address[0], address[1]) if isinstance(address, tuple) else None
 
 
 def _abandon(cycle: RequestResponseCycle | None) -> None:

@@ -127,7 +127,7 @@ class Server(socketio.AsyncServer):  # type: ignore[misc] # python-socketio has 
         )
         self.eio.takes_now = self._take_event_now
         self.begin = self.eio.starter.start
-        self._count_event = self._metrics.events.count
+        self.count_event = self._metrics.events.count
         self._count_connect = self._metrics.connects.labels("ok").inc
         self._metrics.watch_connections(self.count_connections)
 
@@ -208,18 +208,6 @@ class Server(socketio.AsyncServer):  # type: ignore[misc] # python-socketio has 
             data = ["exception", dict(error.details())]
             frames = event_frames(member.namespace, data)
             self.eio.turn.put_all((member.outlet,), frames)
-
-    def took_event(self, member: Member, outcome: str, seconds: float) -> None:
-        """Count an event of a client: hot.
-
-        Args:
-            member: The client.
-            outcome: `ok`, or the code of the error.
-            seconds: From taking up the event to its ack.
-
-        """
-        member.events += 1
-        self._count_event(outcome, seconds)
 
     def _refuse_packet(self, eio_sid: str, error: ValueError) -> None:
         """Close the connection of a client that does not keep to the protocol."""
@@ -463,7 +451,8 @@ class Server(socketio.AsyncServer):  # type: ignore[misc] # python-socketio has 
             outcome = Internal.code
             _log.exception("handler failed", event_name=data[0], sid=sid, namespace=namespace)
         finally:
-            self.took_event(member, outcome, time.perf_counter() - started)
+            member.events += 1
+            self.count_event(outcome, time.perf_counter() - started)
 
     def _check_event_name(self, event: Any) -> None:
         """Refuse the events that are the server's alone: by `connect` a client could pose as another."""

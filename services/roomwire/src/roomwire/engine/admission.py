@@ -48,9 +48,9 @@ class Query:
 
     __slots__ = ("protocol", "sid", "transport")
 
-    def __init__(self, environ: Mapping[str, Any]) -> None:
+    def __init__(self, query: str) -> None:
         values: dict[str, str] = {}
-        for part in environ.get("QUERY_STRING", "").split("&"):
+        for part in query.split("&"):
             name, _, value = part.partition("=")
             if name in _NAMES:
                 values.setdefault(name, unquote_plus(value) if "%" in value else value)
@@ -97,7 +97,7 @@ def admit_websocket(engine: "Engine", environ: Mapping[str, Any]) -> Connection 
         Refused: It may do neither.
 
     """
-    query = Query(environ)
+    query = Query(environ["QUERY_STRING"])
     check_origin(engine, environ)
     if query.transport != WEBSOCKET or WEBSOCKET not in engine.transports:
         raise Refused(UNKNOWN_TRANSPORT)

@@ -11,13 +11,13 @@ from functools import partial
 from typing import Any, Final
 
 import engineio
-from engineio.async_drivers.asgi import translate_request
 
 from roomwire.addresses import ClientAddress, is_believed
 from roomwire.eager import Starter
 from roomwire.engine import polling, websocket
 from roomwire.engine.admission import open_packet
 from roomwire.engine.connection import Connection
+from roomwire.engine.environ import decoded, environ_of
 from roomwire.engine.limits import Limits
 from roomwire.engine.packets import MESSAGE, BadPacket, Packet
 from roomwire.engine.session import Reason, Session
@@ -75,14 +75,16 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc] # python-engineio has 
 
     async def handle_request(self, scope: Any, receive: Any, send: Any) -> None:
         """Serve one ASGI request: HTTP of the polling transport, or a WebSocket."""
-        environ = await translate_request(self._without_forgeries(scope), receive, send)
-        if not environ:
-            return  # the client has gone before its request was whole
-        environ["REMOTE_ADDR"] = (scope.get("client") or ("",))[0]
         if scope["type"] == "websocket":
-            await websocket.serve(self, environ, receive, send)
+            await receive()  # it announces the request, which the scope describes
+            await websocket.serve(self, self.environ_of(scope), receive, send)
         else:
-            await polling.serve(self, environ, receive, send)
+            await polling.serve(self, scope, receive, send)
+
+    def environ_of(self, scope: Mapping[str, Any]) -> dict[str, Any]:
+        """Return an ASGI request as python-socketio's handlers know one, less what a stranger has forged."""
+        peer = (scope.get("client") or ("",))[0]
+        return environ_of(scope, decoded(scope["headers"]), believes=self.believes(peer))
 
     async def open(self, environ: Mapping[str, Any], transport: str) -> Connection | None:
         """Begin a session; None if the connect handler refused it."""
@@ -200,11 +202,6 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc] # python-engineio has 
     def believes(self, peer: str) -> Callable[[str], bool]:
         """Return what says of a header's name whether it is taken from a peer; used by every transport."""
         return partial(is_believed, is_from_proxy=self.addresses.is_trusted(peer))
-
-    def _without_forgeries(self, scope: Mapping[str, Any]) -> Mapping[str, Any]:
-        believes = self.believes((scope.get("client") or ("",))[0])
-        headers = [(name, value) for name, value in scope["headers"] if believes(name.decode("latin-1"))]
-        return {**scope, "headers": headers}
 
     def _closed(self, connection: Connection, reason: Reason) -> None:
         parting = asyncio.create_task(self._tell_of(connection, reason))

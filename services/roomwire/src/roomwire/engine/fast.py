@@ -185,7 +185,12 @@ class FastSocket(asyncio.Protocol):
         """Answer the request; what is to be said first goes out with the answer."""
         engine = self._engine
         try:
-            upgrade = read_upgrade(request, self._transport.get_extra_info("peername"), engine.believes)
+            upgrade = read_upgrade(
+                request,
+                self._transport.get_extra_info("peername"),
+                scheme="https" if self._transport.get_extra_info("sslcontext") else "http",
+                believes=engine.believes,
+            )
             self._upgrades = admit_websocket(engine, upgrade.environ)
         except BadUpgrade as error:
             self._turn_away(error.answer)

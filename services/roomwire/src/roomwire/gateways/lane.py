@@ -5,10 +5,10 @@ task; a plain function costs no coroutine either.
 """
 
 import asyncio
-import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from time import perf_counter
 from typing import Any, Final
 
 import msgspec
@@ -58,6 +58,7 @@ class Lane:
     """
 
     __slots__ = (
+        "_count",
         "_handlers",
         "_is_concurrent",
         "_parting",
@@ -72,6 +73,7 @@ class Lane:
         self.socket = socket
         self._server: Server = socket.server
         self._start = socket.server.begin
+        self._count = socket.server.count_event
         self._handlers = handlers
         self._is_concurrent = is_concurrent
         self._running = 0
@@ -143,7 +145,7 @@ class Lane:
         try:
             while event is not None:
                 handler, arguments, ack_id = event
-                started, outcome = time.perf_counter(), "ok"
+                started, outcome = perf_counter(), "ok"
                 try:
                     if result is None:
                         result = handler.method(**arguments)
@@ -154,7 +156,8 @@ class Lane:
                 except Exception as error:
                     outcome = self._failed(error, event)
                 finally:
-                    server.took_event(member, outcome, time.perf_counter() - started)
+                    member.events += 1
+                    self._count(outcome, perf_counter() - started)
                 event, result = self._waiting.popleft() if self._waiting else None, None
         finally:
             self._running -= 1
@@ -166,7 +169,7 @@ class Lane:
 
     def _run_plain(self, event: _Event) -> None:
         handler, arguments, ack_id = event
-        started, outcome = time.perf_counter(), "ok"
+        started, outcome = perf_counter(), "ok"
         try:
             result = handler.method(**arguments)
             if hasattr(result, "__await__"):
@@ -178,7 +181,8 @@ class Lane:
                 self._server.acknowledge(self.socket.member, ack_id, to_wire(result))
         except Exception as error:
             outcome = self._failed(error, event)
-        self._server.took_event(self.socket.member, outcome, time.perf_counter() - started)
+        self.socket.member.events += 1
+        self._count(outcome, perf_counter() - started)
 
     def _failed(self, error: Exception, event: _Event) -> str:
         """Tell the client of an error; returns its code."""
@@ -195,4 +199,5 @@ class Lane:
 
     def _refuse(self, error: ClientError, ack_id: int | None) -> None:
         self._server.answer_error(self.socket.member, ack_id, error)
-        self._server.took_event(self.socket.member, error.code, 0.0)
+        self.socket.member.events += 1
+        self._count(error.code, 0.0)
