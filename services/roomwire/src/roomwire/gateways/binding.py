@@ -167,7 +167,9 @@ class Binding:
         if self._decode is None:
             return None
         event = self._decode(text)
-        arguments = {name: getattr(event, name) for name in self._names}
+        arguments = {}
+        for name in self._names:
+            arguments[name] = getattr(event, name)
         if self._may_miss:
             arguments = {name: value for name, value in arguments.items() if value is not msgspec.UNSET}
         return self._with_context(arguments, socket) if self._has_context else arguments
