@@ -24,8 +24,8 @@ class Point(msgspec.Struct, rename="camel"):
 class Doorway(Gateway):
     """A gateway with a handler of each kind; what happened is kept."""
 
-    def __init__(self, namespace="/"):
-        super().__init__(namespace)
+    def __init__(self, namespace="/", **options):
+        super().__init__(namespace, **options)
         self.happened = []
         self.started = 0
         self.entered = asyncio.Event()
@@ -256,6 +256,16 @@ async def test_the_events_of_one_connection_are_handled_in_order(site):
 
     expected = [(step, number) for number in range(3) for step in ("hold begins", "hold ends")]
     assert [*expected, "nothing"] == site.happened[1:8]
+
+
+async def test_the_events_of_one_connection_may_be_handled_at_the_same_time_if_the_gateway_says_so(site):
+    site = await site(Doorway(concurrent=True))
+    async with Client.connected(site.address) as client:
+        acks = [await client.ask("hold", number) for number in range(3)]
+        assert "X" == await client.emit("sync", "x")
+        assert [("hold begins", number) for number in range(3)] == site.happened[1:]
+        site.gateway.go_on.set()
+        assert [[0], [1], [2]] == [await client.ack(ack) for ack in acks]
 
 
 async def test_another_connection_is_not_held_up(site):
