@@ -20,7 +20,16 @@ from roomwire.engine.admission import Refused, admit_websocket
 from roomwire.engine.connection import Connection
 from roomwire.engine.opening import BadUpgrade, Upgrade, read_upgrade
 from roomwire.engine.packets import BadPacket, Packet, framed
-from roomwire.engine.reader import CloseCode, FrameError, Kind, Message, Reader, close_answer, whole_text
+from roomwire.engine.reader import (
+    CloseCode,
+    FrameError,
+    Kind,
+    Message,
+    Reader,
+    close_answer,
+    is_close,
+    whole_text,
+)
 from roomwire.engine.session import WEBSOCKET, Reason
 from roomwire.frames import close_frame, pong_frame
 from roomwire.logs import get_logger
@@ -142,7 +151,7 @@ class FastSocket(asyncio.Protocol):
             self._begin(data)
         elif self._is_closing:
             # Only the client's own CLOSE or the end of its stream is waited for; its bytes are not looked at.
-            if data[0] & 0x0F == Kind.CLOSE:
+            if is_close(data):
                 self._transport.close()
         elif self._reader is None and (text := whole_text(data)) is not None:
             self._message(text)
@@ -273,6 +282,8 @@ class FastSocket(asyncio.Protocol):
                 if not self._is_paused:
                     self._send_owed_pong()
             elif kind is Kind.CLOSE:
+                # What was said to it in this turn goes before.
+                self._flush()
                 self._close(close_answer(payload))
                 self._transport.close()
             if self._is_closing:

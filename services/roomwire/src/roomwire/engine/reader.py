@@ -89,6 +89,15 @@ def whole_text(data: bytes) -> str | None:
     return None
 
 
+def is_close(data: bytes) -> bool:
+    """Say whether the bytes are exactly one CLOSE frame: of a message's middle, hardly any bytes look like it."""
+    return (
+        len(data) >= _SHORT_HEAD
+        and data[0] == _FIN | Kind.CLOSE
+        and len(data) == data[1] - _MASKED + _SHORT_HEAD
+    )
+
+
 class _Head(NamedTuple):
     """The beginning of a frame, and where its payload begins."""
 
