@@ -45,6 +45,10 @@ _encode_json: Final = msgspec.json.Encoder(enc_hook=_plain).encode
 _decode_json: Final = msgspec.json.Decoder().decode
 
 
+def _refuse_constant(constant: str) -> Any:
+    raise ValueError(f"{constant} is no JSON")
+
+
 def _load(text: str) -> Any:
     try:
         return _decode_json(text)
@@ -53,7 +57,7 @@ def _load(text: str) -> Any:
         # JSON. What is done about it is a matter for the handler's body, not a reason to close.
         if "\\ud" not in text.lower():
             raise
-        return json.loads(text)
+        return json.loads(text, parse_constant=_refuse_constant)
 
 
 def _dump(data: Any) -> str:

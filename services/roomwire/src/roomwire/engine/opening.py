@@ -16,6 +16,7 @@ _ACCEPTED: Final = (
     b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: "
 )
 _MAX_NAMES: Final = 512
+_REQUEST_LINE_PARTS: Final = 3
 
 Believes = Callable[[str], Callable[[str], bool]]
 """Returns, for a peer's address, what says of a header's name whether it is taken from that peer."""
@@ -61,8 +62,11 @@ def http_answer(status: str, body: bytes, *headers: str, kind: str = "applicatio
     return "\r\n".join([*lines, "", ""]).encode() + body
 
 
+_BAD_REQUEST: Final = http_answer("400 Bad Request", b"", kind="text/plain")
+
+
 def read_upgrade(request: bytes, peer: Any, believes: Believes) -> Upgrade:
-    """Read a request whose head is whole and well-formed, as the HTTP parser has left it.
+    """Read a request, as the HTTP parser has left it.
 
     Args:
         request: The bytes.
@@ -73,14 +77,19 @@ def read_upgrade(request: bytes, peer: Any, believes: Believes) -> Upgrade:
         BadUpgrade: It is no handshake of RFC 6455.
 
     """
-    head, _, rest = request.partition(b"\r\n\r\n")
+    head, end, rest = request.partition(b"\r\n\r\n")
     first, *lines = head.decode("latin-1").split("\r\n")
-    method, target, _ = first.split(" ", 2)
+    parts = first.split(" ")
+    if not end or len(parts) != _REQUEST_LINE_PARTS:
+        raise BadUpgrade(_BAD_REQUEST)
+    method, target, version = parts
     path, _, query = target.partition("?")
     address = peer[0] if peer else ""
     headers = _headers(lines, believes(address))
     if method != "GET":
         raise BadUpgrade(http_answer("405 Method Not Allowed", b"", "Allow: GET"))
+    if version != "HTTP/1.1" or not _asks(headers):
+        raise BadUpgrade(_BAD_REQUEST)
     if headers.get("HTTP_SEC_WEBSOCKET_VERSION") != _VERSION:
         raise BadUpgrade(http_answer("426 Upgrade Required", b"", f"Sec-WebSocket-Version: {_VERSION}"))
     environ = headers | {
@@ -94,6 +103,17 @@ def read_upgrade(request: bytes, peer: Any, believes: Believes) -> Upgrade:
         "asgi.scope": {"type": "websocket", "path": path, "client": tuple(peer[:2]) if peer else None},
     }
     return Upgrade(environ, _accept(headers.get("HTTP_SEC_WEBSOCKET_KEY", "")), rest)
+
+
+def _asks(headers: dict[str, Any]) -> bool:
+    """Say whether a request asks for a WebSocket; both headers may name other things beside it."""
+    return "websocket" in _tokens(headers.get("HTTP_UPGRADE", "")) and "upgrade" in _tokens(
+        headers.get("HTTP_CONNECTION", "")
+    )
+
+
+def _tokens(value: str) -> list[str]:
+    return [token.strip(" \t").lower() for token in value.split(",")]
 
 
 def _headers(lines: list[str], believes: Callable[[str], bool]) -> dict[str, Any]:
@@ -125,6 +145,6 @@ def _accept(key: str) -> bytes:
     except (binascii.Error, ValueError):
         is_valid = False
     if not is_valid:
-        raise BadUpgrade(http_answer("400 Bad Request", b"", kind="text/plain"))
+        raise BadUpgrade(_BAD_REQUEST)
     digest = hashlib.sha1(key.encode() + _GUID, usedforsecurity=False).digest()
     return _ACCEPTED + base64.b64encode(digest) + b"\r\n\r\n"
