@@ -20,6 +20,7 @@ from protocol.cases import Cases
 from websockets.exceptions import InvalidStatus
 
 from roomwire import Server
+from roomwire.engine.limits import Limits
 from roomwire.errors import Forbidden, Internal
 
 pytestmark = pytest.mark.usefixtures("log_lines")
@@ -96,7 +97,7 @@ class TestConnecting:
 
     @shows("a client that never connects is closed")
     async def test_never_connecting(self):
-        async with peer_of("fast", server := Server(connect_timeout_s=0.05)) as peer:
+        async with peer_of("fast", server := Server(limits=Limits(connect_timeout_s=0.05))) as peer:
             async with peer.websocket() as socket:
                 await socket.recv()
                 await socket.wait_closed()

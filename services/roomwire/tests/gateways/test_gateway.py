@@ -10,8 +10,8 @@ from live import Client, served, until
 
 from roomwire import Gateway, Key, Server, Socket, User, subscribe
 from roomwire.backplane import MemoryBackplane
+from roomwire.engine.limits import Limits
 from roomwire.errors import ConfigurationError, Forbidden, Unavailable
-from roomwire.gateways.lane import MAX_WAITING_EVENTS
 from roomwire.metrics import Metrics
 from roomwire.rooms import Phase
 
@@ -303,7 +303,7 @@ async def test_too_many_waiting_events_are_refused_and_those_before_are_handled(
     async with Client.connected(site.address) as client:
         held = await client.ask("hold", 1)
         await site.gateway.entered.wait()
-        waiting = [await client.ask("sync", "x") for _ in range(MAX_WAITING_EVENTS - 1)]
+        waiting = [await client.ask("sync", "x") for _ in range(Limits().max_waiting_events - 1)]
         refused = [await client.ask("sync", "x") for _ in range(5)]
         for ack in refused:
             assert "rate_limited" == (await client.ack(ack))[0]["error"]["code"]

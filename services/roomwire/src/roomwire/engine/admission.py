@@ -5,9 +5,9 @@ client shows to its users.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import unquote_plus
+from urllib.parse import parse_qsl
 
 import msgspec
 
@@ -50,10 +50,13 @@ class Query:
 
     def __init__(self, query: str) -> None:
         values: dict[str, str] = {}
-        for part in query.split("&"):
-            name, _, value = part.partition("=")
+        if "%" in query or "+" in query:
+            parts: Iterable[Sequence[str]] = parse_qsl(query, keep_blank_values=True)
+        else:
+            parts = [part.partition("=")[::2] for part in query.split("&")]
+        for name, value in parts:
             if name in _NAMES:
-                values.setdefault(name, unquote_plus(value) if "%" in value else value)
+                values.setdefault(name, value)
         self.transport = values.get("transport", "")
         self.protocol = values.get("EIO", "")
         self.sid = values.get("sid", "")

@@ -11,8 +11,10 @@ from functools import partial
 from typing import Any, Final
 
 import engineio
+import msgspec
 
 from roomwire.addresses import ClientAddress, is_believed
+from roomwire.bounds import Bound
 from roomwire.eager import Starter
 from roomwire.engine import polling, websocket
 from roomwire.engine.admission import open_packet
@@ -35,8 +37,9 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc] # python-engineio has 
 
     Args:
         node_name: What session ids begin with, before a dot.
-        max_payload_packets: See `Limits`.
-        max_unread_bytes: See `Limits`.
+        limits: What one client may cost. python-engineio's `ping_interval`, `ping_timeout` and
+            `max_http_buffer_size` stand instead of what it says of them, where they are given.
+        exceeded: Called with each bound that a client exceeds.
         addresses: Knows the proxies whose X-Forwarded-* headers are believed. Default: none are.
         options: As for `engineio.AsyncServer`. Compression and JSONP are not offered.
 
@@ -46,22 +49,30 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc] # python-engineio has 
         self,
         *,
         node_name: str = "node",
-        max_payload_packets: int = Limits().max_payload_packets,
-        max_unread_bytes: int = Limits().max_unread_bytes,
+        limits: Limits | None = None,
+        exceeded: Callable[[Bound], None] = lambda _: None,
         addresses: ClientAddress | None = None,
         **options: Any,
     ) -> None:
-        super().__init__(**options)
+        limits = limits or Limits()
+        super().__init__(
+            **{
+                "ping_interval": (limits.ping_interval_s, limits.ping_grace_s),
+                "ping_timeout": limits.ping_timeout_s,
+                "max_http_buffer_size": limits.max_payload_bytes,
+                **options,
+            }
+        )
         self.sockets: dict[str, Connection] = {}
         self.node_name = node_name
         self.addresses = addresses or ClientAddress()
-        self.limits = Limits(
+        self.exceeded = exceeded
+        self.limits = msgspec.structs.replace(
+            limits,
             ping_interval_s=self.ping_interval,
             ping_grace_s=self.ping_interval_grace_period,
             ping_timeout_s=self.ping_timeout,
             max_payload_bytes=self.max_http_buffer_size,
-            max_payload_packets=max_payload_packets,
-            max_unread_bytes=max_unread_bytes,
         )
         self._wheel = Wheel()
         self._partings: set[asyncio.Task[None]] = set()
@@ -156,11 +167,11 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc] # python-engineio has 
             self.close(sid, Reason.SERVER)
         await self.settle()
 
-    def close(self, sid: str, reason: Reason) -> None:
-        """End a session; nothing happens if it is gone."""
+    def close(self, sid: str, reason: Reason, exceeded: Bound | None = None) -> None:
+        """End a session, perhaps because of a bound; nothing happens if it is gone."""
         connection = self.find(sid)
         if connection is not None:
-            connection.close(reason)
+            connection.close(reason, exceeded)
 
     def close_all(self, reason: Reason) -> None:
         """End all sessions."""
@@ -204,6 +215,8 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc] # python-engineio has 
         return partial(is_believed, is_from_proxy=self.addresses.is_trusted(peer))
 
     def _closed(self, connection: Connection, reason: Reason) -> None:
+        if connection.state.exceeded is not None:
+            self.exceeded(connection.state.exceeded)
         parting = asyncio.create_task(self._tell_of(connection, reason))
         self._partings.add(parting)
         parting.add_done_callback(self._partings.discard)

@@ -16,6 +16,7 @@ _KEY_BYTES: Final = 16
 _ACCEPTED: Final = (
     b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: "
 )
+_REQUEST_LINE_PARTS: Final = 3
 
 
 class BadUpgrade(Exception):
@@ -58,8 +59,11 @@ def http_answer(status: str, body: bytes, *headers: str, kind: str = "applicatio
     return "\r\n".join([*lines, "", ""]).encode() + body
 
 
+_BAD_REQUEST: Final = http_answer("400 Bad Request", b"", kind="text/plain")
+
+
 def read_upgrade(request: bytes, peer: Any, *, scheme: str, believes: Callable[[str], Believes]) -> Upgrade:
-    """Read a request whose head is whole and well-formed, as the HTTP parser has left it.
+    """Read a request, as the HTTP parser has left it.
 
     Args:
         request: The bytes.
@@ -71,9 +75,12 @@ def read_upgrade(request: bytes, peer: Any, *, scheme: str, believes: Callable[[
         BadUpgrade: It is no handshake of RFC 6455.
 
     """
-    head, _, rest = request.partition(b"\r\n\r\n")
+    head, end, rest = request.partition(b"\r\n\r\n")
     first, *lines = head.decode("latin-1").split("\r\n")
-    method, target, _ = first.split(" ", 2)
+    parts = first.split(" ")
+    if not end or len(parts) != _REQUEST_LINE_PARTS:
+        raise BadUpgrade(_BAD_REQUEST)
+    method, target, version = parts
     path, _, query = target.partition("?")
     scope = {
         "type": "websocket",
@@ -85,6 +92,8 @@ def read_upgrade(request: bytes, peer: Any, *, scheme: str, believes: Callable[[
     environ = environ_of(scope, map(_field, lines), believes=believes(peer[0] if peer else ""))
     if method != "GET":
         raise BadUpgrade(http_answer("405 Method Not Allowed", b"", "Allow: GET"))
+    if version != "HTTP/1.1" or not _asks(environ):
+        raise BadUpgrade(_BAD_REQUEST)
     if environ.get("HTTP_SEC_WEBSOCKET_VERSION") != _VERSION:
         raise BadUpgrade(http_answer("426 Upgrade Required", b"", f"Sec-WebSocket-Version: {_VERSION}"))
     return Upgrade(environ, _accept(environ.get("HTTP_SEC_WEBSOCKET_KEY", "")), rest)
@@ -95,12 +104,23 @@ def _field(line: str) -> tuple[str, str]:
     return name, value.strip(" \t")
 
 
+def _asks(headers: dict[str, Any]) -> bool:
+    """Say whether a request asks for a WebSocket; both headers may name other things beside it."""
+    return "websocket" in _tokens(headers.get("HTTP_UPGRADE", "")) and "upgrade" in _tokens(
+        headers.get("HTTP_CONNECTION", "")
+    )
+
+
+def _tokens(value: str) -> list[str]:
+    return [token.strip(" \t").lower() for token in value.split(",")]
+
+
 def _accept(key: str) -> bytes:
     try:
         is_valid = len(binascii.a2b_base64(key, strict_mode=True)) == _KEY_BYTES
     except ValueError:
         is_valid = False
     if not is_valid:
-        raise BadUpgrade(http_answer("400 Bad Request", b"", kind="text/plain"))
+        raise BadUpgrade(_BAD_REQUEST)
     digest = hashlib.sha1(key.encode() + _GUID, usedforsecurity=False).digest()
     return _ACCEPTED + binascii.b2a_base64(digest, newline=False) + b"\r\n\r\n"

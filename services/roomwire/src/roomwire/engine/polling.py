@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
+from roomwire.bounds import Bound
 from roomwire.engine.admission import (
     BAD_METHOD,
     BAD_REQUEST,
@@ -154,7 +155,7 @@ async def _post(engine: "Engine", connection: Connection, environ: Mapping[str, 
         raise Refused(BAD_REQUEST)  # cut off on its way: nothing of it is taken
     try:
         if len(body) > limit:
-            raise BadPacket("the body is too large")
+            raise BadPacket("the body is too large", Bound.MESSAGE_BYTES)
         packets = decode_payload(body, max_packets=engine.limits.max_payload_packets)
         for packet in packets:
             handling = engine.take(connection, packet)
@@ -163,6 +164,6 @@ async def _post(engine: "Engine", connection: Connection, environ: Mapping[str, 
         if connection.state.closed is Reason.TRANSPORT_ERROR:
             # Whoever found it bad: the message handler may have, and what came after it was not looked at.
             raise BadPacket("the payload has ended the session")
-    except BadPacket:
-        connection.close(Reason.TRANSPORT_ERROR)
+    except BadPacket as error:
+        connection.close(Reason.TRANSPORT_ERROR, error.exceeded)
         raise Refused(BAD_REQUEST) from None

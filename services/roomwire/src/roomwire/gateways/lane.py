@@ -13,13 +13,13 @@ from typing import Any, Final
 
 import msgspec
 
+from roomwire.bounds import Bound
 from roomwire.errors import ClientError, Internal, NotFound, RateLimited
 from roomwire.gateways.binding import Binding
 from roomwire.gateways.socket import Socket, to_wire
 from roomwire.logs import get_logger
 from roomwire.server import Server
 
-MAX_WAITING_EVENTS: Final = 256
 _MAX_SHOWN_NAME: Final = 64
 
 _log = get_logger(__name__)
@@ -122,8 +122,13 @@ class Lane:
         """How many events are being handled or wait for it."""
         return self._running + (len(self._waiting) if self._waiting else 0)
 
+    @property
+    def _max_events(self) -> int:
+        limit: int = self._server.eio.limits.max_waiting_events
+        return limit
+
     def _put(self, event: _Event) -> None:
-        if self._running and (not self._is_concurrent or self._running >= MAX_WAITING_EVENTS):
+        if self._running and (not self._is_concurrent or self._running >= self._max_events):
             self._wait(event)
         elif event[0].is_plain:
             self._run_plain(event)
@@ -134,7 +139,8 @@ class Lane:
     def _wait(self, event: _Event) -> None:
         if self._waiting is None:
             self._waiting = deque()
-        if self.events >= MAX_WAITING_EVENTS:
+        if self.events >= self._max_events:
+            self._server.eio.exceeded(Bound.WAITING_EVENTS)
             self._refuse(RateLimited(), event[2])
         else:
             self._waiting.append(event)
