@@ -8,7 +8,7 @@ WEB    := services/gateway/src/gateway/web
 DOCS   := services/auth/src/auth/web
 
 .DEFAULT_GOAL := help
-.PHONY: help install up down test check bench lock clean
+.PHONY: help install up down test check fuzz bench lock clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,6 +29,9 @@ check: install  ## format, lint, types, import directions
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+fuzz: install  ## look for bytes that break the server, guided by coverage (FUZZ_SECONDS=60)
+	cd services/roomwire && ../../$(BIN)/python -m tests.fuzz --seconds $(or $(FUZZ_SECONDS),60)
 
 bench: install  ## compare with other servers, one core each (BENCH="--quick --rows acks", BENCH=--help)
 	$(BIN)/python loadtest/bench.py $(BENCH)

@@ -12,7 +12,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from socketio.packet import ACK, BINARY_ACK, BINARY_EVENT, CONNECT, CONNECT_ERROR, DISCONNECT, EVENT
 
-from roomwire.codec import MAX_ATTACHMENTS, BadPacket, Packet
+from roomwire.codec import BadPacket, Packet
 
 PLACEHOLDER = '{"_placeholder":true,"num":%d}'
 PLAIN_TYPE = {BINARY_EVENT: EVENT, BINARY_ACK: ACK}
@@ -60,7 +60,7 @@ def nested(leaves, keys=texts):
 
 
 arguments = st.lists(nested(atoms | st.binary()), max_size=4).filter(
-    lambda values: count_binary(values) <= MAX_ATTACHMENTS
+    lambda values: count_binary(values) <= Packet.max_attachments
 )
 namespaces = (
     st.none()
@@ -238,7 +238,9 @@ def test_packets_are_read_as_the_protocol_says(text, expected):
         pytest.param('21-["x"]', "number of attachments", id="an event with a count"),
         pytest.param("31-1[]", "number of attachments", id="an ack with a count"),
         pytest.param("01-", "number of attachments", id="a connect with a count"),
-        pytest.param(f'5{MAX_ATTACHMENTS + 1}-["x"]', "number of attachments", id="an attachment too many"),
+        pytest.param(
+            f'5{Packet.max_attachments + 1}-["x"]', "number of attachments", id="an attachment too many"
+        ),
         pytest.param('5999-["x"]', "number of attachments", id="many attachments"),
         pytest.param('59999999999-["x"]', "no JSON", id="attachments without bounds"),
         pytest.param('5\u0661-["x"]', "no JSON", id="a count in another script"),
@@ -280,9 +282,11 @@ def test_placeholders_that_lie_are_refused(items, attachments, reason, wrap):
 
 
 def test_as_many_attachments_as_allowed_are_taken_in_any_order():
-    numbers = [*range(MAX_ATTACHMENTS)][::-1]
+    numbers = [*range(Packet.max_attachments)][::-1]
     text = ",".join(['"x"', *(PLACEHOLDER % number for number in numbers)])
-    packet = decoded(f"5{MAX_ATTACHMENTS}-[{text}]", *(bytes([number]) for number in range(MAX_ATTACHMENTS)))
+    packet = decoded(
+        f"5{Packet.max_attachments}-[{text}]", *(bytes([number]) for number in range(Packet.max_attachments))
+    )
     assert ["x", *(bytes([number]) for number in numbers)] == packet.data
 
 

@@ -614,9 +614,8 @@ class TestNumber:
             await it.open_are(1)
             await it.open_are(0)
 
-    async def test_of_those_that_are_turned_away_few_are_open_at_a_time(self, monkeypatch):
-        monkeypatch.setattr("roomwire.http.MAX_TURNED_AWAY", 1)
-        async with door(HttpLimits(max_connections=1)) as it, it.call():
+    async def test_of_those_that_are_turned_away_few_are_open_at_a_time(self):
+        async with door(HttpLimits(max_connections=1, max_turned_away=1)) as it, it.call():
             await it.open_are(1)
             async with it.call(), it.call() as third:
                 assert b"" == await third.rest()

@@ -19,6 +19,7 @@ def test_names_are_roomwire_and_in_base_units():
 
     names = set(families(metrics))
     assert {
+        "roomwire_bounds_exceeded",
         "roomwire_connects",
         "roomwire_disconnects",
         "roomwire_events",

@@ -53,6 +53,7 @@ class Engine:
         self._numbers = itertools.count()
         self.turn = Recording()
         self.sockets = Sockets(self.turn)
+        self.limits = Limits()
 
     def generate_id(self) -> str:
         return f"sid{next(self._numbers)}"

@@ -12,6 +12,7 @@ from gateway.page import page_app
 from gateway.settings import Settings
 from roomwire.backplane import LogConfig, open_backplane
 from roomwire.engine.fast import fast_websocket
+from roomwire.engine.limits import Limits
 from roomwire.metrics import Metrics
 from roomwire.server import Server
 from roomwire.service import state_of
@@ -46,9 +47,7 @@ class GatewayApp:
             cors_allowed_origins=_cors(settings.cors_origins),
             # Cookies only carry affinity here; with any origin allowed they are not wanted from other pages.
             cors_credentials=settings.cors_origins != ("*",),
-            max_http_buffer_size=settings.max_body_bytes,
-            ping_interval=settings.ping_interval_s,
-            ping_timeout=settings.ping_timeout_s,
+            limits=_limits(settings),
         )
         self.server.register_namespace(ChatGateway(self._backplane))
         self.asgi: Any = socketio.ASGIApp(self.server, other_asgi_app=page_app(enabled=settings.page))
@@ -75,6 +74,14 @@ class GatewayApp:
         """Leave the other gateways."""
         await self.server.close()
         await self._keys.close()
+
+
+def _limits(settings: Settings) -> Limits:
+    """Return what one client may cost: the settings of these names."""
+    names = {*Limits.__struct_fields__} & {*Settings.model_fields}
+    return Limits(
+        max_payload_bytes=settings.max_body_bytes, **{name: getattr(settings, name) for name in names}
+    )
 
 
 def _cors(origins: tuple[str, ...]) -> str | list[str] | None:

@@ -25,4 +25,61 @@ class Settings(ServiceSettings):
     ping_timeout_s: float = Field(
         20.0, description="How long a client may take to answer a ping.", ge=0.1, le=300
     )
+    connect_timeout_s: float = Field(
+        20.0, description="How long a client may be there without connecting to a namespace.", ge=0.1, le=300
+    )
+    upgrade_timeout_s: float = Field(
+        10.0, description="How long a WebSocket may take to replace polling.", ge=0.1, le=300
+    )
+    close_timeout_s: float = Field(
+        5.0, description="How long a WebSocket that was told of its end may stay open.", ge=0.1, le=60
+    )
+    max_payload_packets: int = Field(
+        256, description="Most packets in one polling payload; beyond: closed.", ge=16, le=100_000
+    )
+    max_fragments: int = Field(
+        64,
+        description="Most frames of one WebSocket message, empty ones included; beyond: closed.",
+        ge=1,
+        le=100_000,
+    )
+    max_waiting_messages: int = Field(
+        256,
+        description="Most messages of a client that wait for one being handled; beyond: closed.",
+        ge=1,
+        le=100_000,
+    )
+    max_waiting_events: int = Field(
+        256,
+        description="Most events of a client being handled or waiting for it; beyond: refused, `rate_limited`.",
+        ge=1,
+        le=100_000,
+    )
+    max_unread_bytes: int = Field(
+        4_000_000,
+        description="How much may wait for a client that does not read; beyond: closed, `slow consumer`.",
+        ge=10_000,
+    )
+    max_attachments: int = Field(
+        10, description="Most binary attachments of one packet; beyond: closed.", ge=0, le=999
+    )
+    max_attachments_bytes: int = Field(
+        4_000_000, description="Largest attachments of one packet, together; beyond: closed.", ge=0
+    )
+    max_pending_acks: int = Field(
+        256,
+        description="Most acks awaited of a client; beyond: the oldest is forgotten.",
+        ge=1,
+        le=100_000,
+    )
+    max_held_frames: int = Field(
+        1_000, description="Most frames held back for a client that is connecting; beyond: closed.", ge=1
+    )
+    max_held_bytes: int = Field(1_000_000, description="Their size; beyond: closed.", ge=1_000)
+    max_namespaces: int = Field(
+        16, description="Most namespaces of one connection; beyond: refused.", ge=1, le=1_000
+    )
+    max_refused_connects: int = Field(
+        3, description="Most refusals of one connection; beyond: closed.", ge=0, le=1_000
+    )
     page: bool = Field(default=True, description="Whether the chat page is served at /.")

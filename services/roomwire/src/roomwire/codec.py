@@ -8,19 +8,17 @@ Source: the Socket.IO protocol, version 5.
 import json
 import re
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import msgspec
 import socketio.packet
 from socketio.packet import ACK, BINARY_ACK, BINARY_EVENT, CONNECT, CONNECT_ERROR, DISCONNECT, EVENT
 
+from roomwire.bounds import Bound
 from roomwire.frames import binary_frame, text_frame
 
 MESSAGE: Final = "4"
 """What Engine.IO puts before every text of Socket.IO."""
-
-MAX_ATTACHMENTS: Final = 10
-"""Most binary attachments of one packet, as the reference server has it."""
 
 # type, attachments, namespace, ack id, payload
 _FORMAT: Final = re.compile(
@@ -47,6 +45,10 @@ _encode_json: Final = msgspec.json.Encoder(enc_hook=_plain).encode
 _decode_json: Final = msgspec.json.Decoder().decode
 
 
+def _refuse_constant(constant: str) -> Any:
+    raise ValueError(f"{constant} is no JSON")
+
+
 def _load(text: str) -> Any:
     try:
         return _decode_json(text)
@@ -55,7 +57,7 @@ def _load(text: str) -> Any:
         # JSON. What is done about it is a matter for the handler's body, not a reason to close.
         if "\\ud" not in text.lower():
             raise
-        return json.loads(text)
+        return json.loads(text, parse_constant=_refuse_constant)
 
 
 def _dump(data: Any) -> str:
@@ -71,16 +73,33 @@ _unpack: Final = msgspec.msgpack.Decoder(list[bytes]).decode
 
 
 class BadPacket(ValueError):
-    """What came is no packet that a client may send. The text is for the log, not for the client."""
+    """What came is no packet that a client may send. The text is for the log, not for the client.
+
+    Args:
+        text: What is wrong.
+        exceeded: The bound that it exceeds, if that is what is wrong.
+
+    """
+
+    def __init__(self, text: str, exceeded: Bound | None = None) -> None:
+        super().__init__(text)
+        self.exceeded = exceeded
 
 
 class Packet(socketio.packet.Packet):  # type: ignore[misc] # python-socketio has no types
     """A Socket.IO packet; give the class to `socketio.AsyncServer(serializer=...)`.
 
+    Attributes:
+        max_attachments: Most binary attachments of one; a class with other bounds is a subclass.
+        max_attachments_bytes: Their size together.
+
     Raises:
         BadPacket: `encoded_packet` is none that a client may send.
 
     """
+
+    max_attachments: ClassVar[int] = 10
+    max_attachments_bytes: ClassVar[int] = 4_000_000
 
     def encode(self) -> str | list[str | bytes]:
         """Return the packet's text, or a list of it and its attachments."""
@@ -123,6 +142,8 @@ class Packet(socketio.packet.Packet):  # type: ignore[misc] # python-socketio ha
         """Take an attachment; True when it was the last one and `data` is complete."""
         if not isinstance(attachment, bytes):
             raise BadPacket("a text where an attachment belongs")
+        if sum(map(len, self.attachments)) + len(attachment) > self.max_attachments_bytes:
+            raise BadPacket("attachments that are too large", Bound.ATTACHMENTS_BYTES)
         try:
             return bool(super().add_attachment(attachment))
         except RecursionError:
@@ -162,6 +183,8 @@ def _put(data: Any, unused: dict[int, bytes]) -> Any:
 
 def event_head(text: str) -> tuple[str, int | None, int] | None:
     """Read the head of a text event: its namespace, its ack id, and where its JSON begins: hot.
+
+    The text begins with the packet's type, an event's.
 
     None says that it takes `Packet` to understand it, or to refuse it.
     """
@@ -250,9 +273,9 @@ def _frames(kind: int, namespace: str, data: list[Any], ack_id: int | None) -> l
         return [
             text_frame(f"{MESSAGE}{kind}{namespace},{'' if ack_id is None else ack_id}".encode() + payload)
         ]
-    if ack_id is None:
-        return [text_frame(b"4%d" % kind + payload)]
-    return [text_frame(b"4%d%d" % (kind, ack_id) + payload)]
+    return [
+        text_frame(b"4%d%s" % (kind, payload) if ack_id is None else b"4%d%d%s" % (kind, ack_id, payload))
+    ]
 
 
 def _part_frame(part: str | bytes) -> bytes:
@@ -262,8 +285,10 @@ def _part_frame(part: str | bytes) -> bytes:
 def _check(packet: Packet, attachments: int, *, has_count: bool) -> None:
     """Refuse what a client may not send."""
     kind, data = packet.packet_type, packet.data
-    if has_count is not (kind in _WITH_ATTACHMENTS) or attachments > MAX_ATTACHMENTS:
+    if has_count is not (kind in _WITH_ATTACHMENTS):
         raise BadPacket("a wrong number of attachments")
+    if attachments > packet.max_attachments:
+        raise BadPacket("a wrong number of attachments", Bound.ATTACHMENTS)
     if kind == CONNECT_ERROR:
         raise BadPacket("a CONNECT_ERROR of a client")
     if kind == CONNECT:

@@ -18,6 +18,7 @@ from typing import Any, ClassVar, Final, NoReturn
 
 import httptools
 import msgspec
+from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from roomwire.connections import Connections, Full
@@ -53,13 +54,6 @@ RELIED_ON: Final[Mapping[str, tuple[str, ...]]] = {
     "ServerState": ("default_headers",),
 }
 
-LINGER_S: Final = 1.0
-LINGER_BYTES: Final = 262_144
-"""How long, and how much, a refused client may still send before its connection is cut."""
-
-MAX_TURNED_AWAY: Final = 256
-"""How many connections beyond the bounds may be open to be answered; others are cut without an answer."""
-
 _REQUEST_LINE_BYTES: Final = len(b"GET  HTTP/1.1\r\n\r\n")
 _FIELD_LINE_BYTES: Final = len(b": \r\n")
 
@@ -82,6 +76,9 @@ class HttpLimits(msgspec.Struct, frozen=True, kw_only=True):
         max_connections: Open TCP connections, WebSockets included. Beyond: 503. 0: any number.
         max_connections_per_address: The same, of one peer address. Beyond: 503. 0: any number, as it must be
             where many clients come through one proxy or NAT.
+        max_turned_away: Connections beyond these bounds that are open to be answered. Beyond: cut without an answer.
+        linger_s: How long a client that was refused may still send, so that its answer is not lost. Beyond: cut.
+        max_linger_bytes: How much it may. Beyond: cut.
 
     """
 
@@ -93,6 +90,9 @@ class HttpLimits(msgspec.Struct, frozen=True, kw_only=True):
     body_timeout_s: float = 30.0
     max_connections: int = 20_000
     max_connections_per_address: int = 0
+    max_turned_away: int = 256
+    linger_s: float = 1.0
+    max_linger_bytes: int = 262_144
 
 
 class Refusal(enum.StrEnum):
@@ -172,7 +172,13 @@ class _BoundedHttp(HttpToolsProtocol):
     # What asyncio calls.
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn's
-        super().connection_made(transport)
+        # As uvicorn does, which makes a Python socket for each of the two addresses.
+        self.connections.add(self)
+        self.transport = transport
+        self.flow = FlowControl(transport)
+        self.server = _host_and_port(transport.get_extra_info("sockname"))
+        self.client = _host_and_port(transport.get_extra_info("peername"))
+        self.scheme = "https" if transport.get_extra_info("sslcontext") else "http"
         self._full = self._connections.admit(self._address)
         if self._full is None:
             self._start_timer()
@@ -328,11 +334,11 @@ class _BoundedHttp(HttpToolsProtocol):
         """Let a client that is one too many ask, so that it takes the answer for one: many fail otherwise."""
         self._count(refusal)
         self._connections.turned_away += 1
-        if self._connections.turned_away > MAX_TURNED_AWAY:
+        if self._connections.turned_away > self._limits.max_turned_away:
             self._is_over = True
             self.transport.abort()
         else:
-            self._timer = self.loop.call_later(LINGER_S, self._time_out)
+            self._timer = self.loop.call_later(self._limits.linger_s, self._time_out)
 
     def _refuse(self, refusal: Refusal) -> None:
         self._count(refusal)
@@ -370,14 +376,19 @@ class _BoundedHttp(HttpToolsProtocol):
 
     def _discard(self, size: int) -> None:
         self._unparsed_bytes += size
-        if self._unparsed_bytes > LINGER_BYTES:
+        if self._unparsed_bytes > self._limits.max_linger_bytes:
             self.transport.abort()
 
     def _linger(self) -> None:
         self._unparsed_bytes = 0
         self.flow.resume_reading()
         self.transport.write_eof()
-        self._timer = self.loop.call_later(LINGER_S, self.transport.abort)
+        self._timer = self.loop.call_later(self._limits.linger_s, self.transport.abort)
+
+
+def _host_and_port(address: Any) -> tuple[str, int] | None:
+    """Return an address of a TCP socket; others have none that says anything."""
+    return (address[0], address[1]) if isinstance(address, tuple) else None
 
 
 def _abandon(cycle: RequestResponseCycle | None) -> None:

@@ -17,6 +17,8 @@ from prometheus_client.metrics_core import (
 )
 from prometheus_client.registry import Collector
 
+from roomwire.bounds import Bound
+
 TRANSPORTS = ("polling", "websocket")
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 
@@ -40,6 +42,13 @@ class Metrics:
         )
         self.events = Events()
         self.registry.register(self.events)
+        bounds = Counter(
+            "roomwire_bounds_exceeded_total",
+            "Bounds that a client exceeded, by name.",
+            ["bound"],
+            registry=self.registry,
+        )
+        self._exceeded = {bound: bounds.labels(bound.value).inc for bound in Bound}
         self.publishes = Counter(
             "roomwire_publishes_total",
             "Messages given to the backplane by outcome: ok, unknown, or the code of the error.",
@@ -62,6 +71,10 @@ class Metrics:
             "1 while the backplane answers and the subscription is live, else 0.",
             registry=self.registry,
         )
+
+    def exceeded(self, bound: Bound) -> None:
+        """Count a bound that a client exceeded."""
+        self._exceeded[bound]()
 
     def watch_connections(self, count: Callable[[], Mapping[str, int]]) -> None:
         """Export `roomwire_connections{transport}`, read from `count` when scraped.

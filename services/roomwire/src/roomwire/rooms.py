@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 import socketio
 
+from roomwire.bounds import Bound
 from roomwire.codec import event_frames
 from roomwire.engine import Engine
 from roomwire.engine.connection import Connection
@@ -49,6 +50,7 @@ class Member:
         pid: The secret by which it can be recovered; None if it cannot be.
         recovered: Whether it was recovered, and gets what it missed.
         is_lost: Whether its transport was lost, so that its session waits for it.
+        handling: How many of its events are being handled by functions, outside of a lane.
 
     """
 
@@ -56,6 +58,7 @@ class Member:
         "_rooms",
         "connection",
         "events",
+        "handling",
         "handshake",
         "is_lost",
         "lane",
@@ -78,10 +81,16 @@ class Member:
         self.namespace = namespace
         self.connection = connection
         # Until there is a verdict about it, it hears nothing.
-        self.outlet: Outlet = Held(partial(connection.close, Reason.SLOW))
+        limits = connection.state.limits
+        self.outlet: Outlet = Held(
+            partial(connection.close, Reason.SLOW, Bound.HELD),
+            max_frames=limits.max_held_frames,
+            max_bytes=limits.max_held_bytes,
+        )
         self.phase = Phase.CONNECTING
         self.opened_at = 0.0
         self.events = 0
+        self.handling = 0
         self.lane: Any = None
         self.tenure: Any = None
         self.pid: str | None = None
@@ -109,6 +118,10 @@ class Member:
         held, self.outlet = self.outlet, self.connection
         for frame in (*first, *held.outbox):
             self.connection.put(frame)
+
+    def handled(self, _: object) -> None:
+        """Note that one of its events is handled: called with the task that handled it."""
+        self.handling -= 1
 
     def joined(self, room: Any) -> None:
         """Note that it is in a room."""
@@ -203,6 +216,22 @@ class Rooms(socketio.AsyncManager):  # type: ignore[misc] # python-socketio has 
             return members
         skipped = skipped_sids(skip_sid)
         return [member for member in members if member.sid not in skipped]
+
+    def forget_callback(self, sid: str, callback: Any) -> None:
+        """Forget what waits for an ack of a client; nothing happens if it has come."""
+        pending = self.callbacks.get(sid, {})
+        for ack_id in [ack_id for ack_id, waiting in pending.items() if waiting is callback]:
+            del pending[ack_id]
+
+    def _generate_ack_id(self, sid: str, callback: Any) -> int:
+        """Have an ack of a client awaited; one too many, and the oldest is awaited no more."""
+        ack_id: int = super()._generate_ack_id(sid, callback)
+        # Beside them stands, by python-socketio's choice under 0, what counts their ids.
+        pending = self.callbacks[sid]
+        if len(pending) - 1 > self.server.eio.limits.max_pending_acks:
+            del pending[next(each for each in pending if each)]
+            self.server.eio.exceeded(Bound.PENDING_ACKS)
+        return ack_id
 
     # What follows is python-socketio's interface of a manager, in O(1).
 

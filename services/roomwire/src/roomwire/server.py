@@ -21,12 +21,14 @@ import socketio
 
 from roomwire.addresses import ClientAddress
 from roomwire.backplane import Backplane, LogConfig, MemoryBackplane, MemoryLog
+from roomwire.bounds import Bound
 from roomwire.codec import BadPacket, Packet, ack_frames, event_head, packet_frames
 from roomwire.engine import Engine
 from roomwire.engine.connection import Connection
+from roomwire.engine.limits import Limits
 from roomwire.engine.packets import Packet as EnginePacket
 from roomwire.engine.session import Reason
-from roomwire.errors import ClientError, Internal, InvalidBody, Unavailable
+from roomwire.errors import ClientError, Internal, InvalidBody, RateLimited, Unavailable
 from roomwire.handshake import Authenticate, Handshake, everyone
 from roomwire.logged import LoggedRooms
 from roomwire.logs import get_logger
@@ -47,8 +49,10 @@ OVERRIDDEN: Final[Mapping[str, tuple[str, ...]]] = {
         "_send_packet",
         "_trigger_event",
         "save_session",
+        "call",
     ),
     "socketio.AsyncManager": (
+        "_generate_ack_id",
         "basic_disconnect",
         "basic_enter_room",
         "basic_leave_room",
@@ -83,7 +87,6 @@ OVERRIDDEN: Final[Mapping[str, tuple[str, ...]]] = {
 """Names of python-socketio and python-engineio that are overridden, here and in the modules below."""
 
 DRAIN_BATCHES_PER_S: Final = 10
-MAX_REFUSALS: Final = 3
 _VERDICTS: Final = frozenset(
     {socketio.packet.CONNECT, socketio.packet.CONNECT_ERROR, socketio.packet.DISCONNECT}
 )
@@ -101,8 +104,9 @@ class Server(socketio.AsyncServer):  # type: ignore[misc] # python-socketio has 
         authenticate: Decides about every connection, in every namespace, before its connect handler runs.
             Default: everyone may come in, anonymously.
         metrics: Where connects, events and connections are counted. Default: a registry of its own.
-        connect_timeout_s: How long a client may be there without being connected to any namespace.
         recovery: The bounds of recoveries of sessions. Default: see `RecoveryLimits`.
+        limits: What one client may cost: one struct for all bounds. python-socketio's own options
+            `ping_interval`, `ping_timeout` and `max_http_buffer_size` count instead of it where they are given.
         trusted_proxies: Addresses or networks whose X-Forwarded-* headers are believed. Default: none.
         options: As for `socketio.AsyncServer`, less those that could not be honoured.
 
@@ -118,16 +122,15 @@ class Server(socketio.AsyncServer):  # type: ignore[misc] # python-socketio has 
         node_name: str = "node",
         authenticate: Authenticate = everyone,
         metrics: Metrics | None = None,
-        connect_timeout_s: float = 20.0,
+        limits: Limits | None = None,
         recovery: RecoveryLimits | None = None,
         trusted_proxies: Sequence[str] = (),
         **options: Any,
     ) -> None:
         self.node_name = node_name
-        self._connect_timeout_s = connect_timeout_s
         self._metrics = metrics or Metrics()
         self.backplane = backplane or MemoryBackplane(
-            node=node_name, metrics=self._metrics, config=_times_of(options)
+            node=node_name, metrics=self._metrics, config=_times_of(options, limits or Limits())
         )
         log = self.backplane.log
         rooms = LoggedRooms(log)
@@ -140,15 +143,18 @@ class Server(socketio.AsyncServer):  # type: ignore[misc] # python-socketio has 
             client_manager=rooms,
             node_name=node_name,
             addresses=ClientAddress(trusted_proxies),
+            limits=limits,
+            exceeded=self._metrics.exceeded,
             **_with_our_own_way(options),
         )
+        self.packet_class = _packets_within(self.eio.limits)
         self.eio.takes_now = self._take_event_now
         self.eio.pulse = self._sessions
         if isinstance(log, MemoryLog):
             # Programs written for `socketio.AsyncServer` do not start it.
             log.start_now(rooms)
         self.begin = self.eio.starter.start
-        self._count_event = self._metrics.events.count
+        self.count_event = self._metrics.events.count
         self._count_connect = self._metrics.connects.labels("ok").inc
         self._metrics.watch_connections(self.count_connections)
 
@@ -230,22 +236,11 @@ class Server(socketio.AsyncServer):  # type: ignore[misc] # python-socketio has 
         else:
             self.manager.say((member,), member.namespace, ["exception", dict(error.details())])
 
-    def took_event(self, member: Member, outcome: str, seconds: float) -> None:
-        """Count an event of a client: hot.
-
-        Args:
-            member: The client.
-            outcome: `ok`, or the code of the error.
-            seconds: From taking up the event to its ack.
-
-        """
-        member.events += 1
-        self._count_event(outcome, seconds)
-
     def _refuse_packet(self, eio_sid: str, error: ValueError) -> None:
         """Close the connection of a client that does not keep to the protocol."""
         _log.info("bad packet", sid=eio_sid, error=str(error))
-        self.eio.close(eio_sid, Reason.TRANSPORT_ERROR)
+        exceeded = error.exceeded if isinstance(error, BadPacket) else None
+        self.eio.close(eio_sid, Reason.TRANSPORT_ERROR, exceeded)
 
     def _serves(self, namespace: str) -> bool:
         return (
@@ -262,12 +257,12 @@ class Server(socketio.AsyncServer):  # type: ignore[misc] # python-socketio has 
 
     async def _handle_eio_connect(self, eio_sid: str, environ: Mapping[str, Any]) -> None:
         await super()._handle_eio_connect(eio_sid, environ)
-        self.eio.alarm_in(self._connect_timeout_s, partial(self._close_if_silent, eio_sid))
+        self.eio.alarm_in(self.eio.limits.connect_timeout_s, partial(self._close_if_silent, eio_sid))
 
     def _close_if_silent(self, eio_sid: str, _: float) -> None:
         connection = self.eio.find(eio_sid)
         if connection is not None and not connection.members:
-            connection.close(Reason.TRANSPORT_ERROR)
+            connection.close(Reason.TRANSPORT_ERROR, Bound.CONNECT_TIMEOUT)
 
     async def _handle_eio_disconnect(self, eio_sid: str, reason: str) -> None:
         connection = self.eio.sockets.get(eio_sid)
@@ -308,14 +303,15 @@ class Server(socketio.AsyncServer):  # type: ignore[misc] # python-socketio has 
         if connection is None:
             return
         if not self._serves(namespace):
-            refusal = self.packet_class(
-                socketio.packet.CONNECT_ERROR, data={"message": "Invalid namespace"}, namespace=namespace
-            )
-            await self._send_packet(eio_sid, refusal)
+            await self._turn_away(connection, namespace, "Invalid namespace")
             return
         key = (eio_sid, namespace)
         if key in self._connecting or member_of(connection, namespace) is not None:
             raise BadPacket("a second CONNECT to a namespace")
+        if len(connection.members) >= self.eio.limits.max_namespaces:
+            self.eio.exceeded(Bound.NAMESPACES)
+            await self._turn_away(connection, namespace, "Too many namespaces")
+            return
         self._connecting.add(key)
         try:
             await self._connect(Member("", namespace, connection), data)
@@ -394,6 +390,48 @@ class Server(socketio.AsyncServer):  # type: ignore[misc] # python-socketio has 
         if member is not None:
             await self._sessions.store(member, session)
 
+    async def _turn_away(self, connection: Connection, namespace: str, message: str) -> None:
+        """Refuse a client a namespace before anybody is asked about it."""
+        refusal = self.packet_class(
+            socketio.packet.CONNECT_ERROR, data={"message": message}, namespace=namespace
+        )
+        await self._send_packet(connection.sid, refusal)
+
+    async def call(
+        self,
+        event: str,
+        data: Any = None,
+        to: str | None = None,
+        sid: str | None = None,
+        namespace: str | None = None,
+        timeout: float = 60,  # noqa: ASYNC109 - stock's
+        ignore_queue: bool = False,  # noqa: FBT001, FBT002 - the same
+    ) -> Any:
+        """Emit to a client and wait for its ack; as `socketio.AsyncServer.call`, and nothing is left when it gives up."""
+        client = to or sid
+        if client is None:
+            raise ValueError("Cannot use call() to broadcast.")
+        if not self.async_handlers:
+            raise RuntimeError("Cannot use call() when async_handlers is False.")
+        answer: asyncio.Future[tuple[Any, ...]] = asyncio.get_running_loop().create_future()
+
+        def take(*args: Any) -> None:
+            if not answer.done():
+                answer.set_result(args)
+
+        try:
+            async with asyncio.timeout(timeout):
+                await self.emit(
+                    event, data, room=client, namespace=namespace, callback=take, ignore_queue=ignore_queue
+                )
+                args = await answer
+        except TimeoutError:
+            raise socketio.exceptions.TimeoutError from None
+        finally:
+            rooms: Rooms = self.manager
+            rooms.forget_callback(client, take)
+        return args if len(args) > 1 else args[0] if args else None
+
     async def _trigger_event(self, event: str, namespace: str, *args: Any) -> Any:
         if event == "connect":
             return await self._accept(namespace, *args)
@@ -456,9 +494,9 @@ class Server(socketio.AsyncServer):  # type: ignore[misc] # python-socketio has 
         _log.info("connection refused", sid=member.sid, namespace=member.namespace, code=code)
         eio_sid = member.connection.sid
         self._refusals[eio_sid] = self._refusals.get(eio_sid, 0) + 1
-        if self._refusals[eio_sid] > MAX_REFUSALS:
+        if self._refusals[eio_sid] > self.eio.limits.max_refused_connects:
             # Whoever goes on asking on one connection only fills the log.
-            member.connection.close(Reason.TRANSPORT_ERROR)
+            member.connection.close(Reason.TRANSPORT_ERROR, Bound.REFUSED_CONNECTS)
 
     async def _part(self, namespace: str, sid: str, reason: str) -> Any:
         # Events that came in the same payload have tasks that have not begun yet: they come first.
@@ -506,8 +544,23 @@ class Server(socketio.AsyncServer):  # type: ignore[misc] # python-socketio has 
         except BadPacket as error:
             self._refuse_packet(eio_sid, error)
         else:
-            self.begin(self._handle_event_internal(self, member.sid, eio_sid, data, member.namespace, ack_id))
+            self._begin_handling(member, data, ack_id)
         return True
+
+    def _begin_handling(self, member: Member, data: Any, ack_id: int | None) -> None:
+        """Handle an event beside the others of its client, unless too many are being handled."""
+        if member.handling >= self.eio.limits.max_waiting_events:
+            self.eio.exceeded(Bound.WAITING_EVENTS)
+            self.answer_error(member, ack_id, RateLimited())
+            member.events += 1
+            self.count_event(RateLimited.code, 0.0)
+            return
+        eio_sid = member.connection.sid
+        handling = self._handle_event_internal(self, member.sid, eio_sid, data, member.namespace, ack_id)
+        task = self.begin(handling)
+        if task is not None:
+            member.handling += 1
+            task.add_done_callback(member.handled)
 
     async def _handle_event(
         self,
@@ -524,7 +577,7 @@ class Server(socketio.AsyncServer):  # type: ignore[misc] # python-socketio has 
         if member.lane is not None and namespace not in self.handlers:
             member.lane.take(data[0], data[1:], id)
         elif self.async_handlers:
-            self.begin(self._handle_event_internal(self, member.sid, eio_sid, data, namespace, id))
+            self._begin_handling(member, data, id)
         else:
             await self._handle_event_internal(self, member.sid, eio_sid, data, namespace, id)
 
@@ -554,12 +607,19 @@ class Server(socketio.AsyncServer):  # type: ignore[misc] # python-socketio has 
             outcome = Internal.code
             _log.exception("handler failed", event_name=data[0], sid=sid, namespace=namespace)
         finally:
-            self.took_event(member, outcome, time.perf_counter() - started)
+            member.events += 1
+            self.count_event(outcome, time.perf_counter() - started)
 
     def _check_event_name(self, event: Any) -> None:
         """Refuse the events that are the server's alone: by `connect` a client could pose as another."""
         if not isinstance(event, str) or event in self.reserved_events:
             raise InvalidBody("An event needs a name, and not one of Socket.IO's own.")
+
+
+def _packets_within(limits: Limits) -> type[Packet]:
+    """Return the class of packets with the bounds of these limits."""
+    bounds = {name: getattr(limits, name) for name in ("max_attachments", "max_attachments_bytes")}
+    return type("Packet", (Packet,), bounds)
 
 
 def _with_our_own_way(options: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -584,11 +644,11 @@ def _with_our_own_way(options: Mapping[str, Any]) -> Mapping[str, Any]:
     }
 
 
-def _times_of(options: Mapping[str, Any]) -> LogConfig:
-    """Return the times of a log whose clients are pinged as the options say."""
-    interval, timeout = options.get("ping_interval", 25), options.get("ping_timeout", 20)
+def _times_of(options: Mapping[str, Any], limits: Limits) -> LogConfig:
+    """Return the times of a log whose clients are pinged as the options say, or else the limits."""
+    interval = options.get("ping_interval", limits.ping_interval_s)
     interval_s = float(interval[0] if isinstance(interval, tuple) else interval)
-    return LogConfig.for_pings(interval_s, float(timeout))
+    return LogConfig.for_pings(interval_s, float(options.get("ping_timeout", limits.ping_timeout_s)))
 
 
 def _refusal(error: ClientError) -> Any:

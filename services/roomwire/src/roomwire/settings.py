@@ -107,6 +107,19 @@ class ServiceSettings(BaseSettings):
         description="Most open connections of one address; 0: any number, as behind a proxy they come from few.",
         ge=0,
     )
+    max_turned_away: int = Field(
+        256,
+        description="Most connections beyond these that are open to get their 503; beyond: cut.",
+        ge=0,
+        le=100_000,
+    )
+    linger_s: float = Field(
+        1.0,
+        description="How long a refused client may still send, so that it gets its answer.",
+        ge=0.1,
+        le=60,
+    )
+    max_linger_bytes: int = Field(262_144, description="How much it may.", ge=0)
     drain_s: float = Field(
         5.0, description="How long open connections are spread over when stopping.", ge=0, le=3600
     )

@@ -33,6 +33,7 @@ DIFFERENCES = {
     "clients are always monitored": "one timer serves all, and dead clients would stay for ever",
     "a client that reads nothing is evicted": "stock's queue has no bound",
     "REMOTE_ADDR is the peer's address": "stock's is always 127.0.0.1",
+    "asgi.scope says less on the fast path": "the environ has all of it that handlers use, and each key costs every connection memory",
     "what a stranger says of proxies is not believed": "X-Forwarded-* are taken from trusted_proxies only",
     "shutdown ends the connections": "stock's stops the monitoring, and clients stay connected to nothing; and it cannot be called twice",
     # Options and names.

@@ -10,8 +10,8 @@ from live import Client, served, until
 
 from roomwire import Gateway, Key, Server, Socket, User, subscribe
 from roomwire.backplane import MemoryBackplane
+from roomwire.engine.limits import Limits
 from roomwire.errors import ConfigurationError, Forbidden, Unavailable
-from roomwire.gateways.lane import MAX_WAITING_EVENTS
 from roomwire.metrics import Metrics
 from roomwire.rooms import Phase
 
@@ -24,8 +24,8 @@ class Point(msgspec.Struct, rename="camel"):
 class Doorway(Gateway):
     """A gateway with a handler of each kind; what happened is kept."""
 
-    def __init__(self, namespace="/"):
-        super().__init__(namespace)
+    def __init__(self, namespace="/", **options):
+        super().__init__(namespace, **options)
         self.happened = []
         self.started = 0
         self.entered = asyncio.Event()
@@ -258,6 +258,16 @@ async def test_the_events_of_one_connection_are_handled_in_order(site):
     assert [*expected, "nothing"] == site.happened[1:8]
 
 
+async def test_the_events_of_one_connection_may_be_handled_at_the_same_time_if_the_gateway_says_so(site):
+    site = await site(Doorway(concurrent=True))
+    async with Client.connected(site.address) as client:
+        acks = [await client.ask("hold", number) for number in range(3)]
+        assert "X" == await client.emit("sync", "x")
+        assert [("hold begins", number) for number in range(3)] == site.happened[1:]
+        site.gateway.go_on.set()
+        assert [[0], [1], [2]] == [await client.ack(ack) for ack in acks]
+
+
 async def test_another_connection_is_not_held_up(site):
     site = await site()
     async with Client.connected(site.address) as held, Client.connected(site.address) as other:
@@ -293,7 +303,7 @@ async def test_too_many_waiting_events_are_refused_and_those_before_are_handled(
     async with Client.connected(site.address) as client:
         held = await client.ask("hold", 1)
         await site.gateway.entered.wait()
-        waiting = [await client.ask("sync", "x") for _ in range(MAX_WAITING_EVENTS - 1)]
+        waiting = [await client.ask("sync", "x") for _ in range(Limits().max_waiting_events - 1)]
         refused = [await client.ask("sync", "x") for _ in range(5)]
         for ack in refused:
             assert "rate_limited" == (await client.ack(ack))[0]["error"]["code"]

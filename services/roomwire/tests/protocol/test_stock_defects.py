@@ -52,7 +52,7 @@ class TestTheQueueOfAClientHasNoBound:
     @pytest.mark.parametrize("way", ["fast", "asgi", "hypercorn"])
     async def test_a_client_that_reads_nothing_is_evicted_and_costs_no_more_than_the_bound(self, way):
         reasons = []
-        engine = Engine(**QUIET, max_unread_bytes=100_000)
+        engine = Engine(**QUIET, limits=Limits(max_unread_bytes=100_000))
         engine.on("disconnect", lambda _, reason: reasons.append(reason))
         async with peer_by(way, socketio.ASGIApp(engine, socketio_path="engine.io"), "/engine.io/") as peer:
             async with raw(peer) as (_, writer):
@@ -73,7 +73,7 @@ class TestTheQueueOfAClientHasNoBound:
 
     async def test_a_polling_client_that_does_not_poll_is_evicted(self):
         reasons = []
-        engine = Engine(**QUIET, max_unread_bytes=100_000)
+        engine = Engine(**QUIET, limits=Limits(max_unread_bytes=100_000))
         engine.on("disconnect", lambda _, reason: reasons.append(reason))
         async with peer_by(
             "asgi", socketio.ASGIApp(engine, socketio_path="engine.io"), "/engine.io/"

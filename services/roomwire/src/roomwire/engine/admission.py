@@ -5,9 +5,9 @@ client shows to its users.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import unquote_plus
+from urllib.parse import parse_qsl
 
 import msgspec
 
@@ -48,12 +48,15 @@ class Query:
 
     __slots__ = ("protocol", "sid", "transport")
 
-    def __init__(self, environ: Mapping[str, Any]) -> None:
+    def __init__(self, query: str) -> None:
         values: dict[str, str] = {}
-        for part in environ.get("QUERY_STRING", "").split("&"):
-            name, _, value = part.partition("=")
+        if "%" in query or "+" in query:
+            parts: Iterable[Sequence[str]] = parse_qsl(query, keep_blank_values=True)
+        else:
+            parts = [part.partition("=")[::2] for part in query.split("&")]
+        for name, value in parts:
             if name in _NAMES:
-                values.setdefault(name, unquote_plus(value) if "%" in value else value)
+                values.setdefault(name, value)
         self.transport = values.get("transport", "")
         self.protocol = values.get("EIO", "")
         self.sid = values.get("sid", "")
@@ -97,7 +100,7 @@ def admit_websocket(engine: "Engine", environ: Mapping[str, Any]) -> Connection 
         Refused: It may do neither.
 
     """
-    query = Query(environ)
+    query = Query(environ["QUERY_STRING"])
     check_origin(engine, environ)
     if query.transport != WEBSOCKET or WEBSOCKET not in engine.transports:
         raise Refused(UNKNOWN_TRANSPORT)

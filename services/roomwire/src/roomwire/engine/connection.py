@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
+from roomwire.bounds import Bound
 from roomwire.engine.packets import PING, Packet, framed
 from roomwire.engine.session import POLLING, Reason, Session
 from roomwire.engine.turn import Turn
@@ -130,9 +131,9 @@ class Connection:
         if self._pulse is not None:
             self._pulse.ponged(self)
 
-    def close(self, reason: Reason) -> None:
-        """End it; the first reason stands."""
-        self.state.close(reason)
+    def close(self, reason: Reason, exceeded: Bound | None = None) -> None:
+        """End it, perhaps because of a bound; the first reason stands."""
+        self.state.close(reason, exceeded)
         self.flush()
 
     def flush(self) -> None:

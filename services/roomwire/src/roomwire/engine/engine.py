@@ -11,13 +11,15 @@ from functools import partial
 from typing import Any, Final
 
 import engineio
-from engineio.async_drivers.asgi import translate_request
+import msgspec
 
 from roomwire.addresses import ClientAddress, is_believed
+from roomwire.bounds import Bound
 from roomwire.eager import Starter
 from roomwire.engine import polling, websocket
 from roomwire.engine.admission import open_packet
 from roomwire.engine.connection import Connection, Pulse
+from roomwire.engine.environ import decoded, environ_of
 from roomwire.engine.limits import Limits
 from roomwire.engine.packets import MESSAGE, PONG, BadPacket, Packet
 from roomwire.engine.session import Reason, Session
@@ -35,8 +37,9 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc] # python-engineio has 
 
     Args:
         node_name: What session ids begin with, before a dot.
-        max_payload_packets: See `Limits`.
-        max_unread_bytes: See `Limits`.
+        limits: What one client may cost. python-engineio's `ping_interval`, `ping_timeout` and
+            `max_http_buffer_size` stand instead of what it says of them, where they are given.
+        exceeded: Called with each bound that a client exceeds.
         addresses: Knows the proxies whose X-Forwarded-* headers are believed. Default: none are.
         options: As for `engineio.AsyncServer`. Compression and JSONP are not offered.
 
@@ -46,22 +49,30 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc] # python-engineio has 
         self,
         *,
         node_name: str = "node",
-        max_payload_packets: int = Limits().max_payload_packets,
-        max_unread_bytes: int = Limits().max_unread_bytes,
+        limits: Limits | None = None,
+        exceeded: Callable[[Bound], None] = lambda _: None,
         addresses: ClientAddress | None = None,
         **options: Any,
     ) -> None:
-        super().__init__(**options)
+        limits = limits or Limits()
+        super().__init__(
+            **{
+                "ping_interval": (limits.ping_interval_s, limits.ping_grace_s),
+                "ping_timeout": limits.ping_timeout_s,
+                "max_http_buffer_size": limits.max_payload_bytes,
+                **options,
+            }
+        )
         self.sockets: dict[str, Connection] = {}
         self.node_name = node_name
         self.addresses = addresses or ClientAddress()
-        self.limits = Limits(
+        self.exceeded = exceeded
+        self.limits = msgspec.structs.replace(
+            limits,
             ping_interval_s=self.ping_interval,
             ping_grace_s=self.ping_interval_grace_period,
             ping_timeout_s=self.ping_timeout,
             max_payload_bytes=self.max_http_buffer_size,
-            max_payload_packets=max_payload_packets,
-            max_unread_bytes=max_unread_bytes,
         )
         self._wheel = Wheel()
         self._partings: set[asyncio.Task[None]] = set()
@@ -76,14 +87,16 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc] # python-engineio has 
 
     async def handle_request(self, scope: Any, receive: Any, send: Any) -> None:
         """Serve one ASGI request: HTTP of the polling transport, or a WebSocket."""
-        environ = await translate_request(self._without_forgeries(scope), receive, send)
-        if not environ:
-            return  # the client has gone before its request was whole
-        environ["REMOTE_ADDR"] = (scope.get("client") or ("",))[0]
         if scope["type"] == "websocket":
-            await websocket.serve(self, environ, receive, send)
+            await receive()  # it announces the request, which the scope describes
+            await websocket.serve(self, self.environ_of(scope), receive, send)
         else:
-            await polling.serve(self, environ, receive, send)
+            await polling.serve(self, scope, receive, send)
+
+    def environ_of(self, scope: Mapping[str, Any]) -> dict[str, Any]:
+        """Return an ASGI request as python-socketio's handlers know one, less what a stranger has forged."""
+        peer = (scope.get("client") or ("",))[0]
+        return environ_of(scope, decoded(scope["headers"]), believes=self.believes(peer))
 
     async def open(self, environ: Mapping[str, Any], transport: str) -> Connection | None:
         """Begin a session; None if the connect handler refused it."""
@@ -157,11 +170,11 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc] # python-engineio has 
             self.close(sid, Reason.SERVER)
         await self.settle()
 
-    def close(self, sid: str, reason: Reason) -> None:
-        """End a session; nothing happens if it is gone."""
+    def close(self, sid: str, reason: Reason, exceeded: Bound | None = None) -> None:
+        """End a session, perhaps because of a bound; nothing happens if it is gone."""
         connection = self.find(sid)
         if connection is not None:
-            connection.close(reason)
+            connection.close(reason, exceeded)
 
     def close_all(self, reason: Reason) -> None:
         """End all sessions."""
@@ -204,12 +217,9 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc] # python-engineio has 
         """Return what says of a header's name whether it is taken from a peer; used by every transport."""
         return partial(is_believed, is_from_proxy=self.addresses.is_trusted(peer))
 
-    def _without_forgeries(self, scope: Mapping[str, Any]) -> Mapping[str, Any]:
-        believes = self.believes((scope.get("client") or ("",))[0])
-        headers = [(name, value) for name, value in scope["headers"] if believes(name.decode("latin-1"))]
-        return {**scope, "headers": headers}
-
     def _closed(self, connection: Connection, reason: Reason) -> None:
+        if connection.state.exceeded is not None:
+            self.exceeded(connection.state.exceeded)
         parting = asyncio.create_task(self._tell_of(connection, reason))
         self._partings.add(parting)
         parting.add_done_callback(self._partings.discard)

@@ -15,13 +15,22 @@ from typing import TYPE_CHECKING, Any
 
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
+from roomwire.bounds import Bound
 from roomwire.engine.admission import Refused, admit_websocket
 from roomwire.engine.connection import Connection
 from roomwire.engine.opening import BadUpgrade, Upgrade, read_upgrade
 from roomwire.engine.packets import BadPacket, Packet, framed
-from roomwire.engine.reader import CloseCode, FrameError, Kind, Message, Reader, close_answer, whole_text
+from roomwire.engine.reader import (
+    CloseCode,
+    FrameError,
+    Kind,
+    Message,
+    Reader,
+    close_answer,
+    is_close,
+    whole_text,
+)
 from roomwire.engine.session import WEBSOCKET, Reason
-from roomwire.engine.websocket import CLOSE_TIMEOUT_S, PROBE_TIMEOUT_S
 from roomwire.frames import close_frame, pong_frame
 from roomwire.logs import get_logger
 
@@ -142,7 +151,7 @@ class FastSocket(asyncio.Protocol):
             self._begin(data)
         elif self._is_closing:
             # Only the client's own CLOSE or the end of its stream is waited for; its bytes are not looked at.
-            if data[0] & 0x0F == Kind.CLOSE:
+            if is_close(data):
                 self._transport.close()
         elif self._reader is None and (text := whole_text(data)) is not None:
             self._message(text)
@@ -185,7 +194,12 @@ class FastSocket(asyncio.Protocol):
         """Answer the request; what is to be said first goes out with the answer."""
         engine = self._engine
         try:
-            upgrade = read_upgrade(request, self._transport.get_extra_info("peername"), engine.believes)
+            upgrade = read_upgrade(
+                request,
+                self._transport.get_extra_info("peername"),
+                scheme="https" if self._transport.get_extra_info("sslcontext") else "http",
+                believes=engine.believes,
+            )
             self._upgrades = admit_websocket(engine, upgrade.environ)
         except BadUpgrade as error:
             self._turn_away(error.answer)
@@ -199,7 +213,7 @@ class FastSocket(asyncio.Protocol):
         if self._upgrades is None:
             self._await(self._open(upgrade))
         else:
-            engine.alarm_in(PROBE_TIMEOUT_S, self._give_up_probe)
+            engine.alarm_in(engine.limits.upgrade_timeout_s, self._give_up_probe)
         if upgrade.rest:
             self.data_received(upgrade.rest)
 
@@ -238,7 +252,8 @@ class FastSocket(asyncio.Protocol):
             self._close(CloseCode.PROTOCOL_ERROR)
 
     def _give_up_probe(self, _: float) -> None:
-        if self._connection is None:
+        if self._connection is None and not self._is_closing:
+            self._engine.exceeded(Bound.UPGRADE_TIMEOUT)
             self._close(CloseCode.POLICY_VIOLATION)
 
     # From the client.
@@ -254,7 +269,7 @@ class FastSocket(asyncio.Protocol):
         try:
             self._messages(reader.feed(data))
         except FrameError as error:
-            self._fail(error.code)
+            self._fail(error.code, error.exceeded)
         except UnicodeDecodeError:
             self._fail(CloseCode.INVALID_TEXT)
         if reader.is_idle:
@@ -272,6 +287,8 @@ class FastSocket(asyncio.Protocol):
                 if not self._is_paused:
                     self._send_owed_pong()
             elif kind is Kind.CLOSE:
+                # What was said to it in this turn goes before.
+                self._flush()
                 self._close(close_answer(payload))
                 self._transport.close()
             if self._is_closing:
@@ -292,6 +309,11 @@ class FastSocket(asyncio.Protocol):
             handling = self._engine.take(connection, packet)
         except BadPacket:
             return
+        except Exception:
+            # A defect of ours costs this connection, and is told in the log.
+            _log.exception("message handling failed")
+            self._fail(CloseCode.INTERNAL_ERROR)
+            return
         if handling is not None:
             self._await(handling)
 
@@ -307,7 +329,7 @@ class FastSocket(asyncio.Protocol):
             self._inbox.bytes > limits.max_payload_bytes
             or len(self._inbox.packets) > limits.max_waiting_messages
         ):
-            self._fail(CloseCode.TRY_AGAIN_LATER)
+            self._fail(CloseCode.TRY_AGAIN_LATER, Bound.WAITING_MESSAGES)
 
     def _await(self, handling: Coroutine[Any, Any, None]) -> None:
         """Run what may have to be awaited; meanwhile, messages wait."""
@@ -345,7 +367,7 @@ class FastSocket(asyncio.Protocol):
             if outbox:
                 self._transport.write(outbox[0] if len(outbox) == 1 else b"".join(outbox))
             if self._is_paused and self._unread_bytes > self._engine.limits.max_unread_bytes:
-                connection.state.close(Reason.SLOW)
+                connection.state.close(Reason.SLOW, Bound.UNREAD_BYTES)
                 reason = Reason.SLOW
         connection.outbox.clear()
         if reason is Reason.SLOW:
@@ -360,11 +382,13 @@ class FastSocket(asyncio.Protocol):
         size: int = self._transport.get_write_buffer_size()
         return size
 
-    def _fail(self, code: CloseCode) -> None:
+    def _fail(self, code: CloseCode, exceeded: Bound | None = None) -> None:
         """Close because of what the client sent."""
         self._close(code)
         if self._connection is not None:
-            self._connection.close(Reason.TRANSPORT_ERROR)
+            self._connection.close(Reason.TRANSPORT_ERROR, exceeded)
+        elif exceeded is not None:
+            self._engine.exceeded(exceeded)
 
     def _close(self, code: int) -> None:
         """Say that it is over, and wait for the client to go; one that does not is cut off after a while.
@@ -380,7 +404,7 @@ class FastSocket(asyncio.Protocol):
             # It fails where the client has gone already, without our having been told.
             self._transport.write_eof()
         self._reader = None
-        self._engine.alarm_in(CLOSE_TIMEOUT_S, self._abort)
+        self._engine.alarm_in(self._engine.limits.close_timeout_s, self._abort)
 
     def _abort(self, _: float) -> None:
         self._transport.abort()

@@ -1,28 +1,56 @@
-"""What one client may cost: bounds on everything that a stranger can send or leave unread."""
+"""What one client may cost: bounds on everything that a stranger can send or leave unread.
+
+What is exceeded is counted by name: see `roomwire.bounds`.
+"""
 
 import msgspec
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
-    """The bounds of a session. Each has its unit in its name.
+    """The bounds of one client. Each has its unit in its name; the number of what is counted has none.
 
     Attributes:
         ping_interval_s: How often a client is pinged.
         ping_grace_s: How much later than that, at most, it is told to expect a ping.
-        ping_timeout_s: How long it may take to answer.
-        max_payload_bytes: Largest message, and largest body of a POST.
-        max_payload_packets: Most packets in one polling payload.
-        max_fragments: Most frames of one WebSocket message.
-        max_waiting_messages: Most messages that wait for one that is being handled.
-        max_unread_bytes: How much may wait for a client that does not read; beyond, it is disconnected.
+        ping_timeout_s: How long it may take to answer. Beyond: closed, `ping timeout`.
+        connect_timeout_s: How long it may be there without a namespace. Beyond: closed.
+        upgrade_timeout_s: How long a WebSocket may take to replace polling. Beyond: closed, and polling goes on.
+        close_timeout_s: How long a WebSocket that was told of its end may stay open. Beyond: cut.
+        max_payload_bytes: Largest message, and largest body of a POST. Beyond: closed.
+        max_payload_packets: Most packets in one polling payload. Beyond: closed.
+        max_fragments: Most frames of one WebSocket message, empty ones included. Beyond: closed. On plain
+            ASGI the server puts messages together, and this is its matter.
+        max_waiting_messages: Most messages that wait for one that is being handled, of no more than
+            `max_payload_bytes` together. Beyond: closed. On plain ASGI they wait in the server.
+        max_waiting_events: Most events of a client in one namespace that are being handled or wait for it.
+            Beyond: the event is refused, `rate_limited`.
+        max_unread_bytes: How much may wait for a client that does not read. Beyond: closed, `slow consumer`.
+        max_attachments: Most binary attachments of one packet. Beyond: closed.
+        max_attachments_bytes: Largest attachments of one packet, together. Beyond: closed.
+        max_pending_acks: Most acks that are awaited of a client in one namespace. Beyond: the oldest is forgotten.
+        max_held_frames: Most frames held back for a client that is connecting to a namespace. Beyond: closed.
+        max_held_bytes: Their size. Beyond: closed.
+        max_namespaces: Most namespaces of one connection. Beyond: that namespace is refused.
+        max_refused_connects: Most refusals of one connection. Beyond: closed.
 
     """
 
     ping_interval_s: float = 25.0
     ping_grace_s: float = 0.0
     ping_timeout_s: float = 20.0
+    connect_timeout_s: float = 20.0
+    upgrade_timeout_s: float = 10.0
+    close_timeout_s: float = 5.0
     max_payload_bytes: int = 1_000_000
     max_payload_packets: int = 256
     max_fragments: int = 64
     max_waiting_messages: int = 256
+    max_waiting_events: int = 256
     max_unread_bytes: int = 4_000_000
+    max_attachments: int = 10
+    max_attachments_bytes: int = 4_000_000
+    max_pending_acks: int = 256
+    max_held_frames: int = 1_000
+    max_held_bytes: int = 1_000_000
+    max_namespaces: int = 16
+    max_refused_connects: int = 3

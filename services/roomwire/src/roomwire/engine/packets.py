@@ -9,6 +9,7 @@ import base64
 from collections.abc import Sequence
 from typing import Final
 
+from roomwire.bounds import Bound
 from roomwire.frames import binary_frame, message_of, text_frame
 
 OPEN: Final = "0"
@@ -28,7 +29,17 @@ Packet = str | bytes
 
 
 class BadPacket(ValueError):
-    """What came is no Engine.IO packet or payload. The text is for the log, not for the client."""
+    """What came is no Engine.IO packet or payload. The text is for the log, not for the client.
+
+    Args:
+        text: What is wrong.
+        exceeded: The bound that it exceeds, if that is what is wrong.
+
+    """
+
+    def __init__(self, text: str, exceeded: Bound | None = None) -> None:
+        super().__init__(text)
+        self.exceeded = exceeded
 
 
 def decode_payload(body: bytes, *, max_packets: int) -> list[Packet]:
@@ -47,7 +58,7 @@ def decode_payload(body: bytes, *, max_packets: int) -> list[Packet]:
     except UnicodeDecodeError:
         raise BadPacket("the payload is no UTF-8") from None
     if len(parts) > max_packets:
-        raise BadPacket(f"more than {max_packets} packets in a payload")
+        raise BadPacket(f"more than {max_packets} packets in a payload", Bound.PAYLOAD_PACKETS)
     return [_decode_part(part) for part in parts]
 
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
+from roomwire.bounds import Bound
 from roomwire.engine.admission import (
     BAD_METHOD,
     BAD_REQUEST,
@@ -28,18 +29,21 @@ if TYPE_CHECKING:
     from roomwire.engine.engine import Engine
 
 OK: Final = b"ok"
+_OF_SESSIONS: Final = frozenset({"GET", "POST"})
 
 
-async def serve(engine: "Engine", environ: Mapping[str, Any], receive: Any, send: Any) -> None:
+async def serve(engine: "Engine", scope: Mapping[str, Any], receive: Any, send: Any) -> None:
     """Serve one HTTP request."""
+    query = Query(scope["query_string"].decode("latin-1"))
+    environ = _environ(engine, scope, query)
     try:
         check_origin(engine, environ)
-        body, sid = await _answer(engine, environ, receive)
+        body, sid = await _answer(engine, environ, query, receive)
         status, kind = HTTPStatus.OK, "text/plain; charset=UTF-8"
     except Refused as refused:
         body, sid = refused.body, None
         status, kind = HTTPStatus.BAD_REQUEST, "application/json"
-    if body is None:
+    except _Gone:
         return
     headers = [("Content-Type", kind)]
     headers += engine._cors_headers(environ)  # noqa: SLF001 - the engine's own module
@@ -50,14 +54,31 @@ async def serve(engine: "Engine", environ: Mapping[str, Any], receive: Any, send
     await send({"type": "http.response.body", "body": body})
 
 
+class _Gone(Exception):
+    """The client has gone before it was answered."""
+
+
+def _environ(engine: "Engine", scope: Mapping[str, Any], query: Query) -> Mapping[str, Any]:
+    """Return what has to be known of a request: most belong to a session already, and to no other page."""
+    names = {name for name, _ in scope["headers"]}
+    if query.sid and b"origin" not in names and scope["method"] in _OF_SESSIONS:
+        return {"REQUEST_METHOD": scope["method"], "CONTENT_LENGTH": _promised(scope)}
+    return engine.environ_of(scope)
+
+
+def _promised(scope: Mapping[str, Any]) -> str:
+    return next(
+        (value.decode("latin-1") for name, value in scope["headers"] if name == b"content-length"), ""
+    )
+
+
 async def _answer(
-    engine: "Engine", environ: Mapping[str, Any], receive: Any
-) -> tuple[bytes | None, str | None]:
-    """Return the body (None: the client has gone) and the id of a session that has just begun."""
+    engine: "Engine", environ: Mapping[str, Any], query: Query, receive: Any
+) -> tuple[bytes, str | None]:
+    """Return the body, and the id of a session that has just begun."""
     method = environ["REQUEST_METHOD"]
     if method == "OPTIONS":
         return OK, None
-    query = Query(environ)
     if query.transport != POLLING or POLLING not in engine.transports:
         raise Refused(UNKNOWN_TRANSPORT)
     if not query.sid:
@@ -70,14 +91,14 @@ async def _answer(
     if method == "GET":
         return await _poll(connection, receive), None
     if method == "POST":
-        await _post(engine, connection, environ)
+        await _post(engine, connection, environ, receive)
         return OK, None
     raise Refused(BAD_METHOD)
 
 
 async def _open(
     engine: "Engine", environ: Mapping[str, Any], query: Query, method: str
-) -> tuple[bytes | None, str | None]:
+) -> tuple[bytes, str | None]:
     if method != "GET":
         raise Refused(BAD_METHOD)
     if query.protocol != PROTOCOL:
@@ -88,14 +109,15 @@ async def _open(
     return encode_payload(connection.state.output()), connection.sid
 
 
-async def _poll(connection: Connection, receive: Any) -> bytes | None:
+async def _poll(connection: Connection, receive: Any) -> bytes:
     answer = connection.poll()
     if answer is None:
         raise Refused(BAD_REQUEST)
     if not answer.done():
-        gone = asyncio.ensure_future(receive())
+        gone = asyncio.create_task(_until_gone(receive))
+        both: set[asyncio.Future[Any]] = {answer, gone}
         try:
-            await asyncio.wait({answer, gone}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
         except asyncio.CancelledError:
             connection.cancel_poll()
             raise
@@ -103,20 +125,37 @@ async def _poll(connection: Connection, receive: Any) -> bytes | None:
             gone.cancel()
     if not answer.done():
         connection.cancel_poll()
-        return None
+        raise _Gone
     return encode_payload(answer.result())
 
 
-async def _post(engine: "Engine", connection: Connection, environ: Mapping[str, Any]) -> None:
+async def _until_gone(receive: Any) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+async def _body(receive: Any, *, limit: int) -> bytes:
+    """Read a body, as much of it as shows that it is too long; the rest is left to the server."""
+    body = b""
+    while len(body) <= limit:
+        event = await receive()
+        if event["type"] != "http.request":
+            raise _Gone
+        body += event.get("body", b"")
+        if not event.get("more_body", False):
+            break
+    return body
+
+
+async def _post(engine: "Engine", connection: Connection, environ: Mapping[str, Any], receive: Any) -> None:
     limit = engine.limits.max_payload_bytes
-    # One byte more than is allowed is read, so that too long a body shows whatever its header says.
-    body = await environ["wsgi.input"].read(limit + 1)
+    body = await _body(receive, limit=limit)
     promised = environ.get("CONTENT_LENGTH", "")
     if promised.isdecimal() and len(body) < min(int(promised[:12]), limit + 1):
         raise Refused(BAD_REQUEST)  # cut off on its way: nothing of it is taken
     try:
         if len(body) > limit:
-            raise BadPacket("the body is too large")
+            raise BadPacket("the body is too large", Bound.MESSAGE_BYTES)
         packets = decode_payload(body, max_packets=engine.limits.max_payload_packets)
         for packet in packets:
             handling = engine.take(connection, packet)
@@ -125,6 +164,6 @@ async def _post(engine: "Engine", connection: Connection, environ: Mapping[str, 
         if connection.state.closed is Reason.TRANSPORT_ERROR:
             # Whoever found it bad: the message handler may have, and what came after it was not looked at.
             raise BadPacket("the payload has ended the session")
-    except BadPacket:
-        connection.close(Reason.TRANSPORT_ERROR)
+    except BadPacket as error:
+        connection.close(Reason.TRANSPORT_ERROR, error.exceeded)
         raise Refused(BAD_REQUEST) from None

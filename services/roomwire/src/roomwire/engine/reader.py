@@ -11,6 +11,8 @@ from typing import Final, NamedTuple
 
 from websockets.frames import apply_mask  # type: ignore[attr-defined] # in C where it can be
 
+from roomwire.bounds import Bound
+
 
 class Kind(enum.IntEnum):
     """What a frame or message is: the opcodes of RFC 6455, section 11.8."""
@@ -41,12 +43,14 @@ class FrameError(Exception):
 
     Args:
         code: What the WebSocket is to be closed with.
+        exceeded: The bound, if it is over one.
 
     """
 
-    def __init__(self, code: CloseCode) -> None:
+    def __init__(self, code: CloseCode, exceeded: Bound | None = None) -> None:
         super().__init__(code.name)
         self.code = code
+        self.exceeded = exceeded
 
 
 class Message(NamedTuple):
@@ -83,6 +87,15 @@ def whole_text(data: bytes) -> str | None:
             except UnicodeDecodeError:
                 return None
     return None
+
+
+def is_close(data: bytes) -> bool:
+    """Say whether the bytes are exactly one CLOSE frame: of a message's middle, hardly any bytes look like it."""
+    return (
+        len(data) >= _SHORT_HEAD
+        and data[0] == _FIN | Kind.CLOSE
+        and len(data) == data[1] - _MASKED + _SHORT_HEAD
+    )
 
 
 class _Head(NamedTuple):
@@ -162,7 +175,7 @@ class Reader:
                 raise FrameError(CloseCode.PROTOCOL_ERROR)
             start += length
         if size > self._max_bytes:
-            raise FrameError(CloseCode.MESSAGE_TOO_BIG)
+            raise FrameError(CloseCode.MESSAGE_TOO_BIG, Bound.MESSAGE_BYTES)
         if len(buffer) < start + _MASK_BYTES:
             return None
         mask = bytes(buffer[start : start + _MASK_BYTES])
@@ -180,8 +193,10 @@ class Reader:
                 return Message(head.kind, payload)
         self._fragments.append(payload)
         self._fragments_bytes += len(payload)
-        if self._fragments_bytes > self._max_bytes or len(self._fragments) > self._max_fragments:
-            raise FrameError(CloseCode.MESSAGE_TOO_BIG)
+        if self._fragments_bytes > self._max_bytes:
+            raise FrameError(CloseCode.MESSAGE_TOO_BIG, Bound.MESSAGE_BYTES)
+        if len(self._fragments) > self._max_fragments:
+            raise FrameError(CloseCode.MESSAGE_TOO_BIG, Bound.FRAGMENTS)
         if not head.is_last:
             return None
         whole = b"".join(self._fragments)

@@ -15,6 +15,7 @@ The application's messages come out of `receive`. Source: the Engine.IO protocol
 import enum
 from typing import Final
 
+from roomwire.bounds import Bound
 from roomwire.engine.limits import Limits
 from roomwire.engine.packets import (
     CLOSE,
@@ -56,7 +57,9 @@ class Session:
     Attributes:
         sid: Its id.
         transport: The active transport.
+        limits: Its bounds.
         closed: Why it ended, or None while it lives.
+        exceeded: The bound that ended it, if one did.
         deadline: When `tick` is to be called.
         outbox: What is to be sent, framed; append to it, then `settle`. Always the same list.
         pinged_at: When it was pinged last; at first, when it began.
@@ -67,13 +70,14 @@ class Session:
 
     __slots__ = (
         "_counted",
-        "_limits",
         "_unread_bytes",
         "_waits_for_pong",
         "closed",
         "deadline",
+        "exceeded",
         "is_polled",
         "is_probed",
+        "limits",
         "outbox",
         "pinged_at",
         "sid",
@@ -84,11 +88,12 @@ class Session:
         self.sid = sid
         self.transport = transport
         self.closed: Reason | None = None
+        self.exceeded: Bound | None = None
         self.deadline = now + limits.ping_interval_s
         self.outbox: list[bytes] = []
         self.is_polled = False
         self.is_probed = False
-        self._limits = limits
+        self.limits = limits
         self._waits_for_pong = False
         self.pinged_at = now
         self._counted = 0
@@ -108,9 +113,9 @@ class Session:
         for frame in outbox[self._counted :] if self._counted else outbox:
             self._unread_bytes += len(frame)
         self._counted = len(outbox)
-        if self._unread_bytes > self._limits.max_unread_bytes:
+        if self._unread_bytes > self.limits.max_unread_bytes:
             outbox.clear()
-            self.close(Reason.SLOW)
+            self.close(Reason.SLOW, Bound.UNREAD_BYTES)
 
     def receive(self, packet: Packet) -> Packet | None:
         """Take a packet from the active transport; returns the message it carries, if any: hot.
@@ -191,10 +196,11 @@ class Session:
         """Note that the WebSocket that was tried is gone; polling goes on."""
         self.is_probed = False
 
-    def close(self, reason: Reason) -> None:
-        """End the session; the first reason stands."""
+    def close(self, reason: Reason, exceeded: Bound | None = None) -> None:
+        """End the session, perhaps because of a bound; the first reason stands."""
         if self.closed is None:
             self.closed = reason
+            self.exceeded = exceeded
 
     def tick(self, now: float) -> float | None:
         """Do what is due at this time; returns when to call it again, or None if that is not needed any more.
@@ -204,7 +210,7 @@ class Session:
         if self.closed is not None:
             return None
         if now >= self.deadline:
-            limits = self._limits
+            limits = self.limits
             if self._waits_for_pong and now >= self.pinged_at + limits.ping_timeout_s:
                 self.close(Reason.PING_TIMEOUT)
                 return None

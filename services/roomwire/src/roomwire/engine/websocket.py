@@ -6,8 +6,9 @@ Source: the Engine.IO protocol, version 4, "WebSocket" and "Upgrade".
 import asyncio
 import contextlib
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
+from roomwire.bounds import Bound
 from roomwire.engine.admission import Refused, admit_websocket
 from roomwire.engine.connection import Connection
 from roomwire.engine.packets import BadPacket, Packet
@@ -16,9 +17,6 @@ from roomwire.frames import message_of
 
 if TYPE_CHECKING:
     from roomwire.engine.engine import Engine
-
-PROBE_TIMEOUT_S: Final = 10.0
-CLOSE_TIMEOUT_S: Final = 5.0
 
 
 class _Gone(Exception):
@@ -35,25 +33,30 @@ async def serve(engine: "Engine", environ: Mapping[str, Any], receive: Any, send
     socket = _Socket(receive, send)
     await send({"type": "websocket.accept"})
     with contextlib.suppress(_Gone):
-        connection = await (_upgrade(upgraded, socket) if upgraded else engine.open(environ, WEBSOCKET))
+        connection = await (
+            _upgrade(engine, upgraded, socket) if upgraded else engine.open(environ, WEBSOCKET)
+        )
         if connection is not None:
             await _carry(engine, connection, socket)
             return
     await socket.close()
 
 
-async def _upgrade(connection: Connection, socket: "_Socket") -> Connection | None:
+async def _upgrade(engine: "Engine", connection: Connection, socket: "_Socket") -> Connection | None:
     """Let the WebSocket take over from polling; None if it does not keep to the rules."""
     state, is_probing = connection.state, False
     try:
-        async with asyncio.timeout(PROBE_TIMEOUT_S):
+        async with asyncio.timeout(engine.limits.upgrade_timeout_s):
             answer = state.start_probe(await socket.read())
             is_probing = True
             await socket.write(answer)
             # The pending poll ends, so that the client can stop polling.
             connection.flush()
             state.finish_probe(await socket.read())
-    except (BadPacket, TimeoutError):
+    except BadPacket:
+        return None
+    except TimeoutError:
+        engine.exceeded(Bound.UPGRADE_TIMEOUT)
         return None
     else:
         return connection
@@ -78,7 +81,7 @@ async def _carry(engine: "Engine", connection: Connection, socket: "_Socket") ->
     writing = asyncio.create_task(_write(connection, socket, news))
     try:
         await ended.wait()
-        await asyncio.wait({writing}, timeout=CLOSE_TIMEOUT_S)
+        await asyncio.wait({writing}, timeout=engine.limits.close_timeout_s)
     finally:
         connection.close(Reason.TRANSPORT_CLOSE)
         reading.cancel()
@@ -92,14 +95,14 @@ async def _read(engine: "Engine", connection: Connection, socket: "_Socket") -> 
         while not connection.closed:
             packet = await socket.read()
             if len(packet) > engine.limits.max_payload_bytes:
-                raise BadPacket("the message is too large")
+                raise BadPacket("the message is too large", Bound.MESSAGE_BYTES)
             handling = engine.take(connection, packet)
             if handling is not None:
                 await handling
     except _Gone:
         connection.close(Reason.TRANSPORT_CLOSE)
-    except BadPacket:
-        connection.close(Reason.TRANSPORT_ERROR)
+    except BadPacket as error:
+        connection.close(Reason.TRANSPORT_ERROR, error.exceeded)
 
 
 async def _write(connection: Connection, socket: "_Socket", news: asyncio.Event) -> None:

@@ -147,6 +147,8 @@ class Binding:
                 index += 1
 
         self._names, self._decode = _compiled(self._bodies)
+        self._may_miss = any(body.default is not inspect.Parameter.empty for body in self._bodies)
+        self._has_context = bool(self._sockets or self._users)
 
     def decoded(self, text: str, socket: ConnectedSocket) -> dict[str, Any] | None:
         """Return the handler's keyword arguments for one event as it came: hot.
@@ -167,10 +169,10 @@ class Binding:
         event = self._decode(text)
         arguments = {}
         for name in self._names:
-            value = getattr(event, name)
-            if value is not msgspec.UNSET:
-                arguments[name] = value
-        return self._with_context(arguments, socket)
+            arguments[name] = getattr(event, name)
+        if self._may_miss:
+            arguments = {name: value for name, value in arguments.items() if value is not msgspec.UNSET}
+        return self._with_context(arguments, socket) if self._has_context else arguments
 
     def arguments(self, socket: ConnectedSocket, body: Sequence[Any]) -> dict[str, Any]:
         """Return the handler's keyword arguments for one event.

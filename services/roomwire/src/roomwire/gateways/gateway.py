@@ -32,7 +32,7 @@ class Gateway(socketio.AsyncNamespace):  # type: ignore[misc] # python-socketio 
       more: a body parameter gets the reason.
 
     The events of one connection are handled in order: one that awaits holds up only its own connection's
-    later events, at most `lane.MAX_WAITING_EVENTS` of them. Connections do not wait for each other.
+    later events, at most `Limits.max_waiting_events` of them. Connections do not wait for each other.
 
     Args:
         namespace: The namespace it serves. Default: `/`.

@@ -5,21 +5,21 @@ task; a plain function costs no coroutine either.
 """
 
 import asyncio
-import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from time import perf_counter
 from typing import Any, Final
 
 import msgspec
 
+from roomwire.bounds import Bound
 from roomwire.errors import ClientError, Internal, NotFound, RateLimited
 from roomwire.gateways.binding import Binding
 from roomwire.gateways.socket import Socket, to_wire
 from roomwire.logs import get_logger
 from roomwire.server import Server
 
-MAX_WAITING_EVENTS: Final = 256
 _MAX_SHOWN_NAME: Final = 64
 
 _log = get_logger(__name__)
@@ -58,6 +58,7 @@ class Lane:
     """
 
     __slots__ = (
+        "_count",
         "_handlers",
         "_is_concurrent",
         "_parting",
@@ -72,6 +73,7 @@ class Lane:
         self.socket = socket
         self._server: Server = socket.server
         self._start = socket.server.begin
+        self._count = socket.server.count_event
         self._handlers = handlers
         self._is_concurrent = is_concurrent
         self._running = 0
@@ -120,8 +122,13 @@ class Lane:
         """How many events are being handled or wait for it."""
         return self._running + (len(self._waiting) if self._waiting else 0)
 
+    @property
+    def _max_events(self) -> int:
+        limit: int = self._server.eio.limits.max_waiting_events
+        return limit
+
     def _put(self, event: _Event) -> None:
-        if self._running and (not self._is_concurrent or self._running >= MAX_WAITING_EVENTS):
+        if self._running and (not self._is_concurrent or self._running >= self._max_events):
             self._wait(event)
         elif event[0].is_plain:
             self._run_plain(event)
@@ -132,7 +139,8 @@ class Lane:
     def _wait(self, event: _Event) -> None:
         if self._waiting is None:
             self._waiting = deque()
-        if self.events >= MAX_WAITING_EVENTS:
+        if self.events >= self._max_events:
+            self._server.eio.exceeded(Bound.WAITING_EVENTS)
             self._refuse(RateLimited(), event[2])
         else:
             self._waiting.append(event)
@@ -143,7 +151,7 @@ class Lane:
         try:
             while event is not None:
                 handler, arguments, ack_id = event
-                started, outcome = time.perf_counter(), "ok"
+                started, outcome = perf_counter(), "ok"
                 try:
                     if result is None:
                         result = handler.method(**arguments)
@@ -154,7 +162,8 @@ class Lane:
                 except Exception as error:
                     outcome = self._failed(error, event)
                 finally:
-                    server.took_event(member, outcome, time.perf_counter() - started)
+                    member.events += 1
+                    self._count(outcome, perf_counter() - started)
                 event, result = self._waiting.popleft() if self._waiting else None, None
         finally:
             self._running -= 1
@@ -166,7 +175,7 @@ class Lane:
 
     def _run_plain(self, event: _Event) -> None:
         handler, arguments, ack_id = event
-        started, outcome = time.perf_counter(), "ok"
+        started, outcome = perf_counter(), "ok"
         try:
             result = handler.method(**arguments)
             if hasattr(result, "__await__"):
@@ -178,7 +187,8 @@ class Lane:
                 self._server.acknowledge(self.socket.member, ack_id, to_wire(result))
         except Exception as error:
             outcome = self._failed(error, event)
-        self._server.took_event(self.socket.member, outcome, time.perf_counter() - started)
+        self.socket.member.events += 1
+        self._count(outcome, perf_counter() - started)
 
     def _failed(self, error: Exception, event: _Event) -> str:
         """Tell the client of an error; returns its code."""
@@ -195,4 +205,5 @@ class Lane:
 
     def _refuse(self, error: ClientError, ack_id: int | None) -> None:
         self._server.answer_error(self.socket.member, ack_id, error)
-        self._server.took_event(self.socket.member, error.code, 0.0)
+        self.socket.member.events += 1
+        self._count(error.code, 0.0)

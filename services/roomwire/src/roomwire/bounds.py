@@ -1,0 +1,26 @@
+"""What a client can exceed, by name: the label of `roomwire_bounds_exceeded_total`.
+
+The bounds' values are `roomwire.engine.limits.Limits`; those of HTTP have names of their own, in
+`roomwire.http`.
+"""
+
+import enum
+
+
+class Bound(enum.StrEnum):
+    """A bound on what one client may cost."""
+
+    MESSAGE_BYTES = "message_bytes"
+    PAYLOAD_PACKETS = "payload_packets"
+    FRAGMENTS = "fragments"
+    WAITING_MESSAGES = "waiting_messages"
+    WAITING_EVENTS = "waiting_events"
+    UNREAD_BYTES = "unread_bytes"
+    ATTACHMENTS = "attachments"
+    ATTACHMENTS_BYTES = "attachments_bytes"
+    PENDING_ACKS = "pending_acks"
+    HELD = "held"
+    NAMESPACES = "namespaces"
+    REFUSED_CONNECTS = "refused_connects"
+    CONNECT_TIMEOUT = "connect_timeout"
+    UPGRADE_TIMEOUT = "upgrade_timeout"

@@ -1,0 +1,58 @@
+"""The fuzzer: `python -m tests.fuzz --seconds 60`, from services/roomwire. It fails on a finding, and only then.
+
+It begins with the corpus that is stored beside it, and is guided by which lines of roomwire an input reaches
+(atheris, libFuzzer). What it finds is written to a file and printed as a test to add to `test_fuzz.py`.
+"""
+
+import argparse
+import hashlib
+import sys
+import tempfile
+from pathlib import Path
+
+CORPUS = Path(__file__).parent / "corpus"
+ROOT = Path(__file__).resolve().parents[4]
+
+
+def main() -> int:
+    """Run the command line."""
+    parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__)
+    parser.add_argument("--seconds", type=int, default=60, help="how long to look (60)")
+    parser.add_argument("--findings", type=Path, default=ROOT / "artifacts" / "fuzz", help="where they go")
+    arguments = parser.parse_args()
+    try:
+        import atheris
+    except ImportError:
+        version = ".".join(map(str, sys.version_info[:2]))
+        print(
+            f"NOT FUZZED: atheris is not installed. It exists for Python 3.11 and 3.12 on Linux, x86-64; this is"
+            f" Python {version} on {sys.platform}. The properties of test_fuzz.py run everywhere."
+        )
+        return 0
+    with atheris.instrument_imports(include=["roomwire"]):
+        from .entry import Target
+    arguments.findings.mkdir(parents=True, exist_ok=True)
+    target = Target()
+
+    def take(data: bytes) -> None:
+        try:
+            target.feed(data)
+        except BaseException as error:
+            file = arguments.findings / f"finding-{hashlib.sha256(data).hexdigest()[:16]}"
+            file.write_bytes(data)
+            print(
+                f"\nFOUND {type(error).__name__}; the input is in {file}. Add to FOUND in test_fuzz.py:\n\n    {data!r},\n",
+                flush=True,
+            )
+            raise
+
+    with tempfile.TemporaryDirectory() as fresh:
+        options = ["-max_len=4096", f"-max_total_time={arguments.seconds}", "-print_final_stats=1"]
+        places = [f"-artifact_prefix={arguments.findings}/", fresh, str(CORPUS)]
+        atheris.Setup([sys.argv[0], *options, *places], take)
+        atheris.Fuzz()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

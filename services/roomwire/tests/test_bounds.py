@@ -1,0 +1,348 @@
+"""What one client may cost: each bound holds, over every transport it concerns, and what exceeds it is counted."""
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+
+import pytest
+import socketio
+from live import until
+from peers import Peer, closed, peer_by, take
+from protocol.test_stock_defects import raw
+from websockets.exceptions import ConnectionClosed
+
+from gateway.settings import Settings
+from roomwire import Gateway, Server, subscribe
+from roomwire.bounds import Bound
+from roomwire.codec import Packet
+from roomwire.engine.limits import Limits
+from roomwire.metrics import Metrics
+
+MASK = b"\0\0\0\0"
+WAYS = ["fast", "asgi", "hypercorn"]
+QUIET = {"ping_interval_s": 60.0, "ping_timeout_s": 60.0}
+
+
+class Waiting(Gateway):
+    """Has a handler that waits until it may go on."""
+
+    def __init__(self) -> None:
+        super().__init__("/")
+        self.go_on = asyncio.Event()
+
+    @subscribe("wait")
+    async def wait(self) -> str:
+        await self.go_on.wait()
+        return "done"
+
+
+class Site:
+    """A server within limits, and what it counted."""
+
+    def __init__(self, **limits: float) -> None:
+        self.metrics = Metrics()
+        self.server = Server(metrics=self.metrics, limits=Limits(**QUIET | limits))
+
+    def exceeded(self) -> dict[str, float]:
+        """Return which bounds have been exceeded, and how often."""
+        counts = {
+            bound.value: self.metrics.registry.get_sample_value(
+                "roomwire_bounds_exceeded_total", {"bound": bound.value}
+            )
+            for bound in Bound
+        }
+        assert None not in counts.values()
+        return {bound: count for bound, count in counts.items() if count}
+
+    async def counted(self, bound: Bound) -> None:
+        """Return when a bound, and no other, has been exceeded once."""
+        await until(self.exceeded)
+        assert {bound.value: 1} == self.exceeded()
+
+    @contextlib.asynccontextmanager
+    async def serve(self, way: str):
+        """Serve it, for a peer."""
+        async with peer_by(way, socketio.ASGIApp(self.server), "/socket.io/") as peer:
+            yield peer
+            await self.server.eio.shutdown()
+
+
+@contextlib.asynccontextmanager
+async def joined(peer: Peer):
+    async with peer.websocket() as websocket:
+        await websocket.recv()
+        await websocket.send("40")
+        assert "40" == (await take(websocket))[:2]
+        yield websocket
+
+
+def handles(site: Site, event: str, handler: Callable) -> None:
+    site.server.on("connect", lambda *_: None)
+    site.server.on(event, handler)
+
+
+class TestEveryBound:
+    def test_it_is_a_setting_of_the_gateway_with_the_same_default(self):
+        shown = {"max_payload_bytes": "max_body_bytes"}
+        for name in set(Limits.__struct_fields__) - {"ping_grace_s"}:
+            assert getattr(Limits(), name) == Settings.model_fields[shown.get(name, name)].default
+
+    def test_what_packets_know_of_their_own_is_the_default(self):
+        limits = Limits()
+        assert (limits.max_attachments, limits.max_attachments_bytes) == (
+            Packet.max_attachments,
+            Packet.max_attachments_bytes,
+        )
+
+    def test_python_socketios_own_options_count_instead_where_they_are_given(self):
+        server = Server(limits=Limits(ping_interval_s=9, max_payload_bytes=99), ping_interval=(3, 2))
+        limits = server.eio.limits
+        assert (3, 2, 99) == (limits.ping_interval_s, limits.ping_grace_s, limits.max_payload_bytes)
+        assert (3, 2, 99) == (
+            server.eio.ping_interval,
+            server.eio.ping_interval_grace_period,
+            server.eio.max_http_buffer_size,
+        )
+
+
+class TestMessageBytes:
+    @pytest.mark.parametrize("way", WAYS)
+    async def test_a_larger_message_closes(self, way):
+        site = Site(max_payload_bytes=1_000)
+        handles(site, "x", lambda *_: None)
+        async with site.serve(way) as peer, joined(peer) as websocket:
+            await websocket.send("42" + '["x","' + "x" * (1_000 - len('42["x",""]')) + '"]')
+            await websocket.send("4" + "2" * 1_000)
+            await closed(websocket)
+            await site.counted(Bound.MESSAGE_BYTES)
+
+    async def test_a_larger_body_closes(self):
+        site = Site(max_payload_bytes=1_000)
+        async with site.serve("asgi") as peer:
+            sid = (await peer.open())["sid"]
+            assert 400 == (await peer.post(sid, "4" + "x" * 1_000)).status_code
+            await site.counted(Bound.MESSAGE_BYTES)
+
+
+async def test_more_packets_in_a_payload_close():
+    site = Site(max_payload_packets=4)
+    async with site.serve("asgi") as peer:
+        sid = (await peer.open())["sid"]
+        assert 200 == (await peer.post(sid, "\x1e".join(["3"] * 4))).status_code
+        assert 400 == (await peer.post(sid, "\x1e".join(["3"] * 5))).status_code
+        await site.counted(Bound.PAYLOAD_PACKETS)
+
+
+async def test_more_fragments_close_on_the_fast_path():
+    """On plain ASGI the server puts messages together: `TestEmptyContinuationFramesPileUpWithoutLimit`."""
+    site = Site(max_fragments=3)
+    async with site.serve("fast") as peer, raw(peer) as (reader, writer):
+        writer.write(b"\x01\x80" + MASK + (b"\x00\x80" + MASK) * 3)
+        assert b"\x03\xf1" == (await reader.read())[-2:]
+        await site.counted(Bound.FRAGMENTS)
+
+
+async def test_more_messages_that_wait_for_one_close_on_the_fast_path():
+    """On plain ASGI they wait in the server, which stops to read."""
+    site = Site(max_waiting_messages=5)
+    go_on = asyncio.Event()
+
+    @site.server.on("connect")
+    async def connect(*_):
+        await go_on.wait()
+
+    async with site.serve("fast") as peer, peer.websocket() as websocket:
+        await websocket.recv()
+        await websocket.send("40")
+        for _ in range(6):
+            await websocket.send('42["x"]')
+        await closed(websocket)
+        assert 1013 == websocket.close_code
+        await site.counted(Bound.WAITING_MESSAGES)
+        go_on.set()
+
+
+class TestWaitingEvents:
+    @pytest.mark.parametrize("way", WAYS)
+    async def test_of_a_gateway_one_too_many_is_refused_and_the_others_are_handled(self, way):
+        site, gateway = Site(max_waiting_events=3), Waiting()
+        site.server.register_namespace(gateway)
+        async with site.serve(way) as peer, joined(peer) as websocket:
+            for number in range(4):
+                await websocket.send(f'42{number}["wait"]')
+            assert '433[{"error":{"code":"rate_limited"' == (await take(websocket))[:35]
+            await site.counted(Bound.WAITING_EVENTS)
+            gateway.go_on.set()
+            assert [f'43{number}["done"]' for number in range(3)] == [await take(websocket) for _ in range(3)]
+
+    @pytest.mark.parametrize("way", WAYS)
+    async def test_of_a_function_handler_one_too_many_is_refused_and_later_ones_are_not(self, way):
+        site, go_on = Site(max_waiting_events=3), asyncio.Event()
+
+        async def wait(_: str) -> str:
+            await go_on.wait()
+            return "done"
+
+        handles(site, "wait", wait)
+        async with site.serve(way) as peer, joined(peer) as websocket:
+            for number in range(4):
+                await websocket.send(f'42{number}["wait"]')
+            assert '433[{"error":{"code":"rate_limited"' == (await take(websocket))[:35]
+            await site.counted(Bound.WAITING_EVENTS)
+            go_on.set()
+            assert [f'43{number}["done"]' for number in range(3)] == [await take(websocket) for _ in range(3)]
+            await websocket.send('429["wait"]')
+            assert '439["done"]' == await take(websocket)
+
+
+@pytest.mark.parametrize("way", WAYS)
+async def test_a_client_that_does_not_read_is_a_slow_consumer(way):
+    site = Site(max_unread_bytes=10_000)
+    handles(site, "x", lambda *_: None)
+    async with site.serve(way) as peer, joined(peer) as websocket:
+        reasons = []
+        site.server.on("disconnect", lambda _, reason: reasons.append(reason))
+        websocket.transport.pause_reading()
+        while not reasons:
+            await site.server.emit("flood", "x" * 100_000)
+            await asyncio.sleep(0)
+        await site.counted(Bound.UNREAD_BYTES)
+        assert ["slow consumer"] == reasons
+
+
+class TestAttachments:
+    @pytest.mark.parametrize("way", WAYS)
+    async def test_one_too_many_closes(self, way):
+        site = Site(max_attachments=2)
+        handles(site, "x", lambda *_: None)
+        async with site.serve(way) as peer, joined(peer) as websocket:
+            await websocket.send('453-["x"]')
+            await closed(websocket)
+            await site.counted(Bound.ATTACHMENTS)
+
+    @pytest.mark.parametrize("way", WAYS)
+    async def test_a_byte_too_many_closes(self, way):
+        site, taken = Site(max_attachments_bytes=100), []
+        handles(site, "x", lambda _, *args: taken.append(args))
+        head = '452-["x",{"_placeholder":true,"num":0},{"_placeholder":true,"num":1}]'
+        async with site.serve(way) as peer, joined(peer) as websocket:
+            for packet in (head, b"x" * 50, b"x" * 50, head, b"x" * 50, b"x" * 51):
+                await websocket.send(packet)
+            await closed(websocket)
+            await site.counted(Bound.ATTACHMENTS_BYTES)
+        assert [(b"x" * 50, b"x" * 50)] == taken
+
+
+class TestPendingAcks:
+    @pytest.mark.parametrize("way", WAYS)
+    async def test_beyond_them_the_oldest_is_forgotten(self, way):
+        site, answers = Site(max_pending_acks=2), []
+        handles(site, "x", lambda *_: None)
+        async with site.serve(way) as peer, joined(peer) as websocket:
+            (sid,) = site.server.manager.rooms["/"][None]
+            for number in range(3):
+                await site.server.emit(
+                    "ask", to=sid, callback=lambda *args, n=number: answers.append((n, *args))
+                )
+            for _ in range(3):
+                await take(websocket)
+            await site.counted(Bound.PENDING_ACKS)
+            for ack_id in (1, 2, 3):
+                await websocket.send(f'43{ack_id}["a"]')
+            await until(lambda: len(answers) == 2)
+            assert [(1, "a"), (2, "a")] == answers
+
+    async def test_a_call_that_nobody_answers_leaves_nothing_behind(self):
+        site = Site()
+        handles(site, "x", lambda *_: None)
+        async with site.serve("fast") as peer, joined(peer) as websocket:
+            (sid,) = site.server.manager.rooms["/"][None]
+            with pytest.raises(socketio.exceptions.TimeoutError):
+                await site.server.call("ask", to=sid, timeout=0.01)
+            assert [0] == list(site.server.manager.callbacks[sid])
+            call = asyncio.create_task(site.server.call("ask", to=sid))
+            assert '421["ask"]' == await take(websocket)
+            assert '422["ask"]' == await take(websocket)
+            call.cancel()
+            await asyncio.wait({call})
+            assert [0] == list(site.server.manager.callbacks[sid])
+            assert {} == site.exceeded()
+
+
+@pytest.mark.parametrize("limit", [{"max_held_frames": 10}, {"max_held_bytes": 1_000}])
+@pytest.mark.parametrize("way", WAYS)
+async def test_more_said_to_a_client_that_is_connecting_closes(way, limit):
+    site = Site(**limit)
+
+    @site.server.on("connect")
+    async def connect(sid, *_):
+        for _ in range(11):
+            await site.server.emit("x", "x" * 100, to=sid)
+        await asyncio.sleep(0)
+
+    async with site.serve(way) as peer, peer.websocket() as websocket:
+        await websocket.recv()
+        await websocket.send("40")
+        await closed(websocket)
+        await site.counted(Bound.HELD)
+
+
+@pytest.mark.parametrize("way", WAYS)
+async def test_one_namespace_too_many_is_refused_and_the_others_stay(way):
+    site = Site(max_namespaces=2)
+    for namespace in ("/", "/a", "/b"):
+        site.server.on("connect", lambda *_: None, namespace=namespace)
+    async with site.serve(way) as peer, joined(peer) as websocket:
+        await websocket.send("40/a,")
+        assert "40/a," == (await take(websocket))[:5]
+        await websocket.send("40/b,")
+        assert '44/b,{"message":"Too many namespaces"}' == await take(websocket)
+        await site.counted(Bound.NAMESPACES)
+        await websocket.send("41/a,")
+        await until(lambda: "/a" not in site.server.manager.rooms)
+        await websocket.send("40/b,")
+        assert "40/b," == (await take(websocket))[:5]
+
+
+@pytest.mark.parametrize("way", WAYS)
+async def test_one_refusal_too_many_closes(way):
+    site = Site(max_refused_connects=2)
+    site.server.on("connect", lambda *_: False)
+    async with site.serve(way) as peer, peer.websocket() as websocket:
+        await websocket.recv()
+        with contextlib.suppress(ConnectionClosed):
+            for _ in range(3):
+                await websocket.send("40")
+        await closed(websocket)
+        await site.counted(Bound.REFUSED_CONNECTS)
+
+
+@pytest.mark.parametrize("way", WAYS)
+async def test_a_client_that_never_connects_is_closed(way):
+    site = Site(connect_timeout_s=0.1)
+    async with site.serve(way) as peer, peer.websocket() as websocket:
+        await closed(websocket)
+        await site.counted(Bound.CONNECT_TIMEOUT)
+
+
+@pytest.mark.parametrize("probes", [False, True])
+@pytest.mark.parametrize("way", WAYS)
+async def test_a_websocket_that_never_takes_over_is_closed_and_polling_goes_on(way, probes):
+    site = Site(upgrade_timeout_s=0.1)
+    async with site.serve(way) as peer:
+        sid = (await peer.open())["sid"]
+        async with peer.websocket(sid=sid) as websocket:
+            if probes:
+                await websocket.send("2probe")
+            await closed(websocket)
+            await site.counted(Bound.UPGRADE_TIMEOUT)
+        assert 200 == (await peer.post(sid, "3")).status_code
+
+
+async def test_a_websocket_that_does_not_go_is_cut():
+    site = Site(close_timeout_s=0.1)
+    async with site.serve("fast") as peer, raw(peer) as (reader, writer):
+        writer.write(b"\x83\x80" + MASK)
+        await reader.read()
+        writer.write(b"\x81\x80" + MASK)
+        await until(lambda: not site.server.eio.sockets and not peer.place.state.connections)

@@ -1,0 +1,51 @@
+"""Any bytes at all: a clean close or nothing, no exception, and nothing left (the target of `make fuzz`)."""
+
+from pathlib import Path
+
+import pytest
+from fuzz.entry import Target, seeds
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+CORPUS = Path(__file__).parent / "fuzz" / "corpus"
+SEEDS = list(seeds())
+
+FOUND: list[bytes] = []
+"""What the fuzzer or the properties have found, and what must not come back."""
+
+
+@pytest.fixture(scope="module")
+def target():
+    found = Target()
+    yield found
+    found.close()
+
+
+@pytest.mark.parametrize("data", [*SEEDS, *FOUND], ids=lambda data: data[:40].hex())
+def test_what_was_found_once_does_not_come_back(target, data):
+    for cut in range(4):
+        target.feed(data[:1] + bytes([cut]) + data[2:])
+
+
+def test_the_stored_corpus_is_clean(target):
+    files = sorted(CORPUS.iterdir())
+    assert len(files) >= len(SEEDS)
+    for file in files:
+        target.feed(file.read_bytes())
+
+
+@settings(max_examples=300)
+@given(st.integers(0, 4), st.integers(0, 7), st.binary(max_size=300))
+def test_any_bytes_are_survived(target, kind, cut, data):
+    target.feed(bytes([kind, cut]) + data)
+
+
+@settings(max_examples=300)
+@given(st.sampled_from(SEEDS), st.integers(0, 40), st.data())
+def test_what_is_nearly_right_is_survived(target, seed, cut, data):
+    changed = bytearray(seed[2:] * data.draw(st.integers(1, 2)))
+    for _ in range(data.draw(st.integers(1, 4))):
+        place = data.draw(st.integers(0, max(0, len(changed) - 1)))
+        end = place + data.draw(st.integers(0, 4))
+        changed[place:end] = data.draw(st.binary(max_size=4))
+    target.feed(seed[:1] + bytes([cut]) + bytes(changed))
