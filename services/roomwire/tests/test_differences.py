@@ -123,6 +123,27 @@ class TestConnecting:
 
         assert ((["sid"], 1), (["pid", "sid"], 2)) == await differs(act, write)
 
+    @shows("nobody leaves the room of its own id")
+    async def test_own_room(self):
+        for server, expected in ((socketio.AsyncServer(async_mode="asgi"), []), (Server(), ["own"])):
+            server.on("connect", lambda *_: None)
+            async with peer_of("asgi", server) as peer, peer.websocket() as socket:
+                await socket.recv()
+                await socket.send("40")
+                sid = json.loads((await take(socket))[2:])["sid"]
+                await server.leave_room(sid, sid)
+                assert expected == ["own" for room in server.rooms(sid) if room == sid]
+
+    @shows("more namespaces than allowed are refused")
+    async def test_namespaces(self):
+        server = Server(namespaces="*", limits=Limits(max_namespaces=1))
+        async with peer_of("fast", server) as peer, peer.websocket() as socket:
+            await socket.recv()
+            await socket.send("40")
+            await take(socket)
+            await socket.send("40/b,")
+            assert '44/b,{"message":"Too many namespaces"}' == await take(socket)
+
     @shows("ids of connections name their node")
     async def test_ids(self):
         async def act(peer):

@@ -20,6 +20,8 @@ DIFFERENCES = {
     "a bytearray is an attachment": "on ASGI, stock's writer breaks on it and the client gets nothing any more",
     "rooms come in the order of joining": "a client's rooms are kept with it; stock has them in the order in which they came to be",
     "ids of connections name their node": "a proxy finds the node of a request by them; a client's id is its session's, on whatever node",
+    "nobody leaves the room of its own id": "it stands for the client; on stock one that left it cannot be spoken to any more",
+    "more namespaces than allowed are refused": "stock has no bound on them",
     # The engine.
     "a CLOSE packet closes the WebSocket at once": "the suites ask for it; stock waits for the ping timeout",
     "refused requests are answered as by the reference server": "its code and sentence are what the official client shows",
