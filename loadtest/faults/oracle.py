@@ -9,6 +9,7 @@ whose publisher never got an answer may arrive or not. A missing message counts 
 - **told** otherwise: the client learned by `recovered` false, or by being closed, that something may be missing.
 """
 
+import itertools
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -188,6 +189,15 @@ def _check_missing(
                 findings.note("hole", receiver, f"{id_} is missing, later ones arrived, and nothing told it")
             if span.ended_ms is not None and not hole:
                 findings.told += 1
+    for earlier, later in itertools.pairwise(receiver.spans):
+        # What was said while it was in no span: it was told, and knows that it may have missed it.
+        findings.told += sum(
+            message.acked_ms is not None
+            and message.acked_ms >= (earlier.ended_ms or 0.0)
+            and message.invoked_ms <= later.joined_ms
+            and id_ not in got
+            for id_, message in messages.items()
+        )
 
 
 def _reach(span: Span, story: Story) -> tuple[dict[str, int], float]:

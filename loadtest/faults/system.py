@@ -204,6 +204,7 @@ class System:
             "ROOMWIRE_OPS_PORT": str(auth_ops),
             "ROOMWIRE_NODE_NAME": "auth",
             "ROOMWIRE_SIGNING_KEY_FILE": str(self.key),
+            "ROOMWIRE_DOCS": "false",
         }
         self.auth = self._service("auth", "auth", common | own, auth_ops)
         self.gateways = {
@@ -215,6 +216,7 @@ class System:
                     "ROOMWIRE_PORT": str(self.ports[name]),
                     "ROOMWIRE_OPS_PORT": str(self.ops[name]),
                     "ROOMWIRE_NODE_NAME": name,
+                    "ROOMWIRE_PAGE": "false",
                 },
                 self.ops[name],
             )
