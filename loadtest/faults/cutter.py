@@ -6,13 +6,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
 
-from faults.system import HOST
-
+HOST: Final = "127.0.0.1"
 _CHUNK_BYTES: Final = 65_536
 
 
 class Cutter:
-    """Forwards bytes from a free loopback port to another port.
+    """Forwards bytes from a loopback port, a free one by default, to a port of another address or of this one.
 
     Attributes:
         port: Where it listens.
@@ -20,12 +19,13 @@ class Cutter:
 
     """
 
-    def __init__(self, target: int) -> None:
+    def __init__(self, target: int, *, host: str = HOST, port: int = 0) -> None:
         self._target = target
+        self._host = host
         self._server: asyncio.Server | None = None
         self._open: set[asyncio.StreamWriter] = set()
         self._tasks: set[asyncio.Task[None]] = set()
-        self.port = 0
+        self.port = port
         self.cuts = 0
 
     @property
@@ -63,7 +63,7 @@ class Cutter:
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
         try:
-            up_reader, up_writer = await asyncio.open_connection(HOST, self._target)
+            up_reader, up_writer = await asyncio.open_connection(self._host, self._target)
         except OSError:
             writer.transport.abort()
             return

@@ -104,7 +104,8 @@ class Fleet:
             return [
                 name
                 for name in (self.names if names is None else names)
-                if name not in self._connected or any((name, r) not in self._joined for r in self._rooms[name])
+                if name not in self._connected
+                or any((name, r) not in self._joined for r in self._rooms[name])
             ]
 
         try:
@@ -137,9 +138,7 @@ class Fleet:
         if op == "close":
             for name in names:
                 del self._home[name]
-        await asyncio.gather(
-            *(self._order(home, op, names=of, **arguments) for home, of in by_home.items())
-        )
+        await asyncio.gather(*(self._order(home, op, names=of, **arguments) for home, of in by_home.items()))
 
     async def _order(self, home: int, op: str, **arguments: Any) -> None:
         number = str(next(self._orders))

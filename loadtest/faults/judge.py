@@ -8,6 +8,7 @@ from pathlib import Path
 from faults.fleet import FleetError, run_fleet
 from faults.journal import save
 from faults.latency import back_s
+from faults.namespace import NoNamespaces
 from faults.oracle import Findings, check, generator_load, void_reasons
 from faults.report import FAIL, NOT_WRITTEN, PASS, SKIP, VOID, Outcome
 from faults.stage import Row, Skipped, Stage
@@ -29,19 +30,17 @@ async def play(row: Row, *, quick: bool, journals: Path | None = None) -> Outcom
     stage: Stage | None = None
     crash: list[str] = []
     try:
-        async with run_system(gateways=row.gateways, settings=row.settings) as system, run_fleet() as fleet:
+        async with (
+            run_system(gateways=row.gateways, settings=row.settings, isolated=row.isolated) as system,
+            run_fleet() as fleet,
+        ):
             stage = Stage(system, fleet, quick)
             try:
                 await row.run(stage)
             finally:
                 if journals:
-                    journals.mkdir(parents=True, exist_ok=True)
-                    save(fleet.entries, journals / f"{row.id.replace(' ', '-')}.jsonl")
-                    for daemon in system.daemons:
-                        (journals / f"{row.id.replace(' ', '-')}-{daemon.name}.log").write_bytes(
-                            daemon.log.read_bytes() if daemon.log.exists() else b""
-                        )
-    except Skipped as skipped:
+                    _keep(stage, journals, row.id.replace(" ", "-"))
+    except (Skipped, NoNamespaces) as skipped:
         return Outcome(id=row.id, fault=row.fault, verdict=SKIP, reasons=[str(skipped)])
     except (FleetError, NotRunning) as error:
         crash = [str(error)]
@@ -50,6 +49,15 @@ async def play(row: Row, *, quick: bool, journals: Path | None = None) -> Outcom
     if stage is None:
         return Outcome(id=row.id, fault=row.fault, verdict=FAIL, reasons=crash)
     return judge(row, stage, crash, quick=quick, took_s=time.monotonic() - began)
+
+
+def _keep(stage: Stage, journals: Path, name: str) -> None:
+    """Keep the journal and the logs, so that a verdict can be looked into."""
+    journals.mkdir(parents=True, exist_ok=True)
+    save(stage.fleet.entries, journals / f"{name}.jsonl")
+    for daemon in stage.system.daemons:
+        if daemon.log.exists():
+            (journals / f"{name}-{daemon.name}.log").write_bytes(daemon.log.read_bytes())
 
 
 def judge(row: Row, stage: Stage, crash: Sequence[str], *, quick: bool, took_s: float = 0.0) -> Outcome:
@@ -102,7 +110,9 @@ def _reconnections(row: Row, findings: Findings) -> list[str]:
     story = findings.story
     match row.reconnections:
         case "all recovered" if story.not_recovered:
-            return [f"{story.not_recovered} of {story.recovered + story.not_recovered} reconnections were not recovered"]
+            return [
+                f"{story.not_recovered} of {story.recovered + story.not_recovered} reconnections were not recovered"
+            ]
         case "none recovered" if story.recovered or not story.not_recovered:
             return [f"{story.recovered} recovered, {story.not_recovered} not: nobody can be recovered here"]
     return []

@@ -92,7 +92,12 @@ def check(entries: Iterable[Entry]) -> Findings:
 
 
 def void_reasons(
-    findings: Findings, entries: Iterable[Entry], *, proofs: Sequence[str], missing_proofs: Sequence[str], at_least: int
+    findings: Findings,
+    entries: Iterable[Entry],
+    *,
+    proofs: Sequence[str],
+    missing_proofs: Sequence[str],
+    at_least: int,
 ) -> list[str]:
     """Say why a run shows nothing, whatever its counts; empty if it does show something.
 
@@ -232,4 +237,6 @@ def _check_order(receivers: Sequence[Receiver], findings: Findings) -> None:
         known = set(late)
         for id_ in disorder_between(first_of_each(entry.id for entry in receiver.got), reference_ids):
             if id_ not in known:
-                findings.note("reordered", receiver, f"{id_} came in another order than to {reference.client}")
+                findings.note(
+                    "reordered", receiver, f"{id_} came in another order than to {reference.client}"
+                )

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from faults.oracle import COUNTS
 
-PASS, FAIL, VOID, SKIP, NOT_WRITTEN = "PASS", "FAIL", "VOID", "SKIP", "not written"  # noqa: S105 - a verdict
+PASS, FAIL, VOID, SKIP, NOT_WRITTEN = "PASS", "FAIL", "VOID", "SKIP", "not written"
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,19 @@ class Outcome:
     took_s: float = 0.0
 
 
-_HEAD = ("id", "fault", "messages", "arrived", *COUNTS, "told", "recovered", "not", "back s", "cpu", "verdict")
+_HEAD = (
+    "id",
+    "fault",
+    "messages",
+    "arrived",
+    *COUNTS,
+    "told",
+    "recovered",
+    "not",
+    "back s",
+    "cpu",
+    "verdict",
+)
 
 
 def table(outcomes: Sequence[Outcome]) -> str:

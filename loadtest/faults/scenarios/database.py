@@ -46,7 +46,9 @@ async def stood_still(stage: Stage) -> None:
         await stage.fleet.settled()
         await asyncio.sleep(_LOOK_S)
         after = await stage.system.valkey.ask("INFO", "server")
-        stage.prove(before["run_id"] == after["run_id"], f"Valkey stood still for {for_s} s and is the same process")
+        stage.prove(
+            before["run_id"] == after["run_id"], f"Valkey stood still for {for_s} s and is the same process"
+        )
         stage.prove(longest_s > 0, "the gateways were asked meanwhile")
         stage.note(f"livez at most {1000 * longest_s:.0f} ms")
         stage.hold(longest_s < _LIVE_S, f"a gateway's loop was blocked for {longest_s:.1f} s")
@@ -97,9 +99,7 @@ async def full(stage: Stage) -> None:
         await valkey.ask("CONFIG", "SET", "maxmemory", "1mb")
         await asyncio.sleep(_LOOK_S)
         refused = stage.since(began, "failed")
-        acked = sum(
-            entry.kind == "acked" and entry.at_ms > began + 500 for entry in stage.fleet.entries
-        )
+        acked = sum(entry.kind == "acked" and entry.at_ms > began + 500 for entry in stage.fleet.entries)
         errors = int((await valkey.ask("INFO", "errorstats")).get("errorstat_OOM", {}).get("count", 0))
         await valkey.ask("CONFIG", "SET", "maxmemory", "0")
         stage.prove(errors > 0, f"Valkey refused {errors} commands for want of memory")

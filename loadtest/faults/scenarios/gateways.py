@@ -24,7 +24,8 @@ async def killed(stage: Stage) -> None:
             gateway.kill()
             await asyncio.sleep(_DOWN_S)
             stage.prove(
-                gateway.handle.returncode == -signal.SIGKILL and stage.since(began, "disconnect") >= len(held) > 0,
+                gateway.handle.returncode == -signal.SIGKILL
+                and stage.since(began, "disconnect") >= len(held) > 0,
                 f"{victim} killed, {len(held)} clients cut off",
             )
             gateway.start()
@@ -69,7 +70,10 @@ async def paused(stage: Stage) -> None:
                 for entry in stage.fleet.entries
                 if entry.kind == "disconnect" and entry.at_ms >= began
             }
-            stage.prove(bool(held), f"{victim} stood still for {times * PING_TIMEOUT_S:.0f} s with {len(held)} clients")
+            stage.prove(
+                bool(held),
+                f"{victim} stood still for {times * PING_TIMEOUT_S:.0f} s with {len(held)} clients",
+            )
             stage.note(f"{times}x: {len(cut)} of {len(held)} cut off")
             stage.hold(not cut - held, f"{len(cut - held)} clients of other gateways were cut off")
             if times == 1:

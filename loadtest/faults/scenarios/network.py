@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import sys
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -12,12 +13,15 @@ from typing import Final
 import httpx
 
 from faults.cutter import Cutter, run_cutters
-from faults.stage import Row, Stage
+from faults.namespace import REDIS, Way
+from faults.stage import Row, Skipped, Stage
 from faults.system import HOST, Daemon, free_ports
 
 _PERIOD_S: Final = 10.0
 _AWAY_S: Final = 2.0
 _PHASES: Final = 5
+_HEARTBEAT_S: Final = 5.0
+WAYS: Final[tuple[Way, ...]] = ("both", "out", "in")
 
 
 async def flapping(stage: Stage) -> None:
@@ -25,12 +29,72 @@ async def flapping(stage: Stage) -> None:
     async with run_cutters(stage.system.port, _PHASES) as cutters:
         publishers = await stage.gather(url=[cutter.url for cutter in cutters])
         async with stage.load(publishers):
-            await asyncio.gather(
-                *(_flap(stage, cutter, number) for number, cutter in enumerate(cutters))
-            )
+            await asyncio.gather(*(_flap(stage, cutter, number) for number, cutter in enumerate(cutters)))
             await stage.fleet.settled()
         cut = sum(cutter.cuts for cutter in cutters)
         stage.prove(cut >= _PHASES, f"{cut} connections were cut")
+
+
+async def partitioned(stage: Stage) -> None:
+    """K8: a gateway and Redis lose sight of each other, both ways and one way; clients still reach the gateway."""
+    namespace = stage.system.namespace
+    if namespace is None:
+        raise Skipped("the gateway has no namespace")
+    name = stage.system.isolated
+    async with stage.load(await stage.gather()):
+        for way in WAYS:
+            held = stage.fleet.on_gateway(name)
+            stage.harm()
+            namespace.partition(way)
+            try:
+                seen_s = await _degraded_after(stage, name)
+                stage.prove(
+                    await _is_cut_off(stage), f"{way}: {name} does not reach Redis, {len(held)} clients"
+                )
+                stage.hold(seen_s < _HEARTBEAT_S, f"{way}: the partition was seen after {seen_s:.1f} s")
+                stage.note(f"{way}: seen after {seen_s:.1f} s")
+                # These come back to either gateway while the one they were on cannot say so.
+                await stage.fleet.tell("drop", held[::2])
+                await asyncio.sleep(2 if stage.quick else 6)
+            finally:
+                namespace.heal()
+            await stage.fleet.settled()
+            await asyncio.sleep(3)
+
+
+async def lossy(stage: Stage) -> None:
+    """K8: the way to Redis is slow, then loses every twentieth packet."""
+    namespace = stage.system.namespace
+    if namespace is None:
+        raise Skipped("the gateway has no namespace")
+    async with stage.load(await stage.gather()):
+        for netem in (("delay", "100ms", "20ms"), ("loss", "5%")):
+            stage.harm()
+            namespace.worsen(*netem)
+            stage.prove(True, f"tc netem {' '.join(netem)}")  # noqa: FBT003 - tc would have failed
+            await asyncio.sleep(3 if stage.quick else 10)
+        await stage.fleet.settled()
+
+
+async def _degraded_after(stage: Stage, gateway: str) -> float:
+    """Return how long it took until a gateway said that its backplane is not whole."""
+    began = time.monotonic()
+    while time.monotonic() - began < _HEARTBEAT_S:
+        if (await stage.system.health(gateway)).get("backplane") != "ok":
+            break
+        await asyncio.sleep(0.1)
+    return time.monotonic() - began
+
+
+async def _is_cut_off(stage: Stage) -> bool:
+    namespace = stage.system.namespace
+    if namespace is None:
+        return False
+    script = f"import socket; socket.create_connection(('{REDIS}', {stage.system.valkey.port}), timeout=1)"
+    trying = await asyncio.create_subprocess_exec(
+        *namespace.prefix, sys.executable, "-c", script, stderr=asyncio.subprocess.DEVNULL
+    )
+    return await trying.wait() != 0
 
 
 async def _flap(stage: Stage, cutter: Cutter, number: int) -> None:
@@ -87,7 +151,9 @@ async def _round_robin(stage: Stage) -> AsyncIterator[str]:
     folder = stage.system.folder
     servers = [{"url": f"http://{HOST}:{public}"} for public in stage.system.ports.values()]
     router = {"rule": "PathPrefix(`/`)", "service": "all", "entryPoints": ["web"]}
-    routes = {"http": {"routers": {"all": router}, "services": {"all": {"loadBalancer": {"servers": servers}}}}}
+    routes = {
+        "http": {"routers": {"all": router}, "services": {"all": {"loadBalancer": {"servers": servers}}}}
+    }
     dynamic = folder / "round-robin-routes.yml"
     dynamic.write_text(json.dumps(routes))
     static = folder / "round-robin.yml"
@@ -119,7 +185,8 @@ async def _round_robin(stage: Stage) -> AsyncIterator[str]:
 
 
 ROWS: Final = (
-    Row("K8", "partition between a gateway and Redis", None),
+    Row("K8 partition", "a gateway and Redis parted, both ways and one", partitioned, isolated=True),
+    Row("K8 netem", "a slow, a lossy way to Redis", lossy, isolated=True),
     Row("K11", "every client's network drops 2 s in every 10 s", flapping),
     Row("K12", "requests reach the wrong gateway", misrouted, at_least=150),
 )

@@ -2,7 +2,6 @@
 
 import asyncio
 import time
-from pathlib import Path
 from typing import Final
 
 from faults.stage import Row, Stage
@@ -19,8 +18,7 @@ def _token(key: SigningKey, name: str) -> str:
 
 async def without_auth(stage: Stage) -> None:
     """Live clients and known keys go on; new keys are learned when auth is back; strangers do not hammer it."""
-    auth, key_file = stage.system.auth, Path(stage.system.key)
-    key = SigningKey.from_pem(key_file.read_text())
+    auth, key = stage.system.auth, stage.system.signing_key
     publishers = await stage.gather(rooms=4, auth={"token": _token(key, "first")})
     async with stage.load(publishers):
         began = stage.harm()
@@ -32,7 +30,7 @@ async def without_auth(stage: Stage) -> None:
         cut = stage.since(began, "disconnect")
         stage.hold(cut == 0, f"{cut} live connections were cut off while auth was down")
         rotated = SigningKey.generate()
-        key_file.write_text(rotated.to_pem())
+        stage.system.rotate(rotated)
         auth.start()
         await auth.ready()
         stage.prove(key.kid != rotated.kid, "the key was rotated")
@@ -41,7 +39,11 @@ async def without_auth(stage: Stage) -> None:
         stranger = SigningKey.generate()
         names = {f"stranger{number}": ["nowhere"] for number in range(_STRANGERS)}
         opening = stage.fleet.open(
-            stage.system.url, names, settled_s=3, auth={"token": _token(stranger, "nobody")}, reconnection=False
+            stage.system.url,
+            names,
+            settled_s=3,
+            auth={"token": _token(stranger, "nobody")},
+            reconnection=False,
         )
         refused = stage.since(0, "refused")
         try:
@@ -61,4 +63,6 @@ def _jwks_requests(stage: Stage) -> int:
     return stage.system.auth.log.read_text().count("jwks")
 
 
-ROWS: Final = (Row("K16", "auth down, keys rotated meanwhile", without_auth, reconnections="any", at_least=300),)
+ROWS: Final = (
+    Row("K16", "auth down, keys rotated meanwhile", without_auth, reconnections="any", at_least=300),
+)

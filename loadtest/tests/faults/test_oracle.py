@@ -28,9 +28,7 @@ def got(client, number, at=0.0, offset=""):
 
 def where(entries, client, number):
     """Return the index of the arrival of a message at a client."""
-    return next(
-        i for i, e in enumerate(entries) if (e.kind, e.client, e.id) == ("got", client, f"m{number}")
-    )
+    return next(i for i, e in enumerate(entries) if (e.kind, e.client, e.id) == ("got", client, f"m{number}"))
 
 
 def reconnect(entries, client, *, after, recovered, back_after):
@@ -120,7 +118,11 @@ def test_an_invented_message_is_a_phantom():
 
 
 def test_a_message_in_another_room_than_it_was_said_in_is_a_phantom():
-    entries = [*journal(), Entry("join", "ann", 3, room="pub"), Entry("got", "ann", 400.0, room="pub", id="m3")]
+    entries = [
+        *journal(),
+        Entry("join", "ann", 3, room="pub"),
+        Entry("got", "ann", 400.0, room="pub", id="m3"),
+    ]
     assert {"phantom": 1} == nonzero(check(entries))
 
 
