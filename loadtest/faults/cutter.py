@@ -53,9 +53,7 @@ class Cutter:
     async def close(self) -> None:
         """Cut everything for good."""
         await self.cut()
-        for task in list(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*self._tasks)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
@@ -66,6 +64,11 @@ class Cutter:
             up_reader, up_writer = await asyncio.open_connection(self._host, self._target)
         except OSError:
             writer.transport.abort()
+            return
+        if self._server is None:
+            # Cut while the other end was being reached.
+            writer.transport.abort()
+            up_writer.transport.abort()
             return
         self._open |= {writer, up_writer}
         try:

@@ -8,7 +8,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from faults.fleet import Fleet
 from faults.system import System
@@ -75,7 +75,7 @@ class Stage:
         return sum(entry.kind == kind and entry.at_ms >= at_ms for entry in self.fleet.entries)
 
     async def gather(
-        self, rooms: int = 8, *, prefix: str = "c", url: str | list[str] | None = None, **options: object
+        self, rooms: int = 8, *, prefix: str = "c", url: str | list[str] | None = None, **options: Any
     ) -> list[str]:
         """Open the usual clients, `MEMBERS` in each room; returns those that are to publish, two of each room."""
         names = {

@@ -155,7 +155,7 @@ class Valkey(Daemon):
     async def ask(self, *command: Any) -> Any:
         """Send one command on a connection of its own."""
         async with redis.asyncio.Redis(host=HOST, port=self.port, socket_timeout=2.0) as client:
-            return await client.execute_command(*command)
+            return await client.execute_command(*command)  # type: ignore[no-untyped-call]
 
     def empty(self) -> None:
         """Delete all data; it must not run."""
@@ -337,16 +337,16 @@ async def run_system(
     """
     folder = Path(tempfile.mkdtemp(prefix="roomwire-faults-"))
     namespace = Namespace() if isolated else None
-    system: System | None = None
     try:
         if namespace:
             namespace.create()
         system = System(folder, gateways=gateways, settings=settings or {}, namespace=namespace)
-        await system.start()
-        yield system
-    finally:
-        if system:
+        try:
+            await system.start()
+            yield system
+        finally:
             await system.stop()
+    finally:
         if namespace:
             namespace.destroy()
         shutil.rmtree(folder, ignore_errors=True)

@@ -7,8 +7,8 @@ from typing import Final
 
 import httpx
 
+from faults.cutter import HOST
 from faults.stage import RATE, Row, Stage
-from faults.system import HOST
 
 _DOWN_S: Final = 1.0
 _LOOK_S: Final = 3.0

@@ -12,10 +12,10 @@ from typing import Final
 
 import httpx
 
-from faults.cutter import Cutter, run_cutters
+from faults.cutter import HOST, Cutter, run_cutters
 from faults.namespace import REDIS, Way
 from faults.stage import Row, Skipped, Stage
-from faults.system import HOST, Daemon, free_ports
+from faults.system import Daemon, free_ports
 
 _PERIOD_S: Final = 10.0
 _AWAY_S: Final = 2.0
