@@ -32,7 +32,11 @@ function open({ name, url, rooms, options }) {
     if (!socket.recovered) for (const room of client.rooms) join(client, room);
   });
   socket.on("disconnect", (reason) => log("disconnect", name, { detail: reason }));
-  socket.on("connect_error", (error) => log("refused", name, { detail: String(error.message) }));
+  socket.on("connect_error", (error) => {
+    log("refused", name, { detail: String(error.message) });
+    // Refused by the server, a client stays away until its page tries again.
+    if (!socket.active && options.reconnection !== false) setTimeout(() => socket.connect(), 1000);
+  });
   socket.on("roomMessage", (text, ...rest) => {
     const said = SAID.exec(text);
     const offset = rest.length && typeof rest.at(-1) === "string" ? rest.at(-1) : "";
@@ -103,7 +107,16 @@ const operations = {
     for (const until = performance.now() + 65_000; underway && performance.now() < until; ) await sleep(50);
   },
   drop({ names }) { for (const client of chosen(names)) socketOf(client)?.terminate(); },
-  stall({ names }) { for (const client of chosen(names)) socketOf(client)?.pause(); },
+  // It reads no more, and neither notices nor comes back: whoever ends it is the server.
+  stall({ names }) {
+    for (const client of chosen(names)) {
+      const engine = client.socket.io.engine;
+      client.socket.io.reconnection(false);
+      clearTimeout(engine._pingTimeoutTimer);
+      engine._resetPingTimeout = () => {};
+      socketOf(client)?.pause();
+    }
+  },
   // Reads for a moment now and then: about the given share of the time.
   trickle({ names, share }) {
     for (const client of chosen(names)) {

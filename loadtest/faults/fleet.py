@@ -38,6 +38,7 @@ class Fleet:
     def __init__(self, processes: Sequence[asyncio.subprocess.Process]) -> None:
         self.entries: list[Entry] = []
         self._processes = processes
+        self._over = False
         self._home: dict[str, int] = {}
         self._connected: dict[str, Entry] = {}
         self._joined: set[tuple[str, str]] = set()
@@ -140,6 +141,10 @@ class Fleet:
                 del self._home[name]
         await asyncio.gather(*(self._order(home, op, names=of, **arguments) for home, of in by_home.items()))
 
+    def finish(self) -> None:
+        """End the journal: what happens from now on, as proxies go away, is nobody's fault."""
+        self._over = True
+
     async def _order(self, home: int, op: str, **arguments: Any) -> None:
         number = str(next(self._orders))
         answer = self._answers[number] = asyncio.get_running_loop().create_future()
@@ -159,7 +164,8 @@ class Fleet:
             if entry.kind == "done":
                 self._answer(entry)
                 continue
-            self.entries.append(entry)
+            if not self._over:
+                self.entries.append(entry)
             self._note(entry)
 
     def _answer(self, entry: Entry) -> None:

@@ -38,6 +38,8 @@ async def play(row: Row, *, quick: bool, journals: Path | None = None) -> Outcom
             try:
                 await row.run(stage)
             finally:
+                fleet.finish()
+                await stage.resources.aclose()
                 if journals:
                     _keep(stage, journals, row.id.replace(" ", "-"))
     except (Skipped, NoNamespaces) as skipped:

@@ -22,6 +22,8 @@ from faults.spans import Message, Receiver, Span, Story, tell
 COUNTS: Final = ("lost", "doubled", "reordered", "phantom", "hole")
 """What must be zero, in the order of the table."""
 _MAX_EVIDENCE: Final = 5
+IN_FLIGHT_MS: Final = 1_500.0
+"""What was acknowledged so long before a client closed by itself should have reached it."""
 SATURATED_CPU: Final = 0.9
 """The share of a core above which a client process is no witness any more."""
 SATURATED_LAG_MS: Final = 1_000.0
@@ -188,11 +190,13 @@ def _check_missing(
             hole = (message.acked_ms or 0.0) < last_ms or (
                 place is not None and place.position < highest.get(place.epoch, -1)
             )
-            if span.ended_ms is None:
+            if span.ended_ms is None or (
+                span.closed and (message.acked_ms or 0.0) < span.ended_ms - IN_FLIGHT_MS
+            ):
                 findings.note("lost", receiver, f"{id_}, acknowledged, never arrived; the receiver was whole")
             if hole:
                 findings.note("hole", receiver, f"{id_} is missing, later ones arrived, and nothing told it")
-            if span.ended_ms is not None and not hole:
+            if span.ended_ms is not None and not span.closed and not hole:
                 findings.told += 1
     for earlier, later in itertools.pairwise(receiver.spans):
         # What was said while it was in no span: it was told, and knows that it may have missed it.

@@ -11,6 +11,7 @@ from faults.journal import Entry
 
 # After these the official client does not come back by itself, so it knows that it is not whole.
 _FINAL_REASONS = ("io server disconnect",)
+_OWN_REASON = "io client disconnect"
 
 
 @dataclass
@@ -31,11 +32,12 @@ class Message:
 
 @dataclass
 class Span:
-    """A time in which a receiver believes that it gets all of a room."""
+    """A time in which a receiver believes that it gets all of a room; `closed` if the client ended it by itself."""
 
     joined_ms: float
     ended_ms: float | None = None
     got: list[Entry] = field(default_factory=list)
+    closed: bool = False
 
 
 @dataclass
@@ -94,12 +96,18 @@ class _Reader:
             self._end(entry.client, away_ms)
 
     def _disconnect(self, entry: Entry) -> None:
+        if entry.detail == _OWN_REASON:
+            return
         self._left_ms[entry.client] = entry.at_ms
         self.story.absent.add(entry.client)
         if entry.detail in _FINAL_REASONS:
             self._end(entry.client, entry.at_ms)
 
     def _closed(self, entry: Entry) -> None:
+        self._left_ms.pop(entry.client, None)
+        for receiver in self._of_client.get(entry.client, []):
+            if span := receiver.open_span:
+                span.closed = True
         self._end(entry.client, entry.at_ms)
         self.story.absent.discard(entry.client)
         self._known.discard(entry.client)

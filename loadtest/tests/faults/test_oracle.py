@@ -175,6 +175,21 @@ def test_a_client_that_never_comes_back_is_named_absent():
     assert {"bob"} == check(entries).story.absent
 
 
+def test_a_client_that_closed_by_itself_had_to_get_what_was_acknowledged_well_before():
+    entries = [*journal(), Entry("closed", "bob", 5_000.0)]
+    entries.append(Entry("disconnect", "bob", 5_001.0, detail="io client disconnect"))
+    assert {} == nonzero(check(entries))
+    assert set() == check(entries).story.absent
+    del entries[where(entries, "bob", 19)]
+    assert {"lost": 1} == nonzero(check(entries))
+
+
+def test_a_client_that_closed_with_messages_in_flight_may_miss_them():
+    entries = [*journal(), Entry("closed", "bob", 210.0)]
+    del entries[where(entries, "bob", 19)]
+    assert {} == nonzero(check(entries))
+
+
 def test_a_message_that_was_not_acknowledged_may_be_missing_or_not():
     entries = [e for e in journal() if not (e.kind == "acked" and e.seq == 5)]
     entries.append(Entry("unknown", "pub", 500.0, room="den", id="m5", seq=5))
