@@ -33,6 +33,10 @@ class Cutter:
         """What clients connect to."""
         return f"http://{HOST}:{self.port}"
 
+    def lead_to(self, target: int) -> None:
+        """Send new connections to another port."""
+        self._target = target
+
     async def attach(self) -> None:
         """Take connections, again on the same port."""
         self._server = await asyncio.start_server(self._serve, HOST, self.port)

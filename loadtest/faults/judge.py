@@ -31,7 +31,9 @@ async def play(row: Row, *, quick: bool, journals: Path | None = None) -> Outcom
     crash: list[str] = []
     try:
         async with (
-            run_system(gateways=row.gateways, settings=row.settings, isolated=row.isolated) as system,
+            run_system(
+                gateways=row.gateways, settings=row.settings, isolated=row.isolated, failover=row.failover
+            ) as system,
             run_fleet() as fleet,
         ):
             stage = Stage(system, fleet, quick)

@@ -116,6 +116,7 @@ class Row:
         back_within_s: How soon after the harm p99 has to be as before; None if that is not this row's matter.
         at_least: How many messages have to be acknowledged; with `--quick`, a third.
         isolated: Whether the first gateway runs in a network namespace of its own.
+        failover: Whether all reach Redis through a proxy that can lead to another one.
 
     """
 
@@ -128,3 +129,4 @@ class Row:
     back_within_s: float | None = None
     at_least: int = 500
     isolated: bool = False
+    failover: bool = False

@@ -133,14 +133,14 @@ class Daemon:
 class Valkey(Daemon):
     """The database, append-only as in production."""
 
-    def __init__(self, folder: Path, port: int, *options: str) -> None:
-        self.data = folder / "valkey"
+    def __init__(self, folder: Path, port: int, *options: str, name: str = "valkey") -> None:
+        self.data = folder / name
         self.data.mkdir()
         self.port = port
         self.url = f"redis://{HOST}:{port}/0"
         command = [str(get_binary_path()), "--port", str(port), "--bind", HOST, "--dir", str(self.data)]
         command += ["--appendonly", "yes", "--save", "", "--maxmemory-policy", "noeviction", *options]
-        super().__init__("valkey", command, dict(os.environ), "", folder / "valkey.log")
+        super().__init__(name, command, dict(os.environ), "", folder / f"{name}.log")
 
     async def ready(self, within_s: float = START_TIMEOUT_S) -> None:
         """Wait until it answers."""
@@ -177,14 +177,20 @@ class System:
     """
 
     def __init__(
-        self, folder: Path, *, gateways: int, settings: Mapping[str, str], namespace: Namespace | None
+        self,
+        folder: Path,
+        *,
+        gateways: int,
+        settings: Mapping[str, str],
+        namespace: Namespace | None,
+        failover: bool,
     ) -> None:
         self.folder = folder
         self.namespace = namespace
         self._key_file = folder / "key.pem"
         self.rotate(SigningKey.generate())
         names = [f"gateway-{number}" for number in range(1, gateways + 1)]
-        redis_port, self.port, ping_port, auth_port, auth_ops, *rest = free_ports(5 + 2 * gateways)
+        redis_port, door_port, self.port, ping_port, auth_port, auth_ops, *rest = free_ports(6 + 2 * gateways)
         self.ports = dict(zip(names, rest[::2], strict=True))
         self.ops = dict(zip(names, rest[1::2], strict=True))
         self._auth_ops = auth_ops
@@ -192,10 +198,12 @@ class System:
         self.url = f"http://{HOST}:{self.port}"
         reach = [] if namespace is None else ["--bind", HOST, REDIS, "--protected-mode", "no"]
         self.valkey = Valkey(folder, redis_port, *reach)
+        self.redis_door = Cutter(redis_port, port=door_port)
+        redis_url = f"redis://{HOST}:{door_port}/0" if failover else self.valkey.url
         common = dict(os.environ) | {
             "PYTHONUNBUFFERED": "1",
             "ROOMWIRE_HOST": HOST,
-            "ROOMWIRE_REDIS_URL": self.valkey.url,
+            "ROOMWIRE_REDIS_URL": redis_url,
             "ROOMWIRE_AUTH_MODE": "optional",
             "ROOMWIRE_CORS_ORIGINS": "*",
             "ROOMWIRE_TRUSTED_PROXIES": HOST,
@@ -229,7 +237,7 @@ class System:
             )
             for name in names
         }
-        self._doors: list[Cutter] = []
+        self._doors = [self.redis_door] if failover else []
         if namespace is not None:
             self._isolate(names[0], namespace)
         backends = [Backend(name=name, port=self.ports[name], ops_port=self.ops[name]) for name in names]
@@ -343,7 +351,11 @@ class System:
 
 @asynccontextmanager
 async def run_system(
-    *, gateways: int = 2, settings: Mapping[str, str] | None = None, isolated: bool = False
+    *,
+    gateways: int = 2,
+    settings: Mapping[str, str] | None = None,
+    isolated: bool = False,
+    failover: bool = False,
 ) -> AsyncIterator[System]:
     """Run a system for as long as the context lasts; its data are deleted at the end.
 
@@ -351,6 +363,7 @@ async def run_system(
         gateways: How many.
         settings: What all services are told beside the usual.
         isolated: Whether the first gateway gets a network namespace of its own.
+        failover: Whether all reach Redis through `redis_door`, which can lead to another one.
 
     Raises:
         NoNamespaces: There are none here.
@@ -361,7 +374,9 @@ async def run_system(
     try:
         if namespace:
             namespace.create()
-        system = System(folder, gateways=gateways, settings=settings or {}, namespace=namespace)
+        system = System(
+            folder, gateways=gateways, settings=settings or {}, namespace=namespace, failover=failover
+        )
         try:
             await system.start()
             yield system

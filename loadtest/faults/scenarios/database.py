@@ -9,9 +9,11 @@ import httpx
 
 from faults.cutter import HOST
 from faults.stage import RATE, Row, Stage
+from faults.system import Valkey, free_ports
 
 _DOWN_S: Final = 1.0
 _LOOK_S: Final = 3.0
+_LAG_S: Final = 1.0
 _LIVE_S: Final = 1.0
 _BURST_RATE: Final = 30.0
 
@@ -62,6 +64,40 @@ async def stood_still(stage: Stage) -> None:
         )
         stage.note(f"{stage.since(began, 'failed')} refusals")
         stage.hold(unanswered == 0, f"{unanswered} publishes had no answer within 4 s")
+
+
+async def failed_over(stage: Stage) -> None:
+    """K6: a replica that lags by a second of writes is promoted; what only the primary had is gone.
+
+    The proxy in front of Redis leads to the new primary, as a Sentinel's answer or a service's address would.
+    """
+    system = stage.system
+    replica = Valkey(
+        system.folder, free_ports(1)[0], "--replicaof", f"{HOST} {system.valkey.port}", name="replica"
+    )
+    stage.resources.callback(replica.kill)
+    replica.start()
+    await replica.ready()
+    async with stage.load(await stage.gather()):
+        while (await replica.ask("INFO", "replication"))["master_link_status"] != "up":
+            await asyncio.sleep(0.1)
+        await asyncio.sleep(1)
+        await replica.ask("REPLICAOF", "NO", "ONE")
+        parted = stage.harm()
+        await asyncio.sleep(_LAG_S)
+        unreplicated = stage.since(parted, "acked")
+        system.valkey.kill()
+        await system.redis_door.cut()
+        system.redis_door.lead_to(replica.port)
+        await asyncio.sleep(_DOWN_S)
+        await system.redis_door.attach()
+        stage.prove(unreplicated > 0, f"{unreplicated} acknowledged messages were not replicated")
+        await asyncio.sleep(_LOOK_S)
+        await stage.fleet.settled()
+        await asyncio.sleep(_LOOK_S)
+        told = {entry.client for entry in stage.fleet.entries if entry.kind == "disconnect"}
+        untold = set(stage.fleet.names) - told
+        stage.hold(not untold, f"{len(untold)} clients were never told that acknowledged entries are gone")
 
 
 async def subscribers_killed(stage: Stage) -> None:
@@ -147,7 +183,13 @@ ROWS: Final = (
     Row("K4 aof", "Redis SIGKILL, restart on its append-only file", restarted),
     Row("K4 emptied", "Redis SIGKILL, restart without data", emptied, reconnections="none recovered"),
     Row("K5", "Redis SIGSTOP, CLIENT PAUSE", stood_still),
-    Row("K6", "replica promoted, un-replicated writes lost", None),
+    Row(
+        "K6",
+        "lagging replica promoted",
+        failed_over,
+        reconnections="none recovered",
+        failover=True,
+    ),
     Row("K7", "CLIENT KILL TYPE pubsub; tiny output buffers", subscribers_killed),
     Row("K15", "Redis out of memory", full),
 )
