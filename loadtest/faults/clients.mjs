@@ -114,6 +114,7 @@ const operations = {
       client.socket.io.reconnection(false);
       clearTimeout(engine._pingTimeoutTimer);
       engine._resetPingTimeout = () => {};
+      log("closed", client.name, {}); // it can bear witness no more
       socketOf(client)?.pause();
     }
   },
