@@ -43,8 +43,9 @@ def back_s(latencies_ms: Iterable[tuple[float, float]], faults_ms: Sequence[floa
     windows: dict[tuple[float, int], list[float]] = defaultdict(list)
     ordered = sorted(faults_ms)
     for invoked_ms, took_ms in latencies_ms:
-        fault_ms = max((fault for fault in ordered if fault <= invoked_ms), default=None)
+        # What was under way when the harm was done is of its first window.
+        fault_ms = max((fault for fault in ordered if fault <= invoked_ms + took_ms), default=None)
         if fault_ms is not None and invoked_ms - fault_ms < _LOOK_MS:
-            windows[fault_ms, int((invoked_ms - fault_ms) / _WINDOW_MS)].append(took_ms)
+            windows[fault_ms, max(0, int((invoked_ms - fault_ms) / _WINDOW_MS))].append(took_ms)
     slow = [number for (_, number), took in windows.items() if quantile(took, 0.99) > SLOW_MS]
     return (max(slow) + 1) * _WINDOW_MS / 1000 if slow else 0.0

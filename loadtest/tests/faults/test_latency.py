@@ -23,8 +23,13 @@ def test_the_longest_of_several_faults_counts():
     assert 1.25 == back_s(messages, [1_000.0, 5_000.0])
 
 
-def test_slowness_before_any_fault_is_nobodys_matter():
-    assert 0.0 == back_s([(500.0, 9_000.0)], [1_000.0])
+def test_a_message_under_way_when_the_harm_is_done_is_of_that_fault():
+    messages = [(t, 900.0 if t == 5_990 else 5.0) for t in range(1_000, 9_000, 10)]
+    assert 0.25 == back_s(messages, [1_000.0, 6_000.0])
+
+
+def test_slowness_that_ended_before_any_fault_is_nobodys_matter():
+    assert 0.0 == back_s([(500.0, 400.0)], [1_000.0])
 
 
 def test_p99_is_of_the_receivers_and_the_time_asked_for():
