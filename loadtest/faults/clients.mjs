@@ -1,0 +1,157 @@
+// Official socket.io clients for the fault suite, many in one process, driven over stdin by fleet.py.
+//
+// Every line in is an order {"op": ..., ...}; every line out is an entry of the journal (see journal.py) or
+// {"kind": "done", "client": <this process>, "at_ms": ..., "id": <the order's number>}.
+import { createInterface } from "node:readline";
+import { monitorEventLoopDelay } from "node:perf_hooks";
+import { io } from "socket.io-client";
+
+const ME = process.argv[2];
+const ACK_TIMEOUT_MS = 4_000;
+const SAID = /^\[[^\]]* in ([^\]]+)\] (\S+) (\d+) [\d.]+$/;
+const clients = new Map();
+let publishing = 0; // the generation of publishers; those of an earlier one stop
+let underway = 0;
+
+const now = () => Math.round((performance.timeOrigin + performance.now()) * 1000) / 1000;
+const waiting = [];
+const log = (kind, client, fields) => {
+  if (!waiting.length) setImmediate(() => process.stdout.write(waiting.splice(0).join("")));
+  waiting.push(JSON.stringify({ kind, client, at_ms: now(), ...fields }) + "\n");
+};
+const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+const chosen = (names) => (names ? names.map((name) => clients.get(name)) : [...clients.values()]);
+
+function open({ name, url, rooms, options }) {
+  const socket = io(url, { forceNew: true, reconnectionDelay: 300, reconnectionDelayMax: 1500, ...options });
+  const client = { name, socket, rooms, seq: 0 };
+  clients.set(name, client);
+  socket.on("connect", () => {
+    const gateway = (socket.io.engine?.id ?? "").split(".")[0];
+    log("connect", name, { id: socket.id, recovered: Boolean(socket.recovered), gateway });
+    if (!socket.recovered) for (const room of client.rooms) join(client, room);
+  });
+  socket.on("disconnect", (reason) => log("disconnect", name, { detail: reason }));
+  socket.on("connect_error", (error) => {
+    log("refused", name, { detail: String(error.message) });
+    // Refused by the server, a client stays away until its page tries again.
+    if (!socket.active && options.reconnection !== false) setTimeout(() => socket.connect(), 1000);
+  });
+  socket.on("roomMessage", (text, ...rest) => {
+    const said = SAID.exec(text);
+    const offset = rest.length && typeof rest.at(-1) === "string" ? rest.at(-1) : "";
+    if (said) log("got", name, { room: said[1], id: said[2], seq: Number(said[3]), offset });
+  });
+}
+
+async function join(client, room) {
+  log("join", client.name, { room });
+  const id = client.socket.id;
+  while (client.socket.connected && client.socket.id === id) {
+    try {
+      const answer = await client.socket.timeout(ACK_TIMEOUT_MS).emitWithAck("joinRoom", { roomId: room, userName: client.name });
+      if (client.socket.id !== id) return;
+      if (!answer?.error) return log("joined", client.name, { room });
+      log("join_failed", client.name, { room, detail: String(answer.error.code) });
+    } catch {
+      log("join_failed", client.name, { room, detail: "no answer" });
+    }
+    await sleep(200);
+  }
+}
+
+// Publishes at a steady rate. With `retry`, what was not acknowledged is said again under the same id until it is.
+async function publish(client, rooms, rate, retry, generation) {
+  await sleep(Math.random() * (1000 / rate));
+  for (let due = performance.now(); generation === publishing; due += 1000 / rate) {
+    await sleep(Math.max(0, due - performance.now()));
+    if (generation !== publishing) return;
+    if (!client.socket.connected) { due = performance.now(); continue; }
+    const seq = client.seq++;
+    say(client, { room: rooms[seq % rooms.length], id: `${client.name}#${seq}`, seq }, retry);
+  }
+}
+
+async function say(client, { room, id, seq }, retry) {
+  underway++;
+  const message = `${id} ${seq} ${now()}`;
+  log("invoked", client.name, { room, id, seq });
+  const until = performance.now() + 60_000;
+  for (;;) {
+    try {
+      const answer = await client.socket.timeout(ACK_TIMEOUT_MS).emitWithAck("chatMessage", { roomId: room, userName: client.name, message, messageId: id });
+      if (!answer?.error) { log("acked", client.name, { room, id, seq }); break; }
+      log("failed", client.name, { room, id, seq, detail: String(answer.error.code) });
+      if (!answer.error.retryable) break;
+    } catch (error) {
+      log("unknown", client.name, { room, id, seq, detail: String(error.message) });
+    }
+    if (!retry || performance.now() > until) break;
+    do await sleep(100 + Math.random() * 200); while (!client.socket.connected && performance.now() < until);
+  }
+  underway--;
+}
+
+const socketOf = (client) => client.socket.io.engine?.transport?.ws;
+
+const operations = {
+  async open({ clients: specs, pace_ms }) {
+    for (const spec of specs) { open(spec); if (pace_ms) await sleep(pace_ms); }
+  },
+  publish({ names, rooms, rate, retry }) {
+    const generation = publishing || (publishing = 1);
+    for (const client of chosen(names)) publish(client, rooms ?? client.rooms, rate, retry, generation);
+  },
+  async quiet() {
+    publishing++;
+    for (const until = performance.now() + 65_000; underway && performance.now() < until; ) await sleep(50);
+  },
+  drop({ names }) { for (const client of chosen(names)) socketOf(client)?.terminate(); },
+  // It reads no more, and neither notices nor comes back: whoever ends it is the server.
+  stall({ names }) {
+    for (const client of chosen(names)) {
+      const engine = client.socket.io.engine;
+      client.socket.io.reconnection(false);
+      clearTimeout(engine._pingTimeoutTimer);
+      engine._resetPingTimeout = () => {};
+      log("closed", client.name, {}); // it can bear witness no more
+      socketOf(client)?.pause();
+    }
+  },
+  // Reads for a moment now and then: about the given share of the time.
+  trickle({ names, share }) {
+    for (const client of chosen(names)) {
+      socketOf(client)?.pause();
+      client.trickle = setInterval(() => {
+        socketOf(client)?.resume();
+        setTimeout(() => socketOf(client)?.pause(), 1000 * share);
+      }, 1000);
+    }
+  },
+  unstall({ names }) { for (const client of chosen(names)) { clearInterval(client.trickle); socketOf(client)?.resume(); } },
+  close({ names }) {
+    for (const client of chosen(names)) {
+      log("closed", client.name, {});
+      client.socket.disconnect();
+      clients.delete(client.name);
+    }
+  },
+};
+
+const delay = monitorEventLoopDelay({ resolution: 10 });
+delay.enable();
+let used = process.cpuUsage(), since = performance.now();
+setInterval(() => {
+  const spent = process.cpuUsage(used), at = performance.now();
+  log("meter", ME, { cpu: (spent.user + spent.system) / 1000 / (at - since), lag_ms: delay.max / 1e6 });
+  used = process.cpuUsage(); since = at; delay.reset();
+}, 1000);
+
+for await (const line of createInterface({ input: process.stdin })) {
+  const order = JSON.parse(line);
+  Promise.resolve().then(() => operations[order.op](order)).then(
+    () => log("done", ME, { id: String(order.id) }),
+    (error) => log("done", ME, { id: String(order.id), detail: String(error) }),
+  );
+}
+process.exit(0);

@@ -1,0 +1,104 @@
+"""A TCP proxy whose network can be taken away: connections are reset, and new ones refused, until it is back."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final
+
+HOST: Final = "127.0.0.1"
+_CHUNK_BYTES: Final = 65_536
+
+
+class Cutter:
+    """Forwards bytes from a loopback port, a free one by default, to a port of another address or of this one.
+
+    Attributes:
+        port: Where it listens.
+        cuts: How many connections were cut.
+
+    """
+
+    def __init__(self, target: int, *, host: str = HOST, port: int = 0) -> None:
+        self._target = target
+        self._host = host
+        self._server: asyncio.Server | None = None
+        self._open: set[asyncio.StreamWriter] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.port = port
+        self.cuts = 0
+
+    @property
+    def url(self) -> str:
+        """What clients connect to."""
+        return f"http://{HOST}:{self.port}"
+
+    def lead_to(self, target: int) -> None:
+        """Send new connections to another port."""
+        self._target = target
+
+    async def attach(self) -> None:
+        """Take connections, again on the same port."""
+        self._server = await asyncio.start_server(self._serve, HOST, self.port)
+        self.port = self._server.sockets[0].getsockname()[1]
+
+    async def cut(self) -> None:
+        """Reset all connections and refuse new ones."""
+        if self._server is not None:
+            self._server.close()
+            self._server = None
+        # Both ends of each: a client's and a server's.
+        self.cuts += len(self._open) // 2
+        for writer in self._open:
+            writer.transport.abort()
+        self._open.clear()
+        await asyncio.sleep(0)
+
+    async def close(self) -> None:
+        """Cut everything for good."""
+        await self.cut()
+        await asyncio.gather(*self._tasks)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        if task is not None:
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        try:
+            up_reader, up_writer = await asyncio.open_connection(self._host, self._target)
+        except OSError:
+            writer.transport.abort()
+            return
+        if self._server is None:
+            # Cut while the other end was being reached.
+            writer.transport.abort()
+            up_writer.transport.abort()
+            return
+        self._open |= {writer, up_writer}
+        try:
+            await asyncio.gather(_pump(reader, up_writer), _pump(up_reader, writer))
+        finally:
+            self._open -= {writer, up_writer}
+            writer.transport.abort()
+            up_writer.transport.abort()
+
+
+async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    with contextlib.suppress(OSError):
+        while data := await reader.read(_CHUNK_BYTES):
+            writer.write(data)
+            await writer.drain()
+    writer.close()
+
+
+@asynccontextmanager
+async def run_cutters(target: int, count: int) -> AsyncIterator[list[Cutter]]:
+    """Run proxies to one port for as long as the context lasts."""
+    cutters = [Cutter(target) for _ in range(count)]
+    try:
+        for cutter in cutters:
+            await cutter.attach()
+        yield cutters
+    finally:
+        for cutter in cutters:
+            await cutter.close()

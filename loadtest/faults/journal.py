@@ -1,0 +1,60 @@
+"""What clients and publishers wrote down: one entry for each thing that happened, in the order of each client.
+
+Entries come from `clients.mjs` as JSON lines. The oracle reads nothing else, so a hand-made list of entries tests
+it. Times are milliseconds of the machine's clock, which all client processes share.
+"""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import msgspec
+
+
+class Entry(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One line of a journal.
+
+    Attributes:
+        kind: `connect`, `disconnect`, `refused` (connect_error), `join` (asked), `joined`, `left`, `closed` (by the
+            client itself), `got`, `invoked`, `acked`, `failed`, `unknown`, `meter` (the generator's own load).
+        client: Who; for `meter` the client process.
+        at_ms: When.
+        room: The room of a join or of a message.
+        id: The message; of `connect`, the socket.
+        seq: The publisher's count.
+        offset: What the server sent as the recovery offset, `<epoch>.<position>`; empty if it sent none.
+        recovered: Of `connect`: what the client believes.
+        gateway: Of `connect`: the gateway that holds the session.
+        detail: A reason or a code.
+        cpu: Of `meter`: share of a core.
+        lag_ms: Of `meter`: the longest time that the process' loop was late.
+
+    """
+
+    kind: str
+    client: str
+    at_ms: float
+    room: str = ""
+    id: str = ""
+    seq: int = 0
+    offset: str = ""
+    recovered: bool = False
+    gateway: str = ""
+    detail: str = ""
+    cpu: float = 0.0
+    lag_ms: float = 0.0
+
+
+_DECODER = msgspec.json.Decoder(Entry)
+_ENCODER = msgspec.json.Encoder()
+
+
+def parse(line: bytes) -> Entry:
+    """Return the entry that a line holds; raises `msgspec.ValidationError` for anything else."""
+    return _DECODER.decode(line)
+
+
+def save(entries: Iterable[Entry], path: Path) -> None:
+    """Write a journal, so that what the oracle said can be looked into."""
+    with path.open("wb") as file:
+        for entry in entries:
+            file.write(_ENCODER.encode(entry) + b"\n")

@@ -1,0 +1,58 @@
+"""The order of messages: by their place in the log where it is known, and as one receiver saw it against another.
+
+Pure, and without any notion of faults; the oracle decides what an inversion means.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, order=True)
+class Place:
+    """A position in the log of one epoch; positions of different epochs do not compare."""
+
+    epoch: str
+    position: int
+
+    @classmethod
+    def of(cls, offset: str) -> "Place | None":
+        """Read `<epoch>.<position>`; None for anything else, as no offset is."""
+        epoch, dot, position = offset.rpartition(".")
+        return cls(epoch, int(position)) if dot and position.isdecimal() else None
+
+
+def first_of_each(ids: Iterable[str]) -> list[str]:
+    """Return the ids in order, without repetitions."""
+    return list(dict.fromkeys(ids))
+
+
+def disorder_by_place(arrivals: Sequence[tuple[str, Place | None]]) -> list[str]:
+    """Return the ids that arrived after one that stands behind them in the log."""
+    highest: dict[str, int] = {}
+    seen: set[str] = set()
+    late = []
+    for id_, place in arrivals:
+        if place is None or id_ in seen:
+            continue
+        seen.add(id_)
+        if place.position < highest.get(place.epoch, -1):
+            late.append(id_)
+        else:
+            highest[place.epoch] = place.position
+    return late
+
+
+def disorder_between(ids: Sequence[str], reference: Sequence[str]) -> list[str]:
+    """Return the ids, of those both have, that came after one that the reference has later."""
+    rank = {id_: number for number, id_ in enumerate(reference)}
+    highest = -1
+    late = []
+    for id_ in ids:
+        number = rank.get(id_)
+        if number is None:
+            continue
+        if number < highest:
+            late.append(id_)
+        else:
+            highest = number
+    return late

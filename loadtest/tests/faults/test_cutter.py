@@ -1,0 +1,35 @@
+"""The proxy whose network can be taken away."""
+
+import asyncio
+
+import pytest
+
+from faults.cutter import HOST, run_cutters
+
+
+async def echo(reader, writer):
+    while data := await reader.read(100):
+        writer.write(data)
+    writer.close()
+
+
+async def test_it_forwards_then_cuts_then_refuses_then_forwards_again_on_the_same_port():
+    async with (
+        await asyncio.start_server(echo, HOST, 0) as server,
+        run_cutters(server.sockets[0].getsockname()[1], 1) as [cutter],
+    ):
+        reader, writer = await asyncio.open_connection(HOST, cutter.port)
+        writer.write(b"one")
+        assert b"one" == await reader.readexactly(3)
+        await cutter.cut()
+        with pytest.raises((ConnectionError, asyncio.IncompleteReadError)):
+            await reader.readexactly(1)
+        writer.close()
+        assert 1 == cutter.cuts
+        with pytest.raises(ConnectionRefusedError):
+            await asyncio.open_connection(HOST, cutter.port)
+        await cutter.attach()
+        reader, writer = await asyncio.open_connection(HOST, cutter.port)
+        writer.write(b"two")
+        assert b"two" == await reader.readexactly(3)
+        writer.close()
