@@ -176,6 +176,18 @@ class TestWaitingEvents:
             assert [f'43{number}["done"]' for number in range(3)] == [await take(websocket) for _ in range(3)]
 
     @pytest.mark.parametrize("way", WAYS)
+    async def test_of_a_gateway_what_waits_is_bounded_in_bytes_as_well(self, way):
+        site, gateway = Site(max_waiting_events_bytes=100), Waiting()
+        site.server.register_namespace(gateway)
+        async with site.serve(way) as peer, joined(peer) as websocket:
+            for number in range(3):
+                await websocket.send(f'42{number}["wait","{"x" * 60}"]')
+            assert '432[{"error":{"code":"rate_limited"' == (await take(websocket))[:35]
+            await site.counted(Bound.WAITING_EVENTS)
+            gateway.go_on.set()
+            assert ['430["done"]', '431["done"]'] == [await take(websocket) for _ in range(2)]
+
+    @pytest.mark.parametrize("way", WAYS)
     async def test_of_a_function_handler_one_too_many_is_refused_and_later_ones_are_not(self, way):
         site, go_on = Site(max_waiting_events=3), asyncio.Event()
 

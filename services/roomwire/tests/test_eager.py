@@ -182,6 +182,56 @@ async def test_a_cancellation_that_nothing_awaited_does_not_reach_the_next(start
     assert "done" == await (await from_callback(both))
 
 
+async def test_a_cancellation_before_the_task_has_begun_reaches_the_coroutine(starter):
+    cleaned = []
+
+    async def work():
+        try:
+            await asyncio.Event().wait()
+        finally:
+            cleaned.append(asyncio.current_task())
+
+    def start_and_cancel():
+        task = starter.start(work())
+        task.cancel()
+        return task
+
+    task = await from_callback(start_and_cancel)
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert [task] == cleaned
+
+
+async def test_a_cancellation_that_was_taken_back_does_not_reach_the_next(starter):
+    async def change_its_mind():
+        asyncio.current_task().cancel()
+        asyncio.current_task().uncancel()
+
+    async def work():
+        await asyncio.sleep(0)
+        return "done"
+
+    def both():
+        starter.start(change_its_mind())
+        return starter.start(work())
+
+    assert "done" == await (await from_callback(both))
+
+
+async def test_what_the_first_caller_carries_in_its_context_is_nobody_elses(starter):
+    seen = []
+
+    async def work():
+        seen.append(colour.get())
+
+    context = contextvars.copy_context()
+    context.run(colour.set, "the first request's")
+    asyncio.get_running_loop().call_soon(lambda: starter.start(work()), context=context)
+    await asyncio.sleep(0)
+    await from_callback(lambda: starter.start(work()))
+    assert ["none", "none"] == seen
+
+
 async def test_what_is_to_be_done_at_the_end_of_the_task_is_done_at_the_end_of_its_coroutine(starter):
     ended = []
 

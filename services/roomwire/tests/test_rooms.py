@@ -120,7 +120,7 @@ operations = st.one_of(
 )
 
 
-async def done(manager: socketio.AsyncManager, operation) -> object:
+async def done(manager: socketio.AsyncManager, operation) -> object:  # noqa: PLR0911 - a case each
     """Do it if the server would; returns what came of it, an exception too."""
     name, *values = operation
     if name == "connect" and not manager.is_pre_connected(*values):

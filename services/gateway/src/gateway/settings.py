@@ -55,6 +55,11 @@ class Settings(ServiceSettings):
         ge=1,
         le=100_000,
     )
+    max_waiting_events_bytes: int = Field(
+        4_000_000,
+        description="Largest sum of a client's events that wait; beyond: refused, `rate_limited`.",
+        ge=10_000,
+    )
     max_unread_bytes: int = Field(
         4_000_000,
         description="How much may wait for a client that does not read; beyond: closed, `slow consumer`.",

@@ -42,7 +42,8 @@ class Starter:
         loop = self._loop
         if loop is None:
             loop = self._loop = asyncio.get_running_loop()
-            self._base = contextvars.copy_context()
+            # Not that of whoever comes first: what it carries is nobody else's.
+            self._base = contextvars.Context()
         spare = self._spare
         if spare is None or spare.task.done():
             spare = self._spare = _Spare(loop, self._base.copy())
@@ -55,7 +56,7 @@ class Starter:
         try:
             waits_for = spare.context.run(job.send, None)
         except StopIteration:
-            if spare.context != self._base or task.cancelling() or task._callbacks:  # noqa: SLF001
+            if spare.is_marked or spare.context != self._base or task._callbacks:  # noqa: SLF001
                 self._retire(spare)
             return None
         except BaseException as error:
@@ -105,7 +106,13 @@ class _Spare:
         self._handed: asyncio.Future[None] = loop.create_future()
         self._job: Job | None = None
         self._waits_for: Any = None
-        self.task = loop.create_task(self._run(), context=context)
+        self.task = loop.create_task(_Begun(self._run()), context=context)
+
+    @property
+    def is_marked(self) -> bool:
+        """Whether somebody has asked for its cancellation, even if it was taken back."""
+        task = self.task
+        return self._handed.done() or task.cancelling() > 0 or task._must_cancel  # type: ignore[attr-defined, no-any-return] # noqa: SLF001
 
     def go_on(self, job: Job, waits_for: Any) -> None:
         """Go on with a coroutine that has yielded what it waits for."""
@@ -129,6 +136,38 @@ class _Spare:
         if cancelled is not None:
             raise cancelled
         return None
+
+
+class _Begun(Coroutine[Any, Any, Any]):
+    """A coroutine that has been run up to its first await, for a task to take it from there.
+
+    A task that is cancelled before its own first step throws into what it was given: into a coroutine that
+    has not begun, that would go past all that it could do about it.
+    """
+
+    __slots__ = ("_coroutine", "_waits_for")
+
+    def __init__(self, coroutine: Job) -> None:
+        self._coroutine = coroutine
+        self._waits_for = coroutine.send(None)
+
+    def send(self, value: Any) -> Any:
+        if self._waits_for is None:
+            return self._coroutine.send(value)
+        waits_for, self._waits_for = self._waits_for, None
+        return waits_for
+
+    def throw(self, *error: Any) -> Any:
+        if self._waits_for is not None:
+            _release(self._waits_for)
+            self._waits_for = None
+        return self._coroutine.throw(*error)
+
+    def close(self) -> None:
+        self._coroutine.close()
+
+    def __await__(self) -> Any:
+        return self._coroutine.__await__()
 
 
 @generator_coroutine

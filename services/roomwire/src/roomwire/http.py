@@ -226,6 +226,8 @@ class _BoundedHttp(HttpToolsProtocol):
         self._is_over = True
         self._stop_timer()
         super().handle_websocket_upgrade()
+        # It holds this protocol, which will not be told of the connection's end any more.
+        self.parser = None  # type: ignore[assignment]
         # The protocol that has taken over may itself hand over within this turn of the loop.
         self.loop.call_soon(self._connections.watch, self.transport, self._address)
 

@@ -118,6 +118,8 @@ class Member:
         held, self.outlet = self.outlet, self.connection
         for frame in (*first, *held.outbox):
             self.connection.put(frame)
+        # The turn may still look whether it has become too much.
+        held.outbox.clear()
 
     def handled(self, _: object) -> None:
         """Note that one of its events is handled: called with the task that handled it."""
@@ -345,6 +347,7 @@ class Rooms(socketio.AsyncManager):  # type: ignore[misc] # python-socketio has 
             del self.rooms[namespace]
         connection = member.connection
         connection.members = tuple(other for other in connection.members if other is not member)
+        member.lane = None  # it holds the member
         self.callbacks.pop(sid, None)
 
 

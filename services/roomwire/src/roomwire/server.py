@@ -269,6 +269,10 @@ class Server(socketio.AsyncServer):  # type: ignore[misc] # python-socketio has 
         for member in () if connection is None else connection.members:
             member.is_lost = True
         await super()._handle_eio_disconnect(eio_sid, reason)
+        # Those whose verdict came while handlers of other namespaces were being told.
+        for member in () if connection is None else connection.members:
+            member.is_lost = True
+            await self._handle_disconnect(eio_sid, member.namespace, reason)
         # A header whose attachments never came, with what its client chose to put into it.
         self._binary_packet.pop(eio_sid, None)
         self._refusals.pop(eio_sid, None)
@@ -342,6 +346,10 @@ class Server(socketio.AsyncServer):  # type: ignore[misc] # python-socketio has 
             await self._withdraw(member)
             self.eio.close(connection.sid, Reason.SERVER)
             return
+        except asyncio.CancelledError:
+            # What carried the connection has ended in the middle of the decision.
+            await self._withdraw(member)
+            raise
         if member_of(connection, namespace) is not member:
             return  # refused: what was said to it meanwhile is nobody's
         member.release(missed)

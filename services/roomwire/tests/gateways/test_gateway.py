@@ -1,6 +1,7 @@
 """Gateways behind a real server, with real clients."""
 
 import asyncio
+import gc
 from typing import Annotated
 
 import msgspec
@@ -12,8 +13,9 @@ from roomwire import Gateway, Key, Server, Socket, User, subscribe
 from roomwire.backplane import MemoryBackplane
 from roomwire.engine.limits import Limits
 from roomwire.errors import ConfigurationError, Forbidden, Unavailable
+from roomwire.gateways.lane import Lane
 from roomwire.metrics import Metrics
-from roomwire.rooms import Phase
+from roomwire.rooms import Member, Phase
 
 
 class Point(msgspec.Struct, rename="camel"):
@@ -357,6 +359,54 @@ async def test_events_that_waited_behind_the_farewell_are_not_handled(site):
         await until(lambda: lane.events == 0)
 
     assert "nothing" not in site.happened
+
+
+async def test_after_a_cancelled_handler_those_that_waited_are_handled_in_order(site):
+    class Cancelling(Doorway):
+        @subscribe("cancelled")
+        async def cancelled(self) -> None:
+            await self.go_on.wait()
+            raise asyncio.CancelledError
+
+    site = await site(Cancelling())
+    async with Client.connected(site.address) as client:
+        cancelled = await client.ask("cancelled")
+        acks = [await client.ask("sync", text) for text in "abc"]
+        await until(lambda: site.server.member(client.sid).lane.events == 4)
+        site.gateway.go_on.set()
+        assert "internal" == (await client.ack(cancelled))[0]["error"]["code"]
+        assert [["A"], ["B"], ["C"]] == [await client.ack(ack) for ack in acks]
+        assert "D" == await client.emit("sync", "d")
+
+
+async def test_what_is_said_during_a_long_connect_hook_arrives_whole(site):
+    class Chatty(Doorway):
+        async def on_connection(self, socket: Socket) -> None:
+            for number in range(Limits().max_held_frames + 1):
+                await socket.emit("line", number)
+
+    site = await site(Chatty())
+    async with Client.connected(site.address) as client:
+        await until(lambda: len(client.events) == Limits().max_held_frames + 1)
+        assert [["line", number] for number in range(len(client.events))] == client.events
+
+
+async def test_nothing_of_a_connection_that_ended_has_to_be_found_by_the_garbage_collector(site):
+    def alive():
+        # The connection itself stands in the wheel until its next tick.
+        return [found for found in gc.get_objects() if isinstance(found, Member | Lane)]
+
+    site = await site()
+    gc.collect()
+    before = len(alive())
+    gc.disable()
+    try:
+        async with Client.connected(site.address) as client:
+            assert "X" == await client.emit("sync", "x")
+            assert len(alive()) > before
+        await until(lambda: len(alive()) == before)
+    finally:
+        gc.enable()
 
 
 async def test_a_gateway_serves_its_own_namespace_alone(site):

@@ -369,7 +369,7 @@ class FastSocket(asyncio.Protocol):
             if self._is_paused and self._unread_bytes > self._engine.limits.max_unread_bytes:
                 connection.state.close(Reason.SLOW, Bound.UNREAD_BYTES)
                 reason = Reason.SLOW
-        connection.outbox.clear()
+        connection.state.forget_output()
         if reason is Reason.SLOW:
             # It does not read: nothing that is said to it would arrive.
             self._is_closing = True
@@ -400,9 +400,10 @@ class FastSocket(asyncio.Protocol):
             return
         self._is_closing = True
         self._transport.write(close_frame(code))
-        with contextlib.suppress(OSError):
-            # It fails where the client has gone already, without our having been told.
-            self._transport.write_eof()
+        if self._transport.can_write_eof():  # not over TLS
+            with contextlib.suppress(OSError):
+                # It fails where the client has gone already, without our having been told.
+                self._transport.write_eof()
         self._reader = None
         self._engine.alarm_in(self._engine.limits.close_timeout_s, self._abort)
 

@@ -24,6 +24,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
             `max_payload_bytes` together. Beyond: closed. On plain ASGI they wait in the server.
         max_waiting_events: Most events of a client in one namespace that are being handled or wait for it.
             Beyond: the event is refused, `rate_limited`.
+        max_waiting_events_bytes: Largest sum of what waits in them. Beyond: the same.
         max_unread_bytes: How much may wait for a client that does not read. Beyond: closed, `slow consumer`.
         max_attachments: Most binary attachments of one packet. Beyond: closed.
         max_attachments_bytes: Largest attachments of one packet, together. Beyond: closed.
@@ -46,6 +47,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     max_fragments: int = 64
     max_waiting_messages: int = 256
     max_waiting_events: int = 256
+    max_waiting_events_bytes: int = 4_000_000
     max_unread_bytes: int = 4_000_000
     max_attachments: int = 10
     max_attachments_bytes: int = 4_000_000

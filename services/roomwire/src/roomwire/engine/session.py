@@ -156,11 +156,15 @@ class Session:
         """Whether the pending poll can be answered now."""
         return self.is_polled and (bool(self.outbox) or self.is_probed or self.closed is not None)
 
+    def forget_output(self) -> None:
+        """Forget what was to be written: it has been, or never will be."""
+        self.outbox.clear()
+        self._counted = self._unread_bytes = 0
+
     def output(self) -> list[bytes]:
         """Return what is to be written to the active transport, and forget it."""
         frames = self.outbox.copy()
-        self.outbox.clear()
-        self._counted = self._unread_bytes = 0
+        self.forget_output()
         if self.transport == POLLING:
             self.is_polled = False
             if not frames:

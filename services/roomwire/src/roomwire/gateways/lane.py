@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from time import perf_counter
 from typing import Any, Final
 
-import msgspec
-
 from roomwire.bounds import Bound
 from roomwire.errors import ClientError, Internal, NotFound, RateLimited
 from roomwire.gateways.binding import Binding
@@ -43,8 +41,8 @@ class Handler:
     is_plain: bool
 
 
-_Event = tuple[Handler, dict[str, Any], int | None]
-"""An event whose arguments fit: its handler, the keyword arguments, the ack's id."""
+_Event = tuple[Handler, dict[str, Any], int | None, int]
+"""An event whose arguments fit: its handler, the keyword arguments, the ack's id, and about how large it is."""
 
 
 class Lane:
@@ -66,6 +64,7 @@ class Lane:
         "_server",
         "_start",
         "_waiting",
+        "_waiting_bytes",
         "socket",
     )
 
@@ -78,6 +77,7 @@ class Lane:
         self._is_concurrent = is_concurrent
         self._running = 0
         self._waiting: deque[_Event] | None = None
+        self._waiting_bytes = 0
         self._parting: asyncio.Future[None] | None = None
 
     def take_text(self, text: str, start: int, ack_id: int | None) -> bool:
@@ -87,11 +87,11 @@ class Lane:
             return False
         try:
             arguments = handler.binding.decoded(text[start:], self.socket)
-        except (msgspec.MsgspecError, RecursionError):
+        except Exception:
             return False
         if arguments is None:
             return False
-        self._put((handler, arguments, ack_id))
+        self._put((handler, arguments, ack_id, len(text)))
         return True
 
     def take(self, event: str, body: Sequence[Any], ack_id: int | None) -> None:
@@ -104,12 +104,16 @@ class Lane:
             arguments = handler.binding.arguments(self.socket, body)
         except ClientError as error:
             self._refuse(error, ack_id)
+        except Exception:
+            _log.exception("arguments failed", event_name=event, sid=self.socket.id)
+            self._refuse(Internal(), ack_id)
         else:
-            self._put((handler, arguments, ack_id))
+            size = sum(len(value) for value in body if isinstance(value, str | bytes))
+            self._put((handler, arguments, ack_id, size))
 
     def stop(self) -> None:
         """Let nothing be handled after what is being handled now."""
-        self._waiting = None
+        self._waiting, self._waiting_bytes = None, 0
 
     async def idle(self) -> None:
         """Return when none of its events is being handled; a handler of its own must not wait for this."""
@@ -139,18 +143,29 @@ class Lane:
     def _wait(self, event: _Event) -> None:
         if self._waiting is None:
             self._waiting = deque()
-        if self.events >= self._max_events:
+        limits = self._server.eio.limits
+        too_large = self._waiting_bytes + event[3] > limits.max_waiting_events_bytes
+        if self.events >= limits.max_waiting_events or too_large:
             self._server.eio.exceeded(Bound.WAITING_EVENTS)
             self._refuse(RateLimited(), event[2])
         else:
             self._waiting.append(event)
+            self._waiting_bytes += event[3]
+
+    def _next(self) -> _Event | None:
+        """Return the event whose turn it is."""
+        if not self._waiting:
+            return None
+        event = self._waiting.popleft()
+        self._waiting_bytes -= event[3]
+        return event
 
     async def _run(self, event: _Event | None, result: Any = None) -> None:
         """Handle an event, or go on with one whose result is to be awaited; then handle those that wait."""
         member, server = self.socket.member, self._server
         try:
             while event is not None:
-                handler, arguments, ack_id = event
+                handler, arguments, ack_id, _ = event
                 started, outcome = perf_counter(), "ok"
                 try:
                     if result is None:
@@ -159,22 +174,27 @@ class Lane:
                         result = await result
                     if ack_id is not None:
                         server.acknowledge(member, ack_id, to_wire(result))
+                except asyncio.CancelledError:
+                    outcome = Internal.code
+                    server.answer_error(member, ack_id, Internal())
+                    raise
                 except Exception as error:
                     outcome = self._failed(error, event)
                 finally:
                     member.events += 1
                     self._count(outcome, perf_counter() - started)
-                event, result = self._waiting.popleft() if self._waiting else None, None
+                event, result = self._next(), None
         finally:
             self._running -= 1
             if self._waiting:
                 # A handler was cancelled: what waits has to go on without it.
-                self._put(self._waiting.popleft())
+                self._running += 1
+                self._start(self._run(self._next()))
             elif not self._running and self._parting is not None and not self._parting.done():
                 self._parting.set_result(None)
 
     def _run_plain(self, event: _Event) -> None:
-        handler, arguments, ack_id = event
+        handler, arguments, ack_id, _ = event
         started, outcome = perf_counter(), "ok"
         try:
             result = handler.method(**arguments)
