@@ -342,6 +342,10 @@ class Server(socketio.AsyncServer):  # type: ignore[misc] # python-socketio has 
             await self._withdraw(member)
             self.eio.close(connection.sid, Reason.SERVER)
             return
+        except Exception:
+            # A replay that this version cannot read, say: nothing else would take it out of its rooms.
+            await self._withdraw(member)
+            raise
         if member_of(connection, namespace) is not member:
             return  # refused: what was said to it meanwhile is nobody's
         member.release(missed)
