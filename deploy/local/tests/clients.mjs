@@ -10,6 +10,7 @@ import { createInterface } from "node:readline";
 import { io } from "socket.io-client";
 
 const ACK_TIMEOUT_MS = 5_000;
+const OFFSET = /^[\w-]{1,32}\.\d+$/;
 const clients = new Map();
 
 const print = (line) => process.stdout.write(JSON.stringify(line) + "\n");
@@ -22,7 +23,11 @@ const operations = {
     socket.on("connect", () => happened("connect")(socket.id));
     socket.on("disconnect", (reason) => happened("disconnect")(reason));
     socket.on("connect_error", (error) => happened("connect_error")(error.message, error.data ?? null));
-    socket.onAny((event, ...args) => print({ client, happened: "event", args: [event, ...args] }));
+    socket.onAny((event, ...args) => {
+      // Where a client can be recovered, the last argument of an event is its offset.
+      if (OFFSET.test(args.at(-1))) args.pop();
+      print({ client, happened: "event", args: [event, ...args] });
+    });
     clients.set(client, socket);
     return null;
   },

@@ -31,7 +31,11 @@ class GatewayApp:
             prefix=settings.redis_prefix,
             timeout_s=settings.redis_timeout_s,
             config=LogConfig.for_pings(
-                settings.ping_interval_s, settings.ping_timeout_s, link_timeout_s=settings.redis_timeout_s
+                settings.ping_interval_s,
+                settings.ping_timeout_s,
+                link_timeout_s=settings.redis_timeout_s,
+                # Long enough for another link, short enough for whoever waits for an ack.
+                call_timeout_s=1.5 * settings.redis_timeout_s,
             ),
             metrics=self._metrics,
         )

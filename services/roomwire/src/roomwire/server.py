@@ -346,8 +346,9 @@ class Server(socketio.AsyncServer):  # type: ignore[misc] # python-socketio has 
             await self._withdraw(member)
             self.eio.close(connection.sid, Reason.SERVER)
             return
-        except asyncio.CancelledError:
-            # What carried the connection has ended in the middle of the decision.
+        except (Exception, asyncio.CancelledError):
+            # A replay that this version cannot read, say, or what carried the connection has ended in the middle
+            # of the decision: nothing else would take the client out of its rooms.
             await self._withdraw(member)
             raise
         if member_of(connection, namespace) is not member:
