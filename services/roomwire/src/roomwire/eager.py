@@ -112,7 +112,7 @@ class _Spare:
     def is_marked(self) -> bool:
         """Whether somebody has asked for its cancellation, even if it was taken back."""
         task = self.task
-        return self._handed.done() or task.cancelling() > 0 or task._must_cancel  # type: ignore[attr-defined, no-any-return] # noqa: SLF001
+        return self._handed.done() or task.cancelling() > 0 or task._must_cancel  # type: ignore[attr-defined] # noqa: SLF001
 
     def go_on(self, job: Job, waits_for: Any) -> None:
         """Go on with a coroutine that has yielded what it waits for."""
