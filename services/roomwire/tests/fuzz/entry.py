@@ -96,6 +96,9 @@ class Transport:
     def write(self, data: bytes) -> None:
         self.written += len(data)
 
+    def can_write_eof(self) -> bool:
+        return True
+
     def write_eof(self) -> None:
         pass
 
