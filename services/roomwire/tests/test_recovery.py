@@ -54,6 +54,8 @@ def test_what_a_client_asks_for_is_ours_and_the_rest_is_the_applications(auth, e
 )
 def test_clients_that_are_known_to_fail_on_offsets_are_not_offered_any(environ, expected):
     assert expected == wish_of(None, environ).is_offered
+    assert not wish_of(None, environ, may_recover=False).is_offered
+    assert not wish_of({"recovery": True, "pid": "x" * 20}, environ, may_recover=False).pid
 
 
 def test_a_session_that_is_claimed_too_often_stays_where_it_is_until_there_was_peace():

@@ -29,6 +29,7 @@ class RecoveryLimits(msgspec.Struct, frozen=True, kw_only=True):
     """The bounds of recoveries.
 
     Args:
+        is_offered: Whether clients are offered recovery at all; without it they get neither `pid` nor offsets.
         max_entries: Most messages replayed to one client; beyond, it is refused, and told.
         max_bytes: Most bytes of them.
         max_concurrent: Most recoveries at a time; others wait, at most until `deadline_s`.
@@ -39,6 +40,7 @@ class RecoveryLimits(msgspec.Struct, frozen=True, kw_only=True):
 
     """
 
+    is_offered: bool = True
     max_entries: int = 5_000
     max_bytes: int = 2_000_000
     max_concurrent: int = 100
@@ -64,21 +66,22 @@ class Wish(msgspec.Struct, frozen=True):
     is_offered: bool
 
 
-def wish_of(auth: Any, environ: Mapping[str, Any]) -> Wish:
+def wish_of(auth: Any, environ: Mapping[str, Any], *, may_recover: bool = True) -> Wish:
     """Return what a CONNECT asks for.
 
     Args:
         auth: Its payload.
         environ: The request of its connection.
+        may_recover: Whether anybody is offered recovery here.
 
     """
     if not isinstance(auth, dict):
-        return Wish(None, None, auth, is_offered=_is_offered(None, environ))
+        return Wish(None, None, auth, is_offered=may_recover and _is_offered(None, environ))
     pid, offset = auth.get("pid"), auth.get("offset")
     is_back = isinstance(pid, str) and _PID.fullmatch(pid) is not None
     ours = _OURS if is_back else {"recovery"}
     rest = {name: value for name, value in auth.items() if name not in ours}
-    is_offered = _is_offered(auth.get("recovery"), environ)
+    is_offered = may_recover and _is_offered(auth.get("recovery"), environ)
     return Wish(
         pid=Pid(str(pid)) if is_back and is_offered else None,
         offset=offset if isinstance(offset, str) else None,

@@ -134,7 +134,9 @@ class Server(socketio.AsyncServer):  # type: ignore[misc] # python-socketio has 
         )
         log = self.backplane.log
         rooms = LoggedRooms(log)
-        self._sessions = Sessions(log, rooms, limits=recovery or RecoveryLimits(), metrics=self._metrics)
+        limits_of_recovery = recovery or RecoveryLimits()
+        self._may_recover = limits_of_recovery.is_offered
+        self._sessions = Sessions(log, rooms, limits=limits_of_recovery, metrics=self._metrics)
         rooms.finish = self._sessions.finish
         self._authenticate = authenticate
         self._refusals: dict[str, int] = {}
@@ -325,7 +327,7 @@ class Server(socketio.AsyncServer):  # type: ignore[misc] # python-socketio has 
     async def _connect(self, member: Member, data: Any) -> None:
         """Authenticate a client, give it its session, ask its connect handler, answer, and tell it what it missed."""
         connection, namespace = member.connection, member.namespace
-        wish = wish_of(data, connection.environ)
+        wish = wish_of(data, connection.environ, may_recover=self._may_recover)
         member.handshake = Handshake(connection.environ, wish.auth, addresses=self.eio.addresses)
         try:
             refusal = await self._authenticated(member)
