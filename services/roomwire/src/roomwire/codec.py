@@ -203,6 +203,11 @@ def event_head(text: str) -> tuple[str, int | None, int] | None:
     return None
 
 
+def arguments_of(data: Any) -> list[Any]:
+    """Return the arguments that python-socketio means: None is none, a tuple several, anything else one."""
+    return [] if data is None else list(data) if isinstance(data, tuple) else [data]
+
+
 def packet_frames(packet: socketio.packet.Packet) -> list[bytes]:
     """Return a packet as it goes out, attachments included."""
     encoded = packet.encode()

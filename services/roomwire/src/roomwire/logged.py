@@ -17,7 +17,7 @@ from roomwire.backplane.log import Fenced, Log, NodeAway
 from roomwire.backplane.positions import Offset
 from roomwire.backplane.sessions import NodeId, Sid, Tenure
 from roomwire.backplane.streams import Stream, namespace_stream, parse_stream, room_stream, sid_stream
-from roomwire.codec import event_payload, payload_frames
+from roomwire.codec import arguments_of, event_payload, payload_frames
 from roomwire.engine.session import Reason
 from roomwire.errors import ClientError, NotFound, OutcomeUnknown
 from roomwire.logs import get_logger
@@ -96,8 +96,7 @@ class LoggedRooms(Rooms):
         if callback is not None or kwargs.get("ignore_queue"):
             await super().emit(event, data, namespace, target, skip_sid, callback)
             return
-        arguments = list(data) if isinstance(data, tuple) else [] if data is None else [data]
-        payload = event_payload([event, *arguments])
+        payload = event_payload([event, *arguments_of(data)])
         skipped = () if skip_sid is None else skipped_sids(skip_sid)
         if target is None:
             await self.log.publish(namespace_stream(namespace), Message(payload, skipped))

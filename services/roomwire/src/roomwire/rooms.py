@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import socketio
 
 from roomwire.bounds import Bound
-from roomwire.codec import event_frames
+from roomwire.codec import arguments_of, event_frames
 from roomwire.engine import Engine
 from roomwire.engine.connection import Connection
 from roomwire.engine.session import Reason
@@ -191,8 +191,7 @@ class Rooms(socketio.AsyncManager):  # type: ignore[misc] # python-socketio has 
         """Deliver an event to the members of a room on this node; as `socketio.AsyncManager.emit`."""
         members = self._not_skipped(self.members(namespace, to or room), skip_sid)
         if members:
-            arguments = list(data) if isinstance(data, tuple) else [] if data is None else [data]
-            self.say(members, namespace, [event, *arguments], callback)
+            self.say(members, namespace, [event, *arguments_of(data)], callback)
 
     def say(self, members: Collection[Member], namespace: str, data: list[Any], callback: Any = None) -> None:
         """Send an event, its name and its arguments, to members: hot.

@@ -22,7 +22,7 @@ import socketio
 from roomwire.addresses import ClientAddress
 from roomwire.backplane import Backplane, LogConfig, MemoryBackplane, MemoryLog
 from roomwire.bounds import Bound
-from roomwire.codec import BadPacket, Packet, ack_frames, event_head, packet_frames
+from roomwire.codec import BadPacket, Packet, ack_frames, arguments_of, event_head, packet_frames
 from roomwire.engine import Engine
 from roomwire.engine.connection import Connection
 from roomwire.engine.limits import Limits
@@ -224,8 +224,7 @@ class Server(socketio.AsyncServer):  # type: ignore[misc] # python-socketio has 
 
     def acknowledge(self, member: Member, ack_id: int, result: Any) -> None:
         """Send what a handler returned: nothing, a value, or a tuple of several: hot."""
-        data = [] if result is None else list(result) if isinstance(result, tuple) else [result]
-        frames = ack_frames(member.namespace, data, ack_id)
+        frames = ack_frames(member.namespace, arguments_of(result), ack_id)
         if len(frames) == 1:
             self.eio.turn.put(member.outlet, frames[0])
         else:

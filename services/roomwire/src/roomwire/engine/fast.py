@@ -92,9 +92,6 @@ class _Dispatch(asyncio.Protocol):
         if self._protocol is not None:
             self._protocol.connection_lost(exc)
 
-    def eof_received(self) -> bool | None:
-        return None
-
     def _hand_over(self) -> None:
         if not self._transport.is_closing():
             self._transport.set_protocol(self._protocol)
@@ -342,9 +339,9 @@ class FastSocket(asyncio.Protocol):
                 packet = self._inbox.take()
                 if not self._inbox.packets:
                     self._inbox = None
-                with_more = self._engine.take(self._connection, packet)
-                if with_more is not None:
-                    await with_more
+                following = self._engine.take(self._connection, packet)
+                if following is not None:
+                    await following
         except BadPacket:
             pass
         except Exception:
