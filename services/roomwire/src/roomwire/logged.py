@@ -63,6 +63,7 @@ class LoggedRooms(Rooms):
         self.log = log
         self._held: dict[str, Member] = {}
         self._named: dict[Stream, tuple[str, Any]] = {}
+        self._streams: dict[tuple[str, Any], Stream] = {}
         self._partings: dict[str, asyncio.Future[None]] = {}
         self._was_held = False
 
@@ -98,12 +99,16 @@ class LoggedRooms(Rooms):
             return
         payload = event_payload([event, *arguments_of(data)])
         skipped = () if skip_sid is None else skipped_sids(skip_sid)
-        if target is None:
-            await self.log.publish(namespace_stream(namespace), Message(payload, skipped))
-        elif hasattr(target, "__len__") and not isinstance(target, str):
+        if hasattr(target, "__len__") and not isinstance(target, str):
             rooms = tuple(stream for one in target for stream in self._streams_of(namespace, one))
             if rooms:
                 await self.log.publish(namespace_stream(namespace), Message(payload, skipped, rooms))
+            return
+        stream = self._streams.get((namespace, target))
+        if stream is not None:
+            await self.log.publish(stream, Message(payload, skipped))
+        elif target is None:
+            await self.log.publish(namespace_stream(namespace), Message(payload, skipped))
         else:
             await self._publish(namespace, target, Message(payload, skipped))
 
@@ -227,11 +232,19 @@ class LoggedRooms(Rooms):
 
     # -- memberships
 
+    def _name(self, stream: Stream, namespace: str, room: Any) -> None:
+        """Note what the stream of a room with members here is for, and which stream the room is."""
+        self._named[stream] = (namespace, room)
+        self._streams[namespace, room] = stream
+
+    def _unname(self, stream: Stream) -> None:
+        self._streams.pop(self._named.pop(stream, ("", None)), None)
+
     def admit(self, member: Member) -> None:
         """See `Rooms`."""
         namespace = member.namespace
         self._held[member.sid] = member
-        self._named[namespace_stream(namespace)] = (namespace, None)
+        self._name(namespace_stream(namespace), namespace, None)
         self._named[sid_stream(member.sid)] = (namespace, member.sid)
         super().admit(member)
 
@@ -240,7 +253,7 @@ class LoggedRooms(Rooms):
         room: Any = parse_stream(stream).room
         if room.startswith("\0"):
             room = ast.literal_eval(room.partition(" ")[2])
-        self._named[stream] = (member.namespace, room)
+        self._name(stream, member.namespace, room)
         self.basic_enter_room(member.sid, member.namespace, room)
 
     def forget(self, member: Member) -> None:
@@ -284,7 +297,7 @@ class LoggedRooms(Rooms):
             nonlocal entered
             if self._held.get(sid) is member and room not in member.rooms:
                 entered = True
-                self._named[stream] = (namespace, room)
+                self._name(stream, namespace, room)
                 self.basic_enter_room(sid, namespace, room, eio_sid=eio_sid)
 
         self.log.subscribe(stream)
@@ -346,7 +359,7 @@ class LoggedRooms(Rooms):
             stream = self.stream_of(namespace, room)
             self.log.unsubscribe(stream)
             if not self.members(namespace, room):
-                self._named.pop(stream, None)
+                self._unname(stream)
 
     def basic_disconnect(self, sid: str, namespace: str, **kwargs: Any) -> None:
         """See `Rooms`."""
@@ -359,7 +372,7 @@ class LoggedRooms(Rooms):
         stream = namespace_stream(namespace)
         self.log.unsubscribe(stream)
         if namespace not in self.rooms:
-            self._named.pop(stream, None)
+            self._unname(stream)
         parting = self._partings.pop(sid, None)
         if parting is not None and not parting.done():
             parting.set_result(None)

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
-from roomwire.backplane.entries import Entry, Message, Push, decode_message, encode_message
+from roomwire.backplane.entries import Entry, Message
 from roomwire.backplane.log import (
     MAX_MESSAGE_ID_BYTES,
     Fenced,
@@ -22,7 +22,7 @@ from roomwire.backplane.requests import Requests
 from roomwire.backplane.sessions import Claimed, ClaimRefused, NewSession, NodeId, Owner, Sid, Tenure
 from roomwire.backplane.streams import Stream
 from roomwire.backplane.subscriber import Subscriber
-from roomwire.errors import RoomwireError, TooLarge, Unavailable
+from roomwire.errors import ClientError, RoomwireError, TooLarge, Unavailable
 from roomwire.metrics import Metrics
 
 T = TypeVar("T")
@@ -65,11 +65,11 @@ class MemoryHub:
         """Whether a change may be made right away, instead of by `soon`."""
         return self._is_eager and not self._is_making
 
-    def publish(self, stream: Stream, blob: bytes, message_id: str) -> Published:
+    def publish(self, stream: Stream, message: Message, message_id: str) -> Published:
         """Append a message right away: hot. Only while `is_at_rest`."""
         self._is_making = True
         try:
-            return self.primary.publish(stream, blob, message_id)
+            return self.primary.publish(stream, message, message_id)
         finally:
             self._is_making = False
             if self._changes:
@@ -107,8 +107,6 @@ class MemoryLog:
         self._primary = hub.primary
         self._address = address
         self._metrics = metrics
-        self._count_ok = metrics.publishes.labels("ok").inc
-        self._count_failed = metrics.publishes.labels("unavailable").inc
         self._subscriber = Subscriber(
             max_held_pushes=hub.config.max_held_pushes, max_held_bytes=hub.config.max_held_bytes
         )
@@ -174,12 +172,11 @@ class MemoryLog:
             future: asyncio.Future[Published] = asyncio.get_running_loop().create_future()
             future.set_exception(TooLarge(f"A message id has at most {MAX_MESSAGE_ID_BYTES} bytes."))
             return future
-        blob = encode_message(message)
         if self._hub.is_at_rest and self._is_open:
-            return self._publish_now(stream, blob, message_id)
+            return self._publish_now(stream, message, message_id)
 
         def change() -> Published:
-            published = self._primary.publish(stream, blob, message_id)
+            published = self._primary.publish(stream, message, message_id)
             if published.position is not None:
                 self._subscriber.learn(published.position)
             return published
@@ -218,8 +215,7 @@ class MemoryLog:
 
     async def newest(self, stream: Stream, *, limit: int) -> Sequence[Entry]:
         """See `Log`."""
-        found = await self._soon(lambda: self._primary.newest(stream, limit))
-        return [Entry(stream, position, decode_message(blob)) for position, blob in found]
+        return await self._soon(lambda: self._primary.newest(stream, limit))
 
     # -- sessions
 
@@ -320,9 +316,9 @@ class MemoryLog:
         """Tell whether this gateway wants a stream."""
         return self._subscriber.is_subscribed(stream)
 
-    def take(self, push: Push) -> None:
+    def take(self, entry: Entry) -> None:
         """Deliver an entry."""
-        self._subscriber.take(push)
+        self._subscriber.take_entry(entry)
 
     def fence(self, sid: Sid, newer_claim: int) -> None:
         """Drop a socket with an older claim."""
@@ -369,23 +365,23 @@ class MemoryLog:
         self._hub.soon(make)
         return future
 
-    def _publish_now(self, stream: Stream, blob: bytes, message_id: str) -> "asyncio.Future[Published]":
+    def _publish_now(self, stream: Stream, message: Message, message_id: str) -> "asyncio.Future[Published]":
         future: asyncio.Future[Published] = asyncio.get_running_loop().create_future()
         try:
-            published = self._hub.publish(stream, blob, message_id)
-        except RoomwireError as error:
+            published = self._hub.publish(stream, message, message_id)
+        except ClientError as error:
             future.set_exception(error)
-            self._count_failed()
+            self._metrics.publishes.count(error.code)
         else:
             future.set_result(published)
-            self._count_ok()
+            self._metrics.publishes.count("ok")
             if published.position is not None:
                 self._subscriber.learn(published.position)
         return future
 
     def _count(self, future: "asyncio.Future[Any]") -> None:
-        failed = not future.cancelled() and future.exception() is not None
-        self._count_failed() if failed else self._count_ok()
+        error = None if future.cancelled() else future.exception()
+        self._metrics.publishes.count(error.code if isinstance(error, ClientError) else "ok")
 
     def _send(self, node: NodeId, message: bytes, nobody: Callable[[], None]) -> None:
         def make() -> None:

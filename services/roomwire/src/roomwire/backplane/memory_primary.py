@@ -11,7 +11,7 @@ from typing import Protocol
 
 import msgspec
 
-from roomwire.backplane.entries import Push
+from roomwire.backplane.entries import Entry, Message, encode_message
 from roomwire.backplane.intervals import Interval, is_member, without
 from roomwire.backplane.log import Fenced, LogConfig, Published
 from roomwire.backplane.positions import Epoch, Position
@@ -29,15 +29,15 @@ class Node(Protocol):
     def is_subscribed(self, stream: Stream) -> bool:
         """Tell whether it wants a stream."""
 
-    def take(self, push: Push) -> None:
-        """Take an entry."""
+    def take(self, entry: Entry) -> None:
+        """Take an entry of a stream that it wants, or of one of its sockets: hot."""
 
     def fence(self, sid: Sid, newer_claim: int) -> None:
         """Drop a socket with an older claim."""
 
 
 class _Stream(msgspec.Struct):
-    entries: deque[tuple[Position, bytes]]
+    entries: deque[tuple[Position, Message]]
     expires_at: float = 0.0
     is_trimmed: bool = False
 
@@ -68,6 +68,7 @@ class MemoryPrimary:
         self.last = Position(0)
         self.nodes: dict[NodeId, Node] = {}
         self._config = config
+        self._stream_ttl_s = config.stream_ttl_s
         self._clock = clock
         self._streams: dict[Stream, _Stream] = {}
         self._sessions: dict[Sid, _Session] = {}
@@ -76,48 +77,52 @@ class MemoryPrimary:
 
     # -- messages
 
-    def publish(self, stream: Stream, blob: bytes, message_id: str) -> Published:
-        """Append and push a message; see `Log.publish`."""
-        self._sweep()
+    def publish(self, stream: Stream, message: Message, message_id: str) -> Published:
+        """Append and push a message: hot; see `Log.publish`."""
+        now = self._clock()
+        if now - self._swept_at >= self._config.heartbeat_s:
+            self._sweep(now)
         # Also for what is refused, as the script does: gaps mean nothing.
         position = self._take_position()
-        if message_id in self._message_ids and self._message_ids[message_id][0] > self._clock():
-            return Published(self._message_ids[message_id][1], is_repeat=True)
-        owner: NodeId | None = None
-        if is_sid_stream(stream):
-            session = self._session(Sid(parse_stream(stream).sid or ""))
-            if session is None:
-                raise NotFound("The session has ended.")
-            owner = session.node
-        kept = self._stream(stream)
+        if message_id:
+            expires_at, first = self._message_ids.get(message_id, (now, position))
+            if expires_at > now:
+                return Published(first, is_repeat=True)
+        nodes = self._owner(stream) if is_sid_stream(stream) else tuple(self.nodes.values())
+        kept = self._stream(stream, now)
         if kept is None:
             kept = self._streams[stream] = _Stream(deque())
-        kept.entries.append((position, blob))
-        kept.expires_at = self._clock() + self._config.stream_ttl_s
+        kept.entries.append((position, message))
+        kept.expires_at = now + self._stream_ttl_s
         if len(kept.entries) > self._config.max_stream_entries:
             kept.entries.popleft()
             kept.is_trimmed = True
         if message_id:
-            self._message_ids[message_id] = (self._clock() + self._config.message_id_ttl_s, position)
-        push = Push(self.epoch, position, stream, blob)
-        for node_id, node in list(self.nodes.items()):
-            if node_id == owner if owner is not None else node.is_subscribed(stream):
-                node.take(push)
+            self._message_ids[message_id] = (now + self._config.message_id_ttl_s, position)
+        entry = Entry(stream, position, message)
+        for node in nodes:
+            if node.is_subscribed(stream):
+                node.take(entry)
         return Published(position)
 
     def page(self, stream: Stream, cursor: Position, upto: Position) -> Page:
         """Return what a stream holds from a cursor on, inclusive."""
-        kept = self._stream(stream)
+        kept = self._stream(stream, self._clock())
         if kept is None:
             return ABSENT
         is_whole = not kept.is_trimmed or kept.entries[0][0] <= cursor
-        entries = [entry for entry in kept.entries if cursor <= entry[0] <= upto]
+        entries = [
+            (position, encode_message(message))
+            for position, message in kept.entries
+            if cursor <= position <= upto
+        ]
         return Page(is_there=True, is_whole=is_whole, entries=entries, has_more=False)
 
-    def newest(self, stream: Stream, limit: int) -> list[tuple[Position, bytes]]:
+    def newest(self, stream: Stream, limit: int) -> list[Entry]:
         """Return the newest entries, oldest first."""
-        kept = self._stream(stream)
-        return [] if kept is None or limit < 1 else list(kept.entries)[-limit:]
+        kept = self._stream(stream, self._clock())
+        newest = [] if kept is None or limit < 1 else list(kept.entries)[-limit:]
+        return [Entry(stream, position, message) for position, message in newest]
 
     # -- sessions
 
@@ -206,9 +211,15 @@ class MemoryPrimary:
         self.last = Position(self.last + 1)
         return self.last
 
-    def _stream(self, stream: Stream) -> _Stream | None:
+    def _owner(self, stream: Stream) -> tuple[Node, ...]:
+        session = self._session(Sid(parse_stream(stream).sid or ""))
+        if session is None:
+            raise NotFound("The session has ended.")
+        return (self.nodes[session.node],) if session.node in self.nodes else ()
+
+    def _stream(self, stream: Stream, now: float) -> _Stream | None:
         kept = self._streams.get(stream)
-        if kept is not None and kept.expires_at <= self._clock():
+        if kept is not None and kept.expires_at <= now:
             del self._streams[stream]
             return None
         return kept
@@ -226,14 +237,11 @@ class MemoryPrimary:
             raise Fenced
         return session
 
-    def _sweep(self) -> None:
+    def _sweep(self, now: float) -> None:
         """Forget what has expired; every now and then, so that each publish costs the same."""
-        now = self._clock()
-        if now - self._swept_at < self._config.heartbeat_s:
-            return
         self._swept_at = now
         for stream in list(self._streams):
-            self._stream(stream)
+            self._stream(stream, now)
         for sid in list(self._sessions):
             self._session(sid)
         expired = [one for one, (expires_at, _) in self._message_ids.items() if expires_at <= now]

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-from collections import Counter
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -59,8 +58,6 @@ class Publisher:
             int(config.stream_ttl_s * 1000),
             int(config.message_id_ttl_s * 1000),
         )
-        # Counted here, exported with each answer: a counter's lock for each of a hundred thousand a second costs.
-        self._outcomes: Counter[str] = Counter()
         self._is_flushing = False
         self._is_closed = False
         self._timer: asyncio.TimerHandle | None = None
@@ -72,7 +69,7 @@ class Publisher:
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Published] = loop.create_future()
         if self._is_closed or not self._outbox.has_room(len(blob)):
-            self._metrics.publishes.labels("unavailable").inc()
+            self._metrics.publishes.count(Unavailable.code)
             future.set_exception(Unavailable("Too many messages wait for the log: try again."))
             return future
         deadline = loop.time() + self._timeout_s
@@ -105,7 +102,6 @@ class Publisher:
                 async with asyncio.timeout(within_s):
                     await self._empty.wait()
         self._outbox.give_up(_too_late)
-        self._count()
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -150,7 +146,6 @@ class Publisher:
         else:
             error = translated(value)
             self._outbox.failed(lambda publish: OutcomeUnknown() if publish.is_uncertain else error)
-        self._count()
         self._flush()
 
     def _end(self, future: "asyncio.Future[Published]", result: Any) -> None:
@@ -165,20 +160,14 @@ class Publisher:
             outcome = "unknown" if isinstance(error, OutcomeUnknown) else error.code
             if not future.done():
                 future.set_exception(error)
-        self._outcomes[outcome] += 1
+        self._metrics.publishes.count(outcome)
         if not self._outbox:
             self._empty.set()
-
-    def _count(self) -> None:
-        for outcome, number in self._outcomes.items():
-            self._metrics.publishes.labels(outcome).inc(number)
-        self._outcomes.clear()
 
     def _expire(self) -> None:
         self._timer = None
         loop = asyncio.get_running_loop()
         self._outbox.expire(loop.time(), _too_late)
-        self._count()
         if self._outbox:
             self._timer = loop.call_later(_EXPIRY_PERIOD_S, self._expire)
 

@@ -135,6 +135,11 @@ class Subscriber:
             raise Interrupted("too many pushes while held")
         self._waiting.append(push)
 
+    def take_entry(self, entry: Entry) -> None:
+        """Take an entry that is decoded, of this epoch, live, and of a stream that is delivered: hot."""
+        self.advance(entry.position)
+        self._give(entry)
+
     def advance(self, position: Position) -> None:
         """Note a place that was reached: everything before it has been taken."""
         self.cut = max(self.cut, position)
@@ -186,8 +191,7 @@ class Subscriber:
         position = push.position
         if position <= self.cut:
             return
-        self.cut = position
-        self.known = max(self.known, position)
+        self.advance(position)
         try:
             message = decode_message(push.blob)
         except UnreadableEntry as error:
@@ -197,8 +201,10 @@ class Subscriber:
         self._deliver(Entry(push.stream, position, message))
 
     def _deliver(self, entry: Entry) -> None:
-        if not self.is_subscribed(entry.stream):
-            return
+        if self.is_subscribed(entry.stream):
+            self._give(entry)
+
+    def _give(self, entry: Entry) -> None:
         try:
             self.listener.on_entry(entry)
         except Exception:
