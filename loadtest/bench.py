@@ -1,7 +1,8 @@
 """Roomwire beside the servers one would take instead: the same clients, the same events, one core each.
 
-Every server is one process on one core; the generator has another. For each row all servers take their turn,
-round after round, so that what drifts on the machine drifts for all.
+Every server is one process on one core, or in the rows called `nodes-` several and a Redis on one core; the generator
+has another. For each row all servers take their turn, round after round, so that what drifts on the machine drifts for
+all.
 """
 
 import argparse
@@ -45,6 +46,7 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--patience-s", type=float, default=5.0, help="how long to wait for a machine at rest, each time (5)"
     )
+    parser.add_argument("--name", help="of the files of results (bench; with --quick quick)")
     parser.add_argument("--output", type=Path, default=_RESULTS, help="folder of the results")
     parser.add_argument("--report", type=Path, metavar="JSON", help="only write the report of a run again")
     return parser.parse_args(argv)
@@ -54,7 +56,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit status."""
     arguments = _parse(argv)
     if arguments.report:
-        write(Run.load(arguments.report), arguments.output)
+        write(Run.load(arguments.report), arguments.output, arguments.name or arguments.report.stem)
         return 0
     cores = sorted(os.sched_getaffinity(0))
     if len(cores) < 2:  # noqa: PLR2004 - one for each
@@ -67,7 +69,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     effort, rounds = (QUICK, arguments.rounds or 1) if arguments.quick else (FULL, arguments.rounds or 3)
     measuring = Measuring(cores[0], effort, patience_s=arguments.patience_s)
     run = measuring.run(arguments.rows, arguments.servers, rounds, quick=arguments.quick)
-    print("\n" + write(run, arguments.output))
+    print("\n" + write(run, arguments.output, arguments.name or ("quick" if arguments.quick else "bench")))
     return 0
 
 
@@ -106,7 +108,7 @@ class Measuring:
         for row in rows:
             for number in range(1, rounds + 1):
                 for name in servers:
-                    if name not in absent:
+                    if name not in absent and name in ROWS[row].servers:
                         self._measure(row, name, number)
         return Run(
             date=date,
@@ -115,6 +117,7 @@ class Measuring:
             machine=describe_machine(),
             versions=versions,
             servers={name: KINDS[name].label for name in servers},
+            nodes=[name for name in servers if KINDS[name].nodes],
             absent=absent,
             figures=self._figures,
             points=self._points,
@@ -140,7 +143,7 @@ class Measuring:
             KINDS[name], number, self._core, self._effort, lambda text: print(f"        {text}", flush=True)
         )
         try:
-            found = ROWS[row](trial)
+            found = ROWS[row].run(trial)
         except (Absent, LinkError, FrameError, OSError, psutil.Error) as error:
             note = f"failed: {error}"
             self._figures.append(Figure(row=row, server=name, round=number, value=None, note=note))
@@ -161,10 +164,9 @@ class Measuring:
         print(f"[{time.monotonic() - self._began:5.0f} s] {text}", flush=True)
 
 
-def write(run: Run, folder: Path) -> str:
+def write(run: Run, folder: Path, name: str) -> str:
     """Write the JSON, the table and the plots; returns the table."""
     folder.mkdir(parents=True, exist_ok=True)
-    name = "quick" if run.quick else "bench"
     run.save(folder / f"{name}.json")
     text = report(run, plot_file=f"{name}.svg")
     (folder / f"{name}.md").write_text(text, encoding="utf-8")

@@ -36,6 +36,10 @@ def lines(run: Run) -> list[Line]:
         _memory_peers(run),
         _at_least(run, "connections", 1, "bun"),
         _at_least(run, "upgrades", 1.5, "node-ws"),
+        _at_least(run, "nodes-rooms", 3, "node-streams", ours="ours-nodes"),
+        _at_most(run, "cost-8", 1.25, "cost-1"),
+        _below(run, "added-p99", 2.0),
+        _below(run, "recoveries", 5.0),
     ]
 
 
@@ -43,13 +47,30 @@ def _label(run: Run, server: str) -> str:
     return run.servers.get(server, server)
 
 
-def _at_least(run: Run, row: str, factor: float, server: str) -> Line:
+def _at_least(run: Run, row: str, factor: float, server: str, *, ours: str = "ours") -> Line:
     asked = f"{NAMES[row]}: at least {factor:g}x {_label(run, server)}"
-    ours, theirs = run.median(row, "ours"), run.median(row, server)
-    if ours is None or theirs is None:
+    own, theirs = run.median(row, ours), run.median(row, server)
+    if own is None or theirs is None:
         return Line(asked, "not measured", None)
-    ratio = ours / theirs
-    return Line(asked, f"{ratio:.2f}x ({show(row, ours)} to {show(row, theirs)})", ratio >= factor)
+    ratio = own / theirs
+    return Line(asked, f"{ratio:.2f}x ({show(row, own)} to {show(row, theirs)})", ratio >= factor)
+
+
+def _at_most(run: Run, row: str, factor: float, base: str) -> Line:
+    asked = f"{NAMES[row]}: at most {factor:g}x that of one"
+    value, reference = (run.median(one, "ours-nodes") for one in (row, base))
+    if value is None or reference is None:
+        return Line(asked, "not measured", None)
+    ratio = value / reference
+    return Line(asked, f"{ratio:.2f}x ({show(row, value)} to {show(base, reference)})", ratio <= factor)
+
+
+def _below(run: Run, row: str, bound: float) -> Line:
+    asked = f"{NAMES[row]}: below {show(row, bound)}"
+    value = run.median(row, "ours-nodes")
+    if value is None:
+        return Line(asked, "not measured", None)
+    return Line(asked, show(row, value), value < bound)
 
 
 def _latency(run: Run, row: str, factor: float, server: str, *, per: int) -> Line:
@@ -99,9 +120,26 @@ def _figures() -> Iterator[tuple[str, str, Callable[[float], str]]]:
     yield "upgrades", "Connections/s, polling then upgrade", lambda value: f"{value:,.0f}"
     yield "memory", "Memory per idle connection", lambda value: f"{value:.1f} KiB"
     yield "idle", "CPU of an idle server, 5,000 connections", lambda value: f"{value:.2f}%"
+    yield "nodes-fan-out", "A room of 500 over 2 nodes, deliveries/s", lambda value: f"{value:,.0f}"
+    yield "nodes-rooms", "Rooms of 10 over 2 nodes, 1,000 clients, messages/s", lambda value: f"{value:,.0f}"
+    for number in (1, 2, 4, 8):
+        yield (
+            f"cost-{number}",
+            f"CPU of a message to a room on one of {number}",
+            lambda value: f"{value:.0f} us",
+        )
+    for name in ("p50", "p99"):
+        row, what = f"added-{name}", f"What the log adds to the {name} at 500 messages/s"
+        yield row, what, lambda value: f"{value:.2f} ms"
+    yield "recoveries", "Clients that come back at once, all recovered", lambda value: f"{value:.2f} s"
+    yield "redis-session", "Redis memory per idle session", lambda value: f"{value:.0f} bytes"
+    yield "redis-message", "Redis memory per message kept", lambda value: f"{value:.0f} bytes"
 
 
 NAMES: Final = {row: name for row, name, _ in _figures()}
+LESS_IS_BETTER: Final = frozenset(NAMES) - {
+    *("fan-out", "rooms", "acks", "connections", "upgrades", "nodes-fan-out", "nodes-rooms")
+}
 _SHOW: Final = {row: shown for row, _, shown in _figures()}
 
 

@@ -130,13 +130,20 @@ class Opening:
         port: The server's.
         dialect: What is spoken.
         room: The room to join, its answer awaited; None: none.
+        auth: The JSON that goes with Socket.IO's CONNECT. Default: none.
+
+    Attributes:
+        room: The room.
+        answer: To the CONNECT.
 
     """
 
-    def __init__(self, port: int, dialect: Dialect, room: str | None) -> None:
+    def __init__(self, port: int, dialect: Dialect, room: str | None, *, auth: bytes = b"") -> None:
         self._port = port
         self._dialect = dialect
-        self._room = room
+        self.room = room
+        self._auth = auth
+        self.answer = b""
         self.links: list[Link] = []
 
     def websocket(self) -> Flow:
@@ -148,8 +155,9 @@ class Opening:
             _expect(b'{"id":1,"connect":', (yield from link.text()))
         else:
             _expect(b'0{"sid":', (yield from link.text()))
-            link.send(masked(b"40"))
-            _expect(b'40{"sid":', (yield from link.text()))
+            link.send(masked(b"40" + self._auth))
+            self.answer = yield from link.text()
+            _expect(b'40{"sid":', self.answer)
         yield from self._join(link)
         return link
 
@@ -193,9 +201,9 @@ class Opening:
             raise LinkError(f"no upgrade: {head[:200]!r}")
 
     def _join(self, link: Link) -> Generator[None, None, None]:
-        if self._room is None:
+        if self.room is None:
             return
-        link.send(self._dialect.join(self._room))
+        link.send(self._dialect.join(self.room))
         while not self._dialect.is_joined((yield from link.text())):
             pass
 
@@ -214,9 +222,9 @@ def _expect(prefix: bytes, payload: bytes) -> None:
         raise LinkError(f"expected {prefix!r}, got {payload[:80]!r}")
 
 
-def openings(port: int, dialect: Dialect, rooms: Iterable[str | None]) -> list[Opening]:
-    """Return an opening for each room."""
-    return [Opening(port, dialect, room) for room in rooms]
+def openings(ports: Sequence[int], dialect: Dialect, rooms: Iterable[str | None]) -> list[Opening]:
+    """Return an opening for each room; the ports take turns."""
+    return [Opening(port, dialect, room) for port, room in zip(itertools.cycle(ports), rooms, strict=False)]
 
 
 def open_links(openings: Sequence[Opening], flow: Callable[[Opening], Flow], *, under_way: int) -> list[Link]:

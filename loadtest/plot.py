@@ -8,7 +8,7 @@ import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from lines import NAMES, show
+from lines import LESS_IS_BETTER, NAMES, show
 from results import KEPT_UP_P99_MS, Run
 from rooms import ROOM_SIZES
 
@@ -19,6 +19,10 @@ _COLOURS: Final = {
     "node-uws": "#2e4057",
     "bun": "#edae49",
     "centrifuge": "#00798c",
+    "ours-nodes": "#d1495b",
+    "node-redis": "#66a182",
+    "node-sharded": "#2e4057",
+    "node-streams": "#edae49",
 }
 _COLUMNS: Final = 3
 
@@ -61,7 +65,7 @@ def _bars(panel: Axes, run: Run, row: str) -> None:
         error_kw={"elinewidth": 0.8, "capsize": 2},
     )
     panel.bar_label(drawn, [f" {show(row, value)}" for value in values], padding=2)
-    panel.set_title(NAMES[row] + (" (less is better)" if row in {"memory", "idle"} else ""), fontsize=9)
+    panel.set_title(NAMES[row] + (" (less is better)" if row in LESS_IS_BETTER else ""), fontsize=9)
     panel.margins(x=0.25)
     panel.xaxis.set_visible(False)
     panel.spines[["top", "right", "bottom"]].set_visible(False)

@@ -15,14 +15,16 @@ def report(run: Run, *, plot_file: str) -> str:
     """Return the report; `plot_file` is the name of the plot beside it."""
     parts: list[Iterable[str]] = [
         _head(run),
-        _figures(run),
+        *(_figures(run, title, rows) for title, rows in _groups(run)),
+        [f"Absent: {run.servers[name]}: {' '.join(reason.split())}\n" for name, reason in run.absent.items()],
         *(_latencies(run, row) for row in FIXED if any(point.row == row for point in run.points)),
         _lines(run),
-        _generator(run),
+        *(_generator(run, rows) for _, rows in _groups(run)),
+        _others(run),
         [f"![The same as bars and curves]({plot_file})"],
         _machine(run),
     ]
-    return "\n\n".join("\n".join(part) for part in parts) + "\n"
+    return "\n\n".join(text for part in parts if (text := "\n".join(part).strip())) + "\n"
 
 
 def _head(run: Run) -> Iterator[str]:
@@ -45,17 +47,23 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
         yield f"| {' | '.join(row)} |"
 
 
-def _labels(run: Run) -> list[str]:
-    return [run.servers[name] for name in run.servers]
+def _groups(run: Run) -> Iterator[tuple[str, list[str]]]:
+    """Yield the rows that compare the same servers, with what these are."""
+    found = [row for row in NAMES if any(figure.row == row for figure in run.figures)]
+    several = [row for row in found if set(run.beside(row)) & set(run.nodes)]
+    alone = [row for row in found if row not in several]
+    for title, rows in (("one process, one core", alone), ("nodes and their Redis, one core", several)):
+        if rows:
+            yield title, rows
 
 
-def _figures(run: Run) -> Iterator[str]:
-    rows = [row for row in NAMES if any(figure.row == row for figure in run.figures)]
-    body = ([NAMES[row], *(_figure(run, row, server) for server in run.servers)] for row in rows)
-    yield from _table(["one process, one core", *_labels(run)], body)
-    for name, reason in run.absent.items():
-        yield ""
-        yield f"Absent: {run.servers[name]}: {' '.join(reason.split())}"
+def _labels(run: Run, row: str) -> list[str]:
+    return [run.servers[name] for name in run.beside(row)]
+
+
+def _figures(run: Run, title: str, rows: Sequence[str]) -> Iterator[str]:
+    body = ([NAMES[row], *(_figure(run, row, server) for server in run.beside(row))] for row in rows)
+    yield from _table([title, *_labels(run, rows[0])], body)
 
 
 def _figure(run: Run, row: str, server: str) -> str:
@@ -77,11 +85,11 @@ def _latencies(run: Run, row: str) -> Iterator[str]:
     size = ROOM_SIZES[row]
     yield f"p50 / p99 in milliseconds, {NAMES[row].rpartition(',')[0].lower()}:"
     yield ""
-    head = ["offered", *_labels(run)]
+    head = ["offered", *_labels(run, row)]
     body = []
     for rate in FIXED[row]:
         offered = f"{rate:,.0f} messages/s, {rate * size:,.0f} deliveries/s"
-        body.append([offered, *(_latency(run, row, server, rate) for server in run.servers)])
+        body.append([offered, *(_latency(run, row, server, rate) for server in run.beside(row))])
     yield from _table(head, body)
     if any(_is_strained(point) for point in run.points if point.row == row):
         yield ""
@@ -118,16 +126,17 @@ def _lines(run: Run) -> Iterator[str]:
     )
 
 
-def _generator(run: Run) -> Iterator[str]:
+def _generator(run: Run, rows: Sequence[str]) -> Iterator[str]:
     yield "CPU at each figure, generator / server, in shares of a core (the highest of the rounds):"
     yield ""
-    rows = [row for row in NAMES if any(figure.row == row for figure in run.figures)]
     yield from _table(
-        ["row", *_labels(run)],
-        ([NAMES[row], *(_shares(run, row, server) for server in run.servers)] for row in rows),
+        ["row", *_labels(run, rows[0])],
+        ([NAMES[row], *(_shares(run, row, server) for server in run.beside(row))] for row in rows),
     )
+
+
+def _others(run: Run) -> Iterator[str]:
     others = max((figure.others_cpu for figure in run.figures), default=0.0)
-    yield ""
     disturbed = " **That is a disturbed run: measure again when nothing else is at work.**" * (
         others > AT_REST
     )

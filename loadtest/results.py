@@ -63,6 +63,8 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     versions: dict[str, str]
     servers: dict[str, str]
     """By name: what it is."""
+    nodes: list[str] = []
+    """Those of them that are several nodes with a Redis between them."""
     absent: dict[str, str]
     """By name: why it could not be measured."""
     figures: list[Figure]
@@ -76,6 +78,11 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     def load(cls, path: Path) -> "Run":
         """Read it again."""
         return msgspec.json.decode(path.read_bytes(), type=cls)
+
+    def beside(self, row: str) -> list[str]:
+        """Return the servers that a row compares, measured or not."""
+        has_nodes = any(figure.row == row and figure.server in self.nodes for figure in self.figures)
+        return [name for name in self.servers if (name in self.nodes) is has_nodes]
 
     def values(self, row: str, server: str) -> list[float]:
         """Return a row's values for a server, a value a round."""

@@ -48,7 +48,7 @@ class Rooms:
     def run(self, trial: Trial) -> Found:
         """Climb to the highest rate that is kept up with."""
         points: list[Point] = []
-        stage = _Stage(self, trial)
+        stage = Stage(self, trial)
         try:
             stage.warm_up()
 
@@ -82,7 +82,7 @@ class Rooms:
         return Found([figure], points)
 
 
-class _Stage:
+class Stage:
     """A server with a crowd in rooms; both are replaced when one attempt has left its mark on them."""
 
     def __init__(self, rooms: Rooms, trial: Trial) -> None:
@@ -193,7 +193,31 @@ ROOMS_OF_TEN: Final = Rooms(
     landmarks=[2_000, 5_000, 10_000, 20_000, 40_000, 64_000],
     lowest=1_000,
 )
-FIXED: Final = {"fan-out": [200.0, 1_000.0, 2_000.0, 4_000.0], "rooms": [5_000.0, 10_000.0, 20_000.0]}
+NODES_FAN_OUT: Final = Rooms(
+    name="nodes-fan-out",
+    clients=500,
+    room_size=500,
+    sampled=20,
+    landmarks=[20, 50, 200, 1_000, 2_000, 4_000],
+    lowest=10,
+    in_deliveries=True,
+)
+NODES_ROOMS: Final = Rooms(
+    name="nodes-rooms",
+    clients=1_000,
+    room_size=10,
+    sampled=4,
+    landmarks=[500, 1_000, 2_000, 5_000, 10_000, 20_000],
+    lowest=100,
+)
+FIXED: Final = {
+    "fan-out": [200.0, 1_000.0, 2_000.0, 4_000.0],
+    "rooms": [5_000.0, 10_000.0, 20_000.0],
+    "nodes-fan-out": [50.0, 200.0, 1_000.0],
+    "nodes-rooms": [1_000.0, 2_000.0, 5_000.0],
+}
 """The rates, in messages/s, at which latencies are compared."""
 
-ROOM_SIZES: Final = {"fan-out": FAN_OUT.room_size, "rooms": ROOMS_OF_TEN.room_size}
+ROOM_SIZES: Final = {
+    rooms.name: rooms.room_size for rooms in (FAN_OUT, ROOMS_OF_TEN, NODES_FAN_OUT, NODES_ROOMS)
+}

@@ -1,14 +1,16 @@
 """The rows of the comparison: what is done to one server to get one row's figure in one round."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from generator import Crowd
 from links import Flow, Opening, open_links, openings
+from nodes_rows import flatness, latency, memory, recoveries
 from results import GENERATOR_LIMIT, SERVER_BUSY, Figure
-from rooms import FAN_OUT, ROOMS_OF_TEN
-from servers import Running, started
+from rooms import FAN_OUT, NODES_FAN_OUT, NODES_ROOMS, ROOMS_OF_TEN
+from servers import KINDS, Running, started
 from trial import UNDER_WAY, Found, Trial, connect
 from usage import Usage, resident_bytes
 
@@ -89,7 +91,7 @@ def _connections(
 
 def _openings(running: Running, count: int) -> list[Opening]:
     return openings(
-        running.port, running.kind.dialect, [f"room-{number // 10:04}" for number in range(count)]
+        running.ports, running.kind.dialect, [f"room-{number // 10:04}" for number in range(count)]
     )
 
 
@@ -125,11 +127,35 @@ def _resting(trial: Trial, running: Running, crowd: Crowd) -> list[Figure]:
     return [figure]
 
 
-ROWS: Final[dict[str, Callable[[Trial], Found]]] = {
-    "fan-out": FAN_OUT.run,
-    "rooms": ROOMS_OF_TEN.run,
-    "acks": echoes,
-    "connections": connections,
-    "upgrades": upgrades,
-    "idle": idle,
+@dataclass(frozen=True)
+class Row:
+    """A row of the comparison.
+
+    Args:
+        run: Does it to one server in one round.
+        servers: Of which servers.
+
+    """
+
+    run: Callable[[Trial], Found]
+    servers: Sequence[str]
+
+
+_ALONE: Final = [name for name, kind in KINDS.items() if kind.nodes is None]
+_NODES: Final = [name for name, kind in KINDS.items() if kind.nodes]
+_OURS: Final = ["ours-nodes"]
+
+ROWS: Final = {
+    "fan-out": Row(FAN_OUT.run, _ALONE),
+    "rooms": Row(ROOMS_OF_TEN.run, _ALONE),
+    "acks": Row(echoes, _ALONE),
+    "connections": Row(connections, _ALONE),
+    "upgrades": Row(upgrades, _ALONE),
+    "idle": Row(idle, _ALONE),
+    "nodes-fan-out": Row(NODES_FAN_OUT.run, _NODES),
+    "nodes-rooms": Row(NODES_ROOMS.run, _NODES),
+    "nodes-cost": Row(flatness, _NODES),
+    "nodes-latency": Row(latency, _OURS),
+    "nodes-recoveries": Row(recoveries, _OURS),
+    "nodes-memory": Row(memory, _OURS),
 }

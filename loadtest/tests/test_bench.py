@@ -1,14 +1,18 @@
 """The whole of it, small, against our own server: what is counted is what was sent."""
 
 import os
+from dataclasses import replace
 
 import pytest
 
 from bench import Measuring, main, write
+from dialects import TEXT_BYTES
 from generator import Crowd
 from links import Opening, open_links, openings
+from nodes_rows import memory, recoveries
 from results import Run
 from rooms import Rooms
+from rows import ROWS
 from servers import KINDS, Absent, Kind, started
 from trial import QUICK, Trial, connect
 
@@ -34,7 +38,7 @@ def test_every_message_reaches_every_member_of_its_room(core):
 
 def test_polling_is_upgraded_and_joins(core):
     with started(KINDS["ours"], core) as running:
-        ways = openings(running.port, running.kind.dialect, ["room"] * 10)
+        ways = openings(running.ports, running.kind.dialect, ["room"] * 10)
         links = open_links(ways, Opening.polling_then_upgrade, under_way=4)
         crowd = Crowd(links, running.kind.dialect)
         burst = crowd.offer([(links[0], running.kind.dialect.chat("room"))], 10, 10.0, 0.5, grace_s=20.0)
@@ -56,11 +60,40 @@ def test_a_server_that_does_not_start_is_in_the_report_with_its_reason(core, mon
 
     monkeypatch.setitem(KINDS, "bun", Kind("bun", "Bun", missing, dict))
     run = Measuring(core, QUICK).run(["acks"], ["bun"], 1, quick=True)
-    text = write(run, tmp_path)
+    text = write(run, tmp_path, "quick")
     assert "Absent: Bun: there is no such thing" in text
     assert run == Run.load(tmp_path / "quick.json")
     assert 0 == main(["--report", str(tmp_path / "quick.json"), "--output", str(tmp_path / "again")])
     assert text == (tmp_path / "again" / "quick.md").read_text()
+
+
+def test_nodes_reach_each_other_s_clients_through_their_redis(core):
+    with started(KINDS["ours-nodes"], core) as running:
+        assert 2 == len(set(running.ports))
+        links = connect(running, ["room"] * 4)
+        crowd = Crowd(links, running.kind.dialect)
+        burst = crowd.offer([(links[0], running.kind.dialect.chat("room"))], 4, 10.0, 1.0, grace_s=20.0)
+        crowd.close()
+    assert (10, 40) == (burst.sent, burst.arrived)
+
+
+def test_all_who_come_back_to_another_node_are_recovered_and_get_what_they_missed(core):
+    effort = replace(QUICK, recovered=40)
+    (figure,) = recoveries(Trial(KINDS["ours-nodes"], 1, core, effort, print)).figures
+    assert ("recoveries", "") == (figure.row, figure.note)
+    assert figure.value is not None
+
+
+def test_a_session_and_a_message_weigh_something_in_redis(core):
+    session, message = memory(Trial(KINDS["ours-nodes"], 1, core, replace(QUICK, recovered=5), print)).figures
+    assert ("redis-session", "redis-message") == (session.row, message.row)
+    assert session.value > 50
+    assert message.value > TEXT_BYTES
+
+
+def test_every_row_is_for_servers_of_one_kind():
+    for row in ROWS.values():
+        assert 1 == len({KINDS[name].nodes is None for name in row.servers})
 
 
 def test_a_server_that_ends_at_once_says_why(core):

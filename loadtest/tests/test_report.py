@@ -1,11 +1,13 @@
 """The report says what was found, what was not and why, and whether each line was reached."""
 
 import pytest
+from msgspec import structs
 from sample_run import sample_run
 
 from lines import Line, lines
 from plot import plot
 from report import report
+from results import Figure
 
 
 @pytest.fixture
@@ -80,6 +82,23 @@ def test_latencies_are_compared_at_the_highest_rate_that_both_kept_up_with():
     line = next(line for line in lines(run) if "0.5x that of Go" in line.asked)
     assert "12.0 ms to 30.0 ms at 5,000 messages/s, the highest both kept up with" == line.found
     assert line.is_reached
+
+
+def test_several_nodes_have_a_table_of_their_own():
+    run = sample_run()
+    names = {"ours-nodes": "two of ours", "node-streams": "two of theirs"}
+    figures = [
+        Figure(row="nodes-rooms", server="ours-nodes", round=1, value=16_000.0),
+        Figure(row="nodes-rooms", server="node-streams", round=1, value=4_000.0),
+    ]
+    run = structs.replace(
+        run, servers=run.servers | names, nodes=list(names), figures=[*run.figures, *figures]
+    )
+    text = report(run, plot_file="bench.svg")
+    assert "| one process, one core | Roomwire | ws | uWebSockets | Bun | Go |" in text
+    assert "| nodes and their Redis, one core | two of ours | two of theirs |" in text
+    assert "| 16,000 | 4,000 |" in text
+    assert "4.00x (16,000 to 4,000) | yes |" in text
 
 
 def test_the_plot_is_drawn_as_both_kinds_of_picture(tmp_path):
