@@ -337,6 +337,18 @@ async def test_a_client_that_never_connects_is_closed(way):
         await site.counted(Bound.CONNECT_TIMEOUT)
 
 
+@pytest.mark.parametrize("way", WAYS)
+async def test_a_client_that_leaves_its_last_namespace_and_stays_is_closed(way):
+    site = Site(connect_timeout_s=0.5)
+    async with site.serve(way) as peer, peer.websocket() as websocket:
+        await websocket.recv()
+        await websocket.send("40")
+        assert "40{" == (await websocket.recv())[:3]
+        await websocket.send("41")
+        await closed(websocket)
+        await site.counted(Bound.CONNECT_TIMEOUT)
+
+
 @pytest.mark.parametrize("probes", [False, True])
 @pytest.mark.parametrize("way", WAYS)
 async def test_a_websocket_that_never_takes_over_is_closed_and_polling_goes_on(way, probes):

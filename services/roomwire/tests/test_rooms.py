@@ -76,6 +76,9 @@ class Recorder:
     async def _send_eio_packet(self, eio_sid, pkt):
         self._sent_by_stock.append((eio_sid, pkt.data if pkt.binary else pkt.encode()))
 
+    def expect_connect(self, eio_sid):
+        pass
+
     async def _send_packet(self, eio_sid, pkt):
         self._sent_by_stock.append((eio_sid, f"4{pkt.encode()}"))
 

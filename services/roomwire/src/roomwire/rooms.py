@@ -142,6 +142,9 @@ class NeedsEngine(Protocol):
 
     eio: Engine
 
+    def expect_connect(self, eio_sid: str) -> None:
+        """Close a connection unless it is in a namespace before long."""
+
 
 class Rooms(socketio.AsyncManager):  # type: ignore[misc] # python-socketio has no types
     """The rooms of this node.
@@ -346,6 +349,8 @@ class Rooms(socketio.AsyncManager):  # type: ignore[misc] # python-socketio has 
             del self.rooms[namespace]
         connection = member.connection
         connection.members = tuple(other for other in connection.members if other is not member)
+        if not connection.members and not connection.closed:
+            self.server.expect_connect(connection.sid)
         member.lane = None  # it holds the member
         self.callbacks.pop(sid, None)
 

@@ -258,6 +258,10 @@ class Server(socketio.AsyncServer):  # type: ignore[misc] # python-socketio has 
 
     async def _handle_eio_connect(self, eio_sid: str, environ: Mapping[str, Any]) -> None:
         await super()._handle_eio_connect(eio_sid, environ)
+        self.expect_connect(eio_sid)
+
+    def expect_connect(self, eio_sid: str) -> None:
+        """Close a connection unless it is in a namespace before long."""
         self.eio.alarm_in(self.eio.limits.connect_timeout_s, partial(self._close_if_silent, eio_sid))
 
     def _close_if_silent(self, eio_sid: str, _: float) -> None:

@@ -130,6 +130,20 @@ async def site():
         await running.server.close()
 
 
+class Impatient(Doorway):
+    parting_timeout_s = 0.05
+
+
+async def test_a_handler_that_never_ends_does_not_keep_its_client_for_good(site):
+    site = await site(Impatient())
+    async with Client.connected(site.address) as client:
+        await client.ask("hold", 1)
+        await site.gateway.entered.wait()
+    await until(lambda: site.happened[-1][0] == "went")
+    assert not site.gateway.go_on.is_set()
+    await until(lambda: not site.server.manager.rooms)
+
+
 async def test_the_hooks_run_with_what_they_ask_for(site):
     site = await site()
     async with Client.connected(site.address) as client:

@@ -1,7 +1,8 @@
 """The base class of gateways."""
 
+import asyncio
 import inspect
-from typing import Any
+from typing import Any, ClassVar
 
 import socketio
 
@@ -9,7 +10,10 @@ from roomwire.errors import ConfigurationError, NotFound
 from roomwire.gateways.binding import Binding, subscribed_event
 from roomwire.gateways.lane import Handler, Lane
 from roomwire.gateways.socket import Socket, to_wire
+from roomwire.logs import get_logger
 from roomwire.server import Server
+
+_log = get_logger(__name__)
 
 
 class Gateway(socketio.AsyncNamespace):  # type: ignore[misc] # python-socketio has no types
@@ -29,7 +33,8 @@ class Gateway(socketio.AsyncNamespace):  # type: ignore[misc] # python-socketio 
     - `on_connection(self, ...)` runs when a client has been authenticated, before its connection is
       accepted: a body parameter gets its `auth` payload, and raising a `ClientError` refuses it;
     - `on_disconnection(self, ...)` runs when a client has gone and none of its events is being handled any
-      more: a body parameter gets the reason.
+      more, or `parting_timeout_s` later: a body parameter gets the reason. A client that is sent away while an
+      event of its is being handled has left its rooms by then.
 
     The events of one connection are handled in order: one that awaits holds up only its own connection's
     later events, at most `Limits.max_waiting_events` of them. Connections do not wait for each other.
@@ -40,6 +45,8 @@ class Gateway(socketio.AsyncNamespace):  # type: ignore[misc] # python-socketio 
 
     Attributes:
         server: The server it is registered with; injected by `register_namespace`.
+        parting_timeout_s: How long a handler may hold up the end of its client, which stays in its rooms meanwhile.
+            Default: 30.
 
     Raises:
         ConfigurationError: A handler's parameters cannot be bound, or an event has two handlers.
@@ -47,6 +54,7 @@ class Gateway(socketio.AsyncNamespace):  # type: ignore[misc] # python-socketio 
     """
 
     server: Server
+    parting_timeout_s: ClassVar[float] = 30.0
 
     def __init__(self, namespace: str = "/", *, concurrent: bool = False) -> None:
         super().__init__(namespace)
@@ -105,7 +113,11 @@ class Gateway(socketio.AsyncNamespace):  # type: ignore[misc] # python-socketio 
             await self._part(lane, reason)
 
     async def _part(self, lane: Lane, reason: str) -> None:
-        await lane.idle()
+        try:
+            async with asyncio.timeout(self.parting_timeout_s):
+                await lane.idle()
+        except TimeoutError:
+            _log.warning("handler outlives its client", sid=lane.socket.id, namespace=self.namespace)
         if self._on_disconnection is not None:
             await _run(self._on_disconnection, lane.socket, reason)
 
