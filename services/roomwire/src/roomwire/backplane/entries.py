@@ -18,7 +18,7 @@ class UnreadableEntry(ValueError):
     """An entry of a newer format, or none at all. The text is for the log, not for clients."""
 
 
-class Message(msgspec.Struct, frozen=True, array_like=True):
+class Message(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """Something said to a stream.
 
     Args:
@@ -33,7 +33,7 @@ class Message(msgspec.Struct, frozen=True, array_like=True):
     rooms: tuple[Stream, ...] = ()
 
 
-class Entry(msgspec.Struct, frozen=True):
+class Entry(msgspec.Struct, frozen=True, gc=False):
     """A message at its place in the log."""
 
     stream: Stream
@@ -41,7 +41,7 @@ class Entry(msgspec.Struct, frozen=True):
     message: Message
 
 
-class Push(msgspec.Struct, frozen=True):
+class Push(msgspec.Struct, frozen=True, gc=False):
     """An entry as it is pushed: still encoded, with the epoch it was appended in."""
 
     epoch: Epoch

@@ -152,7 +152,7 @@ class LogConfig(msgspec.Struct, frozen=True, kw_only=True):
             )
 
 
-class Published(msgspec.Struct, frozen=True):
+class Published(msgspec.Struct, frozen=True, gc=False):
     """A message that is in the log.
 
     Attributes:

@@ -17,7 +17,7 @@ START: Final = Position(0)
 _OFFSET: Final = re.compile(r"([A-Za-z0-9_-]{1,32})\.(0|[1-9][0-9]{0,15})")
 
 
-class Offset(msgspec.Struct, frozen=True):
+class Offset(msgspec.Struct, frozen=True, gc=False):
     """How much of the log somebody has, in the epoch in which that was true. As text: `<epoch>.<position>`."""
 
     epoch: Epoch

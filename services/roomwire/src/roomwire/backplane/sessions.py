@@ -50,7 +50,7 @@ def sid_of(pid: Pid) -> Sid:
     return Sid(base64.urlsafe_b64encode(digest[:_ID_BYTES]).decode("ascii"))
 
 
-class Tenure(msgspec.Struct, frozen=True):
+class Tenure(msgspec.Struct, frozen=True, gc=False):
     """The right of one socket to speak for a session, until somebody claims it again."""
 
     sid: Sid
