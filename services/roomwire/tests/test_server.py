@@ -19,7 +19,8 @@ from roomwire.errors import Forbidden, RateLimited, Unauthenticated, Unavailable
 from roomwire.handshake import Handshake
 from roomwire.logged import LoggedRooms
 from roomwire.metrics import Metrics
-from roomwire.server import OVERRIDDEN, Server
+from roomwire.server import Server
+from roomwire.server.drop_in import OVERRIDDEN
 from roomwire.tokens import User
 
 ANN = User(id="account:1", name="Ann", kind="account")

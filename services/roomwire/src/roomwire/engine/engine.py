@@ -2,7 +2,7 @@
 
 It is a `engineio.AsyncServer` whose sessions, transports and request handling are ours; of the original it
 keeps its settings, its handlers, its CORS rules and the helpers that python-socketio calls. Those of its
-names that are overridden stand in `roomwire.server.OVERRIDDEN`.
+names that are overridden stand in `roomwire.server.drop_in.OVERRIDDEN`.
 """
 
 import asyncio

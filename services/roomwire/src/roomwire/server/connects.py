@@ -1,0 +1,283 @@
+"""The server's clients: from a CONNECT to the verdict about it, and to their end."""
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any, Final
+
+import socketio
+
+from roomwire.bounds import Bound
+from roomwire.codec import BadPacket, packet_frames
+from roomwire.engine.connection import Connection
+from roomwire.engine.session import Reason
+from roomwire.errors import ClientError, Internal, Unavailable
+from roomwire.handshake import Authenticate, Handshake
+from roomwire.logs import get_logger
+from roomwire.metrics import Metrics
+from roomwire.recovery import wish_of
+from roomwire.rooms import Member, Rooms, member_of
+from roomwire.server.events import EventServer
+from roomwire.sessions import Sessions
+
+_VERDICTS: Final = frozenset(
+    {socketio.packet.CONNECT, socketio.packet.CONNECT_ERROR, socketio.packet.DISCONNECT}
+)
+
+_log = get_logger(__name__)
+
+
+class ConnectServer(EventServer):
+    """Lets clients into namespaces and out of them; the rest is `Server`'s."""
+
+    _metrics: Metrics
+    _sessions: Sessions
+    _authenticate: Authenticate
+    _may_recover: bool
+    _refusals: dict[str, int]
+    _connecting: set[tuple[str, str]]
+    _count_connect: Callable[[], None]
+
+    def member(self, sid: str, namespace: str = "/") -> Member:
+        """Return what is known about a connected client.
+
+        Raises:
+            KeyError: There is no such client here.
+
+        """
+        rooms: Rooms = self.manager
+        member = rooms.member(sid, namespace)
+        if member is None:
+            raise KeyError(sid)
+        return member
+
+    async def _handle_eio_connect(self, eio_sid: str, environ: Mapping[str, Any]) -> None:
+        await super()._handle_eio_connect(eio_sid, environ)
+        self.expect_connect(eio_sid)
+
+    def expect_connect(self, eio_sid: str) -> None:
+        """Close a connection unless it is in a namespace before long."""
+        self.eio.alarm_in(self.eio.limits.connect_timeout_s, partial(self._close_if_silent, eio_sid))
+
+    def _close_if_silent(self, eio_sid: str, _: float) -> None:
+        connection = self.eio.find(eio_sid)
+        if connection is not None and not connection.members:
+            connection.close(Reason.TRANSPORT_ERROR, Bound.CONNECT_TIMEOUT)
+
+    async def _handle_eio_disconnect(self, eio_sid: str, reason: str) -> None:
+        connection = self.eio.sockets.get(eio_sid)
+        for member in () if connection is None else connection.members:
+            member.is_lost = True
+        await super()._handle_eio_disconnect(eio_sid, reason)
+        # Those whose verdict came while handlers of other namespaces were being told.
+        for member in () if connection is None else connection.members:
+            member.is_lost = True
+            await self._handle_disconnect(eio_sid, member.namespace, reason)
+        # A header whose attachments never came, with what its client chose to put into it.
+        self._binary_packet.pop(eio_sid, None)
+        self._refusals.pop(eio_sid, None)
+
+    def _serves(self, namespace: str) -> bool:
+        return (
+            namespace in self.handlers
+            or namespace in self.namespace_handlers
+            or self.namespaces == "*"
+            or namespace in self.namespaces
+        )
+
+    async def _send_packet(self, eio_sid: str, pkt: Any) -> None:
+        connection: Connection | None = self.eio.find(eio_sid)
+        if connection is None:
+            return
+        member = member_of(connection, pkt.namespace or "/")
+        if pkt.packet_type == socketio.packet.CONNECT and member is not None and member.pid is not None:
+            pkt.data = {**pkt.data, "pid": member.pid}
+        # A verdict goes by what is held back until there is one.
+        outlet = connection if member is None or pkt.packet_type in _VERDICTS else member.outlet
+        self.eio.turn.put_all((outlet,), packet_frames(pkt))
+
+    async def _handle_connect(self, eio_sid: str, namespace: str | None, data: Any) -> None:
+        """Connect a client to a namespace: the reply comes first, then what the connect handler emitted."""
+        namespace = namespace or "/"
+        connection: Connection | None = self.eio.find(eio_sid)
+        if connection is None:
+            return
+        if not self._serves(namespace):
+            await self._turn_away(connection, namespace, "Invalid namespace")
+            return
+        key = (eio_sid, namespace)
+        if key in self._connecting or member_of(connection, namespace) is not None:
+            raise BadPacket("a second CONNECT to a namespace")
+        if len(connection.members) >= self.eio.limits.max_namespaces:
+            self.eio.exceeded(Bound.NAMESPACES)
+            await self._turn_away(connection, namespace, "Too many namespaces")
+            return
+        self._connecting.add(key)
+        try:
+            await self._connect(Member("", namespace, connection), data)
+        finally:
+            self._connecting.discard(key)
+
+    async def _connect(self, member: Member, data: Any) -> None:
+        """Authenticate a client, give it its session, ask its connect handler, answer, and tell it what it missed."""
+        connection, namespace = member.connection, member.namespace
+        wish = wish_of(data, connection.environ, may_recover=self._may_recover)
+        member.handshake = Handshake(connection.environ, wish.auth, addresses=self.eio.addresses)
+        try:
+            refusal = await self._authenticated(member)
+            if refusal is not None:
+                error = self.packet_class(socketio.packet.CONNECT_ERROR, data=refusal, namespace=namespace)
+                await self._send_packet(connection.sid, error)
+                return
+            subject = "" if member.user.kind == "anonymous" else member.user.id
+            missed = await self._sessions.begin(member, wish, subject)
+            if connection.sid not in self.environ:
+                await self._withdraw(member)
+                return
+            await super()._handle_connect(connection.sid, namespace, wish.auth)
+        except Unavailable as error:
+            # A refusal would keep the client away for good; a lost transport makes it come back.
+            _log.warning("connect postponed", error=error.message)
+            self._metrics.connects.labels(error.code).inc()
+            await self._withdraw(member)
+            self.eio.close(connection.sid, Reason.SERVER)
+            return
+        except (Exception, asyncio.CancelledError):
+            # A replay that this version cannot read, say, or what carried the connection has ended in the middle
+            # of the decision: nothing else would take the client out of its rooms.
+            await self._withdraw(member)
+            raise
+        if member_of(connection, namespace) is not member:
+            return  # refused: what was said to it meanwhile is nobody's
+        member.release(missed)
+        if member.recovered:
+            # Its answer says that it has all that.
+            connection.ping()
+        if connection.closed and connection.sid not in self.environ:
+            # The client left while it was being authenticated: nothing else would take it away.
+            member.is_lost = True
+            self.manager.pre_disconnect(member.sid, namespace)
+            await self._trigger_event("disconnect", namespace, member.sid, self.reason.TRANSPORT_CLOSE)
+            await self.manager.disconnect(member.sid, namespace, ignore_queue=True)
+
+    async def _withdraw(self, member: Member) -> None:
+        """Let go of a client that is not connected yet and will come again, or never."""
+        member.is_lost = member.recovered
+        self.manager.forget(member)
+        await self._sessions.finish(member)
+
+    async def _authenticated(self, member: Member) -> Any:
+        """Find out who a client is; returns the refusal if nobody that may come in."""
+        try:
+            member.user = await self._authenticate(member.handshake)
+        except Unavailable:
+            raise
+        except ClientError as error:
+            self._refused(member, error.code)
+            return _refusal(error).error_args
+        except Exception:
+            _log.exception("authentication failed", namespace=member.namespace)
+            self._refused(member, Internal.code)
+            return _refusal(Internal()).error_args
+        return None
+
+    async def _turn_away(self, connection: Connection, namespace: str, message: str) -> None:
+        """Refuse a client a namespace before anybody is asked about it."""
+        refusal = self.packet_class(
+            socketio.packet.CONNECT_ERROR, data={"message": message}, namespace=namespace
+        )
+        await self._send_packet(connection.sid, refusal)
+
+    async def _trigger_event(self, event: str, namespace: str, *args: Any) -> Any:
+        if event == "connect":
+            return await self._accept(namespace, *args)
+        if event == "disconnect":
+            return await self._part(namespace, *args)
+        return await super()._trigger_event(event, namespace, *args)
+
+    async def _accept(self, namespace: str, sid: str, environ: Mapping[str, Any], auth: Any = None) -> Any:
+        """Run the connect handler; a `ClientError` of it becomes the refusal."""
+        member = self.member(sid, namespace)
+        if member.recovered:
+            # Another namespace's client on this connection may be new.
+            environ = {**environ, "roomwire.recovered": True}
+        try:
+            accepted = await self._run_connect_handler(namespace, sid, environ, auth)
+        except Unavailable:
+            raise
+        except ClientError as error:
+            self._refused(member, error.code)
+            raise _refusal(error) from None
+        except (socketio.exceptions.ConnectionRefusedError, ConnectionRefusedError):
+            # python-socketio takes Python's own exception of this name for a refusal, too.
+            self._refused(member, "refused")
+            raise
+        except Exception:
+            _log.exception("connect handler failed", sid=sid, namespace=namespace)
+            self._refused(member, Internal.code)
+            raise _refusal(Internal()) from None
+        if accepted is False:
+            self._refused(member, "refused")
+            return False
+        member.opened_at = time.monotonic()
+        self._count_connect()
+        _log.info(
+            "connection opened",
+            sid=sid,
+            namespace=namespace,
+            user=member.user.id,
+            kind=member.user.kind,
+            recovered=member.recovered,
+        )
+        return accepted
+
+    async def _run_connect_handler(
+        self, namespace: str, sid: str, environ: Mapping[str, Any], auth: Any
+    ) -> Any:
+        try:
+            return await super()._trigger_event("connect", namespace, sid, environ, auth)
+        except TypeError as error:
+            if auth:
+                raise
+            # As stock does: a connect handler of python-socketio may do without `auth`.
+            try:
+                return await super()._trigger_event("connect", namespace, sid, environ)
+            except TypeError:
+                raise error from None
+
+    def _refused(self, member: Member, code: str) -> None:
+        self._metrics.connects.labels(code).inc()
+        _log.info("connection refused", sid=member.sid, namespace=member.namespace, code=code)
+        eio_sid = member.connection.sid
+        self._refusals[eio_sid] = self._refusals.get(eio_sid, 0) + 1
+        if self._refusals[eio_sid] > self.eio.limits.max_refused_connects:
+            # Whoever goes on asking on one connection only fills the log.
+            member.connection.close(Reason.TRANSPORT_ERROR, Bound.REFUSED_CONNECTS)
+
+    async def _part(self, namespace: str, sid: str, reason: str) -> Any:
+        # Events that came in the same payload have tasks that have not begun yet: they come first.
+        await asyncio.sleep(0)
+        try:
+            return await super()._trigger_event("disconnect", namespace, sid, reason)
+        except Exception:
+            # Raised further, it would leave the socket in its rooms for good.
+            _log.exception("disconnect handler failed", sid=sid, namespace=namespace)
+        finally:
+            self._metrics.disconnects.labels(reason).inc()
+            member = self.manager.member(sid, namespace)
+            if member is not None and member.opened_at:
+                _log.info(
+                    "connection closed",
+                    sid=sid,
+                    namespace=namespace,
+                    user=member.user.id,
+                    reason=reason,
+                    events=member.events,
+                    duration_s=round(time.monotonic() - member.opened_at, 3),
+                )
+
+
+def _refusal(error: ClientError) -> Any:
+    """Return what makes python-socketio refuse a connection, with the error as the refusal's data."""
+    return socketio.exceptions.ConnectionRefusedError(error.message, dict(error.details()))

@@ -1,0 +1,94 @@
+"""What makes `Server` a drop-in for `socketio.AsyncServer`: the names it overrides, and the options it takes."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import socketio
+
+from roomwire.backplane import LogConfig
+from roomwire.codec import Packet
+from roomwire.engine.limits import Limits
+
+OVERRIDDEN: Final[Mapping[str, tuple[str, ...]]] = {
+    "socketio.AsyncServer": (
+        "_engineio_server_class",
+        "_handle_connect",
+        "_handle_eio_connect",
+        "_handle_eio_disconnect",
+        "_handle_eio_message",
+        "_handle_event",
+        "_handle_event_internal",
+        "_send_packet",
+        "_trigger_event",
+        "save_session",
+        "call",
+    ),
+    "socketio.AsyncManager": (
+        "_generate_ack_id",
+        "basic_disconnect",
+        "basic_enter_room",
+        "basic_leave_room",
+        "can_disconnect",
+        "close_room",
+        "connect",
+        "disconnect",
+        "eio_sid_from_sid",
+        "emit",
+        "enter_room",
+        "get_participants",
+        "get_rooms",
+        "is_connected",
+        "is_pre_connected",
+        "is_sid_room",
+        "leave_room",
+        "pre_connect",
+        "pre_disconnect",
+        "sid_from_eio_sid",
+    ),
+    "socketio.packet.Packet": ("add_attachment", "data_is_binary", "decode", "encode", "reconstruct_binary"),
+    "engineio.AsyncServer": (
+        "_get_socket",
+        "disconnect",
+        "generate_id",
+        "handle_request",
+        "send",
+        "send_packet",
+        "shutdown",
+    ),
+}
+"""Names of python-socketio and python-engineio that are overridden, here and in the modules below."""
+
+
+def packets_within(limits: Limits) -> type[Packet]:
+    """Return the class of packets with the bounds of these limits."""
+    bounds = {name: getattr(limits, name) for name in ("max_attachments", "max_attachments_bytes")}
+    return type("Packet", (Packet,), bounds)
+
+
+def with_our_own_way(options: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return python-socketio's options with what is built in; what would have no effect is refused."""
+    if type(options.get("client_manager", None)) not in {type(None), socketio.AsyncManager}:
+        raise ValueError(
+            "client_manager: the nodes are connected by Roomwire's own log: give it as `backplane`"
+        )
+    if options.get("serializer", "default") not in {"default", Packet}:
+        raise ValueError("serializer: packets are read and written by Roomwire's own codec; leave it out")
+    if options.get("json") is not None:
+        raise ValueError("json: Roomwire's codec has a JSON of its own, msgspec's; leave it out")
+    if options.get("async_mode") not in {None, "asgi"}:
+        raise ValueError("async_mode: Roomwire is an ASGI application; leave it out")
+    return {
+        **{name: value for name, value in options.items() if name != "client_manager"},
+        "serializer": Packet,
+        # Left to itself, python-socketio takes Tornado's or Sanic's mode where one is installed.
+        "async_mode": "asgi",
+        # What it is for, emitting in a connect handler, works without; and a refusal is a CONNECT_ERROR.
+        "always_connect": False,
+    }
+
+
+def times_of(options: Mapping[str, Any], limits: Limits) -> LogConfig:
+    """Return the times of a log whose clients are pinged as the options say, or else the limits."""
+    interval = options.get("ping_interval", limits.ping_interval_s)
+    interval_s = float(interval[0] if isinstance(interval, tuple) else interval)
+    return LogConfig.for_pings(interval_s, float(options.get("ping_timeout", limits.ping_timeout_s)))

@@ -1,0 +1,156 @@
+"""The server's events: from a message of a client to its handler and the ack."""
+
+import asyncio
+import time
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import socketio
+
+from roomwire.bounds import Bound
+from roomwire.codec import BadPacket, ack_frames, arguments_of, event_head
+from roomwire.engine import Engine
+from roomwire.engine.connection import Connection
+from roomwire.engine.packets import Packet as EnginePacket
+from roomwire.engine.session import Reason
+from roomwire.errors import ClientError, Internal, InvalidBody, RateLimited
+from roomwire.logs import get_logger
+from roomwire.rooms import Member, Phase, member_of
+
+_log = get_logger(__name__)
+
+
+class EventServer(socketio.AsyncServer):  # type: ignore[misc] # python-socketio has no types
+    """Handles events; the rest is `Server`'s."""
+
+    eio: Engine
+    begin: Callable[[Coroutine[Any, Any, Any]], "asyncio.Task[Any] | None"]
+    count_event: Callable[[str, float], None]
+
+    def acknowledge(self, member: Member, ack_id: int, result: Any) -> None:
+        """Send what a handler returned: nothing, a value, or a tuple of several: hot."""
+        frames = ack_frames(member.namespace, arguments_of(result), ack_id)
+        if len(frames) == 1:
+            self.eio.turn.put(member.outlet, frames[0])
+        else:
+            self.eio.turn.put_all((member.outlet,), frames)
+
+    def answer_error(self, member: Member, ack_id: int | None, error: ClientError) -> None:
+        """Tell a client of an error: in the ack if it waits for one, else by the event `exception`."""
+        if ack_id is not None:
+            self.acknowledge(member, ack_id, dict(error.body()))
+        else:
+            self.manager.say((member,), member.namespace, ["exception", dict(error.details())])
+
+    def _refuse_packet(self, eio_sid: str, error: ValueError) -> None:
+        """Close the connection of a client that does not keep to the protocol."""
+        _log.info("bad packet", sid=eio_sid, error=str(error))
+        exceeded = error.exceeded if isinstance(error, BadPacket) else None
+        self.eio.close(eio_sid, Reason.TRANSPORT_ERROR, exceeded)
+
+    async def _handle_eio_message(self, eio_sid: str, data: str | bytes) -> None:
+        try:
+            if not data and eio_sid not in self._binary_packet:
+                raise BadPacket("an empty packet")
+            await super()._handle_eio_message(eio_sid, data)
+        except ValueError as error:
+            # BadPacket is one, and so is what python-socketio raises for attachments of an unknown client.
+            self._refuse_packet(eio_sid, error)
+        except Exception:
+            _log.exception("message handling failed", sid=eio_sid)
+            self.eio.close(eio_sid, Reason.TRANSPORT_ERROR)
+
+    def _take_event_now(self, connection: Connection, message: EnginePacket) -> bool:
+        """Take a text event without awaiting; False if this message is none, or has to wait its turn: hot."""
+        if isinstance(message, bytes) or message[:1] != "2":
+            return False
+        head = None if connection.sid in self._binary_packet else event_head(message)
+        if head is None:
+            return False
+        namespace, ack_id, start = head
+        member = member_of(connection, namespace)
+        if member is None or member.phase is not Phase.CONNECTED:
+            return False
+        if member.lane is not None and namespace not in self.handlers:
+            taken: bool = member.lane.take_text(message, start, ack_id)
+            return taken
+        return self.async_handlers and self._begin_event(member, message, ack_id)
+
+    def _begin_event(self, member: Member, message: EnginePacket, ack_id: int | None) -> bool:
+        """Run the handlers of python-socketio's own kinds for an event, or refuse it."""
+        eio_sid = member.connection.sid
+        try:
+            data = self.packet_class(encoded_packet=message).data
+        except BadPacket as error:
+            self._refuse_packet(eio_sid, error)
+        else:
+            self._begin_handling(member, data, ack_id)
+        return True
+
+    def _begin_handling(self, member: Member, data: Any, ack_id: int | None) -> None:
+        """Handle an event beside the others of its client, unless too many are being handled."""
+        if member.handling >= self.eio.limits.max_waiting_events:
+            self.eio.exceeded(Bound.WAITING_EVENTS)
+            self.answer_error(member, ack_id, RateLimited())
+            member.events += 1
+            self.count_event(RateLimited.code, 0.0)
+            return
+        eio_sid = member.connection.sid
+        handling = self._handle_event_internal(self, member.sid, eio_sid, data, member.namespace, ack_id)
+        task = self.begin(handling)
+        if task is not None:
+            member.handling += 1
+            task.add_done_callback(member.handled)
+
+    async def _handle_event(
+        self,
+        eio_sid: str,
+        namespace: str | None,
+        id: int | None,  # noqa: A002
+        data: list[Any],
+    ) -> None:
+        namespace = namespace or "/"
+        connection: Connection | None = self.eio.find(eio_sid)
+        member = None if connection is None else member_of(connection, namespace)
+        if member is None or member.phase is not Phase.CONNECTED:
+            return
+        if member.lane is not None and namespace not in self.handlers:
+            member.lane.take(data[0], data[1:], id)
+        elif self.async_handlers:
+            self._begin_handling(member, data, id)
+        else:
+            await self._handle_event_internal(self, member.sid, eio_sid, data, namespace, id)
+
+    async def _handle_event_internal(
+        self,
+        server: Any,  # noqa: ARG002 - python-socketio passes the server to itself
+        sid: str,
+        eio_sid: str,  # noqa: ARG002 - the same
+        data: list[Any],
+        namespace: str,
+        id: int | None,  # noqa: A002
+    ) -> None:
+        """Run an event's handler; what it raises as a `ClientError` reaches the client."""
+        member: Member | None = self.manager.member(sid, namespace)
+        if member is None:
+            return
+        started, outcome = time.perf_counter(), "ok"
+        try:
+            self._check_event_name(data[0])
+            result = await self._trigger_event(data[0], namespace, sid, *data[1:])
+            if id is not None and result is not self.not_handled:
+                self.acknowledge(member, id, result)
+        except ClientError as error:
+            outcome = error.code
+            self.answer_error(member, id, error)
+        except Exception:
+            outcome = Internal.code
+            _log.exception("handler failed", event_name=data[0], sid=sid, namespace=namespace)
+        finally:
+            member.events += 1
+            self.count_event(outcome, time.perf_counter() - started)
+
+    def _check_event_name(self, event: Any) -> None:
+        """Refuse the events that are the server's alone: by `connect` a client could pose as another."""
+        if not isinstance(event, str) or event in self.reserved_events:
+            raise InvalidBody("An event needs a name, and not one of Socket.IO's own.")

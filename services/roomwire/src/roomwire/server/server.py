@@ -1,0 +1,205 @@
+"""The Socket.IO server: python-socketio's `AsyncServer`, put together with our backplane.
+
+Everything written for `socketio.AsyncServer` runs on it. What it adds: session ids that name their node,
+authentication before a connection is accepted, errors that reach the client, metrics, an orderly start and
+a drain that spreads reconnects.
+
+It is made of two others, of which each overrides what it needs of python-socketio: `events` takes messages to their
+handlers, `connects` lets clients in and out. What is overridden in all of them stands in `drop_in.OVERRIDDEN`; a test
+fails when a release moves it.
+"""
+
+import asyncio
+import random
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import engineio
+import socketio
+
+from roomwire.addresses import ClientAddress
+from roomwire.backplane import Backplane, MemoryBackplane, MemoryLog
+from roomwire.engine import Engine
+from roomwire.engine.limits import Limits
+from roomwire.engine.session import Reason
+from roomwire.handshake import Authenticate, everyone
+from roomwire.logged import LoggedRooms
+from roomwire.metrics import Metrics
+from roomwire.recovery import RecoveryLimits
+from roomwire.rooms import Rooms
+from roomwire.server.connects import ConnectServer
+from roomwire.server.drop_in import packets_within, times_of, with_our_own_way
+from roomwire.sessions import Sessions
+
+DRAIN_BATCHES_PER_S: Final = 10
+
+
+class Server(ConnectServer):
+    """A Socket.IO server that is one of many.
+
+    Args:
+        backplane: Connects it with the other nodes; started and closed by the server. Default: it is alone.
+        node_name: Its name among them. Engine.IO session ids begin with it and a dot, so that a proxy can
+            find the node a request belongs to.
+        authenticate: Decides about every connection, in every namespace, before its connect handler runs.
+            Default: everyone may come in, anonymously.
+        metrics: Where connects, events and connections are counted. Default: a registry of its own.
+        recovery: The bounds of recoveries of sessions. Default: see `RecoveryLimits`.
+        limits: What one client may cost: one struct for all bounds. python-socketio's own options
+            `ping_interval`, `ping_timeout` and `max_http_buffer_size` count instead of it where they are given.
+        trusted_proxies: Addresses or networks whose X-Forwarded-* headers are believed. Default: none.
+        options: As for `socketio.AsyncServer`, less those that could not be honoured.
+
+    Raises:
+        ValueError: `client_manager`, `serializer`, `json` or `async_mode` ask for something else than what is built in.
+
+    """
+
+    def __init__(
+        self,
+        *,
+        backplane: Backplane | None = None,
+        node_name: str = "node",
+        authenticate: Authenticate = everyone,
+        metrics: Metrics | None = None,
+        limits: Limits | None = None,
+        recovery: RecoveryLimits | None = None,
+        trusted_proxies: Sequence[str] = (),
+        **options: Any,
+    ) -> None:
+        self.node_name = node_name
+        self._metrics = metrics or Metrics()
+        self.backplane = backplane or MemoryBackplane(
+            node=node_name, metrics=self._metrics, config=times_of(options, limits or Limits())
+        )
+        log = self.backplane.log
+        rooms = LoggedRooms(log)
+        limits_of_recovery = recovery or RecoveryLimits()
+        self._may_recover = limits_of_recovery.is_offered
+        self._sessions = Sessions(log, rooms, limits=limits_of_recovery, metrics=self._metrics)
+        rooms.finish = self._sessions.finish
+        self._authenticate = authenticate
+        self._refusals: dict[str, int] = {}
+        self._connecting: set[tuple[str, str]] = set()
+        super().__init__(
+            client_manager=rooms,
+            node_name=node_name,
+            addresses=ClientAddress(trusted_proxies),
+            limits=limits,
+            exceeded=self._metrics.exceeded,
+            **with_our_own_way(options),
+        )
+        self.packet_class = packets_within(self.eio.limits)
+        self.eio.takes_now = self._take_event_now
+        self.eio.pulse = self._sessions
+        if isinstance(log, MemoryLog):
+            # Programs written for `socketio.AsyncServer` do not start it.
+            log.start_now(rooms)
+        self.begin = self.eio.starter.start
+        self.count_event = self._metrics.events.count
+        self._count_connect = self._metrics.connects.labels("ok").inc
+        self._metrics.watch_connections(self.count_connections)
+
+    async def start(self) -> None:
+        """Connect to the other nodes, then run the `after_init` hook of each gateway.
+
+        Raises:
+            Unavailable: The backplane does not answer; starting again later is right.
+
+        """
+        await self.backplane.start()
+        await self.backplane.log.start(self.manager)
+        for namespace in self.namespace_handlers.values():
+            if hasattr(namespace, "after_init"):
+                await namespace.after_init()
+
+    async def drain(self, window_s: float) -> None:
+        """Close all transports, in jittered batches spread over a window.
+
+        Clients see a lost transport, not a DISCONNECT: they reconnect by themselves, to another node.
+
+        Args:
+            window_s: How many seconds to take. 0 closes all at once.
+
+        """
+        sids = list(self.eio.sockets)
+        random.shuffle(sids)
+        batches = max(1, round(window_s * DRAIN_BATCHES_PER_S))
+        size = -(-len(sids) // batches) or 1
+        for start in range(0, len(sids), size):
+            for sid in sids[start : start + size]:
+                self.eio.close(sid, Reason.SERVER)
+            if start + size < len(sids):
+                await asyncio.sleep(random.uniform(0.5, 1.5) / DRAIN_BATCHES_PER_S)  # noqa: S311 - jitter
+
+        # Those that came meanwhile; what is waiting for an answer has to get one before the port closes.
+        await self.eio.disconnect()
+
+    async def close(self) -> None:
+        """Leave the other nodes. Call it after `drain`."""
+        await self.shutdown()
+        await self.backplane.log.close()
+        await self.backplane.close()
+
+    def count_connections(self) -> Mapping[str, int]:
+        """Return the number of open Engine.IO connections by transport."""
+        return Counter(
+            "websocket" if socket.upgraded else "polling"
+            for socket in self.eio.sockets.values()
+            if not socket.closed
+        )
+
+    # What follows overrides python-socketio: see `drop_in`.
+
+    def _engineio_server_class(self) -> type[engineio.AsyncServer]:
+        return Engine
+
+    async def save_session(self, sid: str, session: Any, namespace: str | None = None) -> None:
+        """Keep the application's data of a client; after a recovery they are there on whatever node it is.
+
+        They are what MessagePack can hold; what it cannot stays on this node.
+
+        Raises:
+            Unavailable: They are here, but not where a recovery would find them.
+
+        """
+        await super().save_session(sid, session, namespace)
+        member = self.manager.member(sid, namespace or "/")
+        if member is not None:
+            await self._sessions.store(member, session)
+
+    async def call(
+        self,
+        event: str,
+        data: Any = None,
+        to: str | None = None,
+        sid: str | None = None,
+        namespace: str | None = None,
+        timeout: float = 60,  # noqa: ASYNC109 - stock's
+        ignore_queue: bool = False,  # noqa: FBT001, FBT002 - the same
+    ) -> Any:
+        """Emit to a client and wait for its ack; as `socketio.AsyncServer.call`, and nothing is left when it gives up."""
+        client = to or sid
+        if client is None:
+            raise ValueError("Cannot use call() to broadcast.")
+        if not self.async_handlers:
+            raise RuntimeError("Cannot use call() when async_handlers is False.")
+        answer: asyncio.Future[tuple[Any, ...]] = asyncio.get_running_loop().create_future()
+
+        def take(*args: Any) -> None:
+            if not answer.done():
+                answer.set_result(args)
+
+        try:
+            async with asyncio.timeout(timeout):
+                await self.emit(
+                    event, data, room=client, namespace=namespace, callback=take, ignore_queue=ignore_queue
+                )
+                args = await answer
+        except TimeoutError:
+            raise socketio.exceptions.TimeoutError from None
+        finally:
+            rooms: Rooms = self.manager
+            rooms.forget_callback(client, take)
+        return args if len(args) > 1 else args[0] if args else None
