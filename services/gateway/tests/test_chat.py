@@ -197,6 +197,30 @@ async def test_history_is_what_was_said_oldest_first(address):
         assert {"room": "attic", "messages": []} == await client.emit("history", {"roomId": "attic"})
 
 
+async def test_what_a_client_says_again_under_its_message_id_is_heard_once(address):
+    async with Client.connected(address) as plain, Client.connected(address, STRUCTURED) as client:
+        for each, body in ((plain, ANN), (client, BOB)):
+            await each.emit("joinRoom", body)
+        said = HELLO | {"messageId": "m-1"}
+        assert ["Message sent to room"] * 2 == [await plain.emit("chatMessage", said) for _ in range(2)]
+
+        for each in (plain, client):
+            heard = [event for event in await events_until_marked(each, by=plain) if "hello" in event[1]]
+            assert 1 == len(heard)
+            each.events.clear()
+        history = await plain.emit("history", {"roomId": "den"})
+        assert ["m-1"] == [message["id"] for message in history["messages"]]
+
+
+async def test_nobody_can_silence_another_by_taking_its_message_id(address):
+    async with Client.connected(address) as ann, Client.connected(address) as eve:
+        await ann.emit("joinRoom", ANN)
+        for client, text in ((eve, "taken"), (ann, "mine")):
+            await client.emit("chatMessage", HELLO | {"messageId": "m-1", "message": text})
+        texts = [event[1] for event in await events_until_marked(ann, by=eve) if event[0] == "roomMessage"]
+        assert ["[Ann in den] taken", "[Ann in den] mine"] == texts[-2:]
+
+
 async def test_rooms_are_told_the_largest_first(address):
     async with Client.connected(address) as ann, Client.connected(address) as bob:
         await ann.emit("joinRoom", ANN | {"roomId": "attic"})

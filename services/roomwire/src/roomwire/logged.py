@@ -82,7 +82,7 @@ class LoggedRooms(Rooms):
     ) -> None:
         """Say something to a room, to one client, or to everybody: hot.
 
-        Returns when it is in the log.
+        Returns when it is in the log. What is said again under the same `message_id` is not.
 
         Raises:
             Unavailable: It is not, and trying again makes sense.
@@ -97,32 +97,35 @@ class LoggedRooms(Rooms):
         if callback is not None or kwargs.get("ignore_queue"):
             await super().emit(event, data, namespace, target, skip_sid, callback)
             return
+        message_id = kwargs.get("message_id", "")
         payload = event_payload([event, *arguments_of(data)])
         skipped = () if skip_sid is None else skipped_sids(skip_sid)
         if hasattr(target, "__len__") and not isinstance(target, str):
             rooms = tuple(stream for one in target for stream in self._streams_of(namespace, one))
             if rooms:
-                await self.log.publish(namespace_stream(namespace), Message(payload, skipped, rooms))
+                message = Message(payload, skipped, rooms)
+                await self.log.publish(namespace_stream(namespace), message, message_id=message_id)
             return
         stream = self._streams.get((namespace, target))
         if stream is not None:
-            await self.log.publish(stream, Message(payload, skipped))
+            await self.log.publish(stream, Message(payload, skipped), message_id=message_id)
         elif target is None:
-            await self.log.publish(namespace_stream(namespace), Message(payload, skipped))
+            stream = namespace_stream(namespace)
+            await self.log.publish(stream, Message(payload, skipped), message_id=message_id)
         else:
-            await self._publish(namespace, target, Message(payload, skipped))
+            await self._publish(namespace, target, Message(payload, skipped), message_id)
 
-    async def _publish(self, namespace: str, target: Any, message: Message) -> None:
+    async def _publish(self, namespace: str, target: Any, message: Message, message_id: str) -> None:
         # A room may be called anything, also like an id: whose it is is asked of the log, unless it is known here.
         if self._may_be_sid(namespace, target):
             try:
-                await self.log.publish(sid_stream(target), message)
+                await self.log.publish(sid_stream(target), message, message_id=message_id)
             except NotFound:
                 if target in self._held:
                     return
             else:
                 return
-        await self.log.publish(self.stream_of(namespace, target), message)
+        await self.log.publish(self.stream_of(namespace, target), message, message_id=message_id)
 
     def _may_be_sid(self, namespace: str, target: Any) -> bool:
         member = self._held.get(target) if isinstance(target, str) else None
