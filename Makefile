@@ -42,6 +42,7 @@ faults: install  ## break it in sixteen ways and count messages (FAULTS="K1 K7" 
 lock: install  ## resolve the lock files again
 	$(BIN)/uv pip compile $(LOCK) requirements/run.in -o requirements/run.txt
 	$(BIN)/uv pip compile $(LOCK) requirements/dev.in -o requirements/dev.txt
+	$(BIN)/uv pip compile $(LOCK) requirements/build.in -o requirements/build.txt
 	$(NPM) install --package-lock-only
 LOCK := --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header \
 	--no-emit-package roomwire --no-emit-package roomwire-gateway --no-emit-package roomwire-auth
