@@ -48,6 +48,9 @@ class GatewayApp:
             metrics=self._metrics,
             trusted_proxies=settings.trusted_proxies,
             async_mode="asgi",
+            transports=list(settings.transports),
+            # Nobody is offered what would be refused.
+            allow_upgrades="websocket" in settings.transports,
             cors_allowed_origins=_cors(settings.cors_origins),
             # Cookies only carry affinity here; with any origin allowed they are not wanted from other pages.
             cors_credentials=settings.cors_origins != ("*",),

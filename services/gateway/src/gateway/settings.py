@@ -1,10 +1,12 @@
 """The gateway's settings: the only place that names its environment variables."""
 
-from typing import Literal
+from typing import Final, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
-from roomwire.settings import ServiceSettings
+from roomwire.settings import CommaSeparated, ServiceSettings
+
+_TRANSPORTS: Final = ("polling", "websocket")
 
 
 class Settings(ServiceSettings):
@@ -20,6 +22,10 @@ class Settings(ServiceSettings):
         "http://127.0.0.1:8001/auth/.well-known/jwks.json",
         description="Where the public keys of access tokens are.",
         pattern=r"^https?://",
+    )
+    transports: CommaSeparated = Field(
+        _TRANSPORTS,
+        description="What clients may connect by: polling, websocket or both. The page needs polling.",
     )
     ping_interval_s: float = Field(25.0, description="How often a client is pinged.", ge=0.1, le=300)
     ping_timeout_s: float = Field(
@@ -88,3 +94,10 @@ class Settings(ServiceSettings):
         3, description="Most refusals of one connection; beyond: closed.", ge=0, le=1_000
     )
     page: bool = Field(default=True, description="Whether the chat page is served at /.")
+
+    @field_validator("transports")
+    @classmethod
+    def _check_transports(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if not value or not {*value} <= {*_TRANSPORTS}:
+            raise ValueError("use polling, websocket, or both with a comma")
+        return value

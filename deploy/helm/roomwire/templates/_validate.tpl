@@ -1,0 +1,42 @@
+{{- /* Combinations that cannot work, each refused with what to do. */ -}}
+{{- define "roomwire.validate" -}}
+{{- $values := .Values -}}
+{{- $scaling := $values.gateway.autoscaling -}}
+{{- if and (not $values.redis.enabled) (not $values.redis.existingSecret) -}}
+{{- fail "redis.enabled is false: name a Secret with the URLs of another Redis in redis.existingSecret." -}}
+{{- end -}}
+{{- if and (not $values.auth.enabled) (not $values.tokens.jwksUrl) (ne $values.gateway.authMode "off") -}}
+{{- fail "auth.enabled is false: set tokens.jwksUrl to another identity provider's keys, or gateway.authMode to off." -}}
+{{- end -}}
+{{- if and $values.auth.enabled $values.tokens.jwksUrl -}}
+{{- fail "tokens.jwksUrl names another identity provider: set auth.enabled to false." -}}
+{{- end -}}
+{{- if not $values.secrets.create -}}
+{{- if and $values.redis.enabled (not $values.redis.existingSecret) -}}
+{{- fail "secrets.create is false: name a Secret in redis.existingSecret." -}}
+{{- end -}}
+{{- if and $values.auth.enabled (not $values.auth.signingKey.existingSecret) -}}
+{{- fail "secrets.create is false: name a Secret in auth.signingKey.existingSecret." -}}
+{{- end -}}
+{{- if and $values.gateway.relay.enabled (not $values.gateway.relay.existingSecret) -}}
+{{- fail "secrets.create is false: name a Secret in gateway.relay.existingSecret." -}}
+{{- end -}}
+{{- end -}}
+{{- if $scaling.enabled -}}
+{{- if gt (int $scaling.minReplicas) (int $scaling.maxReplicas) -}}
+{{- fail "gateway.autoscaling: minReplicas is above maxReplicas." -}}
+{{- end -}}
+{{- if not (or $scaling.connections $scaling.cpuPercent) -}}
+{{- fail "gateway.autoscaling: set connections or cpuPercent, there is nothing to scale by." -}}
+{{- end -}}
+{{- if and $scaling.cpuPercent (not (dig "requests" "cpu" "" $values.gateway.resources)) -}}
+{{- fail "gateway.autoscaling.cpuPercent needs gateway.resources.requests.cpu." -}}
+{{- end -}}
+{{- end -}}
+{{- if and (has "*" $values.corsOrigins) (gt (len $values.corsOrigins) 1) -}}
+{{- fail "corsOrigins: * stands alone." -}}
+{{- end -}}
+{{- if and $values.ingress.tls.secretName (not $values.ingress.host) -}}
+{{- fail "ingress.tls.secretName needs ingress.host." -}}
+{{- end -}}
+{{- end -}}
