@@ -8,10 +8,10 @@ WEB    := services/gateway/src/gateway/web
 DOCS   := services/auth/src/auth/web
 
 .DEFAULT_GOAL := help
-.PHONY: help install up down test check fuzz bench faults lock clean
+.PHONY: help install up down test check fuzz bench faults e2e lock clean
 
 help:  ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install: $(VENV)/installed  ## create .venv with everything the other targets need
 
@@ -38,6 +38,9 @@ bench: install  ## compare with other servers, one core each (BENCH="--quick --r
 
 faults: install  ## break it in sixteen ways and count messages (FAULTS="K1 K7" ALLOW_SKIP=K8 FAULTS_ARGS=--quick)
 	PYTHONPATH=loadtest:deploy/local $(BIN)/python -m faults $(FAULTS_ARGS)
+
+e2e: install  ## install on a real cluster and break it under load (E2E="kill upgrade", E2E_URL=…: see --help)
+	PYTHONPATH=deploy:loadtest:deploy/local $(BIN)/python -m e2e
 
 lock: install  ## resolve the lock files again
 	$(BIN)/uv pip compile $(LOCK) requirements/run.in -o requirements/run.txt
