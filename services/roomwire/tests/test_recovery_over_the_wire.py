@@ -12,6 +12,8 @@ from live import served, until
 
 from roomwire import Server
 from roomwire.backplane import LogConfig, open_backplane
+from roomwire.backplane.sessions import new_pid, sid_of
+from roomwire.backplane.streams import room_stream, sid_stream
 from roomwire.errors import Unauthenticated
 from roomwire.metrics import Metrics
 from roomwire.recovery import RecoveryLimits
@@ -202,8 +204,8 @@ async def test_3_and_4_while_others_speak_nothing_is_lost_doubled_or_reordered(n
         heard += await client.events(turn % 4 + 1)
         client.cut()
         await client.connect((two, one)[turn % 2])
-        # What two tabs would do as well; see RecoveryLimits.max_claims.
-        assert client.recovered or turn >= RecoveryLimits().max_claims
+        # What two tabs would do as well; see LogConfig.max_claims.
+        assert client.recovered or turn >= LogConfig().max_claims
         if not client.recovered:
             break
     stop.set()
@@ -319,6 +321,41 @@ async def test_who_said_goodbye_is_not_recovered(nodes):
     await until(lambda: one.gone == [client.sid])
     await client.connect(one)
     assert not client.recovered
+
+
+async def test_what_is_said_to_a_client_whose_session_is_over_is_kept_nowhere(nodes):
+    one, two = await nodes(), await nodes()
+    client = Browser()
+    await client.connect(one)
+    await client.say("41")
+    await until(lambda: one.gone == [client.sid])
+    for node in (one, two):
+        await node.server.emit("n", 1, to=client.sid)
+        await node.server.emit("n", 2, to=client.sid, skip_sid="x")
+
+    log = two.backplane.log
+    for stream in (sid_stream(client.sid), room_stream("/", client.sid)):
+        assert [] == await log.newest(stream, limit=10)
+
+
+async def test_a_room_whose_name_is_as_long_as_an_id_is_a_room(nodes):
+    one, two = await nodes(), await nodes()
+    client = Browser()
+    await client.connect(one)
+    await client.ask("join", "general-discussion-1")
+    await two.server.emit("n", 1, to="general-discussion-1")
+    await two.server.emit("n", 2, to=["general-discussion-1", "blue"])
+    assert [1, 2] == await client.events(2)
+
+
+async def test_nobody_enters_the_room_of_anothers_id_wherever_that_is_or_was(nodes):
+    one, two = await nodes(), await nodes()
+    client, other = Browser(), Browser()
+    await client.connect(one)
+    await other.connect(two)
+    for sid in (client.sid, sid_of(new_pid())):
+        with pytest.raises(ValueError, match="sid room"):
+            await two.server.enter_room(other.sid, sid)
 
 
 async def test_who_was_sent_away_from_another_node_is_not_recovered(nodes):

@@ -57,7 +57,7 @@ class Metrics:
         self.registry.register(self.publishes)
         self.recoveries = Counter(
             "roomwire_recoveries_total",
-            "Sessions that clients asked for when they came back, by outcome: recovered, refused.",
+            "Sessions that clients asked for when they came back, by outcome: recovered, refused, postponed.",
             ["outcome"],
             registry=self.registry,
         )
