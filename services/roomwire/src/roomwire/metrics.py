@@ -61,6 +61,13 @@ class Metrics:
             ["outcome"],
             registry=self.registry,
         )
+        self._history_reads = Counter(
+            "roomwire_history_reads_total",
+            "Reads of recent history for clients that came back: whole (a room's), rest (what was said since another read),"
+            " own (what was said to one client).",
+            ["kind"],
+            registry=self.registry,
+        )
         self.links_lost = Counter(
             "roomwire_log_links_lost_total",
             "Times the log was held because the link to the primary was lost.",
@@ -75,6 +82,10 @@ class Metrics:
     def exceeded(self, bound: Bound) -> None:
         """Count a bound that a client exceeded."""
         self._exceeded[bound]()
+
+    def history_read(self, kind: str) -> None:
+        """Count a read of recent history."""
+        self._history_reads.labels(kind).inc()
 
     def watch_connections(self, count: Callable[[], Mapping[str, int]]) -> None:
         """Export `roomwire_connections{transport}`, read from `count` when scraped.

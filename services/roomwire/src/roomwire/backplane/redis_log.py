@@ -84,7 +84,8 @@ class RedisLog:
         )
         self._requests = Requests(node, self._send)
         self._reads = Reads(keys, scripts.read)
-        self._recent = RecentReads(self._fetch)
+        self._count_read = metrics.history_read
+        self._recent = RecentReads(self._fetch, count=self._count_read)
         self._publisher = Publisher(
             node=node,
             keys=keys,
@@ -206,6 +207,8 @@ class RedisLog:
         shared = [one for one in ranges if not is_sid_stream(one.stream)]
         # Another link may be one of another epoch, in which these positions mean something else.
         pair = self._keeper.live_pair()
+        for _ in own:
+            self._count_read("own")
         async with self._keeper.reading():
             of_own, of_shared = await asyncio.gather(
                 self._reads.read(pair.bulk, self.epoch, own, max_entries=max_entries, max_bytes=max_bytes),
