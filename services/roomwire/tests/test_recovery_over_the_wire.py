@@ -13,7 +13,7 @@ from recovering import WAIT_S, Browser, nodes_of
 from roomwire.backplane import LogConfig
 from roomwire.backplane.sessions import new_pid, sid_of
 from roomwire.backplane.streams import room_stream, sid_stream
-from roomwire.errors import Unauthenticated
+from roomwire.errors import Unauthenticated, Unavailable
 from roomwire.tokens import User
 
 
@@ -321,6 +321,55 @@ async def test_recovery_works_over_polling(nodes):
         _, (reply, event, *_) = await connect({"pid": mine["pid"]})
         assert mine == json.loads(reply[2:])
         assert event.startswith('42["n",1,"')
+
+
+async def test_a_log_that_is_held_is_said_and_its_clients_stay(own_redis, log_lines):
+    async with nodes_of(own_redis.url) as start:
+        node = await start()
+        client = Browser()
+        await client.connect(node)
+        own_redis.kill()
+        await until(lambda: not node.metric("backplane_up"))
+        with pytest.raises(Unavailable) as caught:
+            await node.server.emit("n", "not said")
+        own_redis.start()
+        await until(lambda: node.metric("backplane_up"))
+        await node.server.emit("n", 1)
+        assert [1] == await client.events(1)
+        assert {"code": "unavailable", "message": caught.value.message, "retryable": True} == dict(
+            caught.value.details()
+        )
+        assert 1 == node.metric("log_links_lost_total")
+    said = [line["event"] for line in log_lines() if line["event"].startswith("backplane")]
+    assert ["backplane degraded", "backplane live"] == said
+
+
+async def test_a_log_that_lost_what_it_had_acknowledged_is_told_to_every_client(own_redis):
+    async with nodes_of(own_redis.url) as start:
+        config = LogConfig(heartbeat_s=0.2)
+        one, two = await start(config=config), await start(config=config)
+        before = one.backplane.log.epoch
+        clients = [Browser() for _ in range(4)]
+        for number, client in enumerate(clients):
+            await client.connect((one, two)[number % 2])
+        await one.server.emit("n", 1)
+        for client in clients:
+            await client.events(1)
+        own_redis.kill()
+        own_redis.empty()
+        own_redis.start()
+        for client in clients:
+            assert await client.ended()
+        # Whoever knows more than the other proves another loss.
+        await until(
+            lambda: before < one.backplane.log.epoch == two.backplane.log.epoch and two.backplane.log.is_live
+        )
+        for number, client in enumerate(clients):
+            await client.connect((two, one)[number % 2])
+            assert not client.recovered
+        await two.server.emit("n", 2)
+        for client in clients:
+            assert [2] == await client.events(1)
 
 
 @pytest.mark.parametrize(
