@@ -1,6 +1,7 @@
 """K4, K5, K6, K7, K15: the database dies, loses its data, stands still, drops subscribers, is full."""
 
 import asyncio
+import contextlib
 import signal
 import time
 from typing import Final
@@ -29,9 +30,7 @@ async def emptied(stage: Stage) -> None:
     """K4: killed and started again without its data: everybody has to be told."""
     async with stage.load(await stage.gather()):
         await _kill_and_start(stage, emptied=True)
-        told = {entry.client for entry in stage.fleet.entries if entry.kind == "disconnect"}
-        untold = set(stage.fleet.names) - told
-        stage.hold(not untold, f"{len(untold)} clients were never told that the log was emptied")
+        await _tell_all(stage, "the log was emptied")
 
 
 async def stood_still(stage: Stage) -> None:
@@ -95,9 +94,7 @@ async def failed_over(stage: Stage) -> None:
         await asyncio.sleep(_LOOK_S)
         await stage.fleet.settled()
         await asyncio.sleep(_LOOK_S)
-        told = {entry.client for entry in stage.fleet.entries if entry.kind == "disconnect"}
-        untold = set(stage.fleet.names) - told
-        stage.hold(not untold, f"{len(untold)} clients were never told that acknowledged entries are gone")
+        await _tell_all(stage, "acknowledged entries are gone")
 
 
 async def subscribers_killed(stage: Stage) -> None:
@@ -163,6 +160,19 @@ async def _kill_and_start(stage: Stage, *, emptied: bool) -> None:
     await asyncio.sleep(_LOOK_S)
     await stage.fleet.settled()
     await asyncio.sleep(_LOOK_S)
+
+
+async def _tell_all(stage: Stage, what: str) -> None:
+    """Wait until all clients were cut off, which is how they are told; hold that they were."""
+
+    def untold() -> set[str]:
+        told = {entry.client for entry in stage.fleet.entries if entry.kind == "disconnect"}
+        return set(stage.fleet.names) - told
+
+    with contextlib.suppress(TimeoutError):
+        await stage.fleet.until(lambda: not untold(), within_s=30)
+    stage.hold(not untold(), f"{len(untold())} clients were never told that {what}")
+    await stage.fleet.settled()
 
 
 async def _longest_livez(stage: Stage, for_s: float) -> float:

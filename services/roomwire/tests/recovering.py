@@ -7,10 +7,11 @@ from collections.abc import AsyncIterator
 
 import socketio
 import websockets
-from live import served
+from serving import served
 
 from roomwire import Server
 from roomwire.backplane import LogConfig, open_backplane
+from roomwire.engine.fast import fast_websocket
 from roomwire.metrics import Metrics
 
 WAIT_S = 10.0
@@ -123,11 +124,14 @@ async def nodes_of(url) -> AsyncIterator:
         async def start(**options):
             if made and url == "memory://":
                 return made[0]
+            is_fast = options.pop("is_fast", False)
             node = Node(url, f"n{len(made) + 1}", **options)
             made.append(node)
             stack.push_async_callback(node.server.close)
             await node.server.start()
-            node.address = await stack.enter_async_context(served(socketio.ASGIApp(node.server)))
+            ws = fast_websocket(node.server.eio, "/socket.io/") if is_fast else None
+            place = await stack.enter_async_context(served(socketio.ASGIApp(node.server), ws=ws))
+            node.address = place.address
             return node
 
         yield start

@@ -210,6 +210,30 @@ async def test_who_said_goodbye_is_not_recovered(nodes):
     assert not client.recovered
 
 
+async def test_who_said_goodbye_and_was_gone_before_its_handlers_were_told_has_ended_its_session(nodes):
+    one, two = await nodes(is_fast=True), await nodes(is_fast=True)
+    told, may_go = asyncio.Event(), asyncio.Event()
+
+    async def disconnected(sid, reason):
+        told.set()
+        await may_go.wait()
+
+    one.server.on("disconnect", disconnected)
+    client = Browser()
+    await client.connect(one)
+    await client.say("41")
+    await told.wait()
+    client.cut()
+    await until(lambda: not one.server.count_connections())
+    may_go.set()
+    await until(lambda: not one.server.eio.sockets)
+    async with asyncio.timeout(WAIT_S):
+        while await two.backplane.log.find(client.sid) is not None:
+            await asyncio.sleep(0.01)
+    await client.connect(two)
+    assert not client.recovered
+
+
 async def test_what_is_said_to_a_client_whose_session_is_over_is_kept_nowhere(nodes):
     one, two = await nodes(), await nodes()
     client = Browser()

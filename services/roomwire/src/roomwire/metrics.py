@@ -96,6 +96,20 @@ class Metrics:
         """
         self.registry.register(_Connections(count))
 
+    def watch_load(self, *, rooms: Callable[[], int], tasks: Callable[[], int]) -> None:
+        """Export `roomwire_rooms` and `roomwire_tasks`, read when scraped: without clients neither may grow.
+
+        Args:
+            rooms: Returns the number of rooms with members on this node.
+            tasks: Returns the number of asyncio tasks.
+
+        """
+        for name, description, count in (
+            ("roomwire_rooms", "Rooms with members on this gateway.", rooms),
+            ("roomwire_tasks", "Tasks of the event loop.", tasks),
+        ):
+            Gauge(name, description, registry=self.registry).set_function(count)
+
 
 class HttpMetrics:
     """The counters of a service's public port.
