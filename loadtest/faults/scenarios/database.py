@@ -28,7 +28,7 @@ async def restarted(stage: Stage) -> None:
 
 async def emptied(stage: Stage) -> None:
     """K4: killed and started again without its data: everybody has to be told."""
-    async with stage.load(await stage.gather()):
+    async with stage.load(await _gather_users(stage)):
         await _kill_and_start(stage, emptied=True)
         await _tell_all(stage, "the log was emptied")
 
@@ -77,7 +77,7 @@ async def failed_over(stage: Stage) -> None:
     stage.resources.callback(replica.kill)
     replica.start()
     await replica.ready()
-    async with stage.load(await stage.gather()):
+    async with stage.load(await _gather_users(stage)):
         while (await replica.ask("INFO", "replication"))["master_link_status"] != "up":
             await asyncio.sleep(0.1)
         await asyncio.sleep(1)
@@ -143,6 +143,11 @@ async def full(stage: Stage) -> None:
         stage.hold(
             any(entry.kind == "acked" for entry in stage.fleet.entries[-500:]), "publishing did not resume"
         )
+
+
+async def _gather_users(stage: Stage) -> list[str]:
+    """Open the usual clients with a token: their message ids are theirs also in the new session that they get."""
+    return await stage.gather(auth={"token": stage.system.token("all")})
 
 
 async def _kill_and_start(stage: Stage, *, emptied: bool) -> None:
