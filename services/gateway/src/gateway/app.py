@@ -14,6 +14,7 @@ from roomwire.backplane import LogConfig, open_backplane
 from roomwire.engine.fast import fast_websocket
 from roomwire.engine.limits import Limits
 from roomwire.metrics import Metrics
+from roomwire.recovery import RecoveryLimits
 from roomwire.server import Server
 from roomwire.service import state_of
 from roomwire.tokens import JwksClient, Verifier
@@ -36,6 +37,9 @@ class GatewayApp:
                 link_timeout_s=settings.redis_timeout_s,
                 # Long enough for another link, short enough for whoever waits for an ack.
                 call_timeout_s=1.5 * settings.redis_timeout_s,
+                claim_deadline_s=settings.recovery_deadline_s,
+                max_claims=settings.max_claims,
+                claims_window_s=settings.claims_window_s,
             ),
             metrics=self._metrics,
         )
@@ -55,6 +59,7 @@ class GatewayApp:
             # Cookies only carry affinity here; with any origin allowed they are not wanted from other pages.
             cors_credentials=settings.cors_origins != ("*",),
             limits=_limits(settings),
+            recovery=_recovery(settings),
         )
         self.server.register_namespace(ChatGateway(self._backplane))
         self.asgi: Any = socketio.ASGIApp(self.server, other_asgi_app=page_app(enabled=settings.page))
@@ -88,6 +93,16 @@ def _limits(settings: Settings) -> Limits:
     names = {*Limits.__struct_fields__} & {*Settings.model_fields}
     return Limits(
         max_payload_bytes=settings.max_body_bytes, **{name: getattr(settings, name) for name in names}
+    )
+
+
+def _recovery(settings: Settings) -> RecoveryLimits:
+    """Return what recoveries may cost at this gateway."""
+    return RecoveryLimits(
+        is_offered=settings.recovery,
+        max_entries=settings.max_replay_messages,
+        max_bytes=settings.max_replay_bytes,
+        max_concurrent=settings.max_recoveries,
     )
 
 

@@ -93,6 +93,34 @@ class Settings(ServiceSettings):
     max_refused_connects: int = Field(
         3, description="Most refusals of one connection; beyond: closed.", ge=0, le=1_000
     )
+    recovery: bool = Field(
+        default=True, description="Whether clients that lost their connection are offered to continue."
+    )
+    max_replay_messages: int = Field(
+        5_000,
+        description="Most messages a client that comes back has missed; beyond: a new session, and it is told.",
+        ge=1,
+    )
+    max_replay_bytes: int = Field(2_000_000, description="Their size; beyond: the same.", ge=1_000)
+    max_recoveries: int = Field(
+        100,
+        description="Most clients that are being recovered at a time; beyond: they wait.",
+        ge=1,
+        le=10_000,
+    )
+    recovery_deadline_s: float = Field(
+        10.0,
+        description="How long a recovery may take, its wait included; beyond: closed, so that it comes again.",
+        ge=0.1,
+        le=60,
+    )
+    max_claims: int = Field(
+        10,
+        description="How often one session may be recovered within the next setting; beyond: a new one.",
+        ge=1,
+        le=1_000,
+    )
+    claims_window_s: float = Field(30.0, description="See there; the same on all gateways.", ge=1, le=3_600)
     page: bool = Field(default=True, description="Whether the chat page is served at /.")
 
     @field_validator("transports")

@@ -57,8 +57,15 @@ class Metrics:
         self.registry.register(self.publishes)
         self.recoveries = Counter(
             "roomwire_recoveries_total",
-            "Sessions that clients asked for when they came back, by outcome: recovered, refused.",
+            "Sessions that clients asked for when they came back, by outcome: recovered, refused, postponed.",
             ["outcome"],
+            registry=self.registry,
+        )
+        self._history_reads = Counter(
+            "roomwire_history_reads_total",
+            "Reads of recent history for clients that came back: whole (a room's), rest (what was said since another read),"
+            " own (what was said to one client).",
+            ["kind"],
             registry=self.registry,
         )
         self.links_lost = Counter(
@@ -76,6 +83,10 @@ class Metrics:
         """Count a bound that a client exceeded."""
         self._exceeded[bound]()
 
+    def history_read(self, kind: str) -> None:
+        """Count a read of recent history."""
+        self._history_reads.labels(kind).inc()
+
     def watch_connections(self, count: Callable[[], Mapping[str, int]]) -> None:
         """Export `roomwire_connections{transport}`, read from `count` when scraped.
 
@@ -84,6 +95,20 @@ class Metrics:
 
         """
         self.registry.register(_Connections(count))
+
+    def watch_load(self, *, rooms: Callable[[], int], tasks: Callable[[], int]) -> None:
+        """Export `roomwire_rooms` and `roomwire_tasks`, read when scraped: without clients neither may grow.
+
+        Args:
+            rooms: Returns the number of rooms with members on this node.
+            tasks: Returns the number of asyncio tasks.
+
+        """
+        for name, description, count in (
+            ("roomwire_rooms", "Rooms with members on this gateway.", rooms),
+            ("roomwire_tasks", "Tasks of the event loop.", tasks),
+        ):
+            Gauge(name, description, registry=self.registry).set_function(count)
 
 
 class HttpMetrics:
