@@ -16,6 +16,7 @@ from faults.cutter import HOST, Cutter, run_cutters
 from faults.namespace import REDIS, Way
 from faults.stage import Row, Skipped, Stage
 from faults.system import Daemon, free_ports
+from ingress import write_round_robin_config
 
 _PERIOD_S: Final = 10.0
 _AWAY_S: Final = 2.0
@@ -148,26 +149,8 @@ async def _round_robin(stage: Stage) -> AsyncIterator[str]:
     """Run a second Traefik that knows no affinity at all."""
     port, ping_port = free_ports(2)
     folder = stage.system.folder
-    servers = [{"url": f"http://{HOST}:{public}"} for public in stage.system.ports.values()]
-    router = {"rule": "PathPrefix(`/`)", "service": "all", "entryPoints": ["web"]}
-    routes = {
-        "http": {"routers": {"all": router}, "services": {"all": {"loadBalancer": {"servers": servers}}}}
-    }
-    dynamic = folder / "round-robin-routes.yml"
-    dynamic.write_text(json.dumps(routes))
-    static = folder / "round-robin.yml"
-    entry_points = {"web": {"address": f"{HOST}:{port}"}, "ping": {"address": f"{HOST}:{ping_port}"}}
-    static.write_text(
-        json.dumps(
-            {
-                "global": {"checkNewVersion": False, "sendAnonymousUsage": False},
-                "log": {"level": "ERROR"},
-                "entryPoints": entry_points,
-                "ping": {"entryPoint": "ping"},
-                "providers": {"file": {"filename": str(dynamic)}},
-            }
-        )
-    )
+    gateways = list(stage.system.ports.values())
+    static = write_round_robin_config(folder, port=port, ping_port=ping_port, host=HOST, gateways=gateways)
     proxy = Daemon(
         "round-robin",
         [str(Path(sys.executable).parent / "traefik"), f"--configFile={static}"],
