@@ -15,7 +15,7 @@ import httpx
 from faults.cutter import HOST, Cutter, run_cutters
 from faults.namespace import REDIS, Way
 from faults.stage import Row, Skipped, Stage
-from faults.system import Daemon, free_ports
+from faults.system import START_TIMEOUT_S, Daemon, free_ports
 from ingress import write_round_robin_config
 
 _PERIOD_S: Final = 10.0
@@ -144,6 +144,13 @@ async def _ask_the_wrong_one(stage: Stage) -> str:
     return f"asked the wrong gateway: {answer.status_code}"
 
 
+async def _until_routed(url: str) -> None:
+    """Wait until gateways refuse a senseless request: a proxy that has not read its routes yet knows no such page."""
+    async with asyncio.timeout(START_TIMEOUT_S), httpx.AsyncClient(trust_env=False, timeout=5.0) as http:
+        while (await http.get(f"{url}/socket.io/")).status_code != httpx.codes.BAD_REQUEST:
+            await asyncio.sleep(0.05)
+
+
 @asynccontextmanager
 async def _round_robin(stage: Stage) -> AsyncIterator[str]:
     """Run a second Traefik that knows no affinity at all."""
@@ -161,6 +168,7 @@ async def _round_robin(stage: Stage) -> AsyncIterator[str]:
     proxy.start()
     try:
         await proxy.ready()
+        await _until_routed(f"http://{HOST}:{port}")
         yield f"http://{HOST}:{port}"
     finally:
         proxy.kill()
