@@ -1,7 +1,8 @@
 """The gateway, put together: the only place where its parts meet."""
 
+import asyncio
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 import socketio
 from prometheus_client import CollectorRegistry
@@ -15,9 +16,12 @@ from roomwire.engine.fast import fast_websocket
 from roomwire.engine.limits import Limits
 from roomwire.metrics import Metrics
 from roomwire.recovery import RecoveryLimits
+from roomwire.relay import Door, Relay
 from roomwire.server import Server
-from roomwire.service import state_of
+from roomwire.service import http_limits, state_of
 from roomwire.tokens import JwksClient, Verifier
+
+_PATH: Final = "/socket.io/"
 
 
 class GatewayApp:
@@ -29,6 +33,7 @@ class GatewayApp:
         self._backplane = open_backplane(
             settings.redis_url.get_secret_value(),
             node=settings.node_name,
+            address=settings.relay_address,
             prefix=settings.redis_prefix,
             timeout_s=settings.redis_timeout_s,
             config=LogConfig.for_pings(
@@ -63,7 +68,34 @@ class GatewayApp:
         )
         self.server.register_namespace(ChatGateway(self._backplane))
         self.asgi: Any = socketio.ASGIApp(self.server, other_asgi_app=page_app(enabled=settings.page))
-        self.websocket: Any = fast_websocket(self.server.eio, "/socket.io/")
+        self.websocket: Any = fast_websocket(self.server.eio, _PATH)
+        self._relay: Relay | None = None
+        self._door: Door | None = None
+        if settings.relay_port:
+            self._relay, self._door = self._make_relay()
+            self.server.eio.relay = self._relay
+
+    def _make_relay(self) -> tuple[Relay, Door]:
+        """Return what takes requests to other gateways, and what takes theirs."""
+        settings, log, engine = self._settings, self._backplane.log, self.server.eio
+        secret = settings.relay_secret.get_secret_value() if settings.relay_secret else ""
+        relay = Relay(
+            engine,
+            log=log,
+            secret=secret,
+            max_relays=settings.max_relays,
+            timeout_s=settings.relay_timeout_s,
+            metrics=self._metrics,
+        )
+        door = Door(
+            engine,
+            path=_PATH,
+            node=log.node,
+            secret=secret,
+            limits=http_limits(settings),
+            metrics=self._metrics,
+        )
+        return relay, door
 
     @property
     def registry(self) -> CollectorRegistry:
@@ -71,7 +103,9 @@ class GatewayApp:
         return self._metrics.registry
 
     async def start(self) -> None:
-        """Connect to the other gateways."""
+        """Open the relay port, then connect to the other gateways, which learn of it."""
+        if self._door is not None:
+            await self._door.open(self._settings.host, self._settings.relay_port)
         await self.server.start()
 
     async def check(self) -> Mapping[str, str]:
@@ -80,11 +114,18 @@ class GatewayApp:
 
     async def drain(self) -> None:
         """Part from the clients: they reconnect to other gateways."""
-        await self.server.drain(self._settings.drain_s)
+        async with asyncio.TaskGroup() as parting:
+            parting.create_task(self.server.drain(self._settings.drain_s))
+            if self._relay is not None:
+                parting.create_task(self._relay.drain(self._settings.drain_s))
 
     async def close(self) -> None:
         """Leave the other gateways."""
+        if self._relay is not None:
+            await self._relay.close()
         await self.server.close()
+        if self._door is not None:
+            await self._door.close()
         await self._keys.close()
 
 

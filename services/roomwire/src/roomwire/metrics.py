@@ -68,6 +68,29 @@ class Metrics:
             ["kind"],
             registry=self.registry,
         )
+        self.relays = Counter(
+            "roomwire_relays_total",
+            "Requests for sessions of other nodes, by kind (polling, websocket) and outcome.",
+            ["kind", "outcome"],
+            registry=self.registry,
+        )
+        self.relays_taken = Counter(
+            "roomwire_relays_taken_total",
+            "Connections to the relay port, by outcome: taken, or why not.",
+            ["outcome"],
+            registry=self.registry,
+        )
+        self.relays_open = Gauge(
+            "roomwire_relays_open",
+            "Requests and WebSockets that are being taken to other nodes.",
+            registry=self.registry,
+        )
+        self.relay_bytes = Tally(
+            "roomwire_relay_bytes_total",
+            "Bytes taken to other nodes, and brought from them, by direction: to_owner, to_client.",
+            "direction",
+        )
+        self.registry.register(self.relay_bytes)
         self.links_lost = Counter(
             "roomwire_log_links_lost_total",
             "Times the log was held because the link to the primary was lost.",
@@ -112,16 +135,17 @@ class Metrics:
 
 
 class HttpMetrics:
-    """The counters of a service's public port.
+    """The counters of a port that speaks HTTP.
 
     Args:
         registry: The service's own.
+        name: Of the counter. Default: the public port's.
 
     """
 
-    def __init__(self, registry: CollectorRegistry) -> None:
+    def __init__(self, registry: CollectorRegistry, *, name: str = "roomwire_http_refused_total") -> None:
         self.refused = Counter(
-            "roomwire_http_refused_total",
+            name,
             "Connections closed for what their client sent, or for their number, by reason.",
             ["reason"],
             registry=registry,
@@ -159,9 +183,9 @@ class Tally(Collector):
         self._label = label
         self._counts: dict[str, int] = {}
 
-    def count(self, value: str) -> None:
-        """Count one more with a value of the label: hot."""
-        self._counts[value] = self._counts.get(value, 0) + 1
+    def count(self, value: str, number: int = 1) -> None:
+        """Count one more, or several, with a value of the label: hot."""
+        self._counts[value] = self._counts.get(value, 0) + number
 
     def collect(self) -> Iterator[Metric]:
         """Yield what was counted; called by prometheus-client."""
