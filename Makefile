@@ -10,10 +10,10 @@ WEB    := services/gateway/src/gateway/web
 DOCS   := services/auth/src/auth/web
 
 .DEFAULT_GOAL := help
-.PHONY: help install up down test check render chart-test fuzz bench faults lock clean
+.PHONY: help install up down test check render chart-test fuzz bench faults e2e lock clean
 
 help:  ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install: $(VENV)/installed  ## create .venv with everything the other targets need
 
@@ -48,11 +48,15 @@ bench: install  ## compare with other servers, one core each (BENCH="--quick --r
 faults: install  ## break it in sixteen ways and count messages (FAULTS="K1 K7" ALLOW_SKIP=K8 FAULTS_ARGS=--quick)
 	PYTHONPATH=loadtest:deploy/local $(BIN)/python -m faults $(FAULTS_ARGS)
 
+e2e: install  ## install on a real cluster and break it under load (E2E="kill upgrade", E2E_URL=…: see --help)
+	PYTHONPATH=deploy:loadtest:deploy/local $(BIN)/python -m e2e
+
 lock: install  ## resolve the lock files again
 	$(BIN)/uv pip compile $(LOCK) requirements/run.in -o requirements/run.txt
 	$(BIN)/uv pip compile $(LOCK) requirements/dev.in -o requirements/dev.txt
 	$(BIN)/uv pip compile $(LOCK) --no-deps requirements/kubernetes.in -o requirements/kubernetes.txt
 	$(BIN)/uv pip compile $(LOCK) requirements/checkov.in -o requirements/checkov.txt
+	$(BIN)/uv pip compile $(LOCK) requirements/build.in -o requirements/build.txt
 	$(NPM) install --package-lock-only
 LOCK := --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header \
 	--no-emit-package roomwire --no-emit-package roomwire-gateway --no-emit-package roomwire-auth

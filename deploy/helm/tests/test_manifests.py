@@ -51,7 +51,16 @@ def test_checkov_finds_nothing(tmp_path):
     manifests.write_text(yaml.safe_dump_all(install(SIZES["everything"]).documents))
     checkov = Path(sys.prefix) / "checkov/bin/checkov"
     skips = yaml.safe_load((ROOT / "deploy/helm/checkov.yaml").read_text())
-    command = [checkov, "-f", manifests, "--framework", "kubernetes", "--compact", "--quiet", "--skip-download"]
+    command = [
+        checkov,
+        "-f",
+        manifests,
+        "--framework",
+        "kubernetes",
+        "--compact",
+        "--quiet",
+        "--skip-download",
+    ]
     scan = subprocess.run(
         [*command, "-o", "json", "--skip-check", ",".join(skips["everywhere"])],
         capture_output=True,

@@ -14,7 +14,9 @@ from roomwire.metrics import HttpMetrics, Metrics
 
 TESTS = ROOT / "deploy/helm/tests/alerts.yaml"
 PROMTOOL = shutil.which("promtool")
-needs_promtool = pytest.mark.skipif(PROMTOOL is None, reason="needs promtool (Debian: apt-get install prometheus)")
+needs_promtool = pytest.mark.skipif(
+    PROMTOOL is None, reason="needs promtool (Debian: apt-get install prometheus)"
+)
 _METRIC = re.compile(r"\broomwire_[a-z_]+\b")
 
 
@@ -36,13 +38,17 @@ def exported():
     names = {"up"}
     for registry in (gateway.registry, auth.registry):
         for family in registry.collect():
-            suffixes = {"counter": ["_total"], "histogram": ["_bucket", "_sum", "_count"]}.get(family.type, [""])
+            suffixes = {"counter": ["_total"], "histogram": ["_bucket", "_sum", "_count"]}.get(
+                family.type, [""]
+            )
             names |= {family.name + suffix for suffix in suffixes}
     return names
 
 
 def test_every_metric_of_an_alert_exists(rules):
-    used = {name for group in rules["groups"] for rule in group["rules"] for name in _METRIC.findall(rule["expr"])}
+    used = {
+        name for group in rules["groups"] for rule in group["rules"] for name in _METRIC.findall(rule["expr"])
+    }
 
     assert used
     assert set() == used - exported()
@@ -79,7 +85,9 @@ def test_every_alert_says_what_to_do(rules):
 def test_an_alert_is_about_its_own_release(rules):
     other = install(SIZES["everything"], release="other").one("PrometheusRule", "other-roomwire")["spec"]
 
-    assert all('pod=~"chat-roomwire-(gateway|auth)-.+"' in rule["expr"] for rule in rules["groups"][0]["rules"])
+    assert all(
+        'pod=~"chat-roomwire-(gateway|auth)-.+"' in rule["expr"] for rule in rules["groups"][0]["rules"]
+    )
     assert rules != other
 
 
@@ -102,11 +110,15 @@ def test_alerts_fire_when_they_should_and_not_before(rules, tmp_path):
         for expected in test["alert_rule_test"]:
             for alert in expected.get("exp_alerts", ()):
                 # What an alert says is for people; when it fires, and for whom, is tested.
-                (rule,) = [rule for rule in rules["groups"][0]["rules"] if rule["alert"] == expected["alertname"]]
+                (rule,) = [
+                    rule for rule in rules["groups"][0]["rules"] if rule["alert"] == expected["alertname"]
+                ]
                 alert["exp_labels"] |= rule["labels"]
                 alert["exp_annotations"] = rule["annotations"] | {"summary": alert.pop("summary")}
     (tmp_path / "tests.yaml").write_text(yaml.safe_dump(tests))
-    told = subprocess.run([PROMTOOL, "test", "rules", "tests.yaml"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    told = subprocess.run(
+        [PROMTOOL, "test", "rules", "tests.yaml"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
 
     assert 0 == told.returncode, told.stdout + told.stderr
 

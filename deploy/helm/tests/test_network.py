@@ -30,12 +30,17 @@ def test_what_is_relayed_comes_from_gateways_only():
     closed = {edge for edge in edges(install(SIZES["everything"])) if edge[2] == "relay"}
 
     assert {("gateway", "gateway", "relay")} == closed
-    assert not [edge for edge in edges(install()) if edge[2] == "relay"]
+    assert not [
+        edge for edge in edges(install({"gateway": {"relay": {"enabled": False}}})) if edge[2] == "relay"
+    ]
 
 
 def test_every_pod_is_closed_but_for_what_a_policy_names():
     release = install(SIZES["everything"])
-    closed = {policy["spec"]["podSelector"]["matchLabels"]["app.kubernetes.io/component"] for policy in release.all("NetworkPolicy")}
+    closed = {
+        policy["spec"]["podSelector"]["matchLabels"]["app.kubernetes.io/component"]
+        for policy in release.all("NetworkPolicy")
+    }
     both = [policy["spec"]["policyTypes"] for policy in release.all("NetworkPolicy")]
 
     assert {"gateway", "auth", "redis", "secrets", "test"} == closed
@@ -53,9 +58,15 @@ def test_operations_ports_are_for_monitoring_and_not_for_the_ingress(name):
     (ops,) = [rule for rule in rules if rule["ports"][0]["port"] == "ops"]
     (service,) = [one for one in release.all("Service") if one["metadata"]["name"] == f"chat-roomwire-{name}"]
     (ingress,) = release.all("Ingress")
-    backends = [path["backend"]["service"]["name"] for rule in ingress["spec"]["rules"] for path in rule["http"]["paths"]]
+    backends = [
+        path["backend"]["service"]["name"]
+        for rule in ingress["spec"]["rules"]
+        for path in rule["http"]["paths"]
+    ]
 
-    assert [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}] == ops["from"]
+    assert [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}] == ops[
+        "from"
+    ]
     assert ["http"] == [port["name"] for port in service["spec"]["ports"]]
     assert not [backend for backend in backends if backend.endswith("-ops")]
 

@@ -38,7 +38,12 @@ class Running:
 def server(tmp_path_factory):
     folder = tmp_path_factory.mktemp("redis")
     files = install().one("ConfigMap", "chat-roomwire-redis")["data"]
-    moved = {"/etc/redis": folder / "etc", "/run/secrets/redis": folder / "secrets", "/run/redis": folder / "run", "/data": folder / "data"}
+    moved = {
+        "/etc/redis": folder / "etc",
+        "/run/secrets/redis": folder / "secrets",
+        "/run/redis": folder / "run",
+        "/data": folder / "data",
+    }
     for path in (*moved.values(), folder / "bin"):
         path.mkdir()
     (folder / "bin/redis-server").symlink_to(get_binary_path())

@@ -1,7 +1,6 @@
 """The script of the Job that makes secrets, against an API server of the test's own."""
 
-import datetime
-
+import datetime as dt
 import ipaddress
 import json
 import os
@@ -26,10 +25,14 @@ SCRIPT = CHART / "files/make_secrets.py"
 def certificate(folder):
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "cluster")])
-    now = datetime.datetime.now(datetime.UTC)
+    now = dt.datetime.now(dt.UTC)
     made = (
-        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number(), now, now + datetime.timedelta(1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
+        x509.CertificateBuilder(
+            name, name, key.public_key(), x509.random_serial_number(), now, now + dt.timedelta(1)
+        )
+        .add_extension(
+            x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False
+        )
         .sign(key, hashes.SHA256())
     )
     (folder / "ca.crt").write_bytes(made.public_bytes(serialization.Encoding.PEM))
@@ -51,7 +54,10 @@ def cluster(tmp_path):
         def do_POST(self):
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             name = body["metadata"]["name"]
-            allowed = ("/api/v1/namespaces/den/secrets", "Bearer a token") == (self.path, self.headers["Authorization"])
+            allowed = ("/api/v1/namespaces/den/secrets", "Bearer a token") == (
+                self.path,
+                self.headers["Authorization"],
+            )
             self.send_response(403 if not allowed else 409 if name in stored else 201)
             self.end_headers()
             if allowed:
@@ -66,15 +72,21 @@ def cluster(tmp_path):
     server.socket = context.wrap_socket(server.socket, server_side=True)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     script = tmp_path / SCRIPT.name
-    script.write_text(SCRIPT.read_text().replace("/var/run/secrets/kubernetes.io/serviceaccount", str(tmp_path)))
-    (job,) = install({"gateway": {"relay": {"enabled": True}}}).all("Job")
+    script.write_text(
+        SCRIPT.read_text().replace("/var/run/secrets/kubernetes.io/serviceaccount", str(tmp_path))
+    )
+    (job,) = install().all("Job")
     (container,) = job["spec"]["template"]["spec"]["containers"]
 
     def run():
         told = {entry["name"]: entry["value"] for entry in container["env"]}
         address = {"KUBERNETES_SERVICE_HOST": "127.0.0.1", "KUBERNETES_SERVICE_PORT": str(server.server_port)}
         return subprocess.run(
-            [sys.executable, script], env=os.environ | told | address, capture_output=True, text=True, check=True
+            [sys.executable, script],
+            env=os.environ | told | address,
+            capture_output=True,
+            text=True,
+            check=True,
         ).stdout
 
     yield run, stored
@@ -96,7 +108,7 @@ def test_pods_find_the_secrets_and_the_keys_that_they_mount(cluster):
     run()
     mounted = {
         (volume["secret"]["secretName"], item["key"])
-        for _, pod in install({"gateway": {"relay": {"enabled": True}}}).pods()
+        for _, pod in install().pods()
         for volume in pod.get("volumes", ())
         if "secret" in volume
         for item in volume["secret"]["items"]
@@ -121,7 +133,9 @@ def test_nothing_secret_is_printed(cluster):
     run, stored = cluster
     printed = run()
 
-    assert not [value for body in stored.values() for value in body["stringData"].values() if value in printed]
+    assert not [
+        value for body in stored.values() for value in body["stringData"].values() if value in printed
+    ]
 
 
 def test_a_script_of_the_chart_does_not_stand_in_for_a_module_that_others_import():

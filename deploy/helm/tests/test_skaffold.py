@@ -27,7 +27,9 @@ def test_it_builds_the_chart_s_images():
 
 def test_it_sets_values_that_the_chart_has():
     (release,) = SKAFFOLD["deploy"]["helm"]["releases"]
-    profiles = [patch["path"].rpartition("/")[2] for profile in SKAFFOLD["profiles"] for patch in profile["patches"]]
+    profiles = [
+        patch["path"].rpartition("/")[2] for profile in SKAFFOLD["profiles"] for patch in profile["patches"]
+    ]
     variables = re.findall(r"IMAGE_\w+?_(roomwire_\w+)}}", str(release["setValueTemplates"]))
 
     for path in (*release["setValues"], *release["setValueTemplates"], *profiles):
@@ -37,7 +39,9 @@ def test_it_sets_values_that_the_chart_has():
 
 
 def test_it_forwards_ports_of_services_that_there_are():
-    services = {service["metadata"]["name"]: service for service in install(release="roomwire").all("Service")}
+    services = {
+        service["metadata"]["name"]: service for service in install(release="roomwire").all("Service")
+    }
 
     for forward in SKAFFOLD["portForward"]:
         ports = [port["port"] for port in services[forward["resourceName"]]["spec"]["ports"]]

@@ -9,8 +9,6 @@ from auth.settings import Settings as AuthSettings
 from gateway.settings import Settings as GatewaySettings
 from roomwire.service import CLOSE_TIMEOUT_S
 
-RELAY = {"RELAY_HOST", "RELAY_PORT", "RELAY_SECRET_FILE"}
-
 
 @pytest.fixture(scope="module", params=SIZES)
 def release(request):
@@ -28,7 +26,9 @@ def test_no_pod_may_more_than_pod_security_restricted_lets_it(release):
         for container in pod["containers"]:
             rights = container["securityContext"]
             assert {"drop": ["ALL"]} == rights["capabilities"], name
-            assert (False, True) == (rights["allowPrivilegeEscalation"], rights["readOnlyRootFilesystem"]), name
+            assert (False, True) == (rights["allowPrivilegeEscalation"], rights["readOnlyRootFilesystem"]), (
+                name
+            )
 
 
 def test_only_the_job_that_makes_secrets_has_a_token_of_the_cluster(release):
@@ -49,8 +49,12 @@ def test_services_inject_no_variables(release):
 
 def test_no_secret_stands_in_the_manifests(release):
     assert [] == release.all("Secret")
-    assert all(not re.search(r"PASSWORD|SECRET$|SIGNING_KEY$", entry["name"])
-               for name, pod in release.pods() for container in pod["containers"] for entry in container.get("env", ()))
+    assert all(
+        not re.search(r"PASSWORD|SECRET$|SIGNING_KEY$", entry["name"])
+        for name, pod in release.pods()
+        for container in pod["containers"]
+        for entry in container.get("env", ())
+    )
 
 
 def test_every_container_says_what_it_needs_and_takes(release):
@@ -62,12 +66,14 @@ def test_every_container_says_what_it_needs_and_takes(release):
 
 @pytest.mark.parametrize(("component", "settings"), [("gateway", GatewaySettings), ("auth", AuthSettings)])
 def test_every_variable_is_set_once_and_known_to_its_service(component, settings):
-    (container,) = install(SIZES["everything"]).one("Deployment", f"chat-roomwire-{component}")["spec"]["template"]["spec"]["containers"]
+    (container,) = install(SIZES["everything"]).one("Deployment", f"chat-roomwire-{component}")["spec"][
+        "template"
+    ]["spec"]["containers"]
     names = [entry["name"].removeprefix("ROOMWIRE_") for entry in container["env"]]
     known = {name.upper() for name in settings.model_fields}
 
     assert len({*names}) == len(names)
-    assert {*()} == {name.removesuffix("_FILE") for name in {*names} - RELAY} - known
+    assert set() == {name.removesuffix("_FILE") for name in names} - known
 
 
 @pytest.mark.parametrize("drain_s", [0, 30, 600])
@@ -88,13 +94,18 @@ def test_an_upgrade_takes_no_pod_away_before_another_is_ready(component):
     budget = install().one("PodDisruptionBudget", f"chat-roomwire-{component}")
 
     assert {"maxSurge": 1, "maxUnavailable": 0} == deployment["spec"]["strategy"]["rollingUpdate"]
-    assert (1, "AlwaysAllow") == (budget["spec"]["maxUnavailable"], budget["spec"]["unhealthyPodEvictionPolicy"])
+    assert (1, "AlwaysAllow") == (
+        budget["spec"]["maxUnavailable"],
+        budget["spec"]["unhealthyPodEvictionPolicy"],
+    )
     assert deployment["spec"]["selector"] == budget["spec"]["selector"]
 
 
 @pytest.mark.parametrize("component", ["gateway", "auth"])
 def test_life_and_readiness_are_different_questions_to_the_operations_port(component):
-    (container,) = install().one("Deployment", f"chat-roomwire-{component}")["spec"]["template"]["spec"]["containers"]
+    (container,) = install().one("Deployment", f"chat-roomwire-{component}")["spec"]["template"]["spec"][
+        "containers"
+    ]
     asked = {probe: container[f"{probe}Probe"]["httpGet"] for probe in ("startup", "liveness", "readiness")}
 
     assert {"ops"} == {question["port"] for question in asked.values()}
@@ -115,7 +126,9 @@ def test_an_autoscaler_owns_the_number_of_gateways():
 def test_a_digest_wins_over_a_tag():
     digest = f"sha256:{'a' * 64}"
     images = [
-        install({"gateway": {"image": image}}).one("Deployment", "chat-roomwire-gateway")["spec"]["template"]["spec"]["containers"][0]["image"]
+        install({"gateway": {"image": image}}).one("Deployment", "chat-roomwire-gateway")["spec"]["template"][
+            "spec"
+        ]["containers"][0]["image"]
         for image in ({}, {"tag": "7"}, {"tag": "7", "digest": digest})
     ]
 
@@ -124,7 +137,9 @@ def test_a_digest_wins_over_a_tag():
 
 def test_a_change_of_redis_configuration_rolls_its_pod():
     annotations = [
-        install({"redis": {"maxMemory": memory}}).one("StatefulSet", "chat-roomwire-redis")["spec"]["template"]["metadata"]["annotations"]
+        install({"redis": {"maxMemory": memory}}).one("StatefulSet", "chat-roomwire-redis")["spec"][
+            "template"
+        ]["metadata"]["annotations"]
         for memory in ("384mb", "512mb")
     ]
 
@@ -133,7 +148,10 @@ def test_a_change_of_redis_configuration_rolls_its_pod():
 
 def test_two_releases_share_a_namespace():
     one, other = install(SIZES["everything"], release="one"), install(SIZES["everything"], release="two")
-    names = [{(document["kind"], document["metadata"]["name"]) for document in release.documents} for release in (one, other)]
+    names = [
+        {(document["kind"], document["metadata"]["name"]) for document in release.documents}
+        for release in (one, other)
+    ]
     selectors = [
         {str(service["spec"]["selector"]) for service in release.all("Service")} for release in (one, other)
     ]
@@ -143,7 +161,10 @@ def test_two_releases_share_a_namespace():
 
 
 def test_objects_carry_the_recommended_labels(release):
-    wanted = {f"app.kubernetes.io/{name}" for name in ("name", "instance", "component", "version", "managed-by", "part-of")}
+    wanted = {
+        f"app.kubernetes.io/{name}"
+        for name in ("name", "instance", "component", "version", "managed-by", "part-of")
+    }
 
     for document in release.documents:
         assert wanted <= {*document["metadata"]["labels"]}, document["metadata"]["name"]

@@ -71,3 +71,47 @@ def test_every_setting_is_listed_with_a_description():
 
     assert "ROOMWIRE_AUTH_MODE" in {row.variable for row in rows}
     assert all(row.description for row in rows)
+
+
+SECRET = "0123456789abcdef0123456789abcdef"
+
+
+def test_without_a_port_there_is_no_relay(load):
+    assert "" == load(HOST="0.0.0.0").relay_address
+
+
+@pytest.mark.parametrize(
+    ("host", "relay_host", "address"),
+    [
+        ("192.0.2.1", "", "192.0.2.1:7000"),
+        ("0.0.0.0", "192.0.2.7", "192.0.2.7:7000"),
+        ("::", "2001:db8::7", "[2001:db8::7]:7000"),
+    ],
+)
+def test_other_gateways_are_told_where_the_relay_port_is(load, host, relay_host, address):
+    settings = load(HOST=host, RELAY_HOST=relay_host, RELAY_PORT="7000", RELAY_SECRET=SECRET)
+
+    assert address == settings.relay_address
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::"])
+def test_an_address_that_means_any_is_not_told_to_other_gateways(load, host):
+    with pytest.raises(ConfigurationError, match=r"^ROOMWIRE_RELAY_HOST: name the address"):
+        load(HOST=host, RELAY_PORT="7000", RELAY_SECRET=SECRET)
+
+
+@pytest.mark.parametrize("secret", ["", SECRET[1:]])
+def test_a_relay_needs_a_secret_that_is_not_short(load, secret):
+    with pytest.raises(ConfigurationError) as raised:
+        load(RELAY_PORT="7000", RELAY_SECRET=secret)
+
+    assert "ROOMWIRE_RELAY_SECRET: a relay needs a secret of 32 characters or more" == str(raised.value)
+
+
+def test_the_relays_secret_is_read_from_a_file_and_shown_to_nobody(load, tmp_path):
+    file = tmp_path / "secret"
+    file.write_text(f"{SECRET}\n")
+    settings = load(RELAY_PORT="7000", RELAY_SECRET_FILE=str(file))
+
+    assert SECRET == settings.relay_secret.get_secret_value()
+    assert "********" == dict(settings.effective())["ROOMWIRE_RELAY_SECRET"]

@@ -112,8 +112,8 @@ class ChatGateway(Gateway):
         return f"Left room {body.room_id}"
 
     @subscribe("chatMessage")
-    async def chat_message(self, body: ChatMessage) -> str:
-        """Say something in a room."""
+    async def chat_message(self, socket: Socket, body: ChatMessage) -> str:
+        """Say something in a room; what a client says again under the same `messageId` is heard once."""
         message = Message(
             id=body.message_id or uuid.uuid4().hex,
             room=body.room_id,
@@ -123,7 +123,9 @@ class ChatGateway(Gateway):
             kind="message",
         )
         await self._backplane.remember(body.room_id, msgspec.json.encode(message))
-        await self._announce("roomMessage", f"[{body.user_name} in {body.room_id}] {body.message}", message)
+        text = f"[{body.user_name} in {body.room_id}] {body.message}"
+        own_id = socket.own_id(body.message_id) if body.message_id else ""
+        await self._announce("roomMessage", text, message, own_id)
         return "Message sent to room"
 
     @subscribe("typing")
@@ -137,9 +139,12 @@ class ChatGateway(Gateway):
     async def history(self, body: HistoryQuery) -> History:
         """Return what was said in a room lately."""
         entries = await self._backplane.recall(body.room_id, limit=body.limit)
-        return History(
-            room=body.room_id, messages=[msgspec.json.decode(entry, type=Message) for entry in entries]
-        )
+        messages: dict[str, Message] = {}
+        for entry in entries:
+            message = msgspec.json.decode(entry, type=Message)
+            # What was said again under its id is remembered again.
+            messages.setdefault(message.id, message)
+        return History(room=body.room_id, messages=list(messages.values()))
 
     @subscribe("presence")
     async def presence(self, room: Annotated[Name, Key("roomId")]) -> Presence:
@@ -196,11 +201,11 @@ class ChatGateway(Gateway):
         message = Message(id=uuid.uuid4().hex, room=room, user=user, text=text, at=self._clock(), kind=kind)  # type: ignore[arg-type]
         await self._announce("roomMessage", text, message)
 
-    async def _announce(self, event: str, text: str, message: Message) -> None:
-        """Send a message to both audiences of its room, or of the whole namespace if it has none."""
-        suffix = f":{message.room}" if message.room else ""
-        await self.emit(event, text, to=f"text{suffix}")
-        await self.emit(event, (text, message), to=f"full{suffix}")
+    async def _announce(self, event: str, text: str, message: Message, own_id: str = "") -> None:
+        """Send a message to both audiences of its room, or of the whole namespace if it has none; once for an id."""
+        for audience, said in (("text", text), ("full", (text, message))):
+            room = f"{audience}:{message.room}" if message.room else audience
+            await self.emit(event, said, to=room, message_id=f"{own_id}:{audience}" if own_id else "")
 
     async def _tell_presence(self, change: PresenceChange) -> None:
         await self.emit("presence", change, to=f"full:{change.room}")

@@ -49,7 +49,7 @@ class LeaveRoom(_Body, frozen=True):
 
 
 class ChatMessage(_Body, frozen=True):
-    """`chatMessage`. `messageId` becomes the message's id, so that a client knows its own again."""
+    """`chatMessage`. `messageId` becomes the message's id: a client knows its own again, and may say it again safely."""
 
     room_id: Name
     message: Text

@@ -74,13 +74,15 @@ class Gateway(socketio.AsyncNamespace):  # type: ignore[misc] # python-socketio 
         Args:
             event: The event's name.
             data: Its argument; a tuple for several. Structs become objects.
-            options: `to`, `skip_sid`, ... as for `socketio.AsyncNamespace.emit`.
+            options: `to`, `skip_sid`, `message_id`, ... as for `Server.emit`.
 
         Raises:
-            Unavailable: The other gateways could not be reached; try again.
+            Unavailable: It is not in the log; try again.
+            OutcomeUnknown: Nobody knows; try again with the same `message_id`.
 
         """
-        await super().emit(event, to_wire(data), **options)
+        namespace = options.pop("namespace", None) or self.namespace
+        await self.server.emit(event, to_wire(data), namespace=namespace, **options)
 
     async def trigger_event(self, event: str, *args: Any) -> Any:
         """Take a connect or disconnect from python-socketio to its hook; events go by the lane of their connection."""

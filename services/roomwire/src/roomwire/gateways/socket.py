@@ -1,5 +1,7 @@
 """What a handler is given of a connection."""
 
+import base64
+import hashlib
 from typing import Any, Final
 
 import msgspec
@@ -9,6 +11,7 @@ from roomwire.rooms import Member
 from roomwire.server import Server
 from roomwire.tokens import User
 
+_OWN_ID_BYTES: Final = 24
 _PLAIN: Final = frozenset({str, int, float, bool, type(None)})
 
 
@@ -51,6 +54,15 @@ class Socket:
     def handshake(self) -> Handshake:
         """What it brought when it connected."""
         return self.member.handshake
+
+    def own_id(self, message_id: str) -> str:
+        """Return what a client calls a message, as a `message_id` that nobody else's can equal.
+
+        It stays the same for a user whom a token names, and for a session that is recovered.
+        """
+        owner = self.id if self.user.kind == "anonymous" else self.user.id
+        digest = hashlib.sha256(msgspec.json.encode((self.user.kind, owner, self.namespace, message_id)))
+        return base64.urlsafe_b64encode(digest.digest()[:_OWN_ID_BYTES]).decode()
 
     async def emit(self, event: str, *args: Any) -> None:
         """Send an event to this client."""

@@ -20,6 +20,7 @@ OVERRIDDEN: Final[Mapping[str, tuple[str, ...]]] = {
         "_handle_event_internal",
         "_send_packet",
         "_trigger_event",
+        "emit",
         "save_session",
         "call",
     ),

@@ -100,6 +100,7 @@ class Server(ConnectServer):
         self.count_event = self._metrics.events.count
         self._count_connect = self._metrics.connects.labels("ok").inc
         self._metrics.watch_connections(self.count_connections)
+        self._metrics.watch_load(rooms=rooms.count, tasks=_count_tasks)
 
     async def start(self) -> None:
         """Connect to the other nodes, then run the `after_init` hook of each gateway.
@@ -155,6 +156,52 @@ class Server(ConnectServer):
     def _engineio_server_class(self) -> type[engineio.AsyncServer]:
         return Engine
 
+    async def emit(
+        self,
+        event: str,
+        data: Any = None,
+        to: Any = None,
+        room: Any = None,
+        skip_sid: Any = None,
+        namespace: str | None = None,
+        callback: Any = None,
+        ignore_queue: bool = False,  # noqa: FBT001, FBT002 - stock's
+        *,
+        message_id: str = "",
+    ) -> None:
+        """Emit an event; as `socketio.AsyncServer.emit`, and it returns when the event is in the log.
+
+        Args:
+            event: The event's name.
+            data: Its argument; a tuple for several.
+            to: A room, a client's id, or a list of them. Default: everybody in the namespace.
+            room: The same.
+            skip_sid: A client, or a list of them, that does not get it.
+            namespace: Default: `/`.
+            callback: Is called with the ack of the one client it goes to; it is not kept in the log then.
+            ignore_queue: Only to the clients of this node, past the log.
+            message_id: What is emitted again under it within `LogConfig.message_id_ttl_s` is dropped, on all nodes. At
+                most 256 bytes; make those of clients their own (`Socket.own_id`). Default: none.
+
+        Raises:
+            Unavailable: It is not in the log; trying again makes sense.
+            OutcomeUnknown: Nobody knows; try again with the same `message_id`.
+            TooLarge: The message id is too long.
+
+        """
+        namespace, target = namespace or "/", to or room
+        self.logger.info('emitting event "%s" to %s [%s]', event, target or "all", namespace)
+        await self.manager.emit(
+            event,
+            data,
+            namespace,
+            room=target,
+            skip_sid=skip_sid,
+            callback=callback,
+            ignore_queue=ignore_queue,
+            message_id=message_id,
+        )
+
     async def save_session(self, sid: str, session: Any, namespace: str | None = None) -> None:
         """Keep the application's data of a client; after a recovery they are there on whatever node it is.
 
@@ -203,3 +250,11 @@ class Server(ConnectServer):
             rooms: Rooms = self.manager
             rooms.forget_callback(client, take)
         return args if len(args) > 1 else args[0] if args else None
+
+
+def _count_tasks() -> int:
+    try:
+        return len(asyncio.all_tasks())
+    except RuntimeError:
+        # Nothing runs where nobody's loop does.
+        return 0

@@ -1,0 +1,199 @@
+"""Installs Roomwire on a cluster and breaks it in every way an operator knows, while clients talk: `make e2e`.
+
+Environment:
+
+- `E2E`: only these phases, as `E2E="kill upgrade"`; `edges` tries who may talk to whom.
+- `E2E_URL`: the address of the ingress of the cluster that kubectl reaches. Default: the local cluster's tool, beside the
+  checkout or at `E2E_CLUSTER`.
+- `E2E_BUILD`, `E2E_LOAD`: what builds an image, as `docker build`, and what brings it to the cluster, as `kind load
+  docker-image`.
+- `E2E_NAMESPACE`: where it is installed (roomwire-e2e); it is deleted before and after.
+- `ALLOW_SKIP`: phases that may be skipped, as `ALLOW_SKIP=previous`.
+"""
+
+import asyncio
+import sys
+import time
+import traceback
+from collections.abc import Mapping
+from typing import Final
+
+from e2e import images
+from e2e.cluster import TOP, Cluster, ClusterError, from_environment
+from e2e.edges import edges, metrics_are_hidden
+from e2e.phases import PHASES
+from e2e.release import Release
+from faults.fleet import FleetError, run_fleet
+from faults.journal import save
+from faults.judge import judge
+from faults.report import FAIL, PASS, SKIP, Outcome, table
+from faults.stage import Row, Stage
+
+_EDGES: Final = "edges"
+_TEST: Final = "test"
+_ARTIFACTS: Final = TOP / "artifacts" / "e2e"
+
+
+def chosen(wanted: str) -> list[str]:
+    """Return the phases to run, in their order."""
+    known = [_TEST, _EDGES, *(row.id for row in PHASES)]
+    asked = wanted.split() or known
+    if unknown := set(asked) - set(known):
+        sys.exit(f"there is no phase {', '.join(sorted(unknown))}; there are {', '.join(known)}")
+    return [name for name in known if name in asked]
+
+
+async def play(row: Row, release: Release) -> Outcome:
+    """Run a phase, and judge it by the journal of its clients."""
+    began, crash, stage = time.monotonic(), list[str](), None
+    if row.run is None:
+        raise ValueError(f"{row.id} does nothing")
+    try:
+        async with run_fleet() as fleet:
+            stage = Stage(release, fleet, quick=False)  # type: ignore[arg-type] # a system as well
+            try:
+                await row.run(stage)
+            finally:
+                fleet.finish()
+                await stage.resources.aclose()
+                _ARTIFACTS.mkdir(parents=True, exist_ok=True)
+                save(fleet.entries, _ARTIFACTS / f"{row.id}.jsonl")
+    except (FleetError, ClusterError, TimeoutError) as error:
+        crash = [f"{type(error).__name__}: {error}"]
+    except Exception as error:
+        crash = [f"the phase broke: {error!r}", *traceback.format_exc().splitlines()[-6:]]
+    if stage is None:
+        return Outcome(id=row.id, fault=row.fault, verdict=FAIL, reasons=crash)
+    return judge(row, stage, crash, quick=False, took_s=time.monotonic() - began)
+
+
+async def try_edges(release: Release) -> Outcome:
+    """Say whether exactly the connections that are needed can be made."""
+    began = time.monotonic()
+    found = await edges(release)
+    wrong = [str(edge) for edge in found if not edge.is_right]
+    if hidden := await metrics_are_hidden(release):
+        wrong.append(hidden)
+    return Outcome(
+        id=_EDGES,
+        fault="who may talk to whom",
+        verdict=FAIL if wrong else PASS,
+        proof=[str(edge) for edge in found],
+        reasons=wrong,
+        took_s=time.monotonic() - began,
+    )
+
+
+async def helm_test(release: Release) -> Outcome:
+    """Run the chart's own test."""
+    began, reasons = time.monotonic(), list[str]()
+    try:
+        await release.cluster.helm("test", "chat", "--timeout", "5m", "--logs")
+    except ClusterError as error:
+        reasons = [str(error)]
+    took_s = time.monotonic() - began
+    return Outcome(
+        id=_TEST, fault="helm test", verdict=FAIL if reasons else PASS, reasons=reasons, took_s=took_s
+    )
+
+
+async def run_all(names: list[str], environment: Mapping[str, str]) -> list[Outcome]:
+    """Build, install, run the phases, and clean up."""
+    cluster = await Cluster.found(environment)
+    try:
+        release = Release(cluster)
+        _say(f"building images for {cluster.url}")
+        await images.build(cluster, await _version(cluster))
+        await images.build_redis(cluster, await _redis_image(cluster))
+        await release.remove()
+        try:
+            _say("installing")
+            await release.install()
+            await release.until_ready("gateway", 2)
+            return await _phases(names, release)
+        finally:
+            await _keep(cluster)
+            await release.remove()
+    finally:
+        await cluster.down()
+
+
+async def _phases(names: list[str], release: Release) -> list[Outcome]:
+    rows = {row.id: row for row in PHASES}
+    outcomes = []
+    for name in names:
+        _say(f"{name} ...")
+        if name == _TEST:
+            outcome = await helm_test(release)
+        elif name == _EDGES:
+            outcome = await try_edges(release)
+        else:
+            outcome = await play(rows[name], release)
+        _say(f"{name}: {outcome.verdict}")
+        outcomes.append(outcome)
+    return outcomes
+
+
+async def _version(cluster: Cluster) -> str:
+    shown = await cluster.helm("show", "chart", "deploy/helm/roomwire")
+    return next(
+        line.partition(":")[2].strip(' "') for line in shown.splitlines() if line.startswith("appVersion:")
+    )
+
+
+async def _redis_image(cluster: Cluster) -> str:
+    rendered = await cluster.helm(
+        "template", "chat", "deploy/helm/roomwire", "--show-only", "templates/redis.yaml"
+    )
+    return next(line.partition("image:")[2].strip() for line in rendered.splitlines() if " image:" in line)
+
+
+async def _keep(cluster: Cluster) -> None:
+    """Keep what the pods said, so that a verdict can be looked into."""
+    _ARTIFACTS.mkdir(parents=True, exist_ok=True)
+    for name, command in {
+        "pods.txt": ("get", "pods,events", "--output", "wide"),
+        "gateways.log": (
+            "logs",
+            "--selector",
+            "app.kubernetes.io/component=gateway",
+            "--tail",
+            "2000",
+            "--prefix",
+        ),
+    }.items():
+        try:
+            text = await cluster.kubectl(*command)
+            await asyncio.to_thread((_ARTIFACTS / name).write_text, text, encoding="utf-8")
+        except ClusterError as error:
+            _say(str(error))
+
+
+def _say(text: str) -> None:
+    print(f"{time.strftime('%H:%M:%S')} {text}", flush=True)
+
+
+def main() -> int:
+    """Run the command line; returns the exit status."""
+    if {"-h", "--help"} & set(sys.argv):
+        print(__doc__)
+        return 0
+    environment = from_environment()
+    names = chosen(environment.get("E2E", ""))
+    try:
+        outcomes = asyncio.run(run_all(names, environment))
+    except ClusterError as error:
+        print(error, file=sys.stderr)
+        return 1
+    print("\n" + table(outcomes))
+    allowed = environment.get("ALLOW_SKIP", "").split()
+    good = {PASS} | ({SKIP} if allowed else set())
+    return (
+        0
+        if all(one.verdict in good and (one.verdict == PASS or one.id in allowed) for one in outcomes)
+        else 1
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,77 @@
+"""The images under test, built from a checkout by whatever builds images here, and brought to the cluster."""
+
+import contextlib
+import shlex
+import shutil
+import tempfile
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Final
+
+from e2e.cluster import TOP, Cluster, ClusterError, run
+
+SERVICES: Final = ("gateway", "auth")
+_REGISTRY: Final = "docker.io/library"
+_BUILD_S: Final = 1_200.0
+_STAND_IN: Final = Path(__file__).with_name("redis.Dockerfile")
+
+
+def builder(cluster: Cluster) -> list[str]:
+    """Return the command that builds: `E2E_BUILD`, the local cluster's, or the first of docker, podman and buildah.
+
+    Raises:
+        ClusterError: There is none.
+
+    """
+    if asked := cluster.env.get("E2E_BUILD"):
+        return shlex.split(asked)
+    if cluster.tool is not None:
+        return [str(cluster.tool), "build"]
+    for name in ("docker", "podman", "buildah"):
+        if shutil.which(name, path=cluster.env.get("PATH")):
+            return [name, "build"]
+    raise ClusterError("nothing here builds images: install docker, podman or buildah, or set E2E_BUILD")
+
+
+async def build(cluster: Cluster, tag: str, *, checkout: Path = TOP) -> None:
+    """Build both services' images, and bring them to the cluster (`E2E_LOAD`, as `kind load docker-image`)."""
+    for service in SERVICES:
+        name = f"{_REGISTRY}/roomwire-{service}:{tag}"
+        dockerfile = checkout / "services" / service / "Dockerfile"
+        await _build(cluster, name, checkout, dockerfile)
+
+
+async def build_redis(cluster: Cluster, name: str) -> None:
+    """Build a stand-in for the chart's Redis where the cluster cannot pull it: on the local one."""
+    if cluster.tool is None:
+        return
+    with tempfile.TemporaryDirectory() as empty:
+        await _build(cluster, f"docker.io/{name}", Path(empty), _STAND_IN)
+
+
+async def _build(cluster: Cluster, name: str, folder: Path, dockerfile: Path) -> None:
+    command = [*builder(cluster), str(folder), "-f", str(dockerfile), "-t", name]
+    await run(command, env=cluster.env, timeout_s=_BUILD_S)
+    if load := cluster.env.get("E2E_LOAD"):
+        await run([*shlex.split(load), name], env=cluster.env, timeout_s=_BUILD_S)
+
+
+@contextlib.asynccontextmanager
+async def checkout_of(revision: str, *, repository: Path = TOP) -> AsyncIterator[Path]:
+    """Have a revision's tree in a folder of its own while the context lasts.
+
+    Raises:
+        ClusterError: There is no such revision, or it has no images.
+
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        tree = Path(folder) / "tree"
+        env = {"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": folder}
+        git = ["git", "-C", str(repository), "worktree"]
+        await run([*git, "add", "--detach", str(tree), revision], env=env)
+        try:
+            if not all((tree / "services" / name / "Dockerfile").exists() for name in SERVICES):
+                raise ClusterError(f"{revision} has no images to upgrade from")
+            yield tree
+        finally:
+            await run([*git, "remove", "--force", str(tree)], env=env)

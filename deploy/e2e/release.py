@@ -1,0 +1,157 @@
+"""The release under test, as its operator sees it: pods, rollouts, upgrades."""
+
+import asyncio
+import json
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import httpx
+
+from e2e.cluster import TOP, Cluster, ClusterError
+
+CHART: Final = TOP / "deploy" / "helm" / "roomwire"
+NAME: Final = "chat"
+_SELECTOR: Final = f"app.kubernetes.io/instance={NAME},app.kubernetes.io/component="
+_WAIT_S: Final = 300.0
+_LOOK_S: Final = 0.5
+
+
+@dataclass(frozen=True)
+class Pod:
+    """A pod, as it was when it was looked at."""
+
+    name: str
+    uid: str
+    ip: str
+    is_ready: bool
+    is_going: bool
+
+
+class Release:
+    """Roomwire, installed.
+
+    Args:
+        cluster: Where.
+
+    Attributes:
+        url: Where clients find it.
+
+    """
+
+    def __init__(self, cluster: Cluster) -> None:
+        self.cluster = cluster
+        self.url = cluster.url
+
+    async def install(self, values: Mapping[str, str] | None = None) -> None:
+        """Install the chart with its default values into a namespace that enforces Pod Security "restricted"."""
+        labels = {"pod-security.kubernetes.io/enforce": "restricted"}
+        await self.cluster.apply(
+            {
+                "apiVersion": "v1",
+                "kind": "Namespace",
+                "metadata": {"name": self.cluster.namespace, "labels": labels},
+            }
+        )
+        await self.cluster.helm(
+            *("install", NAME, str(CHART), "--wait", "--timeout", "5m", *_set(values or {}))
+        )
+
+    async def upgrade(self, values: Mapping[str, str] | None = None) -> None:
+        """Upgrade it and wait until it has rolled out; values that are not named are the defaults."""
+        await self.cluster.helm(
+            *("upgrade", NAME, str(CHART), "--wait", "--timeout", "5m", *_set(values or {}))
+        )
+
+    async def remove(self) -> None:
+        """Delete the namespace and all that is in it."""
+        await self.cluster.kubectl(
+            "delete", "namespace", self.cluster.namespace, "--ignore-not-found", "--wait"
+        )
+
+    async def pods(self, component: str) -> list[Pod]:
+        """Return the pods of a component that are there, those that are going included."""
+        found = await self.cluster.get("pods", "--selector", _SELECTOR + component)
+        return [_pod(item) for item in found["items"]]
+
+    async def ready(self, component: str) -> list[Pod]:
+        """Return those that are ready and stay."""
+        return [pod for pod in await self.pods(component) if pod.is_ready and not pod.is_going]
+
+    async def until_ready(
+        self, component: str, count: int, *, without: Sequence[str] = (), within_s: float = _WAIT_S
+    ) -> list[Pod]:
+        """Wait until exactly so many pods of a component are there and ready.
+
+        Args:
+            component: Which.
+            count: How many.
+            without: UIDs of pods that have to be gone.
+            within_s: How long it may take.
+
+        Raises:
+            ClusterError: It did not come about.
+
+        """
+        deadline = time.monotonic() + within_s
+        while True:
+            pods = await self.pods(component)
+            if len(pods) == count and all(pod.is_ready and pod.uid not in without for pod in pods):
+                return pods
+            if time.monotonic() > deadline:
+                raise ClusterError(f"{component}: {count} ready pods expected, there are {pods}")
+            await asyncio.sleep(_LOOK_S)
+
+    async def kill(self, pod: Pod) -> None:
+        """End a pod at once, as a node that fails does."""
+        await self.cluster.kubectl("delete", "pod", pod.name, "--grace-period=0", "--force", "--wait=false")
+
+    async def evict(self, pod: Pod) -> None:
+        """Ask a pod to go, as draining a node does: its disruption budget and its grace period count."""
+        await self.cluster.kubectl(
+            "create",
+            "--raw",
+            f"/api/v1/namespaces/{self.cluster.namespace}/pods/{pod.name}/eviction",
+            "--filename",
+            "-",
+            text=json.dumps({"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": pod.name}}),
+        )
+
+    async def scale(self, replicas: int) -> None:
+        """Set the number of gateways by hand."""
+        await self.cluster.kubectl("scale", f"deployment/{NAME}-roomwire-gateway", f"--replicas={replicas}")
+
+    async def token(self) -> str:
+        """Return an access token of a new guest."""
+        answer = await self.post("/auth/guest", {"name": "visitor"})
+        token: str = answer.json()["access_token"]
+        return token
+
+    async def post(self, path: str, body: Mapping[str, Any]) -> httpx.Response:
+        """Ask the release something through its ingress, as a client does.
+
+        Raises:
+            ClusterError: It refuses.
+
+        """
+        async with httpx.AsyncClient(trust_env=False, timeout=20) as http:
+            answer = await http.post(self.url + path, json=body)
+        if answer.is_error:
+            raise ClusterError(f"{path} answers {answer.status_code}: {answer.text[:300]}")
+        return answer
+
+
+def _set(values: Mapping[str, str]) -> list[str]:
+    return [part for name, value in values.items() for part in ("--set", f"{name}={value}")]
+
+
+def _pod(item: Mapping[str, Any]) -> Pod:
+    conditions = {one["type"]: one["status"] for one in item["status"].get("conditions", [])}
+    return Pod(
+        name=item["metadata"]["name"],
+        uid=item["metadata"]["uid"],
+        ip=item["status"].get("podIP", ""),
+        is_ready=conditions.get("Ready") == "True",
+        is_going="deletionTimestamp" in item["metadata"],
+    )

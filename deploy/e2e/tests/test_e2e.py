@@ -1,0 +1,96 @@
+"""What can be told of the tests on a cluster without one."""
+
+import pytest
+from e2e.__main__ import chosen
+from e2e.cluster import Cluster, ClusterError, exported, run
+from e2e.edges import Edge, wanted
+from e2e.images import builder, checkout_of
+from e2e.phases import MESSAGES, PHASES
+from e2e.release import CHART
+
+COMPONENTS = ("gateway", "auth", "redis", "stranger")
+
+
+def cluster(**env: str) -> Cluster:
+    return Cluster("http://127.0.0.1:1", "test", env)
+
+
+def test_every_phase_is_run_unless_some_are_asked_for():
+    assert ["test", "edges", *(row.id for row in PHASES)] == chosen("")
+    assert ["edges", "kill"] == chosen("kill edges")
+
+
+def test_a_phase_that_does_not_exist_is_named():
+    with pytest.raises(SystemExit, match="there is no phase murder; there are test, edges, kill"):
+        chosen("kill murder")
+
+
+def test_a_phase_with_fewer_than_ten_thousand_messages_shows_nothing():
+    assert 10_000 == MESSAGES
+    assert {MESSAGES} == {row.at_least for row in PHASES}
+
+
+def test_the_shell_lines_of_the_local_cluster_are_understood():
+    lines = 'export PATH="/opt/bin:$PATH" KUBECONFIG="/opt/my config"\n'
+    assert {"PATH": "/opt/bin:/usr/bin", "KUBECONFIG": "/opt/my config"} == exported(
+        lines, {"PATH": "/usr/bin"}
+    )
+
+
+async def test_without_a_cluster_the_error_says_what_to_set(tmp_path):
+    with pytest.raises(ClusterError, match="set E2E_URL"):
+        await Cluster.found({"E2E_CLUSTER": str(tmp_path / "none")})
+
+
+async def test_another_cluster_is_taken_as_it_is():
+    found = await Cluster.found({"E2E_URL": "http://chat.test", "E2E_NAMESPACE": "mine"})
+    assert ("http://chat.test", "mine", None) == (found.url, found.namespace, found.tool)
+
+
+def test_the_builder_is_what_one_asks_for_or_what_is_there(tmp_path):
+    assert ["docker", "buildx", "build"] == builder(cluster(E2E_BUILD="docker buildx build"))
+    podman = tmp_path / "podman"
+    podman.touch(mode=0o755)
+    assert ["podman", "build"] == builder(cluster(PATH=str(tmp_path)))
+    podman.unlink()
+    with pytest.raises(ClusterError, match="install docker, podman or buildah, or set E2E_BUILD"):
+        builder(cluster(PATH=str(tmp_path)))
+
+
+async def test_a_command_that_fails_says_what_it_printed():
+    with pytest.raises(ClusterError, match="`sh -c echo no; exit 3` failed: no"):
+        await run(["sh", "-c", "echo no; exit 3"], env={"PATH": "/usr/bin:/bin"})
+
+
+async def test_a_revision_without_images_cannot_be_upgraded_from(tmp_path):
+    repository, env = tmp_path / "repository", {"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": str(tmp_path)}
+    author = ["-c", "user.name=Ann", "-c", "user.email=ann@example.org"]
+    await run(["git", "init", "--quiet", str(repository)], env=env)
+    await run(
+        ["git", "-C", str(repository), *author, "commit", "--quiet", "--allow-empty", "-m", "x"], env=env
+    )
+    with pytest.raises(ClusterError, match="HEAD has no images to upgrade from"):
+        async with checkout_of("HEAD", repository=repository):
+            pass
+
+
+def test_only_the_edges_that_are_needed_are_wanted():
+    closed = [
+        (source, target, port)
+        for source in COMPONENTS
+        for target, port in (("redis", "redis"), ("gateway", "ops"), ("auth", "ops"))
+        if not wanted(source, target, port)
+    ]
+    assert ("stranger", "redis", "redis") in closed
+    assert ("auth", "gateway", "ops") in closed
+    assert ("gateway", "redis", "redis") not in closed
+
+
+@pytest.mark.parametrize("is_open", [True, False])
+@pytest.mark.parametrize("is_needed", [True, False])
+def test_an_edge_is_right_when_it_is_open_exactly_if_it_is_needed(is_open, is_needed):
+    assert (is_open is is_needed) is Edge("a", "b", "http", is_open, is_needed).is_right
+
+
+def test_the_chart_is_where_it_is_looked_for():
+    assert (CHART / "Chart.yaml").exists()
