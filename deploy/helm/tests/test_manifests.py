@@ -1,6 +1,7 @@
 """What is made from the chart, and what others say of it."""
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -9,6 +10,8 @@ import kubernetes_validate
 import pytest
 import yaml
 from chart import CHART, HELM, ROOT, SIZES, install
+
+from render import values as described_values
 
 SCRIPT = ROOT / "deploy/helm/render.py"
 OLDEST, NEWEST = "1.30", "1.37"
@@ -38,6 +41,17 @@ def test_the_schema_knows_every_level():
     open_levels = {path for path, level in levels(schema) if "additionalProperties" not in level}
 
     assert {".global"} == open_levels
+
+
+def test_documents_name_values_that_there_are():
+    described = {value.path for value in described_values((CHART / "values.yaml").read_text())}
+    known = {".".join(path[:length]) for path in described for length in range(1, len(path) + 1)}
+    roots = "|".join({path[0] for path in described})
+    text = "".join((ROOT / f"docs/{page}.md").read_text() for page in ("kubernetes", "runbook", "platforms"))
+    named = {*re.findall(rf"(?:`|--set )((?:{roots})\.[A-Za-z]+(?:\.[A-Za-z]+)*)", text)}
+
+    assert named
+    assert set() == named - known
 
 
 @pytest.mark.parametrize("version", [OLDEST, NEWEST])
