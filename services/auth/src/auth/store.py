@@ -38,7 +38,7 @@ class Store:
 
     def key(self, kind: str, name: str) -> str:
         """Return the full name of a key."""
-        return f"{self._prefix}:{{auth}}:{kind}:{name}"
+        return f"{slot_key(self._prefix)}{kind}:{name}"
 
     def script(self, source: str) -> AsyncScript:
         """Return a Lua script that is sent once and called by its digest."""
@@ -64,3 +64,8 @@ class Store:
     async def close(self) -> None:
         """Close the connections; idempotent."""
         await self.client.aclose()
+
+
+def slot_key(prefix: str) -> str:
+    """Return what all keys begin with, itself a key: in a cluster, of the slot that all are in."""
+    return f"{prefix}:{{auth}}:"
