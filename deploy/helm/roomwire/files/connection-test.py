@@ -1,0 +1,139 @@
+"""What `helm test` runs: two clients on two gateways, a message across, a cut transport, recovery.
+
+It speaks Socket.IO as a client does, over the Services, and knows nothing else of the system.
+"""
+
+import json
+import os
+import sys
+import urllib.request
+from typing import Any
+
+from websockets.sync.client import connect
+
+AUTH_URL = os.environ.get("AUTH_URL", "")
+GATEWAY_URL = os.environ["GATEWAY_URL"]
+GATEWAYS = int(os.environ["GATEWAYS"])
+MOST_CLIENTS = 40
+TIMEOUT_S = 20
+
+
+class Client:
+    """One Socket.IO client on a WebSocket, in the main namespace."""
+
+    def __init__(self, token: str, before: "Client | None" = None) -> None:
+        self._socket = connect(
+            f"{GATEWAY_URL.replace('http', 'ws', 1)}/socket.io/?EIO=4&transport=websocket",
+            open_timeout=TIMEOUT_S,
+            close_timeout=1,
+            proxy=None,
+        )
+        self._acks = 0
+        self.offset = before.offset if before else ""
+        self._received: list[list[Any]] = []
+        auth = {"token": token} if token else {}
+        if before:
+            auth |= {"pid": before.pid, "offset": before.offset}
+        opened = self._packet("0")
+        assert "websocket" not in json.loads(opened)["upgrades"]
+        self._socket.send(f"40{json.dumps(auth)}")
+        reply = json.loads(self._packet("4")[1:].removeprefix("0"))
+        if "sid" not in reply:
+            sys.exit(f"refused: {reply}")
+        self.sid, self.pid = reply["sid"], reply["pid"]
+
+    def call(self, event: str, body: dict[str, Any]) -> Any:
+        """Emit an event; returns its ack."""
+        self._acks += 1
+        self._socket.send(f"42{self._acks}{json.dumps([event, body])}")
+        while True:
+            packet = self._packet("4")
+            if packet.startswith(f"3{self._acks}["):
+                return json.loads(packet.removeprefix(f"3{self._acks}"))[0]
+            self._take(packet)
+
+    def until(self, text: str) -> list[str]:
+        """Wait for a room message; returns all texts since the last call, it included."""
+        while not any(text in message for message in self._texts()):
+            self._take(self._packet("4"))
+        texts, self._received = self._texts(), []
+        return texts
+
+    def cut(self) -> None:
+        """Lose the transport, without a word of goodbye."""
+        self._socket.socket.close()
+
+    def _texts(self) -> list[str]:
+        return [str(event[1]) for event in self._received if event[0] == "roomMessage"]
+
+    def _take(self, packet: str) -> None:
+        if packet.startswith("2"):
+            event = json.loads(packet[1:])
+            if isinstance(event[-1], str) and "." in event[-1]:
+                self.offset = event[-1]
+            self._received.append(event)
+
+    def _packet(self, kind: str) -> str:
+        """Return the next Engine.IO packet of a kind, without it; pings are answered."""
+        while True:
+            packet = str(self._socket.recv(timeout=TIMEOUT_S))
+            if packet.startswith("2"):
+                self._socket.send(f"3{packet[1:]}")
+            elif packet.startswith(kind):
+                return packet[1:]
+
+
+def token() -> str:
+    """Return a guest's access token; none where the chart's auth service is not installed."""
+    if not AUTH_URL:
+        return ""
+    request = urllib.request.Request(
+        f"{AUTH_URL}/auth/guest",
+        data=json.dumps({"name": "helm-test"}).encode(),
+        headers={"Content-Type": "application/json"},
+    )
+    with urllib.request.urlopen(request, timeout=TIMEOUT_S) as answer:
+        return str(json.load(answer)["access_token"])
+
+
+def two_clients(access: str, room: str) -> tuple[Client, Client]:
+    """Return two members of a room, on two gateways where there are two."""
+    clients: dict[str, tuple[Client, str]] = {}
+    while len(clients) < MOST_CLIENTS:
+        client = Client(access)
+        client.call("joinRoom", {"roomId": room, "userName": "test"})
+        members = client.call("presence", {"roomId": room})["members"]
+        gateway = next(member["gateway"] for member in members if member["id"] == client.sid)
+        clients[client.sid] = client, gateway
+        first, first_gateway = next(iter(clients.values()))
+        if client is not first and (gateway != first_gateway or GATEWAYS == 1):
+            print(f"two clients: on {first_gateway} and {gateway}", flush=True)
+            return first, client
+    sys.exit(f"{MOST_CLIENTS} clients all came to one gateway, where there should be {GATEWAYS}")
+
+
+def main() -> None:
+    access = token()
+    print("token: have one" if access else "token: none needed", flush=True)
+    room = f"helm-test-{os.urandom(8).hex()}"
+    one, other = two_clients(access, room)
+
+    one.call("chatMessage", {"roomId": room, "userName": "test", "message": "across"})
+    other.until("across")
+    print("message: came across", flush=True)
+
+    other.cut()
+    one.call("chatMessage", {"roomId": room, "userName": "test", "message": "missed"})
+    back = Client(access, before=other)
+    if back.sid != other.sid:
+        sys.exit("not recovered: another session was opened")
+    one.call("chatMessage", {"roomId": room, "userName": "test", "message": "later"})
+    texts = back.until("later")
+    told = [text.rpartition(" ")[2] for text in texts]
+    if told != ["missed", "later"]:
+        sys.exit(f"recovered, but with {texts}")
+    print("recovery: the missed message came once, and in order", flush=True)
+
+
+if __name__ == "__main__":
+    main()
