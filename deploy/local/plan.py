@@ -80,7 +80,7 @@ def make_plan(root: Path, environ: Mapping[str, str]) -> Plan:
     state = state_folder(root, port)
     _check_free(port)
     state.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with _free_ports(4 + 2 * gateways) as ports:
+    with _free_ports(4 + 3 * gateways) as ports:
         take = iter(ports)
         redis_processes, redis_url = _redis(state, environ, take)
         common = dict(environ) | {
@@ -91,7 +91,7 @@ def make_plan(root: Path, environ: Mapping[str, str]) -> Plan:
         for name, value in _defaults().items():
             common.setdefault(name, value)
         auth, auth_url = _auth(state, common, take)
-        gateway_processes, backends = _gateways(common, take, gateways=gateways, auth_url=auth_url)
+        gateway_processes, backends = _gateways(state, common, take, gateways=gateways, auth_url=auth_url)
         ping_port = next(take)
     traefik = Path(sys.executable).parent / "traefik"
     if not traefik.exists():
@@ -225,8 +225,10 @@ def _auth(state: Path, common: Mapping[str, str], ports: Iterator[int]) -> tuple
 
 
 def _gateways(
-    common: Mapping[str, str], ports: Iterator[int], *, gateways: int, auth_url: str
+    state: Path, common: Mapping[str, str], ports: Iterator[int], *, gateways: int, auth_url: str
 ) -> tuple[list[Process], list[Backend]]:
+    relay_secret = state / "relay-secret"
+    _write_private(relay_secret, secrets.token_urlsafe(32))
     processes, backends = [], []
     for number in range(1, gateways + 1):
         name = f"gateway-{number}"
@@ -234,6 +236,8 @@ def _gateways(
         env = dict(common) | {
             "ROOMWIRE_PORT": str(port),
             "ROOMWIRE_OPS_PORT": str(ops_port),
+            "ROOMWIRE_RELAY_PORT": str(next(ports)),
+            "ROOMWIRE_RELAY_SECRET_FILE": str(relay_secret),
             "ROOMWIRE_NODE_NAME": name,
             "ROOMWIRE_AUTH_JWKS_URL": f"{auth_url}/auth/.well-known/jwks.json",
         }

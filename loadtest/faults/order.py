@@ -3,8 +3,11 @@
 Pure, and without any notion of faults; the oracle decides what an inversion means.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
+
+T = TypeVar("T", bound=Hashable)
 
 
 @dataclass(frozen=True, order=True)
@@ -21,7 +24,7 @@ class Place:
         return cls(epoch, int(position)) if dot and position.isdecimal() else None
 
 
-def first_of_each(ids: Iterable[str]) -> list[str]:
+def first_of_each(ids: Iterable[T]) -> list[T]:
     """Return the ids in order, without repetitions."""
     return list(dict.fromkeys(ids))
 
@@ -42,7 +45,7 @@ def disorder_by_place(arrivals: Sequence[tuple[str, Place | None]]) -> list[str]
     return late
 
 
-def disorder_between(ids: Sequence[str], reference: Sequence[str]) -> list[str]:
+def disorder_between(ids: Sequence[T], reference: Sequence[T]) -> list[T]:
     """Return the ids, of those both have, that came after one that the reference has later."""
     rank = {id_: number for number, id_ in enumerate(reference)}
     highest = -1

@@ -31,6 +31,8 @@ class Stage:
         system: The system under test.
         fleet: The clients.
         quick: Whether to make it short.
+        is_timed: Whether lines about how long something took count: as a test, on a machine that does other things
+            besides, a run is judged by what it counts alone.
         proofs: What shows that the fault took place.
         missing_proofs: What ought to show it, and did not.
         breaches: The lines, beside the five counts, that were not held.
@@ -43,6 +45,7 @@ class Stage:
     system: System
     fleet: Fleet
     quick: bool
+    is_timed: bool = True
     proofs: list[str] = field(default_factory=list)
     missing_proofs: list[str] = field(default_factory=list)
     breaches: list[str] = field(default_factory=list)
@@ -62,6 +65,10 @@ class Stage:
         """State a line: it was held, or else the row fails with this sentence."""
         if not held:
             self.breaches.append(sentence)
+
+    def hold_time(self, held: bool, sentence: str) -> None:  # noqa: FBT001 - the same
+        """State a line about how long something took, or how evenly it went."""
+        self.hold(held or not self.is_timed, sentence)
 
     def note(self, sentence: str) -> None:
         """Add a figure to the table."""
@@ -87,6 +94,15 @@ class Stage:
         }
         await self.fleet.open(url or self.system.url, names, **options)
         return [name for name in names if int(name.rpartition("-")[2]) < PUBLISHERS]
+
+    async def come_true(self, true: Callable[[], bool], sentence: str, *, within_s: float = 30) -> None:
+        """Wait for what shows that the fault took place, and note whether it did."""
+        try:
+            await self.fleet.until(true, within_s=within_s)
+        except TimeoutError:
+            self.prove(False, sentence)  # noqa: FBT003 - the same
+        else:
+            self.prove(True, sentence)  # noqa: FBT003 - the same
 
     @asynccontextmanager
     async def load(self, publishers: list[str], *, rate: float = RATE) -> AsyncIterator[None]:

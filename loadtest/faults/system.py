@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import ctypes
 import os
+import secrets
 import shutil
 import signal
 import socket
@@ -190,9 +191,11 @@ class System:
         self._key_file = folder / "key.pem"
         self.rotate(SigningKey.generate())
         names = [f"gateway-{number}" for number in range(1, gateways + 1)]
-        redis_port, door_port, self.port, ping_port, auth_port, auth_ops, *rest = free_ports(6 + 2 * gateways)
-        self.ports = dict(zip(names, rest[::2], strict=True))
-        self.ops = dict(zip(names, rest[1::2], strict=True))
+        redis_port, door_port, self.port, ping_port, auth_port, auth_ops, *rest = free_ports(6 + 3 * gateways)
+        self.ports = dict(zip(names, rest[::3], strict=True))
+        self.ops = dict(zip(names, rest[1::3], strict=True))
+        relay_ports = dict(zip(names, rest[2::3], strict=True))
+        relay_secret = secrets.token_urlsafe(32)
         self._auth_ops = auth_ops
         self.auth_url = f"http://{HOST}:{auth_port}"
         self.url = f"http://{HOST}:{self.port}"
@@ -230,6 +233,8 @@ class System:
                 | {
                     "ROOMWIRE_PORT": str(self.ports[name]),
                     "ROOMWIRE_OPS_PORT": str(self.ops[name]),
+                    "ROOMWIRE_RELAY_PORT": str(relay_ports[name]),
+                    "ROOMWIRE_RELAY_SECRET": relay_secret,
                     "ROOMWIRE_NODE_NAME": name,
                     "ROOMWIRE_PAGE": "false",
                 },

@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 from collections.abc import AsyncIterator
+from typing import Any
 
 import httpx
 import pytest
@@ -61,14 +62,20 @@ class Gateway:
             await self._process.wait()
 
 
-@pytest.fixture
-async def gateways(redis_url: str) -> AsyncIterator[tuple[Gateway, Gateway]]:
+@contextlib.asynccontextmanager
+async def two_gateways(redis_url: str) -> AsyncIterator[tuple[Gateway, Gateway]]:
     one, two = Gateway(redis_url, "one"), Gateway(redis_url, "two")
     try:
         await asyncio.gather(one.start(), two.start())
         yield one, two
     finally:
         await asyncio.gather(one.kill(), two.kill())
+
+
+@pytest.fixture
+async def gateways(redis_url: str) -> AsyncIterator[tuple[Gateway, Gateway]]:
+    async with two_gateways(redis_url) as running:
+        yield running
 
 
 class Speaker:
@@ -156,3 +163,41 @@ async def test_a_client_that_cannot_be_recovered_is_told(
         state = await ann.state()
     assert not state["recovered"]
     assert first != connects(ann)[1]
+
+
+async def test_when_redis_lost_everything_every_client_is_told(own_redis: Any, clients: Clients) -> None:
+    async with two_gateways(own_redis.url) as gateways:
+        talking = [
+            await clients.connect(f"http://127.0.0.1:{gateway.port}", transports=[transport])
+            for gateway in gateways
+            for transport in ("websocket", "polling")
+        ]
+        for client in talking:
+            await client.emit("joinRoom", ROOM)
+        await talking[0].emit("chatMessage", ROOM | {"message": "lost"})
+        own_redis.kill()
+        own_redis.empty()
+        own_redis.start()
+        for client in talking:
+            await again(client, 2)
+            assert not (await client.state())["recovered"]
+        # The gateway that knew more may have everybody told once more; nobody ever continues.
+        async with asyncio.timeout(30):
+            while not all([await hears(client, talking) for client in talking]):
+                await asyncio.sleep(0.2)
+        for client in talking:
+            assert len(set(connects(client))) == len(connects(client))
+
+
+async def hears(speaker: Client, listeners: list[Client]) -> bool:
+    """Have all join and one say something; returns whether all heard it."""
+    text = f"anew {sum(len(one.events) for one in listeners)}"
+    try:
+        for client in listeners:
+            await client.emit("joinRoom", ROOM)
+        await speaker.emit("chatMessage", ROOM | {"message": text})
+        for client in listeners:
+            await client.wait_for_event("roomMessage", f"[Ann in den] {text}")
+    except (RuntimeError, TimeoutError, AssertionError):
+        return False
+    return True

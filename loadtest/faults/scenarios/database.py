@@ -1,6 +1,7 @@
 """K4, K5, K6, K7, K15: the database dies, loses its data, stands still, drops subscribers, is full."""
 
 import asyncio
+import contextlib
 import signal
 import time
 from typing import Final
@@ -27,11 +28,9 @@ async def restarted(stage: Stage) -> None:
 
 async def emptied(stage: Stage) -> None:
     """K4: killed and started again without its data: everybody has to be told."""
-    async with stage.load(await stage.gather()):
+    async with stage.load(await _gather_users(stage)):
         await _kill_and_start(stage, emptied=True)
-        told = {entry.client for entry in stage.fleet.entries if entry.kind == "disconnect"}
-        untold = set(stage.fleet.names) - told
-        stage.hold(not untold, f"{len(untold)} clients were never told that the log was emptied")
+        await _tell_all(stage, "the log was emptied")
 
 
 async def stood_still(stage: Stage) -> None:
@@ -78,7 +77,7 @@ async def failed_over(stage: Stage) -> None:
     stage.resources.callback(replica.kill)
     replica.start()
     await replica.ready()
-    async with stage.load(await stage.gather()):
+    async with stage.load(await _gather_users(stage)):
         while (await replica.ask("INFO", "replication"))["master_link_status"] != "up":
             await asyncio.sleep(0.1)
         await asyncio.sleep(1)
@@ -95,9 +94,7 @@ async def failed_over(stage: Stage) -> None:
         await asyncio.sleep(_LOOK_S)
         await stage.fleet.settled()
         await asyncio.sleep(_LOOK_S)
-        told = {entry.client for entry in stage.fleet.entries if entry.kind == "disconnect"}
-        untold = set(stage.fleet.names) - told
-        stage.hold(not untold, f"{len(untold)} clients were never told that acknowledged entries are gone")
+        await _tell_all(stage, "acknowledged entries are gone")
 
 
 async def subscribers_killed(stage: Stage) -> None:
@@ -148,6 +145,11 @@ async def full(stage: Stage) -> None:
         )
 
 
+async def _gather_users(stage: Stage) -> list[str]:
+    """Open the usual clients with a token: their message ids are theirs also in the new session that they get."""
+    return await stage.gather(auth={"token": stage.system.token("all")})
+
+
 async def _kill_and_start(stage: Stage, *, emptied: bool) -> None:
     valkey = stage.system.valkey
     before = (await valkey.ask("INFO", "server"))["run_id"]
@@ -163,6 +165,19 @@ async def _kill_and_start(stage: Stage, *, emptied: bool) -> None:
     await asyncio.sleep(_LOOK_S)
     await stage.fleet.settled()
     await asyncio.sleep(_LOOK_S)
+
+
+async def _tell_all(stage: Stage, what: str) -> None:
+    """Wait until all clients were cut off, which is how they are told; hold that they were."""
+
+    def untold() -> set[str]:
+        told = {entry.client for entry in stage.fleet.entries if entry.kind == "disconnect"}
+        return set(stage.fleet.names) - told
+
+    with contextlib.suppress(TimeoutError):
+        await stage.fleet.until(lambda: not untold(), within_s=30)
+    stage.hold(not untold(), f"{len(untold())} clients were never told that {what}")
+    await stage.fleet.settled()
 
 
 async def _longest_livez(stage: Stage, for_s: float) -> float:

@@ -23,11 +23,11 @@ async def killed(stage: Stage) -> None:
             gateway = stage.system.gateways[victim]
             gateway.kill()
             await asyncio.sleep(_DOWN_S)
-            stage.prove(
-                gateway.handle.returncode == -signal.SIGKILL
-                and stage.since(began, "disconnect") >= len(held) > 0,
+            await stage.come_true(
+                lambda began=began, held=held: stage.since(began, "disconnect") >= len(held) > 0,
                 f"{victim} killed, {len(held)} clients cut off",
             )
+            stage.prove(gateway.handle.returncode == -signal.SIGKILL, f"{victim} was killed")
             gateway.start()
             await gateway.ready()
             await stage.fleet.settled()
@@ -92,6 +92,10 @@ async def _drain(stage: Stage, name: str, *, check_spread: bool = True) -> None:
     gateway = stage.system.gateways[name]
     gateway.send(signal.SIGTERM)
     took_s = await gateway.ended(30)
+    await stage.come_true(
+        lambda: held <= {one.client for one in stage.fleet.entries if one.kind == "disconnect"},
+        f"all {len(held)} clients left {name}",
+    )
     gone_ms = [
         entry.at_ms - began
         for entry in stage.fleet.entries
@@ -100,12 +104,12 @@ async def _drain(stage: Stage, name: str, *, check_spread: bool = True) -> None:
     refused = stage.since(began, "refused")
     stage.prove(len(gone_ms) >= len(held), f"{name} drained in {took_s:.1f} s, {len(gone_ms)} clients left")
     stage.hold(gateway.handle.returncode == 0, f"{name} ended with status {gateway.handle.returncode}")
-    stage.hold(took_s <= _GRACE_S, f"{name} took {took_s:.1f} s to end")
+    stage.hold_time(took_s <= _GRACE_S, f"{name} took {took_s:.1f} s to end")
     stage.hold(refused == 0, f"{refused} connections were refused while {name} drained")
     if check_spread and gone_ms:
         spread_ms = max(gone_ms) - min(gone_ms)
         stage.note(f"{len(gone_ms)} left over {spread_ms / 1000:.1f} s")
-        stage.hold(spread_ms >= 500 * DRAIN_S, f"all left within {spread_ms:.0f} ms")
+        stage.hold_time(spread_ms >= 500 * DRAIN_S, f"all left within {spread_ms:.0f} ms")
     gateway.start()
     await gateway.ready()
     # The ingress looks every second.

@@ -15,7 +15,8 @@ import httpx
 from faults.cutter import HOST, Cutter, run_cutters
 from faults.namespace import REDIS, Way
 from faults.stage import Row, Skipped, Stage
-from faults.system import Daemon, free_ports
+from faults.system import START_TIMEOUT_S, Daemon, free_ports
+from ingress import write_round_robin_config
 
 _PERIOD_S: Final = 10.0
 _AWAY_S: Final = 2.0
@@ -143,31 +144,20 @@ async def _ask_the_wrong_one(stage: Stage) -> str:
     return f"asked the wrong gateway: {answer.status_code}"
 
 
+async def _until_routed(url: str) -> None:
+    """Wait until gateways refuse a senseless request: a proxy that has not read its routes yet knows no such page."""
+    async with asyncio.timeout(START_TIMEOUT_S), httpx.AsyncClient(trust_env=False, timeout=5.0) as http:
+        while (await http.get(f"{url}/socket.io/")).status_code != httpx.codes.BAD_REQUEST:
+            await asyncio.sleep(0.05)
+
+
 @asynccontextmanager
 async def _round_robin(stage: Stage) -> AsyncIterator[str]:
     """Run a second Traefik that knows no affinity at all."""
     port, ping_port = free_ports(2)
     folder = stage.system.folder
-    servers = [{"url": f"http://{HOST}:{public}"} for public in stage.system.ports.values()]
-    router = {"rule": "PathPrefix(`/`)", "service": "all", "entryPoints": ["web"]}
-    routes = {
-        "http": {"routers": {"all": router}, "services": {"all": {"loadBalancer": {"servers": servers}}}}
-    }
-    dynamic = folder / "round-robin-routes.yml"
-    dynamic.write_text(json.dumps(routes))
-    static = folder / "round-robin.yml"
-    entry_points = {"web": {"address": f"{HOST}:{port}"}, "ping": {"address": f"{HOST}:{ping_port}"}}
-    static.write_text(
-        json.dumps(
-            {
-                "global": {"checkNewVersion": False, "sendAnonymousUsage": False},
-                "log": {"level": "ERROR"},
-                "entryPoints": entry_points,
-                "ping": {"entryPoint": "ping"},
-                "providers": {"file": {"filename": str(dynamic)}},
-            }
-        )
-    )
+    gateways = list(stage.system.ports.values())
+    static = write_round_robin_config(folder, port=port, ping_port=ping_port, host=HOST, gateways=gateways)
     proxy = Daemon(
         "round-robin",
         [str(Path(sys.executable).parent / "traefik"), f"--configFile={static}"],
@@ -178,6 +168,7 @@ async def _round_robin(stage: Stage) -> AsyncIterator[str]:
     proxy.start()
     try:
         await proxy.ready()
+        await _until_routed(f"http://{HOST}:{port}")
         yield f"http://{HOST}:{port}"
     finally:
         proxy.kill()

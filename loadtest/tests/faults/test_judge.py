@@ -53,6 +53,14 @@ def test_whatever_is_wrong_fails_it_and_is_named(made, crash, reason):
     assert any(reason in line for line in outcome.reasons)
 
 
+def test_lines_about_time_count_in_timed_runs_only():
+    for is_timed, breaches in ((True, ["slow"]), (False, [])):
+        made = Stage(None, SimpleNamespace(entries=[]), quick=False, is_timed=is_timed)
+        made.hold_time(True, "quick enough")
+        made.hold_time(False, "slow")
+        assert breaches == made.breaches
+
+
 def test_without_proof_or_messages_it_is_void():
     assert VOID == judge(ROW, stage(proofs=()), [], quick=False).verdict
     assert VOID == judge(Row("K1", "harm", None, at_least=51), stage(), [], quick=False).verdict

@@ -85,6 +85,27 @@ def test_a_message_appended_twice_is_doubled_and_called_so():
     assert "appended twice" in findings.evidence["doubled"][0]
 
 
+@pytest.mark.parametrize(
+    ("recovered", "offset", "expected"),
+    [(False, "f.1", {}), (True, "f.1", {"doubled": 1}), (False, "e.99", {"doubled": 1})],
+)
+def test_a_message_appended_again_after_a_loss_is_no_double_to_who_was_told(recovered, offset, expected):
+    entries = journal(receivers=("ann",))
+    reconnect(entries, "ann", after=19, recovered=recovered, back_after=19)
+    entries.append(got("ann", 5, 999.0, offset))
+    assert expected == nonzero(check(entries))
+
+
+def test_messages_that_were_appended_twice_are_two_when_orders_are_compared():
+    entries = journal(receivers=("ann", "bob"))
+    for client in ("ann", "bob"):
+        reconnect(entries, client, after=19, recovered=False, back_after=19)
+    for number in (6, 5):
+        entries += [got(client, number, 999.0, f"f.{9 - number}") for client in ("ann", "bob")]
+    del entries[where(entries, "bob", 5)]
+    assert "reordered" not in nonzero(check(entries))
+
+
 def test_a_message_doubled_over_a_reconnection_is_doubled():
     entries = journal()
     reconnect(entries, "ann", after=5, recovered=True, back_after=5)
@@ -238,8 +259,9 @@ def test_a_run_with_messages_a_proof_and_a_generator_at_ease_is_not_void():
     assert [] == void_reasons(check(entries), entries, **VOID)
 
 
-def test_a_saturated_generator_makes_a_run_void():
+def test_a_saturated_generator_makes_a_run_void_unless_times_do_not_matter():
     entries = [*journal(), Entry("meter", "node-1", 100, cpu=0.99, lag_ms=20)]
+    assert [] == void_reasons(check(entries), entries, **VOID, is_timed=False)
     assert "saturated" in void_reasons(check(entries), entries, **VOID)[0]
     entries = [*journal(), Entry("meter", "node-1", 100, cpu=0.1, lag_ms=5_000)]
     assert "saturated" in void_reasons(check(entries), entries, **VOID)[0]

@@ -1,4 +1,4 @@
-"""Short versions of the fault suite's rows, on real processes: `pytest -m faults`."""
+"""Short versions of the fault suite's rows, on real processes, judged by what they count: `pytest -m faults`."""
 
 import pytest
 
@@ -6,12 +6,13 @@ from faults.judge import play
 from faults.report import PASS, table
 from faults.scenarios import ROWS
 
-SHORT = ("K1", "K2", "K4", "K7", "K9")
+SHORT = ("K1", "K2", "K4", "K9", "K7")
+CHOSEN = [row for wanted in SHORT for row in ROWS if row.id.split()[0] == wanted]
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(240)]
 
 
-@pytest.mark.parametrize("row", [row for row in ROWS if row.id.split()[0] in SHORT], ids=lambda row: row.id)
+@pytest.mark.parametrize("row", CHOSEN, ids=lambda row: row.id)
 async def test_a_short_run_holds_its_line(row, tmp_path):
-    outcome = await play(row, quick=True, journals=tmp_path)
+    outcome = await play(row, quick=True, journals=tmp_path, is_timed=False)
     assert PASS == outcome.verdict, "\n" + table([outcome])

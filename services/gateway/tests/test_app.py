@@ -16,9 +16,11 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from gateway import page
-from gateway.app import GatewayApp, _cors
+from gateway.app import GatewayApp, _cors, _recovery
 from gateway.settings import Settings
+from roomwire.backplane import LogConfig
 from roomwire.errors import ConfigurationError, Unavailable
+from roomwire.recovery import RecoveryLimits
 from roomwire.tokens import SigningKey, User
 
 KEY = SigningKey.generate()
@@ -89,6 +91,42 @@ async def test_settings_reach_the_engine(gateway):
     handshake = json.loads(opening[1:])
     assert handshake["sid"].startswith("n7.")
     assert {"pingInterval": 2000, "pingTimeout": 2500, "maxPayload": 5000}.items() <= handshake.items()
+
+
+async def test_settings_reach_recovery(gateway):
+    chosen = {"max_claims": 7, "claims_window_s": 8, "recovery_deadline_s": 9, "max_replay_messages": 2}
+    running = await gateway(**chosen, max_replay_bytes=3_000, max_recoveries=4)
+    config = running.app.server.backplane.log.config
+
+    assert (7, 8, 9) == (config.max_claims, config.claims_window_s, config.claim_deadline_s)
+    assert RecoveryLimits(max_entries=2, max_bytes=3_000, max_concurrent=4) == _recovery(
+        Settings(**chosen, max_replay_bytes=3_000, max_recoveries=4)
+    )
+    async with Client.connected(running.address, headers={"User-Agent": "Mozilla/5.0"}) as client:
+        pid = json.loads(next(frame for frame in client.frames if frame.startswith("40"))[2:])["pid"]
+        await client.emit("joinRoom", {"roomId": "den", "userName": "Ann"})
+    for number in range(3):
+        await running.app.server.emit("n", number)
+    async with Client.open(running.address, headers={"User-Agent": "Mozilla/5.0"}) as client:
+        assert pid != (await client.connect({"pid": pid}))["pid"]
+    assert 1 == running.metric("bounds_exceeded_total", bound="replay")
+
+
+async def test_recovery_can_be_switched_off(gateway):
+    running = await gateway(recovery=False)
+    async with Client.open(running.address, headers={"User-Agent": "Mozilla/5.0"}) as client:
+        assert ["sid"] == list(await client.connect())
+
+
+def test_the_defaults_of_recovery_are_the_librarys():
+    settings = Settings(redis_url="memory://")
+
+    assert RecoveryLimits() == _recovery(settings)
+    assert (LogConfig().max_claims, LogConfig().claims_window_s, LogConfig().claim_deadline_s) == (
+        settings.max_claims,
+        settings.claims_window_s,
+        settings.recovery_deadline_s,
+    )
 
 
 async def test_a_client_is_pinged_and_parted_from_when_it_does_not_answer(gateway):

@@ -45,8 +45,6 @@ def test_without_an_environment_a_gateway_listens_here_and_wants_tokens(load):
         ("PAGE", "perhaps"),
         ("PORT", "65536"),
         ("OPS_PORT", "-1"),
-        ("TRANSPORTS", ","),
-        ("TRANSPORTS", "polling,carrier-pigeon"),
     ],
 )
 def test_a_wrong_value_is_a_sentence_that_names_its_variable(load, name, value):
@@ -54,7 +52,7 @@ def test_a_wrong_value_is_a_sentence_that_names_its_variable(load, name, value):
         load(**{name: value})
 
     assert str(raised.value).startswith(f"ROOMWIRE_{name}: ")
-    assert repr(value) in str(raised.value) or name == "TRANSPORTS"
+    assert repr(value) in str(raised.value)
 
 
 @pytest.mark.parametrize(("value", "page"), [("false", False), ("0", False), ("true", True), ("on", True)])
@@ -62,8 +60,58 @@ def test_the_page_is_switched_by_a_word(load, value, page):
     assert page is load(PAGE=value).page
 
 
+@pytest.mark.parametrize("value", [",", "polling,carrier-pigeon"])
+def test_a_transport_that_there_is_not_is_refused(load, value):
+    with pytest.raises(ConfigurationError, match=r"^ROOMWIRE_TRANSPORTS: use polling, websocket, or both"):
+        load(TRANSPORTS=value)
+
+
 def test_every_setting_is_listed_with_a_description():
     rows = list(Settings.listing())
 
     assert "ROOMWIRE_AUTH_MODE" in {row.variable for row in rows}
     assert all(row.description for row in rows)
+
+
+SECRET = "0123456789abcdef0123456789abcdef"
+
+
+def test_without_a_port_there_is_no_relay(load):
+    assert "" == load(HOST="0.0.0.0").relay_address
+
+
+@pytest.mark.parametrize(
+    ("host", "relay_host", "address"),
+    [
+        ("192.0.2.1", "", "192.0.2.1:7000"),
+        ("0.0.0.0", "192.0.2.7", "192.0.2.7:7000"),
+        ("::", "2001:db8::7", "[2001:db8::7]:7000"),
+    ],
+)
+def test_other_gateways_are_told_where_the_relay_port_is(load, host, relay_host, address):
+    settings = load(HOST=host, RELAY_HOST=relay_host, RELAY_PORT="7000", RELAY_SECRET=SECRET)
+
+    assert address == settings.relay_address
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::"])
+def test_an_address_that_means_any_is_not_told_to_other_gateways(load, host):
+    with pytest.raises(ConfigurationError, match=r"^ROOMWIRE_RELAY_HOST: name the address"):
+        load(HOST=host, RELAY_PORT="7000", RELAY_SECRET=SECRET)
+
+
+@pytest.mark.parametrize("secret", ["", SECRET[1:]])
+def test_a_relay_needs_a_secret_that_is_not_short(load, secret):
+    with pytest.raises(ConfigurationError) as raised:
+        load(RELAY_PORT="7000", RELAY_SECRET=secret)
+
+    assert "ROOMWIRE_RELAY_SECRET: a relay needs a secret of 32 characters or more" == str(raised.value)
+
+
+def test_the_relays_secret_is_read_from_a_file_and_shown_to_nobody(load, tmp_path):
+    file = tmp_path / "secret"
+    file.write_text(f"{SECRET}\n")
+    settings = load(RELAY_PORT="7000", RELAY_SECRET_FILE=str(file))
+
+    assert SECRET == settings.relay_secret.get_secret_value()
+    assert "********" == dict(settings.effective())["ROOMWIRE_RELAY_SECRET"]

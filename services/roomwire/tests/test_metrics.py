@@ -49,6 +49,17 @@ def test_the_transports_are_a_closed_set():
     assert {"polling", "websocket"} == {s.labels["transport"] for s in samples}
 
 
+def test_what_is_held_is_read_when_scraped():
+    metrics = Metrics()
+    held = {"rooms": 1, "tasks": 2}
+    metrics.watch_load(rooms=lambda: held["rooms"], tasks=lambda: held["tasks"])
+    held.update(rooms=3, tasks=4)
+
+    found = families(metrics)
+    values = [found[name].samples[0].value for name in ("roomwire_rooms", "roomwire_tasks")]
+    assert [3, 4] == values
+
+
 def test_two_metrics_do_not_share_their_counts():
     first, second = Metrics(), Metrics()
     first.connects.labels("ok").inc()

@@ -10,7 +10,7 @@ from roomwire.backplane.sessions import Claimed, Tenure, new_pid, sid_of
 from roomwire.backplane.streams import namespace_stream, room_stream, sid_stream
 from roomwire.codec import event_payload
 from roomwire.frames import message_of
-from roomwire.recovery import Claims, RecoveryLimits, Wish, owed, replay_frames, wish_of
+from roomwire.recovery import RecoveryLimits, Refusal, Wish, owed, replay_frames, wish_of
 
 PID = new_pid()
 SID = sid_of(PID)
@@ -58,14 +58,6 @@ def test_clients_that_are_known_to_fail_on_offsets_are_not_offered_any(environ, 
     assert not wish_of({"recovery": True, "pid": "x" * 20}, environ, may_recover=False).pid
 
 
-def test_a_session_that_is_claimed_too_often_stays_where_it_is_until_there_was_peace():
-    claims = Claims(RecoveryLimits(max_claims=3, claims_window_s=10.0))
-    assert [False, False, False, True] == [claims.is_duel(SID, now) for now in (0.0, 1.0, 2.0, 3.0)]
-    assert not claims.is_duel(sid_of(new_pid()), 3.0)
-    assert not claims.is_duel(SID, 10.5)
-    assert claims.is_duel(SID, 10.6)
-
-
 def entry(stream, position, text, **options):
     message = Message(event_payload(["n", text]), **options)
     return Entry(stream, Position(position), message)
@@ -79,6 +71,7 @@ CLAIMED = Claimed(
     tenure=Tenure(SID, 2),
     position=Position(90),
     start=Position(0),
+    born=Epoch("e"),
     known=Position(0),
     data=b"",
     rooms={RED: (Interval(Position(10), None),)},
@@ -109,7 +102,8 @@ def test_what_is_owed_is_in_the_order_of_the_log_and_for_this_client_only():
 @pytest.mark.parametrize("outcome", [one for one in Outcome if one is not Outcome.COMPLETE])
 def test_what_cannot_be_told_in_full_is_not_told_at_all(outcome):
     readings = [reading(RED, entry(RED, 12, "b")), reading(BLUE, outcome=outcome)]
-    assert owed(readings, CLAIMED, RecoveryLimits()) is None
+    expected = Refusal.TOO_MUCH if outcome is Outcome.TOO_MUCH else Refusal.INCOMPLETE
+    assert expected is owed(readings, CLAIMED, RecoveryLimits())
 
 
 @pytest.mark.parametrize("limits", [RecoveryLimits(max_entries=1), RecoveryLimits(max_bytes=10)])
@@ -118,4 +112,4 @@ def test_a_replay_is_bounded_over_all_streams(limits):
         reading(RED, entry(RED, 12, "b")),
         reading(sid_stream(SID), entry(sid_stream(SID), 14, "d")),
     ]
-    assert owed(readings, CLAIMED, limits) is None
+    assert Refusal.TOO_MUCH is owed(readings, CLAIMED, limits)

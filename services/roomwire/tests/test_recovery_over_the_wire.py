@@ -6,135 +6,21 @@ import json
 
 import httpx
 import pytest
-import socketio
 import websockets
-from live import served, until
+from live import until
+from recovering import WAIT_S, Browser, nodes_of
 
-from roomwire import Server
-from roomwire.backplane import LogConfig, open_backplane
-from roomwire.errors import Unauthenticated
-from roomwire.metrics import Metrics
-from roomwire.recovery import RecoveryLimits
+from roomwire.backplane import LogConfig
+from roomwire.backplane.sessions import new_pid, sid_of
+from roomwire.backplane.streams import room_stream, sid_stream
+from roomwire.errors import Unauthenticated, Unavailable
 from roomwire.tokens import User
-
-WAIT_S = 5.0
-
-
-class Browser:
-    """A client that knows recovery, as the official one: what it got, its pid, its offset."""
-
-    def __init__(self):
-        self.got = []
-        self.sid = self.pid = self.offset = None
-        self.recovered = None
-        self._socket = None
-        self._replies = 0
-
-    async def connect(self, node, auth=None, *, namespace="/"):
-        url = f"ws://{node.address}/socket.io/?EIO=4&transport=websocket"
-        self._socket = await websockets.connect(url, user_agent_header="Mozilla/5.0", proxy=None)
-        await self._socket.recv()
-        known = {name: value for name, value in (("pid", self.pid), ("offset", self.offset)) if value}
-        body = known | (auth or {})
-        await self._socket.send("40" + of(namespace) + (json.dumps(body) if body else ""))
-        reply = await self.take()
-        start = f"40{of(namespace)}"
-        if not reply.startswith(start):
-            return json.loads(reply[2 + len(of(namespace)) :])
-        reply = json.loads(reply[len(start) :])
-        self.recovered, self.sid, self.pid = self.pid == reply["pid"], reply["sid"], reply["pid"]
-        return reply
-
-    async def take(self):
-        async with asyncio.timeout(WAIT_S):
-            while (packet := await self._socket.recv()) == "2":
-                await self._socket.send("3")
-        return packet
-
-    async def event(self):
-        """Take the next event; remembers its offset."""
-        packet = await self.take()
-        attachments = int(packet[2]) if packet.startswith("45") else 0
-        *data, offset = json.loads(packet[packet.index("[") :])
-        assert isinstance(offset, str)
-        assert "." in offset
-        self.offset = offset
-        for number in range(attachments):
-            blob = await self.take()
-            data = [blob if value == {"_placeholder": True, "num": number} else value for value in data]
-        self.got.append(data)
-        return data
-
-    async def events(self, count):
-        return [(await self.event())[1] for _ in range(count)]
-
-    async def ask(self, event, *args):
-        await self._socket.send("427" + json.dumps([event, *args]))
-        while not (packet := await self.take()).startswith("437"):
-            pass
-        return packet
-
-    async def say(self, text):
-        await self._socket.send(text)
-
-    def cut(self):
-        """Lose the transport, without a farewell."""
-        self._socket.transport.abort()
-
-    async def ended(self):
-        """Wait until the server has closed the transport; nothing but pings came until then."""
-        with contextlib.suppress(websockets.ConnectionClosed):
-            while True:
-                packet = await self.take()
-                assert not packet.startswith("41")
-        return True
-
-
-def of(namespace):
-    return "" if namespace == "/" else f"{namespace},"
-
-
-class Node:
-    """A server, and where it is."""
-
-    def __init__(self, url, name, backplane=None, **options):
-        self.metrics = Metrics()
-        self.connects = []
-        self.gone = []
-        self.backplane = open_backplane(
-            url, node=name, config=options.pop("config", LogConfig()), metrics=self.metrics
-        )
-        self.server = Server(backplane=self.backplane, node_name=name, metrics=self.metrics, **options)
-        for namespace in ("/", "/den"):
-            self.server.on("connect", self.connect, namespace=namespace)
-        self.server.on("disconnect", lambda sid, reason: self.gone.append(sid))
-        self.server.on("join", self.server.enter_room)
-
-    async def connect(self, sid, environ, auth):
-        recovered = environ.get("roomwire.recovered", False)
-        self.connects.append((sid, recovered, auth))
-
-    def metric(self, name, **labels):
-        return self.metrics.registry.get_sample_value(f"roomwire_{name}", labels) or 0
 
 
 @pytest.fixture(params=["memory", "redis"])
 async def nodes(request):
-    """A factory: starts a node on the log that all of a test share; in memory there is one node only."""
     url = "memory://" if request.param == "memory" else request.getfixturevalue("redis_url")
-    async with contextlib.AsyncExitStack() as stack:
-        made = []
-
-        async def start(**options):
-            if made and url == "memory://":
-                return made[0]
-            node = Node(url, f"n{len(made) + 1}", **options)
-            made.append(node)
-            stack.push_async_callback(node.server.close)
-            await node.server.start()
-            node.address = await stack.enter_async_context(served(socketio.ASGIApp(node.server)))
-            return node
-
+    async with nodes_of(url) as start:
         yield start
 
 
@@ -202,8 +88,8 @@ async def test_3_and_4_while_others_speak_nothing_is_lost_doubled_or_reordered(n
         heard += await client.events(turn % 4 + 1)
         client.cut()
         await client.connect((two, one)[turn % 2])
-        # What two tabs would do as well; see RecoveryLimits.max_claims.
-        assert client.recovered or turn >= RecoveryLimits().max_claims
+        # What two tabs would do as well; see LogConfig.max_claims.
+        assert client.recovered or turn >= LogConfig().max_claims
         if not client.recovered:
             break
     stop.set()
@@ -266,23 +152,6 @@ async def test_7_a_second_drop_during_recovery_loses_nothing(nodes):
     assert [1] == await client.events(1)
 
 
-async def test_8_a_replay_beyond_its_bound_is_refused_and_told(nodes):
-    limits = RecoveryLimits(max_entries=20)
-    one, two = await nodes(recovery=limits), await nodes(recovery=limits)
-    client = Browser()
-    await client.connect(one)
-    before = client.pid
-    client.cut()
-    for number in range(30):
-        await one.server.emit("n", number)
-    await client.connect(two)
-    assert not client.recovered
-    assert before != client.pid
-    assert 1 == two.metric("recoveries_total", outcome="refused")
-    await one.server.emit("n", "new", to=client.sid)
-    assert ["new"] == await client.events(1)
-
-
 async def test_9_a_token_that_does_not_hold_any_more_ends_recovery(nodes):
     async def authenticate(handshake):
         if handshake.auth != {"token": "good"}:
@@ -311,6 +180,26 @@ async def test_somebody_elses_session_is_not_recovered(nodes):
     assert not client.recovered
 
 
+async def test_a_session_of_nobody_is_recovered_by_its_secret_alone_and_only_by_nobody(nodes):
+    async def authenticate(handshake):
+        who = (handshake.auth or {}).get("who")
+        return User(id=who, name="", kind="account") if who else User.anonymous()
+
+    one, two = await nodes(authenticate=authenticate), await nodes(authenticate=authenticate)
+    client = Browser()
+    await client.connect(one)
+    client.cut()
+    await client.connect(two)
+    assert client.recovered
+    client.cut()
+    # Whoever has a name goes on as himself.
+    await client.connect(one, {"who": "ann"})
+    assert not client.recovered
+    client.cut()
+    await client.connect(two)
+    assert not client.recovered
+
+
 async def test_who_said_goodbye_is_not_recovered(nodes):
     one = await nodes()
     client = Browser()
@@ -319,6 +208,65 @@ async def test_who_said_goodbye_is_not_recovered(nodes):
     await until(lambda: one.gone == [client.sid])
     await client.connect(one)
     assert not client.recovered
+
+
+async def test_who_said_goodbye_and_was_gone_before_its_handlers_were_told_has_ended_its_session(nodes):
+    one, two = await nodes(is_fast=True), await nodes(is_fast=True)
+    told, may_go = asyncio.Event(), asyncio.Event()
+
+    async def disconnected(sid, reason):
+        told.set()
+        await may_go.wait()
+
+    one.server.on("disconnect", disconnected)
+    client = Browser()
+    await client.connect(one)
+    await client.say("41")
+    await told.wait()
+    client.cut()
+    await until(lambda: not one.server.count_connections())
+    may_go.set()
+    await until(lambda: not one.server.eio.sockets)
+    async with asyncio.timeout(WAIT_S):
+        while await two.backplane.log.find(client.sid) is not None:
+            await asyncio.sleep(0.01)
+    await client.connect(two)
+    assert not client.recovered
+
+
+async def test_what_is_said_to_a_client_whose_session_is_over_is_kept_nowhere(nodes):
+    one, two = await nodes(), await nodes()
+    client = Browser()
+    await client.connect(one)
+    await client.say("41")
+    await until(lambda: one.gone == [client.sid])
+    for node in (one, two):
+        await node.server.emit("n", 1, to=client.sid)
+        await node.server.emit("n", 2, to=client.sid, skip_sid="x")
+
+    log = two.backplane.log
+    for stream in (sid_stream(client.sid), room_stream("/", client.sid)):
+        assert [] == await log.newest(stream, limit=10)
+
+
+async def test_a_room_whose_name_is_as_long_as_an_id_is_a_room(nodes):
+    one, two = await nodes(), await nodes()
+    client = Browser()
+    await client.connect(one)
+    await client.ask("join", "general-discussion-1")
+    await two.server.emit("n", 1, to="general-discussion-1")
+    await two.server.emit("n", 2, to=["general-discussion-1", "blue"])
+    assert [1, 2] == await client.events(2)
+
+
+async def test_nobody_enters_the_room_of_anothers_id_wherever_that_is_or_was(nodes):
+    one, two = await nodes(), await nodes()
+    client, other = Browser(), Browser()
+    await client.connect(one)
+    await other.connect(two)
+    for sid in (client.sid, sid_of(new_pid())):
+        with pytest.raises(ValueError, match="sid room"):
+            await two.server.enter_room(other.sid, sid)
 
 
 async def test_who_was_sent_away_from_another_node_is_not_recovered(nodes):
@@ -397,6 +345,55 @@ async def test_recovery_works_over_polling(nodes):
         _, (reply, event, *_) = await connect({"pid": mine["pid"]})
         assert mine == json.loads(reply[2:])
         assert event.startswith('42["n",1,"')
+
+
+async def test_a_log_that_is_held_is_said_and_its_clients_stay(own_redis, log_lines):
+    async with nodes_of(own_redis.url) as start:
+        node = await start()
+        client = Browser()
+        await client.connect(node)
+        own_redis.kill()
+        await until(lambda: not node.metric("backplane_up"))
+        with pytest.raises(Unavailable) as caught:
+            await node.server.emit("n", "not said")
+        own_redis.start()
+        await until(lambda: node.metric("backplane_up"))
+        await node.server.emit("n", 1)
+        assert [1] == await client.events(1)
+        assert {"code": "unavailable", "message": caught.value.message, "retryable": True} == dict(
+            caught.value.details()
+        )
+        assert 1 == node.metric("log_links_lost_total")
+    said = [line["event"] for line in log_lines() if line["event"].startswith("backplane")]
+    assert ["backplane degraded", "backplane live"] == said
+
+
+async def test_a_log_that_lost_what_it_had_acknowledged_is_told_to_every_client(own_redis):
+    async with nodes_of(own_redis.url) as start:
+        config = LogConfig(heartbeat_s=0.2)
+        one, two = await start(config=config), await start(config=config)
+        before = one.backplane.log.epoch
+        clients = [Browser() for _ in range(4)]
+        for number, client in enumerate(clients):
+            await client.connect((one, two)[number % 2])
+        await one.server.emit("n", 1)
+        for client in clients:
+            await client.events(1)
+        own_redis.kill()
+        own_redis.empty()
+        own_redis.start()
+        for client in clients:
+            assert await client.ended()
+        # Whoever knows more than the other proves another loss.
+        await until(
+            lambda: before < one.backplane.log.epoch == two.backplane.log.epoch and two.backplane.log.is_live
+        )
+        for number, client in enumerate(clients):
+            await client.connect((two, one)[number % 2])
+            assert not client.recovered
+        await two.server.emit("n", 2)
+        for client in clients:
+            assert [2] == await client.events(1)
 
 
 @pytest.mark.parametrize(

@@ -365,6 +365,19 @@ async def test_handlers_of_one_connection_run_concurrently_as_in_python_socketio
         assert ["late"] == await client.ack(late)
 
 
+async def test_rooms_and_tasks_are_as_before_when_the_last_client_has_gone(site):
+    site = await site()
+    site.server.on("join", site.server.enter_room)
+    before = []
+    for _ in range(3):
+        async with Client.connected(site.address) as client:
+            await client.emit("join", "den")
+            assert 1 == site.metric("rooms")
+            # Those of the transport, which are more than one that is kept ready for what comes.
+            before.append(site.metric("tasks"))
+        await until(lambda: site.metric("rooms") == 0 and site.metric("tasks") < before[-1])
+
+
 async def test_one_line_when_a_connection_opens_and_one_when_it_closes(site, log_lines):
     async def authenticate(_):
         return ANN

@@ -1,7 +1,8 @@
 """The gateway, put together: the only place where its parts meet."""
 
+import asyncio
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 import socketio
 from prometheus_client import CollectorRegistry
@@ -14,9 +15,13 @@ from roomwire.backplane import LogConfig, open_backplane
 from roomwire.engine.fast import fast_websocket
 from roomwire.engine.limits import Limits
 from roomwire.metrics import Metrics
+from roomwire.recovery import RecoveryLimits
+from roomwire.relay import Door, Relay
 from roomwire.server import Server
-from roomwire.service import state_of
+from roomwire.service import http_limits, state_of
 from roomwire.tokens import JwksClient, Verifier
+
+_PATH: Final = "/socket.io/"
 
 
 class GatewayApp:
@@ -28,6 +33,7 @@ class GatewayApp:
         self._backplane = open_backplane(
             settings.redis_url.get_secret_value(),
             node=settings.node_name,
+            address=settings.relay_address,
             prefix=settings.redis_prefix,
             timeout_s=settings.redis_timeout_s,
             config=LogConfig.for_pings(
@@ -36,6 +42,9 @@ class GatewayApp:
                 link_timeout_s=settings.redis_timeout_s,
                 # Long enough for another link, short enough for whoever waits for an ack.
                 call_timeout_s=1.5 * settings.redis_timeout_s,
+                claim_deadline_s=settings.recovery_deadline_s,
+                max_claims=settings.max_claims,
+                claims_window_s=settings.claims_window_s,
             ),
             metrics=self._metrics,
         )
@@ -55,10 +64,38 @@ class GatewayApp:
             # Cookies only carry affinity here; with any origin allowed they are not wanted from other pages.
             cors_credentials=settings.cors_origins != ("*",),
             limits=_limits(settings),
+            recovery=_recovery(settings),
         )
         self.server.register_namespace(ChatGateway(self._backplane))
         self.asgi: Any = socketio.ASGIApp(self.server, other_asgi_app=page_app(enabled=settings.page))
-        self.websocket: Any = fast_websocket(self.server.eio, "/socket.io/")
+        self.websocket: Any = fast_websocket(self.server.eio, _PATH)
+        self._relay: Relay | None = None
+        self._door: Door | None = None
+        if settings.relay_port:
+            self._relay, self._door = self._make_relay()
+            self.server.eio.relay = self._relay
+
+    def _make_relay(self) -> tuple[Relay, Door]:
+        """Return what takes requests to other gateways, and what takes theirs."""
+        settings, log, engine = self._settings, self._backplane.log, self.server.eio
+        secret = settings.relay_secret.get_secret_value() if settings.relay_secret else ""
+        relay = Relay(
+            engine,
+            log=log,
+            secret=secret,
+            max_relays=settings.max_relays,
+            timeout_s=settings.relay_timeout_s,
+            metrics=self._metrics,
+        )
+        door = Door(
+            engine,
+            path=_PATH,
+            node=log.node,
+            secret=secret,
+            limits=http_limits(settings),
+            metrics=self._metrics,
+        )
+        return relay, door
 
     @property
     def registry(self) -> CollectorRegistry:
@@ -66,7 +103,9 @@ class GatewayApp:
         return self._metrics.registry
 
     async def start(self) -> None:
-        """Connect to the other gateways."""
+        """Open the relay port, then connect to the other gateways, which learn of it."""
+        if self._door is not None:
+            await self._door.open(self._settings.host, self._settings.relay_port)
         await self.server.start()
 
     async def check(self) -> Mapping[str, str]:
@@ -75,11 +114,18 @@ class GatewayApp:
 
     async def drain(self) -> None:
         """Part from the clients: they reconnect to other gateways."""
-        await self.server.drain(self._settings.drain_s)
+        async with asyncio.TaskGroup() as parting:
+            parting.create_task(self.server.drain(self._settings.drain_s))
+            if self._relay is not None:
+                parting.create_task(self._relay.drain(self._settings.drain_s))
 
     async def close(self) -> None:
         """Leave the other gateways."""
+        if self._relay is not None:
+            await self._relay.close()
         await self.server.close()
+        if self._door is not None:
+            await self._door.close()
         await self._keys.close()
 
 
@@ -88,6 +134,16 @@ def _limits(settings: Settings) -> Limits:
     names = {*Limits.__struct_fields__} & {*Settings.model_fields}
     return Limits(
         max_payload_bytes=settings.max_body_bytes, **{name: getattr(settings, name) for name in names}
+    )
+
+
+def _recovery(settings: Settings) -> RecoveryLimits:
+    """Return what recoveries may cost at this gateway."""
+    return RecoveryLimits(
+        is_offered=settings.recovery,
+        max_entries=settings.max_replay_messages,
+        max_bytes=settings.max_replay_bytes,
+        max_concurrent=settings.max_recoveries,
     )
 
 

@@ -2,11 +2,14 @@
 
 from typing import Final, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, SecretStr, ValidationInfo, field_validator
 
+from roomwire.relay import advertised
 from roomwire.settings import CommaSeparated, ServiceSettings
 
 _TRANSPORTS: Final = ("polling", "websocket")
+_ANY_ADDRESS: Final = frozenset({"0.0.0.0", "::"})
+_SECRET_CHARACTERS: Final = 32
 
 
 class Settings(ServiceSettings):
@@ -26,6 +29,32 @@ class Settings(ServiceSettings):
     transports: CommaSeparated = Field(
         _TRANSPORTS,
         description="What clients may connect by: polling, websocket or both. The page needs polling.",
+    )
+    relay_port: int = Field(
+        0,
+        description="Port where other gateways bring requests of sessions held here; 0: no relay, none either way.",
+        ge=0,
+        le=65535,
+    )
+    relay_host: str = Field(
+        "",
+        description="Address at which other gateways reach that port, such as the pod's. Default: ROOMWIRE_HOST.",
+        max_length=253,
+        pattern=r"^[\w.:-]*$",
+        validate_default=True,
+    )
+    relay_secret: SecretStr | None = Field(
+        None,
+        description="What gateways know each other by: 32 characters or more, the same for all. Required with a port.",
+        validate_default=True,
+    )
+    relay_timeout_s: float = Field(
+        2.0, description="How long it may take to reach another gateway.", ge=0.1, le=60
+    )
+    max_relays: int = Field(
+        10_000,
+        description="Most requests and WebSockets taken to other gateways at a time; beyond: 400, as for an unknown session.",
+        ge=1,
     )
     ping_interval_s: float = Field(25.0, description="How often a client is pinged.", ge=0.1, le=300)
     ping_timeout_s: float = Field(
@@ -93,6 +122,34 @@ class Settings(ServiceSettings):
     max_refused_connects: int = Field(
         3, description="Most refusals of one connection; beyond: closed.", ge=0, le=1_000
     )
+    recovery: bool = Field(
+        default=True, description="Whether clients that lost their connection are offered to continue."
+    )
+    max_replay_messages: int = Field(
+        5_000,
+        description="Most messages a client that comes back has missed; beyond: a new session, and it is told.",
+        ge=1,
+    )
+    max_replay_bytes: int = Field(2_000_000, description="Their size; beyond: the same.", ge=1_000)
+    max_recoveries: int = Field(
+        100,
+        description="Most clients that are being recovered at a time; beyond: they wait.",
+        ge=1,
+        le=10_000,
+    )
+    recovery_deadline_s: float = Field(
+        10.0,
+        description="How long a recovery may take, its wait included; beyond: closed, so that it comes again.",
+        ge=0.1,
+        le=60,
+    )
+    max_claims: int = Field(
+        10,
+        description="How often one session may be recovered within the next setting; beyond: a new one.",
+        ge=1,
+        le=1_000,
+    )
+    claims_window_s: float = Field(30.0, description="See there; the same on all gateways.", ge=1, le=3_600)
     page: bool = Field(default=True, description="Whether the chat page is served at /.")
 
     @field_validator("transports")
@@ -101,3 +158,25 @@ class Settings(ServiceSettings):
         if not value or not {*value} <= {*_TRANSPORTS}:
             raise ValueError("use polling, websocket, or both with a comma")
         return value
+
+    @field_validator("relay_host")
+    @classmethod
+    def _check_relay_host(cls, value: str, info: ValidationInfo) -> str:
+        if info.data.get("relay_port") and (value or info.data.get("host")) in _ANY_ADDRESS:
+            raise ValueError("name the address at which other gateways reach this one")
+        return value
+
+    @field_validator("relay_secret")
+    @classmethod
+    def _check_relay_secret(cls, value: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        if (
+            info.data.get("relay_port")
+            and len(value.get_secret_value() if value else "") < _SECRET_CHARACTERS
+        ):
+            raise ValueError(f"a relay needs a secret of {_SECRET_CHARACTERS} characters or more")
+        return value
+
+    @property
+    def relay_address(self) -> str:
+        """Where other gateways reach this one, `host:port`; empty: they do not."""
+        return advertised(self.relay_host or self.host, self.relay_port) if self.relay_port else ""

@@ -1,7 +1,7 @@
 """What a client can exceed, by name: the label of `roomwire_bounds_exceeded_total`.
 
-The bounds' values are `roomwire.engine.limits.Limits`; those of HTTP have names of their own, in
-`roomwire.http`.
+The bounds' values are `roomwire.engine.limits.Limits`, of recoveries `roomwire.recovery.RecoveryLimits` and
+`roomwire.backplane.log.LogConfig`; those of HTTP have names of their own, in `roomwire.http`.
 """
 
 import enum
@@ -24,3 +24,7 @@ class Bound(enum.StrEnum):
     REFUSED_CONNECTS = "refused_connects"
     CONNECT_TIMEOUT = "connect_timeout"
     UPGRADE_TIMEOUT = "upgrade_timeout"
+    REPLAY = "replay"
+    RECOVERIES = "recoveries"
+    RECOVERY_DEADLINE = "recovery_deadline"
+    CLAIMS = "claims"

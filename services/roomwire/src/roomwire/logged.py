@@ -6,7 +6,6 @@ every node. Not logged are events with callbacks, and those that are emitted wit
 
 import ast
 import asyncio
-import re
 from collections.abc import Awaitable, Callable, Collection
 from typing import Any, Final
 
@@ -15,7 +14,7 @@ import msgspec
 from roomwire.backplane.entries import Entry, Message
 from roomwire.backplane.log import Fenced, Log, NodeAway
 from roomwire.backplane.positions import Offset
-from roomwire.backplane.sessions import NodeId, Sid, Tenure
+from roomwire.backplane.sessions import NodeId, Sid, Tenure, is_sid
 from roomwire.backplane.streams import Stream, namespace_stream, parse_stream, room_stream, sid_stream
 from roomwire.codec import arguments_of, event_payload, payload_frames
 from roomwire.engine.session import Reason
@@ -25,7 +24,6 @@ from roomwire.rooms import Member, Rooms, skipped_sids
 
 REQUEST_TIMEOUT_S: Final = 5.0
 CALL_TIMEOUT_S: Final = 60.0
-_SID: Final = re.compile(r"[A-Za-z0-9_-]{20}")
 
 _log = get_logger(__name__)
 
@@ -101,42 +99,28 @@ class LoggedRooms(Rooms):
         payload = event_payload([event, *arguments_of(data)])
         skipped = () if skip_sid is None else skipped_sids(skip_sid)
         if hasattr(target, "__len__") and not isinstance(target, str):
-            rooms = tuple(stream for one in target for stream in self._streams_of(namespace, one))
+            rooms = tuple(self._stream_to(namespace, one) for one in target)
             if rooms:
                 message = Message(payload, skipped, rooms)
                 await self.log.publish(namespace_stream(namespace), message, message_id=message_id)
             return
         stream = self._streams.get((namespace, target))
-        if stream is not None:
-            await self.log.publish(stream, Message(payload, skipped), message_id=message_id)
-        elif target is None:
-            stream = namespace_stream(namespace)
-            await self.log.publish(stream, Message(payload, skipped), message_id=message_id)
-        else:
-            await self._publish(namespace, target, Message(payload, skipped), message_id)
-
-    async def _publish(self, namespace: str, target: Any, message: Message, message_id: str) -> None:
-        # A room may be called anything, also like an id: whose it is is asked of the log, unless it is known here.
-        if self._may_be_sid(namespace, target):
-            try:
-                await self.log.publish(sid_stream(target), message, message_id=message_id)
-            except NotFound:
-                if target in self._held:
-                    return
-            else:
+        if stream is None:
+            member = self._held.get(target)
+            if member is not None and member.namespace != namespace:
                 return
-        await self.log.publish(self.stream_of(namespace, target), message, message_id=message_id)
+            stream = namespace_stream(namespace) if target is None else self._stream_to(namespace, target)
+        try:
+            await self.log.publish(stream, Message(payload, skipped), message_id=message_id)
+        except NotFound:
+            # A client whose session is over: what is said to it is kept for nobody.
+            return
 
-    def _may_be_sid(self, namespace: str, target: Any) -> bool:
-        member = self._held.get(target) if isinstance(target, str) else None
-        if member is not None:
-            return member.namespace == namespace
-        is_room_here = target in self.rooms.get(namespace, ())
-        return isinstance(target, str) and not is_room_here and _SID.fullmatch(target) is not None
-
-    def _streams_of(self, namespace: str, room: Any) -> list[Stream]:
-        streams = [self.stream_of(namespace, room)]
-        return [*streams, sid_stream(room)] if self._may_be_sid(namespace, room) else streams
+    def _stream_to(self, namespace: str, target: Any) -> Stream:
+        """Return the stream of whoever is told: a client by its id, or a room."""
+        if isinstance(target, str) and is_sid(target):
+            return sid_stream(target)
+        return self.stream_of(namespace, target)
 
     @staticmethod
     def stream_of(namespace: str, room: Any) -> Stream:
@@ -242,6 +226,10 @@ class LoggedRooms(Rooms):
 
     def _unname(self, stream: Stream) -> None:
         self._streams.pop(self._named.pop(stream, ("", None)), None)
+
+    def is_sid_room(self, namespace: str, room: Any) -> bool:
+        """See `Rooms`: also if it is somebody's on another node, or was."""
+        return super().is_sid_room(namespace, room) or (isinstance(room, str) and is_sid(room))
 
     def admit(self, member: Member) -> None:
         """See `Rooms`."""

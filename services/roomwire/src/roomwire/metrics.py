@@ -57,10 +57,40 @@ class Metrics:
         self.registry.register(self.publishes)
         self.recoveries = Counter(
             "roomwire_recoveries_total",
-            "Sessions that clients asked for when they came back, by outcome: recovered, refused.",
+            "Sessions that clients asked for when they came back, by outcome: recovered, refused, postponed.",
             ["outcome"],
             registry=self.registry,
         )
+        self._history_reads = Counter(
+            "roomwire_history_reads_total",
+            "Reads of recent history for clients that came back: whole (a room's), rest (what was said since another read),"
+            " own (what was said to one client).",
+            ["kind"],
+            registry=self.registry,
+        )
+        self.relays = Counter(
+            "roomwire_relays_total",
+            "Requests for sessions of other nodes, by kind (polling, websocket) and outcome.",
+            ["kind", "outcome"],
+            registry=self.registry,
+        )
+        self.relays_taken = Counter(
+            "roomwire_relays_taken_total",
+            "Connections to the relay port, by outcome: taken, or why not.",
+            ["outcome"],
+            registry=self.registry,
+        )
+        self.relays_open = Gauge(
+            "roomwire_relays_open",
+            "Requests and WebSockets that are being taken to other nodes.",
+            registry=self.registry,
+        )
+        self.relay_bytes = Tally(
+            "roomwire_relay_bytes_total",
+            "Bytes taken to other nodes, and brought from them, by direction: to_owner, to_client.",
+            "direction",
+        )
+        self.registry.register(self.relay_bytes)
         self.links_lost = Counter(
             "roomwire_log_links_lost_total",
             "Times the log was held because the link to the primary was lost.",
@@ -76,6 +106,10 @@ class Metrics:
         """Count a bound that a client exceeded."""
         self._exceeded[bound]()
 
+    def history_read(self, kind: str) -> None:
+        """Count a read of recent history."""
+        self._history_reads.labels(kind).inc()
+
     def watch_connections(self, count: Callable[[], Mapping[str, int]]) -> None:
         """Export `roomwire_connections{transport}`, read from `count` when scraped.
 
@@ -85,18 +119,33 @@ class Metrics:
         """
         self.registry.register(_Connections(count))
 
+    def watch_load(self, *, rooms: Callable[[], int], tasks: Callable[[], int]) -> None:
+        """Export `roomwire_rooms` and `roomwire_tasks`, read when scraped: without clients neither may grow.
+
+        Args:
+            rooms: Returns the number of rooms with members on this node.
+            tasks: Returns the number of asyncio tasks.
+
+        """
+        for name, description, count in (
+            ("roomwire_rooms", "Rooms with members on this gateway.", rooms),
+            ("roomwire_tasks", "Tasks of the event loop.", tasks),
+        ):
+            Gauge(name, description, registry=self.registry).set_function(count)
+
 
 class HttpMetrics:
-    """The counters of a service's public port.
+    """The counters of a port that speaks HTTP.
 
     Args:
         registry: The service's own.
+        name: Of the counter. Default: the public port's.
 
     """
 
-    def __init__(self, registry: CollectorRegistry) -> None:
+    def __init__(self, registry: CollectorRegistry, *, name: str = "roomwire_http_refused_total") -> None:
         self.refused = Counter(
-            "roomwire_http_refused_total",
+            name,
             "Connections closed for what their client sent, or for their number, by reason.",
             ["reason"],
             registry=registry,
@@ -134,9 +183,9 @@ class Tally(Collector):
         self._label = label
         self._counts: dict[str, int] = {}
 
-    def count(self, value: str) -> None:
-        """Count one more with a value of the label: hot."""
-        self._counts[value] = self._counts.get(value, 0) + 1
+    def count(self, value: str, number: int = 1) -> None:
+        """Count one more, or several, with a value of the label: hot."""
+        self._counts[value] = self._counts.get(value, 0) + number
 
     def collect(self) -> Iterator[Metric]:
         """Yield what was counted; called by prometheus-client."""

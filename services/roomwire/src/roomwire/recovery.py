@@ -4,8 +4,8 @@ Owns the decisions; `roomwire.sessions` asks the log and acts on them. Source: t
 "Connection state recovery".
 """
 
+import enum
 import re
-from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import parse_qs
@@ -16,7 +16,7 @@ from roomwire.backplane.entries import Entry
 from roomwire.backplane.positions import Epoch, Offset
 from roomwire.backplane.reading import Outcome, Reading
 from roomwire.backplane.replay import is_for, merged
-from roomwire.backplane.sessions import Claimed, Pid, Sid
+from roomwire.backplane.sessions import Claimed, Pid
 from roomwire.codec import payload_frames
 
 _PID: Final = re.compile(r"[A-Za-z0-9_-]{20}")
@@ -26,17 +26,13 @@ _FAILING_AGENTS: Final = ("python", "dart")
 
 
 class RecoveryLimits(msgspec.Struct, frozen=True, kw_only=True):
-    """The bounds of recoveries.
+    """The bounds of recoveries at one gateway; those that all gateways share are `LogConfig`'s.
 
     Args:
         is_offered: Whether clients are offered recovery at all; without it they get neither `pid` nor offsets.
         max_entries: Most messages replayed to one client; beyond, it is refused, and told.
         max_bytes: Most bytes of them.
-        max_concurrent: Most recoveries at a time; others wait, at most until `deadline_s`.
-        deadline_s: How long one may take, from its wait to its last read; past it the client has to come again.
-        max_claims: How often one session may be claimed at this gateway within `claims_window_s`; beyond, the
-            claimant gets a session of its own. It ends the duel of two tabs that hold the same one.
-        claims_window_s: See there.
+        max_concurrent: Most recoveries at a time; others wait, at most until `LogConfig.claim_deadline_s`.
 
     """
 
@@ -44,9 +40,21 @@ class RecoveryLimits(msgspec.Struct, frozen=True, kw_only=True):
     max_entries: int = 5_000
     max_bytes: int = 2_000_000
     max_concurrent: int = 100
-    deadline_s: float = 10.0
-    max_claims: int = 10
-    claims_window_s: float = 30.0
+
+
+class Refusal(enum.StrEnum):
+    """Why a client that comes back gets a new session, and is told so."""
+
+    GONE = "gone"
+    """No such session any more, or it is somebody else's."""
+    DUEL = "duel"
+    """It was claimed too often lately."""
+    OFFSET = "offset"
+    """What the client has of the log cannot be known."""
+    INCOMPLETE = "incomplete"
+    """Some of what it missed is not kept any more."""
+    TOO_MUCH = "too much"
+    """It missed more than is replayed."""
 
 
 class Wish(msgspec.Struct, frozen=True):
@@ -105,42 +113,17 @@ def _is_offered(asked: Any, environ: Mapping[str, Any]) -> bool:
     return not agent.startswith(_FAILING_AGENTS)
 
 
-class Claims:
-    """How often sessions were claimed lately.
-
-    Args:
-        limits: The bounds.
-
-    """
-
-    def __init__(self, limits: RecoveryLimits) -> None:
-        self._limits = limits
-        self._claims: deque[tuple[float, Sid]] = deque()
-        self._counts: dict[Sid, int] = {}
-
-    def is_duel(self, sid: Sid, now: float) -> bool:
-        """Count a claim, unless there were too many of this session: then say so."""
-        while self._claims and self._claims[0][0] <= now - self._limits.claims_window_s:
-            _, old = self._claims.popleft()
-            self._counts[old] -= 1
-            if not self._counts[old]:
-                del self._counts[old]
-        count = self._counts.get(sid, 0)
-        if count >= self._limits.max_claims:
-            return True
-        self._counts[sid] = count + 1
-        self._claims.append((now, sid))
-        return False
-
-
-def owed(readings: Sequence[Reading], claimed: Claimed, limits: RecoveryLimits) -> Sequence[Entry] | None:
-    """Return what a client gets of what was read for it, in order; None: it cannot be told in full."""
-    if any(one.outcome is not Outcome.COMPLETE for one in readings):
-        return None
+def owed(readings: Sequence[Reading], claimed: Claimed, limits: RecoveryLimits) -> Sequence[Entry] | Refusal:
+    """Return what a client gets of what was read for it, in order; or why it cannot be told in full."""
+    outcomes = {one.outcome for one in readings}
+    if Outcome.TOO_MUCH in outcomes:
+        return Refusal.TOO_MUCH
+    if outcomes - {Outcome.COMPLETE}:
+        return Refusal.INCOMPLETE
     sid, rooms = claimed.tenure.sid, claimed.rooms
     entries = [entry for entry in merged(one.entries for one in readings) if is_for(entry, sid, rooms)]
     size = sum(len(entry.message.payload) for entry in entries)
-    return None if len(entries) > limits.max_entries or size > limits.max_bytes else entries
+    return Refusal.TOO_MUCH if len(entries) > limits.max_entries or size > limits.max_bytes else entries
 
 
 def replay_frames(entries: Sequence[Entry], namespace: str, epoch: Epoch) -> Iterator[bytes]:

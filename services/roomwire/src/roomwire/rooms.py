@@ -121,6 +121,11 @@ class Member:
         # The turn may still look whether it has become too much.
         held.outbox.clear()
 
+    def note_lost(self) -> None:
+        """Note that its transport was lost; who said goodbye before that, and is being parted from, is not lost."""
+        if self.phase is not Phase.PARTING:
+            self.is_lost = True
+
     def handled(self, _: object) -> None:
         """Note that one of its events is handled: called with the task that handled it."""
         self.handling -= 1
@@ -175,6 +180,10 @@ class Rooms(socketio.AsyncManager):  # type: ignore[misc] # python-socketio has 
             return found.values()
         alone = rooms[None].get(room)
         return () if alone is None else (alone,)
+
+    def count(self) -> int:
+        """Return how many rooms have members here, beside everybody's and each one's own."""
+        return sum(len(rooms) - 1 for rooms in self.rooms.values())
 
     def _everybody(self, namespace: str) -> Mapping[str, Member]:
         rooms = self.rooms.get(namespace)

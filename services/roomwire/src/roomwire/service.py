@@ -194,7 +194,7 @@ class _Process:
             self._application.asgi,
             public,
             self._settings,
-            http=bounded_http(_http_limits(self._settings), metrics=HttpMetrics(self._application.registry)),
+            http=bounded_http(http_limits(self._settings), metrics=HttpMetrics(self._application.registry)),
             websocket=self._application.websocket,
         )
         await listener.open()
@@ -274,7 +274,8 @@ class _Uvicorn(uvicorn.Server):
         return contextlib.nullcontext()
 
 
-def _http_limits(settings: ServiceSettings) -> HttpLimits:
+def http_limits(settings: ServiceSettings) -> HttpLimits:
+    """Return what a listener takes from strangers: the settings of these names."""
     return HttpLimits(**{name: getattr(settings, name) for name in HttpLimits.__struct_fields__})
 
 

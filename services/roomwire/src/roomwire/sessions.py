@@ -19,16 +19,19 @@ from roomwire.backplane.positions import Epoch, Position
 from roomwire.backplane.replay import base_of, ranges_of
 from roomwire.backplane.sessions import Claimed, ClaimRefused, NewSession, Pid, Sid, Tenure, new_pid, sid_of
 from roomwire.backplane.streams import namespace_stream
+from roomwire.bounds import Bound
 from roomwire.engine.connection import Connection
 from roomwire.errors import ClientError, Unavailable
 from roomwire.logged import LoggedRooms
 from roomwire.logs import get_logger
 from roomwire.metrics import Metrics
-from roomwire.recovery import Claims, RecoveryLimits, Wish, owed, replay_frames
+from roomwire.recovery import RecoveryLimits, Refusal, Wish, owed, replay_frames
 from roomwire.rooms import Member
 
 MAX_DATA_BYTES: Final = 65_536
 _MAX_PINGS: Final = 8
+_REFUSED: Final = {ClaimRefused.GONE: Refusal.GONE, ClaimRefused.DUEL: Refusal.DUEL}
+_BOUNDS: Final = {Refusal.DUEL: Bound.CLAIMS, Refusal.TOO_MUCH: Bound.REPLAY}
 
 _log = get_logger(__name__)
 _encode: Final = msgspec.msgpack.Encoder().encode
@@ -50,9 +53,9 @@ class Sessions:
         self._log = log
         self._rooms = rooms
         self._limits = limits
-        self._claims = Claims(limits)
         self._turns = asyncio.Semaphore(limits.max_concurrent)
         self._count = metrics.recoveries
+        self._exceeded = metrics.exceeded
 
     async def begin(self, member: Member, wish: Wish, subject: str) -> Sequence[bytes]:
         """Give a member its session: the one it asks for if it can be told all that it missed, else a new one.
@@ -73,12 +76,14 @@ class Sessions:
         """
         if wish.pid is not None:
             entries = await self._recover(member, wish.pid, wish.offset, subject)
-            if entries is not None:
+            if not isinstance(entries, Refusal):
                 self._count.labels("recovered").inc()
                 member.recovered = True
                 return list(replay_frames(entries, member.namespace, self._log.epoch))
             self._count.labels("refused").inc()
-            _log.info("recovery refused", namespace=member.namespace)
+            if entries in _BOUNDS:
+                self._exceeded(_BOUNDS[entries])
+            _log.info("recovery refused", namespace=member.namespace, reason=entries.value)
         await self._open(member, subject, is_offered=wish.is_offered)
         return ()
 
@@ -149,44 +154,52 @@ class Sessions:
 
     async def _recover(
         self, member: Member, pid: Pid, offset: str | None, subject: str
-    ) -> Sequence[Entry] | None:
-        sid = sid_of(pid)
+    ) -> Sequence[Entry] | Refusal:
+        if self._turns.locked():
+            self._exceeded(Bound.RECOVERIES)
         try:
-            async with asyncio.timeout(self._limits.deadline_s), self._turns:
-                if self._claims.is_duel(sid, asyncio.get_running_loop().time()):
-                    return None
-                return await self._claim(member, pid, sid, offset, subject)
+            async with asyncio.timeout(self._log.config.claim_deadline_s), self._turns:
+                return await self._claim(member, pid, sid_of(pid), offset, subject)
         except TimeoutError:
+            # What is read later may have expired unseen.
+            self._exceeded(Bound.RECOVERY_DEADLINE)
+            self._count.labels("postponed").inc()
             raise Unavailable("The recovery takes too long: try again.") from None
+        except Unavailable:
+            self._count.labels("postponed").inc()
+            raise
 
     async def _claim(
         self, member: Member, pid: Pid, sid: Sid, offset: str | None, subject: str
-    ) -> Sequence[Entry] | None:
+    ) -> Sequence[Entry] | Refusal:
         # A socket of this node's hears of the claim at once; its handlers come before those of the new one.
         claimed = await self._log.claim(sid, namespace=member.namespace, subject=subject)
         if claimed is ClaimRefused.NOT_YET:
             raise Unavailable("The session is being confirmed: try again.")
         if not isinstance(claimed, Claimed):
-            return None
+            return _REFUSED[claimed]
         async with self._held_or_released(claimed.tenure, member):
             epoch = self._log.epoch
             await self._rooms.gone(sid)
             base = base_of(offset, claimed, epoch)
-            entries = None if base is None else await self._replay(member, claimed, base, epoch, pid)
-            if entries is None:
+            if base is None:
+                entries: Sequence[Entry] | Refusal = Refusal.OFFSET
+            else:
+                entries = await self._replay(member, claimed, base, epoch, pid)
+            if isinstance(entries, Refusal):
                 self._rooms.forget(member)
                 # What has come for the session meanwhile.
                 member.outlet.outbox.clear()
                 member.tenure = None
                 self._log.release(claimed.tenure)
                 await self._log.end(sid, claimed.tenure.claim)
-                return None
+                return entries
         self._restore_data(member, claimed.data)
         return entries
 
     async def _replay(
         self, member: Member, claimed: Claimed, base: Position, epoch: Epoch, pid: Pid
-    ) -> Sequence[Entry] | None:
+    ) -> Sequence[Entry] | Refusal:
         sid = claimed.tenure.sid
         rooms = [stream for stream, intervals in claimed.rooms.items() if is_member(intervals)]
         streams = [namespace_stream(member.namespace), *rooms]

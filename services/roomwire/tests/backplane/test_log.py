@@ -5,6 +5,7 @@ from collections import Counter
 
 import msgspec
 import pytest
+import redis.asyncio
 from gateways_of_a_log import ATTIC, DEN, EVERYBODY, QUICK, Gateway, sid_stream, text, world_of
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -16,6 +17,7 @@ from roomwire.backplane.intervals import Interval
 from roomwire.backplane.log import Fenced, LogConfig, NodeAway
 from roomwire.backplane.positions import Epoch, Offset
 from roomwire.backplane.reading import Outcome, Range
+from roomwire.backplane.replay import base_of
 from roomwire.backplane.sessions import Claimed, ClaimRefused, NodeId, Sid, Tenure, new_pid, sid_of
 from roomwire.backplane.streams import room_stream
 from roomwire.errors import ConfigurationError, NotFound, RateLimited, TooLarge, Unavailable
@@ -300,6 +302,54 @@ async def test_a_session_of_another_subject_or_namespace_cannot_be_claimed(world
     assert [] == gateway.fenced
 
 
+async def test_a_session_that_was_claimed_too_often_at_whatever_gateways_stays_where_it_is(url):
+    config = msgspec.structs.replace(QUICK, max_claims=3, claims_window_s=1.0)
+    async with world_of(url, config) as world:
+        first, second = await world.start(), await world.start()
+        tenure, other = await first.session(), await first.session()
+
+        async def claim(gateway, sid=tenure.sid):
+            return await gateway.log.claim(sid, namespace="/", subject="")
+
+        for gateway in (second, first, second):
+            last = await claim(gateway)
+        owner = await first.log.find(tenure.sid)
+
+        assert [ClaimRefused.DUEL] * 2 == [await claim(first), await claim(second)]
+        assert owner == await first.log.find(tenure.sid)
+        assert await second.log.join(last.tenure, DEN)
+        assert isinstance(await claim(first, other.sid), Claimed)
+        await asyncio.sleep(1.0)
+        assert 5 == (await claim(first)).tenure.claim
+
+
+async def test_epochs_are_ordered_by_when_they_began(url):
+    epochs = []
+    for _ in range(3):
+        async with world_of(url) as world:
+            epochs.append((await world.start()).log.epoch)
+        if url != "memory://":
+            async with redis.asyncio.from_url(url) as admin:
+                await admin.flushall()
+        await asyncio.sleep(0.002)
+
+    assert sorted(set(epochs)) == epochs
+
+
+async def test_an_offset_of_an_epoch_before_the_sessions_first_counts_as_none_and_a_later_unknown_one_is_refused(
+    world,
+):
+    gateway = await world.start()
+    tenure = await gateway.session()
+    claimed = await gateway.log.claim(tenure.sid, namespace="/", subject="")
+    epoch = gateway.log.epoch
+    assert epoch == claimed.born
+
+    assert claimed.start == base_of(f"{'0' * len(epoch)}.{claimed.start + 1}", claimed, epoch)
+    assert claimed.start + 1 == base_of(f"{epoch}.{claimed.start + 1}", claimed, epoch)
+    assert base_of(f"{'f' * len(epoch)}.{claimed.start + 1}", claimed, epoch) is None
+
+
 async def test_a_session_dies_without_receipts_and_lives_with_them(url):
     async with world_of(url, msgspec.structs.replace(QUICK, session_ttl_s=0.6)) as world:
         gateway = await world.start()
@@ -410,10 +460,14 @@ async def test_what_is_said_to_a_socket_reaches_the_node_that_holds_it(world):
     assert (Outcome.COMPLETE, ["a", "b"]) == await read(first, sid_stream(tenure.sid), 0, second.log.cut)
 
 
-async def test_nothing_is_said_to_a_session_that_does_not_exist(world):
+async def test_what_is_said_to_a_socket_without_a_session_is_not_appended(world):
     gateway = await world.start()
-    with pytest.raises(NotFound):
-        await gateway.say("a", stream=sid_stream("nobody"))
+    tenure = await gateway.session()
+    await gateway.log.end(tenure.sid)
+    for sid in (tenure.sid, "nobody"):
+        with pytest.raises(NotFound):
+            await gateway.say("a", stream=sid_stream(sid))
+        assert [] == await gateway.log.newest(sid_stream(sid), limit=10)
 
 
 async def test_what_is_said_to_a_socket_that_is_away_waits_for_it(world):

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from roomwire.backplane.entries import Entry, Message
 from roomwire.backplane.reading import Outcome, Range, Reading
-from roomwire.backplane.recent import RecentReads
+from roomwire.backplane.recent import REST, WHOLE, RecentReads
 from roomwire.backplane.streams import room_stream
 
 DEN = room_stream("/", "den")
@@ -22,6 +22,7 @@ class Primary:
         self.first = first
         self.size = size
         self.reads = []
+        self.kinds = []
         self.fails = False
 
     async def fetch(self, wanted):
@@ -51,7 +52,7 @@ def primary():
 
 @pytest.fixture
 async def recent(primary):
-    recent = RecentReads(primary.fetch)
+    recent = RecentReads(primary.fetch, count=primary.kinds.append)
     yield recent
     await recent.close()
 
@@ -71,6 +72,23 @@ async def test_what_was_said_since_is_all_that_is_read_later(recent, primary):
     assert (Outcome.COMPLETE, list(range(41, 61))) == await read(recent, 40, 60)
 
     assert [(10, 50), (50, 60)] == primary.reads
+    assert [WHOLE, REST] == primary.kinds
+
+
+async def test_those_who_come_one_after_the_other_and_each_with_less_cost_two_whole_reads(recent, primary):
+    for number in range(50):
+        after, upto = 50 - number, 50 + number
+        assert (Outcome.COMPLETE, list(range(after + 1, upto + 1))) == await read(recent, after, upto)
+
+    assert 2 == primary.kinds.count(WHOLE)
+
+
+async def test_one_who_has_more_than_was_read_costs_what_was_said_since(recent, primary):
+    await read(recent, 10, 50)
+    assert (Outcome.COMPLETE, list(range(61, 71))) == await read(recent, 60, 70)
+    assert (Outcome.COMPLETE, list(range(21, 61))) == await read(recent, 20, 60)
+
+    assert [(10, 50), (50, 70)] == primary.reads
 
 
 async def test_one_who_was_away_for_too_long_does_not_spoil_it_for_the_others(recent, primary):
@@ -92,7 +110,7 @@ async def test_limits_are_each_readers_own(recent):
 
 async def test_what_is_kept_is_bounded(primary):
     primary.size = 1_000
-    recent = RecentReads(primary.fetch, kept_bytes=10_000)
+    recent = RecentReads(primary.fetch, count=primary.kinds.append, kept_bytes=10_000)
     for _ in range(2):
         assert Outcome.COMPLETE is (await read(recent, 0, 50))[0]
 
@@ -120,7 +138,7 @@ async def test_a_read_that_fails_fails_for_all_who_wait_and_for_nobody_later(rec
 )
 async def test_it_tells_what_the_primary_would(places, rounds):
     primary = Primary(places)
-    recent = RecentReads(primary.fetch)
+    recent = RecentReads(primary.fetch, count=primary.kinds.append)
     for first, wanted in rounds:
         primary.first = max(primary.first, first)
         ranges = [(after, upto) for after, upto in wanted if after < upto]

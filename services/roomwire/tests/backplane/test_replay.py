@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from roomwire.backplane.entries import Entry, Message
 from roomwire.backplane.intervals import Interval
+from roomwire.backplane.positions import End
 from roomwire.backplane.reading import Range
 from roomwire.backplane.replay import base_of, is_for, merged, ranges_of
 from roomwire.backplane.sessions import Claimed, Tenure
@@ -16,32 +17,44 @@ ALL = namespace_stream("/")
 ME = sid_stream("me")
 
 
-def claimed(start=10, known=20, rooms=None, ends=None):
-    return Claimed(Tenure("me", 2), 90, start, known, b"", rooms or {}, ends or {})
+ENDS = {"e1": End(90, is_broken=False), "e3": End(90, is_broken=True), "e4": End(40, is_broken=False)}
+
+
+def claimed(start=10, known=20, rooms=None):
+    """A session that began in e2; the log is in e5."""
+    return Claimed(Tenure("me", 2), 90, start, "e2", known, b"", rooms or {}, ENDS)
 
 
 @pytest.mark.parametrize(
     ("offset", "base"),
     [
         (None, 20),
-        ("now.50", 50),
-        ("now.15", 20),
-        ("now.5", 20),
-        ("before.30", 30),
-        ("before.40", 40),
-        ("before.41", None),
-        ("lost.1", None),
-        ("never-seen.99", 20),
+        ("e5.50", 50),
+        ("e5.15", 20),
+        ("e5.5", 20),
+        # Of an epoch that ended without loss, and not before it.
+        ("e4.30", 30),
+        ("e4.40", 40),
+        ("e4.41", None),
+        # Of an epoch of which entries were lost.
+        ("e3.1", None),
+        # The log knows nothing of it, and the session may.
+        ("e2.30", None),
+        ("e4x.30", None),
+        ("e6.1", None),
+        # Of an earlier session.
+        ("e1.50", 20),
+        ("e0.99", 20),
         ("zzz", None),
         ("", None),
     ],
 )
 def test_a_replay_begins_behind_what_the_client_has(offset, base):
-    assert base == base_of(offset, claimed(ends={"before": 40, "lost": -1}), "now")
+    assert base == base_of(offset, claimed(), "e5")
 
 
 def test_a_replay_never_begins_before_the_session():
-    assert 30 == base_of("now.5", claimed(start=30, known=0), "now")
+    assert 30 == base_of("e5.5", claimed(start=30, known=0), "e5")
 
 
 def test_what_is_read_is_the_clients_rooms_its_namespace_and_itself():

@@ -13,7 +13,7 @@ from roomwire.backplane.redis_log import RedisLog
 from roomwire.backplane.sessions import ClaimRefused, Sid, Tenure
 from roomwire.errors import RoomwireError
 
-CONFIG = msgspec.structs.replace(QUICK, max_intervals=2)
+CONFIG = msgspec.structs.replace(QUICK, max_intervals=2, max_claims=3)
 STREAMS = (DEN, ATTIC, EVERYBODY)
 
 node = st.integers(0, 1)

@@ -34,6 +34,7 @@ def open_backplane(
     url: str,
     *,
     node: str,
+    address: str = "",
     prefix: str = "rw",
     timeout_s: float = 1.0,
     config: LogConfig | None = None,
@@ -44,6 +45,7 @@ def open_backplane(
     Args:
         url: `memory://` for one gateway alone, else the URL of Redis or Valkey.
         node: This gateway's name among its like.
+        address: Where other gateways reach this one, `host:port`. Default: nowhere.
         prefix: What every key in Redis begins with.
         timeout_s: How long one answer may take.
         config: The log's times and bounds. Default: the usual ones, with `timeout_s` for its link.
@@ -56,7 +58,7 @@ def open_backplane(
     config = config or LogConfig(link_timeout_s=timeout_s)
     if url.startswith("memory://"):
         return MemoryBackplane(node=node, metrics=metrics, config=config)
-    log = open_log(url, node=node, prefix=prefix, config=config, metrics=metrics)
+    log = open_log(url, node=node, address=address, prefix=prefix, config=config, metrics=metrics)
     client = connect(url, timeout_s=timeout_s)
     return RedisBackplane(client, log=log, node=node, prefix=prefix, timeout_s=timeout_s)
 

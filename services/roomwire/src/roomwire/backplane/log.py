@@ -30,7 +30,7 @@ In which order a server uses it:
 - `on_live`: ping every client, so that its session is confirmed in an epoch that may be new.
 - a lost transport: `release(tenure)`, `unsubscribe` its streams. A DISCONNECT of the client's: `release`, `end`. A kick:
   `end`. A transport that is lost during an `open` or a claim is released after it.
-- recovery: token; `claim`: on `NOT_YET` close the transport, on `GONE` open a fresh session. `replay.base_of`: None means a
+- recovery: token; `claim`: on `NOT_YET` close the transport, on `GONE` or `DUEL` open a fresh session. `replay.base_of`: None means a
   fresh session. `subscribe` its namespace and its open rooms; `mark(then=enter it)`, from when on what is live waits; if
   `epoch` is not what it was at the claim, close the transport. `read(replay.ranges_of(...))`: if any is not complete, take
   it out of its rooms, `end` it and open a fresh session. CONNECT reply; `replay.merged` entries that are `replay.is_for`
@@ -86,6 +86,9 @@ class LogConfig(msgspec.Struct, frozen=True, kw_only=True):
         message_id_ttl_s: How long a client's message id is remembered.
         max_stream_entries: About how many entries of a stream are kept.
         max_intervals: How often a client may join and leave one room within what it has not confirmed.
+        max_claims: How often a session may be claimed within `claims_window_s`; beyond, it stays where it is and the
+            claimant is refused. It ends the duel of two tabs that hold the same one.
+        claims_window_s: See there.
         max_publishes: Most publishes of this gateway that wait for their answer.
         max_publish_bytes: Most bytes of them.
         max_held_pushes: Most pushes that wait while the log is held; beyond, the link is begun again.
@@ -104,6 +107,8 @@ class LogConfig(msgspec.Struct, frozen=True, kw_only=True):
     message_id_ttl_s: float = 120.0
     max_stream_entries: int = 1_000
     max_intervals: int = 64
+    max_claims: int = 10
+    claims_window_s: float = 30.0
     max_publishes: int = 20_000
     max_publish_bytes: int = 67_108_864
     max_held_pushes: int = 200_000
@@ -177,8 +182,8 @@ class Listener(Protocol):
     def on_fenced(self, tenure: Tenure) -> None:
         """Drop a socket: another one speaks for its session, or the session has ended.
 
-        Send a DISCONNECT of its namespace, do not merely close: two tabs with the same ids would otherwise take the
-        session from each other for ever.
+        Close its transport, and send no DISCONNECT: one could still reach the client that is right, which would then
+        stay away. Two tabs with the same ids are parted by `LogConfig.max_claims`.
         """
 
     def on_incomplete(self, stream: Stream) -> None:
@@ -203,6 +208,10 @@ class Log(Protocol):
     @property
     def node(self) -> NodeId:
         """This incarnation of this gateway."""
+
+    @property
+    def config(self) -> LogConfig:
+        """Its times and bounds."""
 
     @property
     def epoch(self) -> Epoch:

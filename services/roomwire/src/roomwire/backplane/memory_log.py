@@ -115,6 +115,11 @@ class MemoryLog:
         self._unanswered = 0
 
     @property
+    def config(self) -> LogConfig:
+        """See `Log`."""
+        return self._hub.config
+
+    @property
     def epoch(self) -> Epoch:
         """See `Log`."""
         return self._subscriber.epoch

@@ -6,7 +6,6 @@ so there is one epoch.
 
 from collections import deque
 from collections.abc import Callable
-from secrets import token_urlsafe
 from typing import Protocol
 
 import msgspec
@@ -14,13 +13,11 @@ import msgspec
 from roomwire.backplane.entries import Entry, Message, encode_message
 from roomwire.backplane.intervals import Interval, is_member, without
 from roomwire.backplane.log import Fenced, LogConfig, Published
-from roomwire.backplane.positions import Epoch, Position
+from roomwire.backplane.positions import Position, new_epoch
 from roomwire.backplane.reading import ABSENT, Page
 from roomwire.backplane.sessions import Claimed, ClaimRefused, NewSession, NodeId, Owner, Sid, Tenure
 from roomwire.backplane.streams import Stream, is_sid_stream, parse_stream, sid_stream
 from roomwire.errors import Internal, NotFound, RateLimited
-
-_EPOCH_BYTES = 6
 
 
 class Node(Protocol):
@@ -50,6 +47,7 @@ class _Session(msgspec.Struct):
     start: Position
     expires_at: float
     claim: int = 1
+    claims: tuple[float, ...] = ()
     known: Position = Position(0)
     rooms: dict[Stream, tuple[Interval, ...]] = msgspec.field(default_factory=dict)
 
@@ -64,7 +62,7 @@ class MemoryPrimary:
     """
 
     def __init__(self, config: LogConfig, clock: Callable[[], float]) -> None:
-        self.epoch = Epoch(token_urlsafe(_EPOCH_BYTES))
+        self.epoch = new_epoch()
         self.last = Position(0)
         self.nodes: dict[NodeId, Node] = {}
         self._config = config
@@ -164,6 +162,11 @@ class MemoryPrimary:
         session = self._session(sid)
         if session is None or (session.namespace, session.subject) != (namespace, subject):
             return ClaimRefused.GONE
+        now = self._clock()
+        lately = tuple(one for one in session.claims if one > now - self._config.claims_window_s)
+        if len(lately) >= self._config.max_claims:
+            return ClaimRefused.DUEL
+        session.claims = (*lately, now)
         position = self._take_position()
         session.claim += 1
         owner, session.node = session.node, node
@@ -173,6 +176,7 @@ class MemoryPrimary:
             tenure=Tenure(sid, session.claim),
             position=position,
             start=session.start,
+            born=self.epoch,
             known=session.known,
             data=session.data,
             rooms=dict(session.rooms),

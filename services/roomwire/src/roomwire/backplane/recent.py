@@ -2,7 +2,8 @@
 
 When a gateway dies, its clients come back together and all ask for the same rooms. Whoever asks while a room is being
 read waits, and is served from the next read, which covers all that wait; what was read is kept for a moment, and a
-later question costs only what was said since. Entries never change, so what is kept is never wrong: it is only bounded.
+later question costs only what was said since. Whoever has less than the first who came has all read that there is, so
+that nobody has it read a third time. Entries never change, so what is kept is never wrong: it is only bounded.
 """
 
 import asyncio
@@ -15,7 +16,7 @@ from typing import Final
 import msgspec
 
 from roomwire.backplane.entries import Entry
-from roomwire.backplane.positions import Position
+from roomwire.backplane.positions import START, Position
 from roomwire.backplane.reading import Outcome, Range, Reading
 from roomwire.backplane.streams import Stream
 from roomwire.errors import Unavailable
@@ -24,6 +25,9 @@ KEPT_S: Final = 5.0
 KEPT_BYTES: Final = 33_554_432
 
 _position: Final = attrgetter("position")
+
+WHOLE: Final = "whole"
+REST: Final = "rest"
 
 Fetch = Callable[[Range], Awaitable[Reading]]
 """Reads a range from the primary; what was trimmed before it is not missed, `Reading.since` tells."""
@@ -67,12 +71,14 @@ class RecentReads:
 
     Args:
         fetch: Reads from the primary.
+        count: Told of each such read: `WHOLE`, or `REST` if it is only of what was said since another one.
         kept_bytes: Most bytes of messages kept.
 
     """
 
-    def __init__(self, fetch: Fetch, *, kept_bytes: int = KEPT_BYTES) -> None:
+    def __init__(self, fetch: Fetch, *, count: Callable[[str], None], kept_bytes: int = KEPT_BYTES) -> None:
         self._fetch = fetch
+        self._count = count
         self._kept_bytes = kept_bytes
         self._kept: dict[Stream, Stretch] = {}
         self._waiting: dict[Stream, list[tuple[Range, asyncio.Future[Stretch | Reading]]]] = defaultdict(list)
@@ -148,23 +154,30 @@ class RecentReads:
     async def _reach(self, wanted: Range) -> Stretch | Reading:
         """Return a stretch that holds as much of a range as there is, or a reading that failed."""
         stretch = self._kept.get(wanted.stream)
-        if stretch is not None and stretch.since <= wanted.after <= stretch.upto:
-            reading = await self._fetch_now(Range(wanted.stream, stretch.upto, wanted.upto))
+        if stretch is not None and stretch.since <= wanted.after:
+            reading = await self._fetch_now(Range(wanted.stream, stretch.upto, wanted.upto), REST)
             if reading.outcome is Outcome.COMPLETE and reading.since == stretch.upto:
                 if reading.range.upto > stretch.upto:
                     stretch.grow(reading)
                 self._keep(wanted.stream, stretch)
                 return stretch
-        reading = await self._fetch_now(wanted)
-        if reading.outcome is not Outcome.COMPLETE:
-            return reading
+        elif stretch is not None:
+            reading = await self._fetch_now(wanted._replace(after=START), WHOLE)
+            if reading.outcome is Outcome.COMPLETE:
+                return self._begin(reading)
+        reading = await self._fetch_now(wanted, WHOLE)
+        return self._begin(reading) if reading.outcome is Outcome.COMPLETE else reading
+
+    def _begin(self, reading: Reading) -> Stretch:
+        stream, _, upto = reading.range
         entries = [entry for entry in reading.entries if entry.position > reading.since]
-        stretch = Stretch(reading.since, wanted.upto, entries, size_of(entries))
-        self._keep(wanted.stream, stretch)
+        stretch = Stretch(reading.since, upto, entries, size_of(entries))
+        self._keep(stream, stretch)
         return stretch
 
-    async def _fetch_now(self, wanted: Range) -> Reading:
+    async def _fetch_now(self, wanted: Range, kind: str) -> Reading:
         generation = self._generation
+        self._count(kind)
         reading = await self._fetch(wanted)
         if generation != self._generation:
             raise Unavailable

@@ -113,9 +113,14 @@ class Keeper:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
             self._task = None
-        if self._pair is not None:
-            self._pair.close("closed")
-            await self._pair.wait_closed()
+        # Nobody is told that the log is held: this end is meant.
+        pair, self._pair = self._pair, None
+        self._live.clear()
+        self._metrics.backplane_up.set(0)
+        if pair is not None:
+            self._publisher.link_lost()
+            pair.close("closed")
+            await pair.wait_closed()
 
     async def until_live(self) -> Pair:
         """Wait for the log to go on, and return its links."""

@@ -1,9 +1,10 @@
 """The ordered log on Redis or Valkey: `Log`, put together from its parts. The layout of keys stands in `scripts`.
 
 ====================================  ================================================================
-``<prefix>:{0}:log``                  hash: seq, epoch, run, since, past, end:<epoch>
+``<prefix>:{0}:log``                  hash: seq, epoch, run, since, end:<epoch>
 ``<prefix>:{0}:room:<stream>``        stream: id ``<position>-0``, one field `e`: the stored message
-``<prefix>:{0}:session:<sid>``        hash: v, ns, sub, data, node, claim, epoch, start, known; a field per room
+``<prefix>:{0}:session:<sid>``        hash: v, ns, sub, data, node, claim, claims, epoch, born, start, known; a field per
+                                      room
 ``<prefix>:{0}:pub:<node>``           number of a gateway's last publish
 ``<prefix>:{0}:mid:<id>``             position of the message that a client gave this id
 ``<prefix>:{0}:registry``             hash: node name → when it expires, incarnation, address
@@ -75,7 +76,7 @@ class RedisLog:
     ) -> None:
         config.check()
         self.node = node
-        self._config = config
+        self.config = config
         self._keys = keys = Keys(prefix)
         self._scripts = scripts = Scripts()
         self._subscriber = subscriber = Subscriber(
@@ -83,7 +84,8 @@ class RedisLog:
         )
         self._requests = Requests(node, self._send)
         self._reads = Reads(keys, scripts.read)
-        self._recent = RecentReads(self._fetch)
+        self._count_read = metrics.history_read
+        self._recent = RecentReads(self._fetch, count=self._count_read)
         self._publisher = Publisher(
             node=node,
             keys=keys,
@@ -151,7 +153,7 @@ class RedisLog:
         """See `Log`."""
         await self._requests.close()
         await self._recent.close()
-        await self._publisher.close(within_s=self._config.link_timeout_s)
+        await self._publisher.close(within_s=self.config.link_timeout_s)
         await self._heart.close()
         await self._keeper.close()
 
@@ -205,6 +207,8 @@ class RedisLog:
         shared = [one for one in ranges if not is_sid_stream(one.stream)]
         # Another link may be one of another epoch, in which these positions mean something else.
         pair = self._keeper.live_pair()
+        for _ in own:
+            self._count_read("own")
         async with self._keeper.reading():
             of_own, of_shared = await asyncio.gather(
                 self._reads.read(pair.bulk, self.epoch, own, max_entries=max_entries, max_bytes=max_bytes),
@@ -242,7 +246,7 @@ class RedisLog:
             _text(session.namespace),
             _text(session.subject),
             session.data,
-            int(self._config.session_ttl_s * 1000),
+            int(self.config.session_ttl_s * 1000),
         )
         return await self._keeper.call(
             self._scripts.open, [self._keys.session(session.sid)], arguments, apply
@@ -275,7 +279,9 @@ class RedisLog:
             _text(namespace),
             _text(subject),
             self._keys.prefix,
-            int(self._config.confirm_s * 1000),
+            int(self.config.confirm_s * 1000),
+            self.config.max_claims,
+            int(self.config.claims_window_s * 1000),
         )
         return await self._keeper.call(self._scripts.claim, [self._keys.session(sid)], arguments, apply)
 
@@ -345,7 +351,7 @@ class RedisLog:
 
     async def _fetch(self, wanted: Range) -> Reading:
         pair = self._keeper.live_pair()
-        most = 2 * self._config.max_stream_entries
+        most = 2 * self.config.max_stream_entries
         (reading,) = await self._reads.read(
             pair.bulk, self.epoch, [wanted], max_entries=most, max_bytes=KEPT_BYTES, takes_rest=True
         )
@@ -366,7 +372,7 @@ class RedisLog:
             self._reach(Position(last), then, Position(position))
             return Position(position)
 
-        arguments = (tenure.claim, stream, what, self._config.max_intervals)
+        arguments = (tenure.claim, stream, what, self.config.max_intervals)
         return await self._keeper.call(script, [self._keys.session(tenure.sid)], arguments, apply)
 
     def _reach(self, last: Position, then: Then | None, position: Position | None = None) -> Position:

@@ -4,29 +4,37 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from roomwire.backplane.intervals import parse_intervals
-from roomwire.backplane.positions import Epoch, Position
+from roomwire.backplane.positions import End, Epoch, Position
 from roomwire.backplane.sessions import Claimed, ClaimRefused, NodeId, Owner, Sid, Tenure
 from roomwire.backplane.streams import Stream
 
-_REFUSED: dict[bytes, ClaimRefused] = {b"GONE": ClaimRefused.GONE, b"NOT_YET": ClaimRefused.NOT_YET}
+_REFUSED: dict[bytes, ClaimRefused] = {
+    b"GONE": ClaimRefused.GONE,
+    b"DUEL": ClaimRefused.DUEL,
+    b"NOT_YET": ClaimRefused.NOT_YET,
+}
 
 
 def claim_reply(sid: Sid, reply: Any) -> Claimed | ClaimRefused:
     """Return what became of a claim."""
     if isinstance(reply, bytes):
         return _REFUSED[reply]
-    position, claim, start, known, data, ends, rooms = reply
+    position, claim, start, born, known, data, ends, rooms = reply
     return Claimed(
         tenure=Tenure(sid, claim),
         position=Position(position),
         start=Position(start),
+        born=Epoch(born.decode()),
         known=Position(known),
         data=data,
         rooms={
             Stream(stream): parse_intervals(text.decode())
             for stream, text in zip(rooms[::2], rooms[1::2], strict=True)
         },
-        ends={Epoch(epoch.decode()): Position(end) for epoch, end in zip(ends[::2], ends[1::2], strict=True)},
+        ends={
+            Epoch(epoch.decode()): End(Position(position), is_broken=is_broken == 1)
+            for epoch, position, is_broken in zip(ends[::3], ends[1::3], ends[2::3], strict=True)
+        },
     )
 
 

@@ -9,7 +9,7 @@ from typing import Final
 
 from roomwire.backplane.chunks import chunks
 from roomwire.backplane.log import LogConfig
-from roomwire.backplane.positions import Epoch, Position
+from roomwire.backplane.positions import EPOCH_SUFFIX_BYTES, Epoch, Position
 from roomwire.backplane.reading import Outcome, Range
 from roomwire.backplane.redis_keys import Keys
 from roomwire.backplane.redis_link import Argument
@@ -22,7 +22,6 @@ from roomwire.backplane.subscriber import Interrupted, Subscriber
 
 EPOCHS_KEPT: Final = 64
 SESSIONS_PER_CALL: Final = 256
-_EPOCH_BYTES: Final = 6
 _CHANNELS_PER_COMMAND: Final = 512
 # Of one stream; a gateway that was away for longer tells that stream's clients so.
 _MAX_MISSED_BYTES: Final = 16_777_216
@@ -92,8 +91,8 @@ class Resync:
 
     async def _attach(self, pair: Pair) -> None:
         subscriber = self._subscriber
-        fresh = [token_urlsafe(_EPOCH_BYTES) for _ in range(2)]
-        arguments: list[Argument] = [subscriber.epoch, subscriber.known, *fresh, EPOCHS_KEPT]
+        suffix = token_urlsafe(EPOCH_SUFFIX_BYTES)
+        arguments: list[Argument] = [subscriber.epoch, subscriber.known, suffix, EPOCHS_KEPT]
         is_whole, epoch, last = await pair.log.ask_script(self._scripts.attach, [self._keys.log], arguments)
         # A gateway that never was live, or that lost everything, has no clients who could have missed something.
         is_beginning = not subscriber.epoch or not is_whole

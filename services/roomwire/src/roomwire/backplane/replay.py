@@ -4,7 +4,6 @@ Where its replay begins, which stretches of which streams have to be read, and w
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Final
 
 from roomwire.backplane.entries import Entry
 from roomwire.backplane.intervals import Intervals, clipped, holds
@@ -13,11 +12,12 @@ from roomwire.backplane.reading import Range
 from roomwire.backplane.sessions import Claimed
 from roomwire.backplane.streams import Stream, namespace_stream, sid_stream
 
-_LOST: Final = -1
-
 
 def base_of(offset: str | None, claimed: Claimed, epoch: Epoch) -> Position | None:
     """Return the position from which a client has to be replayed to; None: refuse, it cannot be known.
+
+    An offset of an epoch before the session's first is of an earlier session, and says nothing. One of an epoch between
+    that and the present counts if the epoch ended without loss, and not before it.
 
     Args:
         offset: What the client sent, if anything: the offset of the last event it received, or whatever text came last.
@@ -32,12 +32,11 @@ def base_of(offset: str | None, claimed: Claimed, epoch: Epoch) -> Position | No
             return None
         if parsed.epoch == epoch:
             held = parsed.position
-        elif parsed.epoch in claimed.ends:
-            end = claimed.ends[parsed.epoch]
-            if end == _LOST or parsed.position > end:
+        elif parsed.epoch >= claimed.born:
+            end = claimed.ends.get(parsed.epoch)
+            if end is None or end.is_broken or parsed.position > end.position:
                 return None
             held = parsed.position
-        # Else the session never saw that epoch: the client still holds an offset of an earlier session.
     return max(held, claimed.start, claimed.known)
 
 

@@ -7,6 +7,7 @@ the next one, and whoever holds an older one is refused and told so.
 import base64
 import hashlib
 import secrets
+import zlib
 from collections.abc import Mapping
 from enum import Enum
 from typing import Final, NewType
@@ -14,7 +15,7 @@ from typing import Final, NewType
 import msgspec
 
 from roomwire.backplane.intervals import Intervals
-from roomwire.backplane.positions import Epoch, Position
+from roomwire.backplane.positions import End, Epoch, Position
 from roomwire.backplane.streams import Stream
 
 Sid = NewType("Sid", str)
@@ -31,6 +32,8 @@ Never used twice: a second incarnation's publishes would be taken for repeats of
 
 FORMAT: Final = 1
 _ID_BYTES: Final = 15
+_CHECK_BYTES: Final = 3
+_SID_LENGTH: Final = 20
 _NODE_BYTES: Final = 6
 
 
@@ -46,8 +49,26 @@ def new_pid() -> Pid:
 
 def sid_of(pid: Pid) -> Sid:
     """Return the public id that belongs to a private one; the way back is not known to anybody."""
-    digest = hashlib.sha256(pid.encode("utf-8", "surrogatepass")).digest()
-    return Sid(base64.urlsafe_b64encode(digest[:_ID_BYTES]).decode("ascii"))
+    digest = hashlib.sha256(pid.encode("utf-8", "surrogatepass")).digest()[: _ID_BYTES - _CHECK_BYTES]
+    return Sid(base64.urlsafe_b64encode(digest + _check(digest)).decode("ascii"))
+
+
+def is_sid(text: str) -> bool:
+    """Tell whether a text has the form of a public id, so that it is a client's and no room's name: hot.
+
+    Its last characters are a checksum: of other texts of that length one in sixteen million has the form.
+    """
+    if len(text) != _SID_LENGTH:
+        return False
+    try:
+        raw = base64.b64decode(text.encode("ascii"), altchars=b"-_", validate=True)
+    except ValueError:
+        return False
+    return raw[-_CHECK_BYTES:] == _check(raw[:-_CHECK_BYTES])
+
+
+def _check(raw: bytes) -> bytes:
+    return zlib.crc32(raw).to_bytes(4, "big")[-_CHECK_BYTES:]
 
 
 class Tenure(msgspec.Struct, frozen=True, gc=False):
@@ -81,20 +102,22 @@ class Claimed(msgspec.Struct, frozen=True):
         tenure: Speaks for it from now on.
         position: Where the claim stands in the log.
         start: Where the session began.
+        born: The epoch in which it began.
         known: Up to here the client has proved to have everything.
         data: What `save_session` stored last.
         rooms: The rooms it is or was in, by their streams, with the intervals that can still matter.
-        ends: The last position of earlier epochs, -1 where entries were lost.
+        ends: How earlier epochs ended, as far as the log knows.
 
     """
 
     tenure: Tenure
     position: Position
     start: Position
+    born: Epoch
     known: Position
     data: bytes
     rooms: Mapping[Stream, Intervals]
-    ends: Mapping[Epoch, Position]
+    ends: Mapping[Epoch, End]
 
 
 class ClaimRefused(Enum):
@@ -102,6 +125,9 @@ class ClaimRefused(Enum):
 
     GONE = "gone"
     """No such session, another subject's or namespace's, or not shown to have survived: open a fresh one."""
+
+    DUEL = "duel"
+    """Claimed too often lately, as by two tabs that hold the same session: it stays where it is; open a fresh one."""
 
     NOT_YET = "not yet"
     """An epoch began, and its owner may still confirm it: close the transport, let the client try again."""

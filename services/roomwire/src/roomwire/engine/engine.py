@@ -6,6 +6,7 @@ names that are overridden stand in `roomwire.server.drop_in.OVERRIDDEN`.
 """
 
 import asyncio
+import secrets
 from collections.abc import Callable, Coroutine, Mapping
 from functools import partial
 from typing import Any, Final
@@ -22,12 +23,14 @@ from roomwire.engine.connection import Connection, Pulse
 from roomwire.engine.environ import decoded, environ_of
 from roomwire.engine.limits import Limits
 from roomwire.engine.packets import MESSAGE, PONG, BadPacket, Packet
+from roomwire.engine.relay import Relay
 from roomwire.engine.session import Reason, Session
 from roomwire.engine.turn import Turn
 from roomwire.engine.wheel import Alarm, Wheel
 from roomwire.logs import get_logger
 
 SETTLE_TIMEOUT_S: Final = 5.0
+_ID_BYTES: Final = 16
 
 _log = get_logger(__name__)
 
@@ -80,10 +83,15 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc] # python-engineio has 
         self.starter = Starter()
         self.takes_now: Callable[[Connection, Packet], bool] = lambda _, __: False
         self.pulse: Pulse | None = None
+        self.relay: Relay | None = None
 
     def generate_id(self) -> str:
-        """Return a new session id: the node's name, a dot, and python-engineio's 12 random bytes and counter."""
-        return f"{self.node_name}.{super().generate_id()}"
+        """Return a new session id: the node's name, a dot, and 128 random bits in base64url."""
+        return f"{self.node_name}.{secrets.token_urlsafe(_ID_BYTES)}"
+
+    def node_of(self, sid: str) -> str:
+        """Return the name of the node that gave a session id, as far as it is one; else an empty string."""
+        return sid.rpartition(".")[0]
 
     async def handle_request(self, scope: Any, receive: Any, send: Any) -> None:
         """Serve one ASGI request: HTTP of the polling transport, or a WebSocket."""
@@ -91,7 +99,7 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc] # python-engineio has 
             await receive()  # it announces the request, which the scope describes
             await websocket.serve(self, self.environ_of(scope), receive, send)
         else:
-            await polling.serve(self, scope, receive, send)
+            await polling.serve(self, scope, receive, send, relay=self.relay)
 
     def environ_of(self, scope: Mapping[str, Any]) -> dict[str, Any]:
         """Return an ASGI request as python-socketio's handlers know one, less what a stranger has forged."""

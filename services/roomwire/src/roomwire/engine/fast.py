@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from roomwire.bounds import Bound
-from roomwire.engine.admission import Refused, admit_websocket
+from roomwire.engine.admission import Query, Refused, admit_websocket
 from roomwire.engine.connection import Connection
 from roomwire.engine.opening import BadUpgrade, Upgrade, read_upgrade
 from roomwire.engine.packets import BadPacket, Packet, framed
@@ -41,12 +41,13 @@ if TYPE_CHECKING:
 _log = get_logger(__name__)
 
 
-def fast_websocket(engine: "Engine", path: str) -> Callable[..., asyncio.Protocol]:
+def fast_websocket(engine: "Engine", path: str, *, may_relay: bool = True) -> Callable[..., asyncio.Protocol]:
     """Return what `uvicorn.Config(ws=...)` wants, for an engine served under a path.
 
     Args:
         engine: The engine.
         path: Where it is served, with slashes: `/socket.io/`.
+        may_relay: Whether the engine's relay, if it has one, gets those of other nodes' sessions. Default: yes.
 
     """
 
@@ -55,7 +56,14 @@ def fast_websocket(engine: "Engine", path: str) -> Callable[..., asyncio.Protoco
             protocol: asyncio.Protocol = WebSocketsSansIOProtocol(config, server_state, app_state)
             return protocol
 
-        return _Dispatch(engine, path.encode(), server_state.connections, others)
+        def ours(target: bytes) -> asyncio.Protocol:
+            relay = engine.relay if may_relay else None
+            sid = "" if relay is None else Query(target.partition(b"?")[2].decode("latin-1")).sid
+            if relay is not None and sid and relay.leads_elsewhere(sid):
+                return relay.websocket(sid, server_state.connections)
+            return FastSocket(engine, server_state.connections)
+
+        return _Dispatch(path.encode(), ours, others)
 
     return make
 
@@ -68,11 +76,10 @@ class _Dispatch(asyncio.Protocol):
     """
 
     def __init__(
-        self, engine: "Engine", path: bytes, connections: set[Any], others: Callable[[], asyncio.Protocol]
+        self, path: bytes, ours: Callable[[bytes], asyncio.Protocol], others: Callable[[], asyncio.Protocol]
     ) -> None:
-        self._engine = engine
         self._path = path
-        self._connections = connections
+        self._ours = ours
         self._others = others
         self._protocol: asyncio.Protocol | None = None
 
@@ -81,9 +88,9 @@ class _Dispatch(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         if self._protocol is None:
-            target = data.partition(b" ")[2].partition(b" ")[0].partition(b"?")[0]
-            ours = target.rstrip(b"/") + b"/" == self._path
-            self._protocol = FastSocket(self._engine, self._connections) if ours else self._others()
+            target = data.partition(b" ")[2].partition(b" ")[0]
+            is_ours = target.partition(b"?")[0].rstrip(b"/") + b"/" == self._path
+            self._protocol = self._ours(target) if is_ours else self._others()
             self._protocol.connection_made(self._transport)
             asyncio.get_running_loop().call_soon(self._hand_over)
         self._protocol.data_received(data)

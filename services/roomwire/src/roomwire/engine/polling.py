@@ -6,7 +6,7 @@ Source: the Engine.IO protocol, version 4, "HTTP long-polling".
 import asyncio
 from collections.abc import Mapping
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeGuard
 
 from roomwire.bounds import Bound
 from roomwire.engine.admission import (
@@ -23,6 +23,7 @@ from roomwire.engine.admission import (
 )
 from roomwire.engine.connection import Connection
 from roomwire.engine.packets import BadPacket, decode_payload, encode_payload
+from roomwire.engine.relay import Relay
 from roomwire.engine.session import POLLING, Reason
 
 if TYPE_CHECKING:
@@ -32,12 +33,25 @@ OK: Final = b"ok"
 _OF_SESSIONS: Final = frozenset({"GET", "POST"})
 
 
-async def serve(engine: "Engine", scope: Mapping[str, Any], receive: Any, send: Any) -> None:
-    """Serve one HTTP request."""
+async def serve(
+    engine: "Engine", scope: Mapping[str, Any], receive: Any, send: Any, *, relay: Relay | None = None
+) -> None:
+    """Serve one HTTP request.
+
+    Args:
+        engine: The engine.
+        scope: What ASGI knows of the request.
+        receive: ASGI's.
+        send: ASGI's.
+        relay: Gets the requests of other nodes' sessions. Default: they are refused.
+
+    """
     query = Query(scope["query_string"].decode("latin-1"))
     environ = _environ(engine, scope, query)
     try:
         check_origin(engine, environ)
+        if _is_for(relay, query, environ) and await relay.answer(query.sid, scope, receive, send):
+            return
         body, sid = await _answer(engine, environ, query, receive)
         status, kind = HTTPStatus.OK, "text/plain; charset=UTF-8"
     except Refused as refused:
@@ -52,6 +66,15 @@ async def serve(engine: "Engine", scope: Mapping[str, Any], receive: Any, send: 
     raw = [(name.lower().encode(), value.encode()) for name, value in headers]
     await send({"type": "http.response.start", "status": status, "headers": raw})
     await send({"type": "http.response.body", "body": body})
+
+
+def _is_for(relay: Relay | None, query: Query, environ: Mapping[str, Any]) -> TypeGuard[Relay]:
+    return (
+        relay is not None
+        and query.transport == POLLING
+        and environ["REQUEST_METHOD"] in _OF_SESSIONS
+        and relay.leads_elsewhere(query.sid)
+    )
 
 
 class _Gone(Exception):

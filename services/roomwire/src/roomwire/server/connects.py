@@ -68,11 +68,11 @@ class ConnectServer(EventServer):
     async def _handle_eio_disconnect(self, eio_sid: str, reason: str) -> None:
         connection = self.eio.sockets.get(eio_sid)
         for member in () if connection is None else connection.members:
-            member.is_lost = True
+            member.note_lost()
         await super()._handle_eio_disconnect(eio_sid, reason)
         # Those whose verdict came while handlers of other namespaces were being told.
         for member in () if connection is None else connection.members:
-            member.is_lost = True
+            member.note_lost()
             await self._handle_disconnect(eio_sid, member.namespace, reason)
         # A header whose attachments never came, with what its client chose to put into it.
         self._binary_packet.pop(eio_sid, None)

@@ -100,6 +100,7 @@ class Server(ConnectServer):
         self.count_event = self._metrics.events.count
         self._count_connect = self._metrics.connects.labels("ok").inc
         self._metrics.watch_connections(self.count_connections)
+        self._metrics.watch_load(rooms=rooms.count, tasks=_count_tasks)
 
     async def start(self) -> None:
         """Connect to the other nodes, then run the `after_init` hook of each gateway.
@@ -249,3 +250,11 @@ class Server(ConnectServer):
             rooms: Rooms = self.manager
             rooms.forget_callback(client, take)
         return args if len(args) > 1 else args[0] if args else None
+
+
+def _count_tasks() -> int:
+    try:
+        return len(asyncio.all_tasks())
+    except RuntimeError:
+        # Nothing runs where nobody's loop does.
+        return 0

@@ -1,52 +1,55 @@
 -- A gateway's first word on a link.
--- KEYS: log. ARGV: the gateway's epoch ('' if none), highest position it knows in any way, two fresh epochs,
--- number of past epochs kept.
+-- KEYS: log. ARGV: the gateway's epoch ('' if none), highest position it knows in any way, what a fresh epoch ends
+-- with, number of past epochs kept.
+-- An epoch is the time in ms at which it began, 11 hexadecimal digits, and something random: epochs are ordered as texts.
+-- `end:<epoch>` is its last position; ' broken' follows if somebody knew of later ones.
 -- Returns {1 if all it knows is in the log else 0, epoch, last position}.
 local run = string.match(redis.call('INFO', 'server'), 'run_id:(%w+)')
-local log = to_map(redis.call('HGETALL', KEYS[1]))
-local past = {}
-for epoch in string.gmatch(log.past or '', '[^,]+') do past[#past + 1] = epoch end
-
-local function end_of(epoch)
-  return tonumber(redis.call('HGET', KEYS[1], 'end:' .. epoch) or '-1')
-end
-
-local function remember(epoch, position)
-  if redis.call('HEXISTS', KEYS[1], 'end:' .. epoch) == 0 then
-    past[#past + 1] = epoch
-    while #past > tonumber(ARGV[5]) do redis.call('HDEL', KEYS[1], 'end:' .. table.remove(past, 1)) end
-    redis.call('HSET', KEYS[1], 'past', table.concat(past, ','))
-  end
-  redis.call('HSET', KEYS[1], 'end:' .. epoch, position)
-end
-
-local current = log.epoch
-local function begin(epoch)
-  local time = redis.call('TIME')
-  local now = time[1] * 1000 + math.floor(time[2] / 1000)
-  redis.call('HSET', KEYS[1], 'epoch', epoch, 'run', run, 'since', now)
-  current = epoch
-end
-
-local is_fresh = not log.epoch
-if log.run ~= run then
-  if not is_fresh then remember(log.epoch, log.seq or '0') end
-  begin(ARGV[3])
-end
-local seq = redis.call('HINCRBY', KEYS[1], 'seq', 0)
 local mine, known = ARGV[1], tonumber(ARGV[2])
+local log = to_map(redis.call('HGETALL', KEYS[1]))
+local seq = redis.call('HINCRBY', KEYS[1], 'seq', 0)
+local current, ends = log.epoch, {}
+for field, value in pairs(log) do
+  local epoch = string.match(field, '^end:(.*)$')
+  if epoch then ends[epoch] = value end
+end
+
+local function time_of(epoch)
+  return tonumber(string.sub(epoch or '', 1, 11), 16) or 0
+end
+
+-- Clocks go back; epochs do not.
+local function begin()
+  local now = now_ms()
+  local stamp = math.max(now, time_of(current) + 1, time_of(mine) + 1)
+  current = string.format('%011x', stamp) .. ARGV[3]
+  redis.call('HSET', KEYS[1], 'epoch', current, 'run', run, 'since', now)
+end
+
+local function remember()
+  local epochs = {}
+  for epoch in pairs(ends) do epochs[#epochs + 1] = epoch end
+  table.sort(epochs)
+  for i, epoch in ipairs(epochs) do
+    if i <= #epochs - tonumber(ARGV[4]) then redis.call('HDEL', KEYS[1], 'end:' .. epoch)
+    else redis.call('HSET', KEYS[1], 'end:' .. epoch, ends[epoch]) end
+  end
+end
+
+if log.run ~= run then
+  if current then
+    ends[current] = tostring(seq)
+    remember()
+  end
+  begin()
+end
 if mine == '' or mine == current then return {1, current, seq} end
-if redis.call('HEXISTS', KEYS[1], 'end:' .. mine) == 1 then
-  local last = end_of(mine)
-  if last >= 0 and known <= last then return {1, current, seq} end
-  -- The loss was told to everybody once; an epoch has begun since.
-  if last < 0 then return {0, current, seq} end
-end
+local last, is_broken = end_of(ends[mine])
+-- A loss that was told to everybody needs no telling again, unless more was lost than was known then.
+if last and known <= last then return {is_broken and 0 or 1, current, seq} end
 -- Proof of loss: nobody may go on as if nothing had happened.
-for _, epoch in ipairs(past) do redis.call('HSET', KEYS[1], 'end:' .. epoch, -1) end
-remember(mine, -1)
-if not is_fresh then
-  remember(current, -1)
-  begin(ARGV[4])
-end
+ends[current], ends[mine] = tostring(seq), tostring(known)
+for epoch, value in pairs(ends) do ends[epoch] = string.match(value, '^%d+') .. ' broken' end
+remember()
+begin()
 return {0, current, seq}

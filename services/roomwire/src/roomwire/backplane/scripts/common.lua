@@ -15,3 +15,14 @@ local function to_map(flat)
   for i = 1, #flat, 2 do map[flat[i]] = flat[i + 1] end
   return map
 end
+
+local function now_ms()
+  local time = redis.call('TIME')
+  return time[1] * 1000 + math.floor(time[2] / 1000)
+end
+
+-- The last position of an epoch from its `end:`, and whether entries were lost; nil if nothing is known.
+local function end_of(text)
+  if not text then return nil end
+  return tonumber(string.match(text, '^%d+')), string.find(text, 'broken', 1, true) ~= nil
+end

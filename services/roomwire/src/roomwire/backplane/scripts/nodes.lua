@@ -1,7 +1,6 @@
 -- The registry of live nodes. KEYS: registry. ARGV: name ('' to ask only), node, address, time to live; 0 forgets.
 -- Returns name, node, address of each that lives, flat.
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local now = now_ms()
 if ARGV[1] ~= '' then
   local known = redis.call('HGET', KEYS[1], ARGV[1])
   if ARGV[4] ~= '0' then

@@ -3,8 +3,10 @@
 It speaks Socket.IO as a client does, over the Services, and knows nothing else of the system.
 """
 
+import contextlib
 import json
 import os
+import socket
 import sys
 import urllib.request
 from typing import Any
@@ -16,26 +18,29 @@ GATEWAY_URL = os.environ["GATEWAY_URL"]
 GATEWAYS = int(os.environ["GATEWAYS"])
 MOST_CLIENTS = 40
 TIMEOUT_S = 20
+STACK = contextlib.ExitStack()
 
 
 class Client:
     """One Socket.IO client on a WebSocket, in the main namespace."""
 
     def __init__(self, token: str, before: "Client | None" = None) -> None:
-        self._socket = connect(
-            f"{GATEWAY_URL.replace('http', 'ws', 1)}/socket.io/?EIO=4&transport=websocket",
-            open_timeout=TIMEOUT_S,
-            close_timeout=1,
-            proxy=None,
+        self._socket = STACK.enter_context(
+            connect(
+                f"{GATEWAY_URL.replace('http', 'ws', 1)}/socket.io/?EIO=4&transport=websocket",
+                open_timeout=TIMEOUT_S,
+                close_timeout=1,
+                proxy=None,
+            )
         )
         self._acks = 0
         self.offset = before.offset if before else ""
         self._received: list[list[Any]] = []
-        auth = {"token": token} if token else {}
+        # Recovery is offered to clients that are known to take it, or say so.
+        auth: dict[str, Any] = {"recovery": True} | ({"token": token} if token else {})
         if before:
             auth |= {"pid": before.pid, "offset": before.offset}
-        opened = self._packet("0")
-        assert "websocket" not in json.loads(opened)["upgrades"]
+        self._packet("0")
         self._socket.send(f"40{json.dumps(auth)}")
         reply = json.loads(self._packet("4")[1:].removeprefix("0"))
         if "sid" not in reply:
@@ -61,7 +66,7 @@ class Client:
 
     def cut(self) -> None:
         """Lose the transport, without a word of goodbye."""
-        self._socket.socket.close()
+        self._socket.socket.shutdown(socket.SHUT_RDWR)
 
     def _texts(self) -> list[str]:
         return [str(event[1]) for event in self._received if event[0] == "roomMessage"]
@@ -136,4 +141,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with STACK:
+        main()

@@ -26,7 +26,8 @@ def contents(kind: str, redis_host: str) -> dict[str, str]:
         return {"secret": secrets.token_urlsafe(32)}
     passwords = {user: secrets.token_urlsafe(32) for user in ("gateway", "auth")}
     return {f"{user}-password": password for user, password in passwords.items()} | {
-        f"{user}-url": f"redis://{user}:{password}@{redis_host}:6379/0" for user, password in passwords.items()
+        f"{user}-url": f"redis://{user}:{password}@{redis_host}:6379/0"
+        for user, password in passwords.items()
     }
 
 

@@ -1,0 +1,64 @@
+"""The script of `helm test`, on a real system with two gateways."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+from chart import CHART, install
+from local_system import free_port, local_system
+
+SCRIPT = CHART / "files/connection.py"
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    with local_system(
+        tmp_path_factory.mktemp("system"), free_port(), GATEWAYS="2", ROOMWIRE_AUTH_MODE="required"
+    ) as system:
+
+        def run_with(**variables):
+            environment = os.environ | {"GATEWAY_URL": system.url, "AUTH_URL": system.url, "GATEWAYS": "2"}
+            return subprocess.run(
+                [sys.executable, SCRIPT],
+                env=environment | variables,
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+
+        yield run_with
+
+
+def test_two_clients_on_two_gateways_talk_and_one_of_them_recovers(run):
+    done = run()
+
+    assert 0 == done.returncode, done.stdout + done.stderr
+    assert (
+        "two clients: on gateway-1 and gateway-2" in done.stdout
+        or "on gateway-2 and gateway-1" in done.stdout
+    )
+    assert "recovery: the missed message came once, and in order" in done.stdout
+
+
+def test_it_fails_where_nobody_is_let_in(run):
+    done = run(AUTH_URL="")
+
+    assert 1 == done.returncode
+    assert "unauthenticated" in done.stderr
+
+
+def test_the_chart_runs_that_script_with_the_gateways_it_installs():
+    release = install({"gateway": {"replicas": 3}})
+    (container,) = release.one("Pod", "chat-roomwire-test")["spec"]["containers"]
+    told = {entry["name"]: entry["value"] for entry in container["env"]}
+
+    assert {
+        "GATEWAY_URL": "http://chat-roomwire-gateway",
+        "AUTH_URL": "http://chat-roomwire-auth",
+        "GATEWAYS": "3",
+    } == told
+    assert (
+        SCRIPT.read_text().strip()
+        == release.one("ConfigMap", "chat-roomwire-test")["data"]["connection.py"].strip()
+    )

@@ -1,0 +1,75 @@
+"""What is made from the chart, and what others say of it."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import kubernetes_validate
+import pytest
+import yaml
+from chart import CHART, ROOT, SIZES, install
+
+SCRIPT = ROOT / "deploy/helm/render.py"
+OLDEST, NEWEST = "1.30", "1.37"
+
+
+def test_schema_readme_and_plain_manifests_are_what_the_chart_makes():
+    checked = subprocess.run([sys.executable, SCRIPT, "--check"], capture_output=True, text=True, check=False)
+
+    assert (0, "") == (checked.returncode, checked.stdout)
+
+
+def levels(schema, path=""):
+    if schema.get("type") == "object":
+        yield path, schema
+        for name, below in schema.get("properties", {}).items():
+            yield from levels(below, f"{path}.{name}")
+
+
+def test_the_schema_knows_every_level():
+    schema = json.loads((CHART / "values.schema.json").read_text())
+    open_levels = {path for path, level in levels(schema) if "additionalProperties" not in level}
+
+    assert {".global"} == open_levels
+
+
+@pytest.mark.parametrize("version", [OLDEST, NEWEST])
+@pytest.mark.parametrize("size", SIZES)
+def test_kubernetes_takes_the_manifests(size, version):
+    for document in install(SIZES[size]).documents:
+        if not document["apiVersion"].startswith("monitoring.coreos.com/"):
+            kubernetes_validate.validate(document, version, strict=True)
+
+
+def test_the_oldest_kubernetes_that_is_checked_is_the_oldest_that_the_chart_takes():
+    assert f">={OLDEST}.0-0" == yaml.safe_load((CHART / "Chart.yaml").read_text())["kubeVersion"]
+
+
+def test_checkov_finds_nothing(tmp_path):
+    manifests = tmp_path / "manifests.yaml"
+    manifests.write_text(yaml.safe_dump_all(install(SIZES["everything"]).documents))
+    checkov = Path(sys.prefix) / "checkov/bin/checkov"
+    skips = yaml.safe_load((ROOT / "deploy/helm/checkov.yaml").read_text())
+    command = [
+        checkov,
+        "-f",
+        manifests,
+        "--framework",
+        "kubernetes",
+        "--compact",
+        "--quiet",
+        "--skip-download",
+    ]
+    scan = subprocess.run(
+        [*command, "-o", "json", "--skip-check", ",".join(skips["everywhere"])],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    report = json.loads(scan.stdout)
+    found = {f"{check['check_id']} {check['resource']}" for check in report["results"]["failed_checks"]}
+
+    assert {*skips["objects"]} == found
+    assert report["summary"]["passed"] > 0
+    assert all(reason for kind in skips.values() for reason in kind.values())

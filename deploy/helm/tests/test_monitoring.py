@@ -1,0 +1,134 @@
+"""Alerts and dashboards: they name what there is, and say what they promise."""
+
+import json
+import re
+import shutil
+import subprocess
+
+import pytest
+import yaml
+from chart import CHART, ROOT, SIZES, install
+
+from auth.metrics import Metrics as AuthMetrics
+from roomwire.metrics import HttpMetrics, Metrics
+
+TESTS = ROOT / "deploy/helm/tests/alerts.yaml"
+PROMTOOL = shutil.which("promtool")
+needs_promtool = pytest.mark.skipif(
+    PROMTOOL is None, reason="needs promtool (Debian: apt-get install prometheus)"
+)
+_METRIC = re.compile(r"\broomwire_[a-z_]+\b")
+
+
+@pytest.fixture(scope="module")
+def release():
+    return install(SIZES["everything"])
+
+
+@pytest.fixture(scope="module")
+def rules(release):
+    return release.one("PrometheusRule", "chat-roomwire")["spec"]
+
+
+def exported():
+    """Return the names of all series of both services."""
+    gateway, auth = Metrics(), AuthMetrics()
+    HttpMetrics(gateway.registry)
+    gateway.watch_connections(dict)
+    names = {"up"}
+    for registry in (gateway.registry, auth.registry):
+        for family in registry.collect():
+            suffixes = {"counter": ["_total"], "histogram": ["_bucket", "_sum", "_count"]}.get(
+                family.type, [""]
+            )
+            names |= {family.name + suffix for suffix in suffixes}
+    return names
+
+
+def test_every_metric_of_an_alert_exists(rules):
+    used = {
+        name for group in rules["groups"] for rule in group["rules"] for name in _METRIC.findall(rule["expr"])
+    }
+
+    assert used
+    assert set() == used - exported()
+
+
+@pytest.mark.parametrize("path", sorted((CHART / "dashboards").glob("*.json")), ids=lambda path: path.stem)
+def test_every_metric_of_a_dashboard_exists(path, release):
+    dashboard = json.loads(path.read_text())
+    asked = [target["expr"] for panel in dashboard["panels"] for target in panel["targets"]]
+    asked += [variable["query"] for variable in dashboard["templating"]["list"]]
+    used = {name for expression in asked for name in _METRIC.findall(expression)}
+
+    assert used
+    assert set() == used - exported()
+    assert dashboard == json.loads(release.one("ConfigMap", "chat-roomwire-dashboards")["data"][path.name])
+
+
+def test_the_metric_that_scales_gateways_exists(release):
+    scaler = release.one("HorizontalPodAutoscaler", "chat-roomwire-gateway")
+
+    assert scaler["spec"]["metrics"][0]["pods"]["metric"]["name"] in exported()
+
+
+def test_every_alert_says_what_to_do(rules):
+    runbook = (ROOT / "docs/runbook.md").read_text()
+    alerts = [rule for group in rules["groups"] for rule in group["rules"]]
+
+    assert {f"docs/runbook.md#{alert['alert'].lower()}" for alert in alerts} == {
+        alert["annotations"]["runbook_url"] for alert in alerts
+    }
+    assert {alert["alert"] for alert in alerts} == {*re.findall(r"^## (Roomwire\w+)$", runbook, re.MULTILINE)}
+
+
+def test_an_alert_is_about_its_own_release(rules):
+    other = install(SIZES["everything"], release="other").one("PrometheusRule", "other-roomwire")["spec"]
+
+    assert all(
+        'pod=~"chat-roomwire-(gateway|auth)-.+"' in rule["expr"] for rule in rules["groups"][0]["rules"]
+    )
+    assert rules != other
+
+
+def test_prometheus_finds_the_operations_ports(release):
+    for component in ("gateway", "auth"):
+        monitor = release.one("ServiceMonitor", f"chat-roomwire-{component}")["spec"]
+        service = release.one("Service", f"chat-roomwire-{component}-ops")
+        labels = service["metadata"]["labels"]
+
+        assert monitor["selector"]["matchLabels"].items() <= labels.items()
+        assert [monitor["endpoints"][0]["port"]] == [port["name"] for port in service["spec"]["ports"]]
+
+
+@needs_promtool
+def test_alerts_fire_when_they_should_and_not_before(rules, tmp_path):
+    (tmp_path / "rules.yaml").write_text(yaml.safe_dump(rules))
+    tests = yaml.safe_load(TESTS.read_text())
+    tests["rule_files"] = ["rules.yaml"]
+    for test in tests["tests"]:
+        for expected in test["alert_rule_test"]:
+            for alert in expected.get("exp_alerts", ()):
+                # What an alert says is for people; when it fires, and for whom, is tested.
+                (rule,) = [
+                    rule for rule in rules["groups"][0]["rules"] if rule["alert"] == expected["alertname"]
+                ]
+                alert["exp_labels"] |= rule["labels"]
+                alert["exp_annotations"] = rule["annotations"] | {"summary": alert.pop("summary")}
+    (tmp_path / "tests.yaml").write_text(yaml.safe_dump(tests))
+    told = subprocess.run(
+        [PROMTOOL, "test", "rules", "tests.yaml"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+
+    assert 0 == told.returncode, told.stdout + told.stderr
+
+
+def test_every_alert_is_tested(rules):
+    tested = {
+        case["alertname"]
+        for test in yaml.safe_load(TESTS.read_text())["tests"]
+        for case in test["alert_rule_test"]
+        if case.get("exp_alerts")
+    }
+
+    assert {rule["alert"] for rule in rules["groups"][0]["rules"]} == tested

@@ -1,0 +1,110 @@
+"""Who may talk to whom, and where strangers come in."""
+
+import pytest
+from chart import SIZES, install
+
+TRAEFIK = "traefik.ingress.kubernetes.io/service.sticky.cookie"
+
+
+def component(peer):
+    return peer["podSelector"]["matchLabels"]["app.kubernetes.io/component"]
+
+
+def edges(release):
+    """Yield (from, to, port) for what pods of the release may open among each other."""
+    for policy in release.all("NetworkPolicy"):
+        to = policy["spec"]["podSelector"]["matchLabels"]["app.kubernetes.io/component"]
+        for rule in policy["spec"].get("ingress", ()):
+            for peer in rule.get("from", ()):
+                if "podSelector" in peer:
+                    yield component(peer), to, rule["ports"][0]["port"]
+
+
+def test_only_the_services_reach_redis():
+    redis = {edge for edge in edges(install()) if edge[1] == "redis"}
+
+    assert {("gateway", "redis", "redis"), ("auth", "redis", "redis")} == redis
+
+
+def test_what_is_relayed_comes_from_gateways_only():
+    closed = {edge for edge in edges(install(SIZES["everything"])) if edge[2] == "relay"}
+
+    assert {("gateway", "gateway", "relay")} == closed
+    assert not [
+        edge for edge in edges(install({"gateway": {"relay": {"enabled": False}}})) if edge[2] == "relay"
+    ]
+
+
+def test_every_pod_is_closed_but_for_what_a_policy_names():
+    release = install(SIZES["everything"])
+    closed = {
+        policy["spec"]["podSelector"]["matchLabels"]["app.kubernetes.io/component"]
+        for policy in release.all("NetworkPolicy")
+    }
+    both = [policy["spec"]["policyTypes"] for policy in release.all("NetworkPolicy")]
+
+    assert {"gateway", "auth", "redis", "secrets", "test"} == closed
+    assert all(["Ingress", "Egress"] == types for types in both)
+
+
+def test_redis_opens_no_connection():
+    assert "egress" not in install().one("NetworkPolicy", "chat-roomwire-redis")["spec"]
+
+
+@pytest.mark.parametrize("name", ["gateway", "auth"])
+def test_operations_ports_are_for_monitoring_and_not_for_the_ingress(name):
+    release = install(SIZES["everything"])
+    rules = release.one("NetworkPolicy", f"chat-roomwire-{name}")["spec"]["ingress"]
+    (ops,) = [rule for rule in rules if rule["ports"][0]["port"] == "ops"]
+    (service,) = [one for one in release.all("Service") if one["metadata"]["name"] == f"chat-roomwire-{name}"]
+    (ingress,) = release.all("Ingress")
+    backends = [
+        path["backend"]["service"]["name"]
+        for rule in ingress["spec"]["rules"]
+        for path in rule["http"]["paths"]
+    ]
+
+    assert [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}] == ops[
+        "from"
+    ]
+    assert ["http"] == [port["name"] for port in service["spec"]["ports"]]
+    assert not [backend for backend in backends if backend.endswith("-ops")]
+
+
+def test_auth_has_its_prefix_and_gateways_have_the_rest():
+    (ingress,) = install().all("Ingress")
+    (rule,) = ingress["spec"]["rules"]
+
+    assert {"/auth": "chat-roomwire-auth", "/": "chat-roomwire-gateway"} == {
+        path["path"]: path["backend"]["service"]["name"] for path in rule["http"]["paths"]
+    }
+
+
+@pytest.mark.parametrize(
+    ("transports", "sticky"), [(["polling", "websocket"], True), (["polling"], True), (["websocket"], False)]
+)
+def test_one_value_drives_the_transports_of_the_server_and_the_affinity(transports, sticky):
+    release = install({"gateway": {"transports": transports}})
+    annotations = release.one("Service", "chat-roomwire-gateway")["metadata"].get("annotations", {})
+
+    assert ",".join(transports) == release.environment("chat-roomwire-gateway")["ROOMWIRE_TRANSPORTS"]
+    assert sticky is (annotations.get(TRAEFIK) == "true")
+
+
+def test_a_custom_ingress_gets_its_own_annotations_only():
+    release = install(
+        {
+            "ingress": {"preset": "custom", "annotations": {"a": "b"}},
+            "gateway": {"service": {"annotations": {"c": "d"}}},
+        }
+    )
+
+    assert {"c": "d"} == release.one("Service", "chat-roomwire-gateway")["metadata"]["annotations"]
+    assert {"a": "b"} == release.one("Ingress", "chat-roomwire")["metadata"]["annotations"]
+
+
+def test_with_tls_the_affinity_cookie_is_secure_and_works_from_other_pages():
+    values = {"ingress": {"host": "chat.example.org", "tls": {"secretName": "certificate"}}}
+    annotations = install(values).one("Service", "chat-roomwire-gateway")["metadata"]["annotations"]
+
+    assert ("true", "none") == (annotations[f"{TRAEFIK}.secure"], annotations[f"{TRAEFIK}.samesite"])

@@ -1,0 +1,48 @@
+"""What cannot work is refused with a sentence."""
+
+import pytest
+from chart import Refused, install
+
+CASES = {
+    "redis.enabled is false: name a Secret with the URLs": {"redis": {"enabled": False}},
+    "auth.enabled is false: set tokens.jwksUrl": {"auth": {"enabled": False}},
+    "tokens.jwksUrl names another identity provider": {"tokens": {"jwksUrl": "https://id.example.org"}},
+    "secrets.create is false: name a Secret in redis.existingSecret": {"secrets": {"create": False}},
+    "secrets.create is false: name a Secret in auth.signingKey.existingSecret": {
+        "secrets": {"create": False},
+        "redis": {"existingSecret": "redis"},
+    },
+    "secrets.create is false: name a Secret in gateway.relay.existingSecret": {
+        "secrets": {"create": False},
+        "redis": {"existingSecret": "redis"},
+        "auth": {"signingKey": {"existingSecret": "key"}},
+        "gateway": {"relay": {"enabled": True}},
+    },
+    "minReplicas is above maxReplicas": {"gateway": {"autoscaling": {"enabled": True, "minReplicas": 11}}},
+    "there is nothing to scale by": {
+        "gateway": {"autoscaling": {"enabled": True, "connections": 0, "cpuPercent": 0}}
+    },
+    "cpuPercent needs gateway.resources.requests.cpu": {
+        "gateway": {"autoscaling": {"enabled": True}, "resources": {"requests": {"cpu": None}}}
+    },
+    "corsOrigins: * stands alone": {"corsOrigins": ["*", "https://a.example"]},
+    "ingress.tls.secretName needs ingress.host": {"ingress": {"tls": {"secretName": "certificate"}}},
+    "gateway.settings.PORT: the chart sets ROOMWIRE_PORT itself": {"gateway": {"settings": {"PORT": "1"}}},
+    "auth.settings.SIGNING_KEY: the chart sets": {"auth": {"settings": {"SIGNING_KEY": "x"}}},
+    "gateway.settings.RELAY_SECRET: the chart sets": {"gateway": {"settings": {"RELAY_SECRET": "x"}}},
+    "gateway.settings.REDIS_URL: the chart sets": {"gateway": {"settings": {"REDIS_URL": "redis://x"}}},
+    # the schema's
+    "additional properties 'replica' not allowed": {"gateway": {"replica": 3}},
+    "additional properties 'tsl' not allowed": {"ingress": {"tsl": {}}},
+    "/gateway/transports": {"gateway": {"transports": []}},
+    "/gateway/authMode": {"gateway": {"authMode": "maybe"}},
+    "/gateway/image/digest": {"gateway": {"image": {"digest": "sha256:1"}}},
+}
+
+
+@pytest.mark.parametrize("sentence", CASES)
+def test_values_that_cannot_work_are_refused(sentence):
+    with pytest.raises(Refused) as raised:
+        install(CASES[sentence])
+
+    assert sentence in str(raised.value)

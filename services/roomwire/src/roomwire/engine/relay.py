@@ -1,0 +1,24 @@
+"""Whom the engine asks when a request belongs to a session of another node: the contract."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+
+class Relay(Protocol):
+    """Takes requests to the nodes that hold their sessions. `roomwire.relay` has the one there is."""
+
+    def leads_elsewhere(self, sid: str) -> bool:
+        """Say whether a session id is another node's; it need not exist."""
+
+    async def answer(self, sid: str, scope: Mapping[str, Any], receive: Any, send: Any) -> bool:
+        """Have a polling request answered by the session's owner; False: it cannot be, and nothing was said."""
+
+    def websocket(self, sid: str, connections: set[Any]) -> asyncio.Protocol:
+        """Return what takes a WebSocket's request, and its transport, to the session's owner.
+
+        Args:
+            sid: The session.
+            connections: uvicorn's open connections: it stands there as long as it is open.
+
+        """

@@ -1,0 +1,12 @@
+"""Requests that reach a node which does not hold their session go on to the one that does.
+
+`proof` is how two nodes show each other that they know the secret, `head` what of a request goes on; both are pure.
+`owners` finds nodes, `relay` takes requests to them (`link`: the way there; `exchange`: polling; `splice`: WebSockets),
+`door` takes them in. The engine knows `roomwire.engine.relay` alone.
+"""
+
+from roomwire.relay.door import Door
+from roomwire.relay.owners import advertised
+from roomwire.relay.relay import Relay
+
+__all__ = ["Door", "Relay", "advertised"]

@@ -1,0 +1,89 @@
+"""One connection with another node's door, from the proof on: bytes of one request, both ways."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Final
+
+from roomwire.relay.proof import WELCOME_BYTES, BadProof, Proof, Request
+
+READ_BYTES: Final = 65_536
+"""Most bytes that are read, and about the most that are kept, of each direction of one relay."""
+
+
+class Unreached(Exception):
+    """The node does not answer, or does not show that it is the one that is meant."""
+
+
+class Link:
+    """A connection with a node that has shown who it is.
+
+    Args:
+        reader: What it says.
+        writer: What is said to it.
+        count: Counts bytes, by direction.
+
+    """
+
+    __slots__ = ("_count", "_reader", "_writer")
+
+    def __init__(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, count: Callable[[str, int], None]
+    ) -> None:
+        self._reader = reader
+        self._writer = writer
+        self._count = count
+
+    @property
+    def is_full(self) -> bool:
+        """Whether the node takes bytes more slowly than they come."""
+        return self._writer.transport.get_write_buffer_size() > READ_BYTES
+
+    async def read(self) -> bytes:
+        """Return what comes next; nothing at the end, however it came."""
+        try:
+            data = await self._reader.read(READ_BYTES)
+        except OSError:
+            return b""
+        self._count("to_client", len(data))
+        return data
+
+    def write(self, data: bytes) -> None:
+        """Send; nothing happens if the node is gone, which `read` will tell."""
+        self._count("to_owner", len(data))
+        self._writer.write(data)
+
+    async def drain(self) -> None:
+        """Wait until the node has taken what it was sent, or is gone."""
+        try:
+            await self._writer.drain()
+        except OSError:
+            return
+
+    def close(self) -> None:
+        """Close it, once what was written has gone out."""
+        self._writer.close()
+
+
+async def reach(
+    host: str, port: int, proof: Proof, request: Request, *, count: Callable[[str, int], None]
+) -> Link:
+    """Connect with a node's door, and give it a request. The caller sets a time limit.
+
+    Raises:
+        Unreached: See there.
+
+    """
+    writer: asyncio.StreamWriter | None = None
+    is_reached = False
+    try:
+        reader, writer = await asyncio.open_connection(host, port, limit=READ_BYTES)
+        hello, nonce = proof.hello()
+        writer.write(hello)
+        writer.write(proof.request(nonce, await reader.readexactly(WELCOME_BYTES), request))
+        is_reached = True
+    except (OSError, EOFError, BadProof) as error:
+        raise Unreached(str(error)) from error
+    finally:
+        if writer is not None and not is_reached:
+            writer.transport.abort()
+    return Link(reader, writer, count)

@@ -1,0 +1,215 @@
+"""Takes requests for sessions of other nodes to their owners. Neighbours: `owners` finds them, `door` opens to it."""
+
+import asyncio
+import contextlib
+import enum
+import random
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from typing import Any, Final
+
+from roomwire.backplane.log import Log
+from roomwire.engine.engine import Engine
+from roomwire.logs import get_logger
+from roomwire.metrics import Metrics
+from roomwire.relay.exchange import Cut, Exchange
+from roomwire.relay.head import polling_head
+from roomwire.relay.link import Link, Unreached, reach
+from roomwire.relay.owners import Owner, Owners
+from roomwire.relay.proof import Proof, Request
+from roomwire.relay.splice import Splice
+
+_BATCHES_PER_S: Final = 10
+
+_log = get_logger(__name__)
+
+
+class Kind(enum.StrEnum):
+    """What is relayed: the label of `roomwire_relays_total`."""
+
+    POLLING = "polling"
+    WEBSOCKET = "websocket"
+
+
+class Outcome(enum.StrEnum):
+    """What became of it: the label of `roomwire_relays_total`."""
+
+    SERVED = "served"
+    """Its owner had it until it was answered, or one of the two sides went."""
+    UNKNOWN = "unknown"
+    """No node of that name lives."""
+    UNREACHED = "unreached"
+    """It does not answer, or does not show that it is the one."""
+    FULL = "full"
+    """As many are relayed as may be; of a node that stops, none."""
+    CUT = "cut"
+    """The owner, or this node, ended before it was answered."""
+
+
+class Relay:
+    """Implements `roomwire.engine.relay.Relay`.
+
+    Args:
+        engine: Whose clients ask.
+        log: Has the registry of nodes.
+        secret: What all nodes know.
+        max_relays: Most requests and WebSockets at a time; beyond, they are answered as if their owner were gone.
+        timeout_s: How long it may take to reach an owner.
+        metrics: Where relays are counted.
+
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        *,
+        log: Log,
+        secret: str,
+        max_relays: int = 10_000,
+        timeout_s: float = 2.0,
+        metrics: Metrics,
+    ) -> None:
+        self._engine = engine
+        self._owners = Owners(log)
+        self._secret = secret
+        self._max_relays = max_relays
+        self._timeout_s = timeout_s
+        self._metrics = metrics
+        self._count_bytes = metrics.relay_bytes.count
+        self._counts = {
+            (kind, outcome): metrics.relays.labels(kind.value, outcome.value).inc
+            for kind in Kind
+            for outcome in Outcome
+        }
+        self._is_over = False
+        self._cuts: set[Callable[[], None]] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        metrics.relays_open.set_function(lambda: len(self._cuts))
+
+    def leads_elsewhere(self, sid: str) -> bool:
+        """See `roomwire.engine.relay`."""
+        return self._engine.node_of(sid) not in {"", self._engine.node_name}
+
+    async def answer(self, sid: str, scope: Mapping[str, Any], receive: Any, send: Any) -> bool:
+        """See `roomwire.engine.relay`."""
+        peer, port = scope.get("client") or ("", 0)
+        head = polling_head(scope, believes=self._engine.believes(peer))
+        request = Request(peer, port or 0, scope.get("scheme", "http"), head)
+        limits = self._engine.limits
+        exchange = Exchange(
+            scope,
+            receive,
+            send,
+            max_body_bytes=limits.max_payload_bytes,
+            # An owner that lives ends a poll with its next ping.
+            timeout_s=limits.ping_interval_s + limits.ping_grace_s + limits.ping_timeout_s,
+        )
+        try:
+            async with self._link(Kind.POLLING, sid, request, cut=exchange.cut) as link:
+                await exchange.over(link)
+        except (Unreached, Cut):
+            return exchange.has_begun
+        return True
+
+    def websocket(self, sid: str, connections: set[Any]) -> asyncio.Protocol:
+        """See `roomwire.engine.relay`."""
+
+        def link(request: Request, cut: Callable[[], None]) -> contextlib.AbstractAsyncContextManager[Link]:
+            return self._link(Kind.WEBSOCKET, sid, request, cut=cut)
+
+        return Splice(self._engine, connections, link=link, start=self._start, timeout_s=self._timeout_s)
+
+    async def drain(self, window_s: float) -> None:
+        """Cut what is relayed, in batches over a window, then relay no more: those clients come back to other nodes.
+
+        Args:
+            window_s: How many seconds to take. 0 cuts all at once.
+
+        """
+        cuts = list(self._cuts)
+        random.shuffle(cuts)
+        batches = max(1, round(window_s * _BATCHES_PER_S))
+        size = -(-len(cuts) // batches) or 1
+        for start in range(0, len(cuts), size):
+            for cut in cuts[start : start + size]:
+                cut()
+            await asyncio.sleep(window_s / batches)
+        self._end()
+
+    async def close(self) -> None:
+        """Cut everything, and wait for its end; idempotent."""
+        self._end()
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=self._timeout_s)
+        await self._owners.close()
+
+    def _end(self) -> None:
+        """Cut all there is, and let nothing begin."""
+        self._is_over = True
+        for cut in list(self._cuts):
+            cut()
+
+    def _start(self, running: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
+        task = asyncio.create_task(running)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    @contextlib.asynccontextmanager
+    async def _link(
+        self, kind: Kind, sid: str, request: Request, *, cut: Callable[[], None]
+    ) -> AsyncIterator[Link]:
+        """Be connected with a session's owner, which has the request.
+
+        Raises:
+            Unreached: It cannot be reached.
+
+        """
+        if self._is_over or len(self._cuts) >= self._max_relays:
+            self._counts[kind, Outcome.FULL]()
+            raise Unreached
+        outcome = Outcome.CUT
+        self._cuts.add(cut)
+        try:
+            link = await self._reach(sid, request)
+            if link is None:
+                outcome = Outcome.UNKNOWN
+                raise Unreached
+            try:
+                yield link
+                outcome = Outcome.SERVED
+            except asyncio.CancelledError:
+                outcome = Outcome.SERVED
+                raise
+            finally:
+                link.close()
+        except Unreached:
+            if outcome is not Outcome.UNKNOWN:
+                outcome = Outcome.UNREACHED
+            raise
+        finally:
+            self._cuts.discard(cut)
+            self._counts[kind, outcome]()
+
+    async def _reach(self, sid: str, request: Request) -> Link | None:
+        """Return a connection with a session's owner; None if no such node lives."""
+        name = self._engine.node_of(sid)
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                owner = await self._owners.find(name)
+                if owner is None:
+                    return None
+                try:
+                    return await self._reach_at(owner, request)
+                except Unreached:
+                    # It may have been started again since the registry was read.
+                    successor = await self._owners.find(name, other_than=owner.node)
+                    if successor is None:
+                        raise
+                    return await self._reach_at(successor, request)
+        except TimeoutError:
+            _log.info("owner of a session not reached in time", owner=name)
+            raise Unreached from None
+
+    async def _reach_at(self, owner: Owner, request: Request) -> Link:
+        proof = Proof(self._secret, owner.node)
+        return await reach(owner.host, owner.port, proof, request, count=self._count_bytes)

@@ -1,0 +1,165 @@
+"""One WebSocket of a client, joined to its session's owner: bytes, both ways, unread.
+
+Only the beginning is looked at: until the owner has accepted the WebSocket, nothing of the client's goes to it. What
+came then could be taken there for another request.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Coroutine
+from typing import Any, Final
+
+from roomwire.engine.admission import UNKNOWN_SID, Refused, check_origin
+from roomwire.engine.engine import Engine
+from roomwire.engine.opening import BadUpgrade, read_upgrade
+from roomwire.relay.head import websocket_head
+from roomwire.relay.link import Link, Unreached
+from roomwire.relay.proof import Request
+
+_ACCEPTED: Final = b"HTTP/1.1 101 "
+
+
+class Splice(asyncio.Protocol):
+    """Takes a WebSocket's transport, its request first.
+
+    Args:
+        engine: The engine that was asked.
+        connections: uvicorn's open connections: it stands there as long as it is open.
+        link: Connects with the owner, given the request and what cuts this.
+        start: Starts a task, and owns it.
+        timeout_s: How long the owner may take to accept it.
+
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        connections: set[Any],
+        *,
+        link: Callable[[Request, Callable[[], None]], contextlib.AbstractAsyncContextManager[Link]],
+        start: Callable[[Coroutine[Any, Any, None]], "asyncio.Task[None]"],
+        timeout_s: float,
+    ) -> None:
+        self._engine = engine
+        self._connections = connections
+        self._connect = link
+        self._start = start
+        self._timeout_s = timeout_s
+        self._link: Link | None = None
+        self._joining: asyncio.Task[None] | None = None
+        self._emptying: asyncio.Task[None] | None = None
+        self._is_begun = False
+        self._is_lost = asyncio.Event()
+        self._may_write = asyncio.Event()
+        self._may_write.set()
+
+    # What asyncio and uvicorn call.
+
+    def connection_made(self, transport: Any) -> None:
+        """Take the transport; the request is what comes first."""
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        """Take what the client sends."""
+        if not self._is_begun:
+            self._is_begun = True
+            self._begin(data)
+        elif self._link is not None:
+            self._link.write(data)
+            if self._link.is_full and self._emptying is None:
+                self._transport.pause_reading()
+                self._emptying = self._start(self._empty(self._link))
+
+    def eof_received(self) -> bool | None:
+        """Close: a client that has nothing more to say cannot answer a ping."""
+        return None
+
+    def connection_lost(self, _: Exception | None) -> None:
+        """Let go of the owner."""
+        self._connections.discard(self)
+        self._is_lost.set()
+        for task in (self._joining, self._emptying):
+            if task is not None:
+                task.cancel()
+
+    def pause_writing(self) -> None:
+        """Read no more from the owner than the client takes."""
+        self._may_write.clear()
+
+    def resume_writing(self) -> None:
+        """Go on."""
+        self._may_write.set()
+
+    def shutdown(self) -> None:
+        """Close the transport; a frame of ours might end up within another's."""
+        self._transport.close()
+
+    # What is ours.
+
+    def _begin(self, request: bytes) -> None:
+        engine, transport = self._engine, self._transport
+        peer = transport.get_extra_info("peername")
+        scheme = "https" if transport.get_extra_info("sslcontext") else "http"
+        try:
+            upgrade = read_upgrade(request, peer, scheme=scheme, believes=engine.believes)
+            check_origin(engine, upgrade.environ)
+        except BadUpgrade as error:
+            self._turn_away(error.answer)
+            return
+        except Refused as refused:
+            self._turn_away(refused.http_answer())
+            return
+        host, port = peer[:2] if peer else ("", 0)
+        head = websocket_head(request, believes=engine.believes(host))
+        self._connections.add(self)
+        transport.pause_reading()
+        self._joining = self._start(self._join(Request(host, port, scheme, head)))
+
+    def _turn_away(self, answer: bytes) -> None:
+        self._transport.write(answer)
+        self._transport.close()
+
+    async def _join(self, request: Request) -> None:
+        """Have the owner take the WebSocket, and pass on what it says until one of the two ends."""
+        try:
+            async with self._connect(request, self.shutdown) as link:
+                await self._open(link)
+                while data := await link.read():
+                    self._transport.write(data)
+                    await self._may_write.wait()
+                await self._part()
+        except (Unreached, TimeoutError):
+            self._turn_away(Refused(UNKNOWN_SID).http_answer())
+        finally:
+            self._link = None
+            self._transport.close()
+
+    async def _open(self, link: Link) -> None:
+        """Pass on the owner's answer; if it accepts, the client may speak."""
+        answer = b""
+        async with asyncio.timeout(self._timeout_s):
+            while len(answer) < len(_ACCEPTED):
+                data = await link.read()
+                if not data:
+                    raise Unreached
+                answer += data
+        self._transport.write(answer)
+        if answer.startswith(_ACCEPTED):
+            self._link = link
+            self._transport.resume_reading()
+
+    async def _part(self) -> None:
+        """Let the client read what the owner said last, and go."""
+        if self._transport.can_write_eof():
+            with contextlib.suppress(OSError):
+                self._transport.write_eof()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._engine.limits.close_timeout_s):
+                    await self._is_lost.wait()
+
+    async def _empty(self, link: Link) -> None:
+        """Read on once the owner has taken what it was sent."""
+        await link.drain()
+        self._emptying = None
+        if not self._transport.is_closing():
+            self._transport.resume_reading()
