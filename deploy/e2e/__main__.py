@@ -33,6 +33,7 @@ from faults.stage import Row, Skipped, Stage
 
 _EDGES: Final = "edges"
 _TEST: Final = "test"
+_INTERRUPTED: Final = 130
 _ARTIFACTS: Final = TOP / "artifacts" / "e2e"
 
 
@@ -188,6 +189,8 @@ def main() -> int:
     except ClusterError as error:
         print(error, file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        return _INTERRUPTED
     text = table(outcomes)
     (_ARTIFACTS / "table.txt").write_text(text + "\n", encoding="utf-8")
     print("\n" + text)
