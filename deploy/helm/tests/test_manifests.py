@@ -1,14 +1,17 @@
 """What is made from the chart, and what others say of it."""
 
 import json
+import re
+import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import kubernetes_validate
 import pytest
 import yaml
-from chart import CHART, ROOT, SIZES, install
+from chart import CHART, HELM, ROOT, SIZES, install
+
+from render import values as described_values
 
 SCRIPT = ROOT / "deploy/helm/render.py"
 OLDEST, NEWEST = "1.30", "1.37"
@@ -18,6 +21,12 @@ def test_schema_readme_and_plain_manifests_are_what_the_chart_makes():
     checked = subprocess.run([sys.executable, SCRIPT, "--check"], capture_output=True, text=True, check=False)
 
     assert (0, "") == (checked.returncode, checked.stdout)
+
+
+def test_helm_finds_nothing_to_complain_about():
+    linted = subprocess.run([HELM, "lint", "--strict", CHART], capture_output=True, text=True, check=False)
+
+    assert 0 == linted.returncode, linted.stdout
 
 
 def levels(schema, path=""):
@@ -34,6 +43,17 @@ def test_the_schema_knows_every_level():
     assert {".global"} == open_levels
 
 
+def test_documents_name_values_that_there_are():
+    described = {value.path for value in described_values((CHART / "values.yaml").read_text())}
+    known = {".".join(path[:length]) for path in described for length in range(1, len(path) + 1)}
+    roots = "|".join({path[0] for path in described})
+    text = "".join((ROOT / f"docs/{page}.md").read_text() for page in ("kubernetes", "runbook", "platforms"))
+    named = {*re.findall(rf"(?:`|--set )((?:{roots})\.[A-Za-z]+(?:\.[A-Za-z]+)*)", text)}
+
+    assert named
+    assert set() == named - known
+
+
 @pytest.mark.parametrize("version", [OLDEST, NEWEST])
 @pytest.mark.parametrize("size", SIZES)
 def test_kubernetes_takes_the_manifests(size, version):
@@ -46,10 +66,11 @@ def test_the_oldest_kubernetes_that_is_checked_is_the_oldest_that_the_chart_take
     assert f">={OLDEST}.0-0" == yaml.safe_load((CHART / "Chart.yaml").read_text())["kubeVersion"]
 
 
-def test_checkov_finds_nothing(tmp_path):
+def test_checkov_finds_nothing(tmp_path, needs):
     manifests = tmp_path / "manifests.yaml"
     manifests.write_text(yaml.safe_dump_all(install(SIZES["everything"]).documents))
-    checkov = Path(sys.prefix) / "checkov/bin/checkov"
+    checkov = shutil.which("checkov", path=f"{sys.prefix}/checkov/bin")
+    needs(checkov, "checkov, which `make chart-test` and `make test` install")
     skips = yaml.safe_load((ROOT / "deploy/helm/checkov.yaml").read_text())
     command = [
         checkov,

@@ -14,9 +14,6 @@ from roomwire.metrics import HttpMetrics, Metrics
 
 TESTS = ROOT / "deploy/helm/tests/alerts.yaml"
 PROMTOOL = shutil.which("promtool")
-needs_promtool = pytest.mark.skipif(
-    PROMTOOL is None, reason="needs promtool (Debian: apt-get install prometheus)"
-)
 _METRIC = re.compile(r"\broomwire_[a-z_]+\b")
 
 
@@ -101,8 +98,8 @@ def test_prometheus_finds_the_operations_ports(release):
         assert [monitor["endpoints"][0]["port"]] == [port["name"] for port in service["spec"]["ports"]]
 
 
-@needs_promtool
-def test_alerts_fire_when_they_should_and_not_before(rules, tmp_path):
+def test_alerts_fire_when_they_should_and_not_before(rules, tmp_path, needs):
+    needs(PROMTOOL, "promtool (Debian: apt-get install prometheus)")
     (tmp_path / "rules.yaml").write_text(yaml.safe_dump(rules))
     tests = yaml.safe_load(TESTS.read_text())
     tests["rule_files"] = ["rules.yaml"]

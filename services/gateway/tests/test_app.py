@@ -83,6 +83,23 @@ async def test_without_a_page_there_is_socket_io_alone(gateway):
         assert (await http.get("/socket.io/?EIO=4&transport=polling")).text.startswith("0{")
 
 
+@pytest.mark.parametrize(
+    ("transports", "status", "upgrades"),
+    [
+        pytest.param(("polling", "websocket"), 200, ["websocket"], id="both"),
+        pytest.param(("polling",), 200, [], id="polling is not offered what would be refused"),
+        pytest.param(("websocket",), 400, None, id="no polling"),
+    ],
+)
+async def test_clients_connect_by_the_transports_that_are_set(gateway, transports, status, upgrades):
+    running = await gateway(transports=transports)
+    async with httpx.AsyncClient(trust_env=False) as http:
+        answer = await http.get(f"http://{running.address}/socket.io/?EIO=4&transport=polling")
+
+    assert status == answer.status_code
+    assert upgrades is None or upgrades == json.loads(answer.text[1:])["upgrades"]
+
+
 async def test_settings_reach_the_engine(gateway):
     running = await gateway(ping_interval_s=2, ping_timeout_s=2.5, max_body_bytes=5_000, node_name="n7")
     async with Client.open(running.address) as client:

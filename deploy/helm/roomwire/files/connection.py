@@ -118,6 +118,7 @@ def two_clients(access: str, room: str) -> tuple[Client, Client]:
 
 
 def main() -> None:
+    """Go through it step by step; the first that fails ends it with a sentence."""
     access = token()
     print("token: have one" if access else "token: none needed", flush=True)
     room = f"helm-test-{os.urandom(8).hex()}"

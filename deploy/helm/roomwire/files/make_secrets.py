@@ -11,6 +11,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from http import HTTPStatus
 from pathlib import Path
 
 from roomwire.tokens import SigningKey
@@ -20,6 +21,7 @@ ATTEMPTS = 30
 
 
 def contents(kind: str, redis_host: str) -> dict[str, str]:
+    """Return what a new Secret of a kind holds."""
     if kind == "signing-key":
         return {"signing-key.pem": SigningKey.generate().to_pem()}
     if kind == "relay":
@@ -32,6 +34,7 @@ def contents(kind: str, redis_host: str) -> dict[str, str]:
 
 
 def create(name: str, data: dict[str, str]) -> str:
+    """Create a Secret; returns what became of it. Raises `OSError` if the API server says no."""
     namespace = (ACCOUNT / "namespace").read_text(encoding="utf-8")
     host, port = os.environ["KUBERNETES_SERVICE_HOST"], os.environ["KUBERNETES_SERVICE_PORT"]
     address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
@@ -56,12 +59,13 @@ def create(name: str, data: dict[str, str]) -> str:
         ):
             return "made"
     except urllib.error.HTTPError as error:
-        if error.code == 409:
+        if error.code == HTTPStatus.CONFLICT:
             return "there already"
         raise
 
 
 def main() -> None:
+    """Make each in turn."""
     prefix = os.environ["SECRET_PREFIX"]
     for kind in os.environ["SECRET_KINDS"].split(","):
         name = f"{prefix}-{kind}"

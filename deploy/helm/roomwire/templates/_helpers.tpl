@@ -140,9 +140,6 @@ Argument: dict "root" $ "own" (dict of variables) "settings" .Values.gateway.set
 {{- if or (hasKey $env $name) (hasKey $env (printf "%s_FILE" $name)) (has $name (list "NODE_NAME" "RELAY_HOST" "RELAY_PORT" "RELAY_SECRET")) -}}
 {{- fail (printf "%s.%s: the chart sets ROOMWIRE_%s itself, from a value of its own." $.path $name $name) -}}
 {{- end -}}
-{{- if has $name (list "REDIS_URL" "SIGNING_KEY") -}}
-{{- fail (printf "%s.%s: secrets stand in a Secret, which existingSecret names." $.path $name) -}}
-{{- end -}}
 {{- $_ := set $env $name $value -}}
 {{- end -}}
 - name: ROOMWIRE_NODE_NAME
