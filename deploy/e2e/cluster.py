@@ -35,21 +35,26 @@ async def run(
         ClusterError: It failed, or took too long.
 
     """
-    process = await asyncio.create_subprocess_exec(
-        *command,
-        env=dict(env),
-        cwd=TOP,
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
+    try:
+        process = await asyncio.create_subprocess_exec(
+            *command,
+            env=dict(env),
+            cwd=TOP,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+    except OSError as error:
+        raise ClusterError(f"`{' '.join(command)}` does not start: {error}") from error
     try:
         async with asyncio.timeout(timeout_s):
             out, err = await process.communicate(text.encode())
     except TimeoutError:
-        process.kill()
-        await process.wait()
         raise ClusterError(f"`{' '.join(command)}` took more than {timeout_s:.0f} s") from None
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
     if process.returncode:
         said = (err + out).decode(errors="replace").strip()[-2_000:]
         raise ClusterError(f"`{' '.join(command)}` failed: {said}")
@@ -64,14 +69,24 @@ class Cluster:
         namespace: Where everything of the test lives.
         env: What kubectl and helm need.
         tool: The local cluster's tool, if it is that one.
+        is_ours: Whether it was started here, and stops with us.
 
     """
 
-    def __init__(self, url: str, namespace: str, env: Mapping[str, str], tool: Path | None = None) -> None:
+    def __init__(
+        self,
+        url: str,
+        namespace: str,
+        env: Mapping[str, str],
+        tool: Path | None = None,
+        *,
+        is_ours: bool = False,
+    ) -> None:
         self.url = url
         self.namespace = namespace
         self.env = env
         self.tool = tool
+        self.is_ours = is_ours
 
     @classmethod
     async def found(cls, environment: Mapping[str, str]) -> "Cluster":
@@ -92,13 +107,16 @@ class Cluster:
             raise ClusterError(
                 "set E2E_URL to the address of the ingress of the cluster that kubectl reaches"
             )
-        await run([str(tool), "up"], env=environment, timeout_s=_UP_S)
         lines = await run([str(tool), "env"], env=environment)
-        return cls(_LOCAL_URL, namespace, {**environment, **exported(lines, environment)}, tool)
+        env = {**environment, **exported(lines, environment)}
+        is_ours = not await _answers(env)
+        if is_ours:
+            await run([str(tool), "up"], env=environment, timeout_s=_UP_S)
+        return cls(_LOCAL_URL, namespace, env, tool, is_ours=is_ours)
 
     async def down(self) -> None:
-        """Stop the local cluster; another's stays as it is."""
-        if self.tool is not None:
+        """Stop the local cluster if it was started here; one that was up is somebody's, and stays."""
+        if self.tool is not None and self.is_ours:
             await run([str(self.tool), "down"], env=self.env)
 
     async def kubectl(self, *arguments: str, text: str = "", timeout_s: float = _TIMEOUT_S) -> str:
@@ -119,6 +137,19 @@ class Cluster:
     async def apply(self, manifest: Mapping[str, Any]) -> None:
         """Make or change an object."""
         await self.kubectl("apply", "--filename", "-", text=json.dumps(manifest))
+
+    async def replace(self, manifest: Mapping[str, Any]) -> None:
+        """Give an object that is there another content."""
+        await self.kubectl("replace", "--filename", "-", text=json.dumps(manifest))
+
+
+async def _answers(env: Mapping[str, str]) -> bool:
+    """Return whether a cluster is up already."""
+    try:
+        await run(["kubectl", "get", "--raw", "/readyz", "--request-timeout", "10s"], env=env)
+    except ClusterError:
+        return False
+    return True
 
 
 def exported(lines: str, environment: Mapping[str, str]) -> dict[str, str]:

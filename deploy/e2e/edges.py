@@ -1,31 +1,63 @@
-"""Who may talk to whom, tried with real packets: each edge that is needed is open, and nothing else is."""
+"""Who may talk to whom, tried with real packets: what is needed is open, all else is closed, and no rule is idle.
 
+Each rule of the release's NetworkPolicies is taken away in turn, or one peer of it: something that is needed has to close.
+"""
+
+import copy
 import json
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 import httpx
 
-from e2e.release import Pod, Release
+from e2e.release import NAME, Pod, Release
+from e2e.strangers import SCRAPER, STRANGER, Strangers, run_strangers
 
 _TRY: Final = """
-import json, socket, sys
+import json, os, socket, sys
+def where(host):
+    if host == "dns":
+        return next(line.split()[1] for line in open("/etc/resolv.conf") if line.startswith("nameserver"))
+    return os.environ["KUBERNETES_SERVICE_HOST"] if host == "api" else host
 open_ = []
 for host, port in json.loads(sys.argv[1]):
     try:
-        socket.create_connection((host, port), 3).close()
+        socket.create_connection((where(host), port), 3).close()
         open_.append(True)
     except OSError:
         open_.append(False)
 print(json.dumps(open_))
+"""
+# Redis' image need not have Python. What is no Redis answers nonsense, or nothing until the time is up.
+_TRY_FROM_REDIS: Final = """
+for target in "$@"; do
+    said=$(timeout 3 redis-cli -h "${target%:*}" -p "${target##*:}" ping 2>&1)
+    state=$?
+    case "$state $said" in 124*|143*|*"Could not connect"*) echo closed;; *) echo open;; esac
+done
 """
 _PORTS: Final = {
     "gateway": {"http": 8000, "ops": 9000},
     "auth": {"http": 8001, "ops": 9001},
     "redis": {"redis": 6379},
 }
-_NEEDED: Final = {("gateway", "redis", "redis"), ("gateway", "auth", "http"), ("auth", "redis", "redis")}
+_OUTSIDE: Final = {"dns": {"dns": 53}, "api": {"https": 443}}
+_NEEDED: Final = {
+    ("gateway", "redis", "redis"),
+    ("gateway", "auth", "http"),
+    ("gateway", "dns", "dns"),
+    ("auth", "redis", "redis"),
+    ("auth", "dns", "dns"),
+    (STRANGER, "gateway", "http"),
+    (STRANGER, "auth", "http"),
+    (SCRAPER, "gateway", "http"),
+    (SCRAPER, "auth", "http"),
+    (SCRAPER, "gateway", "ops"),
+    (SCRAPER, "auth", "ops"),
+}
+_CHANGE_S: Final = 60.0
 
 
 @dataclass(frozen=True)
@@ -33,7 +65,7 @@ class Edge:
     """A connection that was tried.
 
     Attributes:
-        source: The component it was tried from, or `stranger`.
+        source: The component it was tried from, or `stranger`, or `scraper`.
         target: The component.
         port: Its port's name.
         is_open: Whether it came about.
@@ -54,37 +86,49 @@ class Edge:
 
     def __str__(self) -> str:
         state = "open" if self.is_open else "closed"
-        wanted = "needed" if self.is_needed else "not needed"
-        return f"{self.source} to {self.target}:{self.port} is {state}, {wanted}"
+        needed = "needed" if self.is_needed else "not needed"
+        return f"{self.source} to {self.target}:{self.port} is {state}, {needed}"
 
 
 def wanted(source: str, target: str, port: str) -> bool:
-    """Return whether an edge is needed; public ports are anybody's where the values name no clients."""
-    return (source, target, port) in _NEEDED or port == "http"
+    """Return whether an edge is needed."""
+    return (source, target, port) in _NEEDED
+
+
+def without_one(policy: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Return a policy with a rule less each, or with a peer less where a rule names several; and what is missing."""
+    for direction, peers in (("ingress", "from"), ("egress", "to")):
+        for number, rule in enumerate(policy["spec"].get(direction, [])):
+            for peer in range(len(rule[peers])) if len(rule.get(peers, [])) > 1 else (None,):
+                less = copy.deepcopy(policy)
+                rules = less["spec"][direction]
+                gone = rules.pop(number) if peer is None else rules[number][peers].pop(peer)
+                yield f"{policy['metadata']['name']}, {direction}: {json.dumps(gone)}", less
 
 
 async def edges(release: Release) -> list[Edge]:
-    """Try every connection between the components, and from a pod that is none of them."""
-    pods = {component: (await release.ready(component))[0] for component in _PORTS}
-    stranger = await _stranger(release, pods["gateway"])
-    try:
-        found = []
-        for source in ("gateway", "auth", "stranger"):
-            tried = [
-                (target, port, pods[target].ip, number)
-                for target, ports in _PORTS.items()
-                if target != source
-                for port, number in ports.items()
-            ]
-            name = stranger if source == "stranger" else pods[source].name
-            answers = await _try(release, name, [(ip, number) for _, _, ip, number in tried])
-            found += [
-                Edge(source, target, port, is_open, wanted(source, target, port))
-                for (target, port, _, _), is_open in zip(tried, answers, strict=True)
-            ]
-        return found
-    finally:
-        await release.cluster.kubectl("delete", "pod", stranger, "--grace-period=0", "--force")
+    """Try every connection between the components, from pods that are none of them, and to what is outside."""
+    async with run_strangers(release) as strangers:
+        return await _tried(release, await _pods(release), strangers)
+
+
+async def idle_rules(release: Release) -> tuple[list[str], int]:
+    """Take away each rule for a while; returns those that nothing that is needed missed, and how many were tried."""
+    async with run_strangers(release) as strangers:
+        pods, idle, tried = await _pods(release), [], 0
+        ours = f"app.kubernetes.io/instance={NAME},app.kubernetes.io/component in ({','.join(_PORTS)})"
+        found = await release.cluster.get("networkpolicies", "--selector", ours)
+        for policy in found["items"]:
+            policy["metadata"].pop("resourceVersion", None)
+            for what, less in without_one(policy):
+                tried += 1
+                await release.cluster.replace(less)
+                if not await _becomes(release, pods, strangers, all_open=False):
+                    idle.append(what)
+                await release.cluster.replace(policy)
+                if not await _becomes(release, pods, strangers, all_open=True):
+                    idle.append(f"put back, and still closed: {what}")
+        return idle, tried
 
 
 async def metrics_are_hidden(release: Release) -> str:
@@ -97,34 +141,57 @@ async def metrics_are_hidden(release: Release) -> str:
     return ""
 
 
-async def _try(release: Release, pod: str, targets: Sequence[tuple[str, int]]) -> list[bool]:
-    command = ("exec", pod, "--", "python", "-c", _TRY, json.dumps(targets))
-    answers: list[bool] = json.loads(await release.cluster.kubectl(*command))
+async def _pods(release: Release) -> dict[str, Pod]:
+    return {component: (await release.ready(component))[0] for component in _PORTS}
+
+
+async def _becomes(release: Release, pods: dict[str, Pod], strangers: Strangers, *, all_open: bool) -> bool:
+    """Wait until all that is needed is open, or something is not; policies take a moment."""
+    deadline = time.monotonic() + _CHANGE_S
+    while True:
+        found = await _tried(release, pods, strangers, only_needed=True)
+        if all_open is all(edge.is_open for edge in found):
+            return True
+        if time.monotonic() > deadline:
+            return False
+
+
+async def _tried(
+    release: Release, pods: dict[str, Pod], strangers: Strangers, *, only_needed: bool = False
+) -> list[Edge]:
+    found = []
+    for source in ("gateway", "auth", "redis", STRANGER, SCRAPER):
+        targets = [
+            (target, port, pods[target].ip if target in pods else target, number)
+            for target, ports in (_PORTS | (_OUTSIDE if source in {"gateway", "auth"} else {})).items()
+            if target != source
+            for port, number in ports.items()
+            if wanted(source, target, port) or not only_needed
+        ]
+        if not targets:
+            continue
+        answers = await _try(release, source, pods, strangers, [(ip, number) for *_, ip, number in targets])
+        found += [
+            Edge(source, target, port, is_open, wanted(source, target, port))
+            for (target, port, *_), is_open in zip(targets, answers, strict=True)
+        ]
+    return found
+
+
+async def _try(
+    release: Release,
+    source: str,
+    pods: dict[str, Pod],
+    strangers: Strangers,
+    targets: Sequence[tuple[str, int]],
+) -> list[bool]:
+    if source == "redis":
+        named = [f"{host}:{port}" for host, port in targets]
+        said = await release.cluster.kubectl(
+            "exec", pods[source].name, "--", "sh", "-c", _TRY_FROM_REDIS, "sh", *named
+        )
+        return [line == "open" for line in said.split()]
+    where = ("exec", pods[source].name) if source in pods else ("exec", *strangers[source])
+    said = await release.cluster.kubectl(*where, "--", "python", "-c", _TRY, json.dumps(targets))
+    answers: list[bool] = json.loads(said)
     return answers
-
-
-async def _stranger(release: Release, gateway: Pod) -> str:
-    """Start a pod that belongs to nothing, from the gateway's image."""
-    found = await release.cluster.get("pod", gateway.name)
-    name = "stranger"
-    manifest: Mapping[str, Any] = {
-        "apiVersion": "v1",
-        "kind": "Pod",
-        "metadata": {"name": name},
-        "spec": {
-            "automountServiceAccountToken": False,
-            "securityContext": found["spec"]["securityContext"],
-            "containers": [
-                {
-                    "name": name,
-                    "image": found["spec"]["containers"][0]["image"],
-                    "imagePullPolicy": "IfNotPresent",
-                    "command": ["python", "-c", "import time; time.sleep(600)"],
-                    "securityContext": found["spec"]["containers"][0]["securityContext"],
-                }
-            ],
-        },
-    }
-    await release.cluster.apply(manifest)
-    await release.cluster.kubectl("wait", f"pod/{name}", "--for=condition=Ready", "--timeout=120s")
-    return name

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from e2e.cluster import TOP, Cluster, ClusterError, run
+from faults.stage import Skipped
 
 SERVICES: Final = ("gateway", "auth")
 _REGISTRY: Final = "docker.io/library"
@@ -61,17 +62,24 @@ async def checkout_of(revision: str, *, repository: Path = TOP) -> AsyncIterator
     """Have a revision's tree in a folder of its own while the context lasts.
 
     Raises:
-        ClusterError: There is no such revision, or it has no images.
+        Skipped: There is no such revision, or it has no images or no chart.
 
     """
     with tempfile.TemporaryDirectory() as folder:
         tree = Path(folder) / "tree"
         env = {"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": folder}
         git = ["git", "-C", str(repository), "worktree"]
-        await run([*git, "add", "--detach", str(tree), revision], env=env)
         try:
-            if not all((tree / "services" / name / "Dockerfile").exists() for name in SERVICES):
-                raise ClusterError(f"{revision} has no images to upgrade from")
+            await run([*git, "add", "--detach", str(tree), revision], env=env)
+        except ClusterError as error:
+            raise Skipped(f"{revision} cannot be had: {error}") from error
+        try:
+            needed = [
+                "deploy/helm/roomwire/Chart.yaml",
+                *(f"services/{name}/Dockerfile" for name in SERVICES),
+            ]
+            if not all((tree / path).exists() for path in needed):
+                raise Skipped(f"{revision} has no images and chart to upgrade from")
             yield tree
         finally:
             await run([*git, "remove", "--force", str(tree)], env=env)

@@ -18,6 +18,8 @@ _LOAD_S: Final = 600.0
 _BACK_S: Final = 120.0
 _HPA_S: Final = 180.0
 _PREVIOUS: Final = "previous"
+_SMALL: Final = {"gateway.resources.requests.cpu": "100m"}
+"""Four gateways that ask for half a core each do not fit on the small node that a test may have."""
 
 
 @contextlib.asynccontextmanager
@@ -80,8 +82,8 @@ async def previous(stage: Stage) -> None:
     release: Release = stage.system
     async with images.checkout_of("HEAD^") as tree:
         await images.build(release.cluster, _PREVIOUS, checkout=tree)
-    tags = {f"{service}.image.tag": _PREVIOUS for service in images.SERVICES}
-    await release.upgrade(tags)
+        tags = {f"{service}.image.tag": _PREVIOUS for service in images.SERVICES}
+        await release.upgrade(tags, chart=tree / "deploy" / "helm" / "roomwire")
     old = await release.ready("gateway")
     async with _load(stage):
         began = stage.harm()
@@ -94,6 +96,7 @@ async def previous(stage: Stage) -> None:
 async def scale(stage: Stage) -> None:
     """Have four gateways instead of two, and two again, by hand."""
     release: Release = stage.system
+    await release.upgrade(_SMALL)
     async with _load(stage):
         first = await release.until_ready("gateway", 2)
         began = stage.harm()
@@ -116,6 +119,7 @@ async def autoscale(stage: Stage) -> None:
     release: Release = stage.system
     await release.upgrade(
         {
+            **_SMALL,
             "gateway.autoscaling.enabled": "true",
             "gateway.autoscaling.maxReplicas": "4",
             "gateway.autoscaling.connections": str(_CLIENTS // 2),

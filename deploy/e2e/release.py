@@ -5,6 +5,7 @@ import json
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 import httpx
@@ -55,13 +56,14 @@ class Release:
             }
         )
         await self.cluster.helm(
-            *("install", NAME, str(CHART), "--wait", "--timeout", "5m", *_set(values or {}))
+            *("install", NAME, str(CHART), "--wait", "--timeout", "8m", *_set(values or {}))
         )
 
-    async def upgrade(self, values: Mapping[str, str] | None = None) -> None:
-        """Upgrade it and wait until it has rolled out; values that are not named are the defaults."""
+    async def upgrade(self, values: Mapping[str, str] | None = None, *, chart: Path = CHART) -> None:
+        """Upgrade it and wait until it has rolled out; values that are not named are the chart's defaults."""
         await self.cluster.helm(
-            *("upgrade", NAME, str(CHART), "--wait", "--timeout", "5m", *_set(values or {}))
+            *("upgrade", NAME, str(chart), "--reset-values", "--wait", "--timeout", "8m"),
+            *_set(values or {}),
         )
 
     async def remove(self) -> None:
@@ -104,7 +106,7 @@ class Release:
             await asyncio.sleep(_LOOK_S)
 
     async def kill(self, pod: Pod) -> None:
-        """End a pod at once, as a node that fails does."""
+        """End a pod with the least notice that Kubernetes can give, which is a second or two; no drain fits in."""
         await self.cluster.kubectl("delete", "pod", pod.name, "--grace-period=0", "--force", "--wait=false")
 
     async def evict(self, pod: Pod) -> None:

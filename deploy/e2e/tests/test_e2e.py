@@ -1,14 +1,19 @@
 """What can be told of the tests on a cluster without one."""
 
+from pathlib import Path
+
 import pytest
-from e2e.__main__ import chosen
+
+from e2e.__main__ import chosen, passes
 from e2e.cluster import Cluster, ClusterError, exported, run
-from e2e.edges import Edge, wanted
+from e2e.edges import Edge, wanted, without_one
 from e2e.images import builder, checkout_of
 from e2e.phases import MESSAGES, PHASES
 from e2e.release import CHART
+from faults.report import FAIL, PASS, SKIP, VOID, Outcome
+from faults.stage import Skipped
 
-COMPONENTS = ("gateway", "auth", "redis", "stranger")
+COMPONENTS = ("gateway", "auth", "redis", "stranger", "scraper")
 
 
 def cluster(**env: str) -> Cluster:
@@ -69,9 +74,67 @@ async def test_a_revision_without_images_cannot_be_upgraded_from(tmp_path):
     await run(
         ["git", "-C", str(repository), *author, "commit", "--quiet", "--allow-empty", "-m", "x"], env=env
     )
-    with pytest.raises(ClusterError, match="HEAD has no images to upgrade from"):
+    with pytest.raises(Skipped, match="HEAD has no images and chart to upgrade from"):
         async with checkout_of("HEAD", repository=repository):
             pass
+    with pytest.raises(Skipped, match="HEAD\\^ cannot be had"):
+        async with checkout_of("HEAD^", repository=repository):
+            pass
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "allowed", "is_good"),
+    [
+        ([], [], False),
+        ([PASS, PASS], [], True),
+        ([PASS, SKIP], [], False),
+        ([PASS, SKIP], ["1"], True),
+        ([PASS, SKIP], ["0"], False),
+        ([PASS, VOID], ["1"], False),
+        ([FAIL, PASS], ["0"], False),
+    ],
+)
+def test_a_run_is_good_when_all_passed_but_what_may_be_skipped(verdicts, allowed, is_good):
+    outcomes = [Outcome(id=str(n), fault="", verdict=verdict) for n, verdict in enumerate(verdicts)]
+    assert is_good is passes(outcomes, set(allowed))
+
+
+def tool(folder: Path, *, is_up: bool) -> Path:
+    """Make a local cluster's tool that writes down what it was told, and a kubectl that reaches it or not."""
+    made = folder / "cluster"
+    made.write_text(
+        f'#!/bin/sh\necho "$1" >> {folder}/told\n[ "$1" != env ] || echo \'export PATH="{folder}:$PATH"\'\n'
+    )
+    (folder / "kubectl").write_text(f"#!/bin/sh\nexit {0 if is_up else 1}\n")
+    for file in (made, folder / "kubectl"):
+        file.chmod(0o755)
+    return made
+
+
+@pytest.mark.parametrize(("is_up", "told"), [(True, ["env"]), (False, ["env", "up", "down"])])
+async def test_only_a_cluster_that_was_started_here_is_stopped(tmp_path, is_up, told):
+    environment = {"E2E_CLUSTER": str(tool(tmp_path, is_up=is_up)), "PATH": "/usr/bin:/bin"}
+    found = await Cluster.found(environment)
+    await found.down()
+    assert told == (tmp_path / "told").read_text("utf-8").split()
+
+
+async def test_a_command_that_is_not_there_is_named():
+    with pytest.raises(ClusterError, match="`no-such-command` does not start"):
+        await run(["no-such-command"], env={"PATH": "/usr/bin:/bin"})
+
+
+def test_rules_are_taken_away_one_at_a_time_and_peers_where_there_are_several():
+    policy = {
+        "metadata": {"name": "redis"},
+        "spec": {"ingress": [{"from": ["a", "b"], "ports": [1]}], "egress": [{"to": ["c"]}, {"ports": [2]}]},
+    }
+    assert [
+        ('redis, ingress: "a"', [{"from": ["b"], "ports": [1]}], [{"to": ["c"]}, {"ports": [2]}]),
+        ('redis, ingress: "b"', [{"from": ["a"], "ports": [1]}], [{"to": ["c"]}, {"ports": [2]}]),
+        ('redis, egress: {"to": ["c"]}', [{"from": ["a", "b"], "ports": [1]}], [{"ports": [2]}]),
+        ('redis, egress: {"ports": [2]}', [{"from": ["a", "b"], "ports": [1]}], [{"to": ["c"]}]),
+    ] == [(what, less["spec"]["ingress"], less["spec"]["egress"]) for what, less in without_one(policy)]
 
 
 def test_only_the_edges_that_are_needed_are_wanted():
@@ -83,6 +146,8 @@ def test_only_the_edges_that_are_needed_are_wanted():
     ]
     assert ("stranger", "redis", "redis") in closed
     assert ("auth", "gateway", "ops") in closed
+    assert ("scraper", "redis", "redis") in closed
+    assert ("scraper", "gateway", "ops") not in closed
     assert ("gateway", "redis", "redis") not in closed
 
 

@@ -156,8 +156,7 @@ podSelector: {matchLabels: {{ include "roomwire.selector" . | fromYaml | toJson 
 {{- end -}}
 
 {{- define "roomwire.dns" -}}
-- to: [{namespaceSelector: {}}]
-  ports: [{port: 53, protocol: UDP}, {port: 53, protocol: TCP}]
+- to: {{- toYaml .Values.networkPolicy.dns | nindent 4 }}
 {{- end -}}
 
 {{- define "roomwire.redisEdge" -}}

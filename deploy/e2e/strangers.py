@@ -1,0 +1,87 @@
+"""Pods that belong to nothing: one beside the release, one where its metrics may be scraped from."""
+
+import contextlib
+import json
+from collections.abc import AsyncIterator, Mapping
+from typing import Any, Final
+
+from e2e.cluster import ClusterError
+from e2e.release import Release
+
+STRANGER: Final = "stranger"
+SCRAPER: Final = "scraper"
+_MONITORING: Final = "monitoring"
+_LIFE_S: Final = 1800
+
+Strangers = Mapping[str, tuple[str, ...]]
+"""By their kind, what kubectl calls them: a name, and the namespace where it is another one."""
+
+
+@contextlib.asynccontextmanager
+async def run_strangers(release: Release) -> AsyncIterator[Strangers]:
+    """Run them, from the gateway's image, for as long as the context lasts.
+
+    The namespace `monitoring`, whose pods the chart's default values allow to scrape, is made if it is not there, and
+    goes again only then.
+    """
+    cluster = release.cluster
+    is_made = not await _exists(release, _MONITORING)
+    if is_made:
+        await cluster.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": _MONITORING}})
+    gateway = (await release.ready("gateway"))[0]
+    spec = (await cluster.get("pod", gateway.name))["spec"]
+    names = {STRANGER: f"{cluster.namespace}-stranger", SCRAPER: f"{cluster.namespace}-scraper"}
+    where: dict[str, tuple[str, ...]] = {
+        STRANGER: (names[STRANGER],),
+        SCRAPER: (names[SCRAPER], "--namespace", _MONITORING),
+    }
+    try:
+        for kind, name in names.items():
+            manifest = _pod(name, spec)
+            if kind == SCRAPER:
+                manifest["metadata"]["namespace"] = _MONITORING
+            await cluster.kubectl("create", *where[kind][1:], "--filename", "-", text=json.dumps(manifest))
+        for name, *namespace in where.values():
+            await cluster.kubectl(
+                "wait", f"pod/{name}", *namespace, "--for=condition=Ready", "--timeout=300s"
+            )
+        yield where
+    finally:
+        for name, *namespace in where.values():
+            await cluster.kubectl(
+                "delete", "pod", name, *namespace, "--ignore-not-found", "--grace-period=0", "--force"
+            )
+        if is_made:
+            await cluster.kubectl("delete", "namespace", _MONITORING, "--ignore-not-found", "--wait")
+
+
+async def _exists(release: Release, namespace: str) -> bool:
+    try:
+        await release.cluster.kubectl("get", "namespace", namespace)
+    except ClusterError as error:
+        if "NotFound" in str(error):
+            return False
+        raise
+    return True
+
+
+def _pod(name: str, gateway: Mapping[str, Any]) -> dict[str, Any]:
+    container = gateway["containers"][0]
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": name},
+        "spec": {
+            "automountServiceAccountToken": False,
+            "securityContext": gateway["securityContext"],
+            "containers": [
+                {
+                    "name": "stranger",
+                    "image": container["image"],
+                    "imagePullPolicy": "IfNotPresent",
+                    "command": ["python", "-c", f"import time; time.sleep({_LIFE_S})"],
+                    "securityContext": container["securityContext"],
+                }
+            ],
+        },
+    }
