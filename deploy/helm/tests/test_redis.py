@@ -130,7 +130,7 @@ async def test_auth_has_every_right_that_it_needs(server):
     store = Store(connect(server.url("auth"), key=slot_key("rw")), prefix="rw", timeout_s=5)
     try:
         accounts = Accounts(store)
-        sessions = Sessions(store, account_ttl_s=60, guest_ttl_s=60)
+        sessions = Sessions(store, account_ttl_s=60, guest_ttl_s=60, grace_s=10)
         await store.ping()
         account = await accounts.add("Ann", "one hash")
         await accounts.replace_hash(account, "another")

@@ -62,7 +62,10 @@ class AuthApp:
             accounts=Accounts(self._store),
             passwords=self._passwords,
             sessions=Sessions(
-                self._store, account_ttl_s=settings.refresh_ttl_s, guest_ttl_s=settings.guest_ttl_s
+                self._store,
+                account_ttl_s=settings.refresh_ttl_s,
+                guest_ttl_s=settings.guest_ttl_s,
+                grace_s=settings.refresh_grace_s,
             ),
             access_tokens=AccessTokens(
                 key,
