@@ -104,7 +104,7 @@ class ServiceSettings(BaseSettings):
     )
     max_connections_per_address: int = Field(
         0,
-        description="Most open connections of one address; 0: any number, as behind a proxy they come from few.",
+        description="Most open connections of one address, of IPv6 of one /64; 0: any number, as behind a proxy they come from few.",
         ge=0,
     )
     max_turned_away: int = Field(
