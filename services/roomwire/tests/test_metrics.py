@@ -2,6 +2,7 @@
 
 import re
 
+import pytest
 from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -58,6 +59,26 @@ def test_what_is_held_is_read_when_scraped():
     found = families(metrics)
     values = [found[name].samples[0].value for name in ("roomwire_rooms", "roomwire_tasks")]
     assert [3, 4] == values
+
+
+def test_times_are_exported_as_a_histogram():
+    metrics = Metrics()
+    for seconds in (0.0005, 0.003, 0.003, 9.0):
+        metrics.publish_seconds.count(seconds)
+
+    def value(name, **labels):
+        return metrics.registry.get_sample_value(f"roomwire_publish_seconds_{name}", labels)
+
+    assert (1, 3, 4) == tuple(value("bucket", le=bound) for bound in ("0.001", "0.005", "+Inf"))
+    assert 4 == value("count")
+    assert 9.0065 == pytest.approx(value("sum"))
+
+
+def test_the_lag_of_the_log_is_read_when_scraped():
+    metrics = Metrics()
+    assert 0 == metrics.registry.get_sample_value("roomwire_log_lag_entries")
+    metrics.log_lag = lambda: 7
+    assert 7 == metrics.registry.get_sample_value("roomwire_log_lag_entries")
 
 
 def test_two_metrics_do_not_share_their_counts():

@@ -55,6 +55,17 @@ class Metrics:
             "outcome",
         )
         self.registry.register(self.publishes)
+        self.publish_seconds = Seconds(
+            "roomwire_publish_seconds",
+            "Time from a publish to the log's answer, waiting for a link included.",
+        )
+        self.registry.register(self.publish_seconds)
+        self.log_lag: Callable[[], int] = lambda: 0
+        Gauge(
+            "roomwire_log_lag_entries",
+            "Places in the log that are known here and whose entries have not been delivered yet.",
+            registry=self.registry,
+        ).set_function(self._lag)
         self.recoveries = Counter(
             "roomwire_recoveries_total",
             "Sessions that clients asked for when they came back, by outcome: recovered, refused, postponed.",
@@ -101,6 +112,9 @@ class Metrics:
             "1 while the backplane answers and the subscription is live, else 0.",
             registry=self.registry,
         )
+
+    def _lag(self) -> int:
+        return self.log_lag()
 
     def exceeded(self, bound: Bound) -> None:
         """Count a bound that a client exceeded."""
@@ -195,6 +209,32 @@ class Tally(Collector):
         yield family
 
 
+class Seconds(Collector):
+    """A histogram of times for hot paths: a few additions each, exported when scraped. Not for several threads.
+
+    Args:
+        name: The metric's name.
+        documentation: From when to when.
+
+    """
+
+    def __init__(self, name: str, documentation: str) -> None:
+        self._about = (name, documentation)
+        self._buckets = [0] * (len(_SECONDS) + 1)
+        self._sum = 0.0
+
+    def count(self, seconds: float) -> None:
+        """Count one more: hot."""
+        self._buckets[bisect_left(_SECONDS, seconds)] += 1
+        self._sum += seconds
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield what was counted; called by prometheus-client."""
+        bounds = [*(str(bound) for bound in _SECONDS), "+Inf"]
+        buckets = list(zip(bounds, accumulate(self._buckets), strict=True))
+        yield HistogramMetricFamily(*self._about, buckets=buckets, sum_value=self._sum)
+
+
 class Events(Collector):
     """Counts events of clients and their times, with a few additions each: they are exported when scraped."""
 
@@ -204,8 +244,7 @@ class Events(Collector):
             "Events received from clients by outcome: ok, or the code of the error.",
             "outcome",
         )
-        self._buckets = [0] * (len(_SECONDS) + 1)
-        self._seconds = 0.0
+        self._seconds = Seconds("roomwire_event_seconds", "Time from taking up an event to its ack.")
 
     def count(self, outcome: str, seconds: float) -> None:
         """Count an event: hot.
@@ -216,16 +255,9 @@ class Events(Collector):
 
         """
         self._outcomes.count(outcome)
-        self._buckets[bisect_left(_SECONDS, seconds)] += 1
-        self._seconds += seconds
+        self._seconds.count(seconds)
 
     def collect(self) -> Iterator[Metric]:
         """Yield what was counted; called by prometheus-client."""
         yield from self._outcomes.collect()
-        bounds = [*(str(bound) for bound in _SECONDS), "+Inf"]
-        yield HistogramMetricFamily(
-            "roomwire_event_seconds",
-            "Time from taking up an event to its ack.",
-            buckets=list(zip(bounds, accumulate(self._buckets), strict=True)),
-            sum_value=self._seconds,
-        )
+        yield from self._seconds.collect()

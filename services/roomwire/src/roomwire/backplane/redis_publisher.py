@@ -72,10 +72,13 @@ class Publisher:
             self._metrics.publishes.count(Unavailable.code)
             future.set_exception(Unavailable("Too many messages wait for the log: try again."))
             return future
-        deadline = loop.time() + self._timeout_s
-        self._outbox.add(
-            Publish(stream, blob, message_id, deadline, lambda result: self._end(future, result))
-        )
+        began = loop.time()
+
+        def settle(result: object) -> None:
+            self._metrics.publish_seconds.count(loop.time() - began)
+            self._end(future, result)
+
+        self._outbox.add(Publish(stream, blob, message_id, began + self._timeout_s, settle))
         self._empty.clear()
         if self._timer is None:
             self._timer = loop.call_later(_EXPIRY_PERIOD_S, self._expire)

@@ -61,6 +61,11 @@ class Subscriber:
         """Epoch and cut."""
         return Offset(self.epoch, self.cut)
 
+    @property
+    def lag(self) -> int:
+        """How far what has been taken is behind what is known to be there."""
+        return self.known - self.cut
+
     # -- what is subscribed and held
 
     def subscribe(self, stream: Stream) -> bool:
