@@ -138,7 +138,7 @@ async def _phases(names: list[str], release: Release) -> list[Outcome]:
             outcome = await try_edges(release)
         else:
             outcome = await play(rows[name], release)
-        _say(f"{name}: {outcome.verdict}")
+        _say("; ".join([f"{name}: {outcome.verdict}", *outcome.reasons]))
         outcomes.append(outcome)
     return outcomes
 

@@ -39,15 +39,19 @@ for target in "$@"; do
 done
 """
 _PORTS: Final = {
-    "gateway": {"http": 8000, "ops": 9000},
+    "gateway": {"http": 8000, "ops": 9000, "relay": 7000},
     "auth": {"http": 8001, "ops": 9001},
     "redis": {"redis": 6379},
 }
+_PEER: Final = "peer"
+_PEER_PORTS: Final = {_PEER: {"http": 8000, "ops": 9000, "relay": 7000}}
+"""Another gateway, as a gateway sees it: they relay what reached the wrong one."""
 _OUTSIDE: Final = {"dns": {"dns": 53}, "api": {"https": 443}}
 _NEEDED: Final = {
     ("gateway", "redis", "redis"),
     ("gateway", "auth", "http"),
     ("gateway", "dns", "dns"),
+    ("gateway", _PEER, "relay"),
     ("auth", "redis", "redis"),
     ("auth", "dns", "dns"),
     (STRANGER, "gateway", "http"),
@@ -142,7 +146,8 @@ async def metrics_are_hidden(release: Release) -> str:
 
 
 async def _pods(release: Release) -> dict[str, Pod]:
-    return {component: (await release.ready(component))[0] for component in _PORTS}
+    found = {component: (await release.ready(component))[0] for component in _PORTS}
+    return found | {_PEER: (await release.ready("gateway"))[1]}
 
 
 async def _becomes(release: Release, pods: dict[str, Pod], strangers: Strangers, *, all_open: bool) -> bool:
@@ -163,8 +168,7 @@ async def _tried(
     for source in ("gateway", "auth", "redis", STRANGER, SCRAPER):
         targets = [
             (target, port, pods[target].ip if target in pods else target, number)
-            for target, ports in (_PORTS | (_OUTSIDE if source in {"gateway", "auth"} else {})).items()
-            if target != source
+            for target, ports in _targets(source).items()
             for port, number in ports.items()
             if wanted(source, target, port) or not only_needed
         ]
@@ -176,6 +180,16 @@ async def _tried(
             for (target, port, *_), is_open in zip(targets, answers, strict=True)
         ]
     return found
+
+
+def _targets(source: str) -> dict[str, dict[str, int]]:
+    others = {target: ports for target, ports in _PORTS.items() if target != source}
+    match source:
+        case "gateway":
+            return others | _PEER_PORTS | _OUTSIDE
+        case "auth":
+            return others | _OUTSIDE
+    return others
 
 
 async def _try(

@@ -69,7 +69,9 @@ class Release:
 
     def _set(self, values: Mapping[str, str]) -> list[str]:
         return [
-            part for name, value in (self._values | values).items() for part in ("--set", f"{name}={value}")
+            part
+            for name, value in {**self._values, **values}.items()
+            for part in ("--set", f"{name}={value}")
         ]
 
     async def remove(self) -> None:
