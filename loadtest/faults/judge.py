@@ -33,7 +33,11 @@ async def play(row: Row, *, quick: bool, journals: Path | None = None, is_timed:
     try:
         async with (
             run_system(
-                gateways=row.gateways, settings=row.settings, isolated=row.isolated, failover=row.failover
+                gateways=row.gateways,
+                settings=row.settings,
+                isolated=row.isolated,
+                failover=row.failover,
+                home=row.home,
             ) as system,
             run_fleet() as fleet,
         ):

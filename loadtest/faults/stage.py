@@ -8,10 +8,11 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Final, Literal
 
 from faults.fleet import Fleet
-from faults.system import System
+from faults.system import Home, System
 
 MEMBERS: Final = 6
 PUBLISHERS: Final = 2
@@ -133,6 +134,7 @@ class Row:
         at_least: How many messages have to be acknowledged; with `--quick`, a third.
         isolated: Whether the first gateway runs in a network namespace of its own.
         failover: Whether all reach Redis through a proxy that can lead to another one.
+        home: Makes a database of several processes, in a folder; None: it is one.
 
     """
 
@@ -146,3 +148,4 @@ class Row:
     at_least: int = 500
     isolated: bool = False
     failover: bool = False
+    home: Callable[[Path], Home] | None = None

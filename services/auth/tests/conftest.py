@@ -11,7 +11,7 @@ from auth.app import AuthApp
 from auth.metrics import Metrics
 from auth.settings import Settings
 from auth.store import Store
-from roomwire.backplane.redis import connect
+from roomwire.backplane import connect
 from roomwire.tokens import SigningKey
 
 CHEAP = {"argon2_time_cost": 1, "argon2_memory_kib": 7_168}
@@ -52,7 +52,7 @@ def client(open_client: Any, settings: Settings) -> httpx.AsyncClient:
 
 @pytest.fixture
 async def store(redis_url: str) -> AsyncIterator[Store]:
-    store = Store(connect(redis_url), prefix="rw", timeout_s=1)
+    store = Store(connect(redis_url, key="rw:{auth}:"), prefix="rw", timeout_s=1)
     yield store
     await store.close()
 

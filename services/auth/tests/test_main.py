@@ -85,17 +85,25 @@ def test_it_serves_until_sigterm_and_logs_no_secret(service):
         registered = client.post("/register", json=ADA)
         client.post("/login", json=ADA | {"password": "wrong horse"})
         refresh = {"refresh_token": registered.json()["refresh_token"]}
-        statuses = [client.post("/refresh", json=refresh).status_code for _ in range(2)]
+        refreshed = client.post("/refresh", json=refresh)
+        following = {"refresh_token": refreshed.json()["refresh_token"]}
+        statuses = [client.post("/refresh", json=body).status_code for body in (refresh, following, refresh)]
         metrics = httpx.get(f"http://{HOST}:{service.ops_port}/metrics").text
 
     assert (200, {"status": "ready", "store": "ok"}) == (ready.status_code, ready.json())
-    assert [201, 200, 401] == [registered.status_code, *statuses]
+    assert [201, 200, 200, 200, 401] == [registered.status_code, refreshed.status_code, *statuses]
     assert 'roomwire_auth_requests_total{route="/auth/register",status="201"} 1.0' in metrics
     assert service.terminate() == 0
     log = "\n".join(service.lines)
     events = [json.loads(line)["event"] for line in service.lines]
-    assert ["account registered", "login refused", "refresh token reused"] == events[2:5]
-    secrets = [ADA["password"], "wrong horse", refresh["refresh_token"], registered.json()["access_token"]]
+    assert [
+        "account registered",
+        "login refused",
+        "refresh token repeated",
+        "refresh token reused",
+    ] == events[2:6]
+    secrets = [ADA["password"], "wrong horse", registered.json()["access_token"]]
+    secrets += [refresh["refresh_token"], following["refresh_token"]]
     assert [] == [secret for secret in secrets if secret in log]
 
 

@@ -9,6 +9,7 @@ def test_the_names_are_these():
         "roomwire_auth_password_seconds",
         "roomwire_auth_password_queue",
         "roomwire_auth_refresh_reuses",
+        "roomwire_auth_refresh_repeats",
     }
 
     assert expected == {metric.name for metric in Metrics().registry.collect()}

@@ -18,6 +18,17 @@ def sessions(store):
     return Sessions(store, account_ttl_s=1000, guest_ttl_s=100)
 
 
+@pytest.fixture
+def graceful(store):
+    return Sessions(store, account_ttl_s=1000, guest_ttl_s=100, grace_s=60)
+
+
+async def end_of_grace(store):
+    (key,) = await store.client.keys("*:repeat:*")
+    assert 58 <= await store.client.ttl(key) <= 60
+    await store.client.delete(key)
+
+
 async def the_only_key(store):
     (key,) = await store.client.keys()
     return key
@@ -118,3 +129,72 @@ async def test_the_token_is_not_in_the_repr_of_a_rotation(sessions):
     rotation = await sessions.rotate(await sessions.open(ADA))
 
     assert rotation.token not in repr(rotation)
+
+
+@pytest.mark.parametrize("user", [ADA, GUEST])
+async def test_within_the_grace_a_lost_answer_is_given_again(graceful, user):
+    first = await graceful.open(user)
+    lost = await graceful.rotate(first)
+
+    again = await graceful.rotate(first)
+
+    assert (lost.token, user, True) == (again.token, again.user, again.repeated)
+    assert not lost.repeated
+    assert (await graceful.rotate(again.token)).user == user
+
+
+async def test_tabs_that_refresh_at_once_all_get_the_one_good_token(graceful):
+    first = await graceful.open(ADA)
+
+    rotations = await asyncio.gather(*(graceful.rotate(first) for _ in range(20)))
+
+    assert len({rotation.token for rotation in rotations}) == 1
+    assert [False] + [True] * 19 == sorted(rotation.repeated for rotation in rotations)
+    assert (await graceful.rotate(rotations[0].token)).user == ADA
+
+
+async def test_the_end_of_the_grace_makes_a_used_token_a_reused_one(graceful, store):
+    first = await graceful.open(ADA)
+    second = (await graceful.rotate(first)).token
+    await end_of_grace(store)
+
+    with pytest.raises(RefreshTokenReused):
+        await graceful.rotate(first)
+
+    with pytest.raises(Unauthenticated):
+        await graceful.rotate(second)
+
+
+async def test_the_use_of_the_next_token_ends_the_grace_of_the_last(graceful, store):
+    first = await graceful.open(ADA)
+    second = (await graceful.rotate(first)).token
+    third = (await graceful.rotate(second)).token
+
+    with pytest.raises(RefreshTokenReused):
+        await graceful.rotate(first)
+
+    assert [] == await store.client.keys()
+    for token in (second, third):
+        with pytest.raises(Unauthenticated):
+            await graceful.rotate(token)
+
+
+async def test_a_session_that_ended_is_not_continued_by_the_grace(graceful, store):
+    first = await graceful.open(ADA)
+    await graceful.rotate(first)
+
+    assert await graceful.end(first) == ADA.id
+
+    assert [] == await store.client.keys()
+    with pytest.raises(Unauthenticated):
+        await graceful.rotate(first)
+
+
+async def test_within_the_grace_redis_has_no_token_either(graceful, store):
+    first = await graceful.open(ADA)
+    second = (await graceful.rotate(first)).token
+
+    keys = await store.client.keys()
+    stored = repr([(key, await store.client.hgetall(key)) for key in keys])
+    assert len(keys) == 2
+    assert [] == [part for token in (first, second) for part in (token[:22], token[22:]) if part in stored]

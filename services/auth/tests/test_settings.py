@@ -11,6 +11,7 @@ def test_the_defaults_are_those_of_the_design():
 
     assert (8001, 9001) == (settings.port, settings.ops_port)
     assert (600, 30 * 86_400, 86_400) == (settings.access_ttl_s, settings.refresh_ttl_s, settings.guest_ttl_s)
+    assert settings.refresh_grace_s == 10
     assert settings.guests
 
 
@@ -38,6 +39,8 @@ def test_memory_is_refused_because_accounts_need_redis(monkeypatch):
         ("ACCESS_TTL_S", "86401"),
         ("REFRESH_TTL_S", "59"),
         ("GUEST_TTL_S", "0"),
+        ("REFRESH_GRACE_S", "-1"),
+        ("REFRESH_GRACE_S", "61"),
         ("PASSWORD_HASHERS", "0"),
         ("PASSWORD_HASHERS", "65"),
         ("PASSWORD_QUEUE", "-1"),

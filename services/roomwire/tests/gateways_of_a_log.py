@@ -9,10 +9,11 @@ from live import until
 from roomwire.backplane.entries import Message
 from roomwire.backplane.log import LogConfig
 from roomwire.backplane.memory_log import MemoryHub, MemoryLog
-from roomwire.backplane.redis_address import OnePrimary, parse_url
+from roomwire.backplane.redis_homes import open_primaries
 from roomwire.backplane.redis_log import RedisLog
 from roomwire.backplane.sessions import NewSession, new_node_id, new_pid, sid_of
 from roomwire.backplane.streams import namespace_stream, room_stream, sid_stream
+from roomwire.errors import Unavailable
 from roomwire.metrics import Metrics
 
 QUICK = LogConfig(link_timeout_s=0.5, heartbeat_s=0.3, call_timeout_s=5.0)
@@ -126,7 +127,9 @@ class World:
         if self._hub is not None:
             log = MemoryLog(node=node, hub=self._hub, address=address, metrics=metrics)
         else:
-            primaries = OnePrimary(parse_url(url or self.url))
+            primaries = open_primaries(
+                url or self.url, key=b"rw:{0}:log", timeout_s=self.config.link_timeout_s
+            )
             log = RedisLog(primaries, node=node, address=address, config=self.config, metrics=metrics)
         self.gateways.append(Gateway(log, metrics))
         return self.gateways[-1]
@@ -146,6 +149,52 @@ class World:
 
 
 @contextlib.asynccontextmanager
+async def speaking(gateways):
+    """Let each gateway publish one message after the other into the den; yields those that are acknowledged.
+
+    What failed, or may have, is said again under the same message id. At the end the last ones are answered.
+    """
+    acked, is_over = [], asyncio.Event()
+
+    async def speak(gateway, name):
+        number = 0
+        while not is_over.is_set():
+            try:
+                await gateway.log.publish(DEN, text(f"{name}{number}"), message_id=f"{name}{number}")
+            except Unavailable:
+                await asyncio.sleep(0.05)
+            else:
+                acked.append(f"{name}{number}")
+                number += 1
+                await asyncio.sleep(0.002)
+
+    tasks = [asyncio.create_task(speak(one, f"{chr(97 + n)}")) for n, one in enumerate(gateways)]
+    try:
+        yield acked
+    finally:
+        is_over.set()
+        await asyncio.gather(*tasks)
+
+
+async def check_that_nothing_is_silent(gateways, acked):
+    """Who was told of no loss has everything once, and all of them in one order; returns those."""
+    for gateway in gateways:
+        await until(lambda gateway=gateway: gateway.log.is_live)
+        await gateway.log.mark()
+    whole = [gateway for gateway in gateways if not gateway.losses]
+    for gateway in whole:
+        await until(lambda gateway=gateway: len(gateway.texts) >= len(acked))
+        assert sorted(acked) == sorted(gateway.texts)
+        assert whole[0].texts == gateway.texts
+        for name in "ab":
+            said = [int(one[1:]) for one in gateway.texts if one[0] == name]
+            assert said == sorted(said)
+    # Once a gateway has lost something all of them are told.
+    assert len(whole) in {0, len(gateways)}
+    return whole
+
+
+@contextlib.asynccontextmanager
 async def world_of(url, config=QUICK) -> AsyncIterator[World]:
     world = World(url, config)
     try:
@@ -154,4 +203,16 @@ async def world_of(url, config=QUICK) -> AsyncIterator[World]:
         await world.close()
 
 
-__all__ = ["ATTIC", "DEN", "EVERYBODY", "QUICK", "Gateway", "World", "sid_stream", "text", "world_of"]
+__all__ = [
+    "ATTIC",
+    "DEN",
+    "EVERYBODY",
+    "QUICK",
+    "Gateway",
+    "World",
+    "check_that_nothing_is_silent",
+    "sid_stream",
+    "speaking",
+    "text",
+    "world_of",
+]

@@ -13,7 +13,7 @@ from peers import WAIT_S, peer_of
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
-from roomwire.addresses import FORWARDED_HEADERS, ClientAddress, is_believed
+from roomwire.addresses import FORWARDED_HEADERS, ClientAddress, household, is_believed
 from roomwire.backplane import MemoryBackplane
 from roomwire.metrics import Metrics
 from roomwire.server import Server
@@ -112,6 +112,23 @@ def test_a_spelling_that_a_proxy_would_not_replace_is_never_believed(name):
 @pytest.mark.parametrize("name", ["Host", "Authorization", "X-Forwarded", "x_custom"])
 def test_other_headers_are_the_clients_own(name):
     assert is_believed(name, is_from_proxy=False)
+
+
+@pytest.mark.parametrize(
+    ("address", "limited_by"),
+    [
+        ("192.0.2.7", "192.0.2.7"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("2001:DB8:1:2::1", "2001:db8:1:2::/64"),
+        ("2001:db8:1:3::1", "2001:db8:1:3::/64"),
+        ("fe80::1%eth0", "fe80::/64"),
+        ("::ffff:192.0.2.7", "192.0.2.7"),
+        ("not:an:address", "not:an:address"),
+        ("", ""),
+    ],
+)
+def test_an_address_of_ipv6_is_limited_with_all_that_its_owner_has(address, limited_by):
+    assert limited_by == household(address)
 
 
 class Behind:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 from collections.abc import Callable
 
 import pytest
@@ -84,7 +85,8 @@ def handles(site: Site, event: str, handler: Callable) -> None:
 class TestEveryBound:
     def test_it_is_a_setting_of_the_gateway_with_the_same_default(self):
         shown = {"max_payload_bytes": "max_body_bytes"}
-        for name in set(Limits.__struct_fields__) - {"ping_grace_s"}:
+        # A library's user may have a server send events as fast as it likes; whoever runs a gateway has strangers.
+        for name in set(Limits.__struct_fields__) - {"ping_grace_s", "max_events_per_s"}:
             assert getattr(Limits(), name) == Settings.model_fields[shown.get(name, name)].default
 
     def test_what_packets_know_of_their_own_is_the_default(self):
@@ -314,6 +316,37 @@ async def test_one_namespace_too_many_is_refused_and_the_others_stay(way):
         await until(lambda: "/a" not in site.server.manager.rooms)
         await websocket.send("40/b,")
         assert "40/b," == (await take(websocket))[:5]
+
+
+@pytest.mark.parametrize("way", WAYS)
+async def test_events_that_come_too_fast_are_refused_and_the_others_are_handled(way):
+    site = Site(max_events_per_s=5)
+    handled = []
+    handles(site, "say", lambda _, number: handled.append(number))
+    async with site.serve(way) as peer, joined(peer) as websocket:
+        for number in range(50):
+            await websocket.send(f'42{number}["say",{number}]')
+        answers = [json.loads((await take(websocket))[2:].lstrip("0123456789")) for _ in range(50)]
+        refused = [answer for answer in answers if answer]
+        assert 50 == len(handled) + len(refused)
+        # What is allowed at once, and what the time that passed meanwhile has added.
+        assert list(range(5)) == handled[:5]
+        assert len(refused) > 20
+        assert {"rate_limited"} == {answer[0]["error"]["code"] for answer in refused}
+        assert {"events_per_s": len(refused)} == site.exceeded()
+
+
+@pytest.mark.parametrize("way", WAYS)
+async def test_binary_events_that_come_too_fast_close(way):
+    site = Site(max_events_per_s=1)
+    handles(site, "say", lambda *_: None)
+    async with site.serve(way) as peer, joined(peer) as websocket:
+        with contextlib.suppress(ConnectionClosed):
+            for _ in range(5):
+                await websocket.send('451-["say",{"_placeholder":true,"num":0}]')
+                await websocket.send(b"x")
+        await closed(websocket)
+        await site.counted(Bound.EVENTS_PER_S)
 
 
 @pytest.mark.parametrize("way", WAYS)

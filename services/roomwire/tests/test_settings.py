@@ -130,6 +130,10 @@ WRONG_URLS = [
     pytest.param(f"redis://:{SECRET}@host:port/0", id="a port that is no number"),
     pytest.param(f"redis://:{SECRET}@host:70000/0", id="a port that is too large"),
     pytest.param(f"redis://:{SECRET}@[::1/0", id="half an IPv6 address"),
+    pytest.param(f"redis://host/0?password={SECRET}", id="an option that nobody reads"),
+    pytest.param(f"redis://:{SECRET}@one,two", id="several hosts of one server"),
+    pytest.param(f"redis+sentinel://:{SECRET}@one,two", id="sentinels without a service"),
+    pytest.param(f"redis+cluster://:{SECRET}@one/1", id="a cluster's second database"),
 ]
 
 
@@ -151,7 +155,12 @@ def test_a_wrong_redis_url_is_refused_without_showing_it(load, url):
         pytest.param(f"redis://:{SECRET}%2F@[::1]:1/0", "redis://********@[::1]:1/0", id="IPv6"),
         pytest.param("unix:///run/redis.sock", "unix:///run/redis.sock", id="socket"),
         pytest.param(
-            f"redis://host/0?password={SECRET}", "redis://host/0?********", id="password in the query"
+            f"redis+sentinel://u:{SECRET}@one:1,two/name/0?sentinel_password={SECRET}",
+            "redis+sentinel://********@one:1,two/name/0?********",
+            id="sentinels, password in the query",
+        ),
+        pytest.param(
+            f"rediss+cluster://:{SECRET}@one:1,two", "rediss+cluster://********@one:1,two", id="cluster"
         ),
     ],
 )

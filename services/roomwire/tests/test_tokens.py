@@ -73,6 +73,24 @@ def handmade(header, body=None, signature=b""):
     return ".".join([base64url(header), base64url(body or claims()), base64url(signature)])
 
 
+def signed(header=None, body=None):
+    """Sign a header and a body that the library would not: either may be bytes."""
+    head = base64url(header or {"alg": "EdDSA", "typ": "at+jwt", "kid": KEY.kid})
+    signed_part = f"{head}.{base64url(body or claims())}"
+    return f"{signed_part}.{base64url(KEY._private_key.sign(signed_part.encode()))}"
+
+
+def with_exp(written):
+    """Make a token whose expiry is this JSON text."""
+    return signed(body=json.dumps(claims(exp=0)).replace('"exp": 0', f'"exp": {written}').encode())
+
+
+def with_another_last_character():
+    """Change bits of the last character that stand for nothing: it decodes to the same signature."""
+    good = token()
+    return good[:-1] + {"A": "B", "Q": "R", "g": "h", "w": "x"}[good[-1]]
+
+
 def without_kid():
     return jwt.encode(claims(), KEY._private_key, algorithm="EdDSA", headers={"typ": "at+jwt"})
 
@@ -136,6 +154,35 @@ BAD = [
         pytest.param(lambda name=name: token(claims(**{name: None})), id=f"without {name}")
         for name in ("iss", "aud", "sub", "name", "kind", "iat", "exp")
     ),
+    pytest.param(lambda: with_exp("NaN"), id="expiry NaN"),
+    pytest.param(lambda: with_exp("Infinity"), id="expiry infinite"),
+    pytest.param(lambda: with_exp("1e400"), id="expiry beyond a float"),
+    pytest.param(lambda: with_exp("9" * 5_000), id="expiry of 5000 digits"),
+    pytest.param(lambda: with_exp("true"), id="expiry true"),
+    pytest.param(lambda: with_exp("[4294967296]"), id="expiry as list"),
+    pytest.param(lambda: with_exp('"4294967296"'), id="expiry as digits in text"),
+    pytest.param(lambda: signed(body=claims(iat=float("nan"))), id="issued at NaN"),
+    pytest.param(lambda: signed(body=claims(iat="1")), id="issued at digits in text"),
+    pytest.param(lambda: signed(body=claims(nbf=float("inf"))), id="not before infinity"),
+    pytest.param(lambda: signed(body=claims(iss=["roomwire"])), id="issuer as list"),
+    pytest.param(lambda: signed(body=claims(aud=["another service"])), id="list of foreign audiences"),
+    pytest.param(lambda: signed(body=claims(aud={"chat": 1})), id="audience as object"),
+    pytest.param(lambda: signed(body=b"[1]"), id="claims that are a list"),
+    pytest.param(lambda: signed(body=b"\xff\xfe"), id="claims that are no text"),
+    pytest.param(
+        lambda: signed({"alg": "EdDSA", "typ": "at+jwt", "kid": KEY.kid, "b64": False}), id="b64 header"
+    ),
+    pytest.param(
+        lambda: signed({"alg": "EdDSA", "typ": "at+jwt", "kid": "../../etc/passwd"}), id="key id as path"
+    ),
+    pytest.param(
+        lambda: token(key=OTHER_KEY._private_key, jwk=dict(OTHER_KEY.public_jwk())), id="brings its own key"
+    ),
+    pytest.param(lambda: token() + "==", id="padded"),
+    pytest.param(lambda: token() + "\n", id="with a line end"),
+    pytest.param(lambda: " " + token(), id="with a space before"),
+    pytest.param(lambda: token()[:-5] + "!" + token()[-5:], id="with a character of no alphabet"),
+    pytest.param(with_another_last_character, id="with another last character"),
     pytest.param(lambda: token()[:-10], id="truncated"),
     pytest.param(lambda: token().rpartition(".")[0], id="without signature"),
     pytest.param(lambda: token().rpartition(".")[0] + ".", id="with an empty signature"),

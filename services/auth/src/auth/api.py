@@ -81,7 +81,7 @@ def token_routes(sign_in: SignIn, *, access_ttl_s: int) -> APIRouter:
 
     @router.post("/refresh", responses=_refusals(Unauthenticated, Forbidden))
     async def refresh(body: Refresh) -> TokenAnswer:
-        """Exchange a refresh token for new tokens; each works once, and a second use ends the session."""
+        """Exchange a refresh token for new tokens; a used one that comes late ends the session."""
         return granted(await sign_in.refresh(body.refresh_token.get_secret_value()))
 
     @router.post("/logout", status_code=HTTPStatus.NO_CONTENT, responses=_refusals())

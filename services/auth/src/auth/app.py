@@ -20,8 +20,8 @@ from auth.passwords import open_passwords
 from auth.sessions import Sessions
 from auth.settings import Settings
 from auth.sign_in import AccessTokens, SignIn
-from auth.store import Store
-from roomwire.backplane.redis import connect
+from auth.store import Store, slot_key
+from roomwire.backplane import connect
 from roomwire.errors import ConfigurationError
 from roomwire.service import state_of
 from roomwire.tokens import SigningKey
@@ -41,7 +41,11 @@ class AuthApp:
         key = _signing_key(settings)
         metrics = Metrics()
         self._store = Store(
-            connect(settings.redis_url.get_secret_value(), timeout_s=settings.redis_timeout_s),
+            connect(
+                settings.redis_url.get_secret_value(),
+                key=slot_key(settings.redis_prefix),
+                timeout_s=settings.redis_timeout_s,
+            ),
             prefix=settings.redis_prefix,
             timeout_s=settings.redis_timeout_s,
         )
@@ -58,7 +62,10 @@ class AuthApp:
             accounts=Accounts(self._store),
             passwords=self._passwords,
             sessions=Sessions(
-                self._store, account_ttl_s=settings.refresh_ttl_s, guest_ttl_s=settings.guest_ttl_s
+                self._store,
+                account_ttl_s=settings.refresh_ttl_s,
+                guest_ttl_s=settings.guest_ttl_s,
+                grace_s=settings.refresh_grace_s,
             ),
             access_tokens=AccessTokens(
                 key,

@@ -95,7 +95,9 @@ class TokenAnswer(BaseModel):
     access_token: str = Field(description="For the gateway: in the `auth` payload, as `token`.")
     token_type: Literal["Bearer"] = "Bearer"  # noqa: S105 - a scheme, not a secret
     expires_in: int = Field(description="Seconds until the access token expires.")
-    refresh_token: str = Field(description="For POST /auth/refresh, once.")
+    refresh_token: str = Field(
+        description="For POST /auth/refresh, once; again within seconds if the answer was lost."
+    )
     user: UserAnswer
 
 

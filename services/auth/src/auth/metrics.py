@@ -29,6 +29,11 @@ class Metrics:
             "Used refresh tokens that came again: sessions revoked for it.",
             registry=self.registry,
         )
+        self.refresh_repeats = Counter(
+            "roomwire_auth_refresh_repeats_total",
+            "Used refresh tokens that came again within the grace: the same next token was given.",
+            registry=self.registry,
+        )
         self._password_queue = Gauge(
             "roomwire_auth_password_queue",
             "Passwords that wait for a thread.",

@@ -24,6 +24,12 @@ class Settings(ServiceSettings):
     guest_ttl_s: int = Field(
         _DAY_S, description="How long a guest's refresh token is valid.", ge=60, le=366 * _DAY_S
     )
+    refresh_grace_s: int = Field(
+        10,
+        description="How long a used refresh token gets the same next one again, after a lost answer; 0: never.",
+        ge=0,
+        le=60,
+    )
     password_hashers: int = Field(2, description="How many passwords are hashed at a time.", ge=1, le=64)
     password_queue: int = Field(
         32,

@@ -65,7 +65,7 @@ class SignIn:
         sessions: Refresh tokens.
         access_tokens: Access tokens.
         guests: Whether one can come in without an account.
-        metrics: Where reused tokens are counted.
+        metrics: Where reused and repeated tokens are counted.
 
     """
 
@@ -134,7 +134,8 @@ class SignIn:
         """Exchange a refresh token for new tokens.
 
         Raises:
-            Unauthenticated: It does not hold. If it had been used before, its session has been ended.
+            Unauthenticated: It does not hold. If it had been used before, and its grace is over, its session
+                has been ended.
             Forbidden: It is a guest's, and guests are not let in any more.
 
         """
@@ -144,6 +145,9 @@ class SignIn:
             self._metrics.refresh_reuses.inc()
             _log.warning("refresh token reused", user=error.user_id)
             raise
+        if rotation.repeated:
+            self._metrics.refresh_repeats.inc()
+            _log.info("refresh token repeated", user=rotation.user.id)
         if rotation.user.kind == "guest" and not self._guests:
             await self._sessions.end(rotation.token)
             raise Forbidden(NO_GUESTS)

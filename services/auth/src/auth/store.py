@@ -5,6 +5,7 @@ Keys (all carry one hash tag, so that a cluster keeps them together):
 ====================================  ==========================================================
 ``<prefix>:{auth}:account:<name>``    hash: an account, by its name in lower case (`accounts`)
 ``<prefix>:{auth}:session:<digest>``  hash: a family of refresh tokens, with its time to live (`sessions`)
+``<prefix>:{auth}:repeat:<digest>``   hash: the family's last rotation, for the grace (`sessions`)
 ====================================  ==========================================================
 
 The modules in parentheses own what is in them; neither holds anything that lets a reader sign in.
@@ -38,7 +39,7 @@ class Store:
 
     def key(self, kind: str, name: str) -> str:
         """Return the full name of a key."""
-        return f"{self._prefix}:{{auth}}:{kind}:{name}"
+        return f"{slot_key(self._prefix)}{kind}:{name}"
 
     def script(self, source: str) -> AsyncScript:
         """Return a Lua script that is sent once and called by its digest."""
@@ -64,3 +65,8 @@ class Store:
     async def close(self) -> None:
         """Close the connections; idempotent."""
         await self.client.aclose()
+
+
+def slot_key(prefix: str) -> str:
+    """Return what all keys begin with, itself a key: in a cluster, of the slot that all are in."""
+    return f"{prefix}:{{auth}}:"

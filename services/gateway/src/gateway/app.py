@@ -40,6 +40,7 @@ class GatewayApp:
                 settings.ping_interval_s,
                 settings.ping_timeout_s,
                 link_timeout_s=settings.redis_timeout_s,
+                message_id_ttl_s=settings.message_id_ttl_s,
                 # Long enough for another link, short enough for whoever waits for an ack.
                 call_timeout_s=1.5 * settings.redis_timeout_s,
                 claim_deadline_s=settings.recovery_deadline_s,

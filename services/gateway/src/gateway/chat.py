@@ -18,6 +18,7 @@ from gateway.messages import (
     History,
     HistoryQuery,
     JoinRoom,
+    Kept,
     LeaveRoom,
     Message,
     Name,
@@ -122,9 +123,11 @@ class ChatGateway(Gateway):
             at=self._clock(),
             kind="message",
         )
-        await self._backplane.remember(body.room_id, msgspec.json.encode(message))
+        # The same id in another room, or another's, is another message.
+        own_id = socket.own_id(f"{body.room_id}/{body.message_id}") if body.message_id else ""
+        kept = Kept(own_id=own_id or message.id, message=message)
+        await self._backplane.remember(body.room_id, msgspec.json.encode(kept))
         text = f"[{body.user_name} in {body.room_id}] {body.message}"
-        own_id = socket.own_id(body.message_id) if body.message_id else ""
         await self._announce("roomMessage", text, message, own_id)
         return "Message sent to room"
 
@@ -141,9 +144,9 @@ class ChatGateway(Gateway):
         entries = await self._backplane.recall(body.room_id, limit=body.limit)
         messages: dict[str, Message] = {}
         for entry in entries:
-            message = msgspec.json.decode(entry, type=Message)
+            kept = msgspec.json.decode(entry, type=Kept)
             # What was said again under its id is remembered again.
-            messages.setdefault(message.id, message)
+            messages.setdefault(kept.own_id, kept.message)
         return History(room=body.room_id, messages=list(messages.values()))
 
     @subscribe("presence")

@@ -75,6 +75,13 @@ class Message(Struct, frozen=True, omit_defaults=True, kw_only=True):
     kind: Literal["message", "joined", "left", ""] = ""
 
 
+class Kept(Struct, frozen=True):
+    """A message as history keeps it; `own_id` is the same if its sender says it again."""
+
+    own_id: str
+    message: Message
+
+
 class History(Struct, frozen=True):
     """The ack of `history`, oldest message first."""
 

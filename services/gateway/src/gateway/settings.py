@@ -150,6 +150,17 @@ class Settings(ServiceSettings):
         le=1_000,
     )
     claims_window_s: float = Field(30.0, description="See there; the same on all gateways.", ge=1, le=3_600)
+    message_id_ttl_s: float = Field(
+        120.0,
+        description="How long a client's `messageId` is remembered, so that what it says again is heard once.",
+        ge=1,
+        le=86_400,
+    )
+    max_events_per_s: float = Field(
+        100.0,
+        description="Most events a second of one connection; beyond: refused, `rate_limited`. 0: any number.",
+        ge=0,
+    )
     page: bool = Field(default=True, description="Whether the chat page is served at /.")
 
     @field_validator("transports")

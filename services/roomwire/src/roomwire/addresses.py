@@ -29,6 +29,7 @@ _HOP: Final = re.compile(
     r"\[(?P<bracketed>[0-9a-f:.]+)\](:\d{1,5})?|(?P<v4>[0-9.]+)(:\d{1,5})?|(?P<v6>[0-9a-f:.]+)",
     re.ASCII | re.IGNORECASE,
 )
+_HOST_BITS: Final = 64
 _MAPPED: Final = ipaddress.IPv6Network("::ffff:0:0/96")
 
 
@@ -76,6 +77,16 @@ class ClientAddress:
 
     def _trusts(self, address: _Address | None) -> bool:
         return address is not None and any(address in network for network in self._trusted)
+
+
+def household(address: str) -> str:
+    """Return what an address is limited by: itself, or the /64 that one home or machine has to itself in IPv6."""
+    if ":" not in address:
+        return address
+    parsed = _parse(address)
+    if not isinstance(parsed, ipaddress.IPv6Address):
+        return address if parsed is None else str(parsed)
+    return str(ipaddress.IPv6Address(int(parsed) >> _HOST_BITS << _HOST_BITS)) + "/64"
 
 
 def is_believed(name: str, *, is_from_proxy: bool) -> bool:

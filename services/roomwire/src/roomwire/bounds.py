@@ -22,6 +22,7 @@ class Bound(enum.StrEnum):
     HELD = "held"
     NAMESPACES = "namespaces"
     REFUSED_CONNECTS = "refused_connects"
+    EVENTS_PER_S = "events_per_s"
     CONNECT_TIMEOUT = "connect_timeout"
     UPGRADE_TIMEOUT = "upgrade_timeout"
     REPLAY = "replay"

@@ -21,6 +21,7 @@ import msgspec
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
+from roomwire.addresses import household
 from roomwire.connections import Connections, Full
 from roomwire.logs import get_logger
 from roomwire.metrics import HttpMetrics
@@ -74,7 +75,7 @@ class HttpLimits(msgspec.Struct, frozen=True, kw_only=True):
         body_timeout_s: From the end of a request's headers to the end of its body; the time in which we do
             not read does not count. Beyond: 408.
         max_connections: Open TCP connections, WebSockets included. Beyond: 503. 0: any number.
-        max_connections_per_address: The same, of one peer address. Beyond: 503. 0: any number, as it must be
+        max_connections_per_address: The same, of one peer address, of IPv6 of one /64. Beyond: 503. 0: any number, as it must be
             where many clients come through one proxy or NAT.
         max_turned_away: Connections beyond these bounds that are open to be answered. Beyond: cut without an answer.
         linger_s: How long a client that was refused may still send, so that its answer is not lost. Beyond: cut.
@@ -179,7 +180,7 @@ class _BoundedHttp(HttpToolsProtocol):
         self.server = _host_and_port(transport.get_extra_info("sockname"))
         self.client = _host_and_port(transport.get_extra_info("peername"))
         self.scheme = "https" if transport.get_extra_info("sslcontext") else "http"
-        self._full = self._connections.admit(self._address)
+        self._full = self._connections.admit(household(self._address))
         if self._full is None:
             self._start_timer()
         else:
@@ -188,7 +189,7 @@ class _BoundedHttp(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_timer()
         if self._full is None:
-            self._connections.release(self._address)
+            self._connections.release(household(self._address))
         else:
             self._connections.turned_away -= 1
         # uvicorn tells the latest request only: an earlier one that is still being answered would wait on.
@@ -229,7 +230,7 @@ class _BoundedHttp(HttpToolsProtocol):
         # It holds this protocol, which will not be told of the connection's end any more.
         self.parser = None  # type: ignore[assignment]
         # The protocol that has taken over may itself hand over within this turn of the loop.
-        self.loop.call_soon(self._connections.watch, self.transport, self._address)
+        self.loop.call_soon(self._connections.watch, self.transport, household(self._address))
 
     # What the parser calls.
 

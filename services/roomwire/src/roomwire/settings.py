@@ -19,10 +19,10 @@ from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource
 
 from roomwire.errors import ConfigurationError
 from roomwire.logs import LogFormat
+from roomwire.redis_url import parse_redis_url
 
 ENV_PREFIX = "ROOMWIRE_"
 _NODE_NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
-_REDIS_SCHEMES = ("memory", "redis", "rediss", "unix")
 
 
 def _split_commas(value: Any) -> Any:
@@ -59,7 +59,7 @@ class ServiceSettings(BaseSettings):
     )
     redis_url: SecretStr = Field(
         SecretStr("redis://127.0.0.1:6379/0"),
-        description="Redis or Valkey: redis://, rediss:// or unix://.",
+        description="Redis or Valkey, see docs/redis.md: redis://, redis+sentinel://, redis+cluster://, unix://.",
     )
     redis_prefix: str = Field(
         "rw", description="What every key in Redis begins with.", pattern=r"^[\w-]{1,32}$"
@@ -104,7 +104,7 @@ class ServiceSettings(BaseSettings):
     )
     max_connections_per_address: int = Field(
         0,
-        description="Most open connections of one address; 0: any number, as behind a proxy they come from few.",
+        description="Most open connections of one address, of IPv6 of one /64; 0: any number, as behind a proxy they come from few.",
         ge=0,
     )
     max_turned_away: int = Field(
@@ -150,13 +150,13 @@ class ServiceSettings(BaseSettings):
     @field_validator("redis_url")
     @classmethod
     def _check_redis_url(cls, value: SecretStr) -> SecretStr:
-        scheme, _, rest = value.get_secret_value().partition("://")
-        if scheme not in _REDIS_SCHEMES:
-            raise ValueError(f"use one of {', '.join(f'{scheme}://' for scheme in _REDIS_SCHEMES)}")
-        credentials, _, address = rest.rpartition("@")
-        # Such a URL would be cut in the wrong place, and part of the password be taken for a host or path.
-        if re.search(r"[/?#@\[\]\s]", credentials) or not credentials.isascii() or not _is_address(address):
-            raise ValueError("use scheme://user:password@host:port/db, with special characters as %xx")
+        url = value.get_secret_value()
+        if url.startswith("memory://"):
+            return value
+        try:
+            parse_redis_url(url)
+        except ConfigurationError as error:
+            raise ValueError(str(error)) from None
         return value
 
     @field_validator("trusted_proxies")
@@ -241,14 +241,6 @@ class _SecretFiles(PydanticBaseSettingsSource):
 
 def _is_secret(field: FieldInfo) -> bool:
     return field.annotation in {SecretStr, SecretStr | None}
-
-
-def _is_address(address: str) -> bool:
-    try:
-        port = urlsplit(f"redis://{address}").port
-    except ValueError:
-        return False
-    return port is None or port > 0
 
 
 def _complaints(settings: type[ServiceSettings], error: ValidationError) -> Iterator[str]:

@@ -10,6 +10,7 @@ It must not decide what a user may do, and it never logs a token.
 import asyncio
 import base64
 import hashlib
+import re
 import secrets
 import time
 import uuid
@@ -30,6 +31,9 @@ ALGORITHM: Final = "EdDSA"
 TOKEN_TYPE: Final = "at+jwt"  # noqa: S105 - the media type of RFC 9068, not a secret
 MAX_TOKEN_CHARS: Final = 8_192
 MAX_JWKS_BYTES: Final = 65_536
+
+# RFC 7515, section 2: without padding. The library takes it, and then one token could be written in many ways.
+_COMPACT: Final = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
 
 _log = get_logger(__name__)
 
@@ -61,6 +65,9 @@ class _Claims(msgspec.Struct):
     sub: str
     name: str
     kind: Literal["account", "guest"]
+    # The library takes numbers written as text; RFC 7519, section 2, does not.
+    exp: int | float
+    iat: int | float
 
 
 class SigningKey:
@@ -175,6 +182,8 @@ class Verifier:
         """
         if len(token) > MAX_TOKEN_CHARS:
             raise Unauthenticated("The token is too long.")
+        if not _COMPACT.fullmatch(token):
+            raise Unauthenticated("The token does not hold.")
         try:
             header = jwt.get_unverified_header(token)
             if (

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import ssl
-import subprocess
 
 import pytest
 from flaky_proxy import Proxy
@@ -182,22 +181,6 @@ async def test_a_server_that_is_too_old_is_refused():
     async with Script(HELLO.replace(b"7.0.1", b"6.2.9")) as server:
         with pytest.raises(ConfigurationError, match=r"6\.2\.9"):
             await End().open(server.port)
-
-
-@pytest.fixture
-def certificate(tmp_path):
-    """A certificate for 127.0.0.1 that signs itself, with its key."""
-    path = tmp_path / "server.pem"
-    # By OpenSSL's command: with pytest-cov in the process, cryptography does not know its own classes again.
-    command = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=127.0.0.1"
-    extension = "subjectAltName=IP:127.0.0.1"
-    subprocess.run(
-        [*command.split(), "-addext", extension, "-out", path, "-keyout", tmp_path / "key.pem"],
-        check=True,
-        capture_output=True,
-    )
-    path.write_bytes(path.read_bytes() + (tmp_path / "key.pem").read_bytes())
-    return path
 
 
 async def test_the_log_speaks_tls_and_checks_whom_it_speaks_to(own_redis, certificate):

@@ -3,7 +3,6 @@
 import asyncio
 import re
 import time
-from pathlib import Path
 
 import msgspec
 import pytest
@@ -15,7 +14,7 @@ from live import until
 
 from roomwire.backplane.entries import encode_message
 from roomwire.backplane.log import LogConfig
-from roomwire.backplane.reading import Outcome, Range
+from roomwire.backplane.reading import Range
 from roomwire.backplane.replay import base_of
 from roomwire.backplane.sessions import Claimed, ClaimRefused
 from roomwire.backplane.streams import room_stream
@@ -540,38 +539,6 @@ async def test_everything_but_the_log_itself_expires(world, admin):
         (b"rw:{0}:mid:one", QUICK.message_id_ttl_s),
     ):
         assert expected - 5 < ttls[key] <= expected
-
-
-def documented_rights():
-    text = (Path(__file__).parents[4] / "docs" / "redis.md").read_text()
-    return text.split("## Rights")[1].split("```")[1].split()
-
-
-async def test_a_user_needs_no_more_rights_than_these(own_server, admin):
-    await admin.execute_command("ACL", "SETUSER", "wire", "on", ">p@ss:word/", "-@all", *documented_rights())
-    url = own_server.url.replace("redis://", "redis://wire:p%40ss%3Aword%2F@")
-    async with world_of(url) as world:
-        first, second = await world.start("a"), await world.start("b")
-        tenure = await first.session(DEN)
-        await second.hear(DEN)
-        await admin.script_flush()
-        await first.say("a", message_id="x")
-        await first.say("b", stream=sid_stream(tenure.sid))
-        first.log.unsubscribe(DEN)
-        await first.log.leave(tenure, DEN)
-        first.log.receipt(tenure, first.log.offset())
-        await asyncio.sleep(0.4)
-        claimed = await second.log.claim(tenure.sid, namespace="/", subject="")
-        await second.log.save(claimed.tenure, b"x")
-        await second.log.newest(DEN, limit=1)
-        await second.log.find(tenure.sid)
-        (reading,) = await second.log.read([Range(DEN, 0, 99)], max_entries=9, max_bytes=999)
-        assert Outcome.COMPLETE is reading.outcome
-        assert b"ba" == await first.log.request(second.log.node, b"ab", timeout_s=2)
-        assert await second.log.end(tenure.sid)
-        await second.hears("a")
-        assert {"a", "b"} == set(await first.log.nodes())
-        assert 0 == first.held + second.held
 
 
 async def test_a_wrong_password_is_said_and_not_shown(own_server, admin):

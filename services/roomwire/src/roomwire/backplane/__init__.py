@@ -9,8 +9,9 @@ from roomwire.backplane.contract import Backplane, Member, RoomSize
 from roomwire.backplane.log import Log, LogConfig
 from roomwire.backplane.memory import MemoryBackplane
 from roomwire.backplane.memory_log import MemoryHub, MemoryLog
-from roomwire.backplane.redis import RedisBackplane, connect
-from roomwire.backplane.redis_address import OnePrimary, parse_url
+from roomwire.backplane.redis import RedisBackplane
+from roomwire.backplane.redis_homes import connect, open_primaries
+from roomwire.backplane.redis_keys import Keys
 from roomwire.backplane.redis_log import RedisLog
 from roomwire.backplane.sessions import new_node_id
 from roomwire.metrics import Metrics
@@ -43,7 +44,7 @@ def open_backplane(
     """Return the backplane a URL stands for; nothing is connected before its `start`.
 
     Args:
-        url: `memory://` for one gateway alone, else the URL of Redis or Valkey.
+        url: `memory://` for one gateway alone, else the URL of Redis or Valkey, see `roomwire.redis_url`.
         node: This gateway's name among its like.
         address: Where other gateways reach this one, `host:port`. Default: nowhere.
         prefix: What every key in Redis begins with.
@@ -59,7 +60,7 @@ def open_backplane(
     if url.startswith("memory://"):
         return MemoryBackplane(node=node, metrics=metrics, config=config)
     log = open_log(url, node=node, address=address, prefix=prefix, config=config, metrics=metrics)
-    client = connect(url, timeout_s=timeout_s)
+    client = connect(url, key=Keys(prefix).log.decode(), timeout_s=timeout_s)
     return RedisBackplane(client, log=log, node=node, prefix=prefix, timeout_s=timeout_s)
 
 
@@ -69,7 +70,7 @@ def open_log(
     """Return the ordered log a URL stands for; nothing is connected before its `start`.
 
     Args:
-        url: `memory://` for one gateway alone, else the URL of Redis or Valkey.
+        url: `memory://` for one gateway alone, else the URL of Redis or Valkey, see `roomwire.redis_url`.
         node: This gateway's name among its like; this incarnation gets an id of its own.
         address: Where other gateways reach this one. Default: nowhere.
         prefix: What every key in Redis begins with.
@@ -83,5 +84,5 @@ def open_log(
     node_id = new_node_id(node)
     if url.startswith("memory://"):
         return MemoryLog(node=node_id, hub=MemoryHub(config), address=address, metrics=metrics)
-    primaries = OnePrimary(parse_url(url))
+    primaries = open_primaries(url, key=Keys(prefix).log, timeout_s=config.link_timeout_s)
     return RedisLog(primaries, node=node_id, address=address, prefix=prefix, config=config, metrics=metrics)

@@ -20,10 +20,7 @@ from typing import Any, Final
 
 import msgspec
 import redis.asyncio
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
-from redis.maint_notifications import MaintNotificationsConfig
 
 from roomwire.backplane.contract import (
     HISTORY_ENTRIES,
@@ -39,7 +36,6 @@ from roomwire.logs import get_logger
 
 _log = get_logger(__name__)
 
-_MAX_CONNECTIONS: Final = 32
 _REAP_BATCH: Final = 200
 _CANCEL_AGAIN_S: Final = 0.1
 
@@ -69,25 +65,6 @@ local now = tonumber(redis.call('TIME')[1])
 local new = redis.call('ZADD', KEYS[1], now, ARGV[1])
 return {new, redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now - tonumber(ARGV[2]))}
 """
-
-
-def connect(url: str, *, timeout_s: float = 1.0) -> "redis.asyncio.Redis":
-    """Return a client whose every answer takes at most `timeout_s` and that repeats nothing by itself.
-
-    A repeated command could be applied twice; who calls knows better. Connections that Redis closed are
-    noticed when they are taken from the pool, and opened again.
-    """
-    pool = redis.asyncio.BlockingConnectionPool.from_url(
-        url,
-        max_connections=_MAX_CONNECTIONS,
-        timeout=timeout_s,
-        socket_timeout=timeout_s,
-        socket_connect_timeout=timeout_s,
-        retry=Retry(NoBackoff(), 0),
-        # With these, redis-py does not look whether a connection was closed: each would fail once.
-        maint_notifications_config=MaintNotificationsConfig(enabled=False),
-    )
-    return redis.asyncio.Redis.from_pool(pool)
 
 
 class RedisBackplane:

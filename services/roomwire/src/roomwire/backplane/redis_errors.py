@@ -19,9 +19,21 @@ _LINK_IS_STALE: Final = (
     "CLUSTERDOWN",
     "CROSSSLOT",
     "NOAUTH",
+    # `min-replicas-to-write`: perhaps another one was promoted, and whoever finds the primary knows already.
+    "NOREPLICAS",
 )
 # It takes nothing for the moment, and has done nothing.
-_BUSY: Final = ("OOM", "MISCONF", "NOREPLICAS", "BUSY", "TRYAGAIN", "NOPROTO")
+_BUSY: Final = (
+    "OOM",
+    "MISCONF",
+    "BUSY",
+    "NOPROTO",
+    # The slot is being moved, key by key, and some keys are here, some there. Scripts look for what may be missing
+    # before they change anything.
+    "TRYAGAIN",
+    "ERR Script attempted to access a non local key",
+    "ERR Attempted to access a non local key",
+)
 
 
 def is_stale(error: ReplyError) -> bool:

@@ -304,6 +304,33 @@ async def open_link(
     return link
 
 
+async def ask_once(address: RedisAddress, *arguments: Argument, name: str, timeout_s: float) -> Any:
+    """Connect, ask one thing, and part; returns the answer, a refusal as a `ReplyError`.
+
+    Raises:
+        OSError: Nobody is there, or the connection was lost.
+        TimeoutError: No answer in time, connecting included.
+        Unavailable: The server refuses the login.
+        ConfigurationError: The server is too old.
+
+    """
+    async with asyncio.timeout(timeout_s):
+        link: RedisLink | None = None
+        try:
+            link = await open_link(
+                address, name=name, timeout_s=timeout_s, on_push=lambda _, __: None, on_lost=lambda _: None
+            )
+            return await link.ask(*arguments)
+        except ReplyError as error:
+            return error
+        except LinkLost as error:
+            raise OSError(str(error)) from error
+        finally:
+            if link is not None:
+                link.close("answered")
+                await link.wait_closed()
+
+
 def _check_version(hello: Any) -> None:
     server, version = hello[b"server"].decode(), hello[b"version"].decode()
     # Sharded channels and scripts with flags came with Redis 7; Valkey began later.

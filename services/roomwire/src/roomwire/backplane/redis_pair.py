@@ -7,11 +7,14 @@ publishes, reads and whatever else may take its time.
 import asyncio
 from collections.abc import Callable
 
-from roomwire.backplane.redis_address import Primaries
+from roomwire.backplane.redis_address import Primaries, RedisAddress
 from roomwire.backplane.redis_link import LinkLost, RedisLink, ReplyError, open_link
 from roomwire.backplane.redis_scripts import Scripts
 from roomwire.backplane.sessions import NodeId
 from roomwire.errors import ConfigurationError, Unavailable
+from roomwire.logs import get_logger
+
+_log = get_logger(__name__)
 
 
 class Pair:
@@ -79,8 +82,7 @@ async def open_pair(
     """
     pair = Pair(on_lost)
     try:
-        async with asyncio.timeout(timeout_s):
-            address = await primaries.find()
+        address = await primaries.find()
         pair.log = await open_link(
             address,
             name=f"roomwire-log:{node}",
@@ -95,7 +97,7 @@ async def open_pair(
             on_push=lambda _, __: None,
             on_lost=lambda reason: pair.close(f"bulk link: {reason}"),
         )
-        await _check_eviction(pair.log)
+        await _check_server(pair.log, address)
         # The server keeps scripts for all connections.
         await asyncio.gather(*(pair.log.ask(b"SCRIPT", b"LOAD", script.text) for script in scripts))
     except (OSError, TimeoutError, LinkLost, ReplyError) as error:
@@ -107,13 +109,15 @@ async def open_pair(
     return pair
 
 
-async def _check_eviction(link: RedisLink) -> None:
-    """Refuse a server that evicts: messages would vanish without a trace."""
+async def _check_server(link: RedisLink, address: RedisAddress) -> None:
+    """Refuse a server that evicts, as messages would vanish without a trace; warn of one that keeps nothing."""
     # `CONFIG` is often forbidden, `INFO` is not.
-    text = await link.ask(b"INFO", b"memory")
-    lines = (line.partition(":") for line in text.decode().splitlines())
-    policy = next((value for name, _, value in lines if name == "maxmemory_policy"), "")
+    text: bytes = await link.ask(b"INFO", b"memory", b"persistence")
+    info = dict(line.split(":", 1) for line in text.decode().splitlines() if ":" in line)
+    policy = info.get("maxmemory_policy", "")
     if policy != "noeviction":
         raise ConfigurationError(
             f"Redis has the maxmemory-policy {policy or 'unknown'}: set noeviction, or messages would vanish silently"
         )
+    if info.get("aof_enabled") == "0":
+        _log.warning("redis keeps no append-only file", address=str(address))

@@ -41,6 +41,7 @@ class Connection:
         outbox: See `Outlet`.
         is_due: See `Outlet`.
         members: What it is in each namespace it is connected to; kept by the server's rooms.
+        events_until: The time up to which its events have used what they may; kept by the server.
         pings: What the pulse keeps of pings that were not answered yet.
 
     """
@@ -54,6 +55,7 @@ class Connection:
         "_turn",
         "_wake",
         "environ",
+        "events_until",
         "is_due",
         "members",
         "outbox",
@@ -76,6 +78,7 @@ class Connection:
         self.outbox = state.outbox
         self.is_due = False
         self.members: tuple[Any, ...] = ()
+        self.events_until = 0.0
         self._turn = turn
         self.pings: Any = None
         self._on_closed = on_closed

@@ -33,6 +33,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
         max_held_bytes: Their size. Beyond: closed.
         max_namespaces: Most namespaces of one connection. Beyond: that namespace is refused.
         max_refused_connects: Most refusals of one connection. Beyond: closed.
+        max_events_per_s: Most events a second of one connection, as many of them at once. Beyond: the event is refused,
+            `rate_limited`; a binary one: closed. 0: any number.
 
     """
 
@@ -56,3 +58,4 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     max_held_bytes: int = 1_000_000
     max_namespaces: int = 16
     max_refused_connects: int = 3
+    max_events_per_s: float = 0.0

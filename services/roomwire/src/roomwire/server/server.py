@@ -91,7 +91,8 @@ class Server(ConnectServer):
             **with_our_own_way(options),
         )
         self.packet_class = packets_within(self.eio.limits)
-        self.eio.takes_now = self._take_event_now
+        is_limited = self.eio.limits.max_events_per_s > 0
+        self.eio.takes_now = self._take_event_in_time if is_limited else self._take_event_now
         self.eio.pulse = self._sessions
         if isinstance(log, MemoryLog):
             # Programs written for `socketio.AsyncServer` do not start it.

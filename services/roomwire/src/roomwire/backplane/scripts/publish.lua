@@ -9,21 +9,32 @@ local last = tonumber(redis.call('GET', KEYS[2]) or '0')
 if last < tonumber(ARGV[4]) then return redis.error_reply('CHAIN the batch before this one was not taken') end
 
 local epoch, prefix, count = ARGV[1], ARGV[2], #KEYS - 2
+
+-- What is not among the keys is looked for before anything is written: while a cluster moves the slot, such a look is
+-- an error if it is not here, and then nothing was done. Owners of sockets' sessions, earlier positions of message ids.
+local owners, earlier = {}, {}
+for i = 1, count do
+  local at = 4 + 4 * i
+  local channel, message_id = ARGV[at + 1], ARGV[at + 3]
+  if channel == '' then
+    owners[i] = redis.call('HGET', prefix .. 'session:' .. string.sub(KEYS[i + 2], #prefix + 8), 'node')
+  end
+  if message_id ~= '' then earlier[message_id] = redis.call('GET', prefix .. 'mid:' .. message_id) end
+end
+
 -- All positions at once, those of refused publishes too: gaps mean nothing. The first write of the script.
 local position = redis.call('HINCRBY', KEYS[1], 'seq', count) - count
 local highest = tonumber(ARGV[4 + 4 * count])
 if highest > last then redis.call('SET', KEYS[2], highest, 'PX', ARGV[3]) end
 
-local function append(key, channel, blob, message_id)
+local function append(key, channel, owner, blob, message_id)
   local data
   if channel == '' then
     -- A socket's stream: pushed to the node that its session is on.
-    local stream = string.sub(key, #prefix + 6)
-    local owner = redis.call('HGET', prefix .. 'session:' .. string.sub(stream, 3), 'node')
     if not owner then return 'GONE' end
     position = position + 1
     channel = prefix .. 'node:' .. owner
-    data = 'e' .. epoch .. ' ' .. position .. ' ' .. stream .. ' ' .. blob
+    data = 'e' .. epoch .. ' ' .. position .. ' ' .. string.sub(key, #prefix + 6) .. ' ' .. blob
   else
     position = position + 1
     data = epoch .. ' ' .. position .. ' ' .. blob
@@ -31,7 +42,10 @@ local function append(key, channel, blob, message_id)
   local added = redis.pcall('XADD', key, 'MAXLEN', '~', ARGV[5], position .. '-0', 'e', blob)
   if type(added) == 'table' then return added end
   redis.call('PEXPIRE', key, ARGV[6])
-  if message_id ~= '' then redis.call('SET', prefix .. 'mid:' .. message_id, position, 'PX', ARGV[7]) end
+  if message_id ~= '' then
+    redis.call('SET', prefix .. 'mid:' .. message_id, position, 'PX', ARGV[7])
+    earlier[message_id] = position
+  end
   redis.call('SPUBLISH', channel, data)
   return position
 end
@@ -39,16 +53,13 @@ end
 local results = {}
 for i = 1, count do
   local at = 4 + 4 * i
-  local message_id, earlier = ARGV[at + 3], false
+  local message_id = ARGV[at + 3]
   if tonumber(ARGV[at]) <= last then
     results[i] = 0
+  elseif earlier[message_id] then
+    results[i] = -tonumber(earlier[message_id])
   else
-    if message_id ~= '' then earlier = redis.call('GET', prefix .. 'mid:' .. message_id) end
-    if earlier then
-      results[i] = -tonumber(earlier)
-    else
-      results[i] = append(KEYS[i + 2], ARGV[at + 1], ARGV[at + 2], message_id)
-    end
+    results[i] = append(KEYS[i + 2], ARGV[at + 1], owners[i], ARGV[at + 2], message_id)
   end
 end
 return results

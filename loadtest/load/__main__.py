@@ -1,0 +1,142 @@
+"""`python -m load`: run a scenario against a URL, judge it, and say so by the exit code."""
+
+# isort: off
+from locust.env import Environment  # first of all: it lets gevent take over sockets
+# isort: on
+
+import argparse
+import json
+import sys
+import time
+from pathlib import Path
+
+import gevent
+import msgspec
+from locust.html import get_html_report
+from locust.stats import stats_history
+
+from faults.journal import Entry, save
+from faults.oracle import check, generator_load, void_reasons
+from load import thresholds
+from load.people import KIND, meter, pass_on, people
+from load.scenarios import SCENARIOS
+
+_HERE = Path(__file__).resolve().parent
+_WORKERS_TIMEOUT_S = 120.0
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m load",
+        description="Exit codes: 0 thresholds kept, 1 broken, 3 void: the run shows nothing.",
+        epilog="Scenarios: " + "; ".join(f"{name}: {one.title}" for name, one in SCENARIOS.items()),
+    )
+    parser.add_argument("--scenario", choices=SCENARIOS, default="mixed")
+    parser.add_argument("--url", default="http://localhost:3000", help="the ingress")
+    parser.add_argument("--users", type=int, default=100, help="how many, over all workers")
+    parser.add_argument("--seconds", type=float, default=60.0, help="how long, the coming of users included")
+    parser.add_argument("--thresholds", type=Path, default=_HERE / "thresholds.toml")
+    parser.add_argument("--out", type=Path, default=Path("artifacts/load"), help="folder of the report")
+    parser.add_argument("--web", type=int, metavar="PORT", help="show locust's page while it runs")
+    parser.add_argument(
+        "--master", type=int, metavar="WORKERS", help="wait for so many workers, and lead them"
+    )
+    parser.add_argument("--worker", metavar="HOST", help="work for the master on this host")
+    parser.add_argument("--port", type=int, default=5557, help="the master's port. Default: 5557")
+    return parser.parse_args()
+
+
+def _run(arguments: argparse.Namespace, environment: Environment, journal: list[Entry]) -> None:
+    """Run until the end of the scenario; a worker stays until its master goes."""
+    if arguments.worker:
+        runner = environment.create_worker_runner(arguments.worker, arguments.port)
+    elif arguments.master:
+        runner = environment.create_master_runner("*", arguments.port)
+    else:
+        runner = environment.create_local_runner()
+    runner.started_s = time.time()
+    if arguments.worker:
+        environment.events.test_start.add_listener(
+            lambda environment: setattr(environment.runner, "started_s", time.time())
+        )
+        gevent.spawn(meter, journal)
+        runner.greenlet.join()
+        return
+    if arguments.web:
+        environment.create_web_ui("127.0.0.1", arguments.web)
+    if arguments.master:
+        with gevent.Timeout(_WORKERS_TIMEOUT_S):
+            while len(runner.clients.ready) < arguments.master:
+                gevent.sleep(0.1)
+    else:
+        gevent.spawn(meter, journal)
+    gevent.spawn(stats_history, runner)
+    runner.started_s = time.time()
+    runner.start(arguments.users, spawn_rate=SCENARIOS[arguments.scenario].spawn_hz)
+    gevent.sleep(arguments.seconds)
+    runner.stop()
+    gevent.sleep(0.5)
+
+
+def _measured(environment: Environment, totals: dict[str, int]) -> dict[str, float]:
+    """Return what thresholds are about, by name."""
+    values: dict[str, float] = dict(totals)
+    for what in ("connect", "delivery", "ack"):
+        stats = environment.stats.get(what, KIND)
+        if stats.num_requests > stats.num_failures:
+            values |= {f"{what}_p{p}_ms": stats.get_response_time_percentile(p / 100) for p in (50, 99)}
+    values["failed_logins"] = sum(
+        environment.stats.get(what, KIND).num_failures for what in ("login", "refresh")
+    )
+    values["failed_messages"] = environment.stats.get("ack", KIND).num_failures
+    return values
+
+
+def main() -> int:
+    """Run, judge and report; returns the exit code."""
+    arguments = _arguments()
+    limits = thresholds.read(arguments.thresholds)
+    scenario = SCENARIOS[arguments.scenario]
+    journal: list[Entry] = []
+    environment = Environment(
+        user_classes=[people(scenario, seconds=arguments.seconds, journal=journal)], host=arguments.url
+    )
+    pass_on(environment, journal, encode=msgspec.json.encode, decode=msgspec.json.Decoder(list[Entry]).decode)
+    _run(arguments, environment, journal)
+    if arguments.worker:
+        return thresholds.Outcome.KEPT
+    findings = check(journal)
+    connected = sum(entry.kind == "connect" for entry in journal)
+    # Load breaks nothing, so there is no fault to prove: messages that were acknowledged show that it ran.
+    void = void_reasons(findings, journal, proofs=["load"], missing_proofs=[], at_least=1)
+    measured = _measured(environment, dict(findings.totals))
+    breaches = thresholds.broken(limits, measured)
+    outcome = thresholds.outcome(void=void, breaches=breaches)
+    cpu, lag_ms = generator_load(journal)
+    report = {
+        "scenario": arguments.scenario,
+        "users": arguments.users,
+        "seconds": arguments.seconds,
+        "outcome": outcome.name,
+        "void": void,
+        "broken": breaches,
+        "measured": measured,
+        "connections": connected,
+        "acknowledged": findings.acknowledged,
+        "delivered": findings.delivered,
+        "recovered": findings.story.recovered,
+        "generator": {"cpu": cpu, "lag_ms": lag_ms},
+    }
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(report, indent=2)
+    (arguments.out / "load.json").write_text(text + "\n", encoding="utf-8")
+    (arguments.out / "load.html").write_text(get_html_report(environment), encoding="utf-8")
+    save(journal, arguments.out / "journal.jsonl")
+    print(text)
+    for evidence in findings.evidence.values():
+        print("\n".join(evidence))
+    return outcome
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,196 @@
+"""One chat client: it connects, joins a room, comes back after a cut, and writes down what it saw for the oracle."""
+
+import json
+import random
+import time
+from collections.abc import Callable
+from typing import Any, Final
+
+from gevent.event import Event
+from gevent.lock import BoundedSemaphore
+
+from faults.journal import Entry
+from load.packets import packet, said
+from load.transports import Closed, PollingTransport, WebSocketTransport
+
+_CONNECT: Final = 0
+_DISCONNECT: Final = 1
+_EVENT: Final = 2
+_ACK: Final = 3
+_CONNECT_ERROR: Final = 4
+_BACK_AFTER_S: Final = (0.15, 0.5)
+TIMEOUT_S: Final = 60.0
+"""How long a connection may be silent: more than the server's ping interval and timeout."""
+
+Measure = Callable[[str, float, str], None]
+"""Takes what was measured (`connect`, `delivery`, `ack`), its milliseconds, and what failed (empty: nothing)."""
+
+
+class Chatter:
+    """A client that recovers as the official one does, with the `pid` and the last offset that it was given.
+
+    Args:
+        name: Its name in the journal, which no other client has.
+        room: The room it joins.
+        url: Where the ingress is.
+        polls: Whether it stays with HTTP long-polling.
+        token: Returns the access token to connect with.
+        write: Takes an entry of the journal.
+        measure: Takes a measurement.
+
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        room: str,
+        url: str,
+        polls: bool,
+        token: Callable[[], str],
+        write: Callable[[Entry], None],
+        measure: Measure,
+    ) -> None:
+        self._name = name
+        self._room = room
+        self._url = url
+        self._open = PollingTransport if polls else WebSocketTransport
+        self._token = token
+        self._write = write
+        self._measure = measure
+        self._transport: PollingTransport | WebSocketTransport | None = None
+        self._is_joined = Event()
+        self._is_member = False
+        self._is_closing = False
+        self._sending = BoundedSemaphore()
+        self._pid = self._offset = ""
+        self._acks: dict[int, tuple[str, str, float]] = {}
+        self._next_ack = self._said = 0
+
+    def run(self) -> None:
+        """Stay connected until `close`."""
+        while not self._is_closing:
+            began = time.monotonic()
+            try:
+                self._live(began)
+            except (Closed, OSError, ValueError) as error:
+                if self._is_closing:
+                    return
+                self._part(type(error).__name__ if isinstance(error, OSError) else str(error))
+            time.sleep(random.uniform(*_BACK_AFTER_S))  # noqa: S311 - a delay, not a secret
+
+    def say(self, due_s: float) -> None:
+        """Say something that was due at a time of `time.time`; waits for the room if it has to, the due time stays."""
+        self._is_joined.wait()
+        self._said += 1
+        id_ = f"{self._name}#{self._said}"
+        body = {
+            "roomId": self._room,
+            "userName": self._name,
+            "message": f"{id_} {self._said} {due_s * 1000:.3f}",
+            "messageId": id_,
+        }
+        self._note("invoked", room=self._room, id=id_, seq=self._said)
+        self._emit("chatMessage", body, id_, due_s)
+
+    def close(self) -> None:
+        """Leave for good."""
+        self._is_closing = True
+        self._note("closed")
+        if self._transport is not None:
+            self._transport.close()
+
+    def _live(self, began: float) -> None:
+        self._transport = self._open(self._url, timeout_s=TIMEOUT_S)
+        while not self._is_closing:
+            for text in self._transport.receive():
+                self._take(text, began)
+
+    def _take(self, text: str, began: float) -> None:
+        if text == "2":
+            self._send("3")
+        elif text.startswith("0"):
+            auth = {"token": self._token()}
+            if self._pid:
+                auth |= {"pid": self._pid} | ({"offset": self._offset} if self._offset else {})
+            self._send(f"40{json.dumps(auth)}")
+        elif text == "1":
+            raise Closed("transport close")
+        elif (read := packet(text)) is not None:
+            self._take_packet(*read, began)
+
+    def _take_packet(self, kind: int, id_: int | None, data: Any, began: float) -> None:
+        if kind == _EVENT:
+            self._hear(data)
+        elif kind == _ACK and id_ in self._acks:
+            self._answered(*self._acks.pop(id_), data)
+        elif kind == _CONNECT:
+            self._measure("connect", (time.monotonic() - began) * 1000, "")
+            pid = data.get("pid", "")
+            is_recovered = bool(pid) and pid == self._pid
+            self._pid = pid
+            self._note("connect", id=data["sid"], recovered=is_recovered)
+            if is_recovered and self._is_member:
+                self._is_joined.set()
+            else:
+                self._offset = self._offset if is_recovered else ""
+                self._is_member = False
+                self._note("join", room=self._room)
+                self._emit("joinRoom", {"roomId": self._room, "userName": self._name}, "", time.time())
+        elif kind == _CONNECT_ERROR:
+            self._measure("connect", 0.0, str(data.get("message")))
+            self._note("refused", detail=str(data.get("message")))
+            raise Closed("refused")
+        elif kind == _DISCONNECT:
+            raise Closed("io server disconnect")
+
+    def _hear(self, data: list[Any]) -> None:
+        # As the official client does: a last argument that is a text is the offset, if there is a session to recover.
+        offset = data[-1] if self._pid and len(data) > 1 and isinstance(data[-1], str) else ""
+        if offset:
+            self._offset = offset
+        if data[0] != "roomMessage" or (found := said(data[1])) is None:
+            return
+        room, id_, seq, due_ms = found
+        self._note("got", room=room, id=id_, seq=seq, offset=offset)
+        self._measure("delivery", time.time() * 1000 - due_ms, "")
+
+    def _answered(self, event: str, id_: str, due_s: float, data: list[Any]) -> None:
+        error = data[0].get("error") if data and isinstance(data[0], dict) else None
+        code = str(error.get("code")) if error else ""
+        if event == "joinRoom":
+            if error:
+                raise Closed(f"joinRoom: {code}")
+            self._note("joined", room=self._room)
+            self._is_member = True
+            self._is_joined.set()
+            return
+        self._measure("ack", (time.time() - due_s) * 1000, code)
+        self._note("failed" if error else "acked", room=self._room, id=id_, detail=code)
+
+    def _emit(self, event: str, body: dict[str, Any], id_: str, due_s: float) -> None:
+        self._next_ack += 1
+        self._acks[self._next_ack] = (event, id_, due_s)
+        self._send(f"42{self._next_ack}{json.dumps([event, body])}")
+
+    def _send(self, text: str) -> None:
+        transport = self._transport
+        if transport is None:
+            return
+        try:
+            with self._sending:
+                transport.send(text)
+        except (Closed, OSError):
+            # Whoever reads learns of it as well, and comes back; what was said stays without an answer.
+            transport.close()
+
+    def _part(self, reason: str) -> None:
+        self._is_joined.clear()
+        self._acks.clear()
+        if self._transport is not None:
+            self._transport.close()
+            self._transport = None
+            self._note("disconnect", detail=reason)
+
+    def _note(self, kind: str, **facts: Any) -> None:
+        self._write(Entry(kind, self._name, time.time() * 1000, **facts))

@@ -1,0 +1,195 @@
+"""The URLs that say which Redis or Valkey: one server, the primary that Sentinels name, or a cluster.
+
+Reads and checks them, for the settings as for whoever connects; opens nothing but the files of TLS, in `context`.
+"""
+
+import re
+import ssl
+from collections.abc import Mapping
+from typing import Final, Literal, NamedTuple
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+import msgspec
+
+from roomwire.errors import ConfigurationError
+
+_SCHEMES: Final[Mapping[str, tuple[Literal["one", "sentinel", "cluster"], bool]]] = {
+    "redis": ("one", False),
+    "rediss": ("one", True),
+    "unix": ("one", False),
+    "redis+sentinel": ("sentinel", False),
+    "rediss+sentinel": ("sentinel", True),
+    "redis+cluster": ("cluster", False),
+    "rediss+cluster": ("cluster", True),
+}
+_PORT: Final = 6379
+_SENTINEL_PORT: Final = 26379
+_TLS_OPTIONS: Final = frozenset(
+    {"ssl_ca_certs", "ssl_certfile", "ssl_keyfile", "ssl_cert_reqs", "ssl_check_hostname"}
+)
+_SENTINEL_OPTIONS: Final = frozenset({"sentinel_user", "sentinel_password"})
+_DATABASE_OPTION: Final = frozenset({"db"})
+_SHAPE: Final = "use scheme://user:password@host:port/db, with special characters as %xx"
+_SENTINEL_SHAPE: Final = "use redis+sentinel://user:password@host:port,host2:port2/service/db"
+_CLUSTER_SHAPE: Final = (
+    "use redis+cluster://user:password@host:port,host2:port2: a cluster has database 0 only"
+)
+_NO: Final = frozenset({"false", "0", "no"})
+
+
+class Host(NamedTuple):
+    """Where a server listens: a name or address, and a TCP port."""
+
+    name: str
+    port: int
+
+
+class RedisUrl(msgspec.Struct, frozen=True, kw_only=True):
+    """What a URL says.
+
+    Attributes:
+        kind: Whether the hosts are one server, Sentinels, or members of a cluster.
+        hosts: Where to ask, in this order; empty if `path` is given.
+        path: A Unix socket.
+        service: What the Sentinels call the primary.
+        user: The ACL user at the servers. Default: `default`, if there is a password.
+        password: Its password.
+        database: The number of the database.
+        sentinel_user: The ACL user at the Sentinels.
+        sentinel_password: Its password. Default: they want none.
+        has_tls: Whether to speak TLS, to Sentinels as to servers.
+        tls: Its options.
+
+    """
+
+    kind: Literal["one", "sentinel", "cluster"]
+    hosts: tuple[Host, ...] = ()
+    path: str = ""
+    service: str = ""
+    user: str = ""
+    password: str = ""
+    database: int = 0
+    sentinel_user: str = ""
+    sentinel_password: str = ""
+    has_tls: bool = False
+    tls: Mapping[str, str] = {}
+
+    def __repr__(self) -> str:
+        """Return what it is, without secrets."""
+        return (
+            f"<RedisUrl {self.kind} {self.path or ','.join(f'{name}:{port}' for name, port in self.hosts)}>"
+        )
+
+    def context(self) -> ssl.SSLContext | None:
+        """Return how to speak TLS; None: not at all.
+
+        Raises:
+            ConfigurationError: A file that it names cannot be read.
+
+        """
+        if not self.has_tls:
+            return None
+        try:
+            context = ssl.create_default_context(cafile=self.tls.get("ssl_ca_certs"))
+            if "ssl_certfile" in self.tls:
+                context.load_cert_chain(self.tls["ssl_certfile"], self.tls.get("ssl_keyfile"))
+        except OSError as error:
+            raise ConfigurationError(f"TLS to Redis: {error}") from None
+        if self.tls.get("ssl_check_hostname", "true").lower() in _NO:
+            context.check_hostname = False
+        if self.tls.get("ssl_cert_reqs") == "none":
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
+        return context
+
+
+def parse_redis_url(url: str) -> RedisUrl:
+    """Return what a URL says. Texts in it are written with `%xx` where they hold special characters.
+
+    ==============================================================  ==================================================
+    ``redis://user:password@host:port/db``                          one server
+    ``unix://user:password@/path?db=0``                             one server on this machine
+    ``redis+sentinel://user:password@host:port,host2/service/db``   the primary that Sentinels know by that name;
+                                                                    options `sentinel_user`, `sentinel_password`
+    ``redis+cluster://user:password@host:port,host2:port2``         a cluster; any of its members
+    ==============================================================  ==================================================
+
+    With ``rediss`` it is TLS, with the options `ssl_ca_certs`, `ssl_certfile`, `ssl_keyfile`, `ssl_cert_reqs`
+    (`required` or `none`) and `ssl_check_hostname`.
+
+    Raises:
+        ConfigurationError: It is no such URL. The text shows nothing of it that may be secret.
+
+    """
+    scheme, _, rest = url.partition("://")
+    if scheme not in _SCHEMES:
+        raise ConfigurationError(f"use one of {', '.join(f'{scheme}://' for scheme in _SCHEMES)}")
+    kind, has_tls = _SCHEMES[scheme]
+    credentials, _, where = rest.rpartition("@")
+    # Such a URL would be cut in the wrong place, and part of the password be taken for a host or path.
+    if re.search(r"[/?#@\[\]\s]", credentials) or not credentials.isascii() or re.search(r"[#\s]", where):
+        raise ConfigurationError(_SHAPE)
+    user, _, password = credentials.partition(":")
+    location, _, query = where.partition("?")
+    options = dict(parse_qsl(query, keep_blank_values=True))
+    _check_options(options, kind, has_tls=has_tls)
+    place, _, path = location.partition("/")
+    said = RedisUrl(
+        kind=kind,
+        user=unquote(user),
+        password=unquote(password),
+        sentinel_user=options.get("sentinel_user", ""),
+        sentinel_password=options.get("sentinel_password", ""),
+        has_tls=has_tls,
+        tls={name: value for name, value in options.items() if name in _TLS_OPTIONS},
+    )
+    database = options.get("db", "")
+    if scheme == "unix":
+        if place or not path:
+            raise ConfigurationError("use unix://user:password@/path?db=0")
+        return msgspec.structs.replace(said, path=f"/{unquote(path)}", database=_number(database))
+    said = msgspec.structs.replace(said, hosts=_hosts(place, kind))
+    if kind == "sentinel":
+        service, _, number = path.partition("/")
+        if not service:
+            raise ConfigurationError(_SENTINEL_SHAPE)
+        return msgspec.structs.replace(said, service=unquote(service), database=_number(number or database))
+    number = path.rstrip("/") or database
+    if kind == "cluster" and number not in {"", "0"}:
+        raise ConfigurationError(_CLUSTER_SHAPE)
+    return msgspec.structs.replace(said, database=_number(number))
+
+
+def _check_options(options: Mapping[str, str], kind: str, *, has_tls: bool) -> None:
+    known = _DATABASE_OPTION | (_SENTINEL_OPTIONS if kind == "sentinel" else frozenset())
+    if has_tls:
+        known |= _TLS_OPTIONS
+    if options.keys() - known:
+        raise ConfigurationError(f"use no options behind the ? but {', '.join(sorted(known))}")
+    if options.get("ssl_cert_reqs", "required") not in {"required", "none"}:
+        raise ConfigurationError("use required or none for ssl_cert_reqs")
+
+
+def _hosts(place: str, kind: str) -> tuple[Host, ...]:
+    hosts = tuple(_host(one, _SENTINEL_PORT if kind == "sentinel" else _PORT) for one in place.split(","))
+    if kind == "one" and len(hosts) > 1:
+        raise ConfigurationError("use redis+sentinel:// or redis+cluster:// to name several hosts")
+    return hosts
+
+
+def _host(text: str, default_port: int) -> Host:
+    try:
+        parts = urlsplit(f"redis://{text}")
+        name, port = parts.hostname, parts.port
+    except ValueError:
+        raise ConfigurationError(_SHAPE) from None
+    if not name or port == 0:
+        raise ConfigurationError(_SHAPE)
+    return Host(name, port or default_port)
+
+
+def _number(text: str) -> int:
+    text = text.rstrip("/") or "0"
+    if not (text.isascii() and text.isdecimal()):
+        raise ConfigurationError("use a number for the database")
+    return int(text)
