@@ -8,6 +8,7 @@ Environment:
 - `E2E_BUILD`, `E2E_LOAD`: what builds an image, as `docker build`, and what brings it to the cluster, as `kind load
   docker-image`.
 - `E2E_NAMESPACE`: where it is installed (roomwire-e2e); it is deleted before and after.
+- `E2E_VALUES`: values of the chart that this cluster needs, as `E2E_VALUES="ingress.host=chat.test"`. Default: none.
 - `ALLOW_SKIP`: phases that may be skipped, as `ALLOW_SKIP=previous`.
 """
 
@@ -137,7 +138,7 @@ async def _phases(names: list[str], release: Release) -> list[Outcome]:
             outcome = await try_edges(release)
         else:
             outcome = await play(rows[name], release)
-        _say(f"{name}: {outcome.verdict}")
+        _say("; ".join([f"{name}: {outcome.verdict}", *outcome.reasons]))
         outcomes.append(outcome)
     return outcomes
 

@@ -16,11 +16,11 @@ from e2e.release import NAME, Pod, Release
 from e2e.strangers import SCRAPER, STRANGER, Strangers, run_strangers
 
 _TRY: Final = """
-import json, os, socket, sys
+import json, socket, sys
 def where(host):
     if host == "dns":
         return next(line.split()[1] for line in open("/etc/resolv.conf") if line.startswith("nameserver"))
-    return os.environ["KUBERNETES_SERVICE_HOST"] if host == "api" else host
+    return host
 open_ = []
 for host, port in json.loads(sys.argv[1]):
     try:
@@ -39,15 +39,21 @@ for target in "$@"; do
 done
 """
 _PORTS: Final = {
-    "gateway": {"http": 8000, "ops": 9000},
+    "gateway": {"http": 8000, "ops": 9000, "relay": 7000},
     "auth": {"http": 8001, "ops": 9001},
     "redis": {"redis": 6379},
 }
-_OUTSIDE: Final = {"dns": {"dns": 53}, "api": {"https": 443}}
+_PEER: Final = "peer"
+_PEER_PORTS: Final = {_PEER: {"http": 8000, "ops": 9000, "relay": 7000}}
+"""Another gateway, as a gateway sees it: they relay what reached the wrong one."""
+# Not the cluster's API: it listens on nodes, and what goes to a pod's own node many networks let pass whatever a policy
+# says.
+_OUTSIDE: Final = {"dns": {"dns": 53}}
 _NEEDED: Final = {
     ("gateway", "redis", "redis"),
     ("gateway", "auth", "http"),
     ("gateway", "dns", "dns"),
+    ("gateway", _PEER, "relay"),
     ("auth", "redis", "redis"),
     ("auth", "dns", "dns"),
     (STRANGER, "gateway", "http"),
@@ -142,7 +148,8 @@ async def metrics_are_hidden(release: Release) -> str:
 
 
 async def _pods(release: Release) -> dict[str, Pod]:
-    return {component: (await release.ready(component))[0] for component in _PORTS}
+    found = {component: (await release.ready(component))[0] for component in _PORTS}
+    return found | {_PEER: (await release.ready("gateway"))[1]}
 
 
 async def _becomes(release: Release, pods: dict[str, Pod], strangers: Strangers, *, all_open: bool) -> bool:
@@ -163,8 +170,7 @@ async def _tried(
     for source in ("gateway", "auth", "redis", STRANGER, SCRAPER):
         targets = [
             (target, port, pods[target].ip if target in pods else target, number)
-            for target, ports in (_PORTS | (_OUTSIDE if source in {"gateway", "auth"} else {})).items()
-            if target != source
+            for target, ports in _targets(source).items()
             for port, number in ports.items()
             if wanted(source, target, port) or not only_needed
         ]
@@ -176,6 +182,16 @@ async def _tried(
             for (target, port, *_), is_open in zip(targets, answers, strict=True)
         ]
     return found
+
+
+def _targets(source: str) -> dict[str, dict[str, int]]:
+    others = {target: ports for target, ports in _PORTS.items() if target != source}
+    match source:
+        case "gateway":
+            return others | _PEER_PORTS | _OUTSIDE
+        case "auth":
+            return others | _OUTSIDE
+    return others
 
 
 async def _try(

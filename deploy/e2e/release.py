@@ -44,6 +44,7 @@ class Release:
     def __init__(self, cluster: Cluster) -> None:
         self.cluster = cluster
         self.url = cluster.url
+        self._values = dict(pair.split("=", 1) for pair in cluster.env.get("E2E_VALUES", "").split())
 
     async def install(self, values: Mapping[str, str] | None = None) -> None:
         """Install the chart with its default values into a namespace that enforces Pod Security "restricted"."""
@@ -56,15 +57,22 @@ class Release:
             }
         )
         await self.cluster.helm(
-            *("install", NAME, str(CHART), "--wait", "--timeout", "8m", *_set(values or {}))
+            *("install", NAME, str(CHART), "--wait", "--timeout", "8m", *self._set(values or {}))
         )
 
     async def upgrade(self, values: Mapping[str, str] | None = None, *, chart: Path = CHART) -> None:
         """Upgrade it and wait until it has rolled out; values that are not named are the chart's defaults."""
         await self.cluster.helm(
             *("upgrade", NAME, str(chart), "--reset-values", "--wait", "--timeout", "8m"),
-            *_set(values or {}),
+            *self._set(values or {}),
         )
+
+    def _set(self, values: Mapping[str, str]) -> list[str]:
+        return [
+            part
+            for name, value in {**self._values, **values}.items()
+            for part in ("--set", f"{name}={value}")
+        ]
 
     async def remove(self) -> None:
         """Delete the namespace and all that is in it."""
@@ -109,6 +117,10 @@ class Release:
         """End a pod with the least notice that Kubernetes can give, which is a second or two; no drain fits in."""
         await self.cluster.kubectl("delete", "pod", pod.name, "--grace-period=0", "--force", "--wait=false")
 
+    async def end(self, pod: Pod) -> None:
+        """End a pod in a second, but not by force: of a StatefulSet two could then write to one volume for a while."""
+        await self.cluster.kubectl("delete", "pod", pod.name, "--grace-period=1", "--wait=false")
+
     async def evict(self, pod: Pod) -> None:
         """Ask a pod to go, as draining a node does: its disruption budget and its grace period count."""
         await self.cluster.kubectl(
@@ -142,10 +154,6 @@ class Release:
         if answer.is_error:
             raise ClusterError(f"{path} answers {answer.status_code}: {answer.text[:300]}")
         return answer
-
-
-def _set(values: Mapping[str, str]) -> list[str]:
-    return [part for name, value in values.items() for part in ("--set", f"{name}={value}")]
 
 
 def _pod(item: Mapping[str, Any]) -> Pod:

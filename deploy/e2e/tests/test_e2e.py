@@ -141,12 +141,15 @@ def test_only_the_edges_that_are_needed_are_wanted():
     closed = [
         (source, target, port)
         for source in COMPONENTS
-        for target, port in (("redis", "redis"), ("gateway", "ops"), ("auth", "ops"))
+        for target, port in (("redis", "redis"), ("gateway", "ops"), ("gateway", "relay"), ("auth", "ops"))
         if not wanted(source, target, port)
     ]
     assert ("stranger", "redis", "redis") in closed
     assert ("auth", "gateway", "ops") in closed
     assert ("scraper", "redis", "redis") in closed
+    assert ("auth", "gateway", "relay") in closed
+    assert wanted("gateway", "peer", "relay")
+    assert not wanted("gateway", "peer", "http")
     assert ("scraper", "gateway", "ops") not in closed
     assert ("gateway", "redis", "redis") not in closed
 
