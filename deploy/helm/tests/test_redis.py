@@ -2,9 +2,9 @@
 
 import os
 import re
+import shutil
 import subprocess
 import time
-from dataclasses import dataclass
 
 import pytest
 import redis
@@ -17,21 +17,14 @@ from auth.sessions import Sessions
 from auth.store import Store, slot_key
 from roomwire.backplane import connect, open_backplane
 from roomwire.backplane.contract import Member
+from roomwire.backplane.streams import room_stream
 from roomwire.errors import Unauthenticated
 from roomwire.metrics import Metrics
-from roomwire.server import Server
+from roomwire.server import Server as Gateways
 from roomwire.tokens import User
 
 PASSWORDS = {"gateway": "gateway-secret_1", "auth": "auth-secret_2"}
 START_TIMEOUT_S = 20
-
-
-@dataclass
-class Running:
-    port: int
-
-    def url(self, user: str) -> str:
-        return f"redis://{user}:{PASSWORDS[user]}@127.0.0.1:{self.port}/0"
 
 
 def on_this_machine(text, moved, port):
@@ -41,47 +34,75 @@ def on_this_machine(text, moved, port):
     return text.replace("port 6379", f"port {port}").replace("bind * -::*", "bind 127.0.0.1")
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("redis")
-    files = install().one("ConfigMap", "chat-roomwire-redis")["data"]
-    moved = {
-        "/etc/redis": folder / "etc",
-        "/run/secrets/redis": folder / "secrets",
-        "/run/redis": folder / "run",
-        "/data": folder / "data",
-    }
-    for path in (*moved.values(), folder / "bin"):
-        path.mkdir()
-    (folder / "bin/redis-server").symlink_to(get_binary_path())
-    for user, password in PASSWORDS.items():
-        (folder / f"secrets/{user}-password").write_text(password)
-    free = free_port()
-    for name, text in files.items():
-        (folder / "etc" / name).write_text(on_this_machine(text, moved, free))
-    process = subprocess.Popen(
-        ["sh", folder / "etc/start.sh"],
-        env=os.environ | {"PATH": f"{folder / 'bin'}:{os.environ['PATH']}"},
-        stdout=subprocess.DEVNULL,
-    )
-    try:
+class Server:
+    """The chart's Redis, in a folder of its own, by a binary of its kind."""
+
+    def __init__(self, folder, binary) -> None:
+        self.port = free_port()
+        self._folder = folder
+        files = install().one("ConfigMap", "chat-roomwire-redis")["data"]
+        moved = {
+            "/etc/redis": folder / "etc",
+            "/run/secrets/redis": folder / "secrets",
+            "/run/redis": folder / "run",
+            "/data": folder / "data",
+        }
+        for path in (*moved.values(), folder / "bin"):
+            path.mkdir()
+        (folder / "bin/redis-server").symlink_to(binary)
+        for user, password in PASSWORDS.items():
+            (folder / f"secrets/{user}-password").write_text(password)
+        for name, text in files.items():
+            (folder / "etc" / name).write_text(on_this_machine(text, moved, self.port))
+
+    def url(self, user: str) -> str:
+        return f"redis://{user}:{PASSWORDS[user]}@127.0.0.1:{self.port}/0"
+
+    def start(self) -> None:
+        self._process = subprocess.Popen(
+            ["sh", self._folder / "etc/start.sh"],
+            env=os.environ | {"PATH": f"{self._folder / 'bin'}:{os.environ['PATH']}"},
+            stdout=subprocess.DEVNULL,
+        )
         deadline = time.monotonic() + START_TIMEOUT_S
-        while True:
-            try:
-                redis.Redis(port=free).ping()
-                break
-            except redis.ConnectionError:
-                if process.poll() is not None or time.monotonic() > deadline:
-                    raise
-                time.sleep(0.05)
-        yield Running(free)
-    finally:
-        process.terminate()
-        process.wait(10)
+        while not self._answers():
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError("the chart's Redis does not start")
+            time.sleep(0.05)
+
+    def _answers(self) -> bool:
+        try:
+            return redis.Redis(port=self.port, username="probe", password="-").ping()
+        except (redis.ConnectionError, redis.BusyLoadingError):
+            return False
+
+    def stop(self, end=subprocess.Popen.terminate) -> None:
+        end(self._process)
+        self._process.wait(10)
 
 
-def test_who_has_no_password_can_ping_and_nothing_else(server):
-    stranger = redis.Redis(port=server.port)
+@pytest.fixture(scope="module", params=["valkey", "redis"])
+def server(request, tmp_path_factory):
+    binary = get_binary_path() if request.param == "valkey" else shutil.which("redis-server")
+    if binary is None:
+        pytest.skip("needs redis-server (Debian: apt-get install redis-server)")
+    server = Server(tmp_path_factory.mktemp("redis"), binary)
+    server.start()
+    yield server
+    server.stop()
+
+
+def test_who_does_not_say_who_it_is_can_do_nothing(server):
+    for command in (["PING"], ["GET", "rw:{0}:log"]):
+        with pytest.raises(redis.exceptions.AuthenticationError):
+            redis.Redis(port=server.port).execute_command(*command)
+    for password in ("", "x"):
+        with pytest.raises(redis.exceptions.AuthenticationError):
+            redis.Redis(port=server.port, username="default", password=password).ping()
+
+
+def test_who_probes_can_ping_and_nothing_else(server):
+    stranger = redis.Redis(port=server.port, username="probe", password="-")
 
     assert stranger.ping()
     for command in (["GET", "rw:{0}:log"], ["CONFIG", "GET", "*"], ["ACL", "LIST"], ["KEYS", "*"]):
@@ -99,7 +120,7 @@ def test_a_service_does_not_see_the_others_data(server, user, foreign):
 
 async def test_a_gateway_has_every_right_that_it_needs(server):
     backplane = open_backplane(server.url("gateway"), node="one", metrics=Metrics())
-    gateways = Server(backplane=backplane, node_name="one", async_mode="asgi")
+    gateways = Gateways(backplane=backplane, node_name="one", async_mode="asgi")
     ann = Member(id="sid", user="Ann", gateway="one")
     try:
         await gateways.start()
@@ -114,6 +135,35 @@ async def test_a_gateway_has_every_right_that_it_needs(server):
         await backplane._heartbeat()
         await backplane._reap("one")
         await backplane.leave("den", "sid")
+    finally:
+        await gateways.close()
+
+
+async def test_what_scripts_wrote_is_there_again_after_a_crash(server):
+    """Redis 7.0 reads its append-only file with the rights of its default user."""
+
+    async def log():
+        backplane = open_backplane(server.url("gateway"), node="one", metrics=Metrics())
+        gateways = Gateways(backplane=backplane, node_name="one", async_mode="asgi")
+        await gateways.start()
+        return gateways, backplane.log
+
+    gateways, first = await log()
+    await gateways.emit("said", "before the crash", to="den")
+    epoch = first.epoch
+    await gateways.close()
+    # While it syncs to the disk, a server keeps what is written meanwhile to itself.
+    client = redis.Redis.from_url(server.url("gateway"))
+    while client.info("persistence")["aof_buffer_length"]:
+        time.sleep(0.05)
+    server.stop(subprocess.Popen.kill)
+    server.start()
+    gateways, second = await log()
+    try:
+        kept = await second.newest(room_stream("/", "den"), limit=5)
+        assert ["before the crash" in str(entry.message.payload) for entry in kept] == [True]
+        assert second.cut > 0
+        assert epoch < second.epoch
     finally:
         await gateways.close()
 
