@@ -37,9 +37,10 @@ class AsyncEmitter:
         prefix: What every key begins with, as `ROOMWIRE_REDIS_PREFIX`. Default: `rw`.
         timeout_s: How long one answer of Redis may take, and connecting to each server that is asked. Default: 1.
         call_timeout_s: How long an `emit` may take, connecting and trying again included. Default: 5.
-        room_ttl_s: How long a stream stays in Redis after what is said here, if nothing else is. It must not be less
-            than the gateways keep it: four times `ROOMWIRE_PING_INTERVAL_S` and `ROOMWIRE_PING_TIMEOUT_S` together, and
-            their recovery deadline, is. Default: 600, enough for twice the default pings.
+        room_ttl_s: How long a stream stays in Redis after what is said here, if nothing else is. Not less than
+            gateways keep it (`LogConfig.least_room_ttl_s`), or clients that were away are told of a loss: 180 with the
+            default settings; else about four times the ping's interval and timeout together, and the recovery
+            deadline. Default: 600, enough for twice the default pings.
         max_message_bytes: Largest event, encoded. Default: 1,000,000.
 
     Raises:
