@@ -38,9 +38,8 @@ class AsyncEmitter:
         timeout_s: How long one answer of Redis may take, and connecting to each server that is asked. Default: 1.
         call_timeout_s: How long an `emit` may take, connecting and trying again included. Default: 5.
         room_ttl_s: How long a stream stays in Redis after what is said here, if nothing else is. Not less than
-            gateways keep it (`LogConfig.least_room_ttl_s`), or clients that were away are told of a loss: 180 with the
-            default settings; else about four times the ping's interval and timeout together, and the recovery
-            deadline. Default: 600, enough for twice the default pings.
+            gateways keep it (`LogConfig.least_room_ttl_s`), or a client that was away could miss it without a trace: 196
+            with the default settings. Default: 600, enough for pings half as often that may take twice as long.
         max_message_bytes: Largest event, encoded. Default: 1,000,000.
 
     Raises:
