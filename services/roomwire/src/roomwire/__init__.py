@@ -4,8 +4,9 @@ This package is the library that Roomwire's services are built from. What is imp
 API; CHANGELOG.md says what of it stays stable.
 """
 
+from roomwire.emitter import AsyncEmitter, Emitter
 from roomwire.gateways import Gateway, Key, Socket, subscribe
 from roomwire.server import Server
 from roomwire.tokens import User
 
-__all__ = ["Gateway", "Key", "Server", "Socket", "User", "subscribe"]
+__all__ = ["AsyncEmitter", "Emitter", "Gateway", "Key", "Server", "Socket", "User", "subscribe"]

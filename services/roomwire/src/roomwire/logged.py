@@ -15,7 +15,8 @@ from roomwire.backplane.entries import Entry, Message
 from roomwire.backplane.log import Fenced, Log, NodeAway
 from roomwire.backplane.positions import Offset
 from roomwire.backplane.sessions import NodeId, Sid, Tenure, is_sid
-from roomwire.backplane.streams import Stream, namespace_stream, parse_stream, room_stream, sid_stream
+from roomwire.backplane.streams import Stream, namespace_stream, parse_stream, sid_stream
+from roomwire.backplane.targets import stream_of, stream_to
 from roomwire.codec import arguments_of, event_payload, payload_frames
 from roomwire.engine.session import Reason
 from roomwire.errors import ClientError, NotFound, OutcomeUnknown
@@ -99,7 +100,7 @@ class LoggedRooms(Rooms):
         payload = event_payload([event, *arguments_of(data)])
         skipped = () if skip_sid is None else skipped_sids(skip_sid)
         if hasattr(target, "__len__") and not isinstance(target, str):
-            rooms = tuple(self._stream_to(namespace, one) for one in target)
+            rooms = tuple(stream_to(namespace, one) for one in target)
             if rooms:
                 message = Message(payload, skipped, rooms)
                 await self.log.publish(namespace_stream(namespace), message, message_id=message_id)
@@ -109,23 +110,12 @@ class LoggedRooms(Rooms):
             member = self._held.get(target)
             if member is not None and member.namespace != namespace:
                 return
-            stream = namespace_stream(namespace) if target is None else self._stream_to(namespace, target)
+            stream = namespace_stream(namespace) if target is None else stream_to(namespace, target)
         try:
             await self.log.publish(stream, Message(payload, skipped), message_id=message_id)
         except NotFound:
             # A client whose session is over: what is said to it is kept for nobody.
             return
-
-    def _stream_to(self, namespace: str, target: Any) -> Stream:
-        """Return the stream of whoever is told: a client by its id, or a room."""
-        if isinstance(target, str) and is_sid(target):
-            return sid_stream(target)
-        return self.stream_of(namespace, target)
-
-    @staticmethod
-    def stream_of(namespace: str, room: Any) -> Stream:
-        """Return the stream of a room, whatever its name is made of."""
-        return room_stream(namespace, room if isinstance(room, str) else f"\0{type(room).__name__} {room!r}")
 
     def say(self, members: Collection[Member], namespace: str, data: list[Any], callback: Any = None) -> None:
         """See `Rooms`: directly, past the log; whoever holds an offset gets one, as it takes any last text for one."""
@@ -281,7 +271,7 @@ class LoggedRooms(Rooms):
         if room is None or room == sid or room in member.rooms or self.is_sid_room(namespace, room):
             self.basic_enter_room(sid, namespace, room, eio_sid=eio_sid)
             return
-        stream = self.stream_of(namespace, room)
+        stream = stream_of(namespace, room)
         entered = False
 
         def enter(_: Any) -> None:
@@ -318,7 +308,7 @@ class LoggedRooms(Rooms):
                 self.basic_leave_room(sid, namespace, room)
 
         try:
-            await self.log.leave(member.tenure, self.stream_of(namespace, room), leave)
+            await self.log.leave(member.tenure, stream_of(namespace, room), leave)
         except OutcomeUnknown:
             member.connection.close(Reason.SERVER)
             raise
@@ -347,7 +337,7 @@ class LoggedRooms(Rooms):
         was_in = member is not None and room in member.rooms
         super().basic_leave_room(sid, namespace, room)
         if was_in:
-            stream = self.stream_of(namespace, room)
+            stream = stream_of(namespace, room)
             self.log.unsubscribe(stream)
             if not self.members(namespace, room):
                 self._unname(stream)

@@ -41,10 +41,14 @@ def is_stale(error: ReplyError) -> bool:
     return str(error).startswith(_LINK_IS_STALE)
 
 
+def is_passing(error: ReplyError) -> bool:
+    """Tell whether a refusal may end by itself: nothing was done, and trying again makes sense."""
+    return str(error).startswith(_BUSY) or is_stale(error)
+
+
 def translated(error: ReplyError) -> ClientError:
     """Return a refusal as the error that a caller gets; nothing was done."""
-    text = str(error)
-    if text.startswith(_BUSY) or is_stale(error):
+    if is_passing(error):
         return Unavailable("The log takes nothing at the moment: try again.")
-    _log.error("refused by redis", error=text)
+    _log.error("refused by redis", error=str(error))
     return Internal()

@@ -3,23 +3,31 @@
 import asyncio
 import contextlib
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from roomwire.backplane.log import LogConfig, Published
 from roomwire.backplane.outbox import Batch, Outbox, Publish
-from roomwire.backplane.positions import Position
+from roomwire.backplane.positions import Epoch, Position
 from roomwire.backplane.redis_errors import is_stale, translated
 from roomwire.backplane.redis_keys import Keys
 from roomwire.backplane.redis_link import Argument, LinkLost, RedisLink, ReplyError, is_unknown_script
 from roomwire.backplane.redis_scripts import Script
 from roomwire.backplane.sessions import NodeId
 from roomwire.backplane.streams import Stream, is_sid_stream
-from roomwire.backplane.subscriber import Subscriber
 from roomwire.errors import ClientError, NotFound, OutcomeUnknown, Unavailable
 from roomwire.metrics import Metrics
 
 _EXPIRY_PERIOD_S: Final = 0.1
-_NUMBER_TTL_MS: Final = 86_400_000
+_NUMBER_TTL_S: Final = 86_400.0
+
+
+class Knowledge(Protocol):
+    """What a publisher knows of the log, and what is known from its publishes."""
+
+    epoch: Epoch
+
+    def learn(self, position: Position) -> None:
+        """Note that a position exists."""
 
 
 class Publisher:
@@ -32,6 +40,7 @@ class Publisher:
         config: Times and bounds.
         subscriber: Knows the epoch, and learns which positions exist.
         metrics: Where publishes are counted.
+        number_ttl_s: How long the primary remembers the last number after a publish; at least for a call's time.
 
     """
 
@@ -42,8 +51,9 @@ class Publisher:
         keys: Keys,
         script: Script,
         config: LogConfig,
-        subscriber: Subscriber,
+        subscriber: Knowledge,
         metrics: Metrics,
+        number_ttl_s: float = _NUMBER_TTL_S,
     ) -> None:
         self._keys = keys
         self._script = script
@@ -53,6 +63,7 @@ class Publisher:
         self._outbox = Outbox(max_publishes=config.max_publishes, max_bytes=config.max_publish_bytes)
         self._link: RedisLink | None = None
         self._number_key = keys.published(node)
+        self._number_ttl_ms = int(number_ttl_s * 1000)
         self._limits: tuple[Argument, ...] = (
             config.max_stream_entries,
             int(config.stream_ttl_s * 1000),
@@ -63,6 +74,11 @@ class Publisher:
         self._timer: asyncio.TimerHandle | None = None
         self._empty = asyncio.Event()
         self._empty.set()
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether anything waits for its answer."""
+        return bool(self._outbox)
 
     def publish(self, stream: Stream, blob: bytes, message_id: bytes) -> "asyncio.Future[Published]":
         """Append a message; see `Log.publish`."""
@@ -97,6 +113,10 @@ class Publisher:
         self._link = None
         self._outbox.link_lost()
 
+    def refuse(self, error: ClientError) -> None:
+        """Give up what waits, because there will be no link for it; what may have been done is unknown."""
+        self._outbox.give_up(lambda publish: OutcomeUnknown() if publish.is_uncertain else error)
+
     async def close(self, *, within_s: float) -> None:
         """Give what is under way a moment, then give it up; idempotent."""
         self._is_closed = True
@@ -125,7 +145,13 @@ class Publisher:
             self._number_key,
         ]
         command += [keys.stream(publish.stream) for publish in publishes]
-        command += (self._subscriber.epoch, keys.prefix, _NUMBER_TTL_MS, batch.predecessor, *self._limits)
+        command += (
+            self._subscriber.epoch,
+            keys.prefix,
+            self._number_ttl_ms,
+            batch.predecessor,
+            *self._limits,
+        )
         for publish in publishes:
             stream = publish.stream
             channel = b"" if is_sid_stream(stream) else keys.channel(stream)
