@@ -76,6 +76,12 @@ class Server:
         except (redis.ConnectionError, redis.BusyLoadingError):
             return False
 
+    def await_written(self) -> None:
+        """Wait for what it keeps to itself while it syncs to the disk."""
+        client = redis.Redis.from_url(self.url("gateway"))
+        while client.info("persistence")["aof_buffer_length"]:
+            time.sleep(0.05)
+
     def stop(self, end=subprocess.Popen.terminate) -> None:
         end(self._process)
         self._process.wait(10)
@@ -152,10 +158,7 @@ async def test_what_scripts_wrote_is_there_again_after_a_crash(server):
     await gateways.emit("said", "before the crash", to="den")
     epoch = first.epoch
     await gateways.close()
-    # While it syncs to the disk, a server keeps what is written meanwhile to itself.
-    client = redis.Redis.from_url(server.url("gateway"))
-    while client.info("persistence")["aof_buffer_length"]:
-        time.sleep(0.05)
+    server.await_written()
     server.stop(subprocess.Popen.kill)
     server.start()
     gateways, second = await log()
