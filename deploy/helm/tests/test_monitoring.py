@@ -32,6 +32,7 @@ def exported():
     gateway, auth = Metrics(), AuthMetrics()
     HttpMetrics(gateway.registry)
     gateway.watch_connections(dict)
+    gateway.watch_load(rooms=int, tasks=int)
     names = {"up"}
     for registry in (gateway.registry, auth.registry):
         for family in registry.collect():
