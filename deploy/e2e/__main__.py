@@ -119,6 +119,7 @@ async def run_all(names: list[str], environment: Mapping[str, str]) -> list[Outc
             _say("installing")
             await release.install()
             await release.until_ready("gateway", 2)
+            await release.until_served()
             return await _phases(names, release)
         finally:
             await _keep(cluster)

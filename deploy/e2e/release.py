@@ -136,6 +136,22 @@ class Release:
         """Set the number of gateways by hand."""
         await self.cluster.kubectl("scale", f"deployment/{NAME}-roomwire-gateway", f"--replicas={replicas}")
 
+    async def until_served(self, *, within_s: float = _WAIT_S) -> None:
+        """Wait until the ingress knows both services: pods may be ready before it does.
+
+        Raises:
+            ClusterError: It does not come to know them.
+
+        """
+        deadline = time.monotonic() + within_s
+        paths = ("/auth/.well-known/jwks.json", "/socket.io/?EIO=4&transport=polling")
+        async with httpx.AsyncClient(trust_env=False, timeout=20) as http:
+            for path in paths:
+                while not (answer := await http.get(self.url + path)).is_success:
+                    if time.monotonic() > deadline:
+                        raise ClusterError(f"{path} answers {answer.status_code} through the ingress")
+                    await asyncio.sleep(_LOOK_S)
+
     async def token(self) -> str:
         """Return an access token of a new guest."""
         answer = await self.post("/auth/guest", {"name": "visitor"})
