@@ -296,7 +296,7 @@ async def test_handlers_that_nobody_waits_for_are_bounded(nodes, monkeypatch):
 # -- rooms
 
 
-@pytest.mark.parametrize("room", ["blue", 7, 2.5])
+@pytest.mark.parametrize("room", ["blue", 7, 2.5, "\0int 7"])
 async def test_rooms_of_every_name_are_entered_left_and_closed_from_afar(nodes, room):
     server, there = nodes.one.server, nodes.two.server
     client = await nodes.client(nodes.two.address)
@@ -338,9 +338,27 @@ async def test_members_of_a_room_join_another_and_leave_it_on_all_nodes(nodes):
 
 async def test_somebodys_own_room_is_joined_by_nobody(nodes):
     a = await nodes.client(nodes.one.address)
-    await nodes.client(nodes.two.address)
-    joined = await nodes.one.server.sockets_join(None, a.sid)
+    with pytest.raises(ValueError, match="sid room"):
+        await nodes.two.server.sockets_join(None, a.sid)
+
+
+async def test_a_client_for_which_it_cannot_be_done_is_counted_and_holds_up_no_other(nodes):
+    a = await nodes.client(nodes.two.address)
+    b = await nodes.client(nodes.two.address)
+    # In its session it has left and entered the room as often as it may.
+    for _ in range(LogConfig().max_intervals):
+        await nodes.two.server.enter_room(a.sid, "red")
+        await nodes.two.server.leave_room(a.sid, "red")
+    joined = await nodes.one.server.sockets_join(None, "red")
     assert (1, 1) == (joined.done, joined.failed)
+    assert {b.sid} == sids(await nodes.one.server.fetch_sockets("red"))
+
+
+async def test_what_the_time_does_not_suffice_for_is_not_begun(nodes):
+    for _ in range(2):
+        await nodes.client(nodes.two.address)
+    joined = await nodes.one.server.sockets_join(None, "red", timeout_s=1e-9)
+    assert (0, 2) == (joined.done, joined.failed)
 
 
 async def test_members_of_a_room_are_disconnected_on_all_nodes(nodes):
@@ -379,6 +397,11 @@ async def test_what_is_too_large_for_other_nodes_is_refused():
         await Server().server_side_emit("news", "x" * operations.MAX_BODY_BYTES)
     with pytest.raises(TooLarge):
         await Server().emit_with_ack("news", "x" * operations.MAX_BODY_BYTES)
+
+
+async def test_a_limit_of_nothing_is_refused():
+    with pytest.raises(ValueError, match="limit"):
+        await Server().fetch_sockets(limit=0)
 
 
 async def test_no_room_at_all_is_not_everybody():

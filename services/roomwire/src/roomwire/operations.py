@@ -10,15 +10,15 @@ then, or could not, is named in the result as `missing`; it may have done what i
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
 
-from roomwire.backplane.sessions import NodeId
+from roomwire.backplane.sessions import NodeId, is_sid
 from roomwire.backplane.streams import room_of, travelling_name
 from roomwire.codec import arguments_of, event_payload, payload_frames
-from roomwire.errors import ClientError, RateLimited, TooLarge
+from roomwire.errors import RateLimited, TooLarge
 from roomwire.logged import LoggedRooms, Request
 from roomwire.logs import get_logger
 from roomwire.rooms import Member, Phase
@@ -199,6 +199,8 @@ class Operations:
 
     async def fetch(self, to: Any, *, namespace: str, timeout_s: float, limit: int) -> Sockets:
         """See `Server.fetch_sockets`."""
+        if limit < 1:
+            raise ValueError(f"limit is at least 1, not {limit!r}")
         asked = _Asked(_names(to), timeout_s, limit)
         answers, missing = await self._ask_all("fetch", namespace, asked)
         found = [_decode(answer, type=_Found) for answer in answers.values()]
@@ -221,6 +223,8 @@ class Operations:
 
     async def join(self, to: Any, other: Any, *, namespace: str, timeout_s: float) -> Changed:
         """See `Server.sockets_join`."""
+        if isinstance(other, str) and is_sid(other):
+            raise ValueError("cannot enter a sid room")
         return await self._change("join_all", to, namespace, timeout_s, travelling_name(other))
 
     async def leave(self, to: Any, other: Any, *, namespace: str, timeout_s: float) -> Changed:
@@ -360,12 +364,15 @@ class Operations:
         members = self._members(namespace, asked)
         ends_at = time.monotonic() + asked.timeout_s
         done = 0
-        async for chunk in _chunks(members, ends_at):
+        for start in range(0, len(members), _AT_ONCE):
+            if time.monotonic() >= ends_at:
+                break
+            chunk = members[start : start + _AT_ONCE]
             results = await asyncio.gather(*(do(member) for member in chunk), return_exceptions=True)
-            for result in results:
-                if isinstance(result, Exception) and not isinstance(result, (ClientError, KeyError)):
-                    _log.warning("operation on a client failed", error=str(result))
-            done += sum(result is None for result in results)
+            errors = [result for result in results if result is not None]
+            done += len(results) - len(errors)
+            if errors:
+                _log.warning("clients not changed", count=len(errors), error=repr(errors[0]))
         return _encode(_Counted(done, len(members) - done))
 
     async def _take_event(self, request: Request) -> bytes:
@@ -441,13 +448,6 @@ class _Collected:
     def result(self) -> _Answered:
         """Return what there is."""
         return _Answered(self._expected, self._received, self._dropped, self._answers)
-
-
-async def _chunks(members: Sequence[Member], ends_at: float) -> AsyncIterator[Sequence[Member]]:
-    for start in range(0, len(members), _AT_ONCE):
-        if time.monotonic() >= ends_at:
-            return
-        yield members[start : start + _AT_ONCE]
 
 
 def _request(what: str, namespace: str, asked: msgspec.Struct) -> Request:

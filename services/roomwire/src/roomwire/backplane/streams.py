@@ -72,7 +72,9 @@ def _decode(raw: bytes) -> str:
 
 def room_name(room: Any) -> str:
     """Return the text that stands for a room, whatever its name is made of."""
-    return room if isinstance(room, str) else f"\0{type(room).__name__} {room!r}"
+    if isinstance(room, str) and not room.startswith("\0"):
+        return room
+    return f"\0{type(room).__name__} {room!r}"
 
 
 def room_of(name: str) -> Any:
@@ -93,5 +95,6 @@ def room_of(name: str) -> Any:
 def travelling_name(room: Any) -> str:
     """Return the text that stands for a room on another node, too; raises as `room_of`."""
     name = room_name(room)
-    room_of(name)
+    if room_of(name) != room:
+        raise ValueError("the name of this room is no plain value")
     return name

@@ -18,7 +18,8 @@ class ClusterServer(ConnectServer):
     A room that is no text has to be a plain value (a number, bytes, None); a list or tuple names several.
 
     Raises, all of them:
-        ValueError: The timeout is out of range, or another node could not know the room by its name.
+        ValueError: A number is out of range, another node could not know the room by its name, or the room to be joined
+            is a client's own.
         TooLarge: What is to be sent has more than 1,000,000 bytes.
         Unavailable: Nobody knows which nodes there are; nothing was done.
     """
@@ -45,7 +46,8 @@ class ClusterServer(ConnectServer):
     ) -> Acks:
         """Emit to clients on all nodes, and wait for their acks; past the log, so who is away does not get it later.
 
-        Its place among what is emitted otherwise is not settled: it may overtake what `emit` was told before.
+        Its place among what is emitted otherwise is not settled: it may overtake what `emit` was told before. A client that
+        leaves without an answer is waited for until the time is up.
 
         Args:
             event: The event's name.

@@ -4,9 +4,9 @@ Everything written for `socketio.AsyncServer` runs on it. What it adds: session 
 authentication before a connection is accepted, errors that reach the client, metrics, an orderly start and
 a drain that spreads reconnects.
 
-It is made of three others: `events` takes messages to their handlers, `connects` lets clients in and out, `cluster` asks
-the other nodes. The first two override what they need of python-socketio. What is overridden in all of them stands in `drop_in.OVERRIDDEN`; a test
-fails when a release moves it.
+It is made of three others: `events` takes messages to their handlers, `connects` lets clients in and out, `cluster`
+asks the other nodes. Each overrides what it needs of python-socketio. What is overridden in all of them stands in
+`drop_in.OVERRIDDEN`; a test fails when a release moves it.
 """
 
 import asyncio
