@@ -4,9 +4,8 @@ A python-socketio client manager. Nobody is told locally first: what is said is 
 every node. Not logged are events with callbacks, and those that are emitted with `ignore_queue`.
 """
 
-import ast
 import asyncio
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -15,7 +14,14 @@ from roomwire.backplane.entries import Entry, Message
 from roomwire.backplane.log import Fenced, Log, NodeAway
 from roomwire.backplane.positions import Offset
 from roomwire.backplane.sessions import NodeId, Sid, Tenure, is_sid
-from roomwire.backplane.streams import Stream, namespace_stream, parse_stream, sid_stream
+from roomwire.backplane.streams import (
+    Stream,
+    namespace_stream,
+    parse_stream,
+    room_of,
+    sid_stream,
+    travelling_name,
+)
 from roomwire.backplane.targets import stream_of, stream_to
 from roomwire.codec import arguments_of, event_payload, payload_frames
 from roomwire.engine.session import Reason
@@ -39,6 +45,9 @@ class Request(msgspec.Struct, frozen=True, array_like=True):
     payload: bytes = b""
 
 
+Serve = Callable[[Request], Awaitable[bytes]]
+"""Answers a request of another node."""
+
 _encode: Final = msgspec.msgpack.Encoder(enc_hook=str).encode
 _decode: Final = msgspec.msgpack.Decoder(Request).decode
 
@@ -51,6 +60,7 @@ class LoggedRooms(Rooms):
 
     Attributes:
         log: The log.
+        serves: What else other nodes can ask for, by `Request.what`.
         finish: Lets go of the session of a member that is gone.
 
     """
@@ -60,6 +70,7 @@ class LoggedRooms(Rooms):
     def __init__(self, log: Log) -> None:
         super().__init__()
         self.log = log
+        self.serves: dict[str, Serve] = {}
         self._held: dict[str, Member] = {}
         self._named: dict[Stream, tuple[str, Any]] = {}
         self._streams: dict[tuple[str, Any], Stream] = {}
@@ -191,18 +202,21 @@ class LoggedRooms(Rooms):
     async def on_request(self, _sender: NodeId, body: bytes) -> bytes:
         """Do something for a client that is here."""
         asked = _decode(body)
+        serve = self.serves.get(asked.what)
+        if serve is not None:
+            return await serve(asked)
         member = self.member(asked.sid, asked.namespace)
         if asked.what == "close_room":
-            await self.close_here(asked.room, asked.namespace)
+            await self.close_here(room_of(asked.room), asked.namespace)
         elif member is None:
             raise NotFound
         elif asked.what == "disconnect":
             server: Any = self.server
             await server.disconnect(asked.sid, namespace=asked.namespace, ignore_queue=True)
         elif asked.what == "enter":
-            await self.enter_room(asked.sid, asked.namespace, asked.room)
+            await self.enter_room(asked.sid, asked.namespace, room_of(asked.room))
         elif asked.what == "leave":
-            await self.leave_room(asked.sid, asked.namespace, asked.room)
+            await self.leave_room(asked.sid, asked.namespace, room_of(asked.room))
         elif asked.what == "call":
             return await self._call_here(member, asked.payload)
         return b""
@@ -231,9 +245,7 @@ class LoggedRooms(Rooms):
 
     def restore(self, member: Member, stream: Stream) -> None:
         """Put a member that was recovered into a room that it is in by its session, and that is subscribed."""
-        room: Any = parse_stream(stream).room
-        if room.startswith("\0"):
-            room = ast.literal_eval(room.partition(" ")[2])
+        room = room_of(parse_stream(stream).room or "")
         self._name(stream, member.namespace, room)
         self.basic_enter_room(member.sid, member.namespace, room)
 
@@ -317,14 +329,20 @@ class LoggedRooms(Rooms):
             return
 
     async def close_room(self, room: Any, namespace: str) -> None:
-        """Take everybody out of a room, on all nodes."""
+        """Take everybody who is connected out of a room, on all nodes.
+
+        Raises:
+            ValueError: The room is somebody's own, or its name is nothing that another node could know.
+            NodeAway: Some node did not do it, or nobody knows; all others have been asked.
+
+        """
         if self.is_sid_room(namespace, room):
             raise ValueError("cannot close a sid room")
-        for member in list(self.members(namespace, room)):
-            await self.leave_room(member.sid, namespace, room)
-        others = [node for node, _ in (await self.log.nodes()).values() if node != self.log.node]
-        for node in others:
-            await self._request(node, Request("close_room", namespace, "", room))
+        asked = Request("close_room", namespace, "", travelling_name(room))
+        others = await self.others()
+        await self.close_here(room, namespace)
+        if None in (await self.ask_each(others, asked, timeout_s=REQUEST_TIMEOUT_S)).values():
+            raise NodeAway
 
     async def close_here(self, room: Any, namespace: str) -> None:
         """Take everybody on this node out of a room."""
@@ -384,8 +402,8 @@ class LoggedRooms(Rooms):
     async def _elsewhere(self, what: str, sid: str, namespace: str, room: Any) -> None:
         owner = await self.log.find(Sid(sid))
         is_elsewhere = owner is not None and owner.node != self.log.node and owner.namespace == namespace
-        if owner is not None and is_elsewhere and isinstance(room, str):
-            await self._request(owner.node, Request(what, namespace, sid, room))
+        if owner is not None and is_elsewhere:
+            await self._request(owner.node, Request(what, namespace, sid, travelling_name(room)))
         elif what == "enter":
             # As python-socketio has it.
             if namespace in self.rooms:
@@ -419,6 +437,23 @@ class LoggedRooms(Rooms):
         frames = payload_frames(member.namespace, payload, ack_id=ack_id)
         self.server.eio.turn.put_all((member.outlet,), frames)
         return await answered
+
+    async def others(self) -> Sequence[NodeId]:
+        """Return the other nodes; raises `Unavailable` if nobody knows them."""
+        return [node for node, _ in (await self.log.nodes()).values() if node != self.log.node]
+
+    async def ask_each(
+        self, nodes: Sequence[NodeId], asked: Request, *, timeout_s: float
+    ) -> Mapping[NodeId, bytes | None]:
+        """Ask several nodes at once; None for each that did not do it in time."""
+
+        async def ask(node: NodeId) -> bytes | None:
+            try:
+                return await self._request(node, asked, timeout_s=timeout_s)
+            except NodeAway:
+                return None
+
+        return dict(zip(nodes, await asyncio.gather(*map(ask, nodes)), strict=True))
 
     async def _request(self, node: NodeId, asked: Request, *, timeout_s: float = REQUEST_TIMEOUT_S) -> bytes:
         return await self.log.request(node, _encode(asked), timeout_s=timeout_s)

@@ -9,8 +9,11 @@ from roomwire.backplane.streams import (
     is_sid_stream,
     namespace_stream,
     parse_stream,
+    room_name,
+    room_of,
     room_stream,
     sid_stream,
+    travelling_name,
 )
 
 ANY_TEXT = st.text(st.characters(exclude_categories=()))
@@ -51,3 +54,38 @@ def test_only_a_sockets_stream_is_one():
 def test_what_is_no_name_is_refused(name):
     with pytest.raises(ValueError, match="no name of a stream"):
         parse_stream(name)
+
+
+ANY_ROOM = st.one_of(
+    ANY_TEXT,
+    ANY_TEXT.map(lambda text: f"\0{text}"),
+    st.integers(),
+    st.floats(allow_nan=False, allow_infinity=False),
+    st.binary(),
+    st.none(),
+)
+
+
+@given(room=ANY_ROOM)
+def test_a_room_is_found_again_by_its_name_whatever_that_is_made_of(room):
+    assert room == room_of(room_name(room)) == room_of(travelling_name(room))
+
+
+@given(number=st.integers())
+def test_a_text_that_looks_like_the_name_of_another_room_is_a_room_of_its_own(number):
+    assert room_name(number) != room_name(room_name(number))
+
+
+class Odd:
+    """Looks like a plain value, and is none."""
+
+    def __repr__(self):
+        return "7"
+
+
+@pytest.mark.parametrize(
+    "room", [object(), Odd(), float("nan"), float("inf")], ids=["object", "odd", "nan", "inf"]
+)
+def test_a_name_that_means_something_here_alone_does_not_travel(room):
+    with pytest.raises(ValueError, match=r"plain|malformed"):
+        travelling_name(room)

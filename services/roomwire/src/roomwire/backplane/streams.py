@@ -4,7 +4,8 @@ A name is bytes and unambiguous: no two rooms, however they are called, share a 
 back. A room's text may be any Python text, halves of surrogate pairs included, as JSON may hold them.
 """
 
-from typing import Final, NamedTuple, NewType
+import ast
+from typing import Any, Final, NamedTuple, NewType
 
 Stream = NewType("Stream", bytes)
 """The encoded name of a stream. Compare and hash it as it is; read it with `parse_stream`."""
@@ -67,3 +68,33 @@ def _encode(text: str) -> bytes:
 
 def _decode(raw: bytes) -> str:
     return raw.decode("utf-8", "surrogatepass")
+
+
+def room_name(room: Any) -> str:
+    """Return the text that stands for a room, whatever its name is made of."""
+    if isinstance(room, str) and not room.startswith("\0"):
+        return room
+    return f"\0{type(room).__name__} {room!r}"
+
+
+def room_of(name: str) -> Any:
+    """Return the room that a text of `room_name` stands for.
+
+    Raises:
+        ValueError: What the room's name is made of is known to its own node alone.
+
+    """
+    if not name.startswith("\0"):
+        return name
+    try:
+        return ast.literal_eval(name.partition(" ")[2])
+    except SyntaxError:
+        raise ValueError("the name of this room is no plain value") from None
+
+
+def travelling_name(room: Any) -> str:
+    """Return the text that stands for a room on another node, too; raises as `room_of`."""
+    name = room_name(room)
+    if room_of(name) != room:
+        raise ValueError("the name of this room is no plain value")
+    return name

@@ -3,12 +3,12 @@
 from typing import Any
 
 from roomwire.backplane.sessions import is_sid
-from roomwire.backplane.streams import Stream, room_stream, sid_stream
+from roomwire.backplane.streams import Stream, room_name, room_stream, sid_stream
 
 
 def stream_of(namespace: str, room: Any) -> Stream:
     """Return the stream of a room, whatever its name is made of."""
-    return room_stream(namespace, room if isinstance(room, str) else f"\0{type(room).__name__} {room!r}")
+    return room_stream(namespace, room_name(room))
 
 
 def stream_to(namespace: str, target: Any) -> Stream:

@@ -4,9 +4,9 @@ Everything written for `socketio.AsyncServer` runs on it. What it adds: session 
 authentication before a connection is accepted, errors that reach the client, metrics, an orderly start and
 a drain that spreads reconnects.
 
-It is made of two others, of which each overrides what it needs of python-socketio: `events` takes messages to their
-handlers, `connects` lets clients in and out. What is overridden in all of them stands in `drop_in.OVERRIDDEN`; a test
-fails when a release moves it.
+It is made of three others: `events` takes messages to their handlers, `connects` lets clients in and out, `cluster`
+asks the other nodes. Each overrides what it needs of python-socketio. What is overridden in all of them stands in
+`drop_in.OVERRIDDEN`; a test fails when a release moves it.
 """
 
 import asyncio
@@ -26,16 +26,17 @@ from roomwire.engine.session import Reason
 from roomwire.handshake import Authenticate, everyone
 from roomwire.logged import LoggedRooms
 from roomwire.metrics import Metrics
+from roomwire.operations import Operations
 from roomwire.recovery import RecoveryLimits
 from roomwire.rooms import Rooms
-from roomwire.server.connects import ConnectServer
+from roomwire.server.cluster import ClusterServer
 from roomwire.server.drop_in import packets_within, times_of, with_our_own_way
 from roomwire.sessions import Sessions
 
 DRAIN_BATCHES_PER_S: Final = 10
 
 
-class Server(ConnectServer):
+class Server(ClusterServer):
     """A Socket.IO server that is one of many.
 
     Args:
@@ -79,6 +80,7 @@ class Server(ConnectServer):
         self._may_recover = limits_of_recovery.is_offered
         self._sessions = Sessions(log, rooms, limits=limits_of_recovery, metrics=self._metrics)
         rooms.finish = self._sessions.finish
+        self._operations = Operations(rooms)
         self._authenticate = authenticate
         self._refusals: dict[str, int] = {}
         self._connecting: set[tuple[str, str]] = set()

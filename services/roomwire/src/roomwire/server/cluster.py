@@ -1,0 +1,126 @@
+"""What the server asks of all nodes; see `roomwire.operations`."""
+
+from collections.abc import Callable
+from typing import Any
+
+from roomwire.operations import Acks, Changed, Handler, Operations, ServerAnswers, Sockets
+from roomwire.server.connects import ConnectServer
+
+
+class ClusterServer(ConnectServer):
+    """Operations over the connected clients of all nodes; the rest is `Server`'s.
+
+    For all of them: `timeout_s` is what each node has for its work, more than 0 and at most 300 seconds; a call ends at
+    most `operations.ANSWER_S` (2 seconds) later, beside the time that the log takes to say which nodes there are. A node
+    that did not answer is `missing` in the result, by its name, a dot and something random; it may have done its part.
+    Clients that are away, and can still come back to their sessions, are nobody's: they are neither found nor changed.
+
+    A room that is no text has to be a plain value (a number, bytes, None); a list or tuple names several.
+
+    Raises, all of them:
+        ValueError: A number is out of range, another node could not know the room by its name, or the room to be joined
+            is a client's own.
+        TooLarge: What is to be sent has more than 1,000,000 bytes.
+        Unavailable: Nobody knows which nodes there are; nothing was done.
+    """
+
+    _operations: Operations
+
+    async def fetch_sockets(
+        self, room: Any = None, *, namespace: str = "/", timeout_s: float = 5.0, limit: int = 10_000
+    ) -> Sockets:
+        """Return who is connected, on all nodes, in no particular order.
+
+        Args:
+            room: Whose members: a room, a client's id, or a list of them. Default: everybody in the namespace.
+            namespace: Whose clients.
+            timeout_s: Seconds that each node has; see the class.
+            limit: Most clients in the result. Each node sends at most 1,000,000 bytes of them; `Sockets.total` says how
+                many there are.
+
+        """
+        return await self._operations.fetch(room, namespace=namespace, timeout_s=timeout_s, limit=limit)
+
+    async def emit_with_ack(
+        self, event: str, data: Any = None, *, to: Any = None, namespace: str = "/", timeout_s: float = 5.0
+    ) -> Acks:
+        """Emit to clients on all nodes, and wait for their acks; past the log, so who is away does not get it later.
+
+        Its place among what is emitted otherwise is not settled: it may overtake what `emit` was told before. A client that
+        leaves without an answer is waited for until the time is up.
+
+        Args:
+            event: The event's name.
+            data: Its argument; a tuple for several.
+            to: A room, a client's id, or a list of them. Default: everybody in the namespace.
+            namespace: Whose clients.
+            timeout_s: Seconds that clients have. Each node sends at most 1,000,000 bytes of answers, see `Acks.dropped`.
+
+        """
+        return await self._operations.emit_with_ack(
+            event, data, to=to, namespace=namespace, timeout_s=timeout_s
+        )
+
+    async def sockets_join(
+        self, room: Any, other: Any, *, namespace: str = "/", timeout_s: float = 5.0
+    ) -> Changed:
+        """Make all members of a room (None: everybody) members of another, on all nodes."""
+        return await self._operations.join(room, other, namespace=namespace, timeout_s=timeout_s)
+
+    async def sockets_leave(
+        self, room: Any, other: Any, *, namespace: str = "/", timeout_s: float = 5.0
+    ) -> Changed:
+        """End the membership of all members of a room (None: everybody) in another, on all nodes."""
+        return await self._operations.leave(room, other, namespace=namespace, timeout_s=timeout_s)
+
+    async def disconnect_sockets(self, room: Any, *, namespace: str = "/", timeout_s: float = 5.0) -> Changed:
+        """Disconnect all members of a room (None: everybody) from the namespace, on all nodes; their sessions end."""
+        return await self._operations.disconnect(room, namespace=namespace, timeout_s=timeout_s)
+
+    def on_server_side(
+        self, event: str, handler: Handler | None = None, *, namespace: str = "/"
+    ) -> Callable[[Handler], Handler]:
+        """Have an event of other nodes handled: a decorator, or with the handler given.
+
+        Args:
+            event: The event's name.
+            handler: A function or coroutine function of the event's arguments; what it returns is the answer, if one is
+                asked for. A second one for an event takes the place of the first.
+            namespace: Where it is said.
+
+        """
+
+        def register(handler: Handler) -> Handler:
+            self._operations.on_server_side(event, namespace, handler)
+            return handler
+
+        if handler is not None:
+            register(handler)
+        return register
+
+    async def server_side_emit(
+        self, event: str, *args: Any, namespace: str = "/", timeout_s: float = 5.0
+    ) -> ServerAnswers:
+        """Tell all other nodes something; returns when their handlers have begun, or cannot.
+
+        Args:
+            event: The event's name.
+            args: What the handlers get; what MessagePack can hold.
+            namespace: Whose handlers.
+            timeout_s: Seconds that each node has to take it; see the class.
+
+        Raises:
+            TypeError, OverflowError: MessagePack cannot hold the arguments; beside those of the class.
+
+        """
+        return await self._operations.server_side_emit(
+            event, args, namespace=namespace, timeout_s=timeout_s, is_answered=False
+        )
+
+    async def server_side_emit_with_ack(
+        self, event: str, *args: Any, namespace: str = "/", timeout_s: float = 5.0
+    ) -> ServerAnswers:
+        """Ask all other nodes something; as `server_side_emit`, and it waits for what their handlers return."""
+        return await self._operations.server_side_emit(
+            event, args, namespace=namespace, timeout_s=timeout_s, is_answered=True
+        )
