@@ -15,7 +15,7 @@ class ClusterServer(ConnectServer):
     that did not answer is `missing` in the result, by its name, a dot and something random; it may have done its part.
     Clients that are away, and can still come back to their sessions, are nobody's: they are neither found nor changed.
 
-    A room that is no text has to be a plain value (a number, bytes, None); a list or tuple names several.
+    A room that is no text has to be a number; a list or tuple names several, as for `emit`.
 
     Raises, all of them:
         ValueError: A number is out of range, another node could not know the room by its name, or the room to be joined
