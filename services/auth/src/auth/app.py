@@ -17,11 +17,12 @@ from auth.docs import docs_routes
 from auth.metrics import Metrics
 from auth.middleware import BodyLimit, RequestCount, SecurityHeaders
 from auth.passwords import open_passwords
-from auth.sessions import Sessions
+from auth.sessions import CLOCKS_S, Sessions
 from auth.settings import Settings
 from auth.sign_in import AccessTokens, SignIn
 from auth.store import Store, slot_key
 from roomwire.backplane import connect
+from roomwire.capabilities import load_policy
 from roomwire.errors import ConfigurationError
 from roomwire.service import state_of
 from roomwire.tokens import SigningKey
@@ -66,12 +67,14 @@ class AuthApp:
                 account_ttl_s=settings.refresh_ttl_s,
                 guest_ttl_s=settings.guest_ttl_s,
                 grace_s=settings.refresh_grace_s,
+                access_ttl_s=settings.access_ttl_s + CLOCKS_S,
             ),
             access_tokens=AccessTokens(
                 key,
                 issuer=settings.auth_issuer,
                 audience=settings.auth_audience,
                 ttl_s=settings.access_ttl_s,
+                policy=load_policy(settings.policy_file),
             ),
             guests=settings.guests,
             metrics=metrics,
