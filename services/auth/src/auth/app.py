@@ -21,6 +21,8 @@ from auth.sessions import Sessions
 from auth.settings import Settings
 from auth.sign_in import AccessTokens, SignIn
 from auth.store import Store, slot_key
+from auth.throttle import Limits, Throttle
+from roomwire.addresses import ClientAddress
 from roomwire.backplane import connect
 from roomwire.errors import ConfigurationError
 from roomwire.service import state_of
@@ -73,6 +75,7 @@ class AuthApp:
                 audience=settings.auth_audience,
                 ttl_s=settings.access_ttl_s,
             ),
+            throttle=Throttle(self._store, limits=_limits(settings), metrics=metrics),
             guests=settings.guests,
             metrics=metrics,
         )
@@ -116,6 +119,20 @@ def _signing_key(settings: Settings) -> SigningKey:
     return SigningKey.from_pem(settings.signing_key.get_secret_value())
 
 
+def _limits(settings: Settings) -> Limits | None:
+    if not settings.throttle:
+        return None
+    return Limits(
+        window_s=settings.throttle_window_s,
+        login_failures=settings.max_login_failures,
+        login_failures_per_address=settings.max_login_failures_per_address,
+        registrations_per_address=settings.max_registrations_per_address,
+        guests_per_address=settings.max_guests_per_address,
+        refresh_failures_per_address=settings.max_refresh_failures_per_address,
+        known_ttl_s=settings.known_address_ttl_s,
+    )
+
+
 def _api(settings: Settings, sign_in: SignIn, key: SigningKey, metrics: Metrics) -> FastAPI:
     app = FastAPI(
         title="Roomwire auth",
@@ -129,7 +146,11 @@ def _api(settings: Settings, sign_in: SignIn, key: SigningKey, metrics: Metrics)
         generate_unique_id_function=_operation_id,
     )
     failures.install(app)
-    app.include_router(token_routes(sign_in, access_ttl_s=settings.access_ttl_s))
+    app.include_router(
+        token_routes(
+            sign_in, access_ttl_s=settings.access_ttl_s, addresses=ClientAddress(settings.trusted_proxies)
+        )
+    )
     app.include_router(key_routes(key))
     if settings.docs:
         app.router.routes.extend(docs_routes())
@@ -138,7 +159,12 @@ def _api(settings: Settings, sign_in: SignIn, key: SigningKey, metrics: Metrics)
 
 def _middleware(settings: Settings, metrics: Metrics) -> list[Middleware]:
     """Return the middleware, from the outside to the inside."""
-    cors = Middleware(CORSMiddleware, allow_origins=settings.cors_origins, allow_methods=["GET", "POST"])
+    cors = Middleware(
+        CORSMiddleware,
+        allow_origins=settings.cors_origins,
+        allow_methods=["GET", "POST"],
+        expose_headers=["Retry-After"],
+    )
     return [
         Middleware(RequestCount, metrics=metrics),
         Middleware(SecurityHeaders),

@@ -5,6 +5,7 @@ from pydantic import Field, SecretStr, field_validator
 from roomwire.settings import ServiceSettings
 
 _DAY_S = 86_400
+_MAX_COUNT = 1_000_000
 
 
 class Settings(ServiceSettings):
@@ -29,6 +30,47 @@ class Settings(ServiceSettings):
         description="How long a used refresh token gets the same next one again, after a lost answer; 0: never.",
         ge=0,
         le=60,
+    )
+    throttle: bool = Field(
+        default=True,
+        description="Whether addresses have to wait that try too often; needs to know them: ROOMWIRE_TRUSTED_PROXIES.",
+    )
+    throttle_window_s: int = Field(
+        900, description="How long what an address tried counts, from the first on.", ge=1, le=_DAY_S
+    )
+    max_login_failures: int = Field(
+        10,
+        description="Most wrong passwords for one account from one address in that time; 0: any number.",
+        ge=0,
+        le=_MAX_COUNT,
+    )
+    max_login_failures_per_address: int = Field(
+        100,
+        description="The same for all accounts, but for those that signed in from there before; 0: any number.",
+        ge=0,
+        le=_MAX_COUNT,
+    )
+    max_registrations_per_address: int = Field(
+        100,
+        description="Most registrations from one address in that time; 0: any number.",
+        ge=0,
+        le=_MAX_COUNT,
+    )
+    max_guests_per_address: int = Field(
+        1000, description="Most guests from one address in that time; 0: any number.", ge=0, le=_MAX_COUNT
+    )
+    max_refresh_failures_per_address: int = Field(
+        100,
+        description="Refresh tokens of one address that do not hold, in that time, beyond which it is told to wait;"
+        " 0: any number.",
+        ge=0,
+        le=_MAX_COUNT,
+    )
+    known_address_ttl_s: int = Field(
+        30 * _DAY_S,
+        description="How long after a login its account is not held to what others fail at from its address.",
+        ge=1,
+        le=366 * _DAY_S,
     )
     password_hashers: int = Field(2, description="How many passwords are hashed at a time.", ge=1, le=64)
     password_queue: int = Field(

@@ -14,6 +14,7 @@ from auth.errors import RefreshTokenReused
 from auth.metrics import Metrics
 from auth.passwords import Passwords
 from auth.sessions import Sessions
+from auth.throttle import Throttle
 from roomwire.errors import Forbidden, Unauthenticated, Unavailable
 from roomwire.logs import get_logger
 from roomwire.tokens import SigningKey, User
@@ -59,11 +60,14 @@ class AccessTokens:
 class SignIn:
     """Lets people in, keeps them in, lets them out. All methods may raise `Unavailable`.
 
+    Where an address is asked for, it is the client's, and `TooManyAttempts` may be raised.
+
     Args:
         accounts: Who is registered.
         passwords: Hashes and checks.
         sessions: Refresh tokens.
         access_tokens: Access tokens.
+        throttle: Says who has to wait.
         guests: Whether one can come in without an account.
         metrics: Where reused and repeated tokens are counted.
 
@@ -76,6 +80,7 @@ class SignIn:
         passwords: Passwords,
         sessions: Sessions,
         access_tokens: AccessTokens,
+        throttle: Throttle,
         guests: bool,
         metrics: Metrics,
     ) -> None:
@@ -83,39 +88,47 @@ class SignIn:
         self._passwords = passwords
         self._sessions = sessions
         self._access_tokens = access_tokens
+        self._throttle = throttle
         self._guests = guests
         self._metrics = metrics
 
-    async def register(self, username: str, password: str) -> Grant:
+    async def register(self, username: str, password: str, *, address: str) -> Grant:
         """Make an account and sign it in.
 
         Raises:
             UsernameTaken: There is an account of this name.
 
         """
+        await self._throttle.begin_registration(address)
         account = await self._accounts.add(username, await self._passwords.hash(password))
         _log.info("account registered", user=account.id)
         return await self._admit(account.user())
 
-    async def login(self, username: str, password: str) -> Grant:
+    async def login(self, username: str, password: str, *, address: str) -> Grant:
         """Sign an account in. A hash that was made with other parameters than today's is made anew.
 
         Raises:
             Unauthenticated: No such account, or not its password: neither answer nor cost says which.
 
         """
-        account = await self._accounts.find(username)
-        known_hash = account.password_hash if account else None
-        matches = await self._passwords.verify(known_hash, password)
+        attempt = await self._throttle.begin_login(username, address)
+        try:
+            account = await self._accounts.find(username)
+            known_hash = account.password_hash if account else None
+            matches = await self._passwords.verify(known_hash, password)
+        except Unavailable:
+            await self._throttle.give_back(attempt)
+            raise
         if account is None or not matches:
             _log.info("login refused", user=account.id if account else None)
             raise Unauthenticated("The user name or the password is wrong.")
+        await self._throttle.succeed(attempt)
         if self._passwords.is_outdated(account.password_hash):
             await self._rehash(account, password)
         _log.info("logged in", user=account.id)
         return await self._admit(account.user())
 
-    async def enter_as_guest(self, name: str | None) -> Grant:
+    async def enter_as_guest(self, name: str | None, *, address: str) -> Grant:
         """Sign in somebody new without an account; without a name it is `guest-` and six hex digits.
 
         Raises:
@@ -124,14 +137,15 @@ class SignIn:
         """
         if not self._guests:
             raise Forbidden(NO_GUESTS)
+        await self._throttle.begin_guest(address)
         id_ = uuid.uuid4().hex
         user = User(id=f"guest:{id_}", name=name or f"guest-{id_[:6]}", kind="guest")
         grant = await self._admit(user)
         _log.info("guest entered", user=user.id)
         return grant
 
-    async def refresh(self, refresh_token: str) -> Grant:
-        """Exchange a refresh token for new tokens.
+    async def refresh(self, refresh_token: str, *, address: str) -> Grant:
+        """Exchange a refresh token for new tokens. One that holds is never throttled.
 
         Raises:
             Unauthenticated: It does not hold. If it had been used before, and its grace is over, its session
@@ -144,6 +158,10 @@ class SignIn:
         except RefreshTokenReused as error:
             self._metrics.refresh_reuses.inc()
             _log.warning("refresh token reused", user=error.user_id)
+            await self._throttle.refresh_failed(address)
+            raise
+        except Unauthenticated:
+            await self._throttle.refresh_failed(address)
             raise
         if rotation.repeated:
             self._metrics.refresh_repeats.inc()
