@@ -3,8 +3,11 @@
 import asyncio
 import time
 
+import jwt
 import pytest
+from pydantic import SecretStr
 
+from auth.keyring import Keyring
 from auth.settings import Settings
 from roomwire.errors import Unauthenticated
 from roomwire.tokens import JwksClient, User, Verifier
@@ -259,6 +262,32 @@ async def test_no_secret_is_logged(client, log_events):
     secrets = [ADA["password"], "wrong horse", ada["access_token"], ada["refresh_token"]]
     assert len(log_events) > 0
     assert [] == [secret for secret in secrets if secret in repr(log_events)]
+
+
+async def test_a_next_key_is_published_and_does_not_sign_yet(open_client, settings, signing_key):
+    ring = Keyring([(0, signing_key)]).rotated(time.time(), lead_s=900)
+    client = open_client(settings.model_copy(update={"signing_key": SecretStr(ring.dump())}))
+
+    published = (await client.get("/auth/.well-known/jwks.json")).json()["keys"]
+    granted = (await client.post("/auth/guest")).json()
+
+    assert [key.kid for key in ring.published(time.time())] == [key["kid"] for key in published]
+    assert signing_key.kid == jwt.get_unverified_header(granted["access_token"])["kid"]
+    assert 2 == len(published)
+
+
+async def test_keys_are_taken_from_the_file_that_they_were_read_from(
+    open_client, redis_url, signing_key, tmp_path, monkeypatch
+):
+    file = tmp_path / "keys"
+    file.write_text(signing_key.to_pem())
+    monkeypatch.setenv("ROOMWIRE_SIGNING_KEY_FILE", str(file))
+    monkeypatch.setattr("auth.keys.REREAD_S", 0.0)
+    client = open_client(Settings(redis_url=redis_url))
+
+    file.write_text(Keyring([(0, signing_key)]).rotated(time.time(), lead_s=900).dump())
+
+    assert 2 == len((await client.get("/auth/.well-known/jwks.json")).json()["keys"])
 
 
 def proxied(address):

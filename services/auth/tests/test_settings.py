@@ -37,6 +37,7 @@ def test_memory_is_refused_because_accounts_need_redis(monkeypatch):
     [
         ("ACCESS_TTL_S", "29"),
         ("ACCESS_TTL_S", "86401"),
+        ("KEY_LEAD_S", "899"),
         ("REFRESH_TTL_S", "59"),
         ("GUEST_TTL_S", "0"),
         ("REFRESH_GRACE_S", "-1"),

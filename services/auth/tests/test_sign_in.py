@@ -5,6 +5,8 @@ from argon2 import PasswordHasher
 
 from auth.accounts import Accounts
 from auth.errors import RefreshTokenReused, TooManyAttempts, UsernameTaken
+from auth.keyring import Keyring
+from auth.keys import Keys
 from auth.passwords import Passwords, open_passwords
 from auth.sessions import Sessions
 from auth.sign_in import AccessTokens, SignIn
@@ -43,7 +45,9 @@ class Desk:
             accounts=self.accounts,
             passwords=self.passwords,
             sessions=Sessions(store, account_ttl_s=1000, guest_ttl_s=100, grace_s=grace_s),
-            access_tokens=AccessTokens(signing_key, issuer="roomwire", audience="roomwire", ttl_s=60),
+            access_tokens=AccessTokens(
+                Keys(Keyring([(0, signing_key)])), issuer="roomwire", audience="roomwire", ttl_s=60
+            ),
             throttle=Throttle(store, limits=limits, metrics=metrics),
             guests=guests,
             metrics=metrics,

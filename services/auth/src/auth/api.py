@@ -17,6 +17,7 @@ from auth.bodies import (
     UserAnswer,
 )
 from auth.errors import TooManyAttempts, UsernameTaken
+from auth.keys import Keys
 from auth.sign_in import Grant, SignIn
 from roomwire.addresses import ClientAddress
 from roomwire.errors import (
@@ -28,7 +29,6 @@ from roomwire.errors import (
     Unauthenticated,
     Unavailable,
 )
-from roomwire.tokens import SigningKey
 
 PREFIX: Final = "/auth"
 # Gateways ask for the keys as often (`roomwire.tokens.JwksClient`, max_age_s).
@@ -110,15 +110,14 @@ def token_routes(sign_in: SignIn, *, access_ttl_s: int, addresses: ClientAddress
     return router
 
 
-def key_routes(key: SigningKey) -> APIRouter:
+def key_routes(keys: Keys) -> APIRouter:
     """Return the route of the public keys."""
     router = APIRouter(prefix=PREFIX, tags=["keys"])
-    keys = Jwks(keys=[Jwk.model_validate(dict(key.public_jwk()))])
 
     @router.get("/.well-known/jwks.json")
     async def jwks(response: Response) -> Jwks:
         """Return the keys that verify access tokens."""
         response.headers["Cache-Control"] = f"public, max-age={JWKS_MAX_AGE_S}"
-        return keys
+        return Jwks(keys=[Jwk.model_validate(dict(key.public_jwk())) for key in keys.published()])
 
     return router

@@ -14,6 +14,8 @@ from auth import failures
 from auth.accounts import Accounts
 from auth.api import PREFIX, key_routes, token_routes
 from auth.docs import docs_routes
+from auth.keyring import Keyring
+from auth.keys import Keys
 from auth.metrics import Metrics
 from auth.middleware import BodyLimit, RequestCount, SecurityHeaders
 from auth.passwords import open_passwords
@@ -40,7 +42,7 @@ class AuthApp:
     """
 
     def __init__(self, settings: Settings) -> None:
-        key = _signing_key(settings)
+        keys = _keys(settings)
         metrics = Metrics()
         self._store = Store(
             connect(
@@ -70,7 +72,7 @@ class AuthApp:
                 grace_s=settings.refresh_grace_s,
             ),
             access_tokens=AccessTokens(
-                key,
+                keys,
                 issuer=settings.auth_issuer,
                 audience=settings.auth_audience,
                 ttl_s=settings.access_ttl_s,
@@ -81,7 +83,7 @@ class AuthApp:
         )
         self._metrics = metrics
         self.websocket = None
-        self.asgi: Any = _api(settings, sign_in, key, metrics)
+        self.asgi: Any = _api(settings, sign_in, keys, metrics)
 
     @property
     def registry(self) -> CollectorRegistry:
@@ -110,13 +112,14 @@ def print_new_key() -> None:
     print(SigningKey.generate().to_pem(), end="")  # noqa: T201 - this is the command's output
 
 
-def _signing_key(settings: Settings) -> SigningKey:
+def _keys(settings: Settings) -> Keys:
     if settings.signing_key is None:
         raise ConfigurationError(
             "there is no signing key: run `python -m auth new-key > signing-key.pem`"
             " and set ROOMWIRE_SIGNING_KEY_FILE=signing-key.pem"
         )
-    return SigningKey.from_pem(settings.signing_key.get_secret_value())
+    ring = Keyring.parse(settings.signing_key.get_secret_value())
+    return Keys(ring, file=settings.secret_file("signing_key"))
 
 
 def _limits(settings: Settings) -> Limits | None:
@@ -133,7 +136,7 @@ def _limits(settings: Settings) -> Limits | None:
     )
 
 
-def _api(settings: Settings, sign_in: SignIn, key: SigningKey, metrics: Metrics) -> FastAPI:
+def _api(settings: Settings, sign_in: SignIn, keys: Keys, metrics: Metrics) -> FastAPI:
     app = FastAPI(
         title="Roomwire auth",
         summary="Accounts, guests, tokens and keys.",
@@ -151,7 +154,7 @@ def _api(settings: Settings, sign_in: SignIn, key: SigningKey, metrics: Metrics)
             sign_in, access_ttl_s=settings.access_ttl_s, addresses=ClientAddress(settings.trusted_proxies)
         )
     )
-    app.include_router(key_routes(key))
+    app.include_router(key_routes(keys))
     if settings.docs:
         app.router.routes.extend(docs_routes())
     return app

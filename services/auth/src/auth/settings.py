@@ -2,6 +2,7 @@
 
 from pydantic import Field, SecretStr, field_validator
 
+from auth.keyring import MAX_ACCESS_TTL_S
 from roomwire.settings import ServiceSettings
 
 _DAY_S = 86_400
@@ -15,10 +16,19 @@ class Settings(ServiceSettings):
     ops_port: int = Field(9001, description="Operations port: /livez, /readyz, /metrics.", ge=0, le=65535)
     signing_key: SecretStr | None = Field(
         None,
-        description="Private key of access tokens, in PEM; `python -m auth new-key` makes one. Required.",
+        description="Private key of access tokens, from `python -m auth new-key`, or a keyring, from `rotate-keys`."
+        " Required. Its file is read again when it changes.",
+    )
+    key_lead_s: int = Field(
+        3600,
+        description="How long `rotate-keys` has a new key published before it signs.",
+        ge=900,
+        le=30 * _DAY_S,
     )
     guests: bool = Field(default=True, description="Whether one can come in as a guest, without an account.")
-    access_ttl_s: int = Field(600, description="How long an access token is valid.", ge=30, le=_DAY_S)
+    access_ttl_s: int = Field(
+        600, description="How long an access token is valid.", ge=30, le=MAX_ACCESS_TTL_S
+    )
     refresh_ttl_s: int = Field(
         30 * _DAY_S, description="How long an account's refresh token is valid.", ge=60, le=366 * _DAY_S
     )

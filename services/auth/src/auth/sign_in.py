@@ -11,13 +11,14 @@ import msgspec
 
 from auth.accounts import Account, Accounts
 from auth.errors import RefreshTokenReused
+from auth.keys import Keys
 from auth.metrics import Metrics
 from auth.passwords import Passwords
 from auth.sessions import Sessions
 from auth.throttle import Throttle
 from roomwire.errors import Forbidden, Unauthenticated, Unavailable
 from roomwire.logs import get_logger
-from roomwire.tokens import SigningKey, User
+from roomwire.tokens import User
 
 NO_GUESTS: Final = "Guests are not let in here: sign in with an account."
 
@@ -39,22 +40,23 @@ class AccessTokens:
     """Issues access tokens.
 
     Args:
-        key: Signs them.
+        keys: What signs them.
         issuer: Their `iss`.
         audience: Their `aud`.
         ttl_s: How long each is valid.
 
     """
 
-    def __init__(self, key: SigningKey, *, issuer: str, audience: str, ttl_s: int) -> None:
-        self._key = key
+    def __init__(self, keys: Keys, *, issuer: str, audience: str, ttl_s: int) -> None:
+        self._keys = keys
         self._issuer = issuer
         self._audience = audience
         self._ttl_s = ttl_s
 
     def issue(self, user: User) -> str:
         """Return a new token that speaks for the user."""
-        return self._key.sign(user, issuer=self._issuer, audience=self._audience, lifetime_s=self._ttl_s)
+        key = self._keys.signing()
+        return key.sign(user, issuer=self._issuer, audience=self._audience, lifetime_s=self._ttl_s)
 
 
 class SignIn:
