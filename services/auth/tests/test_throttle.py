@@ -225,6 +225,16 @@ async def test_what_is_off_refuses_nobody(store, metrics, limits):
     await throttle.succeed(await throttle.begin_login("ada", HERE))
 
 
+async def test_what_has_no_limit_is_not_stored(store, metrics):
+    throttle = Throttle(store, limits=OFF, metrics=metrics)
+
+    await throttle.give_back(await throttle.begin_login("ada", HERE))
+    for begin in (throttle.begin_registration, throttle.begin_guest, throttle.refresh_failed):
+        await begin(HERE)
+
+    assert [] == await store.client.keys("*")
+
+
 async def test_what_is_refused_is_counted_by_its_limit_and_logged_without_names(
     throttle, metrics, log_events
 ):

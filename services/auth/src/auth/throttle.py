@@ -3,8 +3,8 @@
 Nobody can lock somebody else out: failures at an account count for the address they come from alone, and an address
 from which the account has been signed in is not held to what others fail at from there. Counts are in Redis, the same
 for all processes; each is charged before the work begins, so that many requests at once get no more than one after
-another, and each disappears when its window ends. What one address can store is bounded by its own count: beyond it
-nothing is written. Names and addresses stand in Redis as digests.
+another, and each disappears when its window ends. What one address can store is bounded by its own count, beyond which
+nothing is written, unless that count is off. Names and addresses stand in Redis as digests.
 """
 
 import hashlib
@@ -21,13 +21,12 @@ from auth.store import Store
 from roomwire.addresses import household
 from roomwire.logs import get_logger
 
-# KEYS counts; ARGV window in seconds, when a window that begins now ends, then the limit of each count (0: none);
+# KEYS counts; ARGV window in seconds, when a window that begins now ends, then the limit of each count;
 # charges all counts or none; returns {0}, or {place of the first that is full, when its window ends}
 _CHARGE: Final = """
 for place, key in ipairs(KEYS) do
     local count, ends = unpack(redis.call('HMGET', key, 'count', 'ends'))
-    local limit = tonumber(ARGV[place + 2])
-    if limit > 0 and count and tonumber(count) >= limit then return {place, ends} end
+    if count and tonumber(count) >= tonumber(ARGV[place + 2]) then return {place, ends} end
 end
 for place, key in ipairs(KEYS) do
     local count = redis.call('HGET', key, 'count')
@@ -126,8 +125,7 @@ class Throttle:
         if not await self._store.ask(self._store.client.exists(self._key("known", pair))):
             key = self._key("login_address", _digest(where))
             counted.append(("login_address", key, limits.login_failures_per_address))
-        await self._charge(counted)
-        return Attempt(pair=pair, counts=tuple(key for _, key, _ in counted))
+        return Attempt(pair=pair, counts=await self._charge(counted))
 
     async def succeed(self, attempt: Attempt | None) -> None:
         """Take a login's charges back, forget the account's failures at the address: it is at home there now."""
@@ -139,7 +137,7 @@ class Throttle:
 
     async def give_back(self, attempt: Attempt | None) -> None:
         """Take a login's charges back: it neither failed nor succeeded."""
-        if attempt is not None:
+        if attempt is not None and attempt.counts:
             await self._store.ask(self._give_back_script(keys=attempt.counts))
 
     async def begin_registration(self, address: str) -> None:
@@ -165,16 +163,17 @@ class Throttle:
     async def _charge_address(self, limit: _Limit, address: str, most: int) -> None:
         await self._charge([(limit, self._key(limit, _digest(household(address))), most)])
 
-    async def _charge(self, counted: Sequence[tuple[_Limit, str, int]]) -> None:
-        if self._limits is None:
-            return
+    async def _charge(self, counted: Sequence[tuple[_Limit, str, int]]) -> tuple[str, ...]:
+        """Charge what has a limit, all or nothing; returns the keys."""
+        counted = [count for count in counted if count[2]]
+        keys = tuple(key for _, key, _ in counted)
+        if self._limits is None or not keys:
+            return keys
         window_s, now = self._limits.window_s, time.time()
         arguments = [window_s, math.ceil(now) + window_s, *(most for _, _, most in counted)]
-        answer = await self._store.ask(
-            self._charge_script(keys=[key for _, key, _ in counted], args=arguments)
-        )
+        answer = await self._store.ask(self._charge_script(keys=keys, args=arguments))
         if answer[0] == 0:
-            return
+            return keys
         limit = counted[answer[0] - 1][0]
         self._metrics.throttled.labels(limit).inc()
         _log.info("throttled", limit=limit)
