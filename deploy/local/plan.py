@@ -155,6 +155,8 @@ def _defaults() -> Mapping[str, str]:
         "ROOMWIRE_AUTH_MODE": "optional",
         "ROOMWIRE_CORS_ORIGINS": "*",
         "ROOMWIRE_TRUSTED_PROXIES": HOST,
+        # Everybody on this machine is one address.
+        "ROOMWIRE_THROTTLE": "false",
         "ROOMWIRE_DRAIN_S": "0.5",
         "ROOMWIRE_LOG_FORMAT": "console" if sys.stdout.isatty() else "json",
     }

@@ -76,6 +76,19 @@ def test_every_variable_is_set_once_and_known_to_its_service(component, settings
     assert set() == {name.removesuffix("_FILE") for name in names} - known
 
 
+@pytest.mark.parametrize(
+    ("values", "throttle"),
+    [
+        ({}, "false"),
+        ({"trustedProxies": ["10.0.0.0/8"]}, None),
+        ({"auth": {"settings": {"THROTTLE": "true"}}}, "true"),
+    ],
+    ids=["no proxies", "proxies", "as the user says"],
+)
+def test_addresses_are_throttled_where_they_are_known(values, throttle):
+    assert throttle == install(values).environment("chat-roomwire-auth").get("ROOMWIRE_THROTTLE")
+
+
 @pytest.mark.parametrize("drain_s", [0, 30, 600])
 def test_a_pod_gets_the_time_to_notice_to_drain_and_to_close(drain_s):
     release = install({"gateway": {"drainSeconds": drain_s}})

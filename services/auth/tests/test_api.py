@@ -3,8 +3,11 @@
 import asyncio
 import time
 
+import jwt
 import pytest
+from pydantic import SecretStr
 
+from auth.keyring import Keyring
 from auth.settings import Settings
 from roomwire.capabilities import load_policy
 from roomwire.errors import Unauthenticated
@@ -242,10 +245,10 @@ async def test_the_schema_describes_every_route_with_its_refusals(client):
         path: sorted(next(iter(methods.values()))["responses"]) for path, methods in schema["paths"].items()
     }
     assert described == {
-        "/auth/register": ["201", "409", "413", "422", "500", "503"],
-        "/auth/login": ["200", "401", "413", "422", "500", "503"],
-        "/auth/guest": ["200", "403", "413", "422", "500", "503"],
-        "/auth/refresh": ["200", "401", "403", "413", "422", "500", "503"],
+        "/auth/register": ["201", "409", "413", "422", "429", "500", "503"],
+        "/auth/login": ["200", "401", "413", "422", "429", "500", "503"],
+        "/auth/guest": ["200", "403", "413", "422", "429", "500", "503"],
+        "/auth/refresh": ["200", "401", "403", "413", "422", "429", "500", "503"],
         "/auth/logout": ["204", "413", "422", "500", "503"],
         "/auth/.well-known/jwks.json": ["200"],
     }
@@ -262,3 +265,85 @@ async def test_no_secret_is_logged(client, log_events):
     secrets = [ADA["password"], "wrong horse", ada["access_token"], ada["refresh_token"]]
     assert len(log_events) > 0
     assert [] == [secret for secret in secrets if secret in repr(log_events)]
+
+
+async def test_a_next_key_is_published_and_does_not_sign_yet(open_client, settings, signing_key):
+    ring = Keyring([(0, signing_key)]).rotated(time.time(), lead_s=900)
+    client = open_client(settings.model_copy(update={"signing_key": SecretStr(ring.dump())}))
+
+    published = (await client.get("/auth/.well-known/jwks.json")).json()["keys"]
+    granted = (await client.post("/auth/guest")).json()
+
+    assert [key.kid for key in ring.published(time.time())] == [key["kid"] for key in published]
+    assert signing_key.kid == jwt.get_unverified_header(granted["access_token"])["kid"]
+    assert 2 == len(published)
+
+
+async def test_keys_are_taken_from_the_file_that_they_were_read_from(
+    open_client, redis_url, signing_key, tmp_path, monkeypatch
+):
+    file = tmp_path / "keys"
+    file.write_text(signing_key.to_pem())
+    monkeypatch.setenv("ROOMWIRE_SIGNING_KEY_FILE", str(file))
+    monkeypatch.setattr("auth.keys.REREAD_S", 0.0)
+    client = open_client(Settings(redis_url=redis_url))
+
+    file.write_text(Keyring([(0, signing_key)]).rotated(time.time(), lead_s=900).dump())
+
+    assert 2 == len((await client.get("/auth/.well-known/jwks.json")).json()["keys"])
+
+
+def proxied(address):
+    """Say, as a proxy does, whose request it is."""
+    return {"x-forwarded-for": address}
+
+
+WAYS_IN = [
+    pytest.param("register", ADA, "max_registrations_per_address", 409, id="register"),
+    pytest.param("login", ADA | {"password": "wrong horse"}, "max_login_failures", 401, id="login"),
+    pytest.param("guest", {}, "max_guests_per_address", 200, id="guest"),
+    pytest.param("refresh", {"refresh_token": TOKEN}, "max_refresh_failures_per_address", 401, id="refresh"),
+]
+
+
+@pytest.mark.usefixtures("ada")
+@pytest.mark.parametrize(("route", "body", "limit", "status"), WAYS_IN)
+async def test_who_tries_too_often_is_told_when_to_come_again(
+    open_client, settings, route, body, limit, status
+):
+    update = {limit: 1, "trusted_proxies": ["127.0.0.1"], "throttle_window_s": 60}
+    client = open_client(settings.model_copy(update=update))
+    first = await client.post(f"/auth/{route}", json=body, headers=proxied("198.51.100.1"))
+
+    refused = await client.post(f"/auth/{route}", json=body, headers=proxied("198.51.100.1"))
+    elsewhere = await client.post(f"/auth/{route}", json=body, headers=proxied("198.51.100.2"))
+
+    assert [status, 429, status] == [first.status_code, refused.status_code, elsewhere.status_code]
+    assert "rate_limited" == refused.json()["error"]["code"]
+    assert refused.json()["error"]["retryable"]
+    assert 1 <= int(refused.headers["retry-after"]) <= 60
+
+
+async def test_what_a_stranger_says_of_its_address_does_not_count(open_client, settings):
+    client = open_client(settings.model_copy(update={"max_guests_per_address": 1}))
+
+    answers = [await client.post("/auth/guest", headers=proxied(f"198.51.100.{last}")) for last in (1, 2)]
+
+    assert [200, 429] == [answer.status_code for answer in answers]
+
+
+async def test_throttling_can_be_switched_off(open_client, settings):
+    client = open_client(settings.model_copy(update={"max_guests_per_address": 1, "throttle": False}))
+
+    answers = [await client.post("/auth/guest") for _ in range(3)]
+
+    assert [200] * 3 == [answer.status_code for answer in answers]
+
+
+@pytest.mark.parametrize("route", ["register", "login", "guest", "refresh"])
+async def test_the_schema_says_that_one_may_have_to_wait(client, route):
+    responses = (await client.get("/auth/openapi.json")).json()["paths"][f"/auth/{route}"]["post"][
+        "responses"
+    ]
+
+    assert {"Retry-After"} == set(responses["429"]["headers"])

@@ -2,19 +2,20 @@
 
 import pytest
 
-from auth.errors import MethodNotAllowed, RefreshTokenReused, UsernameTaken
+from auth.errors import MethodNotAllowed, RefreshTokenReused, TooManyAttempts, UsernameTaken
 
 
 @pytest.mark.parametrize(
-    ("error", "status", "code"),
+    ("error", "status", "code", "retryable"),
     [
-        (UsernameTaken(), 409, "invalid_body"),
-        (MethodNotAllowed(), 405, "not_found"),
-        (RefreshTokenReused("account:1"), 401, "unauthenticated"),
+        (UsernameTaken(), 409, "invalid_body", False),
+        (MethodNotAllowed(), 405, "not_found", False),
+        (RefreshTokenReused("account:1"), 401, "unauthenticated", False),
+        (TooManyAttempts(7), 429, "rate_limited", True),
     ],
 )
-def test_an_error_has_its_status_and_a_code_of_the_closed_list(error, status, code):
-    assert (status, code, False) == (error.http_status, error.code, error.retryable)
+def test_an_error_has_its_status_and_a_code_of_the_closed_list(error, status, code, retryable):
+    assert (status, code, retryable) == (error.http_status, error.code, error.retryable)
 
 
 def test_a_reused_token_is_told_apart_in_the_log_but_not_by_the_client():

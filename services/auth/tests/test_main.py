@@ -128,6 +128,19 @@ def test_a_new_key_is_a_key():
     assert made.stdout == SigningKey.from_pem(made.stdout).to_pem()
 
 
+def test_the_command_makes_a_keyring_that_the_service_takes(tmp_path):
+    file = tmp_path / "signing-key.pem"
+    file.write_text(SigningKey.generate().to_pem())
+
+    rotated = run("rotate-keys", signing_key_file=file)
+    taken = run("check-config", signing_key_file=file)
+
+    assert (0, "") == (rotated.returncode, rotated.stderr)
+    assert ["signing", "next"] == [line.split()[1] for line in rotated.stdout.splitlines()]
+    assert (0, "") == (taken.returncode, taken.stderr)
+    assert "PRIVATE" not in taken.stdout + rotated.stdout
+
+
 def test_the_settings_are_shown_without_the_key():
     pem = SigningKey.generate().to_pem()
 

@@ -4,14 +4,18 @@ import pytest
 from argon2 import PasswordHasher
 
 from auth.accounts import Accounts
-from auth.errors import RefreshTokenReused
+from auth.errors import RefreshTokenReused, TooManyAttempts, UsernameTaken
+from auth.keyring import Keyring
+from auth.keys import Keys
 from auth.passwords import Passwords, open_passwords
 from auth.sessions import Sessions
 from auth.sign_in import AccessTokens, SignIn
+from auth.throttle import Limits, Throttle
 from roomwire.capabilities import load_policy
 from roomwire.errors import Forbidden, Unauthenticated, Unavailable
 
 PASSWORD = "correct horse"
+HERE, THERE = "198.51.100.1", "203.0.113.9"
 
 
 class FullPool(Passwords):
@@ -21,10 +25,19 @@ class FullPool(Passwords):
         raise Unavailable
 
 
+class NoPool(Passwords):
+    """Is never free to check a password."""
+
+    async def verify(self, *_):
+        raise Unavailable
+
+
 class Desk:
     """A `SignIn` and what it is made of."""
 
-    def __init__(self, store, signing_key, metrics, *, guests=True, time_cost=1, passwords=None, grace_s=0):
+    def __init__(
+        self, store, signing_key, metrics, *, guests=True, time_cost=1, passwords=None, grace_s=0, limits=None
+    ):
         self.accounts = Accounts(store)
         self.passwords = passwords or open_passwords(
             time_cost=time_cost, memory_kib=64, parallelism=1, threads=1, queue=9, metrics=metrics
@@ -34,8 +47,13 @@ class Desk:
             passwords=self.passwords,
             sessions=Sessions(store, account_ttl_s=1000, guest_ttl_s=100, grace_s=grace_s),
             access_tokens=AccessTokens(
-                signing_key, issuer="roomwire", audience="roomwire", ttl_s=60, policy=load_policy()
+                Keys(Keyring([(0, signing_key)])),
+                issuer="roomwire",
+                audience="roomwire",
+                ttl_s=60,
+                policy=load_policy(),
             ),
+            throttle=Throttle(store, limits=limits, metrics=metrics),
             guests=guests,
             metrics=metrics,
         )
@@ -60,97 +78,100 @@ def sign_in(open_desk):
 
 
 async def test_a_login_is_the_account_that_was_registered(sign_in):
-    registered = await sign_in.register("Ada", PASSWORD)
+    registered = await sign_in.register("Ada", PASSWORD, address=HERE)
 
-    assert (await sign_in.login("ada", PASSWORD)).user == registered.user
+    assert (await sign_in.login("ada", PASSWORD, address=HERE)).user == registered.user
 
 
 @pytest.mark.parametrize(("name", "password"), [("ada", "wrong horse"), ("bob", PASSWORD)])
 async def test_a_wrong_password_and_an_unknown_name_are_the_same_answer(sign_in, name, password):
-    await sign_in.register("ada", PASSWORD)
+    await sign_in.register("ada", PASSWORD, address=HERE)
 
     with pytest.raises(Unauthenticated) as caught:
-        await sign_in.login(name, password)
+        await sign_in.login(name, password, address=HERE)
 
     assert caught.value.message == "The user name or the password is wrong."
 
 
 async def test_an_unknown_name_costs_as_many_hashes_as_a_wrong_password(sign_in, metrics):
-    await sign_in.register("ada", PASSWORD)
+    await sign_in.register("ada", PASSWORD, address=HERE)
     counts = []
     for name in ("ada", "bob"):
         before = metrics.registry.get_sample_value("roomwire_auth_password_seconds_count")
         with pytest.raises(Unauthenticated):
-            await sign_in.login(name, "wrong horse")
+            await sign_in.login(name, "wrong horse", address=HERE)
         counts.append(metrics.registry.get_sample_value("roomwire_auth_password_seconds_count") - before)
 
     assert counts == [1, 1]
 
 
 async def test_a_login_makes_an_outdated_hash_anew(open_desk):
-    await open_desk(time_cost=1).sign_in.register("ada", PASSWORD)
+    await open_desk(time_cost=1).sign_in.register("ada", PASSWORD, address=HERE)
     stronger = open_desk(time_cost=2)
 
-    await stronger.sign_in.login("ada", PASSWORD)
+    await stronger.sign_in.login("ada", PASSWORD, address=HERE)
 
     account = await stronger.accounts.find("ada")
     assert not stronger.passwords.is_outdated(account.password_hash)
-    await stronger.sign_in.login("ada", PASSWORD)
+    await stronger.sign_in.login("ada", PASSWORD, address=HERE)
 
 
 async def test_a_refused_login_leaves_an_outdated_hash_alone(open_desk):
     weaker = open_desk(time_cost=1)
-    await weaker.sign_in.register("ada", PASSWORD)
+    await weaker.sign_in.register("ada", PASSWORD, address=HERE)
 
     with pytest.raises(Unauthenticated):
-        await open_desk(time_cost=2).sign_in.login("ada", "wrong horse")
+        await open_desk(time_cost=2).sign_in.login("ada", "wrong horse", address=HERE)
 
     account = await weaker.accounts.find("ada")
     assert not weaker.passwords.is_outdated(account.password_hash)
 
 
 async def test_a_login_does_not_fail_because_the_new_hash_must_wait(open_desk, metrics):
-    registered = await open_desk().sign_in.register("ada", PASSWORD)
+    registered = await open_desk().sign_in.register("ada", PASSWORD, address=HERE)
     full = FullPool(PasswordHasher(time_cost=2), decoy="", threads=1, queue=0, metrics=metrics)
 
-    grant = await open_desk(passwords=full).sign_in.login("ada", PASSWORD)
+    grant = await open_desk(passwords=full).sign_in.login("ada", PASSWORD, address=HERE)
 
     assert grant.user == registered.user
 
 
 async def test_every_guest_is_somebody_new(sign_in):
-    first, second = await sign_in.enter_as_guest("Ada"), await sign_in.enter_as_guest("Ada")
+    first, second = (
+        await sign_in.enter_as_guest("Ada", address=HERE),
+        await sign_in.enter_as_guest("Ada", address=HERE),
+    )
 
     assert ("Ada", "guest") == (first.user.name, first.user.kind)
     assert first.user.id != second.user.id
 
 
 async def test_a_guest_without_a_name_is_named_after_its_id(sign_in):
-    user = (await sign_in.enter_as_guest(None)).user
+    user = (await sign_in.enter_as_guest(None, address=HERE)).user
 
     assert user.name == "guest-" + user.id.removeprefix("guest:")[:6]
 
 
 async def test_guests_are_not_let_in_where_they_are_off(open_desk):
     with pytest.raises(Forbidden):
-        await open_desk(guests=False).sign_in.enter_as_guest("Ada")
+        await open_desk(guests=False).sign_in.enter_as_guest("Ada", address=HERE)
 
 
 async def test_a_guest_who_is_in_is_let_out_where_guests_are_off_by_now(open_desk, sign_in):
-    guest = await sign_in.enter_as_guest("Ada")
+    guest = await sign_in.enter_as_guest("Ada", address=HERE)
     off = open_desk(guests=False).sign_in
 
     with pytest.raises(Forbidden):
-        await off.refresh(guest.refresh_token)
+        await off.refresh(guest.refresh_token, address=HERE)
 
     with pytest.raises(Unauthenticated):
-        await off.refresh(guest.refresh_token)
+        await off.refresh(guest.refresh_token, address=HERE)
 
 
 async def test_a_refresh_is_for_the_same_user_with_new_tokens(sign_in):
-    first = await sign_in.register("ada", PASSWORD)
+    first = await sign_in.register("ada", PASSWORD, address=HERE)
 
-    second = await sign_in.refresh(first.refresh_token)
+    second = await sign_in.refresh(first.refresh_token, address=HERE)
 
     assert second.user == first.user
     assert second.refresh_token != first.refresh_token
@@ -159,10 +180,10 @@ async def test_a_refresh_is_for_the_same_user_with_new_tokens(sign_in):
 
 async def test_a_repeated_token_is_counted_and_logged_and_ends_nothing(open_desk, metrics, log_events):
     sign_in = open_desk(grace_s=60).sign_in
-    first = await sign_in.register("ada", PASSWORD)
-    second = await sign_in.refresh(first.refresh_token)
+    first = await sign_in.register("ada", PASSWORD, address=HERE)
+    second = await sign_in.refresh(first.refresh_token, address=HERE)
 
-    again = await sign_in.refresh(first.refresh_token)
+    again = await sign_in.refresh(first.refresh_token, address=HERE)
 
     assert again.refresh_token == second.refresh_token
     expected = {"event": "refresh token repeated", "log_level": "info", "user": first.user.id}
@@ -172,13 +193,13 @@ async def test_a_repeated_token_is_counted_and_logged_and_ends_nothing(open_desk
 
 
 async def test_a_reused_token_is_counted_and_logged_and_ends_the_session(sign_in, metrics, log_events):
-    first = await sign_in.register("ada", PASSWORD)
-    second = await sign_in.refresh(first.refresh_token)
+    first = await sign_in.register("ada", PASSWORD, address=HERE)
+    second = await sign_in.refresh(first.refresh_token, address=HERE)
     with pytest.raises(RefreshTokenReused):
-        await sign_in.refresh(first.refresh_token)
+        await sign_in.refresh(first.refresh_token, address=HERE)
 
     with pytest.raises(Unauthenticated):
-        await sign_in.refresh(second.refresh_token)
+        await sign_in.refresh(second.refresh_token, address=HERE)
 
     expected = {"event": "refresh token reused", "log_level": "warning", "user": first.user.id}
     assert log_events[-1] == expected
@@ -186,22 +207,22 @@ async def test_a_reused_token_is_counted_and_logged_and_ends_the_session(sign_in
 
 
 async def test_logging_out_ends_the_session_and_may_be_repeated(sign_in):
-    grant = await sign_in.register("ada", PASSWORD)
+    grant = await sign_in.register("ada", PASSWORD, address=HERE)
 
     await sign_in.logout(grant.refresh_token)
     await sign_in.logout(grant.refresh_token)
 
     with pytest.raises(Unauthenticated):
-        await sign_in.refresh(grant.refresh_token)
+        await sign_in.refresh(grant.refresh_token, address=HERE)
 
 
 async def test_each_step_is_one_line_with_the_id_of_the_user_and_no_secret(sign_in, log_events):
-    account = await sign_in.register("ada", PASSWORD)
-    await sign_in.login("ada", PASSWORD)
+    account = await sign_in.register("ada", PASSWORD, address=HERE)
+    await sign_in.login("ada", PASSWORD, address=HERE)
     for name in ("ada", "bob"):
         with pytest.raises(Unauthenticated):
-            await sign_in.login(name, "wrong horse")
-    guest = await sign_in.enter_as_guest("eve")
+            await sign_in.login(name, "wrong horse", address=HERE)
+    guest = await sign_in.enter_as_guest("eve", address=HERE)
     await sign_in.logout(guest.refresh_token)
     await sign_in.logout(guest.refresh_token)
 
@@ -218,6 +239,102 @@ async def test_each_step_is_one_line_with_the_id_of_the_user_and_no_secret(sign_
 
 
 async def test_tokens_are_not_in_the_repr_of_a_grant(sign_in):
-    grant = await sign_in.enter_as_guest("eve")
+    grant = await sign_in.enter_as_guest("eve", address=HERE)
 
     assert [] == [token for token in (grant.access_token, grant.refresh_token) if token in repr(grant)]
+
+
+class CountingHasher(PasswordHasher):
+    """Counts what it is asked to compute."""
+
+    def __init__(self):
+        super().__init__(time_cost=1, memory_cost=64, parallelism=1)
+        self.computed = []
+
+    def hash(self, password):
+        self.computed.append("hash")
+        return super().hash(password)
+
+    def verify(self, password_hash, password):
+        self.computed.append(password_hash.rsplit("$", 2)[0])
+        return super().verify(password_hash, password)
+
+
+LIMITS = Limits(
+    window_s=60,
+    login_failures=2,
+    login_failures_per_address=4,
+    registrations_per_address=2,
+    guests_per_address=2,
+    refresh_failures_per_address=2,
+    known_ttl_s=60,
+)
+
+
+@pytest.fixture
+async def counted(open_desk, metrics):
+    """A desk with limits, and what its hasher computed."""
+    hasher = CountingHasher()
+    decoy = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1).hash("decoy")
+    passwords = Passwords(hasher, decoy=decoy, threads=1, queue=9, metrics=metrics)
+    return open_desk(passwords=passwords, limits=LIMITS).sign_in, hasher.computed
+
+
+async def test_unknown_names_and_wrong_passwords_are_the_same_answers_and_the_same_work_to_the_end(counted):
+    sign_in, computed = counted
+    await sign_in.register("ada", PASSWORD, address=HERE)
+    seen = []
+    for name, address in (("ada", HERE), ("bob", THERE)):
+        computed.clear()
+        answers = []
+        for _ in range(LIMITS.login_failures + 2):
+            with pytest.raises((Unauthenticated, TooManyAttempts)) as caught:
+                await sign_in.login(name, "wrong horse", address=address)
+            answers.append((type(caught.value), caught.value.message))
+        seen.append((answers, list(computed)))
+
+    assert seen[0] == seen[1]
+    assert [Unauthenticated] * 2 + [TooManyAttempts] * 2 == [kind for kind, _ in seen[0][0]]
+    assert ["$argon2id$v=19$m=64,t=1,p=1"] * 2 == seen[0][1]
+
+
+async def test_a_taken_name_is_as_much_work_as_a_free_one_and_the_throttled_are_none(counted):
+    sign_in, computed = counted
+    await sign_in.register("ada", PASSWORD, address=HERE)
+    with pytest.raises(UsernameTaken):
+        await sign_in.register("ada", PASSWORD, address=HERE)
+    with pytest.raises(TooManyAttempts):
+        await sign_in.register("bob", PASSWORD, address=HERE)
+
+    assert ["hash", "hash"] == computed
+
+
+async def test_a_login_that_found_no_thread_is_no_failure(open_desk, metrics):
+    await open_desk().sign_in.register("ada", PASSWORD, address=HERE)
+    full = NoPool(PasswordHasher(), decoy="", threads=1, queue=0, metrics=metrics)
+    busy = open_desk(passwords=full, limits=LIMITS).sign_in
+    for _ in range(10):
+        with pytest.raises(Unavailable):
+            await busy.login("ada", PASSWORD, address=HERE)
+
+    assert "ada" == (await open_desk(limits=LIMITS).sign_in.login("ada", PASSWORD, address=HERE)).user.name
+
+
+async def test_a_refresh_token_that_holds_is_taken_whatever_its_address_failed_at(open_desk):
+    sign_in = open_desk(limits=LIMITS).sign_in
+    grant = await sign_in.register("ada", PASSWORD, address=HERE)
+    for expected in (Unauthenticated, Unauthenticated, TooManyAttempts):
+        with pytest.raises(expected):
+            await sign_in.refresh("x" * 65, address=HERE)
+
+    assert grant.user == (await sign_in.refresh(grant.refresh_token, address=HERE)).user
+
+
+async def test_too_many_guests_of_an_address_have_to_wait(open_desk):
+    sign_in = open_desk(limits=LIMITS).sign_in
+    for _ in range(2):
+        await sign_in.enter_as_guest(None, address=HERE)
+
+    with pytest.raises(TooManyAttempts):
+        await sign_in.enter_as_guest(None, address=HERE)
+    await sign_in.enter_as_guest(None, address=THERE)

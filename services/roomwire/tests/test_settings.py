@@ -2,6 +2,7 @@
 
 import os
 import socket
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -215,6 +216,22 @@ def test_the_variable_wins_over_the_file(load, tmp_path):
         "from the variable"
         == load(API_KEY_FILE=str(file), API_KEY="from the variable").api_key.get_secret_value()
     )
+
+
+@pytest.mark.parametrize(
+    ("variables", "expected"),
+    [
+        ({}, None),
+        ({"API_KEY_FILE": "/key"}, Path("/key")),
+        ({"API_KEY_FILE": "/key", "API_KEY": "key"}, None),
+        ({"API_KEY_FILE": "/key", "API_KEY": ""}, Path("/key")),
+    ],
+)
+def test_the_file_of_a_secret_is_told_if_it_is_the_one_in_force(monkeypatch, variables, expected):
+    for name, value in variables.items():
+        monkeypatch.setenv(f"ROOMWIRE_{name}", value)
+
+    assert expected == ServiceSettings.secret_file("api_key")
 
 
 def test_what_is_no_secret_is_not_read_from_files(load, tmp_path):

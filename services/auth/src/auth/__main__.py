@@ -3,8 +3,10 @@
 import sys
 
 from auth.app import AuthApp, print_new_key
+from auth.rotate_keys import rotate_keys
 from auth.settings import Settings
 from roomwire import service
 
 if __name__ == "__main__":
-    sys.exit(service.main("auth", settings=Settings, build=AuthApp, commands={"new-key": print_new_key}))
+    commands = {"new-key": print_new_key, "rotate-keys": rotate_keys}
+    sys.exit(service.main("auth", settings=Settings, build=AuthApp, commands=commands))

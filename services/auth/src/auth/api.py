@@ -3,7 +3,7 @@
 from http import HTTPStatus
 from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Body, Response
+from fastapi import APIRouter, Body, Depends, Request, Response
 
 from auth.bodies import (
     ErrorAnswer,
@@ -16,8 +16,10 @@ from auth.bodies import (
     TokenAnswer,
     UserAnswer,
 )
-from auth.errors import UsernameTaken
+from auth.errors import TooManyAttempts, UsernameTaken
+from auth.keys import Keys
 from auth.sign_in import Grant, SignIn
+from roomwire.addresses import ClientAddress
 from roomwire.errors import (
     ClientError,
     Forbidden,
@@ -27,11 +29,15 @@ from roomwire.errors import (
     Unauthenticated,
     Unavailable,
 )
-from roomwire.tokens import SigningKey
 
 PREFIX: Final = "/auth"
 # Gateways ask for the keys as often (`roomwire.tokens.JwksClient`, max_age_s).
 JWKS_MAX_AGE_S: Final = 300
+
+
+_RETRY_AFTER: Final = {
+    "Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer", "minimum": 1}}
+}
 
 
 def _refusals(*errors: type[ClientError]) -> dict[int | str, dict[str, Any]]:
@@ -41,20 +47,28 @@ def _refusals(*errors: type[ClientError]) -> dict[int | str, dict[str, Any]]:
         int(error.http_status): {
             "model": ErrorAnswer,
             "description": f"`{error.code}`: {error.default_message}",
+            **({"headers": _RETRY_AFTER} if issubclass(error, TooManyAttempts) else {}),
         }
         for error in every
     }
 
 
-def token_routes(sign_in: SignIn, *, access_ttl_s: int) -> APIRouter:
+def token_routes(sign_in: SignIn, *, access_ttl_s: int, addresses: ClientAddress) -> APIRouter:
     """Return the routes that let people in, keep them in and let them out.
 
     Args:
         sign_in: Does it.
         access_ttl_s: What the answers say about how long an access token is valid.
+        addresses: Tells whose request it is.
 
     """
     router = APIRouter(prefix=PREFIX, tags=["tokens"])
+
+    def address_of(request: Request) -> str:
+        peer = request.client.host if request.client else ""
+        return addresses.of(peer, ",".join(request.headers.getlist("x-forwarded-for")))
+
+    address = Depends(address_of)
 
     def granted(grant: Grant) -> TokenAnswer:
         return TokenAnswer(
@@ -64,25 +78,29 @@ def token_routes(sign_in: SignIn, *, access_ttl_s: int) -> APIRouter:
             user=UserAnswer.model_validate(grant.user, from_attributes=True),
         )
 
-    @router.post("/register", status_code=HTTPStatus.CREATED, responses=_refusals(UsernameTaken))
-    async def register(body: Registration) -> TokenAnswer:
+    @router.post(
+        "/register", status_code=HTTPStatus.CREATED, responses=_refusals(UsernameTaken, TooManyAttempts)
+    )
+    async def register(body: Registration, address: str = address) -> TokenAnswer:
         """Make an account and sign it in."""
-        return granted(await sign_in.register(body.username, body.password.get_secret_value()))
+        return granted(
+            await sign_in.register(body.username, body.password.get_secret_value(), address=address)
+        )
 
-    @router.post("/login", responses=_refusals(Unauthenticated))
-    async def login(body: Login) -> TokenAnswer:
+    @router.post("/login", responses=_refusals(Unauthenticated, TooManyAttempts))
+    async def login(body: Login, address: str = address) -> TokenAnswer:
         """Sign an account in."""
-        return granted(await sign_in.login(body.username, body.password.get_secret_value()))
+        return granted(await sign_in.login(body.username, body.password.get_secret_value(), address=address))
 
-    @router.post("/guest", responses=_refusals(Forbidden))
-    async def guest(body: Annotated[Guest | None, Body()] = None) -> TokenAnswer:
+    @router.post("/guest", responses=_refusals(Forbidden, TooManyAttempts))
+    async def guest(body: Annotated[Guest | None, Body()] = None, address: str = address) -> TokenAnswer:
         """Come in without an account."""
-        return granted(await sign_in.enter_as_guest(body.name if body else None))
+        return granted(await sign_in.enter_as_guest(body.name if body else None, address=address))
 
-    @router.post("/refresh", responses=_refusals(Unauthenticated, Forbidden))
-    async def refresh(body: Refresh) -> TokenAnswer:
+    @router.post("/refresh", responses=_refusals(Unauthenticated, Forbidden, TooManyAttempts))
+    async def refresh(body: Refresh, address: str = address) -> TokenAnswer:
         """Exchange a refresh token for new tokens; a used one that comes late ends the session."""
-        return granted(await sign_in.refresh(body.refresh_token.get_secret_value()))
+        return granted(await sign_in.refresh(body.refresh_token.get_secret_value(), address=address))
 
     @router.post("/logout", status_code=HTTPStatus.NO_CONTENT, responses=_refusals())
     async def logout(body: Refresh) -> None:
@@ -92,15 +110,14 @@ def token_routes(sign_in: SignIn, *, access_ttl_s: int) -> APIRouter:
     return router
 
 
-def key_routes(key: SigningKey) -> APIRouter:
+def key_routes(keys: Keys) -> APIRouter:
     """Return the route of the public keys."""
     router = APIRouter(prefix=PREFIX, tags=["keys"])
-    keys = Jwks(keys=[Jwk.model_validate(dict(key.public_jwk()))])
 
     @router.get("/.well-known/jwks.json")
     async def jwks(response: Response) -> Jwks:
         """Return the keys that verify access tokens."""
         response.headers["Cache-Control"] = f"public, max-age={JWKS_MAX_AGE_S}"
-        return keys
+        return Jwks(keys=[Jwk.model_validate(dict(key.public_jwk())) for key in keys.published()])
 
     return router

@@ -14,6 +14,8 @@ from auth import failures
 from auth.accounts import Accounts
 from auth.api import PREFIX, key_routes, token_routes
 from auth.docs import docs_routes
+from auth.keyring import Keyring
+from auth.keys import Keys
 from auth.metrics import Metrics
 from auth.middleware import BodyLimit, RequestCount, SecurityHeaders
 from auth.passwords import open_passwords
@@ -21,6 +23,8 @@ from auth.sessions import CLOCKS_S, Sessions
 from auth.settings import Settings
 from auth.sign_in import AccessTokens, SignIn
 from auth.store import Store, slot_key
+from auth.throttle import Limits, Throttle
+from roomwire.addresses import ClientAddress
 from roomwire.backplane import connect
 from roomwire.capabilities import load_policy
 from roomwire.errors import ConfigurationError
@@ -39,7 +43,7 @@ class AuthApp:
     """
 
     def __init__(self, settings: Settings) -> None:
-        key = _signing_key(settings)
+        keys = _keys(settings)
         metrics = Metrics()
         self._store = Store(
             connect(
@@ -70,18 +74,19 @@ class AuthApp:
                 access_ttl_s=settings.access_ttl_s + CLOCKS_S,
             ),
             access_tokens=AccessTokens(
-                key,
+                keys,
                 issuer=settings.auth_issuer,
                 audience=settings.auth_audience,
                 ttl_s=settings.access_ttl_s,
                 policy=load_policy(settings.policy_file),
             ),
+            throttle=Throttle(self._store, limits=_limits(settings), metrics=metrics),
             guests=settings.guests,
             metrics=metrics,
         )
         self._metrics = metrics
         self.websocket = None
-        self.asgi: Any = _api(settings, sign_in, key, metrics)
+        self.asgi: Any = _api(settings, sign_in, keys, metrics)
 
     @property
     def registry(self) -> CollectorRegistry:
@@ -110,16 +115,31 @@ def print_new_key() -> None:
     print(SigningKey.generate().to_pem(), end="")  # noqa: T201 - this is the command's output
 
 
-def _signing_key(settings: Settings) -> SigningKey:
+def _keys(settings: Settings) -> Keys:
     if settings.signing_key is None:
         raise ConfigurationError(
             "there is no signing key: run `python -m auth new-key > signing-key.pem`"
             " and set ROOMWIRE_SIGNING_KEY_FILE=signing-key.pem"
         )
-    return SigningKey.from_pem(settings.signing_key.get_secret_value())
+    ring = Keyring.parse(settings.signing_key.get_secret_value())
+    return Keys(ring, file=settings.secret_file("signing_key"))
 
 
-def _api(settings: Settings, sign_in: SignIn, key: SigningKey, metrics: Metrics) -> FastAPI:
+def _limits(settings: Settings) -> Limits | None:
+    if not settings.throttle:
+        return None
+    return Limits(
+        window_s=settings.throttle_window_s,
+        login_failures=settings.max_login_failures,
+        login_failures_per_address=settings.max_login_failures_per_address,
+        registrations_per_address=settings.max_registrations_per_address,
+        guests_per_address=settings.max_guests_per_address,
+        refresh_failures_per_address=settings.max_refresh_failures_per_address,
+        known_ttl_s=settings.known_address_ttl_s,
+    )
+
+
+def _api(settings: Settings, sign_in: SignIn, keys: Keys, metrics: Metrics) -> FastAPI:
     app = FastAPI(
         title="Roomwire auth",
         summary="Accounts, guests, tokens and keys.",
@@ -132,8 +152,12 @@ def _api(settings: Settings, sign_in: SignIn, key: SigningKey, metrics: Metrics)
         generate_unique_id_function=_operation_id,
     )
     failures.install(app)
-    app.include_router(token_routes(sign_in, access_ttl_s=settings.access_ttl_s))
-    app.include_router(key_routes(key))
+    app.include_router(
+        token_routes(
+            sign_in, access_ttl_s=settings.access_ttl_s, addresses=ClientAddress(settings.trusted_proxies)
+        )
+    )
+    app.include_router(key_routes(keys))
     if settings.docs:
         app.router.routes.extend(docs_routes())
     return app
@@ -141,7 +165,12 @@ def _api(settings: Settings, sign_in: SignIn, key: SigningKey, metrics: Metrics)
 
 def _middleware(settings: Settings, metrics: Metrics) -> list[Middleware]:
     """Return the middleware, from the outside to the inside."""
-    cors = Middleware(CORSMiddleware, allow_origins=settings.cors_origins, allow_methods=["GET", "POST"])
+    cors = Middleware(
+        CORSMiddleware,
+        allow_origins=settings.cors_origins,
+        allow_methods=["GET", "POST"],
+        expose_headers=["Retry-After"],
+    )
     return [
         Middleware(RequestCount, metrics=metrics),
         Middleware(SecurityHeaders),

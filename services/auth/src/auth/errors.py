@@ -7,6 +7,8 @@
     │   └── UsernameTaken          somebody has this name, in this or another spelling
     ├── NotFound
     │   └── MethodNotAllowed       the path is there, but not for this method
+    ├── RateLimited
+    │   └── TooManyAttempts        an address has tried too often, and is told when to try again
     └── Unauthenticated
         └── RefreshTokenReused     a refresh token came a second time; its family is revoked
 
@@ -15,7 +17,7 @@ A client sees the codes of the library only: they are a closed list.
 
 from http import HTTPStatus
 
-from roomwire.errors import InvalidBody, NotFound, Unauthenticated
+from roomwire.errors import InvalidBody, NotFound, RateLimited, Unauthenticated
 
 INVALID_REFRESH_TOKEN = "The refresh token does not hold: sign in again."  # noqa: S105 - a sentence
 
@@ -32,6 +34,21 @@ class MethodNotAllowed(NotFound):
 
     http_status = HTTPStatus.METHOD_NOT_ALLOWED
     default_message = "There is no such method here."
+
+
+class TooManyAttempts(RateLimited):
+    """An address has tried too often; the same answer whether or not there is such an account.
+
+    Args:
+        retry_after_s: How long it has to wait: the answer's `Retry-After`.
+
+    """
+
+    default_message = "Too many attempts: wait, then try again."
+
+    def __init__(self, retry_after_s: int) -> None:
+        super().__init__()
+        self.retry_after_s = retry_after_s
 
 
 class RefreshTokenReused(Unauthenticated):

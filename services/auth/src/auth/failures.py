@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from auth.errors import MethodNotAllowed
+from auth.errors import MethodNotAllowed, TooManyAttempts
 from roomwire.errors import ClientError, Internal, InvalidBody, NotFound, TooLarge
 from roomwire.logs import get_logger
 
@@ -45,6 +45,8 @@ def answer(error: ClientError, headers: Mapping[str, str] | None = None) -> Resp
     headers = dict(headers or {})
     if error.http_status is HTTPStatus.UNAUTHORIZED:
         headers["WWW-Authenticate"] = "Bearer"
+    if isinstance(error, TooManyAttempts):
+        headers["Retry-After"] = str(error.retry_after_s)
     if isinstance(error, TooLarge):
         # What is left of the body will not be read: without this it would be, to its end, if it has one.
         headers["Connection"] = "close"

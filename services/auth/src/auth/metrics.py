@@ -34,6 +34,12 @@ class Metrics:
             "Used refresh tokens that came again within the grace: the same next token was given.",
             registry=self.registry,
         )
+        self.throttled = Counter(
+            "roomwire_auth_throttled_total",
+            "Requests refused because their address had tried too often, by the limit that was reached.",
+            ["limit"],
+            registry=self.registry,
+        )
         self._password_queue = Gauge(
             "roomwire_auth_password_queue",
             "Passwords that wait for a thread.",

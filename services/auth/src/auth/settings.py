@@ -2,9 +2,11 @@
 
 from pydantic import Field, SecretStr, field_validator
 
+from auth.keyring import MAX_ACCESS_TTL_S
 from roomwire.settings import ServiceSettings
 
 _DAY_S = 86_400
+_MAX_COUNT = 1_000_000
 
 
 class Settings(ServiceSettings):
@@ -14,10 +16,19 @@ class Settings(ServiceSettings):
     ops_port: int = Field(9001, description="Operations port: /livez, /readyz, /metrics.", ge=0, le=65535)
     signing_key: SecretStr | None = Field(
         None,
-        description="Private key of access tokens, in PEM; `python -m auth new-key` makes one. Required.",
+        description="Private key of access tokens, from `python -m auth new-key`, or a keyring, from `rotate-keys`."
+        " Required. Its file is read again when it changes.",
+    )
+    key_lead_s: int = Field(
+        3600,
+        description="How long `rotate-keys` has a new key published before it signs.",
+        ge=900,
+        le=30 * _DAY_S,
     )
     guests: bool = Field(default=True, description="Whether one can come in as a guest, without an account.")
-    access_ttl_s: int = Field(600, description="How long an access token is valid.", ge=30, le=_DAY_S)
+    access_ttl_s: int = Field(
+        600, description="How long an access token is valid.", ge=30, le=MAX_ACCESS_TTL_S
+    )
     refresh_ttl_s: int = Field(
         30 * _DAY_S, description="How long an account's refresh token is valid.", ge=60, le=366 * _DAY_S
     )
@@ -29,6 +40,47 @@ class Settings(ServiceSettings):
         description="How long a used refresh token gets the same next one again, after a lost answer; 0: never.",
         ge=0,
         le=60,
+    )
+    throttle: bool = Field(
+        default=True,
+        description="Whether addresses have to wait that try too often; needs to know them: ROOMWIRE_TRUSTED_PROXIES.",
+    )
+    throttle_window_s: int = Field(
+        900, description="How long what an address tried counts, from the first on.", ge=1, le=_DAY_S
+    )
+    max_login_failures: int = Field(
+        10,
+        description="Most wrong passwords for one account from one address in that time; 0: any number.",
+        ge=0,
+        le=_MAX_COUNT,
+    )
+    max_login_failures_per_address: int = Field(
+        100,
+        description="The same for all accounts, but for those that signed in from there before; 0: any number.",
+        ge=0,
+        le=_MAX_COUNT,
+    )
+    max_registrations_per_address: int = Field(
+        100,
+        description="Most registrations from one address in that time; 0: any number.",
+        ge=0,
+        le=_MAX_COUNT,
+    )
+    max_guests_per_address: int = Field(
+        1000, description="Most guests from one address in that time; 0: any number.", ge=0, le=_MAX_COUNT
+    )
+    max_refresh_failures_per_address: int = Field(
+        100,
+        description="Refresh tokens of one address that do not hold, in that time, beyond which it is told to wait;"
+        " 0: any number.",
+        ge=0,
+        le=_MAX_COUNT,
+    )
+    known_address_ttl_s: int = Field(
+        30 * _DAY_S,
+        description="How long after a login its account is not held to what others fail at from its address.",
+        ge=1,
+        le=366 * _DAY_S,
     )
     password_hashers: int = Field(2, description="How many passwords are hashed at a time.", ge=1, le=64)
     password_queue: int = Field(

@@ -11,13 +11,15 @@ import msgspec
 
 from auth.accounts import Account, Accounts
 from auth.errors import RefreshTokenReused
+from auth.keys import Keys
 from auth.metrics import Metrics
 from auth.passwords import Passwords
 from auth.sessions import Sessions, session_of
+from auth.throttle import Throttle
 from roomwire.capabilities import Policy
 from roomwire.errors import Forbidden, Unauthenticated, Unavailable
 from roomwire.logs import get_logger
-from roomwire.tokens import SigningKey, User
+from roomwire.tokens import User
 
 NO_GUESTS: Final = "Guests are not let in here: sign in with an account."
 
@@ -39,7 +41,7 @@ class AccessTokens:
     """Issues access tokens.
 
     Args:
-        key: Signs them.
+        keys: What signs them.
         issuer: Their `iss`.
         audience: Their `aud`.
         ttl_s: How long each is valid.
@@ -47,8 +49,8 @@ class AccessTokens:
 
     """
 
-    def __init__(self, key: SigningKey, *, issuer: str, audience: str, ttl_s: int, policy: Policy) -> None:
-        self._key = key
+    def __init__(self, keys: Keys, *, issuer: str, audience: str, ttl_s: int, policy: Policy) -> None:
+        self._keys = keys
         self._issuer = issuer
         self._audience = audience
         self._ttl_s = ttl_s
@@ -58,17 +60,21 @@ class AccessTokens:
         """Return a new token that speaks for the user, for as long as the session lasts."""
         role = self._policy.role_of(user.id, is_guest=user.kind == "guest")
         able = msgspec.structs.replace(user, capabilities=self._policy.of_role(role), session=session)
-        return self._key.sign(able, issuer=self._issuer, audience=self._audience, lifetime_s=self._ttl_s)
+        key = self._keys.signing()
+        return key.sign(able, issuer=self._issuer, audience=self._audience, lifetime_s=self._ttl_s)
 
 
 class SignIn:
     """Lets people in, keeps them in, lets them out. All methods may raise `Unavailable`.
+
+    Where an address is asked for, it is the client's, and `TooManyAttempts` may be raised.
 
     Args:
         accounts: Who is registered.
         passwords: Hashes and checks.
         sessions: Refresh tokens.
         access_tokens: Access tokens.
+        throttle: Says who has to wait.
         guests: Whether one can come in without an account.
         metrics: Where reused and repeated tokens are counted.
 
@@ -81,6 +87,7 @@ class SignIn:
         passwords: Passwords,
         sessions: Sessions,
         access_tokens: AccessTokens,
+        throttle: Throttle,
         guests: bool,
         metrics: Metrics,
     ) -> None:
@@ -88,39 +95,47 @@ class SignIn:
         self._passwords = passwords
         self._sessions = sessions
         self._access_tokens = access_tokens
+        self._throttle = throttle
         self._guests = guests
         self._metrics = metrics
 
-    async def register(self, username: str, password: str) -> Grant:
+    async def register(self, username: str, password: str, *, address: str) -> Grant:
         """Make an account and sign it in.
 
         Raises:
             UsernameTaken: There is an account of this name.
 
         """
+        await self._throttle.begin_registration(address)
         account = await self._accounts.add(username, await self._passwords.hash(password))
         _log.info("account registered", user=account.id)
         return await self._admit(account.user())
 
-    async def login(self, username: str, password: str) -> Grant:
+    async def login(self, username: str, password: str, *, address: str) -> Grant:
         """Sign an account in. A hash that was made with other parameters than today's is made anew.
 
         Raises:
             Unauthenticated: No such account, or not its password: neither answer nor cost says which.
 
         """
-        account = await self._accounts.find(username)
-        known_hash = account.password_hash if account else None
-        matches = await self._passwords.verify(known_hash, password)
+        attempt = await self._throttle.begin_login(username, address)
+        try:
+            account = await self._accounts.find(username)
+            known_hash = account.password_hash if account else None
+            matches = await self._passwords.verify(known_hash, password)
+        except Unavailable:
+            await self._throttle.give_back(attempt)
+            raise
         if account is None or not matches:
             _log.info("login refused", user=account.id if account else None)
             raise Unauthenticated("The user name or the password is wrong.")
+        await self._throttle.succeed(attempt)
         if self._passwords.is_outdated(account.password_hash):
             await self._rehash(account, password)
         _log.info("logged in", user=account.id)
         return await self._admit(account.user())
 
-    async def enter_as_guest(self, name: str | None) -> Grant:
+    async def enter_as_guest(self, name: str | None, *, address: str) -> Grant:
         """Sign in somebody new without an account; without a name it is `guest-` and six hex digits.
 
         Raises:
@@ -129,14 +144,15 @@ class SignIn:
         """
         if not self._guests:
             raise Forbidden(NO_GUESTS)
+        await self._throttle.begin_guest(address)
         id_ = uuid.uuid4().hex
         user = User(id=f"guest:{id_}", name=name or f"guest-{id_[:6]}", kind="guest")
         grant = await self._admit(user)
         _log.info("guest entered", user=user.id)
         return grant
 
-    async def refresh(self, refresh_token: str) -> Grant:
-        """Exchange a refresh token for new tokens.
+    async def refresh(self, refresh_token: str, *, address: str) -> Grant:
+        """Exchange a refresh token for new tokens. One that holds is never throttled.
 
         Raises:
             Unauthenticated: It does not hold. If it had been used before, and its grace is over, its session
@@ -149,6 +165,10 @@ class SignIn:
         except RefreshTokenReused as error:
             self._metrics.refresh_reuses.inc()
             _log.warning("refresh token reused", user=error.user_id)
+            await self._throttle.refresh_failed(address)
+            raise
+        except Unauthenticated:
+            await self._throttle.refresh_failed(address)
             raise
         if rotation.repeated:
             self._metrics.refresh_repeats.inc()

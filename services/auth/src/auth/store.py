@@ -7,6 +7,7 @@ Keys (all carry one hash tag, so that a cluster keeps them together):
 ``<prefix>:{auth}:session:<digest>``  hash: a family of refresh tokens, with its time to live (`sessions`)
 ``<prefix>:{auth}:repeat:<digest>``   hash: the family's last rotation, for the grace (`sessions`)
 ``<prefix>:{auth}:revoked``           stream: sessions that ended, for as long as an access token lasts (`sessions`)
+``<prefix>:{auth}:throttle:<what>``   hash: a count of a window, or a mark, with its time to live (`throttle`)
 ====================================  ==========================================================
 
 The modules in parentheses own what is in them; neither holds anything that lets a reader sign in.

@@ -198,6 +198,13 @@ class ServiceSettings(BaseSettings):
         except ValidationError as error:
             raise ConfigurationError("; ".join(_complaints(cls, error))) from None
 
+    @staticmethod
+    def secret_file(name: str) -> Path | None:
+        """Return the file that a field's secret is read from, for who reads it again; None: from no file."""
+        variable = f"{ENV_PREFIX}{name.upper()}"
+        path = os.environ.get(f"{variable}_FILE", "")
+        return Path(path) if path and not os.environ.get(variable) else None
+
     @classmethod
     def listing(cls) -> "Iterator[Setting]":
         """Yield each setting as people are told about it: in `--help` and in the README."""
