@@ -6,8 +6,9 @@ import time
 import pytest
 
 from auth.settings import Settings
+from roomwire.capabilities import load_policy
 from roomwire.errors import Unauthenticated
-from roomwire.tokens import JwksClient, User, Verifier
+from roomwire.tokens import JwksClient, Verifier
 
 ADA = {"username": "Ada", "password": "correct horse"}
 TOKEN = "x" * 65
@@ -53,7 +54,9 @@ async def test_who_is_let_in_gets_tokens_that_gateways_accept(
     assert (status, "no-store") == (response.status_code, response.headers["cache-control"])
     assert ("Bearer", 600) == (granted["token_type"], granted["expires_in"])
     assert (name, kind) == (user["name"], user["kind"])
-    assert User(id=user["id"], name=name, kind=kind) == await verify(granted["access_token"])
+    verified = await verify(granted["access_token"])
+    assert (user["id"], name, kind) == (verified.id, verified.name, verified.kind)
+    assert load_policy().of_role("guest" if kind == "guest" else "user") == verified.capabilities
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from auth.errors import RefreshTokenReused
 from auth.passwords import Passwords, open_passwords
 from auth.sessions import Sessions
 from auth.sign_in import AccessTokens, SignIn
+from roomwire.capabilities import load_policy
 from roomwire.errors import Forbidden, Unauthenticated, Unavailable
 
 PASSWORD = "correct horse"
@@ -32,7 +33,9 @@ class Desk:
             accounts=self.accounts,
             passwords=self.passwords,
             sessions=Sessions(store, account_ttl_s=1000, guest_ttl_s=100, grace_s=grace_s),
-            access_tokens=AccessTokens(signing_key, issuer="roomwire", audience="roomwire", ttl_s=60),
+            access_tokens=AccessTokens(
+                signing_key, issuer="roomwire", audience="roomwire", ttl_s=60, policy=load_policy()
+            ),
             guests=guests,
             metrics=metrics,
         )

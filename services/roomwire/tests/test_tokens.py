@@ -7,21 +7,29 @@ import time
 
 import httpx
 import jwt
+import msgspec
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from hypothesis import given
 from hypothesis import strategies as st
 
+from roomwire.capabilities import NOTHING, Capabilities
 from roomwire.errors import ConfigurationError, Unauthenticated, Unavailable
 from roomwire.tokens import JwksClient, SigningKey, User, Verifier, find_token
 
 NOW = 1_900_000_000.0
 FAR_AWAY = 2**32
+LEEWAY_S = 5
 ANN = User(id="account:1", name="Ann", kind="account")
 KEY = SigningKey.generate()
 OTHER_KEY = SigningKey.generate()
 RSA_KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+
+
+def who(user):
+    """Return who a user is, without what its token allows and until when."""
+    return User(id=user.id, name=user.name, kind=user.kind)
 
 
 class Keys:
@@ -107,21 +115,25 @@ def signed_by_hmac_of_the_public_key():
 
 
 async def test_a_good_token_says_who_it_is(verifier):
-    assert await verifier.verify(token()) == ANN
+    assert ANN == who(await verifier.verify(token()))
 
 
 async def test_what_a_signing_key_signs_is_verified(verifier):
-    signed = KEY.sign(ANN, issuer="roomwire", audience="chat", lifetime_s=60)
+    able = msgspec.structs.replace(ANN, capabilities=Capabilities.of({"chat:*": ["join"]}), session="s1")
+    signed = KEY.sign(able, issuer="roomwire", audience="chat", lifetime_s=60)
 
-    assert ANN == await verifier.verify(signed)
+    user = await verifier.verify(signed)
+    assert ANN == who(user)
+    assert ({"chat:*": ["join"]}, "s1") == (user.capabilities.claim(), user.session)
+    assert 60 + LEEWAY_S == user.expires_at - user.issued_at
 
 
 async def test_the_type_of_a_token_may_be_written_in_any_case(verifier):
-    assert ANN == await verifier.verify(token(typ="AT+JWT"))
+    assert ANN == who(await verifier.verify(token(typ="AT+JWT")))
 
 
 async def test_one_audience_of_several_is_enough(verifier):
-    assert ANN == await verifier.verify(token(claims(aud=["other", "chat"])))
+    assert ANN == who(await verifier.verify(token(claims(aud=["other", "chat"]))))
 
 
 BAD = [
@@ -377,7 +389,7 @@ async def test_a_key_is_found_and_then_known(jwks_client):
 async def test_a_token_is_verified_with_a_fetched_key(jwks_client):
     client = jwks_client(JwksServer(lambda: jwks(OTHER_KEY.public_jwk(), KEY.public_jwk())))
 
-    assert ANN == await Verifier(client, issuer="roomwire", audience="chat").verify(token())
+    assert ANN == who(await Verifier(client, issuer="roomwire", audience="chat").verify(token()))
 
 
 async def test_a_storm_of_first_tokens_leads_to_one_fetch(jwks_client):
@@ -536,3 +548,29 @@ async def test_the_log_of_a_failed_fetch_shows_no_credentials(log_lines):
     (line,) = log_lines()
     assert "jwks fetch failed" == line["event"]
     assert "hunter2" not in str(line)
+
+
+@pytest.mark.parametrize(
+    "able", [NOTHING, Capabilities.of({"hall": ["join"]})], ids=["nothing", "what is set"]
+)
+async def test_a_token_that_does_not_say_what_it_allows_allows_what_is_set(able):
+    verifier = Verifier(Keys(), issuer="roomwire", audience="chat", without_claim=able)
+
+    assert able == (await verifier.verify(token())).capabilities
+    assert NOTHING == (await verifier.verify(token(claims(cap={})))).capabilities
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        pytest.param({"cap": ["join"]}, id="a list"),
+        pytest.param({"cap": {"den": "join"}}, id="an action, not a list"),
+        pytest.param({"cap": {"a*b": ["join"]}}, id="no pattern"),
+        pytest.param({"cap": {f"room{n}": ["join"] for n in range(33)}}, id="too many patterns"),
+        pytest.param({"sid": 1}, id="a session that is a number"),
+        pytest.param({"sid": "x" * 129}, id="a long session"),
+    ],
+)
+async def test_a_token_whose_claims_have_another_shape_does_not_hold(verifier, changes):
+    with pytest.raises(Unauthenticated, match="does not hold"):
+        await verifier.verify(token(claims(**changes)))

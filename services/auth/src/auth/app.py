@@ -22,6 +22,7 @@ from auth.settings import Settings
 from auth.sign_in import AccessTokens, SignIn
 from auth.store import Store, slot_key
 from roomwire.backplane import connect
+from roomwire.capabilities import load_policy
 from roomwire.errors import ConfigurationError
 from roomwire.service import state_of
 from roomwire.tokens import SigningKey
@@ -72,6 +73,7 @@ class AuthApp:
                 issuer=settings.auth_issuer,
                 audience=settings.auth_audience,
                 ttl_s=settings.access_ttl_s,
+                policy=load_policy(settings.policy_file),
             ),
             guests=settings.guests,
             metrics=metrics,

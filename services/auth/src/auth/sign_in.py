@@ -14,6 +14,7 @@ from auth.errors import RefreshTokenReused
 from auth.metrics import Metrics
 from auth.passwords import Passwords
 from auth.sessions import Sessions
+from roomwire.capabilities import Policy
 from roomwire.errors import Forbidden, Unauthenticated, Unavailable
 from roomwire.logs import get_logger
 from roomwire.tokens import SigningKey, User
@@ -42,18 +43,22 @@ class AccessTokens:
         issuer: Their `iss`.
         audience: Their `aud`.
         ttl_s: How long each is valid.
+        policy: Says what is allowed with them.
 
     """
 
-    def __init__(self, key: SigningKey, *, issuer: str, audience: str, ttl_s: int) -> None:
+    def __init__(self, key: SigningKey, *, issuer: str, audience: str, ttl_s: int, policy: Policy) -> None:
         self._key = key
         self._issuer = issuer
         self._audience = audience
         self._ttl_s = ttl_s
+        self._policy = policy
 
     def issue(self, user: User) -> str:
         """Return a new token that speaks for the user."""
-        return self._key.sign(user, issuer=self._issuer, audience=self._audience, lifetime_s=self._ttl_s)
+        role = self._policy.role_of(user.id, is_guest=user.kind == "guest")
+        able = msgspec.structs.replace(user, capabilities=self._policy.of_role(role))
+        return self._key.sign(able, issuer=self._issuer, audience=self._audience, lifetime_s=self._ttl_s)
 
 
 class SignIn:

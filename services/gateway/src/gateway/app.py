@@ -12,6 +12,7 @@ from gateway.chat import ChatGateway
 from gateway.page import page_app
 from gateway.settings import Settings
 from roomwire.backplane import LogConfig, open_backplane
+from roomwire.capabilities import load_policy
 from roomwire.engine.fast import fast_websocket
 from roomwire.engine.limits import Limits
 from roomwire.metrics import Metrics
@@ -50,11 +51,19 @@ class GatewayApp:
             metrics=self._metrics,
         )
         self._keys = JwksClient(settings.auth_jwks_url)
-        verifier = Verifier(self._keys, issuer=settings.auth_issuer, audience=settings.auth_audience)
+        policy = load_policy(settings.policy_file)
+        verifier = Verifier(
+            self._keys,
+            issuer=settings.auth_issuer,
+            audience=settings.auth_audience,
+            without_claim=policy.of_role(settings.claimless_role),
+        )
         self.server = Server(
             backplane=self._backplane,
             node_name=settings.node_name,
-            authenticate=authentication(settings.auth_mode, verifier),
+            authenticate=authentication(
+                settings.auth_mode, verifier, anonymous=policy.of_role(settings.anonymous_role)
+            ),
             metrics=self._metrics,
             trusted_proxies=settings.trusted_proxies,
             async_mode="asgi",

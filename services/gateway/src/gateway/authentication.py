@@ -2,18 +2,22 @@
 
 from typing import Literal
 
+from roomwire.capabilities import NOTHING, Capabilities
 from roomwire.errors import Unauthenticated
 from roomwire.handshake import Authenticate, Handshake
 from roomwire.tokens import User, Verifier
 
 
-def authentication(mode: Literal["required", "optional", "off"], verifier: Verifier) -> Authenticate:
+def authentication(
+    mode: Literal["required", "optional", "off"], verifier: Verifier, *, anonymous: Capabilities = NOTHING
+) -> Authenticate:
     """Return how handshakes are authenticated.
 
     Args:
         mode: `required`: only with a valid token; `optional`: without a token as an anonymous guest, but a
             token that does not hold is refused; `off`: tokens are not looked at.
         verifier: Checks tokens.
+        anonymous: What anonymous guests may do. Default: nothing.
 
     """
 
@@ -23,6 +27,6 @@ def authentication(mode: Literal["required", "optional", "off"], verifier: Verif
             return await verifier.verify(token)
         if mode == "required":
             raise Unauthenticated
-        return User.anonymous()
+        return User.anonymous(anonymous)
 
     return authenticate

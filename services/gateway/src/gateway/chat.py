@@ -28,7 +28,7 @@ from gateway.messages import (
     Text,
     Typing,
 )
-from roomwire import Gateway, Key, Socket, subscribe
+from roomwire import Gateway, Key, Socket, User, subscribe
 from roomwire.backplane import Backplane, Member
 from roomwire.errors import ClientError, Forbidden, Unavailable
 from roomwire.logs import get_logger
@@ -88,6 +88,7 @@ class ChatGateway(Gateway):
     @subscribe("message")
     async def message(self, socket: Socket, text: Text) -> str:
         """Say something to everybody."""
+        socket.user.capabilities.require("broadcast")
         message = Message(id=uuid.uuid4().hex, user=socket.id, text=text, at=self._clock())
         await self._announce("message", f"[{socket.id}] {text}", message)
         return "Message received!"
@@ -95,6 +96,7 @@ class ChatGateway(Gateway):
     @subscribe("joinRoom")
     async def join_room(self, socket: Socket, body: JoinRoom) -> str:
         """Enter a room under a name."""
+        socket.user.capabilities.require("join", body.room_id)
         rooms = self._joined[socket.id]
         if rooms.get(body.room_id) != body.user_name:
             if body.room_id not in rooms and len(rooms) >= MAX_ROOMS_PER_CONNECTION:
@@ -115,6 +117,7 @@ class ChatGateway(Gateway):
     @subscribe("chatMessage")
     async def chat_message(self, socket: Socket, body: ChatMessage) -> str:
         """Say something in a room; what a client says again under the same `messageId` is heard once."""
+        socket.user.capabilities.require("publish", body.room_id)
         message = Message(
             id=body.message_id or uuid.uuid4().hex,
             room=body.room_id,
@@ -134,13 +137,15 @@ class ChatGateway(Gateway):
     @subscribe("typing")
     async def typing(self, socket: Socket, body: JoinRoom) -> None:
         """Tell the others in a room that somebody is writing."""
+        socket.user.capabilities.require("publish", body.room_id)
         await socket.broadcast(
             f"full:{body.room_id}", "typing", Typing(room=body.room_id, user=body.user_name)
         )
 
     @subscribe("history")
-    async def history(self, body: HistoryQuery) -> History:
+    async def history(self, user: User, body: HistoryQuery) -> History:
         """Return what was said in a room lately."""
+        user.capabilities.require("history", body.room_id)
         entries = await self._backplane.recall(body.room_id, limit=body.limit)
         messages: dict[str, Message] = {}
         for entry in entries:
@@ -150,14 +155,16 @@ class ChatGateway(Gateway):
         return History(room=body.room_id, messages=list(messages.values()))
 
     @subscribe("presence")
-    async def presence(self, room: Annotated[Name, Key("roomId")]) -> Presence:
+    async def presence(self, user: User, room: Annotated[Name, Key("roomId")]) -> Presence:
         """Return who is in a room, on all gateways."""
+        user.capabilities.require("presence", room)
         count, members = await self._backplane.members(room)
         return Presence(room=room, count=count, members=members)
 
     @subscribe("rooms")
-    async def rooms(self) -> Rooms:
+    async def rooms(self, user: User) -> Rooms:
         """Return the rooms that have members."""
+        user.capabilities.require("rooms")
         return Rooms(rooms=await self._backplane.rooms())
 
     async def _enter(self, socket: Socket, body: JoinRoom) -> None:
@@ -185,6 +192,10 @@ class ChatGateway(Gateway):
         session = await self.server.get_session(socket.id, namespace=self.namespace)
         for room, user in session.get("rooms", {}).items():
             self._joined[socket.id][room] = user
+            if not socket.user.capabilities.may("join", room):
+                # Its token is another by now, and allows less.
+                await self._leave(socket, room)
+                continue
             try:
                 await self._backplane.enter(
                     room, Member(id=socket.id, user=user, gateway=self.server.node_name)

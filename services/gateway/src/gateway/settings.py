@@ -26,6 +26,13 @@ class Settings(ServiceSettings):
         description="Where the public keys of access tokens are.",
         pattern=r"^https?://",
     )
+    anonymous_role: str = Field(
+        "guest", description="The policy's role of clients without a token; `none`: they may do nothing."
+    )
+    claimless_role: str = Field(
+        "none",
+        description="The role of tokens without the claim `cap`, as other issuers' are; `none`: nothing.",
+    )
     transports: CommaSeparated = Field(
         _TRANSPORTS,
         description="What clients may connect by: polling, websocket or both. The page needs polling.",

@@ -67,6 +67,10 @@ class ServiceSettings(BaseSettings):
     redis_timeout_s: float = Field(1.0, description="How long one answer of Redis may take.", gt=0, le=60)
     auth_issuer: str = Field("roomwire", description="The issuer (`iss`) of access tokens.", min_length=1)
     auth_audience: str = Field("roomwire", description="The audience (`aud`) of access tokens.", min_length=1)
+    policy_file: Path | None = Field(
+        None,
+        description="What each role may do, docs/tokens.md; the same for all services. Default: the package's.",
+    )
     cors_origins: CommaSeparated = Field(
         (),
         description="Web pages that may talk to this service: exact origins with commas, or *. Default: its own origin.",

@@ -4,7 +4,7 @@ The only module that talks to the JWT library. Tokens follow RFC 9068 (`typ: at+
 Ed25519 (`alg: EdDSA`, RFC 8037); nothing else is accepted. The auth service signs with a `SigningKey`; the
 gateways verify locally with a `Verifier`, whose keys come from the auth service's JWKS (RFC 7517), cached.
 
-It must not decide what a user may do, and it never logs a token.
+It carries what a user may do (`capabilities`) and does not decide it, and it never logs a token.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ import secrets
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final, Literal, Protocol, Self
+from typing import Annotated, Any, Final, Literal, Protocol, Self
 from urllib.parse import parse_qs
 
 import httpx
@@ -24,6 +24,7 @@ import msgspec
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
+from roomwire.capabilities import NOTHING, Capabilities
 from roomwire.errors import ConfigurationError, Unauthenticated, Unavailable
 from roomwire.logs import get_logger
 
@@ -31,6 +32,7 @@ ALGORITHM: Final = "EdDSA"
 TOKEN_TYPE: Final = "at+jwt"  # noqa: S105 - the media type of RFC 9068, not a secret
 MAX_TOKEN_CHARS: Final = 8_192
 MAX_JWKS_BYTES: Final = 65_536
+MAX_SESSION_CHARS: Final = 128
 
 # RFC 7515, section 2: without padding. The library takes it, and then one token could be written in many ways.
 _COMPACT: Final = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
@@ -45,18 +47,28 @@ class User(msgspec.Struct, frozen=True):
         id: The token's subject; unique and stable for an account, new for every guest.
         name: What people see. Chosen by the user: never a proof of anything.
         kind: `account` (registered), `guest` (has a guest token) or `anonymous` (has none).
+        capabilities: What it may do in which rooms. Default: nothing.
+        issued_at: When its token was issued, in seconds since 1970; 0.0 without one.
+        expires_at: Until when its token is taken, in seconds since 1970; 0.0 without one: for as long as it stays.
+        session: The session that its token belongs to; empty if it says none.
 
     """
 
     id: str
     name: str
     kind: Literal["account", "guest", "anonymous"]
+    capabilities: Capabilities = NOTHING
+    issued_at: float = 0.0
+    expires_at: float = 0.0
+    session: str = ""
 
     @classmethod
-    def anonymous(cls) -> Self:
+    def anonymous(cls, capabilities: Capabilities = NOTHING) -> Self:
         """Return a new identity for a client that came without a token."""
         id_ = secrets.token_hex(16)
-        return cls(id=f"anonymous:{id_}", name=f"guest-{id_[:6]}", kind="anonymous")
+        return cls(
+            id=f"anonymous:{id_}", name=f"guest-{id_[:6]}", kind="anonymous", capabilities=capabilities
+        )
 
 
 class _Claims(msgspec.Struct):
@@ -68,6 +80,8 @@ class _Claims(msgspec.Struct):
     # The library takes numbers written as text; RFC 7519, section 2, does not.
     exp: int | float
     iat: int | float
+    cap: dict[str, list[str]] | None = None
+    sid: Annotated[str, msgspec.Meta(max_length=MAX_SESSION_CHARS)] = ""
 
 
 class SigningKey:
@@ -121,7 +135,7 @@ class SigningKey:
         """Issue an access token.
 
         Args:
-            user: Whom it speaks for.
+            user: Whom it speaks for, and what may be done with it.
             issuer: The `iss` claim.
             audience: The `aud` claim.
             lifetime_s: Seconds until it expires.
@@ -135,6 +149,8 @@ class SigningKey:
             "sub": user.id,
             "name": user.name,
             "kind": user.kind,
+            "cap": user.capabilities.claim(),
+            **({"sid": user.session} if user.session else {}),
             "iat": issued,
             "exp": issued + int(lifetime_s),
             "jti": uuid.uuid4().hex,
@@ -163,14 +179,24 @@ class Verifier:
         issuer: The `iss` that tokens must have.
         audience: The `aud` that tokens must have.
         leeway_s: How far clocks may differ. Default: 5 seconds.
+        without_claim: What may be done with a token that does not say (the claim `cap`). Default: nothing.
 
     """
 
-    def __init__(self, keys: KeySource, *, issuer: str, audience: str, leeway_s: float = 5.0) -> None:
+    def __init__(
+        self,
+        keys: KeySource,
+        *,
+        issuer: str,
+        audience: str,
+        leeway_s: float = 5.0,
+        without_claim: Capabilities = NOTHING,
+    ) -> None:
         self._keys = keys
         self._issuer = issuer
         self._audience = audience
         self._leeway_s = leeway_s
+        self._without_claim = without_claim
 
     async def verify(self, token: str) -> User:
         """Return whom the token speaks for.
@@ -206,12 +232,21 @@ class Verifier:
                 options={"require": ["exp", "iat", "iss", "aud", "sub"]},
             )
             known = msgspec.convert(claims, _Claims)
+            capabilities = self._without_claim if known.cap is None else Capabilities.of(known.cap)
         except jwt.ExpiredSignatureError:
             raise Unauthenticated("The token has expired.") from None
-        except (jwt.PyJWTError, msgspec.ValidationError, UnicodeError, RecursionError):
-            # The last two: a token of lone surrogates, a header of brackets nested a thousand deep.
+        except (jwt.PyJWTError, ValueError, RecursionError):
+            # Lone surrogates and claims of another shape are the second, a header of brackets a thousand deep the third.
             raise Unauthenticated("The token does not hold.") from None
-        return User(id=known.sub, name=known.name, kind=known.kind)
+        return User(
+            id=known.sub,
+            name=known.name,
+            kind=known.kind,
+            capabilities=capabilities,
+            issued_at=float(known.iat),
+            expires_at=known.exp + self._leeway_s,
+            session=known.sid,
+        )
 
 
 def find_token(auth: Any, *, authorization: str = "", query: str = "") -> str | None:

@@ -1,0 +1,126 @@
+"""Who may do what: every event, by everybody."""
+
+import pytest
+from live import Client, served
+from starlette.applications import Starlette
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+
+from roomwire.capabilities import Capabilities, load_policy
+from roomwire.tokens import SigningKey, User
+
+KEY = SigningKey.generate()
+ROOM = "acme:den"
+EVENTS = {
+    "message": "hello",
+    "joinRoom": {"roomId": ROOM, "userName": "Ann"},
+    "leaveRoom": {"roomId": ROOM},
+    "chatMessage": {"roomId": ROOM, "userName": "Ann", "message": "hello"},
+    "typing": {"roomId": ROOM, "userName": "Ann"},
+    "history": {"roomId": ROOM},
+    "presence": {"roomId": ROOM},
+    "rooms": {},
+}
+POLICY = """
+[roles.guest]
+"acme:*" = ["join", "history", "presence"]
+[roles.user]
+"acme:*" = ["join", "publish", "history", "presence"]
+[roles.visitor]
+"*" = ["presence", "rooms"]
+[roles.admin]
+"*" = ["join", "publish", "history", "presence", "rooms", "broadcast", "admin"]
+"""
+ALL = frozenset(EVENTS)
+TENANTS = ALL - {"message", "rooms"}
+# Who, by what claim (None: no token; text: a role; a mapping: what the token says), and what is allowed.
+PEOPLE = [
+    pytest.param(None, {"leaveRoom", "presence", "rooms"}, id="anonymous"),
+    pytest.param("guest", {"joinRoom", "leaveRoom", "history", "presence"}, id="guest"),
+    pytest.param("user", TENANTS, id="user"),
+    pytest.param("admin", ALL, id="admin"),
+    pytest.param(
+        {"other:*": ["join", "publish", "history", "presence"]}, {"leaveRoom"}, id="another tenant's user"
+    ),
+    pytest.param({}, {"leaveRoom"}, id="nothing claimed"),
+    pytest.param({ROOM: ["join"]}, {"joinRoom", "leaveRoom"}, id="one room, to enter"),
+    pytest.param({ROOM: ["publish"]}, {"chatMessage", "leaveRoom", "typing"}, id="one room, to speak"),
+]
+
+
+@pytest.fixture
+async def jwks():
+    app = Starlette(routes=[Route("/jwks.json", lambda _: JSONResponse({"keys": [KEY.public_jwk()]}))])
+    async with served(app) as address:
+        yield f"http://{address}/jwks.json"
+
+
+@pytest.fixture
+def policy_file(tmp_path):
+    path = tmp_path / "policy.toml"
+    path.write_text(POLICY)
+    return path
+
+
+def token(claim, *, lifetime_s=60, **facts):
+    user = User(id="account:1", name="Ann", kind="account", capabilities=Capabilities.of(claim), **facts)
+    return KEY.sign(user, issuer="roomwire", audience="roomwire", lifetime_s=lifetime_s)
+
+
+@pytest.mark.parametrize(("who", "allowed"), PEOPLE)
+async def test_an_event_is_allowed_by_a_pattern_or_forbidden(gateway, jwks, policy_file, who, allowed):
+    running = await gateway(
+        auth_mode="optional", auth_jwks_url=jwks, policy_file=policy_file, anonymous_role="visitor"
+    )
+    claim = load_policy(policy_file).of_role(who).claim() if isinstance(who, str) else who
+    auth = None if claim is None else {"token": token(claim)}
+    async with Client.connected(running.address, auth) as client:
+        outcomes = {}
+        for event, body in EVENTS.items():
+            answer = await client.emit(event, body)
+            error = answer.get("error") if isinstance(answer, dict) else None
+            outcomes[event] = error["code"] if error else "ok"
+
+    assert {event: "ok" if event in allowed else "forbidden" for event in EVENTS} == outcomes
+    assert len(EVENTS) - len(allowed) == running.metric("events_total", outcome="forbidden")
+
+
+async def test_who_brings_an_expired_token_gets_to_no_event(gateway, jwks):
+    running = await gateway(auth_mode="optional", auth_jwks_url=jwks)
+    async with Client.open(running.address) as client:
+        refusal = await client.connect({"token": token({"*": ["join"]}, lifetime_s=-60)})
+
+    assert "unauthenticated" == refusal["data"]["code"]
+
+
+@pytest.mark.parametrize(
+    ("role", "outcome"),
+    [("none", "forbidden"), ("guest", None)],
+    ids=["nothing by default", "the role that is set"],
+)
+async def test_a_token_without_the_claim_has_the_role_that_is_set(gateway, jwks, monkeypatch, role, outcome):
+    running = await gateway(auth_mode="required", auth_jwks_url=jwks, claimless_role=role)
+    # As another issuer signs it.
+    monkeypatch.setattr(Capabilities, "claim", lambda _: None)
+    async with Client.connected(running.address, {"token": token({})}) as client:
+        answer = await client.emit("presence", {"roomId": ROOM})
+
+    assert outcome == answer.get("error", {}).get("code")
+
+
+async def test_a_client_that_comes_back_with_less_has_left_the_rooms_it_may_not_enter(gateway, jwks):
+    running = await gateway(auth_mode="required", auth_jwks_url=jwks)
+    more, less = token({"*": ["join", "presence"]}), token({"hall": ["join"], "*": ["presence"]})
+    headers = {"User-Agent": "Mozilla/5.0"}
+    async with Client.open(running.address, headers=headers) as client:
+        opening = await client.connect({"token": more})
+        for room in ("hall", ROOM):
+            await client.emit("joinRoom", {"roomId": room, "userName": "Ann"})
+    async with Client.open(running.address, headers=headers) as client:
+        again = await client.connect({"token": less, "pid": opening["pid"]})
+        counts = [(await client.emit("presence", {"roomId": room}))["count"] for room in ("hall", ROOM)]
+
+        assert opening["sid"] == again["sid"]
+        assert [1, 0] == counts
+        rooms = running.app.server.rooms(again["sid"])
+        assert {"text:hall"} == {room for room in rooms if room.startswith("text:")}
