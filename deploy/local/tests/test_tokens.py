@@ -2,6 +2,7 @@
 
 import base64
 import time
+from datetime import datetime
 from typing import Any
 
 import httpx
@@ -151,3 +152,19 @@ async def test_no_token_is_ever_in_a_log(clients, system, http):
     assert "connection refused" in system.log
     assert "eyJ" not in system.log
     assert token not in system.log
+
+
+async def test_the_official_client_stays_by_a_new_token_and_is_sent_away_without(clients, strict_system):
+    key = key_of(strict_system)
+    # Taken for a second or two more: 60 of its life and 5 for clocks that differ, less what has passed.
+    short = key.sign(ANN, **CLAIMS, now=time.time() - 63)
+    url, options = carry(short, "auth payload", strict_system)
+    renewed, other = [await clients.connect(url, **options) for _ in range(2)]
+
+    answer = await renewed.emit("refreshToken", {"token": key.sign(ANN, **CLAIMS)})
+    assert datetime.fromisoformat(answer["expiresAt"]).timestamp() > time.time()
+
+    assert ["io server disconnect"] == await other.wait_for("disconnect")
+    ((_, reason),) = [event for event in other.events if event[0] == "exception"]
+    assert ("unauthenticated", "The token has expired.") == (reason["code"], reason["message"])
+    assert (await renewed.state())["connected"]

@@ -76,7 +76,9 @@ class GatewayApp:
             limits=_limits(settings),
             recovery=_recovery(settings),
         )
-        self.server.register_namespace(ChatGateway(self._backplane))
+        self.server.register_namespace(
+            ChatGateway(self._backplane, verify=None if settings.auth_mode == "off" else verifier.verify)
+        )
         self.asgi: Any = socketio.ASGIApp(self.server, other_asgi_app=page_app(enabled=settings.page))
         self.websocket: Any = fast_websocket(self.server.eio, _PATH)
         self._relay: Relay | None = None

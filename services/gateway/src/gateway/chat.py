@@ -6,7 +6,7 @@ name from being mistaken for a socket's id, which is a room as well.
 """
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Annotated, Final
 
@@ -24,6 +24,8 @@ from gateway.messages import (
     Name,
     Presence,
     PresenceChange,
+    RefreshToken,
+    Renewal,
     Rooms,
     Text,
     Typing,
@@ -43,6 +45,7 @@ class ChatGateway(Gateway):
 
     Args:
         backplane: Keeps presence and history.
+        verify: Returns whom a token speaks for; see `Verifier.verify`. Default: tokens are not taken.
         namespace: Where it is served. Default: `/`.
         clock: Returns the time in UTC. Default: the system's.
 
@@ -52,11 +55,13 @@ class ChatGateway(Gateway):
         self,
         backplane: Backplane,
         *,
+        verify: Callable[[str], Awaitable[User]] | None = None,
         namespace: str = "/",
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         super().__init__(namespace)
         self._backplane = backplane
+        self._verify = verify
         self._clock = clock
         self._joined: dict[str, dict[str, str]] = {}
         self._sockets: dict[str, Socket] = {}
@@ -166,6 +171,18 @@ class ChatGateway(Gateway):
         """Return the rooms that have members."""
         user.capabilities.require("rooms")
         return Rooms(rooms=await self._backplane.rooms())
+
+    @subscribe("refreshToken")
+    async def refresh_token(self, socket: Socket, body: RefreshToken) -> Renewal:
+        """Stay connected by a new token of the same user; rooms that it does not allow are left."""
+        if self._verify is None:
+            raise Forbidden("Tokens are not looked at here.")
+        socket.renew(await self._verify(body.token))
+        for room in [*self._joined[socket.id]]:
+            if not socket.user.capabilities.may("join", room):
+                await self._leave(socket, room)
+                await self._tell_presence(PresenceChange(room=room, left=socket.id))
+        return Renewal(expires_at=datetime.fromtimestamp(socket.user.expires_at, UTC))
 
     async def _enter(self, socket: Socket, body: JoinRoom) -> None:
         """Join, then tell the room; if either cannot be done, nothing has been."""

@@ -10,6 +10,7 @@ from typing import Annotated, Final, Literal
 from msgspec import Meta, Struct
 
 from roomwire.backplane import Member, RoomSize
+from roomwire.tokens import MAX_TOKEN_CHARS
 
 MAX_NAME_CHARS: Final = 64
 MAX_TEXT_CHARS: Final = 4_000
@@ -62,6 +63,21 @@ class HistoryQuery(_Body, frozen=True):
 
     room_id: Name
     limit: Annotated[int, Meta(ge=1, le=MAX_HISTORY)] = 50
+
+
+class RefreshToken(_Body, frozen=True):
+    """`refreshToken`: a new access token of the same user."""
+
+    token: Annotated[str, Meta(min_length=1, max_length=MAX_TOKEN_CHARS)]
+
+    def __repr__(self) -> str:
+        return "RefreshToken()"
+
+
+class Renewal(Struct, frozen=True, rename="camel"):
+    """The ack of `refreshToken`: until when the connection may stay."""
+
+    expires_at: datetime
 
 
 class Message(Struct, frozen=True, omit_defaults=True, kw_only=True):

@@ -33,7 +33,12 @@ export class Account {
 
   /** True if the token is expired or about to be. */
   get isExpiring() {
-    return this.isRenewable && this.#stored.expiresAt - Date.now() < RENEW_BEFORE_MS;
+    return this.isRenewable && this.renewInMs < 0;
+  }
+
+  /** In how long the token is about to expire; negative if it is, or if there is none. */
+  get renewInMs() {
+    return (this.#stored?.expiresAt ?? 0) - RENEW_BEFORE_MS - Date.now();
   }
 
   /** Guests need no auth service: where there is none, they connect without a token. */

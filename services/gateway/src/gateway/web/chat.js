@@ -15,6 +15,8 @@ const SEND_PATIENCE_MS = 10_000;
 const SEND_RETRY_MS = 200;
 const HISTORY_LIMIT = 50;
 const TYPING_INTERVAL_MS = 2_000;
+/** Least time between two renewals, however short-lived tokens are. */
+const RENEWAL_PAUSE_MS = 5_000;
 const REJOIN_ATTEMPTS = 3;
 const RETRY_MS = 2_000;
 /** A connection that the server ended sooner than this is not opened again unasked. */
@@ -43,6 +45,7 @@ export class Chat {
   #wasExpired = false;
   #isClosed = false;
   #typedAtMs = 0;
+  #renewal;
 
   /** `io` is socket.io-client's; `roomNames` are rejoined as soon as there is a connection. */
   constructor(io, account, listener, roomNames = []) {
@@ -138,6 +141,7 @@ export class Chat {
   /** Ends the connection for good. */
   close() {
     this.#isClosed = true;
+    clearTimeout(this.#renewal);
     this.#socket.off();
     this.#socket.disconnect();
   }
@@ -187,10 +191,27 @@ export class Chat {
     // Recovered or not: a room that the last connection did not live to finish is still to be entered.
     for (const room of this.rooms.values()) if (!room.isSynced) this.#return(room);
     this.refreshDirectory();
+    this.#renewInTime();
     this.#listener.changed();
   }
 
+  /** Renews the token of a lasting connection before it expires: the gateway would end it then. */
+  #renewInTime() {
+    clearTimeout(this.#renewal);
+    if (!this.#account.isRenewable) return;
+    this.#renewal = setTimeout(async () => {
+      const link = this.#link;
+      const token = await this.#account.freshToken();
+      if (link !== this.#link) return;
+      try {
+        await this.#request("refreshToken", { token });
+      } catch { /* the connection ends with its token, and we come back with a new one */ }
+      if (link === this.#link && this.#socket.connected) this.#renewInTime();
+    }, Math.max(this.#account.renewInMs, RENEWAL_PAUSE_MS));
+  }
+
   #disconnected(reason) {
+    clearTimeout(this.#renewal);
     this.gateway = this.transport = "";
     if (reason === "io server disconnect") this.#expelled();
     this.#listener.changed();

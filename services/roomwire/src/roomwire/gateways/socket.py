@@ -90,6 +90,15 @@ class Socket:
         """Say whether this client is in a room."""
         return room in self.server.rooms(self.id, namespace=self.namespace)
 
+    def renew(self, user: User) -> None:
+        """Let this client stay by a new token; `user` is whom a `Verifier` says that it speaks for.
+
+        Raises:
+            Forbidden: It is somebody else's, or it expires sooner than the one that the client has.
+
+        """
+        self.server.renew(self.member, user)
+
     async def disconnect(self) -> None:
         """Send the client away. The official client does not come back by itself after this."""
         await self.server.disconnect(self.id, namespace=self.namespace)

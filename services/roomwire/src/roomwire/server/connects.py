@@ -12,18 +12,22 @@ from roomwire.bounds import Bound
 from roomwire.codec import BadPacket, packet_frames
 from roomwire.engine.connection import Connection
 from roomwire.engine.session import Reason
-from roomwire.errors import ClientError, Internal, Unavailable
+from roomwire.errors import ClientError, Forbidden, Internal, Unauthenticated, Unavailable
 from roomwire.handshake import Authenticate, Handshake
 from roomwire.logs import get_logger
 from roomwire.metrics import Metrics
 from roomwire.recovery import wish_of
-from roomwire.rooms import Member, Rooms, member_of
+from roomwire.rooms import Member, Phase, Rooms, member_of
 from roomwire.server.events import EventServer
 from roomwire.sessions import Sessions
+from roomwire.tokens import User
 
 _VERDICTS: Final = frozenset(
     {socketio.packet.CONNECT, socketio.packet.CONNECT_ERROR, socketio.packet.DISCONNECT}
 )
+
+_LONGEST_WATCH_S: Final = 60.0
+"""How long an alarm about a client may outlive it."""
 
 _log = get_logger(__name__)
 
@@ -51,6 +55,48 @@ class ConnectServer(EventServer):
         if member is None:
             raise KeyError(sid)
         return member
+
+    def renew(self, member: Member, user: User) -> None:
+        """Let a client stay by a new token: with what that allows, until that expires.
+
+        Args:
+            member: The client.
+            user: Whom the new token speaks for.
+
+        Raises:
+            Forbidden: It is somebody else's, or it expires sooner than the one that the client has.
+
+        """
+        if (user.kind, user.id) != (member.user.kind, member.user.id):
+            raise Forbidden("The token is somebody else's.")
+        if user.expires_at < member.user.expires_at:
+            raise Forbidden("The token expires sooner than the present one.")
+        member.user = user
+
+    async def send_away(self, member: Member, error: ClientError) -> None:
+        """Tell a client of an error by the event `exception`, then end its session: it cannot be recovered."""
+        if member.phase is Phase.CONNECTED:
+            self.answer_error(member, None, error)
+            await self.disconnect(member.sid, namespace=member.namespace, ignore_queue=True)
+
+    def _watch_expiry(self, member: Member) -> None:
+        """Send a client away when its token expires, unless it has another by then."""
+        if member.user.expires_at:
+            left_s = member.user.expires_at - time.time()
+            # By its id: nothing of a client that has gone is kept until its token expires.
+            alarm = partial(self._end_if_expired, member.sid, member.namespace)
+            self.eio.alarm_in(min(max(left_s, 0.0), _LONGEST_WATCH_S), alarm)
+
+    def _end_if_expired(self, sid: str, namespace: str, now: float) -> float | None:
+        member: Member | None = self.manager.member(sid, namespace)
+        if member is None or member.phase is not Phase.CONNECTED:
+            return None
+        left_s = member.user.expires_at - time.time()
+        if left_s > 0:
+            return now + min(left_s, _LONGEST_WATCH_S)
+        _log.info("token expired", sid=sid, namespace=namespace, user=member.user.id)
+        self.begin(self.send_away(member, Unauthenticated("The token has expired.")))
+        return None
 
     async def _handle_eio_connect(self, eio_sid: str, environ: Mapping[str, Any]) -> None:
         await super()._handle_eio_connect(eio_sid, environ)
@@ -150,6 +196,7 @@ class ConnectServer(EventServer):
             raise
         if member_of(connection, namespace) is not member:
             return  # refused: what was said to it meanwhile is nobody's
+        self._watch_expiry(member)
         member.release(missed)
         if member.recovered:
             # Its answer says that it has all that.
