@@ -20,6 +20,7 @@ from roomwire.backplane.contract import Member
 from roomwire.backplane.streams import room_stream
 from roomwire.errors import Unauthenticated
 from roomwire.metrics import Metrics
+from roomwire.revocations import RevocationReader, Revoked, revocations_key
 from roomwire.server import Server as Gateways
 from roomwire.tokens import User
 
@@ -128,6 +129,12 @@ async def test_a_gateway_has_every_right_that_it_needs(server):
     backplane = open_backplane(server.url("gateway"), node="one", metrics=Metrics())
     gateways = Gateways(backplane=backplane, node_name="one", async_mode="asgi")
     ann = Member(id="sid", user="Ann", gateway="one")
+    reader = RevocationReader(
+        connect(server.url("gateway"), key=revocations_key("rw")),
+        prefix="rw",
+        revoked=Revoked(),
+        apply=lambda: None,
+    )
     try:
         await gateways.start()
         await backplane.check()
@@ -141,7 +148,10 @@ async def test_a_gateway_has_every_right_that_it_needs(server):
         await backplane._heartbeat()
         await backplane._reap("one")
         await backplane.leave("den", "sid")
+
+        await reader.start()
     finally:
+        await reader.close()
         await gateways.close()
 
 

@@ -168,3 +168,25 @@ async def test_the_official_client_stays_by_a_new_token_and_is_sent_away_without
     ((_, reason),) = [event for event in other.events if event[0] == "exception"]
     assert ("unauthenticated", "The token has expired.") == (reason["code"], reason["message"])
     assert (await renewed.state())["connected"]
+
+
+async def test_a_logout_ends_the_official_clients_connection_and_its_token_comes_in_no_more(
+    clients, strict_system, http
+):
+    granted, others = [
+        (await http.post(f"{strict_system.url}/auth/guest", json={"name": name})).json()
+        for name in ("Ann", "Bob")
+    ]
+    url, options = carry(granted["access_token"], "auth payload", strict_system)
+    gone = await clients.connect(url, **options)
+    url, others_options = carry(others["access_token"], "auth payload", strict_system)
+    other = await clients.connect(url, **others_options)
+
+    await http.post(f"{strict_system.url}/auth/logout", json={"refresh_token": granted["refresh_token"]})
+
+    assert ["io server disconnect"] == await gone.wait_for("disconnect")
+    ((_, reason),) = [event for event in gone.events if event[0] == "exception"]
+    assert ("unauthenticated", "The session has ended.") == (reason["code"], reason["message"])
+    again = await clients.open(url, **options)
+    assert "The session has ended." == (await refused(again))[0]
+    assert (await other.state())["connected"]

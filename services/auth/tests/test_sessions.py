@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from auth.errors import RefreshTokenReused
-from auth.sessions import Rotation, Sessions
+from auth.sessions import Rotation, Sessions, session_of
 from roomwire.errors import Unauthenticated
 from roomwire.tokens import User
 
@@ -173,7 +173,7 @@ async def test_the_use_of_the_next_token_ends_the_grace_of_the_last(graceful, st
     with pytest.raises(RefreshTokenReused):
         await graceful.rotate(first)
 
-    assert [] == await store.client.keys()
+    assert [store.revocations.encode()] == await store.client.keys()
     for token in (second, third):
         with pytest.raises(Unauthenticated):
             await graceful.rotate(token)
@@ -185,7 +185,7 @@ async def test_a_session_that_ended_is_not_continued_by_the_grace(graceful, stor
 
     assert await graceful.end(first) == ADA.id
 
-    assert [] == await store.client.keys()
+    assert [store.revocations.encode()] == await store.client.keys()
     with pytest.raises(Unauthenticated):
         await graceful.rotate(first)
 
@@ -198,3 +198,35 @@ async def test_within_the_grace_redis_has_no_token_either(graceful, store):
     stored = repr([(key, await store.client.hgetall(key)) for key in keys])
     assert len(keys) == 2
     assert [] == [part for token in (first, second) for part in (token[:22], token[22:]) if part in stored]
+
+
+async def revoked(store):
+    return [fields for _, fields in await store.client.xrange(store.revocations)]
+
+
+async def test_a_session_that_ends_is_told_to_the_gateways_once_and_for_as_long_as_its_tokens_last(store):
+    sessions = Sessions(store, account_ttl_s=1000, guest_ttl_s=100, access_ttl_s=660)
+    token = await sessions.open(ADA)
+    assert [] == await revoked(store)
+    for _ in range(2):
+        await sessions.end(token)
+
+    assert [{b"session": session_of(token).encode(), b"for_s": b"660"}] == await revoked(store)
+    assert 650 <= await store.client.ttl(store.revocations) <= 660
+
+
+async def test_a_family_that_is_revoked_for_reuse_is_told_to_the_gateways(sessions, store):
+    first = await sessions.open(ADA)
+    second = (await sessions.rotate(first)).token
+    assert [] == await revoked(store)
+    with pytest.raises(RefreshTokenReused):
+        await sessions.rotate(first)
+
+    ((told,)) = [fields[b"session"].decode() for fields in await revoked(store)]
+    assert session_of(first) == session_of(second) == told
+
+
+async def test_a_sessions_name_has_no_part_of_its_token(sessions):
+    token = await sessions.open(ADA)
+
+    assert not any(token[at : at + 8] in session_of(token) for at in range(len(token) - 8))

@@ -1,5 +1,7 @@
 """Who may do what: every event, by everybody."""
 
+import time
+
 import pytest
 from live import Client, served
 from starlette.applications import Starlette
@@ -83,6 +85,15 @@ async def test_an_event_is_allowed_by_a_pattern_or_forbidden(gateway, jwks, poli
 
     assert {event: "ok" if event in allowed else "forbidden" for event in EVENTS} == outcomes
     assert len(EVENTS) - len(allowed) == running.metric("events_total", outcome="forbidden")
+
+
+async def test_who_brings_a_revoked_token_gets_to_no_event(gateway, jwks):
+    running = await gateway(auth_mode="optional", auth_jwks_url=jwks)
+    running.app._revoked.add("session", "s1", at=time.time(), until=time.time() + 60)
+    async with Client.open(running.address) as client:
+        refusal = await client.connect({"token": token({"*": ["join"]}, session="s1")})
+
+    assert "unauthenticated" == refusal["data"]["code"]
 
 
 async def test_who_brings_an_expired_token_gets_to_no_event(gateway, jwks):

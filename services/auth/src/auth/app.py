@@ -17,7 +17,7 @@ from auth.docs import docs_routes
 from auth.metrics import Metrics
 from auth.middleware import BodyLimit, RequestCount, SecurityHeaders
 from auth.passwords import open_passwords
-from auth.sessions import Sessions
+from auth.sessions import CLOCKS_S, Sessions
 from auth.settings import Settings
 from auth.sign_in import AccessTokens, SignIn
 from auth.store import Store, slot_key
@@ -67,6 +67,7 @@ class AuthApp:
                 account_ttl_s=settings.refresh_ttl_s,
                 guest_ttl_s=settings.guest_ttl_s,
                 grace_s=settings.refresh_grace_s,
+                access_ttl_s=settings.access_ttl_s + CLOCKS_S,
             ),
             access_tokens=AccessTokens(
                 key,

@@ -13,7 +13,7 @@ from auth.accounts import Account, Accounts
 from auth.errors import RefreshTokenReused
 from auth.metrics import Metrics
 from auth.passwords import Passwords
-from auth.sessions import Sessions
+from auth.sessions import Sessions, session_of
 from roomwire.capabilities import Policy
 from roomwire.errors import Forbidden, Unauthenticated, Unavailable
 from roomwire.logs import get_logger
@@ -54,10 +54,10 @@ class AccessTokens:
         self._ttl_s = ttl_s
         self._policy = policy
 
-    def issue(self, user: User) -> str:
-        """Return a new token that speaks for the user."""
+    def issue(self, user: User, *, session: str) -> str:
+        """Return a new token that speaks for the user, for as long as the session lasts."""
         role = self._policy.role_of(user.id, is_guest=user.kind == "guest")
-        able = msgspec.structs.replace(user, capabilities=self._policy.of_role(role))
+        able = msgspec.structs.replace(user, capabilities=self._policy.of_role(role), session=session)
         return self._key.sign(able, issuer=self._issuer, audience=self._audience, lifetime_s=self._ttl_s)
 
 
@@ -158,7 +158,7 @@ class SignIn:
             raise Forbidden(NO_GUESTS)
         return Grant(
             user=rotation.user,
-            access_token=self._access_tokens.issue(rotation.user),
+            access_token=self._access_tokens.issue(rotation.user, session=session_of(rotation.token)),
             refresh_token=rotation.token,
         )
 
@@ -170,7 +170,8 @@ class SignIn:
 
     async def _admit(self, user: User) -> Grant:
         refresh_token = await self._sessions.open(user)
-        return Grant(user=user, access_token=self._access_tokens.issue(user), refresh_token=refresh_token)
+        access_token = self._access_tokens.issue(user, session=session_of(refresh_token))
+        return Grant(user=user, access_token=access_token, refresh_token=refresh_token)
 
     async def _rehash(self, account: Account, password: str) -> None:
         try:

@@ -6,6 +6,7 @@ Keys (all carry one hash tag, so that a cluster keeps them together):
 ``<prefix>:{auth}:account:<name>``    hash: an account, by its name in lower case (`accounts`)
 ``<prefix>:{auth}:session:<digest>``  hash: a family of refresh tokens, with its time to live (`sessions`)
 ``<prefix>:{auth}:repeat:<digest>``   hash: the family's last rotation, for the grace (`sessions`)
+``<prefix>:{auth}:revoked``           stream: sessions that ended, for as long as an access token lasts (`sessions`)
 ====================================  ==========================================================
 
 The modules in parentheses own what is in them; neither holds anything that lets a reader sign in.
@@ -20,6 +21,7 @@ from redis.commands.core import AsyncScript
 from redis.exceptions import RedisError
 
 from roomwire.errors import Unavailable
+from roomwire.revocations import revocations_key
 
 
 class Store:
@@ -30,11 +32,15 @@ class Store:
         prefix: What every key begins with.
         timeout_s: How long one answer may take.
 
+    Attributes:
+        revocations: The name of the stream of what was revoked, which gateways read.
+
     """
 
     def __init__(self, client: "redis.asyncio.Redis", *, prefix: str, timeout_s: float) -> None:
         self.client = client
         self._prefix = prefix
+        self.revocations = revocations_key(prefix)
         self._timeout_s = timeout_s
 
     def key(self, kind: str, name: str) -> str:

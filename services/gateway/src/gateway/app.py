@@ -11,16 +11,18 @@ from gateway.authentication import authentication
 from gateway.chat import ChatGateway
 from gateway.page import page_app
 from gateway.settings import Settings
-from roomwire.backplane import LogConfig, open_backplane
+from roomwire.backplane import LogConfig, connect, open_backplane
 from roomwire.capabilities import load_policy
 from roomwire.engine.fast import fast_websocket
 from roomwire.engine.limits import Limits
+from roomwire.errors import Unauthenticated
 from roomwire.metrics import Metrics
 from roomwire.recovery import RecoveryLimits
 from roomwire.relay import Door, Relay
+from roomwire.revocations import RevocationReader, Revoked, revocations_key
 from roomwire.server import Server
 from roomwire.service import http_limits, state_of
-from roomwire.tokens import JwksClient, Verifier
+from roomwire.tokens import SESSION_ENDED, JwksClient, Verifier
 
 _PATH: Final = "/socket.io/"
 
@@ -51,12 +53,14 @@ class GatewayApp:
             metrics=self._metrics,
         )
         self._keys = JwksClient(settings.auth_jwks_url)
+        self._revoked = Revoked()
         policy = load_policy(settings.policy_file)
         verifier = Verifier(
             self._keys,
             issuer=settings.auth_issuer,
             audience=settings.auth_audience,
             without_claim=policy.of_role(settings.claimless_role),
+            is_revoked=self._revoked.holds,
         )
         self.server = Server(
             backplane=self._backplane,
@@ -81,11 +85,26 @@ class GatewayApp:
         )
         self.asgi: Any = socketio.ASGIApp(self.server, other_asgi_app=page_app(enabled=settings.page))
         self.websocket: Any = fast_websocket(self.server.eio, _PATH)
+        self._revocations = self._make_reader()
         self._relay: Relay | None = None
         self._door: Door | None = None
         if settings.relay_port:
             self._relay, self._door = self._make_relay()
             self.server.eio.relay = self._relay
+
+    def _make_reader(self) -> RevocationReader | None:
+        """Return what hears of revoked tokens, if there are tokens and somewhere to hear of them."""
+        settings, url = self._settings, self._settings.redis_url.get_secret_value()
+        if settings.auth_mode == "off" or url.startswith("memory:"):
+            return None
+        client = connect(url, key=revocations_key(settings.redis_prefix), timeout_s=settings.redis_timeout_s)
+        return RevocationReader(
+            client,
+            prefix=settings.redis_prefix,
+            revoked=self._revoked,
+            apply=lambda: self.server.send_away_all(self._revoked.holds, Unauthenticated(SESSION_ENDED)),
+            timeout_s=settings.redis_timeout_s,
+        )
 
     def _make_relay(self) -> tuple[Relay, Door]:
         """Return what takes requests to other gateways, and what takes theirs."""
@@ -119,6 +138,8 @@ class GatewayApp:
         if self._door is not None:
             await self._door.open(self._settings.host, self._settings.relay_port)
         await self.server.start()
+        if self._revocations is not None:
+            await self._revocations.start()
 
     async def check(self) -> Mapping[str, str]:
         """Return the state of the backplane."""
@@ -133,6 +154,8 @@ class GatewayApp:
 
     async def close(self) -> None:
         """Leave the other gateways."""
+        if self._revocations is not None:
+            await self._revocations.close()
         if self._relay is not None:
             await self._relay.close()
         await self.server.close()

@@ -33,6 +33,7 @@ TOKEN_TYPE: Final = "at+jwt"  # noqa: S105 - the media type of RFC 9068, not a s
 MAX_TOKEN_CHARS: Final = 8_192
 MAX_JWKS_BYTES: Final = 65_536
 MAX_SESSION_CHARS: Final = 128
+SESSION_ENDED: Final = "The session has ended."
 
 # RFC 7515, section 2: without padding. The library takes it, and then one token could be written in many ways.
 _COMPACT: Final = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
@@ -180,6 +181,7 @@ class Verifier:
         audience: The `aud` that tokens must have.
         leeway_s: How far clocks may differ. Default: 5 seconds.
         without_claim: What may be done with a token that does not say (the claim `cap`). Default: nothing.
+        is_revoked: Says whether a token that would hold was revoked. Default: none is.
 
     """
 
@@ -191,18 +193,20 @@ class Verifier:
         audience: str,
         leeway_s: float = 5.0,
         without_claim: Capabilities = NOTHING,
+        is_revoked: Callable[[User], bool] = lambda _: False,
     ) -> None:
         self._keys = keys
         self._issuer = issuer
         self._audience = audience
         self._leeway_s = leeway_s
         self._without_claim = without_claim
+        self._is_revoked = is_revoked
 
     async def verify(self, token: str) -> User:
         """Return whom the token speaks for.
 
         Raises:
-            Unauthenticated: The token does not hold. The client learns only whether it expired.
+            Unauthenticated: The token does not hold. The client learns only whether it expired or was revoked.
             Unavailable: The keys could not be fetched yet.
 
         """
@@ -238,7 +242,7 @@ class Verifier:
         except (jwt.PyJWTError, ValueError, RecursionError):
             # Lone surrogates and claims of another shape are the second, a header of brackets a thousand deep the third.
             raise Unauthenticated("The token does not hold.") from None
-        return User(
+        user = User(
             id=known.sub,
             name=known.name,
             kind=known.kind,
@@ -247,6 +251,9 @@ class Verifier:
             expires_at=known.exp + self._leeway_s,
             session=known.sid,
         )
+        if self._is_revoked(user):
+            raise Unauthenticated(SESSION_ENDED)
+        return user
 
 
 def find_token(auth: Any, *, authorization: str = "", query: str = "") -> str | None:

@@ -79,6 +79,13 @@ class ConnectServer(EventServer):
             self.answer_error(member, None, error)
             await self.disconnect(member.sid, namespace=member.namespace, ignore_queue=True)
 
+    def send_away_all(self, whom: Callable[[User], bool], error: ClientError) -> None:
+        """Send away every client here whose user `whom` says yes to; see `send_away`."""
+        for connection in [*self.eio.sockets.values()]:
+            for member in connection.members:
+                if member.phase is Phase.CONNECTED and whom(member.user):
+                    self.begin(self.send_away(member, error))
+
     def _watch_expiry(self, member: Member) -> None:
         """Send a client away when its token expires, unless it has another by then."""
         if member.user.expires_at:
