@@ -50,7 +50,8 @@ end
 """
 
 # KEYS family, its repeat, revocations; ARGV digest presented, digest of the next, times to live of accounts and guests
-# in seconds, nonce of the next, grace in seconds, the session, how long its access tokens may last; returns {outcome, id, name, kind, nonce}
+# in seconds, nonce of the next, grace in seconds, the session, how long its access tokens may last; it returns
+# an outcome, with id, name, kind and nonce: {outcome, id, name, kind, nonce}
 _ROTATE: Final = (
     _REVOKE
     + """

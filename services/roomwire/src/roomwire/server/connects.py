@@ -91,12 +91,13 @@ class ConnectServer(EventServer):
         if member.user.expires_at:
             left_s = member.user.expires_at - time.time()
             # By its id: nothing of a client that has gone is kept until its token expires.
-            alarm = partial(self._end_if_expired, member.sid, member.namespace)
+            alarm = partial(self._end_if_expired, member.sid, member.namespace, member.opened_at)
             self.eio.alarm_in(min(max(left_s, 0.0), _LONGEST_WATCH_S), alarm)
 
-    def _end_if_expired(self, sid: str, namespace: str, now: float) -> float | None:
+    def _end_if_expired(self, sid: str, namespace: str, opened_at: float, now: float) -> float | None:
         member: Member | None = self.manager.member(sid, namespace)
-        if member is None or member.phase is not Phase.CONNECTED:
+        if member is None or member.phase is not Phase.CONNECTED or member.opened_at != opened_at:
+            # Gone, or recovered under its id: then it has an alarm of its own.
             return None
         left_s = member.user.expires_at - time.time()
         if left_s > 0:
