@@ -10,7 +10,7 @@ WEB    := services/gateway/src/gateway/web
 DOCS   := services/auth/src/auth/web
 
 .DEFAULT_GOAL := help
-.PHONY: help install up down test check render chart-test fuzz bench faults load e2e lock clean
+.PHONY: help install up down test check render chart-test fuzz bench faults load soak profile e2e lock clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -49,6 +49,12 @@ faults: install  ## break it in sixteen ways and count messages (FAULTS="K1 K7" 
 
 load: install  ## people who chat through the ingress, counted and timed (LOAD="--scenario storm --users 500", LOAD=--help)
 	PYTHONPATH=loadtest $(BIN)/python -m load $(LOAD)
+
+soak: install  ## people come and go, and nothing may grow (DURATION=600 seconds, SOAK="--users 100", SOAK=--help)
+	PYTHONPATH=loadtest:deploy/local:deploy/local/tests $(BIN)/python -m soak --seconds $(or $(DURATION),600) $(SOAK)
+
+profile: install  ## a flame graph of a gateway under load (PROFILE="--scenario big-room --users 500", PROFILE=--help)
+	PYTHONPATH=loadtest:deploy/local:deploy/local/tests $(BIN)/python loadtest/flame.py $(PROFILE)
 
 e2e: install  ## install on a real cluster and break it under load (E2E="kill upgrade", E2E_URL=…: see --help)
 	PYTHONPATH=deploy:loadtest:deploy/local $(BIN)/python -m e2e

@@ -3,10 +3,10 @@
 import json
 import random
 import time
+from collections import deque
 from collections.abc import Callable
 from typing import Any, Final
 
-from gevent.event import Event
 from gevent.lock import BoundedSemaphore
 
 from faults.journal import Entry
@@ -19,6 +19,7 @@ _EVENT: Final = 2
 _ACK: Final = 3
 _CONNECT_ERROR: Final = 4
 _BACK_AFTER_S: Final = (0.15, 0.5)
+_LOOK_S: Final = 0.05
 TIMEOUT_S: Final = 60.0
 """How long a connection may be silent: more than the server's ping interval and timeout."""
 
@@ -59,13 +60,15 @@ class Chatter:
         self._write = write
         self._measure = measure
         self._transport: PollingTransport | WebSocketTransport | None = None
-        self._is_joined = Event()
+        self._is_joined = False
         self._is_member = False
         self._is_closing = False
         self._sending = BoundedSemaphore()
         self._pid = self._offset = ""
         self._acks: dict[int, tuple[str, str, float]] = {}
         self._next_ack = self._said = 0
+        self._unanswered: dict[str, tuple[dict[str, Any], float]] = {}
+        self._waiting: deque[str] = deque()
 
     def run(self) -> None:
         """Stay connected until `close`."""
@@ -80,8 +83,11 @@ class Chatter:
             time.sleep(random.uniform(*_BACK_AFTER_S))  # noqa: S311 - a delay, not a secret
 
     def say(self, due_s: float) -> None:
-        """Say something that was due at a time of `time.time`; waits for the room if it has to, the due time stays."""
-        self._is_joined.wait()
+        """Say something that was due at a time of `time.time`; never waits for the server.
+
+        What is due while the client is out of its room is said as soon as it is back, and what a connection took with it
+        is said again under the same id: the server hears it once, and the due time stays.
+        """
         self._said += 1
         id_ = f"{self._name}#{self._said}"
         body = {
@@ -91,7 +97,17 @@ class Chatter:
             "messageId": id_,
         }
         self._note("invoked", room=self._room, id=id_, seq=self._said)
-        self._emit("chatMessage", body, id_, due_s)
+        self._unanswered[id_] = body, due_s
+        if self._is_joined:
+            self._emit("chatMessage", body, id_, due_s)
+        else:
+            self._waiting.append(id_)
+
+    def settle(self, timeout_s: float) -> None:
+        """Wait until all that was said is answered, or the time is over."""
+        deadline = time.monotonic() + timeout_s
+        while self._unanswered and time.monotonic() < deadline:
+            time.sleep(_LOOK_S)
 
     def close(self) -> None:
         """Leave for good."""
@@ -129,9 +145,9 @@ class Chatter:
             pid = data.get("pid", "")
             is_recovered = bool(pid) and pid == self._pid
             self._pid = pid
-            self._note("connect", id=data["sid"], recovered=is_recovered)
+            self._note("connect", id=data["sid"], recovered=is_recovered, detail=self._open.name)
             if is_recovered and self._is_member:
-                self._is_joined.set()
+                self._enter()
             else:
                 self._offset = self._offset if is_recovered else ""
                 self._is_member = False
@@ -163,10 +179,19 @@ class Chatter:
                 raise Closed(f"joinRoom: {code}")
             self._note("joined", room=self._room)
             self._is_member = True
-            self._is_joined.set()
+            self._enter()
             return
+        self._unanswered.pop(id_, None)
         self._measure("ack", (time.time() - due_s) * 1000, code)
         self._note("failed" if error else "acked", room=self._room, id=id_, detail=code)
+
+    def _enter(self) -> None:
+        # In the order in which it was due: what is due meanwhile queues behind, as we count as outside until the end.
+        while self._waiting:
+            id_ = self._waiting.popleft()
+            body, due_s = self._unanswered[id_]
+            self._emit("chatMessage", body, id_, due_s)
+        self._is_joined = True
 
     def _emit(self, event: str, body: dict[str, Any], id_: str, due_s: float) -> None:
         self._next_ack += 1
@@ -181,12 +206,13 @@ class Chatter:
             with self._sending:
                 transport.send(text)
         except (Closed, OSError):
-            # Whoever reads learns of it as well, and comes back; what was said stays without an answer.
+            # Whoever reads learns of it as well, and comes back; what was said is said again then.
             transport.close()
 
     def _part(self, reason: str) -> None:
-        self._is_joined.clear()
+        self._is_joined = False
         self._acks.clear()
+        self._waiting = deque(self._unanswered)
         if self._transport is not None:
             self._transport.close()
             self._transport = None

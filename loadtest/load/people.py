@@ -80,6 +80,7 @@ def people(scenario: Scenario, *, seconds: float, journal: list[Entry]) -> type[
                 gevent.sleep(max(0.0, due_s - time.time()))
                 chatter.say(due_s)
             gevent.sleep(max(0.0, leave_s - time.time()))
+            chatter.settle(SETTLE_S)
             if refreshing is not None:
                 refreshing.kill()
             if leave_s >= end_s:
@@ -135,11 +136,11 @@ def meter(journal: list[Entry]) -> None:
 def pass_on(environment: Environment, journal: list[Entry], *, encode: Any, decode: Any) -> None:
     """Let workers send their journals to the master with their statistics."""
 
-    def report(_: str, data: dict[str, Any]) -> None:
+    def report(*, data: dict[str, Any], **_: Any) -> None:
         data["journal"] = encode(journal)
         journal.clear()
 
-    def take(_: str, data: dict[str, Any]) -> None:
+    def take(*, data: dict[str, Any], **_: Any) -> None:
         journal.extend(decode(data.get("journal", b"[]")))
 
     environment.events.report_to_master.add_listener(report)

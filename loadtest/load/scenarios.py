@@ -45,7 +45,9 @@ SCENARIOS: Final[Mapping[str, Scenario]] = MappingProxyType(
         "big-room": Scenario("One big room", rate_hz=0.02, users_per_room=0),
         "polling": Scenario("Polling only", polling_share=1.0),
         "rollout": Scenario("Steady chatter, to be run while gateways are exchanged", rate_hz=0.5),
-        "refresh": Scenario("Accounts that refresh their tokens", account_share=0.1, refresh_s=5),
+        "refresh": Scenario(
+            "Accounts that refresh their tokens", account_share=0.1, refresh_s=3, session_s=7
+        ),
         "mixed": Scenario("A mixed day", polling_share=0.1, account_share=0.02, refresh_s=20, session_s=30),
     }
 )

@@ -5,7 +5,7 @@ import http.client
 import os
 import socket
 import ssl
-from typing import Final, Protocol
+from typing import ClassVar, Final, Protocol
 from urllib.parse import SplitResult, urlencode, urlsplit
 
 from load.packets import FrameReader
@@ -46,6 +46,8 @@ class WebSocketTransport:
         timeout_s: How long the handshake, and every wait for bytes, may take.
 
     """
+
+    name: ClassVar = "websocket"
 
     def __init__(self, url: str, *, timeout_s: float) -> None:
         parts = urlsplit(url)
@@ -106,6 +108,8 @@ class PollingTransport:
         timeout_s: How long an answer may take.
 
     """
+
+    name: ClassVar = "polling"
 
     def __init__(self, url: str, *, timeout_s: float) -> None:
         parts = urlsplit(url)

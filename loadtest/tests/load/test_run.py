@@ -1,5 +1,6 @@
 """Short runs of real locust users against a real system through its ingress."""
 
+import contextlib
 import json
 import os
 import signal
@@ -11,7 +12,14 @@ from pathlib import Path
 import pytest
 from local_system import free_port, local_system
 
+from faults.journal import parse
+from load.thresholds import Outcome
+
 LOADTEST = Path(__file__).resolve().parents[2]
+STRICT = "".join(
+    f"{name} = 0\n"
+    for name in ("lost", "doubled", "reordered", "phantom", "hole", "failed_logins", "failed_messages")
+)
 
 
 @pytest.fixture(scope="module")
@@ -20,9 +28,20 @@ def system(tmp_path_factory):
         yield running
 
 
-def start(
-    system, out, *arguments, thresholds="lost = 0\ndoubled = 0\nreordered = 0\nphantom = 0\nhole = 0\n"
-):
+@contextlib.contextmanager
+def standing_still(system):
+    """Stop all gateways until the context ends."""
+    pids = [system.pid_of(name) for name in system.ports if name.startswith("gateway")]
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for pid in pids:
+            os.kill(pid, signal.SIGCONT)
+
+
+def start(url, out, *arguments, thresholds=""):
     out.mkdir(exist_ok=True)
     (out / "t.toml").write_text(thresholds)
     path = os.pathsep.join(
@@ -34,7 +53,7 @@ def start(
             "-m",
             "load",
             "--url",
-            system.url,
+            url,
             "--out",
             out,
             "--thresholds",
@@ -53,18 +72,74 @@ def finish(process, out):
     return process.returncode, json.loads((out / "load.json").read_text())
 
 
-def test_every_message_arrives_over_both_transports_and_under_fresh_tokens(system, tmp_path):
-    run = start(system, tmp_path, "--scenario", "mixed", "--users", "30", "--seconds", "9")
-    _, report = finish(run, tmp_path)
+def kept(report, *, users):
+    """Say that all was said, acknowledged and heard."""
     assert [] == report["broken"]
     assert report["delivered"] >= report["acknowledged"] > 0
-    assert 0 == report["measured"]["failed_logins"]
-    assert "roomwire" in (tmp_path / "load.html").read_text()
+    assert sum(report["connections"].values()) >= users
+
+
+@pytest.mark.parametrize(
+    ("scenario", "transports"),
+    [("polling", {"polling"}), ("big-room", {"websocket"}), ("chatter", {"websocket"})],
+)
+def test_every_message_arrives_over_the_transport_of_its_scenario(system, tmp_path, scenario, transports):
+    run = start(
+        system.url, tmp_path, "--scenario", scenario, "--users", "20", "--seconds", "12", thresholds=STRICT
+    )
+    _, report = finish(run, tmp_path)
+    assert transports == set(report["connections"])
+    kept(report, users=20)
+
+
+def test_who_refreshed_its_tokens_comes_back_with_the_new_ones(system, tmp_path):
+    run = start(
+        system.url, tmp_path, "--scenario", "refresh", "--users", "10", "--seconds", "15", thresholds=STRICT
+    )
+    _, report = finish(run, tmp_path)
+    assert report["refreshed"] >= 10
+    # All leave after seven seconds and connect anew with what the refresh gave them.
+    kept(report, users=20)
+
+
+def test_two_workers_share_the_users_and_the_master_judges_what_both_saw(system, tmp_path):
+    port = str(free_port())
+    shared = ["--scenario", "chatter", "--seconds", "14", "--port", port]
+    master = start(system.url, tmp_path, *shared, "--users", "20", "--master", "2", thresholds=STRICT)
+    workers = [start(system.url, tmp_path / name, *shared, "--worker", "127.0.0.1") for name in "ab"]
+    _, report = finish(master, tmp_path)
+    assert [0, 0] == [worker.wait(timeout=60) for worker in workers]
+    for worker in workers:
+        worker.stderr.close()
+    kept(report, users=20)
+    journal = (tmp_path / "journal.jsonl").read_bytes().splitlines()
+    meters = {entry.client for entry in map(parse, journal) if entry.kind == "meter"}
+    assert 2 == len(meters)
+
+
+def test_a_system_that_is_down_has_broken_its_promises_and_the_run_is_not_void(tmp_path):
+    run = start(f"http://127.0.0.1:{free_port()}", tmp_path, "--users", "2", "--seconds", "5")
+    code, report = finish(run, tmp_path)
+    assert Outcome.BROKEN == code
+    assert [] == report["void"]
+    assert "no message was acknowledged" in report["broken"]
+    assert report["measured"]["failed_logins"] > 0
+
+
+def test_what_a_silent_gateway_never_answers_has_failed(system, tmp_path):
+    run = start(
+        system.url, tmp_path, "--scenario", "chatter", "--users", "10", "--seconds", "9", thresholds=STRICT
+    )
+    time.sleep(4)
+    with standing_still(system):
+        _, report = finish(run, tmp_path)
+    assert report["measured"]["failed_messages"] > 0
+    assert "failed_messages" in [sentence.partition(":")[0] for sentence in report["broken"]]
 
 
 def test_a_gateway_that_stands_still_shows_in_the_latency_and_breaks_the_threshold(system, tmp_path):
     run = start(
-        system,
+        system.url,
         tmp_path,
         "--scenario",
         "chatter",
@@ -74,15 +149,9 @@ def test_a_gateway_that_stands_still_shows_in_the_latency_and_breaks_the_thresho
         "12",
         thresholds="delivery_p99_ms = 1500\n",
     )
-    pids = [system.pid_of(name) for name in system.ports if name.startswith("gateway")]
     time.sleep(5)
-    for pid in pids:
-        os.kill(pid, signal.SIGSTOP)
-    try:
+    with standing_still(system):
         time.sleep(3)
-    finally:
-        for pid in pids:
-            os.kill(pid, signal.SIGCONT)
     _, report = finish(run, tmp_path)
     assert report["measured"]["delivery_p99_ms"] > 1500
     assert ["delivery_p99_ms"] == [sentence.partition(":")[0] for sentence in report["broken"]]

@@ -4,8 +4,6 @@ from pathlib import Path
 
 import pytest
 
-from faults.journal import Entry
-from faults.oracle import check, void_reasons
 from load import thresholds
 from load.thresholds import Outcome
 
@@ -49,19 +47,3 @@ def test_the_shipped_thresholds_allow_no_loss():
 )
 def test_a_void_run_neither_passes_nor_fails(void, breaches, expected):
     assert expected is thresholds.outcome(void=void, breaches=breaches)
-
-
-@pytest.mark.parametrize(
-    ("cpu", "lag_ms", "is_void"), [(0.5, 10.0, False), (0.95, 10.0, True), (0.5, 1500.0, True)]
-)
-def test_a_run_whose_generator_is_saturated_is_void(cpu, lag_ms, is_void):
-    journal = [
-        Entry("join", "b", 0.0, room="r"),
-        Entry("joined", "b", 1.0, room="r"),
-        Entry("invoked", "a", 2.0, room="r", id="a#1"),
-        Entry("got", "b", 3.0, room="r", id="a#1"),
-        Entry("acked", "a", 4.0, id="a#1"),
-        Entry("meter", "one", 5.0, cpu=cpu, lag_ms=lag_ms),
-    ]
-    void = void_reasons(check(journal), journal, proofs=["load"], missing_proofs=[], at_least=1)
-    assert (Outcome.VOID if is_void else Outcome.KEPT) is thresholds.outcome(void=void, breaches=[])

@@ -1,0 +1,107 @@
+"""`python loadtest/flame.py`: where a gateway spends its time under a load, as a flame graph.
+
+It starts the local system with one gateway, sends it people of `loadtest/load`, and lets py-spy look at the gateway
+from outside: the gateway runs as it always does.
+"""
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Final
+
+import psutil
+from local_system import free_port, local_system
+
+from load.scenarios import SCENARIOS
+
+_WARM_UP_S: Final = 5.0
+_END_S: Final = 60.0
+
+
+class CannotProfile(Exception):
+    """There is no py-spy, or it may not look into another process; the text says what to do."""
+
+
+def profiler() -> str:
+    """Return py-spy's path; raises CannotProfile if it is not installed."""
+    beside = Path(sys.executable).parent / "py-spy"
+    found = str(beside) if beside.exists() else shutil.which("py-spy")
+    if found is None:
+        raise CannotProfile("there is no py-spy: `make install` puts it beside Python")
+    return found
+
+
+def record(pid: int, *, seconds: int, out: Path) -> None:
+    """Write a flame graph of a process.
+
+    Args:
+        pid: Whose; it has to be Python.
+        seconds: How long it is looked at, a hundred times a second.
+        out: The SVG.
+
+    Raises:
+        CannotProfile: It may not be looked into, or has ended.
+
+    """
+    command = [profiler(), "record", "--pid", str(pid), "--duration", str(seconds), "--output", str(out)]
+    # Samples that come late on a busy machine are left out rather than made up for.
+    done = subprocess.run(
+        [*command, "--nonblocking"], capture_output=True, text=True, timeout=seconds + _END_S, check=False
+    )
+    if done.returncode or not out.exists():
+        raise CannotProfile(
+            f"py-spy: {done.stderr.strip()[-300:]} (without root it needs kernel.yama.ptrace_scope=0)"
+        )
+
+
+def profile(scenario: str, *, users: int, seconds: int, out: Path) -> None:
+    """Put a load on one gateway and record it; raises CannotProfile, also if the load ended before the recording did."""
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        local_system(Path(folder), free_port(), GATEWAYS="1", ROOMWIRE_LOG_LEVEL="warning") as system,
+    ):
+        command = [sys.executable, "-m", "load", "--url", system.url, "--scenario", scenario]
+        command += ["--users", str(users), "--seconds", str(seconds + 2 * _WARM_UP_S), "--out", folder]
+        environ = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+        load = subprocess.Popen(command, env=environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            time.sleep(_WARM_UP_S)
+            gateway = psutil.Process(system.pid_of("gateway-1"))
+            before = gateway.cpu_times()
+            record(gateway.pid, seconds=seconds, out=out)
+            after = gateway.cpu_times()
+            if load.poll() is not None:
+                raise CannotProfile(f"the load ended early, with exit code {load.returncode}")
+        finally:
+            load.kill()
+            load.wait()
+    used_s = after.user + after.system - before.user - before.system
+    print(f"{out}: {used_s:.1f} s of CPU in {seconds} s, {scenario}, {users} users")
+
+
+def main() -> int:
+    """Run the command line; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="flame.py", description=__doc__)
+    parser.add_argument("--scenario", choices=SCENARIOS, default="chatter")
+    parser.add_argument("--users", type=int, default=200)
+    parser.add_argument("--seconds", type=int, default=20, help="how long the gateway is looked at")
+    parser.add_argument("--out", type=Path, default=Path("artifacts/profile.svg"))
+    arguments = parser.parse_args()
+    try:
+        profile(
+            arguments.scenario, users=arguments.users, seconds=arguments.seconds, out=arguments.out.absolute()
+        )
+    except CannotProfile as error:
+        print(f"make profile: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

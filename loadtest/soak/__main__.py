@@ -1,0 +1,91 @@
+"""`python -m soak`: run the local system with people coming and going, and say by the exit code whether anything grew."""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import Final
+
+from local_system import free_port, local_system
+
+from soak.samples import ALLOWED, Sampler
+from soak.trend import Trend, trend
+
+_SAMPLES: Final = 120
+_END_S: Final = 60.0
+_SETTLE_S: Final = 5.0
+WARM_UP_S: Final = 180.0
+"""What people leave behind in Redis (sessions, message ids) is kept for two minutes: until then its keys have to grow."""
+LEAST_S: Final = 300.0
+"""A shorter run sees too little after the warm-up."""
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m soak",
+        description="Exit codes: 0 nothing grew, 1 something grew or the load was not served, 3 void.",
+    )
+    parser.add_argument("--seconds", type=float, default=600.0, help=f"how long, at least {LEAST_S:g}")
+    parser.add_argument("--users", type=int, default=50)
+    parser.add_argument("--out", type=Path, default=Path("artifacts/soak"), help="folder of the report")
+    arguments = parser.parse_args()
+    if not arguments.seconds >= LEAST_S:
+        parser.error(f"--seconds: at least {LEAST_S:g}")
+    return arguments
+
+
+def _run(seconds: float, users: int, out: Path) -> tuple[dict[str, Trend], int]:
+    """Return the trend of each series, and how the load ended."""
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        local_system(Path(folder), free_port(), ROOMWIRE_LOG_LEVEL="warning") as system,
+    ):
+        command = [sys.executable, "-m", "load", "--scenario", "storm", "--url", system.url]
+        command += ["--users", str(users), "--seconds", str(seconds), "--out", str(out / "load")]
+        sampler = Sampler(system)
+        load = subprocess.Popen(command, env=os.environ, stdout=subprocess.DEVNULL)
+        try:
+            # Nobody leaves before the end: what falls silent with the people would hide what grew.
+            end = time.monotonic() + seconds - _SETTLE_S
+            while time.monotonic() < end and load.poll() is None:
+                sampler.look()
+                time.sleep(seconds / _SAMPLES)
+            code = load.wait(_END_S)
+        finally:
+            load.kill()
+            load.wait()
+            sampler.close()
+    return {
+        name: trend(series, warm_up_s=WARM_UP_S, allowance=ALLOWED[name.partition(".")[2]])
+        for name, series in sampler.series.items()
+    }, code
+
+
+def main() -> int:
+    """Run, judge and report; returns the exit code."""
+    arguments = _arguments()
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    trends, code = _run(arguments.seconds, arguments.users, arguments.out)
+    growing = sorted(name for name, found in trends.items() if found.is_growing)
+    report = {
+        "seconds": arguments.seconds,
+        "users": arguments.users,
+        "growing": growing,
+        "load": code,
+        "trends": {name: asdict(found) for name, found in trends.items()},
+    }
+    (arguments.out / "soak.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    for name, found in sorted(trends.items()):
+        mark = "GROWS" if found.is_growing else "ok"
+        print(f"{mark:5} {name:24} {found.growth:+14.1f}, {found.allowed:.1f} allowed")
+    print(f"load: exit code {code}")
+    return 1 if growing else code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,73 @@
+"""Whether a series of measurements grows: Theil-Sen's slope after a warm-up, against what is allowed. Pure."""
+
+import itertools
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+Sample = tuple[float, float]
+"""Seconds since the beginning, and the value."""
+
+
+class TooFew(ValueError):
+    """A series has too few samples after its warm-up to say anything."""
+
+
+@dataclass(frozen=True)
+class Allowance:
+    """How much a series may grow from the end of its warm-up to its end; the greater of the two counts.
+
+    Attributes:
+        share: Of the series' median.
+        least: In the series' own unit, so that small numbers may waver.
+
+    """
+
+    share: float
+    least: float
+
+
+@dataclass(frozen=True)
+class Trend:
+    """What became of a series.
+
+    Attributes:
+        slope_per_s: The median of the slopes of all pairs of samples: a few wild ones do not move it.
+        growth: What it comes to over the time after the warm-up.
+        allowed: What it might have come to.
+
+    """
+
+    slope_per_s: float
+    growth: float
+    allowed: float
+
+    @property
+    def is_growing(self) -> bool:
+        """Whether it grew more than it may."""
+        return self.growth > self.allowed
+
+
+def trend(series: Sequence[Sample], *, warm_up_s: float, allowance: Allowance, at_least: int = 10) -> Trend:
+    """Judge a series.
+
+    Args:
+        series: By time.
+        warm_up_s: Samples before are left out: caches fill, pools open.
+        allowance: How much it may grow.
+        at_least: How many samples there must be after the warm-up, two or more.
+
+    Raises:
+        TooFew: There are fewer.
+
+    """
+    kept = [(at_s, value) for at_s, value in series if at_s >= warm_up_s]
+    if len(kept) < max(2, at_least):
+        raise TooFew(f"{len(kept)} samples after the warm-up, {max(2, at_least)} are needed")
+    slope = statistics.median(
+        (later - earlier) / (later_s - earlier_s)
+        for (earlier_s, earlier), (later_s, later) in itertools.combinations(kept, 2)
+        if later_s > earlier_s
+    )
+    allowed = max(allowance.least, allowance.share * statistics.median(value for _, value in kept))
+    return Trend(slope, slope * (kept[-1][0] - kept[0][0]), allowed)

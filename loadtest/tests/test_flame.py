@@ -1,0 +1,30 @@
+"""A flame graph of a real gateway under real load."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import flame
+
+_SCOPE = Path("/proc/sys/kernel/yama/ptrace_scope")
+MAY_LOOK = os.geteuid() == 0 or not _SCOPE.exists() or _SCOPE.read_text().strip() == "0"
+
+
+@pytest.mark.skipif(not MAY_LOOK, reason="py-spy needs root or kernel.yama.ptrace_scope=0")
+def test_a_flame_graph_shows_the_gateway_at_work(tmp_path, capsys):
+    out = tmp_path / "profile.svg"
+    flame.profile("chatter", users=40, seconds=4, out=out)
+    text = out.read_text()
+    assert "<svg" in text
+    assert "roomwire/" in text
+    assert "chatter, 40 users" in capsys.readouterr().out
+
+
+def test_a_process_that_has_ended_cannot_be_profiled(tmp_path):
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    with pytest.raises(flame.CannotProfile, match="py-spy"):
+        flame.record(gone.pid, seconds=1, out=tmp_path / "profile.svg")
