@@ -66,7 +66,8 @@ lock: install  ## resolve the lock files again
 	$(BIN)/uv pip compile $(LOCK) requirements/checkov.in -o requirements/checkov.txt
 	$(BIN)/uv pip compile $(LOCK) requirements/build.in -o requirements/build.txt
 	$(NPM) install --package-lock-only
-LOCK := --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header \
+# Extras stay written: pip would take the newest of `coverage[toml]`, and refuse it for want of a hash.
+LOCK := --quiet --upgrade --no-strip-extras --universal --python-version 3.11 --generate-hashes --no-header \
 	--no-emit-package roomwire --no-emit-package roomwire-gateway --no-emit-package roomwire-auth
 
 clean: down  ## stop the system, then delete all that was made here

@@ -15,6 +15,7 @@ from typing import Any, Final
 
 import msgspec
 
+from roomwire.answers import Acks, Changed, RemoteSocket, ServerAnswers, Sockets
 from roomwire.backplane.sessions import NodeId, is_sid
 from roomwire.backplane.streams import room_of, travelling_name
 from roomwire.codec import arguments_of, event_payload, payload_frames
@@ -22,7 +23,6 @@ from roomwire.errors import RateLimited, TooLarge
 from roomwire.logged import LoggedRooms, Request
 from roomwire.logs import get_logger
 from roomwire.rooms import Member, Phase
-from roomwire.tokens import User
 
 ANSWER_S: Final = 2.0
 MAX_TIMEOUT_S: Final = 300.0
@@ -39,104 +39,6 @@ _encode: Final = msgspec.msgpack.Encoder().encode
 _decode: Final = msgspec.msgpack.decode
 _UNFIT: Final = (TypeError, ValueError, OverflowError, RecursionError)
 """What is raised for a value that MessagePack cannot hold."""
-
-
-class RemoteSocket(msgspec.Struct, frozen=True):
-    """A connected client, on whatever node it is.
-
-    Attributes:
-        sid: Its id in the namespace.
-        node: The node it is on, as it names itself among the nodes that are `missing`.
-        user: Who it is.
-        address: Its address, as far as proxies are trusted.
-        user_agent: As it says; at most 512 characters. Its token, cookies and query stay on its node.
-        origin: The same, of the page.
-        connected_s: For how many seconds it has been connected.
-        recovered: Whether it came back to its session.
-        rooms: The rooms it is in, beside its own.
-        data: What `save_session` stored. None if MessagePack cannot hold it.
-
-    """
-
-    sid: str
-    node: str
-    user: User
-    address: str
-    user_agent: str
-    origin: str
-    connected_s: float
-    recovered: bool
-    rooms: tuple[Any, ...]
-    data: Any
-
-
-class Sockets(msgspec.Struct, frozen=True):
-    """The clients that were found.
-
-    Attributes:
-        sockets: Of all nodes that answered.
-        total: How many there are on those nodes; more than in `sockets` if a bound was met.
-        missing: The nodes that did not answer.
-
-    """
-
-    sockets: Sequence[RemoteSocket]
-    total: int
-    missing: Sequence[NodeId]
-
-    @property
-    def is_complete(self) -> bool:
-        """Whether nobody is left out."""
-        return not self.missing and self.total == len(self.sockets)
-
-
-class Acks(msgspec.Struct, frozen=True):
-    """What clients answered.
-
-    Attributes:
-        answers: By client id: the ack's argument, None if it had none, a tuple if it had several.
-        expected: How many clients were asked, on the nodes that answered.
-        received: How many of them answered.
-        dropped: How many of those answers were left out, as they were too large or nothing that MessagePack can hold.
-        missing: The nodes that did not answer; how many clients they asked is not known.
-        is_timed_out: Whether the time was up before all that were asked had answered.
-
-    """
-
-    answers: Mapping[str, Any]
-    expected: int
-    received: int
-    dropped: int
-    missing: Sequence[NodeId]
-    is_timed_out: bool
-
-
-class Changed(msgspec.Struct, frozen=True):
-    """What became of an operation on all clients of a room.
-
-    Attributes:
-        done: For how many clients it was done.
-        failed: For how many it was not, or not in time, or nobody knows.
-        missing: The nodes that did not answer.
-
-    """
-
-    done: int
-    failed: int
-    missing: Sequence[NodeId]
-
-
-class ServerAnswers(msgspec.Struct, frozen=True):
-    """What other nodes answered.
-
-    Attributes:
-        answers: By node: what its handler returned; None where it was not asked for.
-        missing: The nodes that did not answer in time, have no handler for the event, or whose handler failed.
-
-    """
-
-    answers: Mapping[NodeId, Any]
-    missing: Sequence[NodeId]
 
 
 class _Asked(msgspec.Struct, frozen=True, array_like=True):

@@ -3,7 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
-from roomwire.operations import Acks, Changed, Handler, Operations, ServerAnswers, Sockets
+from roomwire.answers import Acks, Changed, ServerAnswers, Sockets
+from roomwire.operations import Handler, Operations
 from roomwire.server.connects import ConnectServer
 
 
