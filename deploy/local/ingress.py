@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-HEALTH_INTERVAL = "1s"
+HEALTH_INTERVAL = "500ms"
+"""How soon a gateway that died is chosen no more; until then, who is sent there is tried once more elsewhere."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,12 @@ def _routes(port: int, host: str, auth_url: str, gateways: Sequence[Backend]) ->
     no_cookie = f"!HeaderRegexp(`Cookie`, `(^|;\\s*){cookie}=`)"
     routers: dict[str, Any] = {
         "auth": {"rule": "PathPrefix(`/auth`)", "service": "auth", "priority": 100},
-        "gateways": {"rule": "PathPrefix(`/`)", "service": "gateways", "priority": 1},
+        "gateways": {
+            "rule": "PathPrefix(`/`)",
+            "service": "gateways",
+            "priority": 1,
+            "middlewares": ["once-more"],
+        },
     }
     services: dict[str, Any] = {
         "auth": {"loadBalancer": {"servers": [{"url": auth_url}]}},
@@ -122,6 +128,8 @@ def _routes(port: int, host: str, auth_url: str, gateways: Sequence[Backend]) ->
     return {
         "http": {
             "routers": {name: router | {"entryPoints": ["web"]} for name, router in routers.items()},
+            # Only what no gateway has seen: Traefik tries again where it could not connect.
+            "middlewares": {"once-more": {"retry": {"attempts": 2}}},
             "services": services,
         }
     }

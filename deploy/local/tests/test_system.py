@@ -111,6 +111,19 @@ async def test_a_gateway_that_ends_comes_back_and_its_clients_move_on(
     await until_ok(http, f"{system.operations[gateway]}/readyz")
 
 
+async def test_nobody_who_comes_meets_the_gateway_that_has_just_died(system, http):
+    url = f"{system.url}/socket.io/?EIO=4&transport=polling"
+    gateway = psutil.Process(system.pid_of("gateway-1"))
+    gateway.kill()
+    gateway.wait(RESTART_TIMEOUT_S)
+    answers = []
+    for _ in range(8):
+        http.cookies.clear()
+        answers.append((await http.get(url)).status_code)
+    assert [200] * 8 == answers
+    await until_ok(http, f"{system.operations['gateway-1']}/readyz")
+
+
 async def test_a_stopped_redis_is_answered_within_two_seconds_and_forgotten_when_it_is_back(
     tmp_path, own_redis, clients, http
 ):
