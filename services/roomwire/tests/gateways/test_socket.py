@@ -71,6 +71,18 @@ async def test_broadcast_reaches_the_room_but_not_the_sender(hall):
         assert [] == [*sender.events, *outsider.events]
 
 
+async def test_what_is_broadcast_again_under_its_message_id_is_heard_once(hall):
+    async with Client.connected(hall.address) as sender, Client.connected(hall.address) as member:
+        for client in (sender, member):
+            await hall.sockets[client.sid].join("den")
+        for text in ("hello", "hello again"):
+            await hall.sockets[sender.sid].broadcast("den", "note", text, message_id="first")
+        await hall.sockets[sender.sid].broadcast("den", "note", "bye", message_id="second")
+
+        assert ["hello"] == await member.event("note")
+        assert ["bye"] == await member.event("note")
+
+
 async def test_joining_twice_is_joining_once_and_leaving_is_idempotent(hall):
     async with Client.connected(hall.address) as client:
         socket = hall.sockets[client.sid]

@@ -69,14 +69,29 @@ class Socket:
         data = to_wire(args)
         await self.server.emit(event, data, to=self.id, namespace=self.namespace, ignore_queue=True)
 
-    async def broadcast(self, room: str, event: str, *args: Any) -> None:
+    async def broadcast(self, room: str, event: str, *args: Any, message_id: str = "") -> None:
         """Send an event to everybody in a room, on all gateways, but not to this client.
 
+        Args:
+            room: The room.
+            event: The event's name.
+            args: Its arguments.
+            message_id: What is sent again under it is dropped, on all gateways; see `Server.emit` and `own_id`. Default:
+                nothing is.
+
         Raises:
-            Unavailable: The other gateways could not be reached.
+            Unavailable: It was not sent, and trying again makes sense.
+            OutcomeUnknown: Nobody knows; try again with the same `message_id`.
 
         """
-        await self.server.emit(event, to_wire(args), to=room, skip_sid=self.id, namespace=self.namespace)
+        await self.server.emit(
+            event,
+            to_wire(args),
+            to=room,
+            skip_sid=self.id,
+            namespace=self.namespace,
+            message_id=message_id,
+        )
 
     async def join(self, room: str) -> None:
         """Join a room. Joining twice is joining once."""
