@@ -14,7 +14,8 @@ from serving import hypercorn_served, served
 from gateway.app import GatewayApp
 from gateway.settings import Settings
 from roomwire.errors import ConfigurationError
-from roomwire.http import HttpLimits, bounded_http
+from roomwire.http import bounded_http
+from roomwire.http_limits import HttpLimits
 from roomwire.metrics import HttpMetrics
 from roomwire.relay.proof import HELLO_BYTES, WELCOME_BYTES, Proof, Request
 

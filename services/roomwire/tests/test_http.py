@@ -20,7 +20,8 @@ from websockets.exceptions import InvalidStatus
 
 from roomwire.engine import Engine
 from roomwire.engine.fast import fast_websocket
-from roomwire.http import RELIED_ON, HttpLimits, Refusal, bounded_http
+from roomwire.http import RELIED_ON, Refusal, bounded_http
+from roomwire.http_limits import HttpLimits
 from roomwire.metrics import HttpMetrics
 from roomwire.settings import ServiceSettings
 

@@ -17,12 +17,12 @@ from http import HTTPStatus
 from typing import Any, ClassVar, Final, NoReturn
 
 import httptools
-import msgspec
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from roomwire.addresses import household
 from roomwire.connections import Connections, Full
+from roomwire.http_limits import HttpLimits
 from roomwire.logs import get_logger
 from roomwire.metrics import HttpMetrics
 
@@ -59,41 +59,6 @@ _REQUEST_LINE_BYTES: Final = len(b"GET  HTTP/1.1\r\n\r\n")
 _FIELD_LINE_BYTES: Final = len(b": \r\n")
 
 _log = get_logger(__name__)
-
-
-class HttpLimits(msgspec.Struct, frozen=True, kw_only=True):
-    """What one listener takes from strangers.
-
-    Attributes:
-        max_header_bytes: Request line, headers and trailers of a request. Beyond: 431.
-        max_url_bytes: The request's target. Beyond: 414.
-        max_headers: Number of headers and trailers of a request. Beyond: 431.
-        max_pipelined_requests: Requests of one connection that wait for the answer to an earlier one.
-            Beyond: the connection is closed.
-        header_timeout_s: From the first byte of a request to the end of its headers; for the first one from
-            the opening of the connection. Beyond: 408.
-        body_timeout_s: From the end of a request's headers to the end of its body; the time in which we do
-            not read does not count. Beyond: 408.
-        max_connections: Open TCP connections, WebSockets included. Beyond: 503. 0: any number.
-        max_connections_per_address: The same, of one peer address, of IPv6 of one /64. Beyond: 503. 0: any number, as it must be
-            where many clients come through one proxy or NAT.
-        max_turned_away: Connections beyond these bounds that are open to be answered. Beyond: cut without an answer.
-        linger_s: How long a client that was refused may still send, so that its answer is not lost. Beyond: cut.
-        max_linger_bytes: How much it may. Beyond: cut.
-
-    """
-
-    max_header_bytes: int = 16_384
-    max_url_bytes: int = 4_096
-    max_headers: int = 100
-    max_pipelined_requests: int = 64
-    header_timeout_s: float = 10.0
-    body_timeout_s: float = 30.0
-    max_connections: int = 20_000
-    max_connections_per_address: int = 0
-    max_turned_away: int = 256
-    linger_s: float = 1.0
-    max_linger_bytes: int = 262_144
 
 
 class Refusal(enum.StrEnum):

@@ -29,7 +29,8 @@ from starlette.routing import Route
 
 from roomwire import logs
 from roomwire.errors import ConfigurationError, RoomwireError, Unavailable
-from roomwire.http import HttpLimits, bounded_http
+from roomwire.http import bounded_http
+from roomwire.http_limits import HttpLimits
 from roomwire.metrics import HttpMetrics
 from roomwire.settings import ServiceSettings
 

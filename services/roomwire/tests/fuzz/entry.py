@@ -21,7 +21,7 @@ import structlog.testing
 from roomwire import Gateway, Key, Server, Socket, subscribe
 from roomwire.codec import BadPacket, Packet
 from roomwire.engine import packets
-from roomwire.engine.fast import FastSocket
+from roomwire.engine.fast_socket import FastSocket
 from roomwire.engine.limits import Limits
 
 REQUEST = (

@@ -17,7 +17,8 @@ from roomwire.engine import polling
 from roomwire.engine.engine import Engine
 from roomwire.engine.fast import fast_websocket
 from roomwire.errors import ConfigurationError
-from roomwire.http import HttpLimits, bounded_http
+from roomwire.http import bounded_http
+from roomwire.http_limits import HttpLimits
 from roomwire.metrics import HttpMetrics, Metrics
 from roomwire.relay.proof import ENVELOPE_BYTES, HELLO_BYTES, BadProof, Nonces, Proof, Request
 
