@@ -103,7 +103,7 @@ async def failed_over_by_sentinels(stage: Stage) -> None:
     home = stage.system.home
     if not isinstance(home, SentinelHome):
         raise TypeError("this row needs Sentinels")
-    async with stage.load(await stage.gather()):
+    async with stage.load(await _gather_users(stage)):
         await home.part()
         parted = stage.harm()
         await asyncio.sleep(_LAG_S)
