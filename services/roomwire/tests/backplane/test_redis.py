@@ -209,7 +209,14 @@ async def test_while_redis_is_paused_every_call_ends_within_its_timeout(node, ow
             await call()
         assert time.monotonic() - started < TIMEOUT_S + 1.0
     assert 1 == first.metric("roomwire_publishes_total", outcome="unavailable")
+    # Once they have waited for the log in vain, nobody waits any more: events of one connection would add up.
+    await until(lambda: first.backplane.log.is_given_up)
+    for call in calls:
+        with pytest.raises(Unavailable, match="held"):
+            await call()
     own_redis.resume()
+    await until(lambda: first.backplane.log.is_live)
+    await first.backplane.check()
 
 
 async def test_a_backplane_that_cannot_be_reached_does_not_start(free_port):

@@ -137,6 +137,26 @@ async def test_a_publish_that_was_never_sent_fails_as_not_done_and_one_that_was_
         assert "unsent" not in gateway.texts
 
 
+async def test_once_somebody_waited_in_vain_nobody_else_waits_until_the_log_is_live_again(own_server):
+    config = msgspec.structs.replace(QUICK, call_timeout_s=0.4, link_timeout_s=0.2)
+    async with Proxy(own_server.port) as proxy, world_of(proxy.url, config) as world:
+        gateway = await world.start()
+        proxy.hold()
+        await until(lambda: gateway.held)
+        with pytest.raises(Unavailable):
+            await gateway.log.publish(DEN, text("waits"))
+        refused = gateway.log.publish(DEN, text("does not"))
+        assert refused.done()
+        assert "unavailable" == refused.exception().code
+        for call in (gateway.log.mark(), gateway.log.newest(DEN, limit=1)):
+            with pytest.raises(Unavailable, match="held"):
+                await call
+        proxy.cut()
+        proxy.flow()
+        await gateway.live_again(1)
+        await gateway.say("heard")
+
+
 async def test_a_call_whose_answer_was_lost_says_that_its_outcome_is_unknown(own_server):
     async with Proxy(own_server.port) as proxy, world_of(proxy.url) as world:
         gateway = await world.start()

@@ -52,6 +52,7 @@ from roomwire.backplane.sessions import Claimed, ClaimRefused, NewSession, NodeI
 from roomwire.backplane.streams import Stream
 from roomwire.errors import ConfigurationError, NotFound, Unavailable
 
+HELD: Final = "The log is held: try again."
 MAX_MESSAGE_ID_BYTES: Final = 256
 CONFIRM_HEARTBEATS: Final = 3
 
@@ -224,6 +225,10 @@ class Log(Protocol):
     @property
     def is_live(self) -> bool:
         """Whether entries are coming; else the log is held."""
+
+    @property
+    def is_given_up(self) -> bool:
+        """Whether it has been held for as long as a call may take: nobody waits for it any more, calls fail at once."""
 
     def offset(self) -> Offset:
         """Return epoch and cut: the offset of whatever is written to a client now."""

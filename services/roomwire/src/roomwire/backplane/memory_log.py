@@ -134,6 +134,11 @@ class MemoryLog:
         """See `Log`."""
         return self._is_open
 
+    @property
+    def is_given_up(self) -> bool:
+        """See `Log`."""
+        return not self._is_open
+
     def offset(self) -> Offset:
         """See `Log`."""
         return self._subscriber.offset

@@ -30,7 +30,7 @@ from roomwire.backplane.contract import (
     Member,
     RoomSize,
 )
-from roomwire.backplane.log import Log
+from roomwire.backplane.log import HELD, Log
 from roomwire.errors import Unavailable
 from roomwire.logs import get_logger
 
@@ -218,6 +218,11 @@ class RedisBackplane:
         await self._ask(self._client.zrem(f"{self._prefix}nodes", node))
 
     async def _ask(self, command: Awaitable[Any]) -> Any:
+        if self.log.is_given_up:
+            # It is the same Redis, and one event after another would wait for it.
+            if asyncio.iscoroutine(command):
+                command.close()
+            raise Unavailable(HELD)
         return await _within(self._timeout_s, command)
 
 

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any, Final, TypeVar
 
 from roomwire.backplane.entries import UnreadableEntry, parse_push
-from roomwire.backplane.log import Listener, LogConfig
+from roomwire.backplane.log import HELD, Listener, LogConfig
 from roomwire.backplane.redis_address import Primaries
 from roomwire.backplane.redis_errors import is_stale, translated
 from roomwire.backplane.redis_keys import Keys
@@ -85,6 +85,7 @@ class Keeper:
         self._metrics = metrics
         self._pair: Pair | None = None
         self._live = asyncio.Event()
+        self._held_at: float | None = None
         self._task: asyncio.Task[None] | None = None
         self._own_channel = keys.node(node)
         self._calls = 0
@@ -93,6 +94,14 @@ class Keeper:
     def is_live(self) -> bool:
         """Whether the log goes on."""
         return self._live.is_set()
+
+    @property
+    def is_given_up(self) -> bool:
+        """Whether the log has been held for as long as a call may take: whoever asks then need not wait as well."""
+        held_at = self._held_at
+        return (
+            held_at is not None and asyncio.get_running_loop().time() - held_at > self._config.call_timeout_s
+        )
 
     @property
     def pair(self) -> Pair | None:
@@ -123,7 +132,14 @@ class Keeper:
             await pair.wait_closed()
 
     async def until_live(self) -> Pair:
-        """Wait for the log to go on, and return its links."""
+        """Wait for the log to go on, and return its links.
+
+        Raises:
+            Unavailable: It is closed, or others have waited for it in vain.
+
+        """
+        if self.is_given_up:
+            raise Unavailable(HELD)
         while True:
             if self._task is None:
                 raise Unavailable("The log is closed.")
@@ -139,7 +155,7 @@ class Keeper:
 
         """
         if self._pair is None or not self._live.is_set():
-            raise Unavailable("The log is held: try again.")
+            raise Unavailable(HELD)
         return self._pair
 
     def begin_again(self, reason: str) -> None:
@@ -251,6 +267,7 @@ class Keeper:
         if pair.is_lost:
             raise Unavailable(f"The log cannot be taken up: {pair.reason}")
         self._live.set()
+        self._held_at = None
         self._metrics.backplane_up.set(1)
         self._publisher.use(pair.bulk)
         _log.info("log live", epoch=self._subscriber.epoch, position=self._subscriber.cut)
@@ -277,6 +294,7 @@ class Keeper:
             return
         if self._live.is_set():
             self._live.clear()
+            self._held_at = asyncio.get_running_loop().time()
             self._metrics.backplane_up.set(0)
             self._metrics.links_lost.inc()
             _log.warning("log held", reason=reason)

@@ -20,6 +20,7 @@ from typing import Any, NoReturn
 from roomwire.backplane import sessions
 from roomwire.backplane.entries import Entry, Message, UnreadableEntry, encode_message
 from roomwire.backplane.log import (
+    HELD,
     MAX_MESSAGE_ID_BYTES,
     Fenced,
     Listener,
@@ -141,6 +142,11 @@ class RedisLog:
         """See `Log`."""
         return self._keeper.is_live
 
+    @property
+    def is_given_up(self) -> bool:
+        """See `Log`."""
+        return self._keeper.is_given_up
+
     def offset(self) -> Offset:
         """See `Log`."""
         return self._subscriber.offset
@@ -175,6 +181,8 @@ class RedisLog:
             future: asyncio.Future[Published] = asyncio.get_running_loop().create_future()
             future.set_exception(TooLarge(f"A message id has at most {MAX_MESSAGE_ID_BYTES} bytes."))
             return future
+        if self.is_given_up:
+            return self._publisher.refused(HELD)
         return self._publisher.publish(stream, encode_message(message), raw_id)
 
     def subscribe(self, stream: Stream) -> None:

@@ -82,12 +82,10 @@ class Publisher:
 
     def publish(self, stream: Stream, blob: bytes, message_id: bytes) -> "asyncio.Future[Published]":
         """Append a message; see `Log.publish`."""
+        if self._is_closed or not self._outbox.has_room(len(blob)):
+            return self.refused("Too many messages wait for the log: try again.")
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Published] = loop.create_future()
-        if self._is_closed or not self._outbox.has_room(len(blob)):
-            self._metrics.publishes.count(Unavailable.code)
-            future.set_exception(Unavailable("Too many messages wait for the log: try again."))
-            return future
         began = loop.time()
 
         def settle(result: object) -> None:
@@ -101,6 +99,13 @@ class Publisher:
         if not self._is_flushing and self._link is not None:
             self._is_flushing = True
             loop.call_soon(self._flush)
+        return future
+
+    def refused(self, sentence: str) -> "asyncio.Future[Published]":
+        """Return, for a message that is not taken, what `publish` would: it fails with `Unavailable`, and is counted."""
+        self._metrics.publishes.count(Unavailable.code)
+        future: asyncio.Future[Published] = asyncio.get_running_loop().create_future()
+        future.set_exception(Unavailable(sentence))
         return future
 
     def use(self, link: RedisLink) -> None:
