@@ -14,7 +14,7 @@ import httpx
 
 from faults.cutter import HOST, Cutter, run_cutters
 from faults.namespace import REDIS, Way
-from faults.stage import Row, Skipped, Stage
+from faults.stage import RATE, Row, Skipped, Stage
 from faults.system import START_TIMEOUT_S, Daemon, free_ports
 from ingress import write_round_robin_config
 
@@ -116,7 +116,7 @@ async def misrouted(stage: Stage) -> None:
     await stage.gather(rooms=2, prefix="u", url=url, transports=["polling", "websocket"], pace_ms=50)
     refused = stage.since(0, "refused")
     stage.hold(refused == 0, f"{refused} connections failed while all gateways lived")
-    async with stage.load(publishers):
+    async with stage.load(publishers, rate=2 * RATE):
         victim = next(iter(stage.system.gateways.values()))
         held = stage.fleet.on_gateway(victim.name)
         stage.harm()
