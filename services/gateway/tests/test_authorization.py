@@ -87,6 +87,17 @@ async def test_an_event_is_allowed_by_a_pattern_or_forbidden(gateway, jwks, poli
     assert len(EVENTS) - len(allowed) == running.metric("events_total", outcome="forbidden")
 
 
+async def test_a_backend_comes_in_by_its_token_and_may_do_what_its_role_may(gateway, jwks):
+    running = await gateway(auth_mode="required", auth_jwks_url=jwks)
+    backend = User("client:reports", "reports", "service", load_policy().of_role("service"))
+    given = KEY.sign(backend, issuer="roomwire", audience="roomwire", lifetime_s=60)
+    async with Client.connected(running.address, {"token": given}) as client:
+        said = await client.emit("chatMessage", EVENTS["chatMessage"])
+        joined = await client.emit("joinRoom", EVENTS["joinRoom"])
+
+    assert ("Message sent to room", "forbidden") == (said, joined["error"]["code"])
+
+
 async def test_who_brings_a_revoked_token_gets_to_no_event(gateway, jwks):
     running = await gateway(auth_mode="optional", auth_jwks_url=jwks)
     running.app._revoked.add("session", "s1", at=time.time(), until=time.time() + 60)

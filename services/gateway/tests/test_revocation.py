@@ -67,6 +67,16 @@ async def test_a_revocation_ends_connections_on_every_gateway_and_refuses_their_
             )
 
 
+async def test_a_backends_tokens_are_revoked_by_its_id(gateways, redis_url):
+    backend = User("client:reports", "reports", "service")
+    given = KEY.sign(backend, issuer="roomwire", audience="roomwire", lifetime_s=600)
+    async with Client.connected(gateways[0].address, {"token": given}) as client:
+        revoke(redis_url, user="client:reports")
+        (reason,) = await client.event("exception")
+
+    assert "unauthenticated" == reason["code"]
+
+
 async def test_a_gateway_that_starts_later_knows_of_it(gateway, redis_url):
     revoke(redis_url, session="s1")
     app = Starlette(routes=[Route("/jwks.json", lambda _: JSONResponse({"keys": [KEY.public_jwk()]}))])

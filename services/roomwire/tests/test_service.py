@@ -302,6 +302,25 @@ def test_a_command_of_the_services_own_runs_without_settings(run):
     assert (0, "hello\n", "") == run("greet", commands={"greet": greet}, PORT="abc")
 
 
+def test_a_commands_arguments_are_its_functions_parameters(run):
+    def greet(name, *, greeting="hello"):
+        """say something"""
+        print(greeting, name)  # noqa: T201
+
+    commands = {"greet": greet}
+
+    assert (0, "hello Ann\n", "") == run("greet", "Ann", commands=commands)
+    assert (0, "bye Ann\n", "") == run("greet", "Ann", "--greeting", "bye", commands=commands)
+
+
+@pytest.mark.parametrize("arguments", [[], ["Ann", "Ben"], ["Ann", "--to", "Ben"]])
+def test_arguments_that_a_command_does_not_take_are_refused(run, arguments):
+    with pytest.raises(SystemExit) as ended:
+        run("greet", *arguments, commands={"greet": lambda name: None})
+
+    assert 2 == ended.value.code
+
+
 def test_help_lists_every_setting_with_its_default_and_every_command(run, capsys):
     def greet():
         """say hello"""

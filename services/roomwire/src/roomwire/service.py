@@ -12,6 +12,7 @@ import asyncio
 import contextlib
 import enum
 import gc
+import inspect
 import signal
 import socket
 import sys
@@ -87,7 +88,7 @@ def main(
     *,
     settings: type[_S],
     build: Callable[[_S], Application],
-    commands: Mapping[str, Callable[[], None]] | None = None,
+    commands: Mapping[str, Callable[..., None]] | None = None,
     argv: Sequence[str] | None = None,
 ) -> int:
     """Run a service's command line; returns the exit status.
@@ -96,18 +97,22 @@ def main(
         name: The package's name, as in `python -m <name>`.
         settings: Its settings class.
         build: Builds the application from its settings.
-        commands: Further commands: name → function, whose docstring is its help.
+        commands: Further commands: name → function, whose docstring is its help. Its parameters are texts: those by position
+            are arguments of the command, those by keyword alone are options and have a default.
         argv: The arguments. Default: those of the process.
 
     """
     commands = commands or {}
     arguments = _parser(name, settings, commands).parse_args(argv)
     try:
-        if arguments.command in commands:
-            commands[arguments.command]()
+        command = arguments.command
+        if command in commands:
+            given = vars(arguments)
+            given.pop("command")
+            commands[command](**given)
             return 0
         effective = settings.load()
-        if arguments.command == "check-config":
+        if command == "check-config":
             build(effective)
             for variable, value in effective.effective():
                 print(f"{variable}={value}")  # noqa: T201 - this is the command's output
@@ -123,7 +128,7 @@ def main(
 
 
 def _parser(
-    name: str, settings: type[ServiceSettings], commands: Mapping[str, Callable[[], None]]
+    name: str, settings: type[ServiceSettings], commands: Mapping[str, Callable[..., None]]
 ) -> argparse.ArgumentParser:
     rows = list(settings.listing())
     lines = []
@@ -140,7 +145,13 @@ def _parser(
     sub.add_parser("run", help="run the service (the default)")
     sub.add_parser("check-config", help="check the settings and print those in force, secrets masked")
     for command, function in commands.items():
-        sub.add_parser(command, help=(function.__doc__ or "").strip())
+        documented = (function.__doc__ or "").strip()
+        takes = sub.add_parser(command, help=documented, description=documented)
+        for parameter in inspect.signature(function).parameters.values():
+            if parameter.kind is parameter.KEYWORD_ONLY:
+                takes.add_argument(f"--{parameter.name}", default=parameter.default, help="[%(default)s]")
+            else:
+                takes.add_argument(parameter.name)
     return parser
 
 

@@ -47,7 +47,7 @@ class User(msgspec.Struct, frozen=True):
     Attributes:
         id: The token's subject; unique and stable for an account, new for every guest.
         name: What people see. Chosen by the user: never a proof of anything.
-        kind: `account` (registered), `guest` (has a guest token) or `anonymous` (has none).
+        kind: `account` (registered), `guest` (has a guest token), `service` (a backend) or `anonymous` (has no token).
         capabilities: What it may do in which rooms. Default: nothing.
         issued_at: When its token was issued, in seconds since 1970; 0.0 without one.
         expires_at: Until when its token is taken, in seconds since 1970; 0.0 without one: for as long as it stays.
@@ -57,7 +57,7 @@ class User(msgspec.Struct, frozen=True):
 
     id: str
     name: str
-    kind: Literal["account", "guest", "anonymous"]
+    kind: Literal["account", "guest", "service", "anonymous"]
     capabilities: Capabilities = NOTHING
     issued_at: float = 0.0
     expires_at: float = 0.0
@@ -77,7 +77,7 @@ class _Claims(msgspec.Struct):
 
     sub: str
     name: str
-    kind: Literal["account", "guest"]
+    kind: Literal["account", "guest", "service"]
     # The library takes numbers written as text; RFC 7519, section 2, does not.
     exp: int | float
     iat: int | float
@@ -125,6 +125,10 @@ class SigningKey:
         return self._private_key.private_bytes(
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         ).decode()
+
+    def public_key(self) -> Ed25519PublicKey:
+        """Return the public half."""
+        return self._private_key.public_key()
 
     def public_jwk(self) -> Mapping[str, str]:
         """Return the public half as the JWKS publishes it."""
