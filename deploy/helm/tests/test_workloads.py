@@ -73,7 +73,7 @@ def test_every_variable_is_set_once_and_known_to_its_service(component, settings
     known = {name.upper() for name in settings.model_fields}
 
     assert len({*names}) == len(names)
-    assert set() == {name.removesuffix("_FILE") for name in names} - known
+    assert set() == {name.removesuffix("_FILE") for name in {*names} - known} - known
 
 
 @pytest.mark.parametrize(
@@ -87,6 +87,26 @@ def test_every_variable_is_set_once_and_known_to_its_service(component, settings
 )
 def test_addresses_are_throttled_where_they_are_known(values, throttle):
     assert throttle == install(values).environment("chat-roomwire-auth").get("ROOMWIRE_THROTTLE")
+
+
+def test_the_file_of_clients_is_where_auth_looks_for_it():
+    release = install({"auth": {"clients": {"existingSecret": "backends"}}})
+    pod = release.one("Deployment", "chat-roomwire-auth")["spec"]["template"]["spec"]
+    (mount,) = [mount for mount in pod["containers"][0]["volumeMounts"] if mount["name"] == "clients"]
+    (volume,) = [volume for volume in pod["volumes"] if volume["name"] == "clients"]
+
+    assert ("backends", 0o440) == (volume["secret"]["secretName"], volume["secret"]["defaultMode"])
+    (item,) = volume["secret"]["items"]
+    assert (True, "clients.toml") == (mount["readOnly"], item["key"])
+    expected = f"{mount['mountPath']}/{item['path']}"
+    assert expected == release.environment("chat-roomwire-auth")["ROOMWIRE_CLIENTS_FILE"]
+
+
+def test_without_a_file_of_clients_nothing_is_mounted_for_it():
+    release = install()
+
+    assert "ROOMWIRE_CLIENTS_FILE" not in release.environment("chat-roomwire-auth")
+    assert "/run/secrets/clients" not in template({})
 
 
 @pytest.mark.parametrize("drain_s", [0, 30, 600])

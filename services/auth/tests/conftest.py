@@ -12,7 +12,7 @@ from auth.metrics import Metrics
 from auth.settings import Settings
 from auth.store import Store
 from roomwire.backplane import connect
-from roomwire.tokens import SigningKey
+from roomwire.tokens import JwksClient, SigningKey, Verifier
 
 CHEAP = {"argon2_time_cost": 1, "argon2_memory_kib": 7_168}
 
@@ -48,6 +48,14 @@ async def open_client() -> AsyncIterator[Any]:
 @pytest.fixture
 def client(open_client: Any, settings: Settings) -> httpx.AsyncClient:
     return open_client(settings)
+
+
+@pytest.fixture
+async def verify(client: httpx.AsyncClient) -> AsyncIterator[Any]:
+    """Verifies an access token as a gateway does: with the keys that the service publishes."""
+    keys = JwksClient("http://auth/auth/.well-known/jwks.json", transport=client._transport)
+    yield Verifier(keys, issuer="roomwire", audience="roomwire").verify
+    await keys.close()
 
 
 @pytest.fixture

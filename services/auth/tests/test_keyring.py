@@ -6,7 +6,8 @@ import pytest
 
 from auth.api import JWKS_MAX_AGE_S
 from auth.keyring import KEEP_S, MAX_ACCESS_TTL_S, Keyring
-from auth.keys import REREAD_S, Keys
+from auth.keys import Keys
+from auth.reread import REREAD_S
 from auth.settings import Settings
 from roomwire.errors import ConfigurationError
 from roomwire.tokens import JwksClient, SigningKey

@@ -3,7 +3,8 @@
 import pytest
 
 from auth.keyring import Keyring
-from auth.keys import REREAD_S, Keys
+from auth.keys import Keys
+from auth.reread import REREAD_S
 from roomwire.tokens import SigningKey
 
 OLD = SigningKey.generate()
@@ -85,4 +86,18 @@ def test_a_new_keyring_is_logged_by_its_key_ids_alone(keys, file, clock, log_eve
     clock.now += REREAD_S
     keys.signing()
 
-    assert [{"event": "signing keys read", "kids": [NEW.kid], "log_level": "info"}] == log_events
+    expected = {"event": "signing keys read", "audit": True, "kids": [NEW.kid], "log_level": "info"}
+    assert [expected] == log_events
+
+
+def test_keys_that_changed_before_they_were_first_looked_at_are_logged_too(keys, file, clock, log_events):
+    file.write_text(NEW.to_pem())
+    clock.now += REREAD_S
+    keys.signing()
+
+    assert ["signing keys read"] == [event["event"] for event in log_events]
+
+
+async def test_a_public_key_is_found_by_its_id_while_it_is_published(keys):
+    assert OLD.public_key() == await keys.key(OLD.kid)
+    assert await keys.key(NEW.kid) is None

@@ -9,6 +9,8 @@ import sys
 import httpx
 import pytest
 
+from auth.clients import Clients
+from roomwire.capabilities import load_policy
 from roomwire.tokens import SigningKey
 
 COMMAND = [sys.executable, "-m", "auth"]
@@ -95,13 +97,15 @@ def test_it_serves_until_sigterm_and_logs_no_secret(service):
     assert 'roomwire_auth_requests_total{route="/auth/register",status="201"} 1.0' in metrics
     assert service.terminate() == 0
     log = "\n".join(service.lines)
-    events = [json.loads(line)["event"] for line in service.lines]
+    audited = [json.loads(line) for line in service.lines if '"audit": true' in line]
     assert [
         "account registered",
+        "logged in",
         "login refused",
         "refresh token repeated",
         "refresh token reused",
-    ] == events[2:6]
+    ] == [line["event"] for line in audited]
+    assert {("auth.audit", HOST)} == {(line["logger"], line["address"]) for line in audited}
     secrets = [ADA["password"], "wrong horse", registered.json()["access_token"]]
     secrets += [refresh["refresh_token"], following["refresh_token"]]
     assert [] == [secret for secret in secrets if secret in log]
@@ -139,6 +143,41 @@ def test_the_command_makes_a_keyring_that_the_service_takes(tmp_path):
     assert ["signing", "next"] == [line.split()[1] for line in rotated.stdout.splitlines()]
     assert (0, "") == (taken.returncode, taken.stderr)
     assert "PRIVATE" not in taken.stdout + rotated.stdout
+
+
+def test_the_command_makes_a_client_that_the_service_takes(tmp_path, signing_key):
+    file = tmp_path / "clients.toml"
+    made = [run("new-client", "reports"), run("new-client", "a.b", "--role", "admin")]
+    file.write_text("".join(one.stdout for one in made))
+    taken = run("check-config", signing_key=signing_key.to_pem(), clients_file=file)
+
+    assert [0, 0, 0] == [one.returncode for one in (*made, taken)]
+    clients = Clients(file, load_policy())
+    secrets = [one.stderr.rsplit(" ", 1)[1].strip() for one in made]
+    assert ["service", "admin"] == [
+        clients.find(name, secret).role for name, secret in zip(("reports", "a.b"), secrets, strict=True)
+    ]
+    assert 43 == len(secrets[0])
+    assert not any(secret in file.read_text() for secret in secrets)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (
+            ["no name!"],
+            "auth: a client's name has 1 to 64 letters (a-z), digits, '_', '.' or '-'",
+        ),
+        (
+            ["reports", "--role", "boss"],
+            "auth: the policy has no role 'boss': use one of admin, guest, service, user",
+        ),
+    ],
+)
+def test_a_client_that_cannot_be_is_one_sentence_and_status_2(arguments, sentence):
+    refused = run("new-client", *arguments)
+
+    assert (2, "", sentence + "\n") == (refused.returncode, refused.stdout, refused.stderr)
 
 
 def test_the_settings_are_shown_without_the_key():

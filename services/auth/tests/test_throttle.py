@@ -243,4 +243,27 @@ async def test_what_is_refused_is_counted_by_its_limit_and_logged_without_names(
     assert await is_refused(throttle.begin_login("ada", HERE))
 
     assert 1 == metrics.registry.get_sample_value("roomwire_auth_throttled_total", {"limit": "login"})
-    assert [{"event": "throttled", "limit": "login", "log_level": "info"}] == log_events
+    expected = {"event": "throttled", "audit": True, "limit": "login", "address": HERE, "log_level": "info"}
+    assert [expected] == log_events
+
+
+async def test_a_client_is_held_to_its_own_failures_and_to_its_addresss(throttle):
+    for _ in range(2):
+        await throttle.begin_client("reports", HERE)
+
+    assert await is_refused(throttle.begin_client("reports", HERE))
+    assert not await is_refused(throttle.begin_client("reports", THERE))
+    assert not await is_refused(throttle.begin_login("reports", HERE))
+    await throttle.begin_client("billing", HERE)
+    assert await is_refused(throttle.begin_login("eve", HERE))
+
+
+async def test_a_client_that_has_had_a_token_from_an_address_is_not_held_to_what_others_fail_at_there(
+    throttle,
+):
+    await throttle.succeed(await throttle.begin_client("reports", HERE))
+    for name in ("bob", "cleo"):
+        await fail(throttle, name, HERE, 2)
+
+    assert not await is_refused(throttle.begin_client("reports", HERE))
+    assert await is_refused(throttle.begin_login("reports", HERE))

@@ -1,4 +1,7 @@
-"""Accounts: who is registered, by name. Knows hashes of passwords, never a password."""
+"""Accounts: who is registered, by name. Knows hashes of passwords, never a password.
+
+What ends sessions as well, a change of password and the end of an account, is in `sessions`.
+"""
 
 import uuid
 from datetime import UTC, datetime
@@ -33,6 +36,7 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
         name: As it was spelled at registration; unique without regard to case.
         password_hash: Argon2's encoded form, with parameters and salt.
         created_at: When it was registered, in UTC.
+        password_changes: How often its password was changed. A hash that is made anew of the same one is no change.
 
     """
 
@@ -40,6 +44,12 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     password_hash: str
     created_at: datetime
+    password_changes: int = 0
+
+    @property
+    def key_name(self) -> str:
+        """What its key in Redis ends with: names differ in more than case."""
+        return _key_name(self.name)
 
     def user(self) -> User:
         """Return the user that tokens speak for."""
@@ -91,4 +101,8 @@ class Accounts:
         await self._store.ask(self._replace_hash(keys=[self._key(account.name)], args=arguments))
 
     def _key(self, name: str) -> str:
-        return self._store.key("account", name.lower())
+        return self._store.key("account", _key_name(name))
+
+
+def _key_name(name: str) -> str:
+    return name.lower()

@@ -1,72 +1,31 @@
-"""The HTTP API: routes, and nothing but HTTP about them. What they do is in `sign_in`."""
+"""The HTTP API for who comes and goes: routes, and nothing but HTTP about them. What they do is in `sign_in`."""
 
 from http import HTTPStatus
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
-from fastapi import APIRouter, Body, Depends, Request, Response
+from fastapi import APIRouter, Body, Depends, Response
 
-from auth.bodies import (
-    ErrorAnswer,
-    Guest,
-    Jwk,
-    Jwks,
-    Login,
-    Refresh,
-    Registration,
-    TokenAnswer,
-    UserAnswer,
-)
+from auth.bodies import Guest, Jwk, Jwks, Login, Refresh, Registration, TokenAnswer, UserAnswer
 from auth.errors import TooManyAttempts, UsernameTaken
 from auth.keys import Keys
+from auth.routes import PREFIX, AddressOf, refusals
 from auth.sign_in import Grant, SignIn
-from roomwire.addresses import ClientAddress
-from roomwire.errors import (
-    ClientError,
-    Forbidden,
-    Internal,
-    InvalidBody,
-    TooLarge,
-    Unauthenticated,
-    Unavailable,
-)
+from roomwire.errors import Forbidden, Unauthenticated
 
-PREFIX: Final = "/auth"
 # Gateways ask for the keys as often (`roomwire.tokens.JwksClient`, max_age_s).
 JWKS_MAX_AGE_S: Final = 300
 
 
-_RETRY_AFTER: Final = {
-    "Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer", "minimum": 1}}
-}
-
-
-def _refusals(*errors: type[ClientError]) -> dict[int | str, dict[str, Any]]:
-    """Describe the errors of a route for the schema, with those that any route has."""
-    every: tuple[type[ClientError], ...] = (*errors, InvalidBody, TooLarge, Unavailable, Internal)
-    return {
-        int(error.http_status): {
-            "model": ErrorAnswer,
-            "description": f"`{error.code}`: {error.default_message}",
-            **({"headers": _RETRY_AFTER} if issubclass(error, TooManyAttempts) else {}),
-        }
-        for error in every
-    }
-
-
-def token_routes(sign_in: SignIn, *, access_ttl_s: int, addresses: ClientAddress) -> APIRouter:
+def token_routes(sign_in: SignIn, *, access_ttl_s: int, address_of: AddressOf) -> APIRouter:
     """Return the routes that let people in, keep them in and let them out.
 
     Args:
         sign_in: Does it.
         access_ttl_s: What the answers say about how long an access token is valid.
-        addresses: Tells whose request it is.
+        address_of: Tells where a request comes from.
 
     """
     router = APIRouter(prefix=PREFIX, tags=["tokens"])
-
-    def address_of(request: Request) -> str:
-        peer = request.client.host if request.client else ""
-        return addresses.of(peer, ",".join(request.headers.getlist("x-forwarded-for")))
 
     address = Depends(address_of)
 
@@ -79,7 +38,7 @@ def token_routes(sign_in: SignIn, *, access_ttl_s: int, addresses: ClientAddress
         )
 
     @router.post(
-        "/register", status_code=HTTPStatus.CREATED, responses=_refusals(UsernameTaken, TooManyAttempts)
+        "/register", status_code=HTTPStatus.CREATED, responses=refusals(UsernameTaken, TooManyAttempts)
     )
     async def register(body: Registration, address: str = address) -> TokenAnswer:
         """Make an account and sign it in."""
@@ -87,25 +46,25 @@ def token_routes(sign_in: SignIn, *, access_ttl_s: int, addresses: ClientAddress
             await sign_in.register(body.username, body.password.get_secret_value(), address=address)
         )
 
-    @router.post("/login", responses=_refusals(Unauthenticated, TooManyAttempts))
+    @router.post("/login", responses=refusals(Unauthenticated, TooManyAttempts))
     async def login(body: Login, address: str = address) -> TokenAnswer:
         """Sign an account in."""
         return granted(await sign_in.login(body.username, body.password.get_secret_value(), address=address))
 
-    @router.post("/guest", responses=_refusals(Forbidden, TooManyAttempts))
+    @router.post("/guest", responses=refusals(Forbidden, TooManyAttempts))
     async def guest(body: Annotated[Guest | None, Body()] = None, address: str = address) -> TokenAnswer:
         """Come in without an account."""
         return granted(await sign_in.enter_as_guest(body.name if body else None, address=address))
 
-    @router.post("/refresh", responses=_refusals(Unauthenticated, Forbidden, TooManyAttempts))
+    @router.post("/refresh", responses=refusals(Unauthenticated, Forbidden, TooManyAttempts))
     async def refresh(body: Refresh, address: str = address) -> TokenAnswer:
         """Exchange a refresh token for new tokens; a used one that comes late ends the session."""
         return granted(await sign_in.refresh(body.refresh_token.get_secret_value(), address=address))
 
-    @router.post("/logout", status_code=HTTPStatus.NO_CONTENT, responses=_refusals())
-    async def logout(body: Refresh) -> None:
+    @router.post("/logout", status_code=HTTPStatus.NO_CONTENT, responses=refusals())
+    async def logout(body: Refresh, address: str = address) -> None:
         """End the session that a refresh token belongs to; again and again if need be."""
-        await sign_in.logout(body.refresh_token.get_secret_value())
+        await sign_in.logout(body.refresh_token.get_secret_value(), address=address)
 
     return router
 

@@ -1,27 +1,36 @@
 """The auth service, put together: the only place where its parts meet."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from typing import Any, Final
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
 from prometheus_client import CollectorRegistry
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 
 from auth import failures
+from auth.access_tokens import AccessTokens
 from auth.accounts import Accounts
-from auth.api import PREFIX, key_routes, token_routes
+from auth.api import key_routes, token_routes
+from auth.callers import Callers
+from auth.client_api import client_routes
+from auth.client_tokens import ClientTokens
+from auth.clients import Clients
 from auth.docs import docs_routes
 from auth.keyring import Keyring
 from auth.keys import Keys
 from auth.metrics import Metrics
 from auth.middleware import BodyLimit, RequestCount, SecurityHeaders
 from auth.passwords import open_passwords
-from auth.sessions import CLOCKS_S, Sessions
+from auth.routes import PREFIX, AddressOf, CallerOf
+from auth.self_service import SelfService
+from auth.self_service_api import self_service_routes
+from auth.session_scripts import CLOCKS_S
+from auth.sessions import Sessions
 from auth.settings import Settings
-from auth.sign_in import AccessTokens, SignIn
+from auth.sign_in import SignIn
 from auth.store import Store, slot_key
 from auth.throttle import Limits, Throttle
 from roomwire.addresses import ClientAddress
@@ -29,7 +38,7 @@ from roomwire.backplane import connect
 from roomwire.capabilities import load_policy
 from roomwire.errors import ConfigurationError
 from roomwire.service import state_of
-from roomwire.tokens import SigningKey
+from roomwire.tokens import SigningKey, Verifier
 
 MAX_BODY_BYTES: Final = 16 * 1024
 
@@ -63,30 +72,50 @@ class AuthApp:
             metrics=metrics,
         )
         metrics.watch_password_queue(lambda: self._passwords.waiting)
+        policy = load_policy(settings.policy_file)
+        accounts = Accounts(self._store)
+        sessions = Sessions(
+            self._store,
+            account_ttl_s=settings.refresh_ttl_s,
+            guest_ttl_s=settings.guest_ttl_s,
+            grace_s=settings.refresh_grace_s,
+            access_ttl_s=settings.access_ttl_s + CLOCKS_S,
+            max_sessions=settings.max_sessions,
+        )
+        access_tokens = AccessTokens(
+            keys,
+            issuer=settings.auth_issuer,
+            audience=settings.auth_audience,
+            ttl_s=settings.access_ttl_s,
+            policy=policy,
+        )
+        throttle = Throttle(self._store, limits=_limits(settings), metrics=metrics)
         sign_in = SignIn(
-            accounts=Accounts(self._store),
+            accounts=accounts,
             passwords=self._passwords,
-            sessions=Sessions(
-                self._store,
-                account_ttl_s=settings.refresh_ttl_s,
-                guest_ttl_s=settings.guest_ttl_s,
-                grace_s=settings.refresh_grace_s,
-                access_ttl_s=settings.access_ttl_s + CLOCKS_S,
-            ),
-            access_tokens=AccessTokens(
-                keys,
-                issuer=settings.auth_issuer,
-                audience=settings.auth_audience,
-                ttl_s=settings.access_ttl_s,
-                policy=load_policy(settings.policy_file),
-            ),
-            throttle=Throttle(self._store, limits=_limits(settings), metrics=metrics),
+            sessions=sessions,
+            access_tokens=access_tokens,
+            throttle=throttle,
             guests=settings.guests,
             metrics=metrics,
         )
+        self_service = SelfService(
+            accounts=accounts, passwords=self._passwords, sessions=sessions, throttle=throttle
+        )
+        client_tokens = ClientTokens(Clients(settings.clients_file, policy), access_tokens, throttle)
+        verifier = Verifier(keys, issuer=settings.auth_issuer, audience=settings.auth_audience)
+        address_of = AddressOf(ClientAddress(settings.trusted_proxies))
+        routers = [
+            token_routes(sign_in, access_ttl_s=settings.access_ttl_s, address_of=address_of),
+            self_service_routes(
+                self_service, caller_of=CallerOf(Callers(verifier, sessions)), address_of=address_of
+            ),
+            client_routes(client_tokens, access_ttl_s=settings.access_ttl_s, address_of=address_of),
+            key_routes(keys),
+        ]
         self._metrics = metrics
         self.websocket = None
-        self.asgi: Any = _api(settings, sign_in, keys, metrics)
+        self.asgi: Any = _api(settings, routers, metrics)
 
     @property
     def registry(self) -> CollectorRegistry:
@@ -139,10 +168,10 @@ def _limits(settings: Settings) -> Limits | None:
     )
 
 
-def _api(settings: Settings, sign_in: SignIn, keys: Keys, metrics: Metrics) -> FastAPI:
+def _api(settings: Settings, routers: Sequence[APIRouter], metrics: Metrics) -> FastAPI:
     app = FastAPI(
         title="Roomwire auth",
-        summary="Accounts, guests, tokens and keys.",
+        summary="Accounts, guests, clients, tokens and keys.",
         version=version("roomwire-auth"),
         openapi_url=f"{PREFIX}/openapi.json",
         docs_url=None,
@@ -152,12 +181,8 @@ def _api(settings: Settings, sign_in: SignIn, keys: Keys, metrics: Metrics) -> F
         generate_unique_id_function=_operation_id,
     )
     failures.install(app)
-    app.include_router(
-        token_routes(
-            sign_in, access_ttl_s=settings.access_ttl_s, addresses=ClientAddress(settings.trusted_proxies)
-        )
-    )
-    app.include_router(key_routes(keys))
+    for router in routers:
+        app.include_router(router)
     if settings.docs:
         app.router.routes.extend(docs_routes())
     return app
@@ -168,7 +193,8 @@ def _middleware(settings: Settings, metrics: Metrics) -> list[Middleware]:
     cors = Middleware(
         CORSMiddleware,
         allow_origins=settings.cors_origins,
-        allow_methods=["GET", "POST"],
+        allow_methods=["GET", "POST", "DELETE"],
+        allow_headers=["Authorization"],
         expose_headers=["Retry-After"],
     )
     return [

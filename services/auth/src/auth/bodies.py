@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from datetime import datetime
 from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, StringConstraints
@@ -62,11 +63,14 @@ class Registration(_Request):
     password: NewPassword
 
 
+_CurrentPassword = Annotated[SecretStr, Field(min_length=1, max_length=256), AfterValidator(_check_text)]
+
+
 class Login(_Request):
     """An account's name and password. Rules of registration may change: here only size is limited."""
 
     username: Annotated[str, Field(min_length=1, max_length=256)]
-    password: Annotated[SecretStr, Field(min_length=1, max_length=256), AfterValidator(_check_text)]
+    password: _CurrentPassword
 
 
 class Guest(_Request):
@@ -79,6 +83,19 @@ class Refresh(_Request):
     """A refresh token."""
 
     refresh_token: RefreshToken
+
+
+class PasswordChange(_Request):
+    """The password that an account has, and the one that it gets."""
+
+    current_password: _CurrentPassword
+    new_password: NewPassword
+
+
+class AccountDeletion(_Request):
+    """The password of the account that goes: nobody deletes one by mistake, or by a stolen token."""
+
+    password: _CurrentPassword
 
 
 class UserAnswer(BaseModel):
@@ -99,6 +116,36 @@ class TokenAnswer(BaseModel):
         description="For POST /auth/refresh, once; again within seconds if the answer was lost."
     )
     user: UserAnswer
+
+
+class SessionAnswer(BaseModel):
+    """A session."""
+
+    id: str = Field(description="Its name, as its access tokens have it: the claim `sid`.")
+    created_at: datetime = Field(description="When it began.")
+    last_used_at: datetime = Field(description="When it was last refreshed.")
+    is_present: bool = Field(description="Whether it is the one that asks.")
+
+
+class SessionsAnswer(BaseModel):
+    """The sessions of who asks, the one that was used last first."""
+
+    sessions: list[SessionAnswer]
+
+
+class ClientTokenAnswer(BaseModel):
+    """A client's access token (RFC 6749, section 4.4.3)."""
+
+    access_token: str
+    token_type: Literal["Bearer"] = "Bearer"  # noqa: S105 - a scheme, not a secret
+    expires_in: int = Field(description="Seconds until it expires; then ask again.")
+
+
+class ClientRefusal(BaseModel):
+    """Why a client got none (RFC 6749, section 5.2)."""
+
+    error: Literal["invalid_request", "invalid_client", "unsupported_grant_type", "invalid_scope"]
+    error_description: str
 
 
 class Jwk(BaseModel):

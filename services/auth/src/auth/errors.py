@@ -10,6 +10,7 @@
     ├── RateLimited
     │   └── TooManyAttempts        an address has tried too often, and is told when to try again
     └── Unauthenticated
+        ├── AccountChanged         while its password was checked, an account got another, or ceased to be
         └── RefreshTokenReused     a refresh token came a second time; its family is revoked
 
 A client sees the codes of the library only: they are a closed list.
@@ -19,6 +20,7 @@ from http import HTTPStatus
 
 from roomwire.errors import InvalidBody, NotFound, RateLimited, Unauthenticated
 
+WRONG_LOGIN = "The user name or the password is wrong."
 INVALID_REFRESH_TOKEN = "The refresh token does not hold: sign in again."  # noqa: S105 - a sentence
 
 
@@ -49,6 +51,12 @@ class TooManyAttempts(RateLimited):
     def __init__(self, retry_after_s: int) -> None:
         super().__init__()
         self.retry_after_s = retry_after_s
+
+
+class AccountChanged(Unauthenticated):
+    """The password that was checked is not the account's any more, or there is no such account any more."""
+
+    default_message = WRONG_LOGIN
 
 
 class RefreshTokenReused(Unauthenticated):

@@ -63,6 +63,12 @@ class Keyring:
         if len({key.kid for _, key in keys}) < len(keys):
             raise ConfigurationError("the keyring has a key twice: every key of it has one time to sign from")
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Keyring) and self.dump() == other.dump()
+
+    def __hash__(self) -> int:
+        return hash(self.dump())
+
     @classmethod
     def parse(cls, text: str) -> "Keyring":
         """Read what `dump` wrote, or one private key in PEM: it signs from the beginning of time.

@@ -1,8 +1,11 @@
 """The auth service's settings: the only place that names its environment variables."""
 
+from pathlib import Path
+
 from pydantic import Field, SecretStr, field_validator
 
 from auth.keyring import MAX_ACCESS_TTL_S
+from auth.sessions import MAX_SESSIONS
 from roomwire.settings import ServiceSettings
 
 _DAY_S = 86_400
@@ -25,6 +28,11 @@ class Settings(ServiceSettings):
         ge=900,
         le=30 * _DAY_S,
     )
+    clients_file: Path | None = Field(
+        None,
+        description="Backends that get tokens of their own, from `python -m auth new-client`, docs/tokens.md; read again"
+        " when it changes. Default: none.",
+    )
     guests: bool = Field(default=True, description="Whether one can come in as a guest, without an account.")
     access_ttl_s: int = Field(
         600, description="How long an access token is valid.", ge=30, le=MAX_ACCESS_TTL_S
@@ -34,6 +42,12 @@ class Settings(ServiceSettings):
     )
     guest_ttl_s: int = Field(
         _DAY_S, description="How long a guest's refresh token is valid.", ge=60, le=366 * _DAY_S
+    )
+    max_sessions: int = Field(
+        MAX_SESSIONS,
+        description="Most sessions of one user; one more ends the one that was not refreshed for longest.",
+        ge=1,
+        le=1000,
     )
     refresh_grace_s: int = Field(
         10,
@@ -50,13 +64,14 @@ class Settings(ServiceSettings):
     )
     max_login_failures: int = Field(
         10,
-        description="Most wrong passwords for one account from one address in that time; 0: any number.",
+        description="Most wrong passwords for one account, or secrets for one client, from one address in that time;"
+        " 0: any number.",
         ge=0,
         le=_MAX_COUNT,
     )
     max_login_failures_per_address: int = Field(
         100,
-        description="The same for all accounts, but for those that signed in from there before; 0: any number.",
+        description="The same for all of them, but for those that signed in from there before; 0: any number.",
         ge=0,
         le=_MAX_COUNT,
     )

@@ -1,7 +1,6 @@
-"""Signing in: what each request of the API does, without HTTP.
+"""Signing in: what lets people in, keeps them in and lets them out, without HTTP.
 
-Puts accounts, passwords, sessions and the signing key together, and writes the log lines about people: with
-their ids, never with what they typed.
+Puts accounts, passwords, sessions and access tokens together.
 """
 
 import uuid
@@ -9,14 +8,15 @@ from typing import Final
 
 import msgspec
 
+from auth import audit
+from auth.access_tokens import AccessTokens
 from auth.accounts import Account, Accounts
-from auth.errors import RefreshTokenReused
-from auth.keys import Keys
+from auth.audit import Event
+from auth.errors import WRONG_LOGIN, AccountChanged, RefreshTokenReused
 from auth.metrics import Metrics
 from auth.passwords import Passwords
 from auth.sessions import Sessions, session_of
 from auth.throttle import Throttle
-from roomwire.capabilities import Policy
 from roomwire.errors import Forbidden, Unauthenticated, Unavailable
 from roomwire.logs import get_logger
 from roomwire.tokens import User
@@ -35,33 +35,6 @@ class Grant(msgspec.Struct, frozen=True, kw_only=True):
 
     def __repr__(self) -> str:
         return f"Grant(user={self.user!r})"
-
-
-class AccessTokens:
-    """Issues access tokens.
-
-    Args:
-        keys: What signs them.
-        issuer: Their `iss`.
-        audience: Their `aud`.
-        ttl_s: How long each is valid.
-        policy: Says what is allowed with them.
-
-    """
-
-    def __init__(self, keys: Keys, *, issuer: str, audience: str, ttl_s: int, policy: Policy) -> None:
-        self._keys = keys
-        self._issuer = issuer
-        self._audience = audience
-        self._ttl_s = ttl_s
-        self._policy = policy
-
-    def issue(self, user: User, *, session: str) -> str:
-        """Return a new token that speaks for the user, for as long as the session lasts."""
-        role = self._policy.role_of(user.id, is_guest=user.kind == "guest")
-        able = msgspec.structs.replace(user, capabilities=self._policy.of_role(role), session=session)
-        key = self._keys.signing()
-        return key.sign(able, issuer=self._issuer, audience=self._audience, lifetime_s=self._ttl_s)
 
 
 class SignIn:
@@ -108,8 +81,8 @@ class SignIn:
         """
         await self._throttle.begin_registration(address)
         account = await self._accounts.add(username, await self._passwords.hash(password))
-        _log.info("account registered", user=account.id)
-        return await self._admit(account.user())
+        audit.record(Event.REGISTERED, user=account.id, address=address)
+        return await self._admit(Event.LOGGED_IN, account.user(), address, account)
 
     async def login(self, username: str, password: str, *, address: str) -> Grant:
         """Sign an account in. A hash that was made with other parameters than today's is made anew.
@@ -127,13 +100,16 @@ class SignIn:
             await self._throttle.give_back(attempt)
             raise
         if account is None or not matches:
-            _log.info("login refused", user=account.id if account else None)
-            raise Unauthenticated("The user name or the password is wrong.")
+            audit.record(Event.LOGIN_REFUSED, user=account.id if account else None, address=address)
+            raise Unauthenticated(WRONG_LOGIN)
         await self._throttle.succeed(attempt)
         if self._passwords.is_outdated(account.password_hash):
             await self._rehash(account, password)
-        _log.info("logged in", user=account.id)
-        return await self._admit(account.user())
+        try:
+            return await self._admit(Event.LOGGED_IN, account.user(), address, account)
+        except AccountChanged:
+            audit.record(Event.LOGIN_REFUSED, user=account.id, address=address)
+            raise
 
     async def enter_as_guest(self, name: str | None, *, address: str) -> Grant:
         """Sign in somebody new without an account; without a name it is `guest-` and six hex digits.
@@ -147,9 +123,7 @@ class SignIn:
         await self._throttle.begin_guest(address)
         id_ = uuid.uuid4().hex
         user = User(id=f"guest:{id_}", name=name or f"guest-{id_[:6]}", kind="guest")
-        grant = await self._admit(user)
-        _log.info("guest entered", user=user.id)
-        return grant
+        return await self._admit(Event.GUEST_ENTERED, user, address)
 
     async def refresh(self, refresh_token: str, *, address: str) -> Grant:
         """Exchange a refresh token for new tokens. One that holds is never throttled.
@@ -164,34 +138,39 @@ class SignIn:
             rotation = await self._sessions.rotate(refresh_token)
         except RefreshTokenReused as error:
             self._metrics.refresh_reuses.inc()
-            _log.warning("refresh token reused", user=error.user_id)
+            session = session_of(refresh_token)
+            audit.record(Event.TOKEN_REUSED, user=error.user_id, session=session, address=address)
             await self._throttle.refresh_failed(address)
             raise
         except Unauthenticated:
             await self._throttle.refresh_failed(address)
             raise
+        user, session = rotation.user, session_of(rotation.token)
         if rotation.repeated:
             self._metrics.refresh_repeats.inc()
-            _log.info("refresh token repeated", user=rotation.user.id)
-        if rotation.user.kind == "guest" and not self._guests:
+            audit.record(Event.TOKEN_REPEATED, user=user.id, session=session, address=address)
+        if user.kind == "guest" and not self._guests:
             await self._sessions.end(rotation.token)
+            audit.record(Event.SESSION_ENDED, user=user.id, session=session, by=session, address=address)
             raise Forbidden(NO_GUESTS)
-        return Grant(
-            user=rotation.user,
-            access_token=self._access_tokens.issue(rotation.user, session=session_of(rotation.token)),
-            refresh_token=rotation.token,
-        )
+        token = self._access_tokens.issue(user, session=session, issue_from=rotation.issue_from)
+        return Grant(user=user, access_token=token, refresh_token=rotation.token)
 
-    async def logout(self, refresh_token: str) -> None:
+    async def logout(self, refresh_token: str, *, address: str) -> None:
         """End the session that a refresh token belongs to, if there is one."""
         user_id = await self._sessions.end(refresh_token)
         if user_id is not None:
-            _log.info("logged out", user=user_id)
+            session = session_of(refresh_token)
+            audit.record(Event.LOGGED_OUT, user=user_id, session=session, address=address)
 
-    async def _admit(self, user: User) -> Grant:
-        refresh_token = await self._sessions.open(user)
-        access_token = self._access_tokens.issue(user, session=session_of(refresh_token))
-        return Grant(user=user, access_token=access_token, refresh_token=refresh_token)
+    async def _admit(self, event: Event, user: User, address: str, account: Account | None = None) -> Grant:
+        opened = await self._sessions.open(user, account)
+        session = session_of(opened.token)
+        for displaced in opened.displaced:
+            audit.record(Event.SESSION_DISPLACED, user=user.id, session=displaced, address=address)
+        audit.record(event, user=user.id, session=session, address=address)
+        token = self._access_tokens.issue(user, session=session, issue_from=opened.issue_from)
+        return Grant(user=user, access_token=token, refresh_token=opened.token)
 
     async def _rehash(self, account: Account, password: str) -> None:
         try:

@@ -6,7 +6,9 @@ Keys (all carry one hash tag, so that a cluster keeps them together):
 ``<prefix>:{auth}:account:<name>``    hash: an account, by its name in lower case (`accounts`)
 ``<prefix>:{auth}:session:<digest>``  hash: a family of refresh tokens, with its time to live (`sessions`)
 ``<prefix>:{auth}:repeat:<digest>``   hash: the family's last rotation, for the grace (`sessions`)
-``<prefix>:{auth}:revoked``           stream: sessions that ended, for as long as an access token lasts (`sessions`)
+``<prefix>:{auth}:sessions:<user>``   set: the families of a user, by their digests (`sessions`)
+``<prefix>:{auth}:cut:<user>``        hash: when all that the user had was revoked, for a minute (`sessions`)
+``<prefix>:{auth}:revoked``           stream: sessions and users whose tokens ended, for as long as one lasts (`sessions`)
 ``<prefix>:{auth}:throttle:<what>``   hash: a count of a window, or a mark, with its time to live (`throttle`)
 ====================================  ==========================================================
 

@@ -15,11 +15,12 @@ from typing import Final, Literal
 
 import msgspec
 
+from auth import audit
+from auth.audit import Event
 from auth.errors import TooManyAttempts
 from auth.metrics import Metrics
 from auth.store import Store
 from roomwire.addresses import household
-from roomwire.logs import get_logger
 
 # KEYS counts; ARGV window in seconds, when a window that begins now ends, then the limit of each count;
 # charges all counts or none; returns {0}, or {place of the first that is full, when its window ends}
@@ -54,9 +55,7 @@ redis.call('HSET', KEYS[2], 'known', 1)
 redis.call('EXPIRE', KEYS[2], ARGV[1])
 """
 
-_log = get_logger(__name__)
-
-_Limit = Literal["login", "login_address", "register", "guest", "refresh"]
+_Limit = Literal["login", "client", "login_address", "register", "guest", "refresh"]
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,12 +63,13 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         window_s: How long a window is; it begins with the first that counts.
-        login_failures: Wrong passwords for one account from one address.
-        login_failures_per_address: Wrong passwords from one address, for accounts not known to be at home there.
+        login_failures: Wrong passwords for one account from one address, and as many wrong secrets for one client.
+        login_failures_per_address: Wrong passwords and secrets from one address, for accounts and clients not known to
+            be at home there.
         registrations_per_address: Registrations that were tried.
         guests_per_address: Guests that came in.
         refresh_failures_per_address: Refresh tokens that did not hold.
-        known_ttl_s: How long after its last login an account is at home at an address.
+        known_ttl_s: How long after its last login an account or client is at home at an address.
 
     """
 
@@ -85,7 +85,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
 class Attempt(msgspec.Struct, frozen=True):
     """A login that has been charged: it is to be settled by `Throttle.succeed` or `Throttle.give_back`, or stays."""
 
-    pair: str
+    count_of_pair: str
+    mark: str
     counts: tuple[str, ...]
 
 
@@ -116,23 +117,32 @@ class Throttle:
             TooManyAttempts: The account from this address, or the address, has failed too often.
 
         """
+        return await self._begin("login", name.lower(), address)
+
+    async def begin_client(self, client_id: str, address: str) -> Attempt | None:
+        """Charge a client's request for a token, as `begin_login` does a login; it is no account of its name."""
+        return await self._begin("client", client_id, address)
+
+    async def _begin(self, limit: Literal["login", "client"], who: str, address: str) -> Attempt | None:
         limits = self._limits
         if limits is None:
             return None
         where = household(address)
-        pair = _digest(name.lower(), where)
-        counted: list[tuple[_Limit, str, int]] = [("login", self._key("login", pair), limits.login_failures)]
-        if not await self._store.ask(self._store.client.exists(self._key("known", pair))):
+        pair = _digest(who, where)
+        count_of_pair = self._key(limit, pair)
+        mark = self._key("known" if limit == "login" else "known_client", pair)
+        counted: list[tuple[_Limit, str, int]] = [(limit, count_of_pair, limits.login_failures)]
+        if not await self._store.ask(self._store.client.exists(mark)):
             key = self._key("login_address", _digest(where))
             counted.append(("login_address", key, limits.login_failures_per_address))
-        return Attempt(pair=pair, counts=await self._charge(counted))
+        return Attempt(count_of_pair, mark, await self._charge(counted, address))
 
     async def succeed(self, attempt: Attempt | None) -> None:
         """Take a login's charges back, forget the account's failures at the address: it is at home there now."""
         if attempt is None or self._limits is None:
             return
         await self.give_back(attempt)
-        keys = [self._key("login", attempt.pair), self._key("known", attempt.pair)]
+        keys = [attempt.count_of_pair, attempt.mark]
         await self._store.ask(self._succeed_script(keys=keys, args=[self._limits.known_ttl_s]))
 
     async def give_back(self, attempt: Attempt | None) -> None:
@@ -161,9 +171,9 @@ class Throttle:
             await self._charge_address("refresh", address, self._limits.refresh_failures_per_address)
 
     async def _charge_address(self, limit: _Limit, address: str, most: int) -> None:
-        await self._charge([(limit, self._key(limit, _digest(household(address))), most)])
+        await self._charge([(limit, self._key(limit, _digest(household(address))), most)], address)
 
-    async def _charge(self, counted: Sequence[tuple[_Limit, str, int]]) -> tuple[str, ...]:
+    async def _charge(self, counted: Sequence[tuple[_Limit, str, int]], address: str) -> tuple[str, ...]:
         """Charge what has a limit, all or nothing; returns the keys."""
         counted = [count for count in counted if count[2]]
         keys = tuple(key for _, key, _ in counted)
@@ -176,7 +186,7 @@ class Throttle:
             return keys
         limit = counted[answer[0] - 1][0]
         self._metrics.throttled.labels(limit).inc()
-        _log.info("throttled", limit=limit)
+        audit.record(Event.THROTTLED, limit=limit, address=address)
         # The end was told by another machine's clock: it decides nothing but what the client is advised.
         raise TooManyAttempts(min(max(int(answer[1]) - math.floor(now), 1), window_s))
 
