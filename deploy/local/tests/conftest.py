@@ -7,6 +7,8 @@ import pytest
 from clients import Clients, js_clients
 from local_system import LocalSystem, free_port, local_system
 
+from auth.clients import new_secret, secret_digest
+
 
 @pytest.fixture(scope="session")
 def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalSystem]:
@@ -16,11 +18,19 @@ def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalSystem]:
 
 
 @pytest.fixture(scope="session")
-def strict_system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalSystem]:
-    """A system that lets nobody in without a token."""
-    with local_system(
-        tmp_path_factory.mktemp("strict"), free_port(), GATEWAYS="1", ROOMWIRE_AUTH_MODE="required"
-    ) as running:
+def client_secret() -> str:
+    """The secret of the backend `reports`."""
+    return new_secret()
+
+
+@pytest.fixture(scope="session")
+def strict_system(tmp_path_factory: pytest.TempPathFactory, client_secret: str) -> Iterator[LocalSystem]:
+    """A system that lets nobody in without a token, and knows a backend."""
+    folder = tmp_path_factory.mktemp("strict")
+    clients_file = folder / "clients.toml"
+    clients_file.write_text(f'[clients.reports]\nsecret_sha256 = ["{secret_digest(client_secret)}"]\n')
+    settings = {"ROOMWIRE_AUTH_MODE": "required", "ROOMWIRE_CLIENTS_FILE": str(clients_file)}
+    with local_system(folder, free_port(), GATEWAYS="1", **settings) as running:
         yield running
 
 

@@ -190,3 +190,64 @@ async def test_a_logout_ends_the_official_clients_connection_and_its_token_comes
     again = await clients.open(url, **options)
     assert "The session has ended." == (await refused(again))[0]
     assert (await other.state())["connected"]
+
+
+async def signed_in(system: LocalSystem, http: httpx.AsyncClient, route: str, **credentials: str) -> Any:
+    """Return the tokens of an account, as the API grants them."""
+    return (await http.post(f"{system.url}/auth/{route}", json=credentials)).json()
+
+
+@pytest.mark.parametrize(
+    ("route", "body", "kept"),
+    [
+        pytest.param("logout-everywhere", None, False, id="logged out everywhere"),
+        pytest.param("delete-account", {"password": "correct horse"}, False, id="account deleted"),
+        pytest.param(
+            "password",
+            {"current_password": "correct horse", "new_password": "new horse"},
+            True,
+            id="password changed",
+        ),
+    ],
+)
+async def test_what_ends_all_sessions_ends_the_official_clients_connections(
+    clients, strict_system, http, route, body, kept
+):
+    ann = {"username": f"ann-{time.time_ns()}", "password": "correct horse"}
+    granted = [await signed_in(strict_system, http, one, **ann) for one in ("register", "login")]
+    asking, other = [
+        await clients.connect(url, **options)
+        for url, options in (carry(one["access_token"], "auth payload", strict_system) for one in granted)
+    ]
+
+    headers = {"Authorization": f"Bearer {granted[0]['access_token']}"}
+    answer = await http.post(f"{strict_system.url}/auth/{route}", json=body, headers=headers)
+
+    assert 204 == answer.status_code
+    assert ["io server disconnect"] == await other.wait_for("disconnect")
+    if not kept:
+        assert ["io server disconnect"] == await asking.wait_for("disconnect")
+    assert kept is (await asking.state())["connected"]
+    following = {"password": "new horse"} if kept else {}
+    again = await signed_in(
+        strict_system, http, "register" if route == "delete-account" else "login", **(ann | following)
+    )
+    url, options = carry(again["access_token"], "auth payload", strict_system)
+    assert (await (await clients.connect(url, **options)).state())["connected"]
+
+
+async def test_a_backend_gets_a_token_by_its_secret_and_comes_in_by_it(
+    clients, strict_system, client_secret, http
+):
+    granted = await http.post(
+        f"{strict_system.url}/auth/token",
+        data={"grant_type": "client_credentials"},
+        auth=("reports", client_secret),
+    )
+
+    url, options = carry(granted.json()["access_token"], "auth payload", strict_system)
+    backend = await clients.connect(url, **options)
+    body = {"roomId": "den", "userName": "reports", "message": "ready"}
+    assert "Message sent to room" == await backend.emit("chatMessage", body)
+    refused_body = {"roomId": "den", "userName": "reports"}
+    assert "forbidden" == (await backend.emit("joinRoom", refused_body))["error"]["code"]

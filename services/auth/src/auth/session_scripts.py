@@ -82,9 +82,10 @@ local function is_unchanged(name, id, changes)
 end
 """
 
-# KEYS revoked, session; ARGV family, digest of its token, time to live and the time in seconds, the user's id, name and kind, the most sessions
-# of a user, how long access tokens may last, the account's name and changes of its password (empty: a guest); returns
-# {'opened', cut, sessions that were ended for it}, or {'changed'} if the account is not what it was.
+# KEYS revoked, session; ARGV family, digest of its token, time to live and the time in seconds, the user's id, name
+# and kind, the most sessions of a user, how long access tokens may last, the account's name and changes of its
+# password (empty: a guest); returns {'opened', cut, sessions that were ended for it}, or {'changed'} if the account
+# is not what it was.
 OPEN: Final = (
     _PRELUDE
     + """
@@ -116,9 +117,9 @@ return answer
 """
 )
 
-# KEYS revoked, session; ARGV family, digest presented, digest of the next, times to live of accounts and guests in seconds, nonce of the next,
-# grace and the time in seconds, how long access tokens may last; returns an outcome, and unless that is 'unknown',
-# {outcome, id, name, kind, nonce, cut}.
+# KEYS revoked, session; ARGV family, digest presented, digest of the next, times to live of accounts and guests in
+# seconds, nonce of the next, grace and the time in seconds, how long access tokens may last; returns an outcome, and
+# unless that is 'unknown', {outcome, id, name, kind, nonce, cut}.
 ROTATE: Final = (
     _PRELUDE
     + """
@@ -147,7 +148,8 @@ return {'rotated', id, name, kind, fresh, cut_of(id)}
 """
 )
 
-# KEYS revoked, session; ARGV family, how long access tokens may last; returns the user's id, or nothing if there was no such family.
+# KEYS revoked, session; ARGV family, how long access tokens may last; returns the user's id, or nothing if there was
+# no such family.
 END: Final = (
     _PRELUDE
     + """
@@ -174,7 +176,8 @@ return found
 """
 )
 
-# KEYS revoked, sessions; ARGV the user's id, the session's name, how long access tokens may last; returns whether the user had that session.
+# KEYS revoked, sessions; ARGV the user's id, the session's name, how long access tokens may last; returns whether the
+# user had that session.
 END_NAMED: Final = (
     _PRELUDE
     + """
@@ -202,8 +205,9 @@ return ended
 """
 )
 
-# KEYS revoked, account; ARGV the account's name and id, changes of its password until now, the new hash, the session that goes on, how long
-# access tokens may last; returns {'changed', sessions that it ended}, or {'other'} if the account is not what it was.
+# KEYS revoked, account; ARGV the account's name and id, changes of its password until now, the new hash, the session
+# that goes on, how long access tokens may last; returns {'changed', sessions that it ended}, or {'other'} if the
+# account is not what it was.
 CHANGE_PASSWORD: Final = (
     _PRELUDE
     + """
@@ -215,8 +219,8 @@ return {'changed', unpack(ended)}
 """
 )
 
-# KEYS revoked, account; ARGV the account's name and id, changes of its password until now, how long access tokens may last; returns as
-# CHANGE_PASSWORD does.
+# KEYS revoked, account; ARGV the account's name and id, changes of its password until now, how long access tokens may
+# last; returns as CHANGE_PASSWORD does.
 DELETE_ACCOUNT: Final = (
     _PRELUDE
     + """
