@@ -252,6 +252,25 @@ async def test_the_schema_describes_every_route_with_its_refusals(client):
     assert "HTTPValidationError" not in schema["components"]["schemas"]
 
 
+async def test_the_schema_says_who_has_to_show_what(client):
+    schema = (await client.get("/auth/openapi.json")).json()
+
+    schemes = schema["components"]["securitySchemes"]
+    assert {"accessToken": "bearer", "client": "basic"} == {
+        name: scheme["scheme"] for name, scheme in schemes.items()
+    }
+    shown = {
+        path: [name for one in next(iter(methods.values())).get("security", []) for name in one]
+        for path, methods in schema["paths"].items()
+    }
+    of_people = ("password", "delete-account", "sessions", "sessions/{id}", "logout-everywhere")
+    assert {f"/auth/{route}": ["accessToken"] for route in of_people} | {"/auth/token": ["client"]} == {
+        path: names for path, names in shown.items() if names
+    }
+    (content_type,) = schema["paths"]["/auth/token"]["post"]["requestBody"]["content"]
+    assert "application/x-www-form-urlencoded" == content_type
+
+
 async def test_no_secret_is_logged(client, log_events):
     ada = (await client.post("/auth/register", json=ADA)).json()
     body = {"refresh_token": ada["refresh_token"]}

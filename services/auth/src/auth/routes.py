@@ -45,7 +45,7 @@ class CallerOf(HTTPBearer):
 
     def __init__(self, callers: Callers) -> None:
         super().__init__(
-            bearerFormat="JWT", scheme_name="access token", description="An access token.", auto_error=False
+            bearerFormat="JWT", scheme_name="accessToken", description="An access token.", auto_error=False
         )
         self._callers = callers
 
