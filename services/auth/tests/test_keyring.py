@@ -180,3 +180,13 @@ def test_the_least_lead_is_longer_than_all_who_learn_of_a_key_late_together():
     # A cache and the gateway's own cache behind it, a mounted Secret's two minutes, the services' look at the file.
     assert least_s > 2 * JWKS_MAX_AGE_S + 120 + REREAD_S
     assert LEAD_S == least_s
+
+
+def test_keyrings_with_the_same_keys_at_the_same_times_are_equal():
+    key = SigningKey.generate()
+    one, same = Keyring([(0, key)]), Keyring.parse(key.to_pem())
+
+    assert (one, hash(one)) == (same, hash(same))
+    assert one != Keyring([(1, key)])
+    assert one != Keyring([(0, SigningKey.generate())])
+    assert one != key.to_pem()

@@ -28,11 +28,6 @@ class AccessTokens:
         self._ttl_s = ttl_s
         self._policy = policy
 
-    @property
-    def ttl_s(self) -> int:
-        """How long each is valid, in seconds."""
-        return self._ttl_s
-
     def issue(self, user: User, *, session: str, issue_from: int) -> str:
         """Return a new token that speaks for the user, for as long as the session lasts.
 
