@@ -111,7 +111,7 @@ def test_an_account_is_made_and_signed_in_again(browser, system):
     page.get_by_label("Password").fill("correct horse battery")
     page.get_by_role("button", name="Create account").click()
     expect(page.get_by_test_id("state")).to_have_text("connected")
-    page.get_by_role("button", name="Sign out").click()
+    page.get_by_role("button", name="Sign out", exact=True).click()
     page.get_by_label("User name").fill("Carla")
     page.get_by_label("Password").fill("not the right one")
     page.get_by_role("button", name="Sign in").click()
@@ -119,6 +119,52 @@ def test_an_account_is_made_and_signed_in_again(browser, system):
     page.get_by_label("Password").fill("correct horse battery")
     page.get_by_role("button", name="Sign in").click()
     expect(page.get_by_test_id("state")).to_have_text("connected")
+    page.context.close()
+
+
+def test_who_signs_out_everywhere_is_signed_out_in_the_other_window_too(browser, system):
+    here, there = (open_page(browser, system.url) for _ in range(2))
+    here.get_by_label("User name").fill("Della")
+    here.get_by_label("Password").fill("correct horse battery")
+    here.get_by_role("button", name="Create account").click()
+    expect(here.get_by_test_id("state")).to_have_text("connected")
+    there.get_by_label("User name").fill("Della")
+    there.get_by_label("Password").fill("correct horse battery")
+    there.get_by_role("button", name="Sign in").click()
+    expect(there.get_by_test_id("state")).to_have_text("connected")
+
+    here.get_by_role("button", name="Sign out everywhere").click()
+
+    expect(here.get_by_role("button", name="Sign in")).to_be_visible()
+    again, door = (there.get_by_role("button", name=name) for name in ("Try again", "Sign in"))
+    # A connection that ends when it has just begun is not taken up again unasked.
+    expect(again.or_(door)).to_be_visible()
+    if again.is_visible():
+        again.click()
+    expect(door).to_be_visible()
+    expect(there.get_by_role("alert")).to_be_visible()
+    for page in (here, there):
+        page.context.close()
+
+
+def test_a_guest_is_not_offered_to_sign_out_everywhere(browser, system):
+    page = open_page(browser, system.url)
+    sign_in_as_guest(page, "Gina")
+
+    expect(page.get_by_role("button", name="Sign out", exact=True)).to_be_visible()
+    expect(page.get_by_role("button", name="Sign out everywhere")).to_be_hidden()
+    page.context.close()
+
+
+def test_an_account_on_a_phone_scrolls_nothing_sideways(browser, system):
+    page = open_page(
+        browser, system.url, viewport={"width": 360, "height": 740}, has_touch=True, is_mobile=True
+    )
+    page.get_by_label("User name").fill("a-name-that-is-as-long-as-it-may")
+    page.get_by_label("Password").fill("correct horse battery")
+    page.get_by_role("button", name="Create account").click()
+    expect(page.get_by_role("button", name="Sign out everywhere")).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
     page.context.close()
 
 

@@ -66,6 +66,11 @@ export class Account {
     if (refreshToken) await post("/auth/logout", { refresh_token: refreshToken }).catch(() => {});
   }
 
+  /** Ends the sessions of this account on all devices, this one included. Fails if nobody was signed out. */
+  async endAllSessions() {
+    await post("/auth/logout-everywhere", undefined, await this.freshToken());
+  }
+
   /** The token to connect with, renewed if it is about to expire; undefined without an auth service.
    *  Never fails: a token that could not be renewed is for the gateway to judge. */
   async freshToken() {
@@ -108,12 +113,12 @@ export function randomHex(bytes) {
   return Array.from(crypto.getRandomValues(new Uint8Array(bytes)), (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
-async function post(path, body) {
+async function post(path, body, token) {
   let response;
   try {
     response = await fetch(path, {
       method: "POST",
-      headers: { "content-type": "application/json" },
+      headers: { "content-type": "application/json", ...(token && { authorization: `Bearer ${token}` }) },
       body: JSON.stringify(body),
       signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS),
       keepalive: true,

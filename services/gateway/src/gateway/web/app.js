@@ -21,6 +21,7 @@ class App {
     signIn: (name, password) => this.#enter(() => this.#account.signIn(name, password)),
     register: (name, password) => this.#enter(() => this.#account.register(name, password)),
     signOut: () => this.#signOut(),
+    signOutEverywhere: () => this.#signOutEverywhere(),
     join: (name) => this.#join(name),
     leave: () => this.#leave(),
     draft: (text) => this.#draft(text),
@@ -72,6 +73,10 @@ class App {
     this.#account.signOut();
     sessionStorage.removeItem(ROOMS_KEY);
     this.#toDoor();
+  }
+
+  async #signOutEverywhere() {
+    if (await this.#attempt(this.#account.endAllSessions())) this.#signOut();
   }
 
   #toDoor(sentence) {

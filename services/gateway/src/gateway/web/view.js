@@ -99,6 +99,7 @@ export class View {
     const page = this.#page;
     const actions = this.#actions;
     page["sign-out"].onclick = () => actions.signOut();
+    page["sign-out-everywhere"].onclick = () => actions.signOutEverywhere();
     page["join-form"].onsubmit = (event) => {
       event.preventDefault();
       const name = page["room-name"].value.trim();
@@ -135,6 +136,7 @@ export class View {
     setText(page.transport, chat.transport || "–");
     setText(page.me, user.name);
     page.me.title = user.kind === "guest" ? `${user.name} (guest)` : user.name;
+    page["sign-out-everywhere"].hidden = user.kind !== "account";
     setText(page.welcome, chat.welcome);
   }
 
