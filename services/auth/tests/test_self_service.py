@@ -9,6 +9,7 @@ from auth.accounts import Accounts
 from auth.passwords import open_passwords
 from auth.self_service import SelfService
 from auth.sessions import Sessions
+from auth.settings import Settings
 from auth.throttle import Throttle
 from roomwire.errors import Forbidden, Unauthenticated, Unavailable
 from roomwire.revocations import RevocationReader, Revoked
@@ -285,6 +286,30 @@ async def test_a_password_that_found_no_thread_is_no_failure(open_client, settin
             assert 503 == (await ada.ask("POST", "password", CHANGE)).status_code
 
     assert 204 == (await ada.ask("POST", "password", CHANGE)).status_code
+
+
+@pytest.mark.parametrize(
+    ("method", "route", "body"),
+    [
+        ("GET", "sessions", None),
+        ("DELETE", "sessions/" + "0" * 32, None),
+        ("POST", "logout-everywhere", None),
+        ("POST", "password", CHANGE),
+        ("POST", "delete-account", {"password": ADA["password"]}),
+    ],
+)
+async def test_without_redis_nobody_is_told_that_a_session_ended(
+    open_client, signing_key, free_port, method, route, body
+):
+    away = Settings(redis_url=f"redis://127.0.0.1:{free_port}", signing_key=signing_key.to_pem())
+    user = User("account:1", "ada", "account", session="0" * 32)
+    token = signing_key.sign(user, issuer="roomwire", audience="roomwire", lifetime_s=60)
+
+    response = await open_client(away).request(
+        method, f"/auth/{route}", json=body, headers={"Authorization": f"Bearer {token}"}
+    )
+
+    assert (503, "unavailable") == (response.status_code, response.json()["error"]["code"])
 
 
 async def test_pages_of_the_allowed_origins_may_look_after_sessions(open_client, settings):
