@@ -6,6 +6,7 @@ from typing import Final
 
 from e2e import images
 from e2e.cluster import ClusterError
+from e2e.keys import rotate_under
 from e2e.release import Pod, Release
 from faults.stage import Row, Stage
 
@@ -148,6 +149,12 @@ async def autoscale(stage: Stage) -> None:
         await release.until_ready("gateway", 2)
 
 
+async def keys(stage: Stage) -> None:
+    """Rotate the signing key by the release's CronJob."""
+    async with _load(stage) as names:
+        await rotate_under(stage, names)
+
+
 async def database(stage: Stage) -> None:
     """Kill Redis' pod; its volume stays, and with it every account."""
     release: Release = stage.system
@@ -173,5 +180,6 @@ PHASES: Final = (
     Row("previous", "helm upgrade from the commit before", previous, at_least=MESSAGES),
     Row("scale", "2 to 4 to 2 by hand", scale, at_least=MESSAGES),
     Row("autoscale", "2 to 4 to 2 by connections", autoscale, at_least=MESSAGES),
+    Row("keys", "the signing key rotated", keys, at_least=MESSAGES),
     Row("redis", "Redis killed, with its volume", database, at_least=MESSAGES),
 )

@@ -74,6 +74,9 @@ class Release:
         for document in self.documents:
             if document["kind"] == "Pod":
                 yield document["metadata"]["name"], document["spec"]
+            elif document["kind"] == "CronJob":
+                job = document["spec"]["jobTemplate"]["spec"]
+                yield document["metadata"]["name"], job["template"]["spec"]
             elif "template" in document.get("spec", {}):
                 yield document["metadata"]["name"], document["spec"]["template"]["spec"]
 

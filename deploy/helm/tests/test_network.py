@@ -43,14 +43,14 @@ def test_every_pod_is_closed_but_for_what_a_policy_names():
     }
     both = [policy["spec"]["policyTypes"] for policy in release.all("NetworkPolicy")]
 
-    assert {"gateway", "auth", "redis", "secrets", "test"} == closed
+    assert {"gateway", "auth", "redis", "secrets", "keys", "test"} == closed
     assert all(["Ingress", "Egress"] == types for types in both)
 
 
-def test_the_job_that_makes_secrets_reaches_the_clusters_api_alone():
-    policy = install({"networkPolicy": {"apiPorts": [16443]}}).one("NetworkPolicy", "chat-roomwire-secrets")[
-        "spec"
-    ]
+@pytest.mark.parametrize("job", ["secrets", "keys"])
+def test_the_jobs_that_make_secrets_and_rotate_keys_reach_the_clusters_api_alone(job):
+    release = install({"networkPolicy": {"apiPorts": [16443]}})
+    policy = release.one("NetworkPolicy", f"chat-roomwire-{job}")["spec"]
 
     assert "ingress" not in policy
     assert [{"ports": [{"port": 16443, "protocol": "TCP"}]}] == policy["egress"]

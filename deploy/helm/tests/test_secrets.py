@@ -1,5 +1,6 @@
-"""The script of the Job that makes secrets, against an API server of the test's own."""
+"""The scripts of the Jobs that make secrets and rotate keys, against an API server of the test's own."""
 
+import base64
 import datetime as dt
 import ipaddress
 import json
@@ -8,7 +9,9 @@ import ssl
 import subprocess
 import sys
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
 from chart import CHART, install
@@ -16,10 +19,12 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from auth.keyring import Keyring
 from gateway.settings import Settings
 from roomwire.tokens import SigningKey
 
-SCRIPT = CHART / "files/make_secrets.py"
+ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount"
+SIGNING_KEY = "chat-roomwire-signing-key"
 
 
 def certificate(folder):
@@ -42,70 +47,132 @@ def certificate(folder):
     (folder / "key.pem").write_bytes(pem)
 
 
-@pytest.fixture
-def cluster(tmp_path):
-    """An API server that takes Secrets, and a function that runs the Job's script there."""
-    certificate(tmp_path)
-    (tmp_path / "namespace").write_text("den")
-    (tmp_path / "token").write_text("a token")
-    stored = {}
+class Api(BaseHTTPRequestHandler):
+    """Secrets of one namespace, kept as Kubernetes keeps them; `rivals` change one before the next patch of it."""
 
-    class Api(BaseHTTPRequestHandler):
-        def do_POST(self):
-            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            name = body["metadata"]["name"]
-            allowed = ("/api/v1/namespaces/den/secrets", "Bearer a token") == (
-                self.path,
-                self.headers["Authorization"],
-            )
-            self.send_response(403 if not allowed else 409 if name in stored else 201)
-            self.end_headers()
-            if allowed:
-                stored.setdefault(name, body)
+    stored: dict
+    rivals: list
+    SECRETS = "/api/v1/namespaces/den/secrets"
 
-        def log_message(self, *args):
-            pass
+    def do_POST(self):
+        body = self._body()
+        name = body["metadata"]["name"]
+        if self.path != self.SECRETS or name in self.stored:
+            self._answer(404 if self.path != self.SECRETS else 409)
+            return
+        self._store(name, body, 1)
+        self._answer(201, self.stored[name])
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Api)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(tmp_path / "ca.crt", tmp_path / "key.pem")
-    server.socket = context.wrap_socket(server.socket, server_side=True)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    script = tmp_path / SCRIPT.name
-    script.write_text(
-        SCRIPT.read_text().replace("/var/run/secrets/kubernetes.io/serviceaccount", str(tmp_path))
-    )
-    (job,) = install().all("Job")
-    (container,) = job["spec"]["template"]["spec"]["containers"]
+    def do_GET(self):
+        found = self.stored.get(self._name())
+        self._answer(200 if found else 404, found)
 
-    def run():
+    def do_PATCH(self):
+        body, name = self._body(), self._name()
+        if self.rivals:
+            self.rivals.pop()(self.stored[name])
+        at = self.stored[name]["metadata"]["resourceVersion"]
+        if "application/merge-patch+json" != self.headers["Content-Type"]:
+            self._answer(415)
+        elif body["metadata"]["resourceVersion"] != at:
+            self._answer(409)
+        else:
+            self._store(name, body, int(at) + 1)
+            self._answer(200, self.stored[name])
+
+    def _name(self):
+        return self.path.removeprefix(f"{self.SECRETS}/")
+
+    def _body(self):
+        return json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+
+    def _store(self, name, body, version):
+        data = {key: base64.b64encode(value.encode()).decode() for key, value in body["stringData"].items()}
+        self.stored[name] = {"metadata": {"name": name, "resourceVersion": str(version)}, "data": data}
+
+    def _answer(self, status, body=None):
+        if "Bearer a token" != self.headers["Authorization"]:
+            status, body = 403, None
+        self.send_response(status)
+        self.end_headers()
+        self.wfile.write(json.dumps(body or {}).encode())
+
+    def log_message(self, *args):
+        pass
+
+
+class Cluster:
+    """What the API server holds, and a way to run a Job's script there."""
+
+    def __init__(self, folder, port):
+        self.stored = {}
+        self.rivals = []
+        self.folder = folder
+        self.port = port
+
+    def content(self, name, key):
+        return base64.b64decode(self.stored[name]["data"][key]).decode()
+
+    def keyring(self):
+        return Keyring.parse(self.content(SIGNING_KEY, "signing-key.pem"))
+
+    def run(self, pod, **more):
+        """Run what a pod of the chart runs, where its scripts are mounted; returns what it printed."""
+        (container,) = pod["containers"]
+        (volume,) = pod["volumes"]
+        scripts = install().one("ConfigMap", volume["configMap"]["name"])["data"]
+        for name, text in scripts.items():
+            (self.folder / name).write_text(text.replace(ACCOUNT, str(self.folder)))
         told = {entry["name"]: entry["value"] for entry in container["env"]}
-        address = {"KUBERNETES_SERVICE_HOST": "127.0.0.1", "KUBERNETES_SERVICE_PORT": str(server.server_port)}
+        address = {"KUBERNETES_SERVICE_HOST": "127.0.0.1", "KUBERNETES_SERVICE_PORT": str(self.port)}
         return subprocess.run(
-            [sys.executable, script],
-            env=os.environ | told | address,
+            [sys.executable, self.folder / Path(container["command"][1]).name],
+            env=os.environ | told | address | more,
             capture_output=True,
             text=True,
             check=True,
         ).stdout
 
-    yield run, stored
+    def make_secrets(self):
+        (job,) = install().all("Job")
+        return self.run(job["spec"]["template"]["spec"])
+
+    def rotate(self, **more):
+        return self.run(rotation(install()), **more)
+
+
+def rotation(release):
+    """Return the pod that rotates keys."""
+    (job,) = release.all("CronJob")
+    return job["spec"]["jobTemplate"]["spec"]["template"]["spec"]
+
+
+@pytest.fixture
+def cluster(tmp_path):
+    certificate(tmp_path)
+    (tmp_path / "namespace").write_text("den")
+    (tmp_path / "token").write_text("a token")
+    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Mine", (Api,), {}))
+    made = Cluster(tmp_path, server.server_port)
+    server.RequestHandlerClass.stored, server.RequestHandlerClass.rivals = made.stored, made.rivals
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tmp_path / "ca.crt", tmp_path / "key.pem")
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield made
     server.shutdown()
     server.server_close()
 
 
 def test_what_is_missing_is_made_once_and_stays(cluster):
-    run, stored = cluster
-
-    assert 3 == run().count(": made")
-    before = json.dumps(stored)
-    assert 3 == run().count(": there already")
-    assert before == json.dumps(stored)
+    assert 3 == cluster.make_secrets().count(": made")
+    before = json.dumps(cluster.stored)
+    assert 3 == cluster.make_secrets().count(": there already")
+    assert before == json.dumps(cluster.stored)
 
 
 def test_pods_find_the_secrets_and_the_keys_that_they_mount(cluster):
-    run, stored = cluster
-    run()
+    cluster.make_secrets()
     mounted = {
         (volume["secret"]["secretName"], item["key"])
         for _, pod in install().pods()
@@ -114,28 +181,123 @@ def test_pods_find_the_secrets_and_the_keys_that_they_mount(cluster):
         for item in volume["secret"]["items"]
     }
 
-    assert mounted == {(name, key) for name, body in stored.items() for key in body["stringData"]}
+    assert mounted == {(name, key) for name, secret in cluster.stored.items() for key in secret["data"]}
 
 
 def test_services_take_what_is_made(cluster, monkeypatch):
-    run, stored = cluster
-    run()
-    url = stored["chat-roomwire-redis"]["stringData"]["gateway-url"]
+    cluster.make_secrets()
+    url = cluster.content("chat-roomwire-redis", "gateway-url")
     monkeypatch.setenv("ROOMWIRE_REDIS_URL", url)
 
     assert url == Settings.load().redis_url.get_secret_value()
     assert url.endswith("@chat-roomwire-redis:6379/0")
-    assert SigningKey.from_pem(stored["chat-roomwire-signing-key"]["stringData"]["signing-key.pem"])
-    assert 32 <= len(stored["chat-roomwire-relay"]["stringData"]["secret"])
+    assert cluster.keyring()
+    assert 32 <= len(cluster.content("chat-roomwire-relay", "secret"))
 
 
 def test_nothing_secret_is_printed(cluster):
-    run, stored = cluster
-    printed = run()
-
-    assert not [
-        value for body in stored.values() for value in body["stringData"].values() if value in printed
+    printed = cluster.make_secrets() + cluster.rotate()
+    secrets = [
+        cluster.content(name, key) for name, secret in cluster.stored.items() for key in secret["data"]
     ]
+
+    assert not [secret for secret in secrets if secret in printed]
+    assert "PRIVATE" not in printed
+
+
+def test_a_rotation_adds_a_key_that_is_published_before_it_signs(cluster):
+    cluster.make_secrets()
+    (old,) = cluster.keyring().published(time.time())
+
+    printed = cluster.rotate()
+
+    now = time.time()
+    states = list(cluster.keyring().states(now))
+    assert [(old.kid, "signing"), (states[1].key.kid, "next")] == [(one.key.kid, one.state) for one in states]
+    assert now + 3500 < states[1].until <= now + 3600
+    assert f"{SIGNING_KEY}: {old.kid} signing until" in printed
+
+
+def test_a_rotation_changes_nothing_while_a_next_key_waits(cluster):
+    cluster.make_secrets()
+    cluster.rotate()
+    before = json.dumps(cluster.stored)
+
+    cluster.rotate()
+
+    assert before == json.dumps(cluster.stored)
+
+
+def test_the_next_key_waits_as_long_as_the_auth_service_is_told(cluster):
+    cluster.make_secrets()
+    values = {"auth": {"settings": {"KEY_LEAD_S": "7200"}}}
+    cluster.run(rotation(install(values)))
+
+    assert 7100 < list(cluster.keyring().states(time.time()))[1].until - time.time() <= 7200
+
+
+def test_a_rotation_does_not_undo_what_another_changed_at_the_same_moment(cluster):
+    cluster.make_secrets()
+    theirs = Keyring([(0, SigningKey.generate())])
+
+    def change(secret):
+        secret["metadata"]["resourceVersion"] = "7"
+        secret["data"]["signing-key.pem"] = base64.b64encode(theirs.dump().encode()).decode()
+
+    cluster.rivals.append(change)
+    cluster.rotate()
+
+    now = time.time()
+    assert theirs.signing(now).kid == cluster.keyring().signing(now).kid
+    assert 2 == len(cluster.keyring().published(now))
+
+
+def test_a_secret_that_holds_no_keyring_is_a_sentence_and_stays(cluster):
+    cluster.make_secrets()
+    cluster.stored[SIGNING_KEY]["data"]["signing-key.pem"] = base64.b64encode(b"{nonsense").decode()
+    before = json.dumps(cluster.stored)
+
+    with pytest.raises(subprocess.CalledProcessError) as failed:
+        cluster.rotate()
+
+    assert f"{SIGNING_KEY}: the keyring is not what" in failed.value.stderr
+    assert "Traceback" not in failed.value.stderr
+    assert before == json.dumps(cluster.stored)
+
+
+def test_the_job_that_rotates_may_read_and_change_that_secret_alone():
+    release = install()
+    pod = rotation(release)
+    role = release.one("Role", "chat-roomwire-keys")
+    (binding,) = [one for one in release.all("RoleBinding") if one["metadata"]["name"].endswith("-keys")]
+
+    assert [
+        {
+            "apiGroups": [""],
+            "resources": ["secrets"],
+            "resourceNames": [SIGNING_KEY],
+            "verbs": ["get", "patch"],
+        }
+    ] == role["rules"]
+    assert {pod["serviceAccountName"]} == {subject["name"] for subject in binding["subjects"]}
+    assert {"kind": "Role", "name": "chat-roomwire-keys"}.items() <= binding["roleRef"].items()
+    assert ["python"] == pod["containers"][0]["command"][:1]
+
+
+def test_two_rotations_never_run_at_a_time():
+    assert "Forbid" == install().one("CronJob", "chat-roomwire-keys")["spec"]["concurrencyPolicy"]
+
+
+@pytest.mark.parametrize(
+    "auth",
+    [{"rotation": {"schedule": ""}}, {"existingSecret": "mine"}],
+    ids=["no schedule", "a Secret of somebody else's"],
+)
+def test_keys_are_not_rotated_where_nobody_asks_for_it(auth):
+    release = install({"auth": {"signingKey": auth}})
+
+    assert [] == release.all("CronJob")
+    assert not [one for one in release.documents if one["metadata"]["name"].endswith("-keys")]
 
 
 def test_a_script_of_the_chart_does_not_stand_in_for_a_module_that_others_import():

@@ -31,14 +31,14 @@ def test_no_pod_may_more_than_pod_security_restricted_lets_it(release):
             )
 
 
-def test_only_the_job_that_makes_secrets_has_a_token_of_the_cluster(release):
+def test_only_the_jobs_that_make_secrets_and_rotate_keys_have_a_token_of_the_cluster(release):
     holders = {name for name, pod in release.pods() if pod["automountServiceAccountToken"]}
 
-    assert holders <= {"chat-roomwire-secrets"}
+    assert holders <= {"chat-roomwire-secrets", "chat-roomwire-keys"}
 
 
-def test_that_job_may_create_secrets_and_nothing_else():
-    (role,) = install().all("Role")
+def test_the_job_that_makes_secrets_may_create_some_and_nothing_else():
+    role = install().one("Role", "chat-roomwire-secrets")
 
     assert [{"apiGroups": [""], "resources": ["secrets"], "verbs": ["create"]}] == role["rules"]
 

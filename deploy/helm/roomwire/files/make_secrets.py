@@ -6,18 +6,12 @@ Run by a Job whose one right is to create Secrets: what exists answers 409 and s
 import json
 import os
 import secrets
-import ssl
-import sys
-import time
 import urllib.error
-import urllib.request
 from http import HTTPStatus
-from pathlib import Path
+
+from cluster_api import ask, until_answered
 
 from roomwire.tokens import SigningKey
-
-ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
-ATTEMPTS = 30
 
 
 def contents(kind: str, redis_host: str) -> dict[str, str]:
@@ -35,9 +29,6 @@ def contents(kind: str, redis_host: str) -> dict[str, str]:
 
 def create(name: str, data: dict[str, str]) -> str:
     """Create a Secret; returns what became of it. Raises `OSError` if the API server says no."""
-    namespace = (ACCOUNT / "namespace").read_text(encoding="utf-8")
-    host, port = os.environ["KUBERNETES_SERVICE_HOST"], os.environ["KUBERNETES_SERVICE_PORT"]
-    address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     secret = {
         "apiVersion": "v1",
         "kind": "Secret",
@@ -45,23 +36,13 @@ def create(name: str, data: dict[str, str]) -> str:
         "type": "Opaque",
         "stringData": data,
     }
-    request = urllib.request.Request(
-        f"https://{address}/api/v1/namespaces/{namespace}/secrets",
-        data=json.dumps(secret).encode(),
-        headers={
-            "Authorization": f"Bearer {(ACCOUNT / 'token').read_text(encoding='utf-8')}",
-            "Content-Type": "application/json",
-        },
-    )
     try:
-        with urllib.request.urlopen(
-            request, timeout=10, context=ssl.create_default_context(cafile=str(ACCOUNT / "ca.crt"))
-        ):
-            return "made"
+        ask("POST", "", secret)
     except urllib.error.HTTPError as error:
         if error.code == HTTPStatus.CONFLICT:
             return "there already"
         raise
+    return "made"
 
 
 def main() -> None:
@@ -70,15 +51,7 @@ def main() -> None:
     for kind in os.environ["SECRET_KINDS"].split(","):
         name = f"{prefix}-{kind}"
         data = contents(kind, f"{prefix}-redis")
-        for attempt in range(1, ATTEMPTS + 1):
-            try:
-                print(f"{name}: {create(name, data)}", flush=True)
-                break
-            except OSError as error:
-                # Rights and network rules take a moment to be known everywhere.
-                if attempt == ATTEMPTS:
-                    sys.exit(f"{name}: {error}")
-                time.sleep(1)
+        until_answered(name, lambda name=name, data=data: create(name, data))
 
 
 if __name__ == "__main__":

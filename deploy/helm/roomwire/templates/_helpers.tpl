@@ -68,6 +68,11 @@ imagePullSecrets: {{ toJson . }}
 {{- end }}
 {{- end -}}
 
+{{- /* The same with a token of the cluster, for the few pods that ask it for something. */ -}}
+{{- define "roomwire.podThatAsks" -}}
+{{ include "roomwire.pod" . | replace "automountServiceAccountToken: false" "automountServiceAccountToken: true" }}
+{{- end -}}
+
 {{- define "roomwire.container" -}}
 securityContext:
   allowPrivilegeEscalation: false
@@ -173,6 +178,14 @@ podSelector: {matchLabels: {{ include "roomwire.selector" . | fromYaml | toJson 
   to: {{- toYaml . | nindent 4 }}
   {{- end }}
 {{- end -}}
+{{- end -}}
+
+{{- /* The cluster's API, wherever it is. */ -}}
+{{- define "roomwire.apiEdge" -}}
+- ports:
+    {{- range .Values.networkPolicy.apiPorts }}
+    - {port: {{ . }}, protocol: TCP}
+    {{- end }}
 {{- end -}}
 
 {{- /* Before everything else, and gone when done; argument: dict "weight" "0". */ -}}

@@ -3,6 +3,7 @@
 import os
 import tempfile
 import time
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -26,9 +27,15 @@ def rotate_keys() -> None:
         _replace(file, rotated.dump())
     except OSError as error:
         raise ConfigurationError(f"ROOMWIRE_SIGNING_KEY_FILE: {file}: {error.strerror}") from None
-    for known in rotated.states(now):
+    for line in describe(rotated, now):
+        print(line)  # noqa: T201 - this is the command's output
+
+
+def describe(ring: Keyring, now: float) -> Iterator[str]:
+    """Yield a line for each key that is published at a time, in seconds since 1970: its id, its state, until when."""
+    for known in ring.states(now):
         until = f" until {datetime.fromtimestamp(known.until, UTC):%Y-%m-%dT%H:%M:%SZ}" if known.until else ""
-        print(f"{known.key.kid} {known.state}{until}")  # noqa: T201 - this is the command's output
+        yield f"{known.key.kid} {known.state}{until}"
 
 
 def _replace(file: Path, text: str) -> None:

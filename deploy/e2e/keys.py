@@ -1,0 +1,121 @@
+"""The signing key is rotated, by the release's own CronJob, while clients with tokens of the old key talk.
+
+The next key is published for an hour, at the least a quarter of one, before it signs. Nobody waits for that here: once all
+auth services publish it, the Secret is told that its time has come.
+"""
+
+import asyncio
+import base64
+import json
+import time
+from collections.abc import Collection, Mapping
+from typing import Any, Final
+
+from e2e.cluster import ClusterError
+from e2e.release import NAME, Pod, Release
+from faults.stage import Stage
+
+SECRET: Final = f"{NAME}-roomwire-signing-key"
+CRON_JOB: Final = f"{NAME}-roomwire-keys"
+_FILE: Final = "signing-key.pem"
+_JOB: Final = f"{NAME}-rotated-by-hand"
+# The kubelet brings a changed Secret to pods within a minute and a half, the service looks every ten seconds.
+_SPREAD_S: Final = 240.0
+_LOOK_S: Final = 2.0
+_ASK: Final = """
+import base64, json, urllib.request
+def ask(path, body=None):
+    at = urllib.request.Request("http://127.0.0.1:8001/auth/" + path, body, {"Content-Type": "application/json"})
+    return json.load(urllib.request.urlopen(at, timeout=20))
+token = ask("guest", b'{"name": "keys"}')["access_token"]
+head = token.partition(".")[0]
+kids = [key["kid"] for key in ask(".well-known/jwks.json")["keys"]]
+print(json.dumps({"signs": json.loads(base64.urlsafe_b64decode(head + "=="))["kid"], "publishes": kids}))
+"""
+
+
+async def rotated(release: Release) -> str:
+    """Run the CronJob now, and wait until every auth service publishes the next key; returns its id.
+
+    Raises:
+        ClusterError: The job fails, or it does not come about.
+
+    """
+    before = set(await _published(release))
+    await release.cluster.kubectl("delete", "job", _JOB, "--ignore-not-found", "--wait")
+    await release.cluster.kubectl("create", "job", _JOB, f"--from=cronjob/{CRON_JOB}")
+    await release.cluster.kubectl("wait", f"job/{_JOB}", "--for=condition=Complete", "--timeout=180s")
+    (new,) = await _until(release, lambda told: set(told["publishes"]) - before, "publish a next key")
+    return str(new)
+
+
+async def begin_to_sign(release: Release, kid: str) -> None:
+    """Have the last key of the Secret sign from now on, and wait until all auth services do.
+
+    Raises:
+        ClusterError: It does not come about.
+
+    """
+    secret = await release.cluster.get("secret", SECRET)
+    ring = json.loads(base64.b64decode(secret["data"][_FILE]))
+    ring["keys"][-1]["signs_from"] = int(time.time())
+    change = {"stringData": {_FILE: json.dumps(ring)}}
+    await release.cluster.kubectl(
+        "patch", "secret", SECRET, "--type=merge", "--patch-file=/dev/stdin", text=json.dumps(change)
+    )
+    await _until(release, lambda told: {kid} & {told["signs"]}, "sign with it")
+
+
+async def _until(release: Release, found: Any, what: str) -> Collection[str]:
+    """Wait until all auth services are as wanted; returns what was found, the same of each."""
+    deadline = time.monotonic() + _SPREAD_S
+    while True:
+        each = [found(await _told(release, pod)) for pod in await release.ready("auth")]
+        if each and all(each):
+            return set.intersection(*each)
+        if time.monotonic() > deadline:
+            raise ClusterError(f"after {_SPREAD_S:.0f} s not all auth services {what}")
+        await asyncio.sleep(_LOOK_S)
+
+
+async def _published(release: Release) -> list[str]:
+    (first, *_) = await release.ready("auth")
+    return list((await _told(release, first))["publishes"])
+
+
+async def _told(release: Release, pod: Pod) -> Mapping[str, Any]:
+    """Ask one auth service which key it signs with, and which it publishes."""
+    told: Mapping[str, Any] = json.loads(
+        await release.cluster.kubectl("exec", pod.name, "--", "python", "-c", _ASK)
+    )
+    return told
+
+
+async def rotate_under(stage: Stage, names: Collection[str]) -> None:
+    """Rotate the key under clients that talk; prove that old and new tokens hold on every gateway.
+
+    Args:
+        stage: What the phase works with; its system is the release.
+        names: Clients that came in with tokens of the old key.
+
+    """
+    release: Release = stage.system
+    began = stage.harm()
+    kid = await rotated(release)
+    stage.prove(True, f"the CronJob added {kid}, and all auth services publish it")  # noqa: FBT003 - an assertion
+    await begin_to_sign(release, kid)
+    cut = stage.since(began, "disconnect")
+    stage.hold(cut == 0, f"{cut} connections were cut while the key changed")
+    token = await release.token()
+    await stage.fleet.open(
+        release.url, {f"late-{number}": ["lobby"] for number in range(12)}, auth={"token": token}
+    )
+    # Whoever came in by the old key comes back by it.
+    await stage.fleet.tell("drop", list(names)[::2])
+    await stage.fleet.settled(within_s=60)
+    for pod in await release.ready("gateway"):
+        held = stage.fleet.on_gateway(pod.name)
+        late = sum(name.startswith("late-") for name in held)
+        stage.prove(
+            0 < late < len(held), f"{pod.name} took {late} tokens of the new key beside those of the old"
+        )
