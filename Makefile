@@ -57,7 +57,7 @@ profile: install  ## a flame graph of a gateway under load (PROFILE="--scenario 
 	PYTHONPATH=loadtest:deploy/local:deploy/local/tests $(BIN)/python loadtest/flame.py $(PROFILE)
 
 e2e: install  ## install on a real cluster and break it under load (E2E="kill upgrade", E2E_URL=…: see --help)
-	PYTHONPATH=deploy:loadtest:deploy/local $(BIN)/python -m e2e
+	PYTHONPATH=deploy:loadtest:deploy/local:services/roomwire/tests $(BIN)/python -m e2e
 
 lock: install  ## resolve the lock files again
 	$(BIN)/uv pip compile $(LOCK) requirements/run.in -o requirements/run.txt

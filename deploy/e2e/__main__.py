@@ -13,6 +13,7 @@ Environment:
 """
 
 import asyncio
+import contextlib
 import signal
 import sys
 import time
@@ -26,6 +27,7 @@ from e2e.cluster import TOP, Cluster, ClusterError, from_environment
 from e2e.edges import edges, idle_rules, metrics_are_hidden
 from e2e.phases import PHASES
 from e2e.release import NAME, Release
+from e2e.tls import spoken
 from faults.fleet import FleetError, run_fleet
 from faults.journal import save
 from faults.judge import judge
@@ -34,13 +36,14 @@ from faults.stage import Row, Skipped, Stage
 
 _EDGES: Final = "edges"
 _TEST: Final = "test"
+_TLS: Final = "tls"
 _INTERRUPTED: Final = 130
 _ARTIFACTS: Final = TOP / "artifacts" / "e2e"
 
 
 def chosen(wanted: str) -> list[str]:
     """Return the phases to run, in their order."""
-    known = [_TEST, _EDGES, *(row.id for row in PHASES)]
+    known = [_TEST, _EDGES, _TLS, *(row.id for row in PHASES)]
     asked = wanted.split() or known
     if unknown := set(asked) - set(known):
         sys.exit(f"there is no phase {', '.join(sorted(unknown))}; there are {', '.join(known)}")
@@ -93,16 +96,21 @@ async def try_edges(release: Release) -> Outcome:
     )
 
 
-async def helm_test(release: Release) -> Outcome:
-    """Run the chart's own test."""
-    began, reasons = time.monotonic(), list[str]()
+async def helm_test(release: Release, *, tls: bool = False) -> Outcome:
+    """Run the chart's own test, over TLS if asked."""
+    began, reasons, proof = time.monotonic(), list[str](), list[str]()
     try:
-        await release.cluster.helm("test", NAME, "--timeout", "5m", "--logs")
+        async with spoken(release) if tls else contextlib.nullcontext(proof) as proof:
+            await release.cluster.helm("test", NAME, "--timeout", "5m", "--logs")
     except ClusterError as error:
         reasons = [str(error)]
-    took_s = time.monotonic() - began
     return Outcome(
-        id=_TEST, fault="helm test", verdict=FAIL if reasons else PASS, reasons=reasons, took_s=took_s
+        id=_TLS if tls else _TEST,
+        fault="both services speak TLS" if tls else "helm test",
+        verdict=FAIL if reasons else PASS,
+        reasons=reasons,
+        proof=proof,
+        took_s=time.monotonic() - began,
     )
 
 
@@ -133,8 +141,8 @@ async def _phases(names: list[str], release: Release) -> list[Outcome]:
     outcomes = []
     for name in names:
         _say(f"{name} ...")
-        if name == _TEST:
-            outcome = await helm_test(release)
+        if name in {_TEST, _TLS}:
+            outcome = await helm_test(release, tls=name == _TLS)
         elif name == _EDGES:
             outcome = await try_edges(release)
         else:

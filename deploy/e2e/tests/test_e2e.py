@@ -21,12 +21,12 @@ def cluster(**env: str) -> Cluster:
 
 
 def test_every_phase_is_run_unless_some_are_asked_for():
-    assert ["test", "edges", *(row.id for row in PHASES)] == chosen("")
+    assert ["test", "edges", "tls", *(row.id for row in PHASES)] == chosen("")
     assert ["edges", "kill"] == chosen("kill edges")
 
 
 def test_a_phase_that_does_not_exist_is_named():
-    with pytest.raises(SystemExit, match="there is no phase murder; there are test, edges, kill"):
+    with pytest.raises(SystemExit, match="there is no phase murder; there are test, edges, tls, kill"):
         chosen("kill murder")
 
 

@@ -43,6 +43,11 @@ SIZES: Mapping[str, Mapping[str, Any]] = {
         "tokens": {"jwksUrl": "https://id.example.org/jwks"},
         "ingress": {"enabled": False},
     },
+    "tls": {
+        "gateway": {"tls": {"secretName": "gateway-certificate"}},
+        "auth": {"tls": {"secretName": "auth-certificate"}},
+        "ingress": {"serversTransport": "den-pods@kubernetescrd"},
+    },
     "bare": {
         "gateway": {"relay": {"enabled": False}},
         "redis": {"persistence": {"enabled": False}},

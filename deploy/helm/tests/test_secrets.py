@@ -1,8 +1,6 @@
 """The scripts of the Jobs that make secrets and rotate keys, against an API server of the test's own."""
 
 import base64
-import datetime as dt
-import ipaddress
 import json
 import os
 import ssl
@@ -14,10 +12,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from certificates import Authority
 from chart import CHART, install
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 
 from auth.keyring import Keyring
 from gateway.settings import Settings
@@ -25,26 +21,6 @@ from roomwire.tokens import SigningKey
 
 ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount"
 SIGNING_KEY = "chat-roomwire-signing-key"
-
-
-def certificate(folder):
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "cluster")])
-    now = dt.datetime.now(dt.UTC)
-    made = (
-        x509.CertificateBuilder(
-            name, name, key.public_key(), x509.random_serial_number(), now, now + dt.timedelta(1)
-        )
-        .add_extension(
-            x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False
-        )
-        .sign(key, hashes.SHA256())
-    )
-    (folder / "ca.crt").write_bytes(made.public_bytes(serialization.Encoding.PEM))
-    pem = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    (folder / "key.pem").write_bytes(pem)
 
 
 class Api(BaseHTTPRequestHandler):
@@ -149,14 +125,14 @@ def rotation(release):
 
 @pytest.fixture
 def cluster(tmp_path):
-    certificate(tmp_path)
+    chain, key = Authority().write(tmp_path, "127.0.0.1")
     (tmp_path / "namespace").write_text("den")
     (tmp_path / "token").write_text("a token")
     server = ThreadingHTTPServer(("127.0.0.1", 0), type("Mine", (Api,), {}))
     made = Cluster(tmp_path, server.server_port)
     server.RequestHandlerClass.stored, server.RequestHandlerClass.rivals = made.stored, made.rivals
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(tmp_path / "ca.crt", tmp_path / "key.pem")
+    context.load_cert_chain(chain, key)
     server.socket = context.wrap_socket(server.socket, server_side=True)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield made

@@ -64,11 +64,12 @@ def test_every_container_says_what_it_needs_and_takes(release):
             assert "memory" in container["resources"]["limits"], name
 
 
+@pytest.mark.parametrize("size", ["everything", "tls"])
 @pytest.mark.parametrize(("component", "settings"), [("gateway", GatewaySettings), ("auth", AuthSettings)])
-def test_every_variable_is_set_once_and_known_to_its_service(component, settings):
-    (container,) = install(SIZES["everything"]).one("Deployment", f"chat-roomwire-{component}")["spec"][
-        "template"
-    ]["spec"]["containers"]
+def test_every_variable_is_set_once_and_known_to_its_service(component, settings, size):
+    (container,) = install(SIZES[size]).one("Deployment", f"chat-roomwire-{component}")["spec"]["template"][
+        "spec"
+    ]["containers"]
     names = [entry["name"].removeprefix("ROOMWIRE_") for entry in container["env"]]
     known = {name.upper() for name in settings.model_fields}
 

@@ -7,6 +7,7 @@ import contextlib
 import json
 import os
 import socket
+import ssl
 import sys
 import urllib.request
 from typing import Any
@@ -18,6 +19,10 @@ GATEWAY_URL = os.environ["GATEWAY_URL"]
 GATEWAYS = int(os.environ["GATEWAYS"])
 MOST_CLIENTS = 40
 TIMEOUT_S = 20
+TLS = ssl.create_default_context()
+for authority in os.environ.get("AUTHORITIES", "").split(":"):
+    if authority:
+        TLS.load_verify_locations(authority)
 STACK = contextlib.ExitStack()
 
 
@@ -31,6 +36,7 @@ class Client:
                 open_timeout=TIMEOUT_S,
                 close_timeout=1,
                 proxy=None,
+                ssl=TLS if GATEWAY_URL.startswith("https:") else None,
             )
         )
         self._acks = 0
@@ -97,7 +103,7 @@ def token() -> str:
         data=json.dumps({"name": "helm-test"}).encode(),
         headers={"Content-Type": "application/json"},
     )
-    with urllib.request.urlopen(request, timeout=TIMEOUT_S) as answer:
+    with urllib.request.urlopen(request, timeout=TIMEOUT_S, context=TLS) as answer:
         return str(json.load(answer)["access_token"])
 
 

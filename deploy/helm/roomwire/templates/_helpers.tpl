@@ -33,6 +33,45 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace 
 {{ default (printf "%s-redis" (include "roomwire.fullname" .)) .Values.redis.existingSecret }}
 {{- end -}}
 
+{{- /* How one talks to a service; argument: .Values.gateway or .Values.auth. */ -}}
+{{- define "roomwire.scheme" -}}
+{{ ternary "https" "http" (ne .tls.secretName "") }}
+{{- end -}}
+
+{{- /* The one port of a Service, named for what is spoken there; argument: as above. */ -}}
+{{- define "roomwire.port" -}}
+{{- $scheme := include "roomwire.scheme" . -}}
+{name: {{ $scheme }}, port: {{ ternary 443 80 (eq $scheme "https") }}, targetPort: http, appProtocol: {{ $scheme }}}
+{{- end -}}
+
+{{- /* Annotations by which Traefik speaks TLS to pods, as YAML; argument: dict "root" $ "values" .Values.gateway. */ -}}
+{{- define "roomwire.traefikTls" -}}
+{{- if and (eq .root.Values.ingress.preset "traefik") .values.tls.secretName -}}
+traefik.ingress.kubernetes.io/service.serversscheme: https
+{{- with .root.Values.ingress.serversTransport }}
+traefik.ingress.kubernetes.io/service.serverstransport: {{ . }}
+{{- end }}
+{{- end -}}
+{{- end -}}
+
+{{- /* The volume with a certificate and its key; argument: as for `roomwire.scheme`. */ -}}
+{{- define "roomwire.certificate" -}}
+- name: tls
+  secret:
+    secretName: {{ .tls.secretName }}
+    defaultMode: 0440
+    items: [{key: tls.crt, path: tls.crt}, {key: tls.key, path: tls.key}]
+{{- end -}}
+
+{{- /* The volume with the authority of a certificate, which is no secret; argument: dict "name" "auth-ca" "values" .Values.auth. */ -}}
+{{- define "roomwire.authority" -}}
+- name: {{ .name }}
+  secret:
+    secretName: {{ .values.tls.secretName }}
+    defaultMode: 0440
+    items: [{key: ca.crt, path: ca.crt}]
+{{- end -}}
+
 {{- define "roomwire.signingKeySecret" -}}
 {{ default (printf "%s-signing-key" (include "roomwire.fullname" .)) .Values.auth.signingKey.existingSecret }}
 {{- end -}}
@@ -126,7 +165,7 @@ readinessProbe:
 {{- end -}}
 
 {{- /* Settings of both services, then those of `settings`, which must not repeat what the chart sets.
-Argument: dict "root" $ "own" (dict of variables) "settings" .Values.gateway.settings "path" "gateway.settings". */ -}}
+Argument: dict "root" $ "own" (dict of variables) "values" .Values.gateway "path" "gateway.settings". */ -}}
 {{- define "roomwire.env" -}}
 {{- $values := .root.Values -}}
 {{- $env := dict
@@ -140,9 +179,13 @@ Argument: dict "root" $ "own" (dict of variables) "settings" .Values.gateway.set
   "LOG_LEVEL" $values.log.level
   "LOG_FORMAT" "json"
 -}}
+{{- if .values.tls.secretName -}}
+{{- $_ := set $env "TLS_CERT_FILE" "/run/secrets/tls/tls.crt" -}}
+{{- $_ := set $env "TLS_KEY_FILE" "/run/secrets/tls/tls.key" -}}
+{{- end -}}
 {{- $env = merge (dict) .own $env -}}
-{{- range $name, $value := .settings -}}
-{{- if or (hasKey $env $name) (hasKey $env (printf "%s_FILE" $name)) (has $name (list "NODE_NAME" "RELAY_HOST" "RELAY_PORT" "RELAY_SECRET")) -}}
+{{- range $name, $value := .values.settings -}}
+{{- if or (hasKey $env $name) (hasKey $env (printf "%s_FILE" $name)) (has $name (list "NODE_NAME" "RELAY_HOST" "RELAY_PORT" "RELAY_SECRET" "TLS_CERT_FILE" "TLS_KEY_FILE" "AUTH_JWKS_CA_FILE")) -}}
 {{- fail (printf "%s.%s: the chart sets ROOMWIRE_%s itself, from a value of its own." $.path $name $name) -}}
 {{- end -}}
 {{- $_ := set $env $name $value -}}

@@ -22,6 +22,7 @@ from roomwire.relay import Door, Relay
 from roomwire.revocations import RevocationReader, Revoked, revocations_key
 from roomwire.server import Server
 from roomwire.service import http_limits, state_of
+from roomwire.tls import vouched_for_by
 from roomwire.tokens import SESSION_ENDED, JwksClient, Verifier
 
 _PATH: Final = "/socket.io/"
@@ -52,7 +53,10 @@ class GatewayApp:
             ),
             metrics=self._metrics,
         )
-        self._keys = JwksClient(settings.auth_jwks_url)
+        self._keys = JwksClient(
+            settings.auth_jwks_url,
+            tls=vouched_for_by(settings.auth_jwks_ca_file) if settings.auth_jwks_ca_file else None,
+        )
         self._revoked = Revoked()
         policy = load_policy(settings.policy_file)
         verifier = Verifier(

@@ -1,5 +1,6 @@
 """The gateway's settings: the only place that names its environment variables."""
 
+from pathlib import Path
 from typing import Final, Literal
 
 from pydantic import Field, SecretStr, ValidationInfo, field_validator
@@ -25,6 +26,10 @@ class Settings(ServiceSettings):
         "http://127.0.0.1:8001/auth/.well-known/jwks.json",
         description="Where the public keys of access tokens are.",
         pattern=r"^https?://",
+    )
+    auth_jwks_ca_file: Path | None = Field(
+        None,
+        description="Who vouches for that address if it is https: certificates, PEM. Default: whom the system trusts.",
     )
     anonymous_role: str = Field(
         "guest", description="The policy's role of clients without a token; `none`: they may do nothing."

@@ -15,8 +15,9 @@ import gc
 import inspect
 import signal
 import socket
+import ssl
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any, Final, Protocol, TypeVar
 
 import uvicorn
@@ -34,6 +35,7 @@ from roomwire.http import bounded_http
 from roomwire.http_limits import HttpLimits
 from roomwire.metrics import HttpMetrics
 from roomwire.settings import ServiceSettings
+from roomwire.tls import REREAD_S, Certificate
 
 START_RETRY_S: Final = 1.0
 CLOSE_TIMEOUT_S: Final = 5
@@ -114,6 +116,7 @@ def main(
         effective = settings.load()
         if command == "check-config":
             build(effective)
+            certificate(effective)
             for variable, value in effective.effective():
                 print(f"{variable}={value}")  # noqa: T201 - this is the command's output
             return 0
@@ -162,6 +165,7 @@ class _Process:
         self._name = name
         self._settings = settings
         self._application = application
+        self._certificate = certificate(settings)
         self._stop = asyncio.Event()
         self.state = State.STARTING
 
@@ -208,6 +212,7 @@ class _Process:
             self._settings,
             http=bounded_http(http_limits(self._settings), metrics=HttpMetrics(self._application.registry)),
             websocket=self._application.websocket,
+            tls=self._certificate.context if self._certificate else None,
         )
         await listener.open()
         # What is there now stays: nobody has to look at it again.
@@ -216,9 +221,10 @@ class _Process:
         gc.set_threshold(*GC_THRESHOLDS)
         self.state = State.READY
         _log.info("ready", service=self._name)
-        stopping = asyncio.create_task(self._stop.wait())
-        await asyncio.wait({stopping, listener.task}, return_when=asyncio.FIRST_COMPLETED)
-        stopping.cancel()
+        async with _rereading(self._certificate):
+            stopping = asyncio.create_task(self._stop.wait())
+            await asyncio.wait({stopping, listener.task}, return_when=asyncio.FIRST_COMPLETED)
+            stopping.cancel()
         self.state = State.DRAINING
         _log.info("draining", service=self._name, drain_s=self._settings.drain_s)
         try:
@@ -240,6 +246,7 @@ class _Listener:
         *,
         http: Any = "httptools",
         websocket: Any = None,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         config = uvicorn.Config(
             app,
@@ -256,7 +263,7 @@ class _Listener:
             server_header=False,
             timeout_graceful_shutdown=CLOSE_TIMEOUT_S,
         )
-        self._server = _Uvicorn(config)
+        self._server = _Uvicorn(config, tls, settings.header_timeout_s)
         self._socket = listening
         self.task: asyncio.Task[None]
 
@@ -272,18 +279,76 @@ class _Listener:
 
 
 class _Uvicorn(uvicorn.Server):
-    """Uvicorn, less its signal handling (the process owns the signals), and it says when it is open."""
+    """Uvicorn, less its signal handling (the process owns the signals), and it says when it is open.
 
-    def __init__(self, config: uvicorn.Config) -> None:
+    With TLS it opens the sockets itself: uvicorn leaves a stranger asyncio's minute for the handshake.
+    """
+
+    def __init__(
+        self, config: uvicorn.Config, tls: ssl.SSLContext | None, handshake_timeout_s: float
+    ) -> None:
         super().__init__(config)
         self.opened = asyncio.Event()
+        self._tls = tls
+        self._handshake_timeout_s = handshake_timeout_s
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
+        await super().startup(sockets if self._tls is None else [])
+        if self._tls is not None:
+            self.servers = [await self._open(listening, self._tls) for listening in sockets or ()]
         self.opened.set()
+
+    async def _open(self, listening: socket.socket, tls: ssl.SSLContext) -> asyncio.Server:
+        def connection() -> asyncio.Protocol:
+            protocol: asyncio.Protocol = self.config.http_protocol_class(  # type: ignore[call-arg] # as uvicorn calls it
+                config=self.config, server_state=self.server_state, app_state=self.lifespan.state
+            )
+            return protocol
+
+        return await asyncio.get_running_loop().create_server(
+            connection,
+            sock=listening,
+            ssl=tls,
+            ssl_handshake_timeout=self._handshake_timeout_s,
+            # Who says nothing on goodbye is not waited for.
+            ssl_shutdown_timeout=CLOSE_TIMEOUT_S,
+            backlog=_BACKLOG,
+        )
 
     def capture_signals(self) -> Any:
         return contextlib.nullcontext()
+
+
+def certificate(settings: ServiceSettings) -> Certificate | None:
+    """Return the public port's certificate; None: it speaks plain HTTP.
+
+    Raises:
+        ConfigurationError: It cannot be used.
+
+    """
+    if settings.tls_cert_file is None or settings.tls_key_file is None:
+        return None
+    return Certificate(settings.tls_cert_file, settings.tls_key_file)
+
+
+@contextlib.asynccontextmanager
+async def _rereading(known: Certificate | None) -> AsyncIterator[None]:
+    """Look after a certificate's files while the context lasts."""
+
+    async def reread(known: Certificate) -> None:
+        while True:
+            await asyncio.sleep(REREAD_S)
+            known.reread()
+
+    if known is None:
+        yield
+        return
+    async with asyncio.TaskGroup() as tasks:
+        rereading = tasks.create_task(reread(known))
+        try:
+            yield
+        finally:
+            rereading.cancel()
 
 
 def http_limits(settings: ServiceSettings) -> HttpLimits:

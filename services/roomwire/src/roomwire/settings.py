@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, Self
 from urllib.parse import urlsplit
 
-from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
@@ -124,6 +124,13 @@ class ServiceSettings(BaseSettings):
         le=60,
     )
     max_linger_bytes: int = Field(262_144, description="How much it may.", ge=0)
+    tls_cert_file: Path | None = Field(
+        None,
+        description="Certificate of the public port with its chain, PEM; read again when it changes. Default: plain HTTP.",
+    )
+    tls_key_file: Path | None = Field(
+        None, description="Its private key, PEM, without a passphrase.", validate_default=True
+    )
     drain_s: float = Field(
         5.0, description="How long open connections are spread over when stopping.", ge=0, le=3600
     )
@@ -183,6 +190,14 @@ class ServiceSettings(BaseSettings):
                 or origin != f"{parts.scheme}://{parts.netloc}"
             ):
                 raise ValueError(f"{origin!r} is no origin like https://chat.example.org, and * stands alone")
+        return value
+
+    @field_validator("tls_key_file")
+    @classmethod
+    def _check_certificate_and_key(cls, value: Path | None, info: ValidationInfo) -> Path | None:
+        # What is wrong with the certificate's own value is a complaint already.
+        if "tls_cert_file" in info.data and (value is None) is not (info.data["tls_cert_file"] is None):
+            raise ValueError("set ROOMWIRE_TLS_CERT_FILE and ROOMWIRE_TLS_KEY_FILE, or neither")
         return value
 
     @classmethod

@@ -12,6 +12,7 @@ import base64
 import hashlib
 import re
 import secrets
+import ssl
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
@@ -286,6 +287,7 @@ class JwksClient:
 
     Args:
         url: Where the JWKS is. Redirects are not followed.
+        tls: What an https address has to show. Default: what the system's certificates vouch for.
         timeout_s: How long one fetch may take. Default: 2 seconds.
         cooldown_s: Least time between two fetches. Default: 10 seconds.
         max_age_s: How old keys may get before they are fetched anew. Default: 300 seconds.
@@ -298,6 +300,7 @@ class JwksClient:
         self,
         url: str,
         *,
+        tls: ssl.SSLContext | None = None,
         timeout_s: float = 2.0,
         cooldown_s: float = 10.0,
         max_age_s: float = 300.0,
@@ -314,7 +317,11 @@ class JwksClient:
         self._tried_at = float("-inf")
         self._fetching = asyncio.Lock()
         self._http = httpx.AsyncClient(
-            timeout=timeout_s, follow_redirects=False, trust_env=False, transport=transport
+            timeout=timeout_s,
+            follow_redirects=False,
+            trust_env=False,
+            transport=transport,
+            verify=tls or True,
         )
 
     async def key(self, kid: str) -> Ed25519PublicKey | None:

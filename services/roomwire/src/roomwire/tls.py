@@ -1,0 +1,90 @@
+"""TLS: the public port's certificate, read again when its files change, and whom another's certificate is believed by.
+
+Knows files and OpenSSL, no server and no clock: `service` asks it now and then to look again.
+"""
+
+import ssl
+from pathlib import Path
+from typing import Final
+
+from roomwire.errors import ConfigurationError
+from roomwire.logs import get_logger
+
+REREAD_S: Final = 10.0
+"""How often the files are to be looked at, in seconds."""
+
+_log = get_logger(__name__)
+
+
+class Certificate:
+    """A certificate with its chain, and its key, as PEM files.
+
+    Connections that are open keep what they began with. Files that cannot be read, or do not belong together, are a line
+    in the log, and the certificate that is known goes on being used.
+
+    Args:
+        chain: The certificate, then those between it and the root.
+        key: Its private key, without a passphrase.
+
+    Attributes:
+        context: What a server gives to its connections: TLS 1.2 or newer, HTTP/1.1.
+
+    Raises:
+        ConfigurationError: The files cannot be read, or do not belong together.
+
+    """
+
+    def __init__(self, chain: Path, key: Path) -> None:
+        self._chain = chain
+        self._key = key
+        self.context = _context()
+        try:
+            self._read = self._contents()
+            self._load(self.context)
+        except OSError as error:
+            # An `ssl.SSLError` is one; neither quotes what it read.
+            raise ConfigurationError(
+                f"ROOMWIRE_TLS_CERT_FILE, ROOMWIRE_TLS_KEY_FILE: {chain}, {key}: {error.strerror}"
+            ) from None
+
+    def reread(self) -> None:
+        """Take what the files hold now, if that is something else."""
+        try:
+            contents = self._contents()
+            if contents == self._read:
+                return
+            # A pair that does not belong together must not reach the context that connections use.
+            self._load(_context())
+            self._load(self.context)
+        except OSError as error:
+            _log.error("certificate not read", file=str(self._chain), error=str(error.strerror))
+            return
+        self._read = contents
+        _log.info("certificate read", file=str(self._chain))
+
+    def _contents(self) -> tuple[bytes, bytes]:
+        return self._chain.read_bytes(), self._key.read_bytes()
+
+    def _load(self, context: ssl.SSLContext) -> None:
+        # An empty passphrase: one that is needed would be asked for on a terminal.
+        context.load_cert_chain(self._chain, self._key, password="")
+
+
+def vouched_for_by(authorities: Path) -> ssl.SSLContext:
+    """Return what a client demands: a certificate with the address' name, from one of these authorities (PEM).
+
+    Raises:
+        ConfigurationError: The file cannot be read, or holds no certificate.
+
+    """
+    try:
+        return ssl.create_default_context(cafile=str(authorities))
+    except OSError as error:
+        raise ConfigurationError(f"{authorities}: {error.strerror or 'no certificate is in it'}") from None
+
+
+def _context() -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_alpn_protocols(["http/1.1"])
+    return context

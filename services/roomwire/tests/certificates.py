@@ -1,0 +1,56 @@
+"""Certificates for tests: one authority, and what it vouches for."""
+
+import datetime as dt
+import ipaddress
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+_DAY = dt.timedelta(days=1)
+
+
+class Authority:
+    """Signs certificates; `pem` is its own."""
+
+    def __init__(self) -> None:
+        self._key = ec.generate_private_key(ec.SECP256R1())
+        self._name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "authority")])
+        own = self._builder(self._name, self._key).add_extension(
+            x509.BasicConstraints(ca=True, path_length=0), critical=True
+        )
+        self.pem = own.sign(self._key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM).decode()
+
+    def issue(self, *names: str) -> tuple[str, str]:
+        """Return a certificate for names or addresses, and its key, as PEM."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, names[0])])
+        alternatives = x509.SubjectAlternativeName([_alternative(name) for name in names])
+        made = self._builder(subject, key).add_extension(alternatives, critical=False)
+        pem = key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+        signed = made.sign(self._key, hashes.SHA256())
+        return signed.public_bytes(serialization.Encoding.PEM).decode(), pem.decode()
+
+    def write(self, folder: Path, *names: str) -> tuple[Path, Path]:
+        """Put a certificate and its key into files, as a Secret of the type `kubernetes.io/tls` is mounted."""
+        paths = folder / "tls.crt", folder / "tls.key"
+        for path, text in zip(paths, self.issue(*names), strict=True):
+            path.write_text(text)
+        (folder / "ca.crt").write_text(self.pem)
+        return paths
+
+    def _builder(self, subject: x509.Name, key: ec.EllipticCurvePrivateKey) -> x509.CertificateBuilder:
+        now = dt.datetime.now(dt.UTC)
+        return x509.CertificateBuilder(
+            self._name, subject, key.public_key(), x509.random_serial_number(), now - _DAY, now + _DAY
+        )
+
+
+def _alternative(name: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ipaddress.ip_address(name))
+    except ValueError:
+        return x509.DNSName(name)
