@@ -10,7 +10,7 @@ WEB    := services/gateway/src/gateway/web
 DOCS   := services/auth/src/auth/web
 
 .DEFAULT_GOAL := help
-.PHONY: help install up down test check render chart-test fuzz bench faults load soak profile e2e lock clean
+.PHONY: help install up down test check render chart-test proxies fuzz bench faults load soak profile e2e lock clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,6 +43,9 @@ fuzz: install  ## look for bytes that break the server, guided by coverage (FUZZ
 
 bench: install  ## compare with other servers, one core each (BENCH="--quick --rows acks", BENCH=--help)
 	$(BIN)/python loadtest/bench.py $(BENCH)
+
+proxies: install  ## the official client through HAProxy and nginx, set as docs/kubernetes.md says; fails without them
+	$(BIN)/pytest -m proxies deploy/local
 
 faults: install  ## break it in sixteen ways and count messages (FAULTS="K1 K7" ALLOW_SKIP=K8 FAULTS_ARGS=--quick)
 	PYTHONPATH=loadtest:deploy/local $(BIN)/python -m faults $(FAULTS_ARGS)

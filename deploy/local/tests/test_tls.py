@@ -1,11 +1,7 @@
 """Official clients of a gateway that speaks TLS itself, and of an auth service that does."""
 
-import asyncio
 import contextlib
 import json
-import os
-import sys
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import httpx
@@ -14,37 +10,10 @@ import websockets
 from certificates import Authority
 from clients import Clients
 from local_system import HOST, free_port
+from processes import service
 
 from roomwire.tls import vouched_for_by
 from roomwire.tokens import SigningKey
-
-START_TIMEOUT_S = 30.0
-
-
-@contextlib.asynccontextmanager
-async def running(service: str, ops_port: int, **settings: object) -> AsyncIterator[None]:
-    """Run a service's process until it is ready, and then for as long as the context lasts."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("ROOMWIRE_")}
-    told = {f"ROOMWIRE_{name}": str(value) for name, value in settings.items()}
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        service,
-        env={**environment, **told, "ROOMWIRE_OPS_PORT": str(ops_port), "ROOMWIRE_DRAIN_S": "0"},
-    )
-    try:
-        async with asyncio.timeout(START_TIMEOUT_S), httpx.AsyncClient(trust_env=False) as http:
-            while True:
-                assert process.returncode is None
-                with contextlib.suppress(httpx.TransportError):
-                    if (await http.get(f"http://{HOST}:{ops_port}/readyz")).is_success:
-                        break
-                await asyncio.sleep(0.05)
-        yield
-    finally:
-        if process.returncode is None:
-            process.terminate()
-        await process.wait()
 
 
 @pytest.mark.parametrize("transports", [["polling"], ["websocket"], ["polling", "websocket"]], ids="+".join)
@@ -53,7 +22,7 @@ async def test_the_official_client_talks_to_a_gateway_that_speaks_tls(
 ):
     authority, port = Authority(), free_port()
     chain, key = authority.write(tmp_path, HOST)
-    async with running(
+    async with service(
         "gateway",
         free_port(),
         PORT=port,
@@ -84,10 +53,10 @@ async def test_a_gateway_believes_keys_by_the_authority_that_it_is_told(
     certificate = {"TLS_CERT_FILE": chain, "TLS_KEY_FILE": key, "REDIS_URL": redis_url}
     auth = f"https://{HOST}:{auth_port}/auth"
     async with (
-        running(
+        service(
             "auth", free_port(), PORT=auth_port, SIGNING_KEY=SigningKey.generate().to_pem(), **certificate
         ),
-        running(
+        service(
             "gateway",
             free_port(),
             PORT=port,
@@ -112,7 +81,7 @@ async def test_what_reaches_the_wrong_gateway_over_tls_is_relayed_as_https(tmp_p
     trusting = vouched_for_by(tmp_path / "ca.crt")
     async with contextlib.AsyncExitStack() as stack:
         for number, port in enumerate(ports):
-            gateway = running(
+            gateway = service(
                 "gateway",
                 free_port(),
                 PORT=port,
