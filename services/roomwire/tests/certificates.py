@@ -2,6 +2,7 @@
 
 import datetime as dt
 import ipaddress
+import secrets
 from pathlib import Path
 
 from cryptography import x509
@@ -16,7 +17,9 @@ class Authority:
 
     def __init__(self) -> None:
         self._key = ec.generate_private_key(ec.SECP256R1())
-        self._name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "authority")])
+        # Of two authorities of one name OpenSSL takes either.
+        name = f"authority {secrets.token_hex(8)}"
+        self._name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
         own = self._builder(self._name, self._key).add_extension(
             x509.BasicConstraints(ca=True, path_length=0), critical=True
         )
