@@ -68,6 +68,7 @@ lock: install  ## resolve the lock files again
 	$(BIN)/uv pip compile $(LOCK) --no-deps requirements/kubernetes.in -o requirements/kubernetes.txt
 	$(BIN)/uv pip compile $(LOCK) requirements/checkov.in -o requirements/checkov.txt
 	$(BIN)/uv pip compile $(LOCK) requirements/build.in -o requirements/build.txt
+	$(BIN)/uv pip compile $(LOCK) requirements/load.in -o requirements/load.txt
 	$(NPM) install --package-lock-only
 # Extras stay written: pip would take the newest of `coverage[toml]`, and refuse it for want of a hash.
 LOCK := --quiet --upgrade --no-strip-extras --universal --python-version 3.11 --generate-hashes --no-header \

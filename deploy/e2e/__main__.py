@@ -7,6 +7,7 @@ Environment:
   checkout or at `E2E_CLUSTER`; a cluster of its that is up already stays up.
 - `E2E_BUILD`, `E2E_LOAD`: what builds an image, as `docker build`, and what brings it to the cluster, as `kind load
   docker-image`.
+- `E2E_INGRESS`: the address of the ingress as pods reach it, for `load`. Default: that of the local cluster.
 - `E2E_NAMESPACE`: where it is installed (roomwire-e2e); it is deleted before and after.
 - `E2E_VALUES`: values of the chart that this cluster needs, as `E2E_VALUES="ingress.host=chat.test"`. Default: none.
 - `ALLOW_SKIP`: phases that may be skipped, as `ALLOW_SKIP=previous`.
@@ -25,6 +26,7 @@ from typing import Final
 from e2e import images
 from e2e.cluster import TOP, Cluster, ClusterError, from_environment
 from e2e.edges import edges, idle_rules, metrics_are_hidden
+from e2e.load import run_load, wrong
 from e2e.phases import PHASES
 from e2e.release import NAME, Release
 from e2e.tls import spoken
@@ -35,6 +37,7 @@ from faults.report import FAIL, PASS, SKIP, Outcome, table
 from faults.stage import Row, Skipped, Stage
 
 _EDGES: Final = "edges"
+_LOAD: Final = "load"
 _TEST: Final = "test"
 _TLS: Final = "tls"
 _INTERRUPTED: Final = 130
@@ -43,7 +46,7 @@ _ARTIFACTS: Final = TOP / "artifacts" / "e2e"
 
 def chosen(wanted: str) -> list[str]:
     """Return the phases to run, in their order."""
-    known = [_TEST, _EDGES, _TLS, *(row.id for row in PHASES)]
+    known = [_TEST, _EDGES, _TLS, _LOAD, *(row.id for row in PHASES)]
     asked = wanted.split() or known
     if unknown := set(asked) - set(known):
         sys.exit(f"there is no phase {', '.join(sorted(unknown))}; there are {', '.join(known)}")
@@ -114,6 +117,30 @@ async def helm_test(release: Release, *, tls: bool = False) -> Outcome:
     )
 
 
+async def try_load(release: Release) -> Outcome:
+    """Run the chart's load test."""
+    began, reasons, proof, fault = time.monotonic(), list[str](), list[str](), "the chart's load test"
+    try:
+        report = await run_load(release, await _version(release.cluster))
+        reasons = list(wrong(report))
+        said, heard = report["acknowledged"], report["delivered"]
+        proof = [
+            f"{report['users']} people in {report['seconds']:.0f} s: {said} acknowledged, {heard} arrived"
+        ]
+    except Skipped as skipped:
+        return Outcome(id=_LOAD, fault=fault, verdict=SKIP, reasons=[str(skipped)])
+    except ClusterError as error:
+        reasons = [str(error)]
+    return Outcome(
+        id=_LOAD,
+        fault=fault,
+        verdict=FAIL if reasons else PASS,
+        reasons=reasons,
+        proof=proof,
+        took_s=time.monotonic() - began,
+    )
+
+
 async def run_all(names: list[str], environment: Mapping[str, str]) -> list[Outcome]:
     """Build, install, run the phases, and clean up."""
     cluster = await Cluster.found(environment)
@@ -145,6 +172,8 @@ async def _phases(names: list[str], release: Release) -> list[Outcome]:
             outcome = await helm_test(release, tls=name == _TLS)
         elif name == _EDGES:
             outcome = await try_edges(release)
+        elif name == _LOAD:
+            outcome = await try_load(release)
         else:
             outcome = await play(rows[name], release)
         _say("; ".join([f"{name}: {outcome.verdict}", *outcome.reasons]))

@@ -42,6 +42,11 @@ async def build(cluster: Cluster, tag: str, *, checkout: Path = TOP) -> None:
         await _build(cluster, name, checkout, dockerfile)
 
 
+async def build_loadtest(cluster: Cluster, tag: str) -> None:
+    """Build the load test's image, and bring it to the cluster."""
+    await _build(cluster, f"{_REGISTRY}/roomwire-loadtest:{tag}", TOP, TOP / "loadtest" / "Dockerfile")
+
+
 async def build_redis(cluster: Cluster, name: str) -> None:
     """Build a stand-in for the chart's Redis where the cluster cannot pull it: on the local one."""
     if cluster.tool is None:

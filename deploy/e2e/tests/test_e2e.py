@@ -1,5 +1,6 @@
 """What can be told of the tests on a cluster without one."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -8,8 +9,10 @@ from e2e.__main__ import chosen, passes
 from e2e.cluster import Cluster, ClusterError, exported, run
 from e2e.edges import Edge, wanted, without_one
 from e2e.images import builder, checkout_of
+from e2e.load import reported, run_load, wrong
 from e2e.phases import MESSAGES, PHASES
-from e2e.release import CHART
+from e2e.release import CHART, Release
+from faults.oracle import COUNTS
 from faults.report import FAIL, PASS, SKIP, VOID, Outcome
 from faults.stage import Skipped
 
@@ -21,12 +24,12 @@ def cluster(**env: str) -> Cluster:
 
 
 def test_every_phase_is_run_unless_some_are_asked_for():
-    assert ["test", "edges", "tls", *(row.id for row in PHASES)] == chosen("")
+    assert ["test", "edges", "tls", "load", *(row.id for row in PHASES)] == chosen("")
     assert ["edges", "kill"] == chosen("kill edges")
 
 
 def test_a_phase_that_does_not_exist_is_named():
-    with pytest.raises(SystemExit, match="there is no phase murder; there are test, edges, tls, kill"):
+    with pytest.raises(SystemExit, match="there is no phase murder; there are test, edges, tls, load, kill"):
         chosen("kill murder")
 
 
@@ -158,6 +161,34 @@ def test_only_the_edges_that_are_needed_are_wanted():
 @pytest.mark.parametrize("is_needed", [True, False])
 def test_an_edge_is_right_when_it_is_open_exactly_if_it_is_needed(is_open, is_needed):
     assert (is_open is is_needed) is Edge("a", "b", "http", is_open, is_needed).is_right
+
+
+REPORT = {"delivered": 5, "acknowledged": 1, "measured": dict.fromkeys(COUNTS, 0)}
+
+
+def test_the_report_of_a_load_test_is_found_among_what_its_master_printed():
+    said = f"[INFO] ready\n{json.dumps(REPORT, indent=2)}\nevidence {{\n"
+
+    assert REPORT == reported(said)
+    with pytest.raises(ClusterError, match="the master reports nothing: no"):
+        reported("no\n")
+
+
+@pytest.mark.parametrize(
+    ("change", "found"),
+    [
+        ({}, []),
+        ({"delivered": 0}, ["nothing was said, or nobody heard it"]),
+        ({"measured": REPORT["measured"] | {COUNTS[0]: 2.0}}, [f"{COUNTS[0]}: 2"]),
+    ],
+)
+def test_a_load_test_is_judged_by_what_it_counts(change, found):
+    assert found == wrong(REPORT | change)
+
+
+async def test_on_another_cluster_somebody_has_to_say_how_pods_reach_the_ingress():
+    with pytest.raises(Skipped, match="set E2E_INGRESS"):
+        await run_load(Release(cluster()), "0")
 
 
 def test_the_chart_is_where_it_is_looked_for():

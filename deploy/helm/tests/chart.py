@@ -27,6 +27,7 @@ SIZES: Mapping[str, Mapping[str, Any]] = {
         "imagePullSecrets": [{"name": "registry"}],
         "ingress": {"className": "traefik", "host": "chat.example.org", "tls": {"secretName": "certificate"}},
         "networkPolicy": {"clients": [{"namespaceSelector": {}}]},
+        "loadTest": {"enabled": True, "workers": 3},
         "monitoring": {
             "serviceMonitor": {"enabled": True},
             "prometheusRule": {"enabled": True},

@@ -43,7 +43,7 @@ def test_every_pod_is_closed_but_for_what_a_policy_names():
     }
     both = [policy["spec"]["policyTypes"] for policy in release.all("NetworkPolicy")]
 
-    assert {"gateway", "auth", "redis", "secrets", "keys", "test"} == closed
+    assert {"gateway", "auth", "redis", "secrets", "keys", "load-master", "load", "test"} == closed
     assert all(["Ingress", "Egress"] == types for types in both)
 
 

