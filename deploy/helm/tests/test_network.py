@@ -1,7 +1,10 @@
 """Who may talk to whom, and where strangers come in."""
 
+import re
+
 import pytest
-from chart import SIZES, install
+import yaml
+from chart import ROOT, SIZES, install
 
 TRAEFIK = "traefik.ingress.kubernetes.io/service.sticky.cookie"
 
@@ -87,6 +90,28 @@ def test_auth_has_its_prefix_and_gateways_have_the_rest():
     assert {"/auth": "chat-roomwire-auth", "/": "chat-roomwire-gateway"} == {
         path["path"]: path["backend"]["service"]["name"] for path in rule["http"]["paths"]
     }
+
+
+def test_the_route_in_the_documents_leads_where_the_ingress_does():
+    text = (ROOT / "docs/kubernetes.md").read_text()
+    documents = [yaml.safe_load(block) for block in re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)]
+    (route,) = [one for one in documents if one.get("kind") == "HTTPRoute"]
+    release = install(release="roomwire")
+    (rule,) = release.all("Ingress")[0]["spec"]["rules"]
+    ports = {
+        one["metadata"]["name"]: [port["port"] for port in one["spec"]["ports"]]
+        for one in release.all("Service")
+    }
+    wanted = {path["path"]: path["backend"]["service"]["name"] for path in rule["http"]["paths"]}
+
+    found = {
+        match["path"]["value"]: backend
+        for one in route["spec"]["rules"]
+        for match in one["matches"]
+        for backend in one["backendRefs"]
+    }
+    assert wanted == {path: backend["name"] for path, backend in found.items()}
+    assert all(backend["port"] in ports[backend["name"]] for backend in found.values())
 
 
 @pytest.mark.parametrize(
