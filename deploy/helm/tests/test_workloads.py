@@ -7,7 +7,7 @@ from chart import SIZES, install, template
 
 from auth.settings import Settings as AuthSettings
 from gateway.settings import Settings as GatewaySettings
-from roomwire.service import CLOSE_TIMEOUT_S
+from roomwire.listener import CLOSE_TIMEOUT_S
 
 
 @pytest.fixture(scope="module", params=SIZES)

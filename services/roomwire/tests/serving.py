@@ -13,7 +13,7 @@ from typing import Any
 import hypercorn.asyncio
 import uvicorn
 
-from roomwire import service
+from roomwire.listener import Listener, listen
 from roomwire.settings import ServiceSettings
 
 HOST = "127.0.0.1"
@@ -43,10 +43,10 @@ async def served(app: Any, *, port: int = 0, http: Any = "httptools", ws: Any = 
 
     """
     settings = ServiceSettings(host=HOST, port=port, ops_port=0)
-    with service._listen(settings, "port") as listening:
+    with listen(settings, "port") as listening:
         # As uvloop does; asyncio does not for a listening socket that it is given.
         listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        listener = service._Listener(app, listening, settings, http=http, websocket=ws)
+        listener = Listener(app, listening, settings, http=http, websocket=ws)
         told_to_stop = asyncio.Event()
         _stop_at_once(listener._server, told_to_stop)
         await listener.open()

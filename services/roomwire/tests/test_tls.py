@@ -13,7 +13,7 @@ from pydantic import Field
 from structlog.testing import capture_logs
 from test_service import FakeApplication, living
 
-from roomwire import Server, service, tls
+from roomwire import Server, listener, service, tls
 from roomwire.engine.fast import fast_websocket
 from roomwire.engine.fast_socket import FastSocket
 from roomwire.errors import ConfigurationError
@@ -163,7 +163,7 @@ async def test_the_public_port_speaks_tls_and_the_operations_port_does_not(setti
 async def test_a_renewed_certificate_is_shown_to_new_connections_and_open_ones_stay(
     settings, authority, trusting, monkeypatch
 ):
-    monkeypatch.setattr(service, "REREAD_S", 0.01)
+    monkeypatch.setattr(listener, "REREAD_S", 0.01)
     folder = settings.tls_cert_file.parent
     async with (
         living(FakeApplication(), settings) as (process, *_),

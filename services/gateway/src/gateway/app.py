@@ -16,12 +16,13 @@ from roomwire.capabilities import load_policy
 from roomwire.engine.fast import fast_websocket
 from roomwire.engine.limits import Limits
 from roomwire.errors import Unauthenticated
+from roomwire.listener import http_limits
 from roomwire.metrics import Metrics
 from roomwire.recovery import RecoveryLimits
 from roomwire.relay import Door, Relay
 from roomwire.revocations import RevocationReader, Revoked, revocations_key
 from roomwire.server import Server
-from roomwire.service import http_limits, state_of
+from roomwire.service import state_of
 from roomwire.tls import vouched_for_by
 from roomwire.tokens import SESSION_ENDED, JwksClient, Verifier
 

@@ -1,7 +1,6 @@
 """What every service needs around it: the command line, the process's life, health, the operations port.
 
-A service is an `Application` in its own package; `main` runs one. The only module that talks to uvicorn
-and to signals.
+A service is an `Application` in its own package; `main` runs one. The only module that talks to signals.
 
 Life: STARTING → READY → DRAINING → STOPPED. The operations port is open from the first moment to the
 last; the public port opens once the application has started, and closes after it has drained.
@@ -15,12 +14,10 @@ import gc
 import inspect
 import signal
 import socket
-import ssl
 import sys
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, Protocol, TypeVar
 
-import uvicorn
 import uvloop
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
@@ -32,17 +29,14 @@ from starlette.routing import Route
 from roomwire import logs
 from roomwire.errors import ConfigurationError, RoomwireError, Unavailable
 from roomwire.http import bounded_http
-from roomwire.http_limits import HttpLimits
+from roomwire.listener import CLOSE_TIMEOUT_S, Listener, certificate, http_limits, listen, rereading
 from roomwire.metrics import HttpMetrics
 from roomwire.settings import ServiceSettings
-from roomwire.tls import REREAD_S, Certificate
 
 START_RETRY_S: Final = 1.0
-CLOSE_TIMEOUT_S: Final = 5
 GC_THRESHOLDS: Final = (50_000, 20, 50)
 """How seldom Python looks for cycles of garbage. With its default, which is made for programs that hold little,
 half the time of a storm of new connections goes into looking at old ones; what we drop forms no cycles."""
-_BACKLOG: Final = 2048
 
 _log = logs.get_logger(__name__)
 _S = TypeVar("_S", bound=ServiceSettings)
@@ -179,8 +173,8 @@ class _Process:
         loop = asyncio.get_running_loop()
         for signum in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(signum, self._stop.set)
-        with _listen(self._settings, "port") as public, _listen(self._settings, "ops_port") as ops:
-            operations = _Listener(operations_app(self, self._application), ops, self._settings)
+        with listen(self._settings, "port") as public, listen(self._settings, "ops_port") as ops:
+            operations = Listener(operations_app(self, self._application), ops, self._settings)
             await operations.open()
             try:
                 if await self._start():
@@ -206,7 +200,7 @@ class _Process:
         return False
 
     async def _serve(self, public: socket.socket) -> None:
-        listener = _Listener(
+        listener = Listener(
             self._application.asgi,
             public,
             self._settings,
@@ -221,7 +215,7 @@ class _Process:
         gc.set_threshold(*GC_THRESHOLDS)
         self.state = State.READY
         _log.info("ready", service=self._name)
-        async with _rereading(self._certificate):
+        async with rereading(self._certificate):
             stopping = asyncio.create_task(self._stop.wait())
             await asyncio.wait({stopping, listener.task}, return_when=asyncio.FIRST_COMPLETED)
             stopping.cancel()
@@ -233,142 +227,6 @@ class _Process:
         except TimeoutError:
             _log.warning("drain not finished", drain_s=self._settings.drain_s)
         await listener.close()
-
-
-class _Listener:
-    """A uvicorn server that leaves signals to the process."""
-
-    def __init__(
-        self,
-        app: Any,
-        listening: socket.socket,
-        settings: ServiceSettings,
-        *,
-        http: Any = "httptools",
-        websocket: Any = None,
-        tls: ssl.SSLContext | None = None,
-    ) -> None:
-        config = uvicorn.Config(
-            app,
-            lifespan="off",
-            log_config=None,
-            access_log=False,
-            http=http,
-            ws=websocket or "websockets-sansio",
-            ws_max_size=settings.max_body_bytes,
-            ws_per_message_deflate=False,
-            ws_ping_interval=None,
-            # The fast WebSockets bypass it: `roomwire.addresses` resolves proxies, in one way for all.
-            proxy_headers=False,
-            server_header=False,
-            timeout_graceful_shutdown=CLOSE_TIMEOUT_S,
-        )
-        self._server = _Uvicorn(config, tls, settings.header_timeout_s)
-        self._socket = listening
-        self.task: asyncio.Task[None]
-
-    async def open(self) -> None:
-        """Accept connections; returns when it does."""
-        self.task = asyncio.create_task(self._server.serve(sockets=[self._socket]))
-        await self._server.opened.wait()
-
-    async def close(self) -> None:
-        """Finish the requests at hand, then close; waits for at most `CLOSE_TIMEOUT_S`."""
-        self._server.should_exit = True
-        await self.task
-
-
-class _Uvicorn(uvicorn.Server):
-    """Uvicorn, less its signal handling (the process owns the signals), and it says when it is open.
-
-    With TLS it opens the sockets itself: uvicorn leaves a stranger asyncio's minute for the handshake.
-    """
-
-    def __init__(
-        self, config: uvicorn.Config, tls: ssl.SSLContext | None, handshake_timeout_s: float
-    ) -> None:
-        super().__init__(config)
-        self.opened = asyncio.Event()
-        self._tls = tls
-        self._handshake_timeout_s = handshake_timeout_s
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets if self._tls is None else [])
-        if self._tls is not None:
-            self.servers = [await self._open(listening, self._tls) for listening in sockets or ()]
-        self.opened.set()
-
-    async def _open(self, listening: socket.socket, tls: ssl.SSLContext) -> asyncio.Server:
-        def connection() -> asyncio.Protocol:
-            protocol: asyncio.Protocol = self.config.http_protocol_class(  # type: ignore[call-arg] # as uvicorn calls it
-                config=self.config, server_state=self.server_state, app_state=self.lifespan.state
-            )
-            return protocol
-
-        return await asyncio.get_running_loop().create_server(
-            connection,
-            sock=listening,
-            ssl=tls,
-            ssl_handshake_timeout=self._handshake_timeout_s,
-            # Who says nothing on goodbye is not waited for.
-            ssl_shutdown_timeout=CLOSE_TIMEOUT_S,
-            backlog=_BACKLOG,
-        )
-
-    def capture_signals(self) -> Any:
-        return contextlib.nullcontext()
-
-
-def certificate(settings: ServiceSettings) -> Certificate | None:
-    """Return the public port's certificate; None: it speaks plain HTTP.
-
-    Raises:
-        ConfigurationError: It cannot be used.
-
-    """
-    if settings.tls_cert_file is None or settings.tls_key_file is None:
-        return None
-    return Certificate(settings.tls_cert_file, settings.tls_key_file)
-
-
-@contextlib.asynccontextmanager
-async def _rereading(known: Certificate | None) -> AsyncIterator[None]:
-    """Look after a certificate's files while the context lasts."""
-
-    async def reread(known: Certificate) -> None:
-        while True:
-            await asyncio.sleep(REREAD_S)
-            known.reread()
-
-    if known is None:
-        yield
-        return
-    async with asyncio.TaskGroup() as tasks:
-        rereading = tasks.create_task(reread(known))
-        try:
-            yield
-        finally:
-            rereading.cancel()
-
-
-def http_limits(settings: ServiceSettings) -> HttpLimits:
-    """Return what a listener takes from strangers: the settings of these names."""
-    return HttpLimits(**{name: getattr(settings, name) for name in HttpLimits.__struct_fields__})
-
-
-def _listen(settings: ServiceSettings, field: str) -> socket.socket:
-    """Bind a port, so that a taken one is a sentence and not a traceback."""
-    port = getattr(settings, field)
-    try:
-        family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-        return socket.create_server((settings.host, port), family=family, backlog=_BACKLOG)
-    except OSError as error:
-        variable = f"ROOMWIRE_{field.upper()}"
-        # The standard library appends the address, which the sentence has already.
-        problem = str(error.strerror).partition(" (while attempting")[0]
-        raise ConfigurationError(
-            f"cannot listen on {settings.host}:{port}: {problem}; choose another port with {variable}"
-        ) from None
 
 
 class Lifecycle(Protocol):

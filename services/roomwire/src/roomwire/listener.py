@@ -1,0 +1,176 @@
+"""The ports of a service: uvicorn without its signals, with TLS if there is a certificate.
+
+The only module that talks to uvicorn's server. When a port opens and closes is `service`'s matter.
+"""
+
+import asyncio
+import contextlib
+import socket
+import ssl
+from collections.abc import AsyncIterator
+from typing import Any, Final
+
+import uvicorn
+
+from roomwire.errors import ConfigurationError
+from roomwire.http_limits import HttpLimits
+from roomwire.settings import ServiceSettings
+from roomwire.tls import REREAD_S, Certificate
+
+CLOSE_TIMEOUT_S: Final = 5
+"""How long requests at hand may take when a port closes, in seconds."""
+_BACKLOG: Final = 2048
+
+
+class Listener:
+    """A uvicorn server that leaves signals to the process.
+
+    Args:
+        app: The ASGI application.
+        listening: The socket, bound; it is closed with the server.
+        settings: The service's, for what strangers may cost.
+        http: As for `uvicorn.Config`.
+        websocket: The same; None: plain ASGI.
+        tls: What its connections begin with. Default: nothing, they are plain.
+
+    Attributes:
+        task: The server, from `open` on; it ends with the server.
+
+    """
+
+    def __init__(
+        self,
+        app: Any,
+        listening: socket.socket,
+        settings: ServiceSettings,
+        *,
+        http: Any = "httptools",
+        websocket: Any = None,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        config = uvicorn.Config(
+            app,
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            http=http,
+            ws=websocket or "websockets-sansio",
+            ws_max_size=settings.max_body_bytes,
+            ws_per_message_deflate=False,
+            ws_ping_interval=None,
+            # The fast WebSockets bypass it: `roomwire.addresses` resolves proxies, in one way for all.
+            proxy_headers=False,
+            server_header=False,
+            timeout_graceful_shutdown=CLOSE_TIMEOUT_S,
+        )
+        self._server = _Uvicorn(config, tls, settings.header_timeout_s)
+        self._socket = listening
+        self.task: asyncio.Task[None]
+
+    async def open(self) -> None:
+        """Accept connections; returns when it does."""
+        self.task = asyncio.create_task(self._server.serve(sockets=[self._socket]))
+        await self._server.opened.wait()
+
+    async def close(self) -> None:
+        """Finish the requests at hand, then close; waits for at most `CLOSE_TIMEOUT_S`."""
+        self._server.should_exit = True
+        await self.task
+
+
+class _Uvicorn(uvicorn.Server):
+    """Uvicorn, less its signal handling (the process owns the signals), and it says when it is open.
+
+    With TLS it opens the sockets itself: uvicorn leaves a stranger asyncio's minute for the handshake.
+    """
+
+    def __init__(
+        self, config: uvicorn.Config, tls: ssl.SSLContext | None, handshake_timeout_s: float
+    ) -> None:
+        super().__init__(config)
+        self.opened = asyncio.Event()
+        self._tls = tls
+        self._handshake_timeout_s = handshake_timeout_s
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets if self._tls is None else [])
+        if self._tls is not None:
+            self.servers = [await self._open(listening, self._tls) for listening in sockets or ()]
+        self.opened.set()
+
+    async def _open(self, listening: socket.socket, tls: ssl.SSLContext) -> asyncio.Server:
+        def connection() -> asyncio.Protocol:
+            protocol: asyncio.Protocol = self.config.http_protocol_class(  # type: ignore[call-arg] # as uvicorn calls it
+                config=self.config, server_state=self.server_state, app_state=self.lifespan.state
+            )
+            return protocol
+
+        return await asyncio.get_running_loop().create_server(
+            connection,
+            sock=listening,
+            ssl=tls,
+            ssl_handshake_timeout=self._handshake_timeout_s,
+            # Who says nothing on goodbye is not waited for.
+            ssl_shutdown_timeout=CLOSE_TIMEOUT_S,
+            backlog=_BACKLOG,
+        )
+
+    def capture_signals(self) -> Any:
+        return contextlib.nullcontext()
+
+
+def certificate(settings: ServiceSettings) -> Certificate | None:
+    """Return the public port's certificate; None: it speaks plain HTTP.
+
+    Raises:
+        ConfigurationError: It cannot be used.
+
+    """
+    if settings.tls_cert_file is None or settings.tls_key_file is None:
+        return None
+    return Certificate(settings.tls_cert_file, settings.tls_key_file)
+
+
+@contextlib.asynccontextmanager
+async def rereading(known: Certificate | None) -> AsyncIterator[None]:
+    """Look at a certificate's files every `REREAD_S` while the context lasts; None: there is nothing to look at."""
+
+    async def reread(known: Certificate) -> None:
+        while True:
+            await asyncio.sleep(REREAD_S)
+            known.reread()
+
+    if known is None:
+        yield
+        return
+    async with asyncio.TaskGroup() as tasks:
+        rereading = tasks.create_task(reread(known))
+        try:
+            yield
+        finally:
+            rereading.cancel()
+
+
+def http_limits(settings: ServiceSettings) -> HttpLimits:
+    """Return what a listener takes from strangers: the settings of these names."""
+    return HttpLimits(**{name: getattr(settings, name) for name in HttpLimits.__struct_fields__})
+
+
+def listen(settings: ServiceSettings, field: str) -> socket.socket:
+    """Bind the port that a setting of this name holds.
+
+    Raises:
+        ConfigurationError: It is taken, or not to be had: a sentence instead of a traceback.
+
+    """
+    port = getattr(settings, field)
+    try:
+        family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+        return socket.create_server((settings.host, port), family=family, backlog=_BACKLOG)
+    except OSError as error:
+        variable = f"ROOMWIRE_{field.upper()}"
+        # The standard library appends the address, which the sentence has already.
+        problem = str(error.strerror).partition(" (while attempting")[0]
+        raise ConfigurationError(
+            f"cannot listen on {settings.host}:{port}: {problem}; choose another port with {variable}"
+        ) from None
