@@ -128,7 +128,7 @@ async def test_the_fast_path_takes_ours_and_no_others(peer: Peer):
         async with connect(f"{url}{path}", compression=None) as socket:
             await (await socket.ping())
             modules = {type(connection).__module__ for connection in peer.place.state.connections}
-            assert is_fast is ("roomwire.engine.fast" in modules)
+            assert is_fast is ("roomwire.engine.fast_socket" in modules)
         await until(lambda: not peer.place.state.connections)
 
 
