@@ -27,6 +27,11 @@ KEY = SigningKey.generate()
 ANN = User(id="account:1", name="Ann", kind="account")
 
 
+def test_authorities_that_cannot_be_read_are_a_sentence_that_names_their_setting(tmp_path):
+    with pytest.raises(ConfigurationError, match=r"^ROOMWIRE_AUTH_JWKS_CA_FILE: .*/none: No such file"):
+        GatewayApp(Settings(redis_url="memory://", auth_jwks_ca_file=tmp_path / "none"))
+
+
 @pytest.mark.parametrize(
     ("origins", "engine"),
     [

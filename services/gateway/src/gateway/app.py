@@ -1,7 +1,9 @@
 """The gateway, put together: the only place where its parts meet."""
 
 import asyncio
+import ssl
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Final
 
 import socketio
@@ -15,7 +17,7 @@ from roomwire.backplane import LogConfig, connect, open_backplane
 from roomwire.capabilities import load_policy
 from roomwire.engine.fast import fast_websocket
 from roomwire.engine.limits import Limits
-from roomwire.errors import Unauthenticated
+from roomwire.errors import ConfigurationError, Unauthenticated
 from roomwire.listener import http_limits
 from roomwire.metrics import Metrics
 from roomwire.recovery import RecoveryLimits
@@ -54,10 +56,7 @@ class GatewayApp:
             ),
             metrics=self._metrics,
         )
-        self._keys = JwksClient(
-            settings.auth_jwks_url,
-            tls=vouched_for_by(settings.auth_jwks_ca_file) if settings.auth_jwks_ca_file else None,
-        )
+        self._keys = JwksClient(settings.auth_jwks_url, tls=_believed(settings.auth_jwks_ca_file))
         self._revoked = Revoked()
         policy = load_policy(settings.policy_file)
         verifier = Verifier(
@@ -185,6 +184,16 @@ def _recovery(settings: Settings) -> RecoveryLimits:
         max_bytes=settings.max_replay_bytes,
         max_concurrent=settings.max_recoveries,
     )
+
+
+def _believed(authorities: Path | None) -> ssl.SSLContext | None:
+    """Return what auth has to show over https; None: what the system's certificates vouch for."""
+    if authorities is None:
+        return None
+    try:
+        return vouched_for_by(authorities)
+    except ConfigurationError as error:
+        raise ConfigurationError(f"ROOMWIRE_AUTH_JWKS_CA_FILE: {error}") from None
 
 
 def _cors(origins: tuple[str, ...]) -> str | list[str] | None:
