@@ -47,8 +47,10 @@ def settings(files, free_port_factory):
 
 @pytest.fixture
 def trusting(files):
-    """What a client demands that knows the authority."""
-    return vouched_for_by(files[0].with_name("ca.crt"))
+    """What a client demands that knows the authority, and is as strict as Python 3.13."""
+    context = vouched_for_by(files[0].with_name("ca.crt"))
+    context.verify_flags |= ssl.VERIFY_X509_STRICT
+    return context
 
 
 def shown(context, port):
