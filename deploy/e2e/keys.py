@@ -8,7 +8,7 @@ import asyncio
 import base64
 import json
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, Final
 
 from e2e.cluster import ClusterError
@@ -66,11 +66,13 @@ async def begin_to_sign(release: Release, kid: str) -> None:
     await _until(release, lambda told: {kid} & {told["signs"]}, "sign with it")
 
 
-async def _until(release: Release, found: Any, what: str) -> Collection[str]:
-    """Wait until all auth services are as wanted; returns what was found, the same of each."""
+async def _until(
+    release: Release, found: Callable[[Mapping[str, Any]], Collection[str]], what: str
+) -> Collection[str]:
+    """Wait until something is found in what each auth service tells; returns what was found in all of them."""
     deadline = time.monotonic() + _SPREAD_S
     while True:
-        each = [found(await _told(release, pod)) for pod in await release.ready("auth")]
+        each = [set(found(await _told(release, pod))) for pod in await release.ready("auth")]
         if each and all(each):
             return set.intersection(*each)
         if time.monotonic() > deadline:
