@@ -20,6 +20,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 import psutil
@@ -210,19 +211,13 @@ def measure(pair: Pair, rounds: int, count: int) -> dict[str, list[list[Cost]]]:
     for _ in range(rounds):
         for gateway in range(2):
             poller = Poller(pair.ports)
-            note(
-                "polling request", gateway, pair.cost(2 * count, lambda p=poller, g=gateway: p.talk(g, count))
-            )  # type: ignore[misc] # defaults bind them
+            note("polling request", gateway, pair.cost(2 * count, partial(poller.talk, gateway, count)))
             poller.close()
             for at_once in (1, _AT_ONCE):
+                row = "message, alone" if at_once == 1 else f"message, {at_once} at once"
+                messages = 10 * count // at_once * at_once
                 with upgraded(pair.ports, gateway) as websocket:
-                    row = "message, alone" if at_once == 1 else f"message, {at_once} at once"
-                    messages = 10 * count // at_once * at_once
-                    note(
-                        row,
-                        gateway,
-                        pair.cost(messages, lambda w=websocket, m=messages, n=at_once: talk(w, m, n)),  # type: ignore[misc] # the same
-                    )
+                    note(row, gateway, pair.cost(messages, partial(talk, websocket, messages, at_once)))
     return found
 
 
