@@ -5,8 +5,14 @@ from chart import Refused, install
 
 CASES = {
     "redis.enabled is false: name a Secret with the URLs": {"redis": {"enabled": False}},
-    "auth.enabled is false: set tokens.jwksUrl": {"auth": {"enabled": False}},
-    "tokens.jwksUrl names another identity provider": {"tokens": {"jwksUrl": "https://id.example.org"}},
+    "auth.enabled is false: set tokens.discoveryUrl or tokens.jwksUrl": {"auth": {"enabled": False}},
+    "name another identity provider: set auth.enabled to false": {
+        "tokens": {"jwksUrl": "https://id.example.org"}
+    },
+    "tokens.discoveryUrl says where the keys are": {
+        "auth": {"enabled": False},
+        "tokens": {"jwksUrl": "https://id.example.org", "discoveryUrl": "https://id.example.org"},
+    },
     "secrets.create is false: name a Secret in redis.existingSecret": {"secrets": {"create": False}},
     "secrets.create is false: name a Secret in auth.signingKey.existingSecret": {
         "secrets": {"create": False},
@@ -35,6 +41,7 @@ CASES = {
     "additional properties 'replica' not allowed": {"gateway": {"replica": 3}},
     "additional properties 'tsl' not allowed": {"ingress": {"tsl": {}}},
     "/gateway/transports": {"gateway": {"transports": []}},
+    "/tokens/algorithms": {"tokens": {"algorithms": ["HS256"]}},
     "/gateway/authMode": {"gateway": {"authMode": "maybe"}},
     "/gateway/image/digest": {"gateway": {"image": {"digest": "sha256:1"}}},
 }

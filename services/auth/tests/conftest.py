@@ -12,7 +12,8 @@ from auth.metrics import Metrics
 from auth.settings import Settings
 from auth.store import Store
 from roomwire.backplane import connect
-from roomwire.tokens import JwksClient, SigningKey, Verifier
+from roomwire.jwks import JwksClient
+from roomwire.tokens import SigningKey, Verifier
 
 CHEAP = {"argon2_time_cost": 1, "argon2_memory_kib": 7_168}
 

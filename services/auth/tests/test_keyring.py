@@ -10,7 +10,8 @@ from auth.keys import Keys
 from auth.reread import REREAD_S
 from auth.settings import Settings
 from roomwire.errors import ConfigurationError
-from roomwire.tokens import JwksClient, SigningKey
+from roomwire.jwks import JwksClient
+from roomwire.tokens import SigningKey
 
 LEAD_S = 900
 OLD = SigningKey.generate()

@@ -12,8 +12,9 @@ from auth.sessions import Sessions
 from auth.settings import Settings
 from auth.throttle import Throttle
 from roomwire.errors import Forbidden, Unauthenticated, Unavailable
+from roomwire.jwks import JwksClient
 from roomwire.revocations import RevocationReader, Revoked
-from roomwire.tokens import JwksClient, User, Verifier
+from roomwire.tokens import User, Verifier
 
 ADA = {"username": "ada", "password": "correct horse"}
 NEW = "new horse battery"

@@ -20,7 +20,7 @@ class Keys:
     async def key(self, kid):
         if not self.reachable:
             raise Unavailable
-        return KEY._private_key.public_key() if kid == KEY.kid else None
+        return KEY.public_key() if kid == KEY.kid else None
 
 
 def token(audience="chat"):

@@ -2,6 +2,7 @@
 
 import os
 
+import msgspec
 import pytest
 
 from gateway.settings import Settings
@@ -40,6 +41,9 @@ def test_without_an_environment_a_gateway_listens_here_and_wants_tokens(load):
         ("AUTH_MODE", "maybe"),
         ("AUTH_JWKS_URL", "file:///etc/passwd"),
         ("AUTH_JWKS_URL", "auth/jwks.json"),
+        ("AUTH_DISCOVERY_URL", "http://id.example.org/.well-known/openid-configuration"),
+        ("AUTH_DISCOVERY_URL", "id.example.org"),
+        ("AUTH_FETCH_TIMEOUT_S", "0"),
         ("PING_INTERVAL_S", "0"),
         ("PING_TIMEOUT_S", "301"),
         ("PAGE", "perhaps"),
@@ -64,6 +68,32 @@ def test_the_page_is_switched_by_a_word(load, value, page):
 def test_a_transport_that_there_is_not_is_refused(load, value):
     with pytest.raises(ConfigurationError, match=r"^ROOMWIRE_TRANSPORTS: use polling, websocket, or both"):
         load(TRANSPORTS=value)
+
+
+@pytest.mark.parametrize("value", ["HS256", "none", "EdDSA,HS256", "eddsa", "RS1", ","])
+def test_an_algorithm_by_which_nothing_may_be_signed_is_refused(load, value):
+    with pytest.raises(ConfigurationError, match=r"^ROOMWIRE_AUTH_ALGORITHMS: use one or more of EdDSA, "):
+        load(AUTH_ALGORITHMS=value)
+
+
+def test_without_any_type_no_token_would_hold(load):
+    with pytest.raises(ConfigurationError, match=r"^ROOMWIRE_AUTH_TOKEN_TYPES: name a type"):
+        load(AUTH_TOKEN_TYPES=",")
+
+
+def test_by_default_claims_are_read_as_our_own_auth_service_writes_them(load):
+    settings = load()
+
+    assert (("EdDSA",), ("at+jwt",)) == (settings.auth_algorithms, settings.auth_token_types)
+    assert ("sub", "name", "sid", "") == tuple(msgspec.structs.astuple(settings.auth_claim_names))
+
+
+def test_claims_of_another_provider_are_read_as_set(load):
+    names = load(
+        AUTH_CLAIM_USER="oid", AUTH_CLAIM_NAME="n", AUTH_CLAIM_SESSION="s", AUTH_CLAIM_ROLES="/a/roles"
+    ).auth_claim_names
+
+    assert ("oid", "n", "s", "/a/roles") == tuple(msgspec.structs.astuple(names))
 
 
 def test_every_setting_is_listed_with_a_description():

@@ -156,3 +156,10 @@ def test_a_policy_with_a_mistake_is_refused_with_a_sentence_that_says_where(tmp_
 def test_a_policy_that_is_not_there_is_refused(tmp_path):
     with pytest.raises(ConfigurationError, match="nowhere"):
         load_policy(tmp_path / "nowhere.toml")
+
+
+def test_several_together_allow_what_one_of_them_does():
+    one, other = Capabilities.of({"*": ["join"], "hall": ["history"]}), Capabilities.of({"*": ["publish"]})
+
+    assert {"*": ["join", "publish"], "hall": ["history"]} == Capabilities.of_all([one, other]).claim()
+    assert NOTHING == Capabilities.of_all([]) == Capabilities.of_all([NOTHING])

@@ -1,7 +1,7 @@
 """Which tokens hold, and where keys come from."""
 
-import asyncio
 import base64
+import hmac
 import json
 import time
 
@@ -13,10 +13,17 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from hypothesis import given
 from hypothesis import strategies as st
+from live import served
+from starlette.applications import Starlette
+from starlette.responses import JSONResponse
+from starlette.routing import Route
 
 from roomwire.capabilities import NOTHING, Capabilities
-from roomwire.errors import ConfigurationError, Unauthenticated, Unavailable
-from roomwire.tokens import JwksClient, SigningKey, User, Verifier, find_token
+from roomwire.claims import ClaimNames
+from roomwire.errors import ConfigurationError, Unauthenticated
+from roomwire.jwk import ALGORITHMS, PublicKey
+from roomwire.jwks import JwksClient
+from roomwire.tokens import SigningKey, User, Verifier, find_token
 
 NOW = 1_900_000_000.0
 FAR_AWAY = 2**32
@@ -36,15 +43,7 @@ class Keys:
     """A `KeySource` of one key."""
 
     async def key(self, kid):
-        return KEY._private_key.public_key() if kid == KEY.kid else None
-
-
-class Clock:
-    def __init__(self):
-        self.now = 1000.0
-
-    def __call__(self):
-        return self.now
+        return PublicKey(KEY._private_key.public_key(), frozenset({"EdDSA"})) if kid == KEY.kid else None
 
 
 @pytest.fixture
@@ -99,6 +98,14 @@ def with_another_last_character():
     return good[:-1] + {"A": "B", "Q": "R", "g": "h", "w": "x"}[good[-1]]
 
 
+def in_the_standard_alphabet():
+    """Write the signature with + and / where a token has - and _."""
+    while not {*"-_"} & {*(good := token(claims(jti=str(time.time_ns())))).rpartition(".")[2]}:
+        pass
+    head, body, signature = good.split(".")
+    return ".".join([head, body, signature.translate(str.maketrans("-_", "+/"))])
+
+
 def without_kid():
     return jwt.encode(claims(), KEY._private_key, algorithm="EdDSA", headers={"typ": "at+jwt"})
 
@@ -108,10 +115,43 @@ def tampered():
     return f"{head}.{base64url(claims(sub='account:2'))}.{signature}"
 
 
-def signed_by_hmac_of_the_public_key():
-    public = KEY._private_key.public_key()
-    raw = public.public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw)
-    return jwt.encode(claims(), raw, algorithm="HS256", headers={"typ": "at+jwt", "kid": KEY.kid})
+def public_key(encoding, format_):
+    return KEY._private_key.public_key().public_bytes(encoding, format_)
+
+
+PEM, DER, RAW = serialization.Encoding.PEM, serialization.Encoding.DER, serialization.Encoding.Raw
+PUBLIC = serialization.PublicFormat.SubjectPublicKeyInfo
+PUBLIC_FORMS = {
+    "PEM": public_key(PEM, PUBLIC),
+    "PEM without its last line end": public_key(PEM, PUBLIC).strip(),
+    "DER": public_key(DER, PUBLIC),
+    "raw": public_key(RAW, serialization.PublicFormat.Raw),
+    "JWK": json.dumps(dict(KEY.public_jwk())).encode(),
+    "JWK without spaces": json.dumps(dict(KEY.public_jwk()), separators=(",", ":")).encode(),
+    "x": KEY.public_jwk()["x"].encode(),
+    "nothing": b"",
+}
+
+
+def signed_with_a_secret(secret, algorithm="HS256", digest="sha256"):
+    """Sign as a server that takes the public key for a shared secret would verify."""
+    head = base64url({"alg": algorithm, "typ": "at+jwt", "kid": KEY.kid})
+    signed_part = f"{head}.{base64url(claims())}"
+    return f"{signed_part}.{base64url(hmac.digest(secret, signed_part.encode(), digest))}"
+
+
+def with_header(**changes):
+    """Sign a header that says something more, or other, by the known key."""
+    return signed({"alg": "EdDSA", "typ": "at+jwt", "kid": KEY.kid} | changes)
+
+
+def with_claims_text(more):
+    """Sign claims that have a piece of JSON more."""
+    return signed(body=(json.dumps(claims())[:-1] + f", {more}}}").encode())
+
+
+def with_header_text(text):
+    return signed(header=text.replace("KID", KEY.kid).encode())
 
 
 async def test_a_good_token_says_who_it_is(verifier):
@@ -130,6 +170,26 @@ async def test_what_a_signing_key_signs_is_verified(verifier):
 
 async def test_the_type_of_a_token_may_be_written_in_any_case(verifier):
     assert ANN == who(await verifier.verify(token(typ="AT+JWT")))
+
+
+GOOD = [
+    pytest.param(lambda: with_exp(f"{int(time.time()) + 600}.5"), id="expiry as a float"),
+    pytest.param(lambda: with_exp("4.294967296e9"), id="expiry with an exponent"),
+    pytest.param(lambda: signed(body=claims(iat=time.time() - 1)), id="issued at a float"),
+    pytest.param(lambda: with_header(typ="application/at+jwt"), id="the whole media type"),
+    pytest.param(lambda: with_header(more={"x": 1}), id="a header that nobody knows"),
+    pytest.param(lambda: token(claims(kind=None)), id="an account, as it does not say"),
+    pytest.param(lambda: token(claims(cap=None)), id="no capabilities"),
+]
+
+
+@pytest.mark.parametrize("make", GOOD)
+async def test_a_token_may_be_written_so(verifier, make):
+    assert ANN == who(await verifier.verify(make()))
+
+
+async def test_who_has_no_name_is_called_by_the_id(verifier):
+    assert "account:1" == (await verifier.verify(token(claims(name=None)))).name
 
 
 async def test_one_audience_of_several_is_enough(verifier):
@@ -152,19 +212,75 @@ BAD = [
     pytest.param(lambda: handmade({"alg": "None", "typ": "at+jwt", "kid": KEY.kid}), id="alg None"),
     pytest.param(lambda: handmade({"alg": None, "typ": "at+jwt", "kid": KEY.kid}), id="alg null"),
     pytest.param(lambda: handmade({"typ": "at+jwt", "kid": KEY.kid}), id="no alg"),
-    pytest.param(signed_by_hmac_of_the_public_key, id="HS256 with the public key as secret"),
+    pytest.param(lambda: handmade({"alg": "nOnE", "typ": "at+jwt", "kid": KEY.kid}), id="alg nOnE"),
+    pytest.param(lambda: handmade({"alg": "", "typ": "at+jwt", "kid": KEY.kid}), id="alg empty"),
+    pytest.param(lambda: with_header(alg="none"), id="alg none, and signed all the same"),
+    pytest.param(lambda: with_header(alg=["EdDSA"]), id="alg as list"),
+    pytest.param(lambda: with_header(alg={"EdDSA": 1}), id="alg as object"),
+    pytest.param(lambda: with_header(alg="eddsa"), id="alg in other letters"),
+    pytest.param(lambda: with_header(alg="EdDSA "), id="alg with a space"),
+    *(
+        pytest.param(
+            lambda secret=secret: signed_with_a_secret(secret), id=f"HS256 by the public key, {form}"
+        )
+        for form, secret in PUBLIC_FORMS.items()
+    ),
+    *(
+        pytest.param(
+            lambda algorithm=algorithm, digest=digest: signed_with_a_secret(
+                PUBLIC_FORMS["PEM"], algorithm, digest
+            ),
+            id=f"{algorithm} by the public key",
+        )
+        for algorithm, digest in (("HS384", "sha384"), ("HS512", "sha512"))
+    ),
+    pytest.param(lambda: with_header(alg="RS256"), id="an Ed25519 signature called RS256"),
+    pytest.param(lambda: with_header(alg="ES256"), id="an Ed25519 signature called ES256"),
     pytest.param(lambda: token(key=RSA_KEY, algorithm="RS256"), id="RS256"),
     pytest.param(lambda: token(key=ec.generate_private_key(ec.SECP256R1()), algorithm="ES256"), id="ES256"),
     pytest.param(lambda: token(crit=["exp"]), id="crit header"),
+    pytest.param(lambda: with_header(crit=[]), id="crit header with nothing"),
+    pytest.param(lambda: with_header(crit=["b64"], b64=True), id="crit header with b64"),
+    pytest.param(lambda: with_header(crit=None), id="crit header null"),
+    pytest.param(
+        lambda: with_header_text('{"alg": "none", "alg": "EdDSA", "typ": "at+jwt", "kid": "KID"}'),
+        id="alg twice",
+    ),
+    pytest.param(
+        lambda: with_header_text('{"alg": "EdDSA", "typ": "at+jwt", "kid": "x", "kid": "KID"}'),
+        id="key id twice",
+    ),
+    pytest.param(lambda: with_claims_text('"sub": "account:1"'), id="subject twice, the same"),
+    pytest.param(lambda: with_claims_text('"sub": "account:2"'), id="subject twice, another"),
+    pytest.param(lambda: with_claims_text(f'"exp": {FAR_AWAY}'), id="expiry twice"),
+    pytest.param(lambda: with_claims_text('"more": {"a": 1, "a": 2}'), id="a name twice within a claim"),
+    pytest.param(lambda: with_claims_text('"more": NaN'), id="a number that is none"),
+    pytest.param(lambda: token(kid=""), id="key id empty"),
+    pytest.param(lambda: token(kid="'; DROP TABLE keys; --"), id="key id as SQL"),
+    pytest.param(lambda: token(kid="x" * 6_000), id="key id of 6,000 characters"),
+    pytest.param(lambda: token(kid=f"{KEY.kid}\0"), id="key id with a NUL"),
+    pytest.param(lambda: with_header(kid=[KEY.kid]), id="key id as list"),
+    pytest.param(lambda: with_header(kid={"kid": KEY.kid}), id="key id as object"),
+    pytest.param(lambda: with_header(kid=True), id="key id true"),
+    pytest.param(lambda: with_header(kid="\ud800"), id="key id of half a surrogate pair"),
+    pytest.param(lambda: with_header(typ=["at+jwt"]), id="type as list"),
+    pytest.param(lambda: with_header(typ=None), id="type null"),
+    pytest.param(lambda: with_header(typ="none"), id="type none"),
     pytest.param(lambda: token(key=OTHER_KEY._private_key), id="another key under this key's id"),
-    pytest.param(lambda: token(claims(sub=1)), id="subject as number"),
+    pytest.param(lambda: signed(body=claims(sub=1)), id="subject as number"),
+    pytest.param(lambda: signed(body=claims(sub=["account:1"])), id="subject as list"),
+    pytest.param(lambda: token(claims(sub="")), id="subject empty"),
+    pytest.param(lambda: token(claims(sub="x" * 257)), id="subject too long"),
+    pytest.param(lambda: token(claims(sub="\ud800")), id="subject of half a surrogate pair"),
+    pytest.param(lambda: token(claims(name="\ud800")), id="name of half a surrogate pair"),
+    pytest.param(lambda: signed(body=claims() | {"name": None}), id="name null"),
     pytest.param(lambda: token(claims(name=1)), id="name as number"),
     pytest.param(lambda: token(claims(kind="admin")), id="unknown kind"),
     pytest.param(lambda: token(claims(kind="anonymous")), id="an anonymous account"),
     pytest.param(lambda: token(claims(exp="soon")), id="expiry as text"),
     *(
         pytest.param(lambda name=name: token(claims(**{name: None})), id=f"without {name}")
-        for name in ("iss", "aud", "sub", "name", "kind", "iat", "exp")
+        for name in ("iss", "aud", "sub", "iat", "exp")
     ),
     pytest.param(lambda: with_exp("NaN"), id="expiry NaN"),
     pytest.param(lambda: with_exp("Infinity"), id="expiry infinite"),
@@ -172,12 +288,26 @@ BAD = [
     pytest.param(lambda: with_exp("9" * 5_000), id="expiry of 5000 digits"),
     pytest.param(lambda: with_exp("true"), id="expiry true"),
     pytest.param(lambda: with_exp("[4294967296]"), id="expiry as list"),
+    pytest.param(lambda: with_exp("null"), id="expiry null"),
+    pytest.param(lambda: with_exp("1e300"), id="expiry in more years than there are"),
+    pytest.param(lambda: with_exp("300000000000"), id="expiry after the year 9999"),
+    pytest.param(lambda: with_exp("-1"), id="expiry before 1970"),
+    pytest.param(lambda: with_exp("-Infinity"), id="expiry infinitely long ago"),
+    pytest.param(lambda: with_exp("1.5e3"), id="expiry as a float, past"),
+    pytest.param(lambda: signed(body=claims(iat=-1)), id="issued before 1970"),
+    pytest.param(lambda: signed(body=claims(iat=True)), id="issued at true"),
+    pytest.param(lambda: signed(body=claims(nbf="1")), id="not before digits in text"),
     pytest.param(lambda: with_exp('"4294967296"'), id="expiry as digits in text"),
     pytest.param(lambda: signed(body=claims(iat=float("nan"))), id="issued at NaN"),
     pytest.param(lambda: signed(body=claims(iat="1")), id="issued at digits in text"),
     pytest.param(lambda: signed(body=claims(nbf=float("inf"))), id="not before infinity"),
     pytest.param(lambda: signed(body=claims(iss=["roomwire"])), id="issuer as list"),
     pytest.param(lambda: signed(body=claims(aud=["another service"])), id="list of foreign audiences"),
+    pytest.param(lambda: signed(body=claims(aud=[])), id="an empty list of audiences"),
+    pytest.param(lambda: signed(body=claims(aud=["chat", 1])), id="audiences that are not all texts"),
+    pytest.param(lambda: token(claims(aud="chat2")), id="audience that begins like ours"),
+    pytest.param(lambda: token(claims(iss="roomwire/")), id="issuer that begins like ours"),
+    pytest.param(lambda: signed(body=claims(iss={"roomwire": 1})), id="issuer as object"),
     pytest.param(lambda: signed(body=claims(aud={"chat": 1})), id="audience as object"),
     pytest.param(lambda: signed(body=b"[1]"), id="claims that are a list"),
     pytest.param(lambda: signed(body=b"\xff\xfe"), id="claims that are no text"),
@@ -195,6 +325,12 @@ BAD = [
     pytest.param(lambda: " " + token(), id="with a space before"),
     pytest.param(lambda: token()[:-5] + "!" + token()[-5:], id="with a character of no alphabet"),
     pytest.param(with_another_last_character, id="with another last character"),
+    pytest.param(lambda: token().replace(".", " .", 1), id="with a space within"),
+    pytest.param(lambda: token().replace(".", "=.", 1), id="with a padded header"),
+    pytest.param(lambda: token() + "\u00a0", id="with a space of no ASCII"),
+    pytest.param(lambda: token().replace(".", "\t.", 1), id="with a tab"),
+    pytest.param(lambda: token() + "A", id="with a character more"),
+    pytest.param(in_the_standard_alphabet, id="in base64's standard alphabet"),
     pytest.param(lambda: token()[:-10], id="truncated"),
     pytest.param(lambda: token().rpartition(".")[0], id="without signature"),
     pytest.param(lambda: token().rpartition(".")[0] + ".", id="with an empty signature"),
@@ -225,6 +361,199 @@ async def test_an_expired_token_is_told_so(verifier):
 async def test_an_expired_token_of_a_foreign_key_is_not_told_so(verifier):
     with pytest.raises(Unauthenticated, match="does not hold"):
         await verifier.verify(token(claims(iat=1_000, exp=2_000), key=OTHER_KEY._private_key))
+
+
+# What a token says of where its key is. The server stands for any that a token could name.
+
+
+@pytest.fixture
+async def lure():
+    """Serve keys and certificates of an attacker's; yields the URL, and the paths that were asked for."""
+    asked = []
+
+    async def answer(request):
+        asked.append(request.url.path)
+        return JSONResponse({"keys": [dict(OTHER_KEY.public_jwk()) | {"kid": KEY.kid}]})
+
+    async with served(Starlette(routes=[Route("/{path:path}", answer)])) as address:
+        yield f"http://{address}", asked
+
+
+LURES = {
+    "jku": lambda url: {"jku": f"{url}/jwks.json"},
+    "x5u": lambda url: {"x5u": f"{url}/chain.pem"},
+    "jwk": lambda _: {"jwk": dict(OTHER_KEY.public_jwk())},
+    "x5c": lambda _: {"x5c": ["MIIB"]},
+    "kid": lambda url: {"kid": f"{url}/jwks.json"},
+    "iss": lambda url: {"iss": url},
+}
+
+
+@pytest.mark.parametrize("name", LURES)
+@pytest.mark.parametrize("key", [OTHER_KEY, KEY], ids=["by another key", "by the known key"])
+async def test_a_token_that_names_its_own_key_has_no_request_made_for_it(lure, name, key):
+    url, asked = lure
+    given_token = token(key=key._private_key, **LURES[name](url))
+    jwks = httpx.MockTransport(lambda _: httpx.Response(200, json={"keys": [dict(KEY.public_jwk())]}))
+    keys = JwksClient("http://auth/jwks.json", transport=jwks)
+    verifier = Verifier(keys, issuer="roomwire", audience="chat")
+
+    if key is KEY and name != "kid":
+        assert ANN == who(await verifier.verify(given_token))
+    else:
+        with pytest.raises(Unauthenticated):
+            await verifier.verify(given_token)
+    await keys.close()
+    assert [] == asked
+
+
+# Another identity provider's tokens: other algorithms, types and claims, as far as they are set.
+
+EC_KEYS = {
+    "ES256": ec.generate_private_key(ec.SECP256R1()),
+    "ES384": ec.generate_private_key(ec.SECP384R1()),
+    "ES512": ec.generate_private_key(ec.SECP521R1()),
+}
+PRIVATE_KEYS = EC_KEYS | {
+    "EdDSA": KEY._private_key,
+    **dict.fromkeys(("RS256", "RS384", "RS512", "PS256", "PS384", "PS512"), RSA_KEY),
+}
+
+
+class KeyOf:
+    """A `KeySource` of one key for some algorithms."""
+
+    def __init__(self, private_key, *algorithms):
+        self._key = PublicKey(private_key.public_key(), frozenset(algorithms))
+
+    async def key(self, kid):
+        return self._key if kid == KEY.kid else None
+
+
+def test_every_algorithm_has_a_row():
+    assert {*ALGORITHMS} == PRIVATE_KEYS.keys()
+
+
+@pytest.mark.parametrize("algorithm", PRIVATE_KEYS)
+async def test_a_token_of_an_algorithm_holds_where_it_is_set_and_the_key_is_for_it(algorithm):
+    private = PRIVATE_KEYS[algorithm]
+    given_token = token(key=private, algorithm=algorithm)
+    others = {*ALGORITHMS} - {algorithm}
+
+    def verifier(keys, algorithms):
+        return Verifier(keys, issuer="roomwire", audience="chat", algorithms=algorithms)
+
+    assert ANN == who(await verifier(KeyOf(private, algorithm), [algorithm]).verify(given_token))
+    for keys, algorithms in (
+        (KeyOf(private, algorithm), others),
+        (KeyOf(private, *others), [algorithm]),
+    ):
+        with pytest.raises(Unauthenticated):
+            await verifier(keys, algorithms).verify(given_token)
+
+
+@pytest.mark.parametrize("called", PRIVATE_KEYS)
+async def test_a_signature_does_not_hold_under_another_algorithms_name_whatever_is_set(called):
+    for algorithm, private in PRIVATE_KEYS.items():
+        if algorithm == called:
+            continue
+        _, body, signature = token(key=private, algorithm=algorithm).split(".")
+        renamed = base64url({"alg": called, "typ": "at+jwt", "kid": KEY.kid})
+        keys = KeyOf(private, *(name for name, key in PRIVATE_KEYS.items() if key is private))
+        with pytest.raises(Unauthenticated):
+            await Verifier(keys, issuer="roomwire", audience="chat", algorithms=ALGORITHMS).verify(
+                f"{renamed}.{body}.{signature}"
+            )
+
+
+TYPES = [
+    pytest.param(["JWT"], "JWT", True, id="the one that is set"),
+    pytest.param(["JWT"], "jwt", True, id="in other letters"),
+    pytest.param(["JWT", "at+jwt"], "at+jwt", True, id="one of two"),
+    pytest.param(["JWT"], "at+jwt", False, id="not set"),
+    pytest.param(["JWT"], None, False, id="none"),
+    pytest.param(["none"], None, True, id="none, as is set"),
+    pytest.param(["none"], "JWT", False, id="one, where none is set"),
+    pytest.param(["JWT"], "logout+jwt", False, id="a logout token"),
+]
+
+
+@pytest.mark.parametrize(("types", "type_", "holds"), TYPES)
+async def test_tokens_have_a_type_that_is_set(types, type_, holds):
+    verifier = Verifier(Keys(), issuer="roomwire", audience="chat", token_types=types)
+    if holds:
+        assert ANN == who(await verifier.verify(token(typ=type_)))
+    else:
+        with pytest.raises(Unauthenticated):
+            await verifier.verify(token(typ=type_))
+
+
+ROLES = {
+    "staff": Capabilities.of({"*": ["join"], "hall": ["history"]}),
+    "speakers": Capabilities.of({"*": ["publish"]}),
+}
+NAMES = ClaimNames(user="oid", name="preferred_username", session="sess", roles="/realm_access/roles")
+
+
+def foreign(**changes):
+    theirs = {"oid": "7", "preferred_username": "ann", "sess": "s7", "realm_access": {"roles": ["staff"]}}
+    return token(claims(sid="ours", cap={"*": ["admin"]}) | theirs | changes)
+
+
+def of_another_provider():
+    return Verifier(Keys(), issuer="roomwire", audience="chat", claim_names=NAMES, roles=ROLES)
+
+
+async def test_claims_of_other_names_say_who_it_is_and_what_it_may():
+    user = await of_another_provider().verify(foreign())
+
+    assert ("7", "ann", "s7", "account") == (user.id, user.name, user.session, user.kind)
+    assert ROLES["staff"].claim() == user.capabilities.claim()
+
+
+CLAIMED_ROLES = [
+    pytest.param(["staff", "speakers"], {"*": ["join", "publish"], "hall": ["history"]}, id="two"),
+    pytest.param(["speakers", "speakers"], {"*": ["publish"]}, id="one twice"),
+    pytest.param(["others", "speakers"], {"*": ["publish"]}, id="one that there is not"),
+    pytest.param("staff speakers", {"*": ["join", "publish"], "hall": ["history"]}, id="a text"),
+    pytest.param(["others"], {}, id="none that there is"),
+    pytest.param(["none"], {}, id="none by name"),
+    pytest.param([], {}, id="an empty list"),
+    pytest.param("", {}, id="an empty text"),
+]
+
+
+@pytest.mark.parametrize(("roles", "able"), CLAIMED_ROLES)
+async def test_roles_that_the_policy_has_allow_what_it_says_together(roles, able):
+    user = await of_another_provider().verify(foreign(realm_access={"roles": roles}))
+
+    assert able == user.capabilities.claim()
+
+
+@pytest.mark.parametrize("access", [{}, {"other": 1}, ["roles"], "roles"])
+async def test_without_a_role_nothing_is_allowed_whatever_the_token_says_else(access):
+    assert {} == (await of_another_provider().verify(foreign(realm_access=access))).capabilities.claim()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        pytest.param({"realm_access": {"roles": [1]}}, id="roles that are numbers"),
+        pytest.param({"realm_access": {"roles": {"staff": True}}}, id="roles as object"),
+        pytest.param({"realm_access": {"roles": None}}, id="roles null"),
+        pytest.param({"oid": 7}, id="a user as number"),
+        pytest.param({"oid": ""}, id="a user without a name"),
+        pytest.param({"sess": ["s7"]}, id="a session as list"),
+    ],
+)
+async def test_claims_of_other_names_have_the_same_shapes(changes):
+    with pytest.raises(Unauthenticated):
+        await of_another_provider().verify(foreign(**changes))
+
+
+async def test_without_the_claim_that_is_the_user_a_token_does_not_hold():
+    with pytest.raises(Unauthenticated):
+        await of_another_provider().verify(token())
 
 
 @given(text=st.text(max_size=200))
@@ -333,221 +662,6 @@ def test_each_anonymous_user_is_somebody_else():
 
     assert first.id != second.id
     assert "anonymous" == first.kind
-
-
-# The JWKS client. The server is a function behind httpx' own transport; time is passed in.
-
-
-class JwksServer:
-    """Answers with what it is told to; counts the requests."""
-
-    def __init__(self, answer):
-        self.answer = answer
-        self.requests = 0
-
-    async def __call__(self, _request):
-        self.requests += 1
-        answer = self.answer() if callable(self.answer) else self.answer
-        return await answer if asyncio.iscoroutine(answer) else answer
-
-
-def jwks(*keys):
-    return httpx.Response(200, json={"keys": [dict(key) for key in keys]})
-
-
-@pytest.fixture
-def clock():
-    return Clock()
-
-
-@pytest.fixture
-async def jwks_client(clock):
-    clients = []
-
-    def make(server, **options):
-        client = JwksClient(
-            "http://auth/jwks.json", clock=clock, transport=httpx.MockTransport(server), **options
-        )
-        clients.append(client)
-        return client
-
-    yield make
-    for client in clients:
-        await client.close()
-
-
-async def test_a_key_is_found_and_then_known(jwks_client):
-    server = JwksServer(lambda: jwks(KEY.public_jwk()))
-    client = jwks_client(server)
-
-    first, second = await client.key(KEY.kid), await client.key(KEY.kid)
-
-    assert KEY._private_key.public_key() == first == second
-    assert 1 == server.requests
-
-
-async def test_a_token_is_verified_with_a_fetched_key(jwks_client):
-    client = jwks_client(JwksServer(lambda: jwks(OTHER_KEY.public_jwk(), KEY.public_jwk())))
-
-    assert ANN == who(await Verifier(client, issuer="roomwire", audience="chat").verify(token()))
-
-
-async def test_a_storm_of_first_tokens_leads_to_one_fetch(jwks_client):
-    asked, answer = asyncio.Event(), asyncio.Event()
-
-    async def slow():
-        asked.set()
-        await answer.wait()
-        return jwks(KEY.public_jwk())
-
-    server = JwksServer(slow)
-    client = jwks_client(server)
-    waiting = [asyncio.create_task(client.key(KEY.kid)) for _ in range(20)]
-    await asked.wait()
-    answer.set()
-
-    assert [KEY._private_key.public_key()] * 20 == await asyncio.gather(*waiting)
-    assert 1 == server.requests
-
-
-async def test_unknown_key_ids_lead_to_one_fetch_in_a_cooldown(jwks_client, clock):
-    server = JwksServer(lambda: jwks(KEY.public_jwk()))
-    client = jwks_client(server, cooldown_s=10.0)
-    await client.key(KEY.kid)
-    clock.now += 10.0
-
-    assert [None] * 50 == [await client.key(f"unknown {number}") for number in range(50)]
-    assert 2 == server.requests
-    clock.now += 9.9
-    await client.key("unknown")
-    assert 2 == server.requests
-    clock.now += 0.1
-    await client.key("unknown")
-    assert 3 == server.requests
-
-
-async def test_a_new_key_is_taken_up_and_the_old_one_goes(jwks_client, clock):
-    keys = [KEY]
-    server = JwksServer(lambda: jwks(*(key.public_jwk() for key in keys)))
-    client = jwks_client(server)
-    await client.key(KEY.kid)
-
-    keys[:] = [OTHER_KEY]
-    clock.now += 10.0
-    assert OTHER_KEY._private_key.public_key() == await client.key(OTHER_KEY.kid)
-    assert await client.key(KEY.kid) is None
-
-
-async def test_old_keys_are_fetched_anew(jwks_client, clock):
-    server = JwksServer(lambda: jwks(KEY.public_jwk()))
-    client = jwks_client(server, max_age_s=300.0)
-    await client.key(KEY.kid)
-    clock.now += 300.0
-    await client.key(KEY.kid)
-    assert 1 == server.requests
-
-    clock.now += 0.1
-    await client.key(KEY.kid)
-    assert 2 == server.requests
-
-
-def refuse():
-    raise httpx.ConnectError("refused")
-
-
-async def never():
-    await asyncio.Event().wait()
-
-
-FAILURES = [
-    pytest.param(refuse, id="nobody listens"),
-    pytest.param(lambda: httpx.Response(500), id="it fails"),
-    pytest.param(
-        lambda: httpx.Response(302, headers={"location": "http://elsewhere/jwks.json"}), id="a redirect"
-    ),
-    pytest.param(lambda: httpx.Response(200, content=b" " * 65_537), id="huge"),
-    pytest.param(lambda: httpx.Response(200, content=b"<html>"), id="garbage"),
-    pytest.param(lambda: httpx.Response(200, content=b"\xff\xfe"), id="bytes"),
-    pytest.param(lambda: httpx.Response(200, json={"keys": {}}), id="the wrong shape"),
-    pytest.param(lambda: httpx.Response(200, json={"keys": []}), id="no keys"),
-    pytest.param(lambda: jwks(KEY.public_jwk() | {"x": "AAAA"}), id="a short key"),
-    pytest.param(lambda: jwks(KEY.public_jwk() | {"x": "A"}), id="half a byte"),
-    pytest.param(never, id="slow"),
-]
-
-
-@pytest.mark.parametrize("failure", FAILURES)
-async def test_without_any_key_a_failed_fetch_is_unavailable(jwks_client, failure):
-    server = JwksServer(failure)
-    client = jwks_client(server, timeout_s=0.05)
-
-    with pytest.raises(Unavailable):
-        await client.key(KEY.kid)
-    assert 1 == server.requests
-
-
-@pytest.mark.parametrize("failure", FAILURES)
-async def test_known_keys_go_on_being_used_when_a_fetch_fails(jwks_client, clock, failure):
-    server = JwksServer(lambda: jwks(KEY.public_jwk()))
-    client = jwks_client(server, timeout_s=0.05)
-    await client.key(KEY.kid)
-
-    server.answer = failure
-    clock.now += 1_000.0
-    assert KEY._private_key.public_key() == await client.key(KEY.kid)
-    assert await client.key("unknown") is None
-    assert 2 == server.requests
-
-
-async def test_without_any_key_a_fetch_is_tried_again_after_a_second(jwks_client, clock):
-    server = JwksServer(refuse)
-    client = jwks_client(server)
-    for _ in range(3):
-        with pytest.raises(Unavailable):
-            await client.key(KEY.kid)
-    assert 1 == server.requests
-
-    server.answer = lambda: jwks(KEY.public_jwk())
-    clock.now += 1.0
-    assert KEY._private_key.public_key() == await client.key(KEY.kid)
-
-
-FOREIGN_KEYS = [
-    pytest.param({"kty": "RSA", "kid": KEY.kid, "n": "AQAB", "e": "AQAB"}, id="RSA"),
-    pytest.param({"kty": "oct", "kid": KEY.kid, "k": "c2VjcmV0"}, id="symmetric"),
-    pytest.param({"kty": "EC", "crv": "P-256", "kid": KEY.kid, "x": "AA", "y": "AA"}, id="EC"),
-    pytest.param(dict(KEY.public_jwk()) | {"d": "c2VjcmV0"}, id="private"),
-    pytest.param(dict(KEY.public_jwk()) | {"use": "enc"}, id="for encryption"),
-    pytest.param(dict(KEY.public_jwk()) | {"crv": "X25519"}, id="X25519"),
-    pytest.param(dict(KEY.public_jwk()) | {"kid": ""}, id="without id"),
-]
-
-
-@pytest.mark.parametrize("foreign", FOREIGN_KEYS)
-async def test_keys_that_do_not_verify_tokens_are_left_alone(jwks_client, foreign):
-    client = jwks_client(JwksServer(lambda: jwks(foreign, OTHER_KEY.public_jwk())))
-
-    assert OTHER_KEY._private_key.public_key() == await client.key(OTHER_KEY.kid)
-    assert await client.key(KEY.kid) is None
-
-
-@pytest.mark.parametrize("url", ["http://auth:port/", "http://", "http://127.0.0.1:1/"])
-async def test_an_address_that_cannot_be_reached_is_unavailable(url):
-    client = JwksClient(url)
-    with pytest.raises(Unavailable):
-        await client.key(KEY.kid)
-    await client.close()
-
-
-async def test_the_log_of_a_failed_fetch_shows_no_credentials(log_lines):
-    client = JwksClient("http://user:hunter2@127.0.0.1:1/")
-    with pytest.raises(Unavailable):
-        await client.key(KEY.kid)
-    await client.close()
-
-    (line,) = log_lines()
-    assert "jwks fetch failed" == line["event"]
-    assert "hunter2" not in str(line)
 
 
 @pytest.mark.parametrize(

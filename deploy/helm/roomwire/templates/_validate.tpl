@@ -5,11 +5,15 @@
 {{- if and (not $values.redis.enabled) (not $values.redis.existingSecret) -}}
 {{- fail "redis.enabled is false: name a Secret with the URLs of another Redis in redis.existingSecret." -}}
 {{- end -}}
-{{- if and (not $values.auth.enabled) (not $values.tokens.jwksUrl) (ne $values.gateway.authMode "off") -}}
-{{- fail "auth.enabled is false: set tokens.jwksUrl to another identity provider's keys, or gateway.authMode to off." -}}
+{{- $another := or $values.tokens.discoveryUrl $values.tokens.jwksUrl -}}
+{{- if and (not $values.auth.enabled) (not $another) (ne $values.gateway.authMode "off") -}}
+{{- fail "auth.enabled is false: set tokens.discoveryUrl or tokens.jwksUrl to another identity provider's, or gateway.authMode to off." -}}
 {{- end -}}
-{{- if and $values.auth.enabled $values.tokens.jwksUrl -}}
-{{- fail "tokens.jwksUrl names another identity provider: set auth.enabled to false." -}}
+{{- if and $values.auth.enabled $another -}}
+{{- fail "tokens.discoveryUrl and tokens.jwksUrl name another identity provider: set auth.enabled to false." -}}
+{{- end -}}
+{{- if and $values.tokens.discoveryUrl $values.tokens.jwksUrl -}}
+{{- fail "tokens.discoveryUrl says where the keys are: leave tokens.jwksUrl empty." -}}
 {{- end -}}
 {{- if not $values.secrets.create -}}
 {{- if and $values.redis.enabled (not $values.redis.existingSecret) -}}

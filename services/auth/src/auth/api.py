@@ -12,7 +12,7 @@ from auth.routes import PREFIX, AddressOf, refusals
 from auth.sign_in import Grant, SignIn
 from roomwire.errors import Forbidden, Unauthenticated
 
-# Gateways ask for the keys as often (`roomwire.tokens.JwksClient`, max_age_s).
+# Gateways ask for the keys as often (`roomwire.jwks.JwksClient`, max_age_s).
 JWKS_MAX_AGE_S: Final = 300
 
 

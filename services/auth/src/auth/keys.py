@@ -4,15 +4,14 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-
 from auth.keyring import Keyring
 from auth.reread import Reread
+from roomwire.jwk import PublicKey
 from roomwire.tokens import SigningKey
 
 
 class Keys:
-    """Tells which key signs now, and which are published: a `roomwire.tokens.KeySource` as well.
+    """Tells which key signs now, and which are published: a `roomwire.jwks.KeySource` as well.
 
     Args:
         ring: The keys at the start.
@@ -42,6 +41,6 @@ class Keys:
         """Return the keys that verifiers have to know now."""
         return self._ring.current().published(self._clock())
 
-    async def key(self, kid: str) -> Ed25519PublicKey | None:
+    async def key(self, kid: str) -> PublicKey | None:
         """Return the public key of this id, if it is published now."""
         return next((key.public_key() for key in self.published() if key.kid == kid), None)

@@ -18,15 +18,17 @@ from roomwire.capabilities import load_policy
 from roomwire.engine.fast import fast_websocket
 from roomwire.engine.limits import Limits
 from roomwire.errors import ConfigurationError, Unauthenticated
+from roomwire.jwks import JwksClient
 from roomwire.listener import http_limits
 from roomwire.metrics import Metrics
+from roomwire.provider import Discovery
 from roomwire.recovery import RecoveryLimits
 from roomwire.relay import Door, Relay
 from roomwire.revocations import RevocationReader, Revoked, revocations_key
 from roomwire.server import Server
 from roomwire.service import state_of
 from roomwire.tls import vouched_for_by
-from roomwire.tokens import SESSION_ENDED, JwksClient, Verifier
+from roomwire.tokens import SESSION_ENDED, Verifier
 
 _PATH: Final = "/socket.io/"
 
@@ -56,13 +58,17 @@ class GatewayApp:
             ),
             metrics=self._metrics,
         )
-        self._keys = JwksClient(settings.auth_jwks_url, tls=_believed(settings.auth_jwks_ca_file))
+        self._keys = _keys(settings, self._metrics)
         self._revoked = Revoked()
         policy = load_policy(settings.policy_file)
         verifier = Verifier(
             self._keys,
             issuer=settings.auth_issuer,
             audience=settings.auth_audience,
+            algorithms=settings.auth_algorithms,
+            token_types=settings.auth_token_types,
+            claim_names=settings.auth_claim_names,
+            roles=policy.roles,
             without_claim=policy.of_role(settings.claimless_role),
             is_revoked=self._revoked.holds,
         )
@@ -166,6 +172,18 @@ class GatewayApp:
         if self._door is not None:
             await self._door.close()
         await self._keys.close()
+
+
+def _keys(settings: Settings, metrics: Metrics) -> JwksClient:
+    """Return where the public keys of tokens come from."""
+    discovered = settings.auth_discovery_url
+    return JwksClient(
+        Discovery(discovered, settings.auth_issuer) if discovered else settings.auth_jwks_url,
+        tls=_believed(settings.auth_jwks_ca_file),
+        algorithms=settings.auth_algorithms,
+        timeout_s=settings.auth_fetch_timeout_s,
+        count_refused=metrics.key_refused,
+    )
 
 
 def _limits(settings: Settings) -> Limits:

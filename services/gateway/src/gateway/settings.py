@@ -5,8 +5,12 @@ from typing import Final, Literal
 
 from pydantic import Field, SecretStr, ValidationInfo, field_validator
 
+from roomwire.claims import OUR_CLAIMS, ClaimNames
+from roomwire.jwk import ALGORITHMS, EDDSA
+from roomwire.provider import is_trustworthy
 from roomwire.relay import advertised
 from roomwire.settings import CommaSeparated, ServiceSettings
+from roomwire.tokens import TOKEN_TYPE
 
 _TRANSPORTS: Final = ("polling", "websocket")
 _ANY_ADDRESS: Final = frozenset({"0.0.0.0", "::"})
@@ -31,12 +35,40 @@ class Settings(ServiceSettings):
         None,
         description="Who vouches for that address if it is https: certificates, PEM. Default: whom the system trusts.",
     )
+    auth_discovery_url: str = Field(
+        "",
+        description="Where an identity provider's metadata are, https, instead of the keys' URL: docs/identity.md.",
+    )
+    auth_fetch_timeout_s: float = Field(
+        2.0, description="How long it may take to fetch the keys, the metadata included.", ge=0.1, le=30
+    )
+    auth_algorithms: CommaSeparated = Field(
+        (EDDSA,),
+        description="What access tokens may be signed by, such as RS256,ES256. Symmetric ones are not taken.",
+    )
+    auth_token_types: CommaSeparated = Field(
+        (TOKEN_TYPE,),
+        description="What the `typ` of access tokens may be, such as JWT; `none`: they may have none.",
+    )
+    auth_claim_user: str = Field(
+        OUR_CLAIMS.user, description="The claim that is the user's id; `/a/b`: the value b in the claim a."
+    )
+    auth_claim_name: str = Field(
+        OUR_CLAIMS.name, description="The claim that people see as the user's name, where a token has it."
+    )
+    auth_claim_session: str = Field(
+        OUR_CLAIMS.session, description="The claim that names the session, by which a token can be revoked."
+    )
+    auth_claim_roles: str = Field(
+        OUR_CLAIMS.roles,
+        description="The claim with the policy's roles of the user; then `cap` is not read. Default: there is none.",
+    )
     anonymous_role: str = Field(
         "guest", description="The policy's role of clients without a token; `none`: they may do nothing."
     )
     claimless_role: str = Field(
         "none",
-        description="The role of tokens without the claim `cap`, as other issuers' are; `none`: nothing.",
+        description="The role of tokens that say neither `cap` nor a role of the policy; `none`: nothing.",
     )
     transports: CommaSeparated = Field(
         _TRANSPORTS,
@@ -182,6 +214,27 @@ class Settings(ServiceSettings):
             raise ValueError("use polling, websocket, or both with a comma")
         return value
 
+    @field_validator("auth_discovery_url")
+    @classmethod
+    def _check_discovery_url(cls, value: str) -> str:
+        if value and not is_trustworthy(value):
+            raise ValueError("use https, or http on this machine: whoever answers there says which keys hold")
+        return value
+
+    @field_validator("auth_algorithms")
+    @classmethod
+    def _check_algorithms(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if not value or not {*value} <= {*ALGORITHMS}:
+            raise ValueError(f"use one or more of {', '.join(ALGORITHMS)}, with commas")
+        return value
+
+    @field_validator("auth_token_types")
+    @classmethod
+    def _check_token_types(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if not value:
+            raise ValueError("name a type, such as at+jwt")
+        return value
+
     @field_validator("relay_host")
     @classmethod
     def _check_relay_host(cls, value: str, info: ValidationInfo) -> str:
@@ -198,6 +251,16 @@ class Settings(ServiceSettings):
         ):
             raise ValueError(f"a relay needs a secret of {_SECRET_CHARACTERS} characters or more")
         return value
+
+    @property
+    def auth_claim_names(self) -> ClaimNames:
+        """Which claims say what."""
+        return ClaimNames(
+            user=self.auth_claim_user,
+            name=self.auth_claim_name,
+            session=self.auth_claim_session,
+            roles=self.auth_claim_roles,
+        )
 
     @property
     def relay_address(self) -> str:

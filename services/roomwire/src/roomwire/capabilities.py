@@ -5,7 +5,7 @@ capabilities, and an application's gateway asks for them. Nothing is allowed tha
 """
 
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Final, Self
@@ -55,6 +55,15 @@ class Capabilities(msgspec.Struct, frozen=True):
                 for pattern, actions in claim.items()
             )
         )
+
+    @classmethod
+    def of_all(cls, several: Iterable[Self]) -> Self:
+        """Return what is allowed by one or another of several."""
+        grants: dict[str, frozenset[str]] = {}
+        for each in several:
+            for pattern, actions in each.grants:
+                grants[pattern] = grants.get(pattern, frozenset()) | actions
+        return cls(tuple(grants.items()))
 
     def claim(self) -> dict[str, list[str]]:
         """Return them as a token carries them."""

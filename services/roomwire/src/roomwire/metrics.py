@@ -102,6 +102,12 @@ class Metrics:
             "direction",
         )
         self.registry.register(self.relay_bytes)
+        self.keys_refused = Counter(
+            "roomwire_jwks_keys_refused_total",
+            "Keys of an identity provider that were refused when they were fetched, by reason.",
+            ["reason"],
+            registry=self.registry,
+        )
         self.links_lost = Counter(
             "roomwire_log_links_lost_total",
             "Times the log was held because the link to the primary was lost.",
@@ -119,6 +125,10 @@ class Metrics:
     def exceeded(self, bound: Bound) -> None:
         """Count a bound that a client exceeded."""
         self._exceeded[bound]()
+
+    def key_refused(self, reason: str) -> None:
+        """Count a published key that is not used."""
+        self.keys_refused.labels(reason).inc()
 
     def history_read(self, kind: str) -> None:
         """Count a read of recent history."""

@@ -1,45 +1,44 @@
 """Access tokens: what is in one, how it is signed, how it is verified.
 
-The only module that talks to the JWT library. Tokens follow RFC 9068 (`typ: at+jwt`) and are signed with
-Ed25519 (`alg: EdDSA`, RFC 8037); nothing else is accepted. The auth service signs with a `SigningKey`; the
-gateways verify locally with a `Verifier`, whose keys come from the auth service's JWKS (RFC 7517), cached.
+The only module that talks to the JWT library. Our tokens follow RFC 9068 (`typ: at+jwt`) and are signed with
+Ed25519 (`alg: EdDSA`, RFC 8037); nothing else is accepted unless another identity provider is named. The auth service
+signs with a `SigningKey`; the gateways verify locally with a `Verifier`, whose keys come from a JWKS (`jwks`), cached.
 
 It carries what a user may do (`capabilities`) and does not decide it, and it never logs a token.
 """
 
-import asyncio
 import base64
 import hashlib
 import re
 import secrets
-import ssl
 import time
 import uuid
-from collections.abc import Callable, Mapping, Sequence
-from typing import Annotated, Any, Final, Literal, Protocol, Self
+from collections.abc import Callable, Collection, Mapping
+from typing import Annotated, Any, Final, Literal, Self
 from urllib.parse import parse_qs
 
-import httpx
 import jwt
 import msgspec
 from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from roomwire.capabilities import NOTHING, Capabilities
-from roomwire.errors import ConfigurationError, Unauthenticated, Unavailable
-from roomwire.logs import get_logger
+from roomwire.claims import MISSING, OUR_CLAIMS, ClaimNames, find, names_in, parse_part
+from roomwire.errors import ConfigurationError, Unauthenticated
+from roomwire.jwk import EDDSA, PublicKey
+from roomwire.jwks import KeySource
 
-ALGORITHM: Final = "EdDSA"
 TOKEN_TYPE: Final = "at+jwt"  # noqa: S105 - the media type of RFC 9068, not a secret
+NO_TYPE: Final = "none"
 MAX_TOKEN_CHARS: Final = 8_192
-MAX_JWKS_BYTES: Final = 65_536
+MAX_USER_CHARS: Final = 256
 MAX_SESSION_CHARS: Final = 128
+MAX_TIME_S: Final = 253_402_300_000
+"""Shortly before the year 10000: a later time is none that a calendar knows."""
 SESSION_ENDED: Final = "The session has ended."
 
 # RFC 7515, section 2: without padding. The library takes it, and then one token could be written in many ways.
 _COMPACT: Final = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
-
-_log = get_logger(__name__)
 
 
 class User(msgspec.Struct, frozen=True):
@@ -73,17 +72,22 @@ class User(msgspec.Struct, frozen=True):
         )
 
 
-class _Claims(msgspec.Struct):
-    """The claims that Roomwire reads, after the library has checked signature, times, issuer and audience."""
+_IN_TIME: Final = msgspec.Meta(ge=0, le=MAX_TIME_S)
+_Time = Annotated[int, _IN_TIME] | Annotated[float, _IN_TIME]
 
-    sub: str
-    name: str
-    kind: Literal["account", "guest", "service"]
+
+class _Claims(msgspec.Struct):
+    """What Roomwire reads in claims, after the library has checked signature, times, issuer and audience."""
+
+    user: Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_USER_CHARS)]
     # The library takes numbers written as text; RFC 7519, section 2, does not.
-    exp: int | float
-    iat: int | float
+    exp: _Time
+    iat: _Time
+    nbf: _Time = 0
+    name: str = ""
+    kind: Literal["account", "guest", "service"] = "account"
     cap: dict[str, list[str]] | None = None
-    sid: Annotated[str, msgspec.Meta(max_length=MAX_SESSION_CHARS)] = ""
+    session: Annotated[str, msgspec.Meta(max_length=MAX_SESSION_CHARS)] = ""
 
 
 class SigningKey:
@@ -127,13 +131,13 @@ class SigningKey:
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         ).decode()
 
-    def public_key(self) -> Ed25519PublicKey:
-        """Return the public half."""
-        return self._private_key.public_key()
+    def public_key(self) -> PublicKey:
+        """Return the public half, for a `Verifier`."""
+        return PublicKey(self._private_key.public_key(), frozenset({EDDSA}))
 
     def public_jwk(self) -> Mapping[str, str]:
         """Return the public half as the JWKS publishes it."""
-        return {"kty": "OKP", "crv": "Ed25519", "x": self._x, "kid": self.kid, "use": "sig", "alg": ALGORITHM}
+        return {"kty": "OKP", "crv": "Ed25519", "x": self._x, "kid": self.kid, "use": "sig", "alg": EDDSA}
 
     def sign(
         self, user: User, *, issuer: str, audience: str, lifetime_s: float, now: float | None = None
@@ -162,19 +166,7 @@ class SigningKey:
             "jti": uuid.uuid4().hex,
         }
         headers = {"typ": TOKEN_TYPE, "kid": self.kid}
-        return jwt.encode(claims, self._private_key, algorithm=ALGORITHM, headers=headers)
-
-
-class KeySource(Protocol):
-    """Where public keys come from."""
-
-    async def key(self, kid: str) -> Ed25519PublicKey | None:
-        """Return the key of this id, or None if there is none.
-
-        Raises:
-            Unavailable: No keys are known yet and they cannot be fetched.
-
-        """
+        return jwt.encode(claims, self._private_key, algorithm=EDDSA, headers=headers)
 
 
 class Verifier:
@@ -183,9 +175,13 @@ class Verifier:
     Args:
         keys: Where the public keys come from.
         issuer: The `iss` that tokens must have.
-        audience: The `aud` that tokens must have.
+        audience: The `aud` that tokens must have, alone or in a list.
+        algorithms: What they may be signed by; the key has to be for it as well. Default: EdDSA alone.
+        token_types: What their `typ` may be; `none`: they may have none. Default: `at+jwt` alone.
+        claim_names: Which claims say what. Default: as our own auth service writes them.
+        roles: What each role may do, if a claim says roles. Names of no role allow nothing.
         leeway_s: How far clocks may differ. Default: 5 seconds.
-        without_claim: What may be done with a token that does not say (the claim `cap`). Default: nothing.
+        without_claim: What may be done with a token that says neither roles nor capabilities. Default: nothing.
         is_revoked: Says whether a token that would hold was revoked. Default: none is.
 
     """
@@ -196,6 +192,10 @@ class Verifier:
         *,
         issuer: str,
         audience: str,
+        algorithms: Collection[str] = (EDDSA,),
+        token_types: Collection[str] = (TOKEN_TYPE,),
+        claim_names: ClaimNames = OUR_CLAIMS,
+        roles: Mapping[str, Capabilities] | None = None,
         leeway_s: float = 5.0,
         without_claim: Capabilities = NOTHING,
         is_revoked: Callable[[User], bool] = lambda _: False,
@@ -203,6 +203,10 @@ class Verifier:
         self._keys = keys
         self._issuer = issuer
         self._audience = audience
+        self._algorithms = frozenset(algorithms)
+        self._token_types = frozenset(token.lower() for token in token_types)
+        self._claim_names = claim_names
+        self._roles = roles or {}
         self._leeway_s = leeway_s
         self._without_claim = without_claim
         self._is_revoked = is_revoked
@@ -220,45 +224,75 @@ class Verifier:
         if not _COMPACT.fullmatch(token):
             raise Unauthenticated("The token does not hold.")
         try:
-            header = jwt.get_unverified_header(token)
-            if (
-                header.get("alg") != ALGORITHM
-                or str(header.get("typ")).lower() != TOKEN_TYPE
-                or "crit" in header
-            ):
-                raise Unauthenticated("The token does not hold.")
-            kid = header.get("kid")
-            key = await self._keys.key(kid) if isinstance(kid, str) else None
-            if key is None:
-                raise Unauthenticated("The token does not hold.")
-            claims = jwt.decode(
-                token,
-                key,
-                algorithms=[ALGORITHM],
-                issuer=self._issuer,
-                audience=self._audience,
-                leeway=self._leeway_s,
-                options={"require": ["exp", "iat", "iss", "aud", "sub"]},
-            )
-            known = msgspec.convert(claims, _Claims)
-            capabilities = self._without_claim if known.cap is None else Capabilities.of(known.cap)
+            user = self._user(await self._checked(token))
         except jwt.ExpiredSignatureError:
             raise Unauthenticated("The token has expired.") from None
         except (jwt.PyJWTError, ValueError, RecursionError):
-            # Lone surrogates and claims of another shape are the second, a header of brackets a thousand deep the third.
+            # What says a thing twice and claims of another shape are the second, brackets a thousand deep the third.
             raise Unauthenticated("The token does not hold.") from None
-        user = User(
-            id=known.sub,
-            name=known.name,
-            kind=known.kind,
-            capabilities=capabilities,
-            issued_at=float(known.iat),
-            expires_at=known.exp + self._leeway_s,
-            session=known.sid,
-        )
         if self._is_revoked(user):
             raise Unauthenticated(SESSION_ENDED)
         return user
+
+    async def _checked(self, token: str) -> Mapping[str, Any]:
+        """Return the claims of a token that is signed, is for us, and has its times."""
+        head, body, _ = token.split(".")
+        header = parse_part(head)
+        algorithm, kid = header.get("alg"), header.get("kid")
+        if not (isinstance(algorithm, str) and isinstance(kid, str) and algorithm in self._algorithms):
+            raise ValueError("another algorithm, or no key id")
+        # What is critical we do not know (RFC 7515, section 4.1.11); a key or an address in a header is not looked at.
+        if not self._is_of_a_type(header) or "crit" in header:
+            raise ValueError("another type")
+        key = await self._keys.key(kid)
+        if key is None or algorithm not in key.algorithms:
+            raise ValueError("no such key, or one for another algorithm")
+        jwt.decode(
+            token,
+            key.key,
+            algorithms=[algorithm],
+            issuer=self._issuer,
+            audience=self._audience,
+            leeway=self._leeway_s,
+            options={"require": ["exp", "iat", "iss", "aud"]},
+        )
+        # The library takes the last of two claims of a name, another may take the first.
+        return parse_part(body)
+
+    def _is_of_a_type(self, header: Mapping[str, Any]) -> bool:
+        type_ = header.get("typ", NO_TYPE)
+        # RFC 7515, section 4.1.9: the beginning may be left out.
+        return isinstance(type_, str) and type_.lower().removeprefix("application/") in self._token_types
+
+    def _user(self, claims: Mapping[str, Any]) -> User:
+        names = self._claim_names
+        said = {
+            "user": find(claims, names.user),
+            "name": find(claims, names.name),
+            "session": find(claims, names.session),
+            **{name: claims.get(name, MISSING) for name in ("kind", "cap", "exp", "iat", "nbf")},
+        }
+        known = msgspec.convert(
+            {name: value for name, value in said.items() if value is not MISSING}, _Claims
+        )
+        # JSON can spell half a surrogate pair, which is no text: it would fail where it is written.
+        f"{known.user}{known.name}{known.session}".encode()
+        return User(
+            id=known.user,
+            name=known.name or known.user,
+            kind=known.kind,
+            capabilities=self._capabilities(claims, known.cap),
+            issued_at=float(known.iat),
+            expires_at=known.exp + self._leeway_s,
+            session=known.session,
+        )
+
+    def _capabilities(self, claims: Mapping[str, Any], cap: Mapping[str, list[str]] | None) -> Capabilities:
+        if not self._claim_names.roles:
+            return self._without_claim if cap is None else Capabilities.of(cap)
+        named = names_in(find(claims, self._claim_names.roles))
+        able = [self._roles[role] for role in named if role in self._roles]
+        return Capabilities.of_all(able) if able else self._without_claim
 
 
 def find_token(auth: Any, *, authorization: str = "", query: str = "") -> str | None:
@@ -277,126 +311,6 @@ def find_token(auth: Any, *, authorization: str = "", query: str = "") -> str | 
         return credentials.strip()
     in_query = parse_qs(query).get("token")
     return in_query[0] if in_query else None
-
-
-class JwksClient:
-    """Public keys from a JWKS, cached: a `KeySource`.
-
-    Known keys are used without asking. An unknown key id, or keys older than `max_age_s`, lead to one fetch,
-    at most one per `cooldown_s` whatever clients send. When a fetch fails, the known keys go on being used.
-
-    Args:
-        url: Where the JWKS is. Redirects are not followed.
-        tls: What an https address has to show. Default: what the system's certificates vouch for.
-        timeout_s: How long one fetch may take. Default: 2 seconds.
-        cooldown_s: Least time between two fetches. Default: 10 seconds.
-        max_age_s: How old keys may get before they are fetched anew. Default: 300 seconds.
-        clock: Monotonic seconds.
-        transport: The HTTP transport; for tests.
-
-    """
-
-    def __init__(
-        self,
-        url: str,
-        *,
-        tls: ssl.SSLContext | None = None,
-        timeout_s: float = 2.0,
-        cooldown_s: float = 10.0,
-        max_age_s: float = 300.0,
-        clock: Callable[[], float] = time.monotonic,
-        transport: httpx.AsyncBaseTransport | None = None,
-    ) -> None:
-        self._url = url
-        self._timeout_s = timeout_s
-        self._cooldown_s = cooldown_s
-        self._max_age_s = max_age_s
-        self._clock = clock
-        self._keys: dict[str, Ed25519PublicKey] = {}
-        self._fetched_at = float("-inf")
-        self._tried_at = float("-inf")
-        self._fetching = asyncio.Lock()
-        self._http = httpx.AsyncClient(
-            timeout=timeout_s,
-            follow_redirects=False,
-            trust_env=False,
-            transport=transport,
-            verify=tls or True,
-        )
-
-    async def key(self, kid: str) -> Ed25519PublicKey | None:
-        """Return the key of this id, or None; see `KeySource`."""
-        if kid not in self._keys or self._clock() - self._fetched_at > self._max_age_s:
-            await self._refresh(kid)
-        if not self._keys:
-            raise Unavailable("Tokens cannot be checked for the moment: try again.")
-        return self._keys.get(kid)
-
-    async def close(self) -> None:
-        """Close the HTTP connections; idempotent."""
-        await self._http.aclose()
-
-    async def _refresh(self, kid: str) -> None:
-        async with self._fetching:
-            fresh = self._clock() - self._fetched_at <= self._max_age_s
-            # Without any key nobody can be served: then a failed fetch is repeated after a second.
-            cooldown_s = self._cooldown_s if self._keys else min(1.0, self._cooldown_s)
-            if (kid in self._keys and fresh) or self._clock() - self._tried_at < cooldown_s:
-                return
-            self._tried_at = self._clock()
-            try:
-                async with asyncio.timeout(self._timeout_s):
-                    self._keys = _read_jwks(await self._fetch())
-                self._fetched_at = self._clock()
-            except (
-                httpx.HTTPError,
-                httpx.InvalidURL,
-                TimeoutError,
-                msgspec.DecodeError,
-                ValueError,
-            ) as error:
-                _log.warning(
-                    "jwks fetch failed", url=self._url, error=repr(error), known_keys=len(self._keys)
-                )
-
-    async def _fetch(self) -> bytes:
-        async with self._http.stream("GET", self._url) as response:
-            if response.status_code != httpx.codes.OK:
-                raise ValueError(f"status {response.status_code}")
-            body = b""
-            async for chunk in response.aiter_bytes():
-                body += chunk
-                if len(body) > MAX_JWKS_BYTES:
-                    raise ValueError(f"more than {MAX_JWKS_BYTES} bytes")
-            return body
-
-
-class _Jwk(msgspec.Struct):
-    kty: str
-    kid: str = ""
-    crv: str = ""
-    x: str = ""
-    use: str = "sig"
-    d: str = ""
-
-
-class _Jwks(msgspec.Struct):
-    keys: Sequence[_Jwk]
-
-
-def _read_jwks(body: bytes) -> dict[str, Ed25519PublicKey]:
-    """Take the public Ed25519 signing keys out of a JWKS.
-
-    Other kinds of keys are left alone, and so are private keys: whoever reads the JWKS could sign with them.
-    """
-    keys = {}
-    for jwk in msgspec.json.decode(body, type=_Jwks).keys:
-        if (jwk.kty, jwk.crv, jwk.use) == ("OKP", "Ed25519", "sig") and jwk.kid and not jwk.d:
-            raw = base64.urlsafe_b64decode(jwk.x + "=" * (-len(jwk.x) % 4))
-            keys[jwk.kid] = Ed25519PublicKey.from_public_bytes(raw)
-    if not keys:
-        raise ValueError("no Ed25519 signing key in the JWKS")
-    return keys
 
 
 def _base64url(raw: bytes) -> str:

@@ -1,0 +1,88 @@
+"""What a token says: a JSON object read strictly, and the claims of which name say what.
+
+Pure. It checks spelling and shape; whether a token holds is `tokens`' to say.
+"""
+
+import base64
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, NoReturn
+
+import msgspec
+
+_POINTER: Final = "/"
+MISSING: Final = msgspec.UNSET
+
+
+class ClaimNames(msgspec.Struct, frozen=True):
+    """Which claims say what.
+
+    Each is a claim's name, or, with a `/` first, a JSON pointer (RFC 6901) to a value within one, such as
+    `/realm_access/roles`.
+
+    Attributes:
+        user: The user's id, a text that is unique and stable.
+        name: What people see; where a token has none, they see the id.
+        session: The session by which a token can be revoked.
+        roles: Names of roles of the policy, a list or a text with spaces. Default: none; what a token allows is in `cap`.
+
+    """
+
+    user: str = "sub"
+    name: str = "name"
+    session: str = "sid"
+    roles: str = ""
+
+
+OUR_CLAIMS: Final = ClaimNames()
+"""As our own auth service writes them."""
+
+
+def parse_part(part: str) -> dict[str, Any]:
+    """Read the header or the claims of a token in compact form.
+
+    Raises:
+        ValueError: It is no JSON object, says something twice (RFC 7519, section 4), or has a number that is none.
+        RecursionError: It is nested without end.
+
+    """
+    raw = base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))
+    value = json.loads(raw, object_pairs_hook=_unique, parse_constant=_refuse)
+    return msgspec.convert(value, dict[str, Any])
+
+
+def find(claims: Mapping[str, Any], name: str) -> Any:
+    """Return the value of a claim, or `MISSING`; see `ClaimNames`."""
+    if not name.startswith(_POINTER):
+        return claims.get(name, MISSING)
+    value: Any = claims
+    for step in name.removeprefix(_POINTER).split(_POINTER):
+        if not isinstance(value, Mapping):
+            return MISSING
+        value = value.get(step.replace("~1", "/").replace("~0", "~"), MISSING)
+    return value
+
+
+def names_in(value: Any) -> Sequence[str]:
+    """Return the names in a claim: a list of texts, or one text with spaces between them (RFC 8693, section 4.2).
+
+    Raises:
+        ValueError: It is neither.
+
+    """
+    if value is MISSING:
+        return ()
+    if isinstance(value, str):
+        return value.split()
+    return msgspec.convert(value, list[str])
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a name is there twice")
+    return found
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is no number")
