@@ -350,6 +350,17 @@ async def test_binary_events_that_come_too_fast_close(way):
 
 
 @pytest.mark.parametrize("way", WAYS)
+async def test_asking_for_what_there_is_not_once_too_often_closes(way):
+    site = Site(max_refused_connects=2)
+    handles(site, "say", lambda *_: None)
+    async with site.serve(way) as peer, joined(peer) as websocket:
+        for number in range(3):
+            await websocket.send(f"40/nowhere-{number},")
+        await closed(websocket)
+        await site.counted(Bound.REFUSED_CONNECTS)
+
+
+@pytest.mark.parametrize("way", WAYS)
 async def test_one_refusal_too_many_closes(way):
     site = Site(max_refused_connects=2)
     site.server.on("connect", lambda *_: False)

@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from roomwire.bounds import Bound
 from roomwire.engine.admission import Refused, admit_websocket
@@ -32,6 +32,9 @@ from roomwire.logs import get_logger
 
 if TYPE_CHECKING:
     from roomwire.engine.engine import Engine
+
+_MUCH_BYTES: Final = 65_536
+"""A read after which a client has had its turn."""
 
 _log = get_logger(__name__)
 
@@ -210,6 +213,14 @@ class FastSocket(asyncio.Protocol):
             self._fail(CloseCode.INVALID_TEXT)
         if reader.is_idle:
             self._reader = None
+        if len(data) >= _MUCH_BYTES:
+            # uvloop reads from one client up to 32 times in a turn, 8 MB: the others, and what is to go out, come first.
+            self._transport.pause_reading()
+            asyncio.get_running_loop().call_soon(self._read_on)
+
+    def _read_on(self) -> None:
+        if not self._transport.is_closing():
+            self._transport.resume_reading()
 
     def _messages(self, messages: Iterable[Message]) -> None:
         for kind, payload in messages:

@@ -243,6 +243,7 @@ class ConnectServer(EventServer):
             socketio.packet.CONNECT_ERROR, data={"message": message}, namespace=namespace
         )
         await self._send_packet(connection.sid, refusal)
+        self._count_refusal(connection)
 
     async def _trigger_event(self, event: str, namespace: str, *args: Any) -> Any:
         if event == "connect":
@@ -304,11 +305,13 @@ class ConnectServer(EventServer):
     def _refused(self, member: Member, code: str) -> None:
         self._metrics.connects.labels(code).inc()
         _log.info("connection refused", sid=member.sid, namespace=member.namespace, code=code)
-        eio_sid = member.connection.sid
-        self._refusals[eio_sid] = self._refusals.get(eio_sid, 0) + 1
-        if self._refusals[eio_sid] > self.eio.limits.max_refused_connects:
-            # Whoever goes on asking on one connection only fills the log.
-            member.connection.close(Reason.TRANSPORT_ERROR, Bound.REFUSED_CONNECTS)
+        self._count_refusal(member.connection)
+
+    def _count_refusal(self, connection: Connection) -> None:
+        """Close a connection that goes on asking: it only fills the log, and what it does not read."""
+        self._refusals[connection.sid] = self._refusals.get(connection.sid, 0) + 1
+        if self._refusals[connection.sid] > self.eio.limits.max_refused_connects:
+            connection.close(Reason.TRANSPORT_ERROR, Bound.REFUSED_CONNECTS)
 
     async def _part(self, namespace: str, sid: str, reason: str) -> Any:
         # Events that came in the same payload have tasks that have not begun yet: they come first.
