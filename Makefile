@@ -10,7 +10,7 @@ WEB    := services/gateway/src/gateway/web
 DOCS   := services/auth/src/auth/web
 
 .DEFAULT_GOAL := help
-.PHONY: help install up down test check render chart-test proxies fuzz bench faults load soak profile e2e lock clean
+.PHONY: help install up down test check audit render chart-test proxies fuzz bench faults load soak profile e2e lock clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,6 +31,9 @@ check: install  ## format, lint, types, import directions
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+audit: install  ## ask for known weaknesses of every locked package (AUDIT=--may-be-unreachable)
+	$(BIN)/python deploy/images/audit.py $(AUDIT)
 
 render: install  ## make the chart's schema, README and plain manifests from the chart
 	$(BIN)/python deploy/helm/render.py

@@ -1,0 +1,83 @@
+"""What `make audit` makes of what pip-audit says. It asks nobody here: that is for where advisories can be reached."""
+
+import json
+import subprocess
+from pathlib import Path
+
+import audit
+import pytest
+
+LOCK = str(Path(__file__).resolve().parents[3] / "requirements/run.txt")
+SOUND = {"name": "sound", "version": "1.0", "vulns": []}
+WEAK = {"name": "weak", "version": "2.0", "vulns": [{"id": "PYSEC-1", "fix_versions": ["2.1"]}]}
+UNKNOWN = {"name": "unknown", "skip_reason": "Dependency not found and could not be audited"}
+
+
+@pytest.fixture
+def answers(monkeypatch):
+    """Have pip-audit answer what it is given."""
+
+    def answer(*dependencies, text=None):
+        stdout = json.dumps({"dependencies": dependencies, "fixes": []}) if text is None else text
+
+        def run(command, **_):
+            assert "pip_audit" in command
+            if text is None and Path(command[-1]).name == "one.txt":
+                one = json.dumps({"dependencies": [SOUND]})
+                return subprocess.CompletedProcess(command, 0, stdout=one, stderr="")
+            return subprocess.CompletedProcess(
+                command, 1, stdout=stdout, stderr="no route\nto the advisories"
+            )
+
+        monkeypatch.setattr(subprocess, "run", run)
+
+    return answer
+
+
+ROWS = [
+    pytest.param([SOUND], 0, 0, id="all sound"),
+    pytest.param([SOUND, WEAK], 1, 1, id="a weak one"),
+    pytest.param([SOUND, UNKNOWN], 1, 0, id="one that nobody knows"),
+    pytest.param([WEAK, UNKNOWN], 1, 1, id="both"),
+    pytest.param([], 1, 1, id="no packages at all"),
+]
+
+
+@pytest.mark.parametrize(("dependencies", "strict", "lenient"), ROWS)
+def test_only_what_was_asked_about_and_is_sound_passes(answers, dependencies, strict, lenient):
+    answers(*dependencies)
+
+    assert strict == audit.main([LOCK])
+    assert lenient == audit.main(["--may-be-unreachable", LOCK])
+
+
+def test_what_was_not_audited_is_named(answers, capsys):
+    answers(SOUND, UNKNOWN)
+    audit.main(["--may-be-unreachable", LOCK])
+
+    assert "NOT AUDITED, as nobody could be asked: unknown" in capsys.readouterr().out
+
+
+def test_where_nobody_answers_nothing_passes_for_sound(answers, capsys):
+    answers(text="")
+
+    assert (1, 0) == (audit.main([LOCK]), audit.main(["--may-be-unreachable", LOCK]))
+    assert 2 == capsys.readouterr().out.count("NOT AUDITED, as nobody could be asked: run.txt")
+
+
+def test_the_first_question_is_about_one_package_with_its_hashes(monkeypatch):
+    asked = []
+    monkeypatch.setattr(audit, "_ask", lambda lock: asked.append(lock.read_text()) or [SOUND])
+    audit._ask_about_one(Path(LOCK))
+
+    (question,) = asked
+    assert 1 == question.count("==")
+    assert question.count("--hash=sha256:") >= 1
+    assert question in Path(LOCK).read_text()
+
+
+def test_every_lock_file_is_audited():
+    root = Path(__file__).resolve().parents[3]
+
+    assert {*audit.LOCKS} == {*(root / "requirements").glob("*.txt")}
+    assert len(audit.LOCKS) > 3
