@@ -21,6 +21,38 @@ async def test_every_answer_has_the_headers(client, path):
     assert HEADERS == {name: response.headers[name] for name in HEADERS}
 
 
+ANSWERS = [
+    pytest.param("GET", "/auth/docs", 200, id="the page"),
+    pytest.param("HEAD", "/auth/docs", 200, id="its headers"),
+    pytest.param("GET", "/auth/web/docs.js", 200, id="a script"),
+    pytest.param("GET", "/auth/web/swagger-ui.css", 200, id="a style"),
+    pytest.param("GET", "/auth/web/nowhere.js", 404, id="no such file"),
+    pytest.param("GET", "/auth/web/%2e%2e/app.py", 404, id="a file outside"),
+    pytest.param("GET", "/docs", 307, id="a redirect"),
+    pytest.param("GET", "/auth/openapi.json", 200, id="the document"),
+    pytest.param("GET", "/auth/.well-known/jwks.json", 200, id="the keys"),
+    pytest.param("POST", "/auth/docs", 405, id="another method"),
+    pytest.param("POST", "/auth/guest", 200, id="tokens"),
+    pytest.param("GET", "/", 404, id="nothing"),
+]
+
+
+@pytest.mark.parametrize(("method", "path", "status"), ANSWERS)
+async def test_no_answer_may_be_framed_sniffed_or_tell_where_one_came_from(client, method, path, status):
+    answer = await client.request(method, path)
+    policy = answer.headers["content-security-policy"]
+
+    assert status == answer.status_code
+    assert ("nosniff", "no-referrer") == tuple(
+        answer.headers[name] for name in ("x-content-type-options", "referrer-policy")
+    )
+    assert "default-src 'none'" in policy
+    assert "frame-ancestors 'none'" in policy
+    # The page's styles are Swagger UI's; no script runs but from here.
+    assert "script-src 'self'" in policy or "script-src" not in policy
+    assert "unsafe-eval" not in policy
+
+
 @pytest.mark.parametrize("content", [lambda size: b" " * size, pieces], ids=["with a length", "chunked"])
 @pytest.mark.parametrize(("over", "status"), [(0, 422), (1, 413)])
 async def test_a_body_has_a_limit(client, content, over, status):

@@ -1,5 +1,6 @@
 """Who may do what: every event, by everybody."""
 
+import json
 import time
 
 import pytest
@@ -8,7 +9,11 @@ from starlette.applications import Starlette
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
+from gateway.chat import ChatGateway
+from roomwire.backplane.memory import MemoryBackplane
 from roomwire.capabilities import Capabilities, load_policy
+from roomwire.errors import Unauthenticated
+from roomwire.metrics import Metrics
 from roomwire.tokens import SigningKey, User
 
 KEY = SigningKey.generate()
@@ -22,6 +27,8 @@ EVENTS = {
     "history": {"roomId": ROOM},
     "presence": {"roomId": ROOM},
     "rooms": {},
+    # Last, as it may change what is allowed.
+    "refreshToken": None,
 }
 POLICY = """
 [roles.guest]
@@ -33,20 +40,26 @@ POLICY = """
 [roles.admin]
 "*" = ["join", "publish", "history", "presence", "rooms", "broadcast", "admin"]
 """
+READ = {"joinRoom", "history", "presence"}
+SPEAK = {"chatMessage", "typing"}
 ALL = frozenset(EVENTS)
-TENANTS = ALL - {"message", "rooms"}
+# Whoever is in may leave and, with a token, renew it.
+IN = {"leaveRoom", "refreshToken"}
+TENANT = {"other:*": ["join", "publish", "history", "presence"]}
 # Who, by what claim (None: no token; text: a role; a mapping: what the token says), and what is allowed.
 PEOPLE = [
     pytest.param(None, {"leaveRoom", "presence", "rooms"}, id="anonymous"),
-    pytest.param("guest", {"joinRoom", "leaveRoom", "history", "presence"}, id="guest"),
-    pytest.param("user", TENANTS, id="user"),
+    pytest.param("guest", IN | READ, id="guest"),
+    pytest.param("user", IN | READ | SPEAK, id="user"),
     pytest.param("admin", ALL, id="admin"),
-    pytest.param(
-        {"other:*": ["join", "publish", "history", "presence"]}, {"leaveRoom"}, id="another tenant's user"
-    ),
-    pytest.param({}, {"leaveRoom"}, id="nothing claimed"),
-    pytest.param({ROOM: ["join"]}, {"joinRoom", "leaveRoom"}, id="one room, to enter"),
-    pytest.param({ROOM: ["publish"]}, {"chatMessage", "leaveRoom", "typing"}, id="one room, to speak"),
+    pytest.param(TENANT, IN, id="another tenant's user"),
+    pytest.param({}, IN, id="nothing claimed"),
+    pytest.param({ROOM: ["join"]}, IN | {"joinRoom"}, id="one room, to enter"),
+    pytest.param({ROOM: ["publish"]}, IN | SPEAK, id="one room, to speak"),
+    pytest.param({ROOM: ["history"]}, IN | {"history"}, id="one room, to read"),
+    pytest.param({"acme:de": ["join", "publish"]}, IN, id="a room whose name begins alike"),
+    pytest.param({"ACME:*": ["join", "publish"]}, IN, id="the tenant in other letters"),
+    pytest.param({"acme:*": ["rooms", "broadcast", "admin"]}, IN, id="what is for all rooms, in some"),
 ]
 
 
@@ -69,6 +82,20 @@ def token(claim, *, lifetime_s=60, **facts):
     return KEY.sign(user, issuer="roomwire", audience="roomwire", lifetime_s=lifetime_s)
 
 
+async def outcomes_of(client, claim):
+    """Emit every event; returns what came of each: `ok`, or the error's code."""
+    outcomes = {}
+    for event, body in EVENTS.items():
+        answer = await client.emit(event, body or {"token": token(claim or {})})
+        error = answer.get("error") if isinstance(answer, dict) else None
+        outcomes[event] = error["code"] if error else "ok"
+    return outcomes
+
+
+def test_every_event_of_the_chat_is_asked_about():
+    assert ALL == ChatGateway(MemoryBackplane(node="n1", metrics=Metrics()))._handlers.keys()
+
+
 @pytest.mark.parametrize(("who", "allowed"), PEOPLE)
 async def test_an_event_is_allowed_by_a_pattern_or_forbidden(gateway, jwks, policy_file, who, allowed):
     running = await gateway(
@@ -77,11 +104,7 @@ async def test_an_event_is_allowed_by_a_pattern_or_forbidden(gateway, jwks, poli
     claim = load_policy(policy_file).of_role(who).claim() if isinstance(who, str) else who
     auth = None if claim is None else {"token": token(claim)}
     async with Client.connected(running.address, auth) as client:
-        outcomes = {}
-        for event, body in EVENTS.items():
-            answer = await client.emit(event, body)
-            error = answer.get("error") if isinstance(answer, dict) else None
-            outcomes[event] = error["code"] if error else "ok"
+        outcomes = await outcomes_of(client, claim)
 
     assert {event: "ok" if event in allowed else "forbidden" for event in EVENTS} == outcomes
     assert len(EVENTS) - len(allowed) == running.metric("events_total", outcome="forbidden")
@@ -98,21 +121,55 @@ async def test_a_backend_comes_in_by_its_token_and_may_do_what_its_role_may(gate
     assert ("Message sent to room", "forbidden") == (said, joined["error"]["code"])
 
 
-async def test_who_brings_a_revoked_token_gets_to_no_event(gateway, jwks):
+EVERYTHING = {"*": ["join", "publish", "history", "presence", "rooms", "broadcast", "admin"]}
+LOCKED_OUT = [
+    pytest.param(lambda: token(EVERYTHING, lifetime_s=-60), id="expired"),
+    pytest.param(lambda: token(EVERYTHING, session="s1"), id="revoked, the session"),
+    pytest.param(lambda: token(EVERYTHING)[:-4] + "AAAA", id="forged"),
+]
+
+
+@pytest.mark.parametrize("make", LOCKED_OUT)
+async def test_who_brings_a_token_that_does_not_hold_gets_to_no_event_whatever_it_would_allow(
+    gateway, jwks, make
+):
     running = await gateway(auth_mode="optional", auth_jwks_url=jwks)
     running.app._revoked.add("session", "s1", at=time.time(), until=time.time() + 60)
     async with Client.open(running.address) as client:
-        refusal = await client.connect({"token": token({"*": ["join"]}, session="s1")})
+        refusal = await client.connect({"token": make()})
+        assert "unauthenticated" == refusal["data"]["code"]
+        for event, body in EVENTS.items():
+            await client.ask(event, body or {"token": token(EVERYTHING)})
+        # Who connects after all is answered what it asks from then on, and nothing else.
+        client.frames.clear()
+        assert "sid" in await client.connect({"token": token(EVERYTHING)})
+        await client.emit("presence", {"roomId": ROOM})
+        assert 1 == sum(frame.startswith("43") for frame in client.frames)
 
-    assert "unauthenticated" == refusal["data"]["code"]
+    assert 1 == running.metric("events_total", outcome="ok")
 
 
-async def test_who_brings_an_expired_token_gets_to_no_event(gateway, jwks):
-    running = await gateway(auth_mode="optional", auth_jwks_url=jwks)
-    async with Client.open(running.address) as client:
-        refusal = await client.connect({"token": token({"*": ["join"]}, lifetime_s=-60)})
+@pytest.mark.parametrize("how", ["expired", "revoked"])
+async def test_who_is_locked_out_while_connected_gets_to_no_event_any_more(gateway, jwks, how):
+    running = await gateway(auth_mode="required", auth_jwks_url=jwks)
+    # A token is good for five seconds after it expires: this one for three.
+    left_s = 600 if how == "revoked" else -2
+    async with Client.connected(
+        running.address, {"token": token(EVERYTHING, lifetime_s=left_s, session="s1")}
+    ) as client:
+        if how == "revoked":
+            running.app._revoked.add("session", "s1", at=time.time(), until=time.time() + 60)
+            running.app.server.send_away_all(running.app._revoked.holds, Unauthenticated())
+        (reason,) = await client.event("exception")
+        await client.frame(lambda text: text == "41")
+        for event, body in EVENTS.items():
+            await client.ask(event, body or {"token": token(EVERYTHING)})
+        await client.send_frame("40" + json.dumps({"token": token(EVERYTHING)}))
+        await client.frame(lambda text: text.startswith("40{") and client.sid not in text)
+        assert not [frame for frame in client.frames if frame.startswith("43")]
 
-    assert "unauthenticated" == refusal["data"]["code"]
+    assert "unauthenticated" == reason["code"]
+    assert 0 == running.metric("events_total", outcome="ok")
 
 
 @pytest.mark.parametrize(
