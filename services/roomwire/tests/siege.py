@@ -170,18 +170,12 @@ async def besiege(attack: Attack, log: Path, *, patience_s: float, **settings: A
             siege.complaints.append("time")
         except asyncio.CancelledError:
             siege.complaints.append("memory")
-        stop.set()
-        await looking
-        try:
-            await asking
-            async with Client.connected(gateway.address) as another:
-                await another.emit("presence", {"roomId": "den"})
-        except AssertionError:
-            siege.complaints.append("answers")
-        await siege.close()
-        await _part(siege, descriptors)
-        if siege.answered == 0:
-            siege.complaints.append("answers")
+        finally:
+            stop.set()
+            await looking
+            await _see_whether_it_answers(siege, asking)
+            await siege.close()
+            await _part(siege, descriptors)
     return siege
 
 
@@ -201,6 +195,16 @@ async def _ask(siege: Siege, good: Client, stop: asyncio.Event) -> None:
         siege.answered += 1
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(stop.wait(), LOOK_S)
+
+
+async def _see_whether_it_answers(siege: Siege, asking: asyncio.Task[None]) -> None:
+    """Let the well-behaved client end, and another come."""
+    try:
+        await asking
+        async with Client.connected(siege.gateway.address) as another:
+            await another.emit("presence", {"roomId": "den"})
+    except AssertionError:
+        siege.complaints.append("answers")
 
 
 async def _part(siege: Siege, before: int) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import time
 from collections.abc import Callable
 
 import pytest
@@ -334,6 +335,40 @@ async def test_events_that_come_too_fast_are_refused_and_the_others_are_handled(
         assert len(refused) > 20
         assert {"rate_limited"} == {answer[0]["error"]["code"] for answer in refused}
         assert {"events_per_s": len(refused)} == site.exceeded()
+
+
+@pytest.mark.parametrize("way", WAYS)
+async def test_who_goes_on_when_told_that_it_is_too_fast_is_closed(way):
+    site = Site(max_events_per_s=1, max_refused_events=5)
+    handled = []
+    handles(site, "say", lambda _, number: handled.append(number))
+    async with site.serve(way) as peer, joined(peer) as websocket:
+        with contextlib.suppress(ConnectionClosed):
+            # Few beyond: hypercorn waits for an application that does not take them, and closes nothing meanwhile.
+            for number in range(10):
+                await websocket.send(f'42{number}["say",{number}]')
+        await closed(websocket)
+        await until(lambda: "refused_events" in site.exceeded())
+
+    assert {"events_per_s": 5, "refused_events": 1} == site.exceeded()
+    # One, and as many as the seconds of a slow machine have added.
+    assert 0 in handled
+
+
+@pytest.mark.parametrize("way", WAYS)
+async def test_whoever_pauses_begins_anew(way):
+    site = Site(max_events_per_s=50, max_refused_events=50)
+    handles(site, "say", lambda *_: None)
+    async with site.serve(way) as peer, joined(peer) as websocket:
+        for _ in range(3):
+            for number in range(90):
+                await websocket.send(f'42{number}["say"]')
+            answers = [await take(websocket) for _ in range(90)]
+            assert any("rate_limited" in answer for answer in answers)
+            (until_then,) = (connection.events_until for connection in site.server.eio.sockets.values())
+            await until(lambda then=until_then: time.monotonic() > then)
+
+    assert {"events_per_s"} == site.exceeded().keys()
 
 
 @pytest.mark.parametrize("way", WAYS)

@@ -74,6 +74,7 @@ LEFT_ALONE = [
     pytest.param(okp(use="enc"), id="for encryption"),
     pytest.param(of_rsa(alg="RSA-OAEP"), id="an algorithm of encryption"),
     pytest.param(okp(key_ops=["encrypt"]), id="for other operations"),
+    pytest.param(okp(key_ops="verify"), id="for an operation that is no list"),
     pytest.param(okp(crv="X25519"), id="X25519"),
     pytest.param(of_curve(crv="secp256k1"), id="another curve"),
     pytest.param(of_curve(alg="ES384"), id="an algorithm of another curve"),

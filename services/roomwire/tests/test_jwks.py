@@ -163,6 +163,11 @@ FAILURES = [
         id="packed",
     ),
     pytest.param(lambda: httpx.Response(200, content=b"<html>"), id="garbage"),
+    pytest.param(lambda: httpx.Response(200, content=b"[" * 60_000), id="nested deep"),
+    pytest.param(
+        lambda: httpx.Response(200, content=b'{"keys":[' + b"[" * 20_000 + b"]" * 20_000 + b"]}"),
+        id="a key nested deep",
+    ),
     pytest.param(lambda: httpx.Response(200, content=b"\xff\xfe"), id="bytes"),
     pytest.param(lambda: httpx.Response(200, json={"keys": {}}), id="the wrong shape"),
     pytest.param(lambda: httpx.Response(200, json={"keys": []}), id="no keys"),

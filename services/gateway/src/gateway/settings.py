@@ -205,6 +205,11 @@ class Settings(ServiceSettings):
         description="Most events a second of one connection; beyond: refused, `rate_limited`. 0: any number.",
         ge=0,
     )
+    max_refused_events: int = Field(
+        1_000,
+        description="Most events refused as too many a second, until the client pauses; beyond: closed.",
+        ge=0,
+    )
     page: bool = Field(default=True, description="Whether the chat page is served at /.")
 
     @field_validator("transports")

@@ -112,7 +112,7 @@ def read_jwks(body: bytes, algorithms: Collection[str] = (EDDSA,)) -> KeySet:
         except _Refused as refused:
             faults.append((_id_of(members), refused.fault))
             continue
-        except ValueError:
+        except (ValueError, RecursionError):
             faults.append((_id_of(members), Fault.MALFORMED))
             continue
         if found is None:
@@ -158,12 +158,12 @@ def _fitting(members: Mapping[str, Any]) -> frozenset[str]:
 def _is_for_signatures(members: Mapping[str, Any]) -> bool:
     """RFC 7517, sections 4.2 and 4.3: either may be left out."""
     operations = members.get("key_ops", ["verify"])
-    return members.get("use", "sig") == "sig" and isinstance(operations, Sequence) and "verify" in operations
+    return members.get("use", "sig") == "sig" and isinstance(operations, list) and "verify" in operations
 
 
 def _rsa(members: Mapping[str, Any]) -> RSAPublicKey:
     modulus, exponent = (int.from_bytes(_binary(members, name)) for name in ("n", "e"))
-    # NIST SP 800-56B, section 6.2: from 65537 to less than 2^256; no library needs more than 32 bits of it.
+    # NIST SP 800-56B, section 6.2, allows more than 32 bits: they would make each check slower, and nobody has them.
     if not MIN_RSA_BITS <= modulus.bit_length() <= MAX_RSA_BITS or not 2**16 < exponent < 2**32:
         raise _Refused(Fault.WEAK)
     return RSAPublicNumbers(exponent, modulus).public_key()

@@ -112,7 +112,7 @@ class JwksClient:
                 async with asyncio.timeout(self._timeout_s):
                     await self._fetch()
                 self._fetched_at = self._clock()
-            except (httpx.HTTPError, httpx.InvalidURL, TimeoutError, ValueError) as error:
+            except (httpx.HTTPError, httpx.InvalidURL, TimeoutError, ValueError, RecursionError) as error:
                 url = self._where if isinstance(self._where, str) else self._where.url
                 _log.warning("jwks fetch failed", url=url, error=repr(error), known_keys=len(self._keys))
 

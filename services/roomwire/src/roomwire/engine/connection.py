@@ -42,6 +42,7 @@ class Connection:
         is_due: See `Outlet`.
         members: What it is in each namespace it is connected to; kept by the server's rooms.
         events_until: The time up to which its events have used what they may; kept by the server.
+        events_refused: How many have been refused since it last paused; kept by the server.
         pings: What the pulse keeps of pings that were not answered yet.
 
     """
@@ -55,6 +56,7 @@ class Connection:
         "_turn",
         "_wake",
         "environ",
+        "events_refused",
         "events_until",
         "is_due",
         "members",
@@ -79,6 +81,7 @@ class Connection:
         self.is_due = False
         self.members: tuple[Any, ...] = ()
         self.events_until = 0.0
+        self.events_refused = 0
         self._turn = turn
         self.pings: Any = None
         self._on_closed = on_closed

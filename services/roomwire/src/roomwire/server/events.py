@@ -73,6 +73,11 @@ class EventServer(socketio.AsyncServer):  # type: ignore[misc] # python-socketio
             # Nobody knows who asked for what; attachments would follow as if it had been taken.
             connection.close(Reason.TRANSPORT_ERROR, Bound.EVENTS_PER_S)
             return True
+        connection.events_refused += 1
+        if connection.events_refused > self.eio.limits.max_refused_events:
+            # To refuse is not for nothing: whoever is told so often and goes on takes the time of others.
+            connection.close(Reason.TRANSPORT_ERROR, Bound.REFUSED_EVENTS)
+            return True
         self.eio.exceeded(Bound.EVENTS_PER_S)
         self.answer_error(member, head[1], RateLimited())
         member.events += 1
@@ -82,8 +87,11 @@ class EventServer(socketio.AsyncServer):  # type: ignore[misc] # python-socketio
     def _is_too_fast(self, connection: Connection) -> bool:
         """Count an event; say whether it is more than a second's worth ahead of what its connection may send."""
         now = time.monotonic()
-        until = max(now, connection.events_until)
-        if until - now >= 1.0:
+        until = connection.events_until
+        if until <= now:
+            until = now
+            connection.events_refused = 0
+        elif until - now >= 1.0:
             return True
         connection.events_until = until + 1.0 / self.eio.limits.max_events_per_s
         return False
