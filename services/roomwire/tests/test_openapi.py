@@ -2,7 +2,7 @@
 
 import pytest
 from live import served
-from openapi import broken_promises
+from openapi import TEST_TIME_S, broken_promises
 from starlette.applications import Starlette
 from starlette.responses import JSONResponse, PlainTextResponse
 from starlette.routing import Route
@@ -36,6 +36,7 @@ HANDLERS = [
 ]
 
 
+@pytest.mark.timeout(TEST_TIME_S)
 @pytest.mark.parametrize(("handler", "kept"), HANDLERS)
 async def test_a_broken_promise_is_seen(handler, kept, tmp_path):
     routes = [Route("/number", handler), Route("/openapi.json", lambda _: JSONResponse(DOCUMENT))]
@@ -45,6 +46,7 @@ async def test_a_broken_promise_is_seen(handler, kept, tmp_path):
     assert kept is not bool(broken), broken
 
 
+@pytest.mark.timeout(TEST_TIME_S)
 async def test_a_document_without_operations_is_no_proof(tmp_path):
     routes = [Route("/openapi.json", lambda _: JSONResponse(DOCUMENT | {"paths": {}}))]
     async with served(Starlette(routes=routes)) as address:

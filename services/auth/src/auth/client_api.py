@@ -10,7 +10,7 @@ from fastapi.security.http import HTTPBase
 from auth.bodies import ClientRefusal, ClientTokenAnswer
 from auth.client_tokens import ClientTokens
 from auth.errors import TooManyAttempts
-from auth.oauth import FORM, Refused, read_token_request
+from auth.oauth import FORM, MAX_FIELDS, Refused, read_token_request
 from auth.routes import PREFIX, AddressOf, refusals
 
 _FORM_FIELDS: Final = {
@@ -20,7 +20,11 @@ _FORM_FIELDS: Final = {
         "grant_type": {"type": "string", "enum": ["client_credentials"]},
         "client_id": {"type": "string", "description": "Unless it is in the header."},
         "client_secret": {"type": "string", "format": "password", "description": "The same."},
+        "scope": {"type": "string", "maxLength": 0, "description": "There are none."},
     },
+    # Each once; what nobody knows is as if it were not there.
+    "additionalProperties": {"type": "string"},
+    "maxProperties": MAX_FIELDS,
 }
 _SCHEMA: Final = {"requestBody": {"required": True, "content": {FORM: {"schema": _FORM_FIELDS}}}}
 
