@@ -2,7 +2,7 @@
 
 import pytest
 from openapi import TEST_TIME_S, broken_promises
-from processes import running
+from service_process import running
 
 from roomwire.tokens import SigningKey
 

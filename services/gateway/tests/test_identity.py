@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 from clients import js_clients
-from processes import running
+from service_process import running
 
 PROVIDER = Path(__file__).with_name("identity_provider.py")
 POLICY = """

@@ -5,7 +5,7 @@ import json
 import httpx
 import pytest
 import websockets
-from processes import running
+from service_process import running
 
 PAGE = "https://chat.example.org"
 # Per setting: an origin (None: no browser's request), and whether it may.

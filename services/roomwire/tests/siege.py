@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from live import Client
-from processes import ServiceProcess, running
+from service_process import ServiceProcess, running
 
 LOOK_S = 0.02
 CHUNK_BYTES = 65_536
