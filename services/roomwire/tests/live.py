@@ -42,6 +42,7 @@ class Client:
         self.frames: list[str | bytes] = []
         self.events: list[list[Any]] = []
         self.sid = ""
+        self.pid: str | None = None
         self._websocket = websocket
         self._acks: dict[int, list[Any]] = {}
         self._attachments: list[bytes] = []
@@ -80,7 +81,7 @@ class Client:
         async with cls.open(address, query=query, headers=headers) as client:
             answer = await client.connect(auth, namespace=namespace)
             assert "sid" in answer, answer
-            client.sid = answer["sid"]
+            client.sid, client.pid = answer["sid"], answer.get("pid")
             yield client
 
     async def connect(self, auth: Any = None, *, namespace: str = "/") -> dict[str, Any]:
@@ -92,6 +93,10 @@ class Client:
 
     async def send_frame(self, frame: str | bytes) -> None:
         await self._websocket.send(frame)
+
+    async def close(self) -> None:
+        """Close the transport, without a goodbye."""
+        await self._websocket.close()
 
     async def send(self, event: Any, *args: Any) -> None:
         """Emit without asking for an ack."""

@@ -20,6 +20,7 @@ from roomwire.errors import TooLarge
 from roomwire.metrics import Metrics
 
 SHORT_S = 0.5
+RECOVERY = {"recovery": True}
 HERE = Path(__file__).parent
 
 
@@ -52,8 +53,8 @@ class Nodes:
         node.address = place.address
         return node
 
-    async def client(self, address, *, server=None, room=None, **handshake):
-        client = await self._stack.enter_async_context(Client.connected(address, **handshake))
+    async def client(self, address, *, server=None, room=None, auth=None, **handshake):
+        client = await self._stack.enter_async_context(Client.connected(address, auth, **handshake))
         if room is not None:
             await server.enter_room(client.sid, room)
         return client
@@ -189,6 +190,97 @@ async def test_a_node_that_died_is_named_and_nothing_hangs(doomed):
     found = await server.fetch_sockets()
     assert ({client.sid}, False) == (sids(found), found.is_complete)
     assert told.missing == found.missing
+
+
+# -- presence
+
+
+def present(found):
+    return {one.sid: (one.node.partition(".")[0], one.is_connected) for one in found.present}
+
+
+async def test_who_is_in_a_room_is_told_with_its_node_its_user_and_its_data(nodes):
+    one, two = nodes.one, nodes.two
+    a = await nodes.client(one.address, server=one.server, room="red")
+    b = await nodes.client(two.address, server=two.server, room="red")
+    await two.server.enter_room(b.sid, 7)
+    await nodes.client(two.address)
+    await two.server.save_session(b.sid, {"seat": 1})
+
+    red = await one.server.presence("red")
+    assert {a.sid: ("n1", True), b.sid: ("n2", True)} == present(red)
+    assert (2, [], True) == (red.total, red.missing, red.is_complete)
+    found = {each.sid: each for each in red.present}
+    for client, node in ((a, one), (b, two)):
+        user = node.server.member(client.sid).user
+        each = found[client.sid]
+        assert (user.id, user.name, user.kind) == (each.user_id, each.user_name, each.user_kind)
+    assert (None, {"seat": 1}) == (found[a.sid].data, found[b.sid].data)
+    assert present(red) == present(await two.server.presence(["red", 7]))
+    assert 2 == (await two.server.presence(["red", 7])).total
+    assert {b.sid: ("n2", True)} == present(await one.server.presence(7))
+    bounded = await one.server.presence("red", limit=1)
+    assert (1, 2, False) == (len(bounded.present), bounded.total, bounded.is_complete)
+
+
+async def test_who_may_come_back_is_away_and_who_left_is_not_there(nodes):
+    one, two = nodes.one, nodes.two
+    lost, left, gone = [
+        await nodes.client(two.address, server=two.server, room="red", auth=RECOVERY) for _ in range(3)
+    ]
+    await two.server.leave_room(left.sid, "red")
+    await gone.send_frame("41")
+    await lost.close()
+    await until(lambda: not two.server.manager.members("/", "red"))
+
+    async with asyncio.timeout(10):
+        while {lost.sid: ("n2", False)} != present(await one.server.presence("red")):
+            await asyncio.sleep(0.01)
+    assert {lost.sid: ("n2", False)} == present(await two.server.presence("red"))
+
+
+async def test_the_clients_of_a_node_that_died_are_away_until_they_come_back(doomed):
+    server = doomed.one.server
+    there = await doomed.client(doomed.address, auth=RECOVERY)
+    here = await doomed.client(doomed.one.address, server=server, room="red")
+    await server.enter_room(there.sid, "red")
+    assert {there.sid: ("doomed", True), here.sid: ("n1", True)} == present(await server.presence("red"))
+
+    told = await server.server_side_emit_with_ack("die", timeout_s=SHORT_S)
+    after = await server.presence("red")
+    assert {there.sid: ("doomed", False), here.sid: ("n1", True)} == present(after)
+    assert (told.missing, 2) == (after.missing, after.total)
+
+    back = await doomed.client(doomed.one.address, auth=RECOVERY | {"pid": there.pid})
+    assert back.sid == there.sid
+    assert {there.sid: ("n1", True), here.sid: ("n1", True)} == present(await server.presence("red"))
+
+
+@pytest.mark.parametrize("by", ["room", "sid"])
+async def test_a_kick_ends_the_sessions_of_who_is_away(doomed, by):
+    server = doomed.one.server
+    there = await doomed.client(doomed.address, auth=RECOVERY)
+    await server.enter_room(there.sid, "red")
+    await server.server_side_emit_with_ack("die", timeout_s=SHORT_S)
+    gone = await server.disconnect_sockets("red" if by == "room" else there.sid)
+    assert (1, 0) == (gone.done, gone.failed)
+
+    assert {} == present(await server.presence("red"))
+    back = await doomed.client(doomed.one.address, auth=RECOVERY | {"pid": there.pid})
+    assert back.sid != there.sid
+
+
+@pytest.mark.parametrize("room", [None, [], "a client's own"])
+async def test_presence_is_of_rooms(nodes, room):
+    client = await nodes.client(nodes.one.address)
+    with pytest.raises(ValueError, match="room"):
+        await nodes.one.server.presence(client.sid if room == "a client's own" else room)
+
+
+@pytest.mark.parametrize("limit", [0, 10_001])
+async def test_presence_has_bounds(limit):
+    with pytest.raises(ValueError, match="limit"):
+        await Server().presence("red", limit=limit)
 
 
 # -- emit_with_ack

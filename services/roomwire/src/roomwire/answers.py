@@ -1,7 +1,7 @@
 """What operations over all nodes answer. Plain data: `roomwire.operations` makes them."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Self
 
 import msgspec
 
@@ -56,6 +56,70 @@ class Sockets(msgspec.Struct, frozen=True):
     def is_complete(self) -> bool:
         """Whether nobody is left out."""
         return not self.missing and self.total == len(self.sockets)
+
+
+class About(msgspec.Struct, frozen=True, array_like=True):
+    """What a session says of its client to others: `NewSession.about` in MessagePack. Elements may be added at its end."""
+
+    id: str = ""
+    name: str = ""
+    kind: str = ""
+
+    @classmethod
+    def of(cls, user: User) -> bytes:
+        """Return what is said of a user, encoded; what of it is no text, in ASCII."""
+        try:
+            return msgspec.msgpack.encode(cls(user.id, user.name, user.kind))
+        except UnicodeEncodeError:
+            return msgspec.msgpack.encode(cls(ascii(user.id), ascii(user.name), user.kind))
+
+    @classmethod
+    def decoded(cls, about: bytes) -> Self:
+        """Read it; of nothing, there is nothing to say."""
+        return msgspec.msgpack.decode(about, type=cls) if about else cls()
+
+
+class Present(msgspec.Struct, frozen=True):
+    """Somebody in a room, connected or away.
+
+    Attributes:
+        sid: Its id in the namespace.
+        user_id: Who it is; empty if a gateway of an earlier version let it in.
+        user_name: What people see, as its token said when its session began.
+        user_kind: `account`, `guest` or `anonymous`; empty as `user_id`.
+        node: The node it is on, or was on last.
+        is_connected: Whether it is; else it is away: its client may come back to its session, until that expires.
+        data: What `save_session` stored. None if nothing was, or MessagePack cannot hold it.
+
+    """
+
+    sid: str
+    user_id: str
+    user_name: str
+    user_kind: str
+    node: NodeId
+    is_connected: bool
+    data: Any
+
+
+class Presence(msgspec.Struct, frozen=True):
+    """Who is in a room.
+
+    Attributes:
+        present: Who was found.
+        total: How many there are; more than in `present` if a bound was met.
+        missing: The nodes that hold some of them and did not answer, as one that died: they count as away.
+
+    """
+
+    present: Sequence[Present]
+    total: int
+    missing: Sequence[NodeId]
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether nobody is left out."""
+        return self.total == len(self.present)
 
 
 class Acks(msgspec.Struct, frozen=True):

@@ -1,7 +1,8 @@
 """Operations over the clients of all nodes, and between the nodes themselves.
 
 Owns what one node asks of all others, the bounds of what they answer, and the answers of this one. Nothing of it is in
-the log: it reaches who is connected now, and who is away for the moment neither hears of it nor is changed by it.
+the log: it reaches who is connected now, and who is away for the moment neither hears of it nor is changed by it, but for
+a kick, which ends its session.
 
 Every call ends: a node that is asked has `timeout_s` for its work and `ANSWER_S` more for the way. Who did not answer by
 then, or could not, is named in the result as `missing`; it may have done what it was asked for.
@@ -15,19 +16,21 @@ from typing import Any, Final
 
 import msgspec
 
-from roomwire.answers import Acks, Changed, RemoteSocket, ServerAnswers, Sockets
-from roomwire.backplane.sessions import NodeId, is_sid
+from roomwire.answers import Acks, Changed, Presence, RemoteSocket, ServerAnswers, Sockets
+from roomwire.backplane.sessions import NodeId, Sid, is_sid
 from roomwire.backplane.streams import room_of, travelling_name
 from roomwire.codec import arguments_of, event_payload, payload_frames
-from roomwire.errors import RateLimited, TooLarge
+from roomwire.errors import ClientError, RateLimited, TooLarge
 from roomwire.logged import LoggedRooms, Request
 from roomwire.logs import get_logger
+from roomwire.presence import Presences
 from roomwire.rooms import Member, Phase
 
 ANSWER_S: Final = 2.0
 MAX_TIMEOUT_S: Final = 300.0
 MAX_BODY_BYTES: Final = 1_000_000
 MAX_HANDLING: Final = 1_000
+MAX_PRESENT: Final = 10_000
 MAX_FACT_CHARACTERS: Final = 512
 _AT_ONCE: Final = 100
 
@@ -88,6 +91,7 @@ class Operations:
         self._rooms = rooms
         self._handlers: dict[tuple[str, str], Handler] = {}
         self._handling = 0
+        self._presences = Presences(rooms)
         rooms.serves.update(
             fetch=self._fetch_here,
             ask=self._ask_here,
@@ -109,6 +113,16 @@ class Operations:
         raw = [one for each in found for one in each.sockets][:limit]
         sockets = [_decode(one, type=RemoteSocket) for one in raw]
         return Sockets(sockets, sum(each.total for each in found), missing)
+
+    async def presence(self, room: Any, *, namespace: str, timeout_s: float, limit: int) -> Presence:
+        """See `Server.presence`."""
+        if not 1 <= limit <= MAX_PRESENT:
+            raise ValueError(f"limit is at least 1 and at most {MAX_PRESENT}, not {limit!r}")
+        rooms = [room_of(name) for name in _names(room)]
+        if not rooms or any(isinstance(one, str) and is_sid(one) for one in rooms):
+            raise ValueError("presence is of a room, and not of a client's own")
+        timeout_s = _checked(timeout_s) + ANSWER_S
+        return await self._presences.read(rooms, namespace, timeout_s=timeout_s, limit=limit)
 
     async def emit_with_ack(
         self, event: str, data: Any, *, to: Any, namespace: str, timeout_s: float
@@ -135,7 +149,30 @@ class Operations:
 
     async def disconnect(self, to: Any, *, namespace: str, timeout_s: float) -> Changed:
         """See `Server.disconnect_sockets`."""
-        return await self._change("disconnect_all", to, namespace, timeout_s)
+        away = await self._away(to, namespace, timeout_s)
+        changed = await self._change("disconnect_all", to, namespace, timeout_s)
+        ended = failed = 0
+        for start in range(0, len(away), _AT_ONCE):
+            ends = (self._rooms.log.end(sid) for sid in away[start : start + _AT_ONCE])
+            for outcome in await asyncio.gather(*ends, return_exceptions=True):
+                if isinstance(outcome, BaseException) and not isinstance(outcome, ClientError):
+                    raise outcome
+                ended += outcome is True
+                failed += isinstance(outcome, ClientError)
+        return Changed(changed.done + ended, changed.failed + failed, changed.missing)
+
+    async def _away(self, to: Any, namespace: str, timeout_s: float) -> Sequence[Sid]:
+        """Return the clients that are meant and are not connected."""
+        targets = [room_of(name) for name in _names(to)]
+        sids = [Sid(one) for one in targets if isinstance(one, str) and is_sid(one)]
+        rooms = [one for one in targets if one not in sids]
+        timeout_s = _checked(timeout_s) + ANSWER_S
+        presence = await self._presences.read(
+            rooms, namespace, timeout_s=timeout_s, limit=MAX_PRESENT, max_bytes=0
+        )
+        away = [Sid(one.sid) for one in presence.present if not one.is_connected]
+        owners = zip(sids, await asyncio.gather(*map(self._rooms.log.find, sids)), strict=True)
+        return [*away, *(sid for sid, owner in owners if owner is not None and owner.namespace == namespace)]
 
     async def server_side_emit(
         self, event: str, args: Sequence[Any], *, namespace: str, timeout_s: float, is_answered: bool

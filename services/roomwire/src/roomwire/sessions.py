@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import msgspec
 
+from roomwire.answers import About
 from roomwire.backplane.entries import Entry
 from roomwire.backplane.intervals import is_member
 from roomwire.backplane.log import Log
@@ -88,8 +89,8 @@ class Sessions:
         return ()
 
     async def store(self, member: Member, data: Any) -> None:
-        """Keep the application's data of a session with it, wherever its client comes back to."""
-        if member.pid is None or member.tenure is None:
+        """Keep the application's data of a session with it, wherever its client comes back to, and for who asks for it."""
+        if member.tenure is None:
             return
         try:
             stored = _encode(data)
@@ -145,7 +146,8 @@ class Sessions:
             self._rooms.admit(member)
 
         try:
-            await self._log.open(NewSession(Sid(member.sid), member.namespace, subject), enter)
+            about = About.of(member.user)
+            await self._log.open(NewSession(Sid(member.sid), member.namespace, subject, about=about), enter)
         finally:
             if member.tenure is None:
                 self._log.unsubscribe(namespace_stream(member.namespace))

@@ -18,7 +18,18 @@ from roomwire.backplane.log import Fenced, LogConfig, NodeAway
 from roomwire.backplane.positions import Epoch, Offset
 from roomwire.backplane.reading import Outcome, Range
 from roomwire.backplane.replay import base_of
-from roomwire.backplane.sessions import Claimed, ClaimRefused, NodeId, Sid, Tenure, new_pid, sid_of
+from roomwire.backplane.sessions import (
+    Attendance,
+    Attendee,
+    Claimed,
+    ClaimRefused,
+    NewSession,
+    NodeId,
+    Sid,
+    Tenure,
+    new_pid,
+    sid_of,
+)
 from roomwire.backplane.streams import room_stream
 from roomwire.errors import ConfigurationError, NotFound, RateLimited, TooLarge, Unavailable
 from roomwire.metrics import Metrics
@@ -432,6 +443,69 @@ async def test_the_end_of_a_session_fences_its_socket_wherever_it_is(world):
     assert [here, there] == first.fenced
     assert not await second.log.end(there.sid)
     assert ClaimRefused.GONE == await second.log.claim(there.sid, namespace="/", subject="")
+
+
+async def test_who_is_in_a_room_is_known_with_what_is_told_of_it_and_where_it_is(world):
+    first, second = await world.start("n"), await world.start("m")
+    opened = []
+    for gateway in (first, second):
+        new = NewSession(sid_of(new_pid()), "/", "ann", b"data", gateway.log.node.encode())
+        opened.append(await gateway.log.open(new))
+    for gateway, tenure in zip((first, second), opened, strict=True):
+        await gateway.log.join(tenure, DEN)
+        await gateway.log.join(tenure, DEN)
+    await second.log.join(opened[1], ATTIC)
+    await second.log.save(opened[1], b"other")
+
+    den = await first.log.present(DEN, limit=10)
+    attic = await first.log.present(ATTIC, limit=10)
+    a, b = (
+        Attendee(tenure.sid, gateway.log.node, gateway.log.node.encode(), data)
+        for tenure, gateway, data in zip(opened, (first, second), (b"data", b"other"), strict=True)
+    )
+    assert (2, {a.sid: a, b.sid: b}) == (den.total, {one.sid: one for one in den.attendees})
+    assert Attendance(1, [b]) == attic
+    assert Attendance(0, []) == await first.log.present(room_stream("/other", "den"), limit=10)
+
+
+async def test_who_left_or_ended_is_in_a_room_no_more_and_who_is_away_still_is(world):
+    first, second = await world.start("n"), await world.start("m")
+    left, ended, kicked, away = [await first.session(DEN) for _ in range(4)]
+    await first.log.leave(left, DEN)
+    first.log.release(ended)
+    await first.log.end(ended.sid, ended.claim)
+    await second.log.end(kicked.sid)
+    first.log.release(away)
+    await first.log.close()
+
+    assert [(away.sid, first.log.node)] == [
+        (one.sid, one.node) for one in (await second.log.present(DEN, limit=10)).attendees
+    ]
+    await second.log.claim(away.sid, namespace="/", subject="")
+    assert [second.log.node] == [one.node for one in (await second.log.present(DEN, limit=10)).attendees]
+
+
+async def test_who_expired_is_in_a_room_no_more(url):
+    async with world_of(url, msgspec.structs.replace(QUICK, session_ttl_s=0.6)) as world:
+        gateway = await world.start()
+        await gateway.session(DEN)
+        async with asyncio.timeout(10):
+            while (await gateway.log.present(DEN, limit=10)).total:
+                await asyncio.sleep(0.05)
+
+
+async def test_no_more_of_a_room_is_read_than_is_asked_for_and_all_are_counted(world):
+    gateway = await world.start()
+    for _ in range(5):
+        await gateway.session(DEN, data=b"x" * 100)
+    found = [
+        await gateway.log.present(DEN, limit=3),
+        await gateway.log.present(DEN, limit=10, max_bytes=250),
+        await gateway.log.present(DEN, limit=10),
+        await gateway.log.present(DEN, limit=10, max_bytes=0),
+    ]
+    assert [(5, 3), (5, 2), (5, 5), (5, 5)] == [(one.total, len(one.attendees)) for one in found]
+    assert {b""} == {one.data for one in found[-1].attendees}
 
 
 async def test_a_session_is_found_where_it_is(world):

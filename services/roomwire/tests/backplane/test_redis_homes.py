@@ -192,6 +192,8 @@ async def everything(url, admin):
         await first.say("b", stream=sid_stream(tenure.sid))
         first.log.unsubscribe(DEN)
         await first.log.leave(tenure, DEN)
+        await first.log.join(tenure, DEN)
+        assert 1 == (await second.log.present(DEN, limit=9)).total
         first.log.receipt(tenure, first.log.offset())
         await asyncio.sleep(0.4)
         claimed = await second.log.claim(tenure.sid, namespace="/", subject="")

@@ -533,6 +533,8 @@ async def test_every_key_and_channel_carries_the_hash_tag(world, admin):
     assert {
         b"rw:{0}:log",
         b"rw:{0}:registry",
+        b"rw:{0}:due",
+        b"rw:{0}:members:r:/:den {1}",
         b"rw:{0}:room:r:/:den",
         b"rw:{0}:room:s:" + tenure.sid.encode(),
         b"rw:{0}:session:" + tenure.sid.encode(),
@@ -557,8 +559,52 @@ async def test_everything_but_the_log_itself_expires(world, admin):
         (b"rw:{0}:room:s:" + tenure.sid.encode(), stream_ttl_s),
         (b"rw:{0}:session:" + tenure.sid.encode(), QUICK.session_ttl_s),
         (b"rw:{0}:mid:one", QUICK.message_id_ttl_s),
+        (b"rw:{0}:members:r:/:den", 10 * QUICK.session_ttl_s),
+        (b"rw:{0}:due", 10 * QUICK.session_ttl_s),
     ):
         assert expected - 5 < ttls[key] <= expected
+
+
+# -- the index of members
+
+
+async def test_nothing_of_a_session_that_expired_stays_in_the_index(own_server, admin):
+    async with world_of(own_server.url, msgspec.structs.replace(QUICK, session_ttl_s=0.6)) as world:
+        gateway = await world.start("n")
+        kept = await gateway.session(DEN)
+        await gateway.session(DEN, ATTIC)
+        await gateway.session(room_stream("/", "cellar"))
+
+        async def indexed():
+            gateway.log.receipt(kept, gateway.log.offset())
+            return {
+                key: await admin.zrange(key, 0, -1)
+                for key in [*await admin.keys("rw:{0}:members:*"), b"rw:{0}:due"]
+            }
+
+        assert 4 == len(await indexed())
+        only = {b"rw:{0}:members:r:/:den": [kept.sid.encode()], b"rw:{0}:due": [b"r:/:den"]}
+        async with asyncio.timeout(10):
+            while only != await indexed():
+                await asyncio.sleep(0.1)
+        # It is looked at again and again, and stays.
+        await asyncio.sleep(1.0)
+        assert only == await indexed()
+        assert 1 == (await gateway.log.present(DEN, limit=10)).total
+
+
+async def test_a_session_that_an_earlier_version_put_into_a_room_is_found_once_it_is_claimed(world, admin):
+    gateway = await world.start("n")
+    tenure = await gateway.session(DEN)
+    left = await gateway.session(DEN)
+    await gateway.log.leave(left, DEN)
+    await admin.delete("rw:{0}:due", "rw:{0}:members:r:/:den")
+    # As one that left there.
+    await admin.zadd("rw:{0}:members:r:/:den", {left.sid: 0})
+    assert (0, []) == msgspec.structs.astuple(await gateway.log.present(DEN, limit=10))
+
+    await gateway.log.claim(tenure.sid, namespace="/", subject="")
+    assert [tenure.sid] == [one.sid for one in (await gateway.log.present(DEN, limit=10)).attendees]
 
 
 async def test_a_wrong_password_is_said_and_not_shown(own_server, admin):

@@ -48,12 +48,22 @@ import msgspec
 from roomwire.backplane.entries import Entry, Message
 from roomwire.backplane.positions import Epoch, Offset, Position
 from roomwire.backplane.reading import Range, Reading
-from roomwire.backplane.sessions import Claimed, ClaimRefused, NewSession, NodeId, Owner, Sid, Tenure
+from roomwire.backplane.sessions import (
+    Attendance,
+    Claimed,
+    ClaimRefused,
+    NewSession,
+    NodeId,
+    Owner,
+    Sid,
+    Tenure,
+)
 from roomwire.backplane.streams import Stream
 from roomwire.errors import ConfigurationError, NotFound, Unavailable
 
 HELD: Final = "The log is held: try again."
 MAX_MESSAGE_ID_BYTES: Final = 256
+MAX_PRESENT_BYTES: Final = 1_000_000
 CONFIRM_HEARTBEATS: Final = 3
 
 Then = Callable[[Position], None]
@@ -363,6 +373,21 @@ class Log(Protocol):
 
     async def find(self, sid: Sid) -> Owner | None:
         """Return where a session lives, for operations on it from afar."""
+
+    async def present(self, stream: Stream, *, limit: int, max_bytes: int = MAX_PRESENT_BYTES) -> Attendance:
+        """Return the sessions that are in a room, in no particular order: also those that wait for their client.
+
+        A session is in there from its `join` until its `leave` or its end, whatever becomes of gateways.
+
+        Args:
+            stream: The room's.
+            limit: Most sessions in the result.
+            max_bytes: Most bytes of what they say of themselves, `about` and `data`; 0: neither is read.
+
+        Raises:
+            Unavailable: It cannot be read now.
+
+        """
 
     def receipt(self, tenure: Tenure, received: Offset) -> None:
         """Note that a client has everything up to an offset: it answered the ping that was written there.

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from roomwire.backplane.entries import Entry, Message
 from roomwire.backplane.log import (
     MAX_MESSAGE_ID_BYTES,
+    MAX_PRESENT_BYTES,
     Fenced,
     Listener,
     LogConfig,
@@ -19,7 +20,16 @@ from roomwire.backplane.memory_primary import MemoryPrimary
 from roomwire.backplane.positions import Epoch, Offset, Position
 from roomwire.backplane.reading import Range, Reader, Reading
 from roomwire.backplane.requests import Requests
-from roomwire.backplane.sessions import Claimed, ClaimRefused, NewSession, NodeId, Owner, Sid, Tenure
+from roomwire.backplane.sessions import (
+    Attendance,
+    Claimed,
+    ClaimRefused,
+    NewSession,
+    NodeId,
+    Owner,
+    Sid,
+    Tenure,
+)
 from roomwire.backplane.streams import Stream
 from roomwire.backplane.subscriber import Subscriber
 from roomwire.errors import ClientError, RoomwireError, TooLarge, Unavailable
@@ -285,6 +295,10 @@ class MemoryLog:
     async def find(self, sid: Sid) -> Owner | None:
         """See `Log`."""
         return await self._soon(lambda: self._primary.find(sid))
+
+    async def present(self, stream: Stream, *, limit: int, max_bytes: int = MAX_PRESENT_BYTES) -> Attendance:
+        """See `Log`."""
+        return await self._soon(lambda: self._primary.present(stream, limit, max_bytes))
 
     def receipt(self, tenure: Tenure, received: Offset) -> None:
         """See `Log`."""

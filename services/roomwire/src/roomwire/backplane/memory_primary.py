@@ -15,7 +15,17 @@ from roomwire.backplane.intervals import Interval, is_member, without
 from roomwire.backplane.log import Fenced, LogConfig, Published
 from roomwire.backplane.positions import Position, new_epoch
 from roomwire.backplane.reading import ABSENT, Page
-from roomwire.backplane.sessions import Claimed, ClaimRefused, NewSession, NodeId, Owner, Sid, Tenure
+from roomwire.backplane.sessions import (
+    Attendance,
+    Attendee,
+    Claimed,
+    ClaimRefused,
+    NewSession,
+    NodeId,
+    Owner,
+    Sid,
+    Tenure,
+)
 from roomwire.backplane.streams import Stream, is_sid_stream, parse_stream, sid_stream
 from roomwire.errors import Internal, NotFound, RateLimited
 
@@ -43,6 +53,7 @@ class _Session(msgspec.Struct):
     namespace: str
     subject: str
     data: bytes
+    about: bytes
     node: NodeId
     start: Position
     expires_at: float
@@ -70,6 +81,7 @@ class MemoryPrimary:
         self._clock = clock
         self._streams: dict[Stream, _Stream] = {}
         self._sessions: dict[Sid, _Session] = {}
+        self._members: dict[Stream, dict[Sid, None]] = {}
         self._message_ids: dict[str, tuple[float, Position]] = {}
         self._swept_at = clock()
 
@@ -130,7 +142,9 @@ class MemoryPrimary:
             raise Internal
         start = self._take_position()
         expires_at = self._clock() + self._config.session_ttl_s
-        self._sessions[new.sid] = _Session(new.namespace, new.subject, new.data, node, start, expires_at)
+        self._sessions[new.sid] = _Session(
+            new.namespace, new.subject, new.data, new.about, node, start, expires_at
+        )
         return start
 
     def join(self, tenure: Tenure, stream: Stream) -> Position:
@@ -144,12 +158,14 @@ class MemoryPrimary:
             raise RateLimited("The room was joined and left too often: try again later.")
         position = self._take_position()
         session.rooms[stream] = (*intervals, Interval(position, None))
+        self._members.setdefault(stream, {})[tenure.sid] = None
         return position
 
     def leave(self, tenure: Tenure, stream: Stream) -> Position:
         """End a membership."""
         session = self._owned(tenure)
         position = self._take_position()
+        self._unindex(stream, tenure.sid)
         intervals = session.rooms.pop(stream, ())
         if is_member(intervals):
             intervals = (*intervals[:-1], Interval(intervals[-1].joined, position))
@@ -198,7 +214,7 @@ class MemoryPrimary:
         session = self._session(sid)
         if session is None or claim not in {None, session.claim}:
             return False
-        del self._sessions[sid]
+        self._forget(sid, session)
         self._streams.pop(sid_stream(sid), None)
         if session.node != node and session.node in self.nodes:
             self.nodes[session.node].fence(sid, session.claim + 1)
@@ -208,6 +224,22 @@ class MemoryPrimary:
         """Return where a session lives."""
         session = self._session(sid)
         return None if session is None else Owner(session.node, session.namespace, session.subject)
+
+    def present(self, stream: Stream, limit: int, max_bytes: int) -> Attendance:
+        """Return who is in a room."""
+        found, size = [], 0
+        members = [
+            (sid, session)
+            for sid in [*self._members.get(stream, ())]
+            if (session := self._session(sid)) is not None
+        ]
+        for sid, session in members[:limit]:
+            about, data = (session.about, session.data) if max_bytes else (b"", b"")
+            size += len(about) + len(data)
+            if size > max_bytes:
+                break
+            found.append(Attendee(sid, session.node, about, data))
+        return Attendance(len(members), found)
 
     # -- inside
 
@@ -231,9 +263,20 @@ class MemoryPrimary:
     def _session(self, sid: Sid) -> _Session | None:
         session = self._sessions.get(sid)
         if session is not None and session.expires_at <= self._clock():
-            del self._sessions[sid]
+            self._forget(sid, session)
             return None
         return session
+
+    def _forget(self, sid: Sid, session: _Session) -> None:
+        del self._sessions[sid]
+        for stream in session.rooms:
+            self._unindex(stream, sid)
+
+    def _unindex(self, stream: Stream, sid: Sid) -> None:
+        members = self._members.get(stream, {})
+        members.pop(sid, None)
+        if not members:
+            self._members.pop(stream, None)
 
     def _owned(self, tenure: Tenure) -> _Session:
         session = self._session(tenure.sid)

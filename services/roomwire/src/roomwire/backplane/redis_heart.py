@@ -22,6 +22,7 @@ _log = get_logger(__name__)
 
 _GATHER_S: Final = 0.25
 _NODE_BEATS: Final = 4
+_SWEPT: Final = 1_000
 
 _LIVES: Final = 1
 _CONFIRMS: Final = 2
@@ -139,6 +140,7 @@ class Heart:
                 # Even without receipts: it would tell that another epoch has begun.
                 self._call(pair, ())
                 self._register()
+                self._sweep(pair)
 
     def _register(self) -> None:
         pair = self._keeper.pair
@@ -151,6 +153,19 @@ class Heart:
                 _log.warning("node not entered in the registry", error=str(value))
 
         pair.bulk.call(self._scripts.nodes, [self._keys.registry], self._entry(ttl_ms), answered)
+
+    def _sweep(self, pair: Pair) -> None:
+        """Take sessions that have expired out of the index of members."""
+
+        def answered(value: Any) -> None:
+            if isinstance(value, ReplyError):
+                _log.warning("members not looked at", error=str(value))
+            elif value == 1 and self._task is not None:
+                self._sweep(pair)
+
+        keys = [self._keys.log, self._keys.due]
+        arguments = (self._keys.prefix, _SWEPT, int(self._config.session_ttl_s * 1000))
+        pair.bulk.call(self._scripts.sweep, keys, arguments, answered)
 
     def _entry(self, ttl_ms: int) -> Sequence[Argument]:
         name = self._node.rpartition(".")[0]

@@ -16,6 +16,7 @@ class Keys:
         self.prefix = f"{prefix}:{{0}}:".encode()
         self.log = self.prefix + b"log"
         self.registry = self.prefix + b"registry"
+        self.due = self.prefix + b"due"
         self._stream = self.prefix + b"room:"
         self._channel = self.prefix + b"ch:"
         self._channel_size = len(self._channel)
@@ -35,6 +36,10 @@ class Keys:
     def session(self, sid: Sid) -> bytes:
         """Return where a session is."""
         return self.prefix + b"session:" + sid_stream(sid)[2:]
+
+    def members(self, stream: Stream) -> bytes:
+        """Return where the sessions that are in a room are found."""
+        return self.prefix + b"members:" + stream
 
     def published(self, node: NodeId) -> bytes:
         """Return where the number of a gateway's last publish is."""

@@ -3,8 +3,10 @@
 ====================================  ================================================================
 ``<prefix>:{0}:log``                  hash: seq, epoch, run, since, end:<epoch>
 ``<prefix>:{0}:room:<stream>``        stream: id ``<position>-0``, one field `e`: the stored message
-``<prefix>:{0}:session:<sid>``        hash: v, ns, sub, data, node, claim, claims, epoch, born, start, known; a field per
-                                      room
+``<prefix>:{0}:session:<sid>``        hash: v, ns, sub, data, about, node, claim, claims, epoch, born, start, known; a field
+                                      per room
+``<prefix>:{0}:members:<stream>``     sorted set: session in the room → when it is looked at again
+``<prefix>:{0}:due``                  sorted set: stream with members → when the first of them is
 ``<prefix>:{0}:pub:<node>``           number of a gateway's last publish
 ``<prefix>:{0}:mid:<id>``             position of the message that a client gave this id
 ``<prefix>:{0}:registry``             hash: node name → when it expires, incarnation, address
@@ -22,6 +24,7 @@ from roomwire.backplane.entries import Entry, Message, UnreadableEntry, encode_m
 from roomwire.backplane.log import (
     HELD,
     MAX_MESSAGE_ID_BYTES,
+    MAX_PRESENT_BYTES,
     Fenced,
     Listener,
     LogConfig,
@@ -38,11 +41,20 @@ from roomwire.backplane.redis_keeper import Keeper
 from roomwire.backplane.redis_keys import Keys
 from roomwire.backplane.redis_publisher import Publisher
 from roomwire.backplane.redis_reads import Reads
-from roomwire.backplane.redis_replies import claim_reply, nodes_reply, owner_reply
+from roomwire.backplane.redis_replies import attendance_reply, claim_reply, nodes_reply, owner_reply
 from roomwire.backplane.redis_resync import Resync, fence
 from roomwire.backplane.redis_scripts import Script, Scripts
 from roomwire.backplane.requests import Requests
-from roomwire.backplane.sessions import Claimed, ClaimRefused, NewSession, NodeId, Owner, Sid, Tenure
+from roomwire.backplane.sessions import (
+    Attendance,
+    Claimed,
+    ClaimRefused,
+    NewSession,
+    NodeId,
+    Owner,
+    Sid,
+    Tenure,
+)
 from roomwire.backplane.streams import Stream, is_sid_stream, sid_stream
 from roomwire.backplane.subscriber import Subscriber
 from roomwire.errors import Internal, RateLimited, TooLarge, Unavailable
@@ -78,6 +90,7 @@ class RedisLog:
         config.check()
         self.node = node
         self.config = config
+        self._session_ttl_ms = int(config.session_ttl_s * 1000)
         self._keys = keys = Keys(prefix)
         self._scripts = scripts = Scripts()
         self._subscriber = subscriber = Subscriber(
@@ -255,7 +268,8 @@ class RedisLog:
             _text(session.namespace),
             _text(session.subject),
             session.data,
-            int(self.config.session_ttl_s * 1000),
+            self._session_ttl_ms,
+            session.about,
         )
         return await self._keeper.call(
             self._scripts.open, [self._keys.session(session.sid)], arguments, apply
@@ -291,8 +305,10 @@ class RedisLog:
             int(self.config.confirm_s * 1000),
             self.config.max_claims,
             int(self.config.claims_window_s * 1000),
+            self._session_ttl_ms,
         )
-        return await self._keeper.call(self._scripts.claim, [self._keys.session(sid)], arguments, apply)
+        keys = [self._keys.session(sid), self._keys.due]
+        return await self._keeper.call(self._scripts.claim, keys, arguments, apply)
 
     async def save(self, tenure: Tenure, data: bytes) -> None:
         """See `Log`."""
@@ -314,7 +330,7 @@ class RedisLog:
                     fence(self._subscriber, held)
             return was_there == 1
 
-        keys = [self._keys.session(sid), self._keys.stream(sid_stream(sid))]
+        keys = [self._keys.session(sid), self._keys.stream(sid_stream(sid)), self._keys.due]
         arguments = (self.node, sid, "" if claim is None else claim, self._keys.prefix)
         return await self._keeper.call(self._scripts.end, keys, arguments, apply)
 
@@ -323,6 +339,13 @@ class RedisLog:
         async with self._keeper.reading() as pair:
             found = await pair.bulk.ask(b"HMGET", self._keys.session(sid), b"node", b"ns", b"sub")
         return owner_reply(found)
+
+    async def present(self, stream: Stream, *, limit: int, max_bytes: int = MAX_PRESENT_BYTES) -> Attendance:
+        """See `Log`."""
+        keys = [self._keys.log, self._keys.members(stream)]
+        arguments = (self._keys.prefix, stream, limit, max_bytes)
+        async with self._keeper.reading() as pair:
+            return attendance_reply(await pair.bulk.ask_script(self._scripts.present, keys, arguments))
 
     def receipt(self, tenure: Tenure, received: Offset) -> None:
         """See `Log`."""
@@ -381,8 +404,9 @@ class RedisLog:
             self._reach(Position(last), then, Position(position))
             return Position(position)
 
-        arguments = (tenure.claim, stream, what, self.config.max_intervals)
-        return await self._keeper.call(script, [self._keys.session(tenure.sid)], arguments, apply)
+        keys = [self._keys.session(tenure.sid), self._keys.members(stream), self._keys.due]
+        arguments = (tenure.claim, stream, what, self.config.max_intervals, tenure.sid, self._session_ttl_ms)
+        return await self._keeper.call(script, keys, arguments, apply)
 
     def _reach(self, last: Position, then: Then | None, position: Position | None = None) -> Position:
         self._subscriber.advance(last)

@@ -5,7 +5,16 @@ from typing import Any
 
 from roomwire.backplane.intervals import parse_intervals
 from roomwire.backplane.positions import End, Epoch, Position
-from roomwire.backplane.sessions import Claimed, ClaimRefused, NodeId, Owner, Sid, Tenure
+from roomwire.backplane.sessions import (
+    Attendance,
+    Attendee,
+    Claimed,
+    ClaimRefused,
+    NodeId,
+    Owner,
+    Sid,
+    Tenure,
+)
 from roomwire.backplane.streams import Stream
 
 _REFUSED: dict[bytes, ClaimRefused] = {
@@ -45,6 +54,17 @@ def owner_reply(found: Sequence[bytes | None]) -> Owner | None:
         return None
     node, namespace, subject = parts
     return Owner(NodeId(node), namespace, subject)
+
+
+def attendance_reply(reply: Any) -> Attendance:
+    """Return who is in a room."""
+    total, flat = reply
+    parts = (flat[offset::4] for offset in range(4))
+    attendees = [
+        Attendee(Sid(sid.decode()), NodeId(node.decode()), about, data)
+        for sid, node, about, data in zip(*parts, strict=True)
+    ]
+    return Attendance(total, attendees)
 
 
 def nodes_reply(flat: Sequence[bytes]) -> Mapping[str, tuple[NodeId, str]]:

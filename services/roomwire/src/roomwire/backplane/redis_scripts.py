@@ -24,11 +24,11 @@ class Script:
 
     __slots__ = ("name", "sha", "text")
 
-    def __init__(self, name: str, file: str, flags: str = "") -> None:
+    def __init__(self, name: str, file: str, flags: str = "", *, is_indexed: bool = False) -> None:
         head = f"#!lua flags={flags}\n" if flags else "#!lua\n"
-        body = (_FOLDER / "common.lua").read_text() + (_FOLDER / f"{file}.lua").read_text()
+        parts = ("common", "index", file) if is_indexed else ("common", file)
         self.name = name
-        self.text = (head + body).encode()
+        self.text = (head + "".join((_FOLDER / f"{part}.lua").read_text() for part in parts)).encode()
         self.sha = hashlib.sha1(self.text, usedforsecurity=False).hexdigest().encode()
 
 
@@ -39,12 +39,14 @@ class Scripts:
         self.attach = Script("attach", "attach", _ALLOW_OOM)
         self.publish = Script("publish", "publish")
         self.open = Script("open", "open")
-        self.join = Script("join", "membership")
-        self.leave = Script("leave", "membership", _ALLOW_OOM)
-        self.claim = Script("claim", "claim", _ALLOW_OOM)
+        self.join = Script("join", "membership", is_indexed=True)
+        self.leave = Script("leave", "membership", _ALLOW_OOM, is_indexed=True)
+        self.claim = Script("claim", "claim", _ALLOW_OOM, is_indexed=True)
         self.heartbeat = Script("heartbeat", "heartbeat", _ALLOW_OOM)
         self.save = Script("save", "save")
-        self.end = Script("end", "end", _ALLOW_OOM)
+        self.end = Script("end", "end", _ALLOW_OOM, is_indexed=True)
+        self.present = Script("present", "present", _NO_WRITES, is_indexed=True)
+        self.sweep = Script("sweep", "sweep", _ALLOW_OOM, is_indexed=True)
         self.read = Script("read", "read", _NO_WRITES)
         self.nodes = Script("nodes", "nodes", _ALLOW_OOM)
 

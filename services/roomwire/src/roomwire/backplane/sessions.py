@@ -8,7 +8,7 @@ import base64
 import hashlib
 import secrets
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import Enum
 from typing import Final, NewType
 
@@ -86,6 +86,7 @@ class NewSession(msgspec.Struct, frozen=True):
         namespace: The namespace it belongs to.
         subject: Who the token was issued to; a claim must name the same. Empty: nobody in particular.
         data: What `save_session` stores, encoded by the server.
+        about: What others may be told of its client, encoded by the server; it stays as it is.
 
     """
 
@@ -93,6 +94,7 @@ class NewSession(msgspec.Struct, frozen=True):
     namespace: str
     subject: str = ""
     data: bytes = b""
+    about: bytes = b""
 
 
 class Claimed(msgspec.Struct, frozen=True):
@@ -131,6 +133,36 @@ class ClaimRefused(Enum):
 
     NOT_YET = "not yet"
     """An epoch began, and its owner may still confirm it: close the transport, let the client try again."""
+
+
+class Attendee(msgspec.Struct, frozen=True):
+    """A session that is in a room, its client connected or away.
+
+    Attributes:
+        sid: Its id.
+        node: The gateway that holds it, or held it last.
+        about: See `NewSession`; empty if a gateway of an earlier version opened it.
+        data: What `save_session` stored last.
+
+    """
+
+    sid: Sid
+    node: NodeId
+    about: bytes
+    data: bytes
+
+
+class Attendance(msgspec.Struct, frozen=True):
+    """Who is in a room.
+
+    Attributes:
+        total: How many sessions are; of those beyond the bounds of the read, some may have just expired.
+        attendees: Those that were read.
+
+    """
+
+    total: int
+    attendees: Sequence[Attendee]
 
 
 class Owner(msgspec.Struct, frozen=True):

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from roomwire.answers import Acks, Changed, ServerAnswers, Sockets
+from roomwire.answers import Acks, Changed, Presence, ServerAnswers, Sockets
 from roomwire.operations import Handler, Operations
 from roomwire.server.connects import ConnectServer
 
@@ -14,7 +14,8 @@ class ClusterServer(ConnectServer):
     For all of them: `timeout_s` is what each node has for its work, more than 0 and at most 300 seconds; a call ends at
     most `operations.ANSWER_S` (2 seconds) later, beside the time that the log takes to say which nodes there are. A node
     that did not answer is `missing` in the result, by its name, a dot and something random; it may have done its part.
-    Clients that are away, and can still come back to their sessions, are nobody's: they are neither found nor changed.
+    Clients that are away, and can still come back to their sessions, are nobody's: they are neither found nor changed, but
+    for `presence`, which finds them, and `disconnect_sockets`, which ends their sessions.
 
     A room that is no text has to be a number; a list or tuple names several, as for `emit`.
 
@@ -41,6 +42,29 @@ class ClusterServer(ConnectServer):
 
         """
         return await self._operations.fetch(room, namespace=namespace, timeout_s=timeout_s, limit=limit)
+
+    async def presence(
+        self, room: Any, *, namespace: str = "/", timeout_s: float = 5.0, limit: int = 1_000
+    ) -> Presence:
+        """Return who is in a room, on all nodes, connected or away, in no particular order.
+
+        Whoever joined is in it until it leaves or its session ends: by its goodbye, by a kick, or by `LogConfig.session_ttl_s`
+        after its last sign of life. So those of a node that died, or that are cut off, are away for as long as they may
+        come back, and then gone. One that is cut off unnoticed counts as connected until its ping is not answered.
+
+        Args:
+            room: A room, or a list of them, of which each client is found once.
+            namespace: Whose clients.
+            timeout_s: Seconds that each node has to say who is connected; see the class.
+            limit: Most clients in the result, 10,000 at most; `Presence.total` says how many there are. Their `data` are
+                read as far as 1,000,000 bytes of each room go.
+
+        Raises:
+            ValueError: As the class says, or the room is a client's own, or None.
+            Unavailable: The log cannot be read now.
+
+        """
+        return await self._operations.presence(room, namespace=namespace, timeout_s=timeout_s, limit=limit)
 
     async def emit_with_ack(
         self, event: str, data: Any = None, *, to: Any = None, namespace: str = "/", timeout_s: float = 5.0
@@ -75,7 +99,11 @@ class ClusterServer(ConnectServer):
         return await self._operations.leave(room, other, namespace=namespace, timeout_s=timeout_s)
 
     async def disconnect_sockets(self, room: Any, *, namespace: str = "/", timeout_s: float = 5.0) -> Changed:
-        """Disconnect all members of a room (None: everybody) from the namespace, on all nodes; their sessions end."""
+        """Disconnect all members of a room (None: everybody) from the namespace, on all nodes; their sessions end.
+
+        Of a room, so do the sessions of members that are away, of the first 10,000 members; they are counted as done, and get
+        a fresh session when they come back. Finding them takes up to `timeout_s` and `operations.ANSWER_S` more.
+        """
         return await self._operations.disconnect(room, namespace=namespace, timeout_s=timeout_s)
 
     def on_server_side(

@@ -1,5 +1,6 @@
--- Taking a session over. KEYS: log, session. ARGV: epoch, node, sid, format, namespace, subject, prefix,
--- how long an owner may confirm it after an epoch began, most claims within a window, the window.
+-- Taking a session over. KEYS: log, session, due. ARGV: epoch, node, sid, format, namespace, subject, prefix,
+-- how long an owner may confirm it after an epoch began, most claims within a window, the window,
+-- time to live of a session.
 -- Returns 'GONE', 'NOT_YET', 'DUEL', or {position, claim, start, born, known, data, ends, rooms}, the last two flat.
 if is_stale() then return redis.error_reply(STALE) end
 local session = to_map(redis.call('HGETALL', KEYS[2]))
@@ -19,6 +20,14 @@ for claimed in string.gmatch(session.claims or '', '%d+') do
 end
 if #lately >= tonumber(ARGV[9]) then return 'DUEL' end
 lately[#lately + 1] = string.format('%d', now)
+-- Whoever joined at a gateway of a version that knows no index. Looked for before anything is written: see publish.
+local unknown = {}
+for stream, intervals in pairs(session) do
+  local members = ARGV[7] .. 'members:' .. stream
+  if string.find(stream, ':', 1, true) and is_open(intervals) and not redis.call('ZSCORE', members, ARGV[3]) then
+    unknown[stream] = members
+  end
+end
 local position = take_position()
 local claim = redis.call('HINCRBY', KEYS[2], 'claim', 1)
 redis.call('HSET', KEYS[2], 'node', ARGV[2], 'claims', table.concat(lately, ','))
@@ -26,6 +35,7 @@ redis.call('HSET', KEYS[2], 'node', ARGV[2], 'claims', table.concat(lately, ',')
 if session.node ~= ARGV[2] then
   redis.call('SPUBLISH', ARGV[7] .. 'node:' .. session.node, 'f' .. ARGV[3] .. ' ' .. claim)
 end
+for stream, members in pairs(unknown) do index(members, KEYS[3], stream, ARGV[3], now, ARGV[11]) end
 local ends, rooms = {}, {}
 for field, value in pairs(to_map(redis.call('HGETALL', KEYS[1]))) do
   if string.sub(field, 1, 4) == 'end:' then

@@ -1,10 +1,19 @@
--- The end of a session, its client's own or a kick. KEYS: log, session, its stream.
+-- The end of a session, its client's own or a kick. KEYS: log, session, its stream, due.
 -- ARGV: epoch, node, sid, claim ('' for whichever it is), prefix. Returns whether there was one.
 if is_stale() then return redis.error_reply(STALE) end
-local session = redis.call('HMGET', KEYS[2], 'claim', 'node')
-if not session[1] or (ARGV[4] ~= '' and ARGV[4] ~= session[1]) then return 0 end
+local session = to_map(redis.call('HGETALL', KEYS[2]))
+if not session.claim or (ARGV[4] ~= '' and ARGV[4] ~= session.claim) then return 0 end
+-- Looked for before anything is written: see publish.
+local rooms = {}
+for stream, intervals in pairs(session) do
+  local members = ARGV[5] .. 'members:' .. stream
+  if string.find(stream, ':', 1, true) and is_open(intervals) and redis.call('ZSCORE', members, ARGV[3]) then
+    rooms[stream] = members
+  end
+end
 redis.call('DEL', KEYS[2], KEYS[3])
-if session[2] ~= ARGV[2] then
-  redis.call('SPUBLISH', ARGV[5] .. 'node:' .. session[2], 'f' .. ARGV[3] .. ' ' .. (session[1] + 1))
+for stream, members in pairs(rooms) do unindex(members, KEYS[4], stream, ARGV[3]) end
+if session.node ~= ARGV[2] then
+  redis.call('SPUBLISH', ARGV[5] .. 'node:' .. session.node, 'f' .. ARGV[3] .. ' ' .. (session.claim + 1))
 end
 return 1

@@ -1,4 +1,5 @@
--- Joining and leaving. KEYS: log, session. ARGV: epoch, claim, stream, 'join' or 'leave', most intervals of a room.
+-- Joining and leaving. KEYS: log, session, members of the stream, due.
+-- ARGV: epoch, claim, stream, 'join' or 'leave', most intervals of a room, sid, time to live of a session.
 -- A room's intervals are '<joined>-<left>' or '<joined>' while it lasts, with commas.
 -- Returns {last position, position of the join or leave}, false if the claim is not the session's, or
 -- 'FULL' if the room was joined and left too often for what the client has confirmed.
@@ -19,6 +20,7 @@ if ARGV[4] == 'join' then
   local position = take_position()
   kept[#kept + 1] = tostring(position)
   redis.call('HSET', KEYS[2], ARGV[3], table.concat(kept, ','))
+  index(KEYS[3], KEYS[4], ARGV[3], ARGV[6], now_ms(), ARGV[7])
   return {position, position}
 end
 
@@ -26,4 +28,5 @@ local position = take_position()
 if joined then kept[#kept + 1] = joined .. '-' .. position end
 if #kept > 0 then redis.call('HSET', KEYS[2], ARGV[3], table.concat(kept, ','))
 else redis.call('HDEL', KEYS[2], ARGV[3]) end
+unindex(KEYS[3], KEYS[4], ARGV[3], ARGV[6])
 return {position, position}
