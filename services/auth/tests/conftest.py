@@ -1,11 +1,10 @@
 """Fixtures of the auth service's tests. Redis is a real one: see the conftest.py of the repository."""
 
-from collections.abc import AsyncIterator, Iterator, MutableMapping
+from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
 import pytest
-from structlog.testing import capture_logs
 
 from auth.app import AuthApp
 from auth.metrics import Metrics
@@ -69,10 +68,3 @@ async def store(redis_url: str) -> AsyncIterator[Store]:
 @pytest.fixture
 def metrics() -> Metrics:
     return Metrics()
-
-
-@pytest.fixture
-def log_events() -> Iterator[list[MutableMapping[str, Any]]]:
-    """What is logged, as it is before anything is masked."""
-    with capture_logs() as events:
-        yield events

@@ -2,14 +2,13 @@
 
 import pytest
 
-from auth.errors import MethodNotAllowed, RefreshTokenReused, TooManyAttempts, UsernameTaken
+from auth.errors import RefreshTokenReused, TooManyAttempts, UsernameTaken
 
 
 @pytest.mark.parametrize(
     ("error", "status", "code", "retryable"),
     [
         (UsernameTaken(), 409, "invalid_body", False),
-        (MethodNotAllowed(), 405, "not_found", False),
         (RefreshTokenReused("account:1"), 401, "unauthenticated", False),
         (TooManyAttempts(7), 429, "rate_limited", True),
     ],

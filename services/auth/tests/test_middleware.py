@@ -3,7 +3,7 @@
 import pytest
 
 from auth.app import MAX_BODY_BYTES
-from auth.middleware import HEADERS, BodyLimit
+from roomwire.web.middleware import HEADERS
 
 JSON = {"content-type": "application/json"}
 
@@ -72,33 +72,6 @@ async def test_a_connection_with_a_body_over_the_limit_is_closed(client):
     response = await client.post("/auth/login", content=b" " * (MAX_BODY_BYTES + 1), headers=JSON)
 
     assert response.headers["connection"] == "close"
-
-
-async def test_a_client_that_leaves_amid_its_body_is_not_served():
-    messages = [{"type": "http.disconnect"}, {"type": "http.request", "body": b"{", "more_body": True}]
-    served = []
-
-    async def receive():
-        return messages.pop()
-
-    async def serve(*_):
-        served.append(True)
-
-    await BodyLimit(serve, max_body_bytes=10)({"type": "http", "headers": []}, receive, None)
-
-    assert served == []
-
-
-async def test_what_is_no_http_passes_the_limit_untouched():
-    served = []
-
-    async def serve(*arguments):
-        served.append(arguments)
-
-    scope = {"type": "websocket"}
-    await BodyLimit(serve, max_body_bytes=10)(scope, "receive", "send")
-
-    assert served == [(scope, "receive", "send")]
 
 
 async def test_an_announced_length_over_the_limit_is_refused_before_it_is_read(client):

@@ -8,9 +8,10 @@ from fastapi import APIRouter, Body, Depends, Response
 from auth.bodies import Guest, Jwk, Jwks, Login, Refresh, Registration, TokenAnswer, UserAnswer
 from auth.errors import TooManyAttempts, UsernameTaken
 from auth.keys import Keys
-from auth.routes import PREFIX, AddressOf, refusals
+from auth.routes import PREFIX, AddressOf
 from auth.sign_in import Grant, SignIn
 from roomwire.errors import Forbidden, Unauthenticated
+from roomwire.web.bodies import refusals
 
 # Gateways ask for the keys as often (`roomwire.jwks.JwksClient`, max_age_s).
 JWKS_MAX_AGE_S: Final = 300

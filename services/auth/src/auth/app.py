@@ -10,7 +10,6 @@ from prometheus_client import CollectorRegistry
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 
-from auth import failures
 from auth.access_tokens import AccessTokens
 from auth.accounts import Accounts
 from auth.api import key_routes, token_routes
@@ -22,7 +21,6 @@ from auth.docs import docs_routes
 from auth.keyring import Keyring
 from auth.keys import Keys
 from auth.metrics import Metrics
-from auth.middleware import BodyLimit, RequestCount, SecurityHeaders
 from auth.passwords import open_passwords
 from auth.routes import PREFIX, AddressOf, CallerOf
 from auth.self_service import SelfService
@@ -39,6 +37,8 @@ from roomwire.capabilities import load_policy
 from roomwire.errors import ConfigurationError
 from roomwire.service import state_of
 from roomwire.tokens import SigningKey, Verifier
+from roomwire.web import failures
+from roomwire.web.middleware import BodyLimit, RequestCount, SecurityHeaders
 
 MAX_BODY_BYTES: Final = 16 * 1024
 
@@ -198,7 +198,7 @@ def _middleware(settings: Settings, metrics: Metrics) -> list[Middleware]:
         expose_headers=["Retry-After"],
     )
     return [
-        Middleware(RequestCount, metrics=metrics),
+        Middleware(RequestCount, counter=metrics.requests),
         Middleware(SecurityHeaders),
         *([cors] if settings.cors_origins else []),
         Middleware(failures.Guard),

@@ -163,26 +163,3 @@ class Jwks(BaseModel):
     """The public keys that verify access tokens (RFC 7517)."""
 
     keys: list[Jwk]
-
-
-class ErrorDetails(BaseModel):
-    """What went wrong."""
-
-    code: Literal[
-        "invalid_body",
-        "unauthenticated",
-        "forbidden",
-        "rate_limited",
-        "too_large",
-        "unavailable",
-        "not_found",
-        "internal",
-    ]
-    message: str = Field(description="A sentence for people.")
-    retryable: bool = Field(description="Whether trying again makes sense.")
-
-
-class ErrorAnswer(BaseModel):
-    """Every answer that is not a success."""
-
-    error: ErrorDetails

@@ -11,7 +11,8 @@ from auth.bodies import ClientRefusal, ClientTokenAnswer
 from auth.client_tokens import ClientTokens
 from auth.errors import TooManyAttempts
 from auth.oauth import FORM, MAX_FIELDS, Refused, read_token_request
-from auth.routes import PREFIX, AddressOf, refusals
+from auth.routes import PREFIX, AddressOf
+from roomwire.web.bodies import refusals
 
 _FORM_FIELDS: Final = {
     "type": "object",

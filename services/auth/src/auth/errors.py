@@ -5,8 +5,6 @@
     ClientError
     ├── InvalidBody
     │   └── UsernameTaken          somebody has this name, in this or another spelling
-    ├── NotFound
-    │   └── MethodNotAllowed       the path is there, but not for this method
     ├── RateLimited
     │   └── TooManyAttempts        an address has tried too often, and is told when to try again
     └── Unauthenticated
@@ -18,7 +16,7 @@ A client sees the codes of the library only: they are a closed list.
 
 from http import HTTPStatus
 
-from roomwire.errors import InvalidBody, NotFound, RateLimited, Unauthenticated
+from roomwire.errors import InvalidBody, RateLimited, Unauthenticated
 
 WRONG_LOGIN = "The user name or the password is wrong."
 INVALID_REFRESH_TOKEN = "The refresh token does not hold: sign in again."  # noqa: S105 - a sentence
@@ -29,13 +27,6 @@ class UsernameTaken(InvalidBody):
 
     http_status = HTTPStatus.CONFLICT
     default_message = "username: this name is taken."
-
-
-class MethodNotAllowed(NotFound):
-    """The path exists, but not for this method."""
-
-    http_status = HTTPStatus.METHOD_NOT_ALLOWED
-    default_message = "There is no such method here."
 
 
 class TooManyAttempts(RateLimited):

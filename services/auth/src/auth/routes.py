@@ -1,21 +1,15 @@
-"""What routes have in common: whose request it is, and how their refusals are described."""
+"""What routes have in common: whose request it is."""
 
-from typing import Any, Final
+from typing import Final
 
 from fastapi import Request
 from fastapi.security import HTTPBearer
 
-from auth.bodies import ErrorAnswer
 from auth.callers import Callers
-from auth.errors import TooManyAttempts
 from roomwire.addresses import ClientAddress
-from roomwire.errors import ClientError, Internal, InvalidBody, TooLarge, Unavailable
 from roomwire.tokens import User
 
 PREFIX: Final = "/auth"
-RETRY_AFTER: Final = {
-    "Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer", "minimum": 1}}
-}
 
 
 class AddressOf:
@@ -52,16 +46,3 @@ class CallerOf(HTTPBearer):
     async def __call__(self, request: Request) -> User:  # type: ignore[override]  # the base returns what is in the header
         """Return the user; see `Callers.of`."""
         return await self._callers.of(request.headers.get("authorization", ""))
-
-
-def refusals(*errors: type[ClientError]) -> dict[int | str, dict[str, Any]]:
-    """Describe the errors of a route for the schema, with those that any route has."""
-    every: tuple[type[ClientError], ...] = (*errors, InvalidBody, TooLarge, Unavailable, Internal)
-    return {
-        int(error.http_status): {
-            "model": ErrorAnswer,
-            "description": f"`{error.code}`: {error.default_message}",
-            **({"headers": RETRY_AFTER} if issubclass(error, TooManyAttempts) else {}),
-        }
-        for error in every
-    }

@@ -8,10 +8,11 @@ from fastapi import APIRouter, Depends, Path
 
 from auth.bodies import AccountDeletion, PasswordChange, SessionAnswer, SessionsAnswer
 from auth.errors import TooManyAttempts
-from auth.routes import PREFIX, AddressOf, CallerOf, refusals
+from auth.routes import PREFIX, AddressOf, CallerOf
 from auth.self_service import SelfService
 from roomwire.errors import Forbidden, NotFound, Unauthenticated
 from roomwire.tokens import MAX_SESSION_CHARS, User
+from roomwire.web.bodies import refusals
 
 
 def self_service_routes(

@@ -90,7 +90,14 @@ class Forbidden(ClientError):
 
 
 class RateLimited(ClientError):
-    """Too many requests in too short a time."""
+    """Too many requests in too short a time.
+
+    Attributes:
+        retry_after_s: How long to wait, as far as that is known; 0: it is not.
+
+    """
+
+    retry_after_s: int = 0
 
     code = "rate_limited"
     retryable = True

@@ -1,11 +1,11 @@
-"""ASGI middleware of the public port: headers of every answer, the limit of bodies, the count of requests."""
+"""ASGI middleware of an API: headers of every answer, the limit of bodies, the count of requests."""
 
 from typing import Final
 
+from prometheus_client import Counter
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from auth.metrics import Metrics
 from roomwire.errors import TooLarge
 
 # What an answer has unless it says otherwise: most are JSON, and many are secrets.
@@ -77,11 +77,17 @@ class BodyLimit:
 
 
 class RequestCount:
-    """Counts answers by route template and status."""
+    """Counts answers.
 
-    def __init__(self, app: ASGIApp, *, metrics: Metrics) -> None:
+    Args:
+        app: What answers.
+        counter: Its labels are the route's template (`other`: none of the API) and the status.
+
+    """
+
+    def __init__(self, app: ASGIApp, *, counter: Counter) -> None:
         self._app = app
-        self._metrics = metrics
+        self._counter = counter
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """See ASGI."""
@@ -89,7 +95,7 @@ class RequestCount:
         async def send_and_count(message: Message) -> None:
             if message["type"] == "http.response.start":
                 route = getattr(scope.get("route"), "path", None) or "other"
-                self._metrics.requests.labels(route, str(message["status"])).inc()
+                self._counter.labels(route, str(message["status"])).inc()
             await send(message)
 
         await self._app(scope, receive, send_and_count)

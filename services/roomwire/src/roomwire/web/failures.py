@@ -11,11 +11,19 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from auth.errors import MethodNotAllowed, TooManyAttempts
-from roomwire.errors import ClientError, Internal, InvalidBody, NotFound, TooLarge
+from roomwire.errors import ClientError, Internal, InvalidBody, NotFound, RateLimited, TooLarge
 from roomwire.logs import get_logger
 
 _MAX_FIELD_CHARS: Final = 64
+
+
+class MethodNotAllowed(NotFound):
+    """The path exists, but not for this method."""
+
+    http_status = HTTPStatus.METHOD_NOT_ALLOWED
+    default_message = "There is no such method here."
+
+
 _BY_STATUS: Final[Mapping[int, type[ClientError]]] = {
     HTTPStatus.BAD_REQUEST: InvalidBody,
     HTTPStatus.NOT_FOUND: NotFound,
@@ -45,7 +53,7 @@ def answer(error: ClientError, headers: Mapping[str, str] | None = None) -> Resp
     headers = dict(headers or {})
     if error.http_status is HTTPStatus.UNAUTHORIZED:
         headers["WWW-Authenticate"] = "Bearer"
-    if isinstance(error, TooManyAttempts):
+    if isinstance(error, RateLimited) and error.retry_after_s:
         headers["Retry-After"] = str(error.retry_after_s)
     if isinstance(error, TooLarge):
         # What is left of the body will not be read: without this it would be, to its end, if it has one.
