@@ -15,6 +15,12 @@ SIZES: Mapping[str, Mapping[str, Any]] = {
     "defaults": {},
     "everything": {
         "gateway": {
+            "api": {
+                "enabled": True,
+                "existingSecret": "keys",
+                "from": [{"podSelector": {"matchLabels": {"app": "shop"}}}],
+                "ingress": True,
+            },
             "autoscaling": {"enabled": True},
             "image": {"digest": f"sha256:{'0' * 64}"},
             "nodeSelector": {"pool": "chat"},

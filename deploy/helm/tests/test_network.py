@@ -7,10 +7,7 @@ import yaml
 from chart import ROOT, SIZES, install
 
 TRAEFIK = "traefik.ingress.kubernetes.io/service.sticky.cookie"
-
-
-def component(peer):
-    return peer["podSelector"]["matchLabels"]["app.kubernetes.io/component"]
+OF = "app.kubernetes.io/component"
 
 
 def edges(release):
@@ -19,8 +16,8 @@ def edges(release):
         to = policy["spec"]["podSelector"]["matchLabels"]["app.kubernetes.io/component"]
         for rule in policy["spec"].get("ingress", ()):
             for peer in rule.get("from", ()):
-                if "podSelector" in peer:
-                    yield component(peer), to, rule["ports"][0]["port"]
+                if OF in (labels := peer.get("podSelector", {}).get("matchLabels", {})):
+                    yield labels[OF], to, rule["ports"][0]["port"]
 
 
 def test_only_the_services_reach_redis():
@@ -36,6 +33,48 @@ def test_what_is_relayed_comes_from_gateways_only():
     assert not [
         edge for edge in edges(install({"gateway": {"relay": {"enabled": False}}})) if edge[2] == "relay"
     ]
+
+
+SHOP = {"podSelector": {"matchLabels": {"app": "shop"}}}
+
+
+def rules(release, port):
+    """Return the rules that open a port of the gateways."""
+    policy = release.one("NetworkPolicy", "chat-roomwire-gateway")["spec"]
+    return [rule for rule in policy["ingress"] if rule["ports"][0]["port"] == port]
+
+
+def paths(release):
+    (rule,) = release.one("Ingress", "chat-roomwire")["spec"]["rules"]
+    return {path["path"]: path["backend"]["service"]["port"]["name"] for path in rule["http"]["paths"]}
+
+
+def service_ports(release):
+    return [port["name"] for port in release.one("Service", "chat-roomwire-gateway")["spec"]["ports"]]
+
+
+def test_the_api_is_called_by_whom_values_name_and_shown_by_no_ingress_unless_asked():
+    off = install({"gateway": {"api": {"from": [SHOP], "ingress": True}}})
+    closed = install({"gateway": {"api": {"enabled": True}}})
+    named = install({"gateway": {"api": {"enabled": True, "from": [SHOP]}}})
+    shown = install({"gateway": {"api": {"enabled": True, "ingress": True}}})
+    narrow = install(
+        {
+            "gateway": {"api": {"enabled": True, "ingress": True, "from": [SHOP]}},
+            "networkPolicy": {"clients": [{"namespaceSelector": {}}]},
+        }
+    )
+    opened = [{"port": "api", "protocol": "TCP"}]
+
+    assert [[], [], [{"ports": opened, "from": [SHOP]}], [{"ports": opened}]] == [
+        rules(release, "api") for release in (off, closed, named, shown)
+    ]
+    assert [{"ports": opened, "from": [{"namespaceSelector": {}}, SHOP]}] == rules(narrow, "api")
+    public = {"/auth": "http", "/": "http"}
+    assert [public, public, public, {**public, "/api/v1": "api"}] == [
+        paths(release) for release in (off, closed, named, shown)
+    ]
+    assert [["http"], ["http", "api"]] == [service_ports(release) for release in (off, named)]
 
 
 def test_every_pod_is_closed_but_for_what_a_policy_names():
@@ -79,7 +118,7 @@ def test_operations_ports_are_for_monitoring_and_not_for_the_ingress(name):
     assert [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}] == ops[
         "from"
     ]
-    assert ["http"] == [port["name"] for port in service["spec"]["ports"]]
+    assert "ops" not in [port["name"] for port in service["spec"]["ports"]]
     assert not [backend for backend in backends if backend.endswith("-ops")]
 
 

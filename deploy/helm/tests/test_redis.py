@@ -16,7 +16,7 @@ from auth.accounts import Accounts
 from auth.sessions import Sessions, session_of
 from auth.store import Store, slot_key
 from roomwire.backplane import connect, open_backplane
-from roomwire.backplane.contract import Member
+from roomwire.backplane.sessions import NewSession, new_pid, sid_of
 from roomwire.backplane.streams import room_stream
 from roomwire.errors import Unauthenticated
 from roomwire.metrics import Metrics
@@ -127,7 +127,6 @@ def test_a_service_does_not_see_the_others_data(server, user, foreign):
 async def test_a_gateway_has_every_right_that_it_needs(server):
     backplane = open_backplane(server.url("gateway"), node="one", metrics=Metrics())
     gateways = Gateways(backplane=backplane, node_name="one", async_mode="asgi")
-    ann = Member(id="sid", user="Ann", gateway="one")
     reader = RevocationReader(
         connect(server.url("gateway"), key=revocations_key("rw")),
         prefix="rw",
@@ -137,16 +136,15 @@ async def test_a_gateway_has_every_right_that_it_needs(server):
     try:
         await gateways.start()
         await backplane.check()
-        await backplane.enter("den", ann)
         await backplane.remember("den", b"hi")
 
-        assert (1, [ann]) == await backplane.members("den")
-        assert ["den"] == [room.room for room in await backplane.rooms()]
-        assert [b"hi"] == await backplane.recall("den")
-
-        await backplane._heartbeat()
-        await backplane._reap("one")
-        await backplane.leave("den", "sid")
+        (said,) = (await backplane.recall("den")).entries
+        assert b"hi" == said.entry
+        assert not (await backplane.recall("den", after=said.position)).entries
+        tenure = await backplane.log.open(NewSession(sid_of(new_pid()), "/"))
+        await backplane.log.join(tenure, room_stream("/", "den"))
+        assert 1 == (await gateways.presence("den")).total
+        await backplane.log.end(tenure.sid)
 
         await reader.start()
     finally:

@@ -15,10 +15,10 @@ from gateway.messages import (
     HistoryQuery,
     JoinRoom,
     LeaveRoom,
+    Member,
     Message,
     PresenceChange,
 )
-from roomwire.backplane import Member
 
 AT = datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC)
 

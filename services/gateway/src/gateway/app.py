@@ -2,25 +2,29 @@
 
 import asyncio
 import ssl
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
 import socketio
 from prometheus_client import CollectorRegistry
 
+from gateway.api.actions import Actions
+from gateway.api.callers import Callers, parse_keys
+from gateway.api.rate import Rate
+from gateway.api.routes import api_app
 from gateway.authentication import authentication
 from gateway.chat import ChatGateway
 from gateway.page import page_app
 from gateway.settings import Settings
 from roomwire.backplane import LogConfig, connect, open_backplane
-from roomwire.capabilities import load_policy
+from roomwire.capabilities import Policy, load_policy
 from roomwire.engine.fast import fast_websocket
 from roomwire.engine.limits import Limits
 from roomwire.errors import ConfigurationError, Unauthenticated
 from roomwire.jwks import JwksClient
-from roomwire.listener import http_limits
-from roomwire.metrics import Metrics
+from roomwire.listener import SidePort, http_limits
+from roomwire.metrics import HttpMetrics, Metrics
 from roomwire.provider import Discovery
 from roomwire.recovery import RecoveryLimits
 from roomwire.relay import Door, Relay
@@ -28,7 +32,7 @@ from roomwire.revocations import RevocationReader, Revoked, revocations_key
 from roomwire.server import Server
 from roomwire.service import state_of
 from roomwire.tls import vouched_for_by
-from roomwire.tokens import SESSION_ENDED, Verifier
+from roomwire.tokens import SESSION_ENDED, User, Verifier
 
 _PATH: Final = "/socket.io/"
 
@@ -90,9 +94,10 @@ class GatewayApp:
             limits=_limits(settings),
             recovery=_recovery(settings),
         )
-        self.server.register_namespace(
-            ChatGateway(self._backplane, verify=None if settings.auth_mode == "off" else verifier.verify)
-        )
+        verify = None if settings.auth_mode == "off" else verifier.verify
+        chat = ChatGateway(self._backplane, verify=verify, reaches_users=bool(settings.api_port))
+        self.server.register_namespace(chat)
+        self._api = self._make_api(chat, policy, verify) if settings.api_port else None
         self.asgi: Any = socketio.ASGIApp(self.server, other_asgi_app=page_app(enabled=settings.page))
         self.websocket: Any = fast_websocket(self.server.eio, _PATH)
         self._revocations = self._make_reader()
@@ -115,6 +120,26 @@ class GatewayApp:
             apply=lambda: self.server.send_away_all(self._revoked.holds, Unauthenticated(SESSION_ENDED)),
             timeout_s=settings.redis_timeout_s,
         )
+
+    def _make_api(
+        self, chat: ChatGateway, policy: Policy, verify: Callable[[str], Awaitable[User]] | None
+    ) -> SidePort:
+        """Return the port of the API for backends."""
+        settings = self._settings
+        keys = parse_keys(settings.api_keys.get_secret_value() if settings.api_keys else "", policy)
+        if verify is None and not keys:
+            raise ConfigurationError(
+                "nobody could call the API: set ROOMWIRE_API_KEYS, or another ROOMWIRE_AUTH_MODE than off"
+            )
+        app = api_app(
+            Actions(chat, self._backplane),
+            callers=Callers(keys, verify=verify),
+            rate=Rate(settings.api_max_per_s),
+            max_body_bytes=settings.max_body_bytes,
+            requests=self._metrics.api_requests,
+        )
+        refused = HttpMetrics(self._metrics.registry, name="roomwire_api_http_refused_total")
+        return SidePort(app, settings, "api_port", metrics=refused)
 
     def _make_relay(self) -> tuple[Relay, Door]:
         """Return what takes requests to other gateways, and what takes theirs."""
@@ -144,12 +169,14 @@ class GatewayApp:
         return self._metrics.registry
 
     async def start(self) -> None:
-        """Open the relay port, then connect to the other gateways, which learn of it."""
+        """Open the relay port, connect to the other gateways, which learn of it, then open the port of the API."""
         if self._door is not None:
             await self._door.open(self._settings.host, self._settings.relay_port)
         await self.server.start()
         if self._revocations is not None:
             await self._revocations.start()
+        if self._api is not None:
+            await self._api.open()
 
     async def check(self) -> Mapping[str, str]:
         """Return the state of the backplane."""
@@ -164,6 +191,8 @@ class GatewayApp:
 
     async def close(self) -> None:
         """Leave the other gateways."""
+        if self._api is not None:
+            await self._api.close()
         if self._revocations is not None:
             await self._revocations.close()
         if self._relay is not None:

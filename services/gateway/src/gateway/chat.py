@@ -5,10 +5,12 @@ others must not see: the Socket.IO rooms `text:<room>` and `full:<room>`. The pr
 name from being mistaken for a socket's id, which is a room as well.
 """
 
+import asyncio
+import time
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 import msgspec
 
@@ -20,6 +22,7 @@ from gateway.messages import (
     JoinRoom,
     Kept,
     LeaveRoom,
+    Member,
     Message,
     Name,
     Presence,
@@ -30,23 +33,41 @@ from gateway.messages import (
     Text,
     Typing,
 )
+from gateway.rooms import AUDIENCES, ChatRooms, audience_of, member_of, user_room
 from roomwire import Gateway, Key, Socket, User, subscribe
-from roomwire.backplane import Backplane, Member
+from roomwire.answers import Changed
+from roomwire.backplane import Backplane
 from roomwire.errors import ClientError, Forbidden, Unavailable
 from roomwire.logs import get_logger
 
 MAX_ROOMS_PER_CONNECTION: Final = 100
+MAX_PRESENT: Final = 1_000
+MAX_MEMBERS: Final = 100
+_MOVE: Final = "chat.move"
+_MOVE_S: Final = 15.0
+_AT_ONCE: Final = 50
 
 _log = get_logger(__name__)
+
+
+class Moves(msgspec.Struct, frozen=True):
+    """What became of a move: how many moved, may not, could not; and the gateways that did not answer."""
+
+    done: int
+    refused: int
+    failed: int
+    missing: Sequence[str]
 
 
 class ChatGateway(Gateway):
     """The reference application.
 
     Args:
-        backplane: Keeps presence and history.
+        backplane: Keeps history.
         verify: Returns whom a token speaks for; see `Verifier.verify`. Default: tokens are not taken.
         namespace: Where it is served. Default: `/`.
+        reaches_users: Whether users can be spoken to, and disconnected, wherever they are: then each connection of a user
+            with a token joins a room of the user's. Default: no.
         clock: Returns the time in UTC. Default: the system's.
 
     """
@@ -57,19 +78,29 @@ class ChatGateway(Gateway):
         *,
         verify: Callable[[str], Awaitable[User]] | None = None,
         namespace: str = "/",
+        reaches_users: bool = False,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         super().__init__(namespace)
         self._backplane = backplane
         self._verify = verify
+        self._reaches_users = reaches_users
         self._clock = clock
         self._joined: dict[str, dict[str, str]] = {}
+        self._rooms: ChatRooms
         self._sockets: dict[str, Socket] = {}
+
+    async def after_init(self) -> None:
+        """Tell other gateways of the rooms here from now on."""
+        self._rooms = ChatRooms(self.server, self.namespace)
+        self.server.on_server_side(_MOVE, self._move_here, namespace=self.namespace)
 
     async def on_connection(self, socket: Socket, options: ConnectOptions) -> None:
         """Greet the client; one that continues its session was greeted before, and is in its rooms."""
         self._sockets[socket.id] = socket
         self._joined[socket.id] = {}
+        if self._reaches_users and socket.user.kind != "anonymous":
+            await socket.join(user_room(socket.user.id))
         if socket.recovered:
             await self._return(socket)
             return
@@ -82,8 +113,8 @@ class ChatGateway(Gateway):
             return
         del self._sockets[socket.id]
         for room in self._joined.pop(socket.id, {}):
+            self._rooms.left(room)
             try:
-                await self._backplane.leave(room, socket.id)
                 await self._tell_presence(PresenceChange(room=room, left=socket.id))
             except Unavailable as error:
                 _log.warning(
@@ -151,26 +182,29 @@ class ChatGateway(Gateway):
     async def history(self, user: User, body: HistoryQuery) -> History:
         """Return what was said in a room lately."""
         user.capabilities.require("history", body.room_id)
-        entries = await self._backplane.recall(body.room_id, limit=body.limit)
+        recalled = await self._backplane.recall(body.room_id, limit=body.limit)
         messages: dict[str, Message] = {}
-        for entry in entries:
-            kept = msgspec.json.decode(entry, type=Kept)
+        for one in recalled.entries:
+            kept = msgspec.json.decode(one.entry, type=Kept)
             # What was said again under its id is remembered again.
             messages.setdefault(kept.own_id, kept.message)
         return History(room=body.room_id, messages=list(messages.values()))
 
     @subscribe("presence")
     async def presence(self, user: User, room: Annotated[Name, Key("roomId")]) -> Presence:
-        """Return who is in a room, on all gateways."""
+        """Return who is connected and in a room, on all gateways; who may come back is told when it does."""
         user.capabilities.require("presence", room)
-        count, members = await self._backplane.members(room)
+        found = await self._rooms.presence(room, limit=MAX_PRESENT)
+        here = [one for one in found.present if one.is_connected]
+        count = found.total - (len(found.present) - len(here))
+        members = [member_of(one, room) for one in here[:MAX_MEMBERS]]
         return Presence(room=room, count=count, members=members)
 
     @subscribe("rooms")
     async def rooms(self, user: User) -> Rooms:
         """Return the rooms that have members."""
         user.capabilities.require("rooms")
-        return Rooms(rooms=await self._backplane.rooms())
+        return Rooms(rooms=await self._rooms.largest())
 
     @subscribe("refreshToken")
     async def refresh_token(self, socket: Socket, body: RefreshToken) -> Renewal:
@@ -184,13 +218,91 @@ class ChatGateway(Gateway):
                 await self._tell_presence(PresenceChange(room=room, left=socket.id))
         return Renewal(expires_at=datetime.fromtimestamp(socket.user.expires_at, UTC))
 
+    # -- for who is no client: `gateway.api`
+
+    @property
+    def rooms_of_all(self) -> ChatRooms:
+        """The rooms over all gateways."""
+        return self._rooms
+
+    async def say(self, event: str, args: Sequence[Any], *, room: str = "", message_id: str = "") -> None:
+        """Say any event to a room, or ("") to everybody; to each audience once for a message id.
+
+        Raises:
+            Unavailable: It was not said, or to one audience only: say it again under its message id.
+            OutcomeUnknown: Nobody knows; the same.
+
+        """
+        for audience in AUDIENCES:
+            await self.emit(
+                event,
+                tuple(args),
+                to=audience_of(audience, room),
+                message_id=f"{message_id}:{audience}" if message_id else "",
+            )
+
+    async def say_to_user(self, event: str, args: Sequence[Any], *, user: str, message_id: str = "") -> None:
+        """Say any event to all sockets of a user, those that are away included; raises as `say`."""
+        await self.emit(event, tuple(args), to=user_room(user), message_id=message_id)
+
+    async def disconnect_user(self, user: str) -> Changed:
+        """Send all sockets of a user away, and end those of its sessions that are away."""
+        return await self.server.disconnect_sockets(user_room(user), namespace=self.namespace)
+
+    async def move(self, room: str, to: str, *, user: str = "") -> Moves:
+        """Take the connected members of a room, or (`user`) one user's, into another, on all gateways.
+
+        They keep their names. Whoever may not join there by its own token stays.
+
+        Raises:
+            Unavailable: Nobody knows which gateways there are; nothing was done.
+
+        """
+        told, here = await asyncio.gather(
+            self.server.server_side_emit_with_ack(
+                _MOVE, room, to, user, namespace=self.namespace, timeout_s=2 * _MOVE_S
+            ),
+            self._move_here(room, to, user),
+        )
+        counts = [here, *told.answers.values()]
+        done, refused, failed = (sum(column) for column in zip(*counts, strict=True))
+        return Moves(done, refused, failed, told.missing)
+
+    async def _move_here(self, room: str, to: str, user: str) -> list[int]:
+        """Move those who are here; returns how many did, may not, and could not."""
+        sockets = [
+            socket
+            for sid, socket in self._sockets.items()
+            if room != to and room in self._joined[sid] and user in {"", socket.user.id}
+        ]
+        allowed = [socket for socket in sockets if socket.user.capabilities.may("join", to)]
+        failed, ends_at = 0, time.monotonic() + _MOVE_S
+        for start in range(0, len(allowed), _AT_ONCE):
+            if time.monotonic() >= ends_at:
+                failed += len(allowed) - start
+                break
+            moving = (self._move(socket, room, to) for socket in allowed[start : start + _AT_ONCE])
+            for outcome in await asyncio.gather(*moving, return_exceptions=True):
+                # A client that leaves meanwhile is in no room any more.
+                if isinstance(outcome, ClientError | KeyError):
+                    failed += 1
+                elif outcome is not None:
+                    raise outcome
+        return [len(allowed) - failed, len(sockets) - len(allowed), failed]
+
+    async def _move(self, socket: Socket, room: str, to: str) -> None:
+        name = self._joined[socket.id][room]
+        await self._enter(socket, JoinRoom(room_id=to, user_name=name))
+        await self._leave(socket, room)
+        await self._announce_coming_and_going(room, name, "left")
+        await self._tell_presence(PresenceChange(room=room, left=socket.id))
+
     async def _enter(self, socket: Socket, body: JoinRoom) -> None:
         """Join, then tell the room; if either cannot be done, nothing has been."""
         member = Member(id=socket.id, user=body.user_name, gateway=self.server.node_name)
         try:
-            await self._backplane.enter(body.room_id, member)
             await socket.join(self._audience_of(socket, body.room_id))
-            self._joined[socket.id][body.room_id] = body.user_name
+            self._note_joined(socket, body.room_id, body.user_name)
             await self._keep_rooms(socket)
             await self._announce_coming_and_going(body.room_id, body.user_name, "joined")
             await self._tell_presence(PresenceChange(room=body.room_id, joined=member))
@@ -199,33 +311,31 @@ class ChatGateway(Gateway):
             raise
 
     async def _leave(self, socket: Socket, room: str) -> None:
-        self._joined[socket.id].pop(room, None)
+        if self._joined[socket.id].pop(room, None) is not None:
+            self._rooms.left(room)
         await socket.leave(self._audience_of(socket, room))
         await self._keep_rooms(socket)
-        await self._backplane.leave(room, socket.id)
+
+    def _note_joined(self, socket: Socket, room: str, user: str) -> None:
+        if room not in self._joined[socket.id]:
+            self._rooms.entered(room)
+        self._joined[socket.id][room] = user
 
     async def _return(self, socket: Socket) -> None:
-        """Have a client that continues its session seen in its rooms again: its gateway may have died with them."""
+        """Take up the rooms of a client that continues its session."""
         session = await self.server.get_session(socket.id, namespace=self.namespace)
         for room, user in session.get("rooms", {}).items():
-            self._joined[socket.id][room] = user
+            self._note_joined(socket, room, user)
             if not socket.user.capabilities.may("join", room):
                 # Its token is another by now, and allows less.
                 await self._leave(socket, room)
-                continue
-            try:
-                await self._backplane.enter(
-                    room, Member(id=socket.id, user=user, gateway=self.server.node_name)
-                )
-            except Unavailable as error:
-                _log.warning("presence not updated", room=room, sid=socket.id, error=error.message)
 
     async def _keep_rooms(self, socket: Socket) -> None:
         session = {"rooms": dict(self._joined[socket.id])}
         await self.server.save_session(socket.id, session, namespace=self.namespace)
 
     def _audience_of(self, socket: Socket, room: str) -> str:
-        return f"full:{room}" if socket.in_room("full") else f"text:{room}"
+        return audience_of("full" if socket.in_room("full") else "text", room)
 
     async def _announce_coming_and_going(self, room: str, user: str, kind: str) -> None:
         text = f"{user} has {kind} room {room}"
@@ -234,8 +344,8 @@ class ChatGateway(Gateway):
 
     async def _announce(self, event: str, text: str, message: Message, own_id: str = "") -> None:
         """Send a message to both audiences of its room, or of the whole namespace if it has none; once for an id."""
-        for audience, said in (("text", text), ("full", (text, message))):
-            room = f"{audience}:{message.room}" if message.room else audience
+        for audience, said in zip(AUDIENCES, (text, (text, message)), strict=True):
+            room = audience_of(audience, message.room)
             await self.emit(event, said, to=room, message_id=f"{own_id}:{audience}" if own_id else "")
 
     async def _tell_presence(self, change: PresenceChange) -> None:

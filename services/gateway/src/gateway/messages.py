@@ -9,7 +9,6 @@ from typing import Annotated, Final, Literal
 
 from msgspec import Meta, Struct
 
-from roomwire.backplane import Member, RoomSize
 from roomwire.tokens import MAX_TOKEN_CHARS
 
 MAX_NAME_CHARS: Final = 64
@@ -103,6 +102,21 @@ class History(Struct, frozen=True):
 
     room: str
     messages: Sequence[Message]
+
+
+class Member(Struct, frozen=True):
+    """Somebody in a room: the socket's id, the name people see, the gateway it sits on."""
+
+    id: str
+    user: str
+    gateway: str
+
+
+class RoomSize(Struct, frozen=True):
+    """A room and the number of its connected members on all gateways."""
+
+    room: str
+    members: int
 
 
 class Presence(Struct, frozen=True):

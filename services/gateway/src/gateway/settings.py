@@ -74,6 +74,23 @@ class Settings(ServiceSettings):
         _TRANSPORTS,
         description="What clients may connect by: polling, websocket or both. The page needs polling.",
     )
+    api_port: int = Field(
+        0,
+        description="Port of the HTTP API for backends, under /api/v1; 0: there is none. Lead no ingress to it.",
+        ge=0,
+        le=65535,
+    )
+    api_keys: SecretStr | None = Field(
+        None,
+        description="Keys that the API takes beside tokens, one a line: a name, a role of the policy, a secret of 32"
+        " characters or more.",
+    )
+    api_max_per_s: float = Field(
+        100.0,
+        description="Most calls a second of one caller of the API at this gateway, each message of a batch counted;"
+        " beyond: refused, `rate_limited`. 0: any number.",
+        ge=0,
+    )
     relay_port: int = Field(
         0,
         description="Port where other gateways bring requests of sessions held here; 0: no relay, none either way.",

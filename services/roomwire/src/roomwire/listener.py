@@ -13,7 +13,9 @@ from typing import Any, Final
 import uvicorn
 
 from roomwire.errors import ConfigurationError
+from roomwire.http import bounded_http
 from roomwire.http_limits import HttpLimits
+from roomwire.metrics import HttpMetrics
 from roomwire.settings import ServiceSettings
 from roomwire.tls import REREAD_S, Certificate
 
@@ -78,6 +80,51 @@ class Listener:
         await self.task
 
 
+class SidePort:
+    """A further HTTP port of a service, which its application opens and closes; with bounds and TLS like the public one.
+
+    Args:
+        app: The ASGI application.
+        settings: The service's.
+        field: The setting that names the port.
+        metrics: Where refusals are counted.
+
+    """
+
+    def __init__(self, app: Any, settings: ServiceSettings, field: str, *, metrics: HttpMetrics) -> None:
+        self._app = app
+        self._settings = settings
+        self._field = field
+        self._http = bounded_http(http_limits(settings), metrics=metrics)
+        self._listener: Listener | None = None
+        self._rereading: asyncio.Task[None] | None = None
+
+    async def open(self) -> None:
+        """Accept connections; nothing happens if it does.
+
+        Raises:
+            ConfigurationError: The port cannot be bound, or the certificate not be used.
+
+        """
+        if self._listener is None:
+            listening = listen(self._settings, self._field)
+            known = certificate(self._settings)
+            tls = known.context if known else None
+            self._listener = Listener(self._app, listening, self._settings, http=self._http, tls=tls)
+            await self._listener.open()
+            self._rereading = asyncio.create_task(_reread(known)) if known else None
+
+    async def close(self) -> None:
+        """Finish the requests at hand, then close; waits for at most `CLOSE_TIMEOUT_S`. Idempotent."""
+        listener, self._listener = self._listener, None
+        if self._rereading is not None:
+            self._rereading.cancel()
+            await asyncio.gather(self._rereading, return_exceptions=True)
+            self._rereading = None
+        if listener is not None:
+            await listener.close()
+
+
 class _Uvicorn(uvicorn.Server):
     """Uvicorn, less its signal handling (the process owns the signals), and it says when it is open.
 
@@ -135,20 +182,21 @@ def certificate(settings: ServiceSettings) -> Certificate | None:
 async def rereading(known: Certificate | None) -> AsyncIterator[None]:
     """Look at a certificate's files every `REREAD_S` while the context lasts; None: there is nothing to look at."""
 
-    async def reread(known: Certificate) -> None:
-        while True:
-            await asyncio.sleep(REREAD_S)
-            known.reread()
-
     if known is None:
         yield
         return
     async with asyncio.TaskGroup() as tasks:
-        rereading = tasks.create_task(reread(known))
+        rereading = tasks.create_task(_reread(known))
         try:
             yield
         finally:
             rereading.cancel()
+
+
+async def _reread(known: Certificate) -> None:
+    while True:
+        await asyncio.sleep(REREAD_S)
+        known.reread()
 
 
 def http_limits(settings: ServiceSettings) -> HttpLimits:

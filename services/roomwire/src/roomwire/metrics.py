@@ -108,6 +108,12 @@ class Metrics:
             ["reason"],
             registry=self.registry,
         )
+        self.api_requests = Counter(
+            "roomwire_api_requests_total",
+            "Requests to the HTTP API answered, by route template (other: none of the API) and status.",
+            ["route", "status"],
+            registry=self.registry,
+        )
         self.links_lost = Counter(
             "roomwire_log_links_lost_total",
             "Times the log was held because the link to the primary was lost.",

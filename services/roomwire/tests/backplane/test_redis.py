@@ -8,8 +8,8 @@ import redis.asyncio
 import socketio
 from live import Client, served, until
 
-from roomwire.backplane import LogConfig, Member, RoomSize, open_backplane
-from roomwire.backplane.contract import HISTORY_TTL_S, NODE_TTL_S
+from roomwire.backplane import LogConfig, open_backplane
+from roomwire.backplane.contract import HISTORY_TTL_S
 from roomwire.errors import Unavailable
 from roomwire.metrics import Metrics
 from roomwire.server import Server
@@ -30,9 +30,6 @@ class Node:
         )
         self.server = Server(backplane=self.backplane, node_name=name, metrics=self.metrics)
         self.server.on("connect", lambda *_: None)
-
-    def member(self, number):
-        return Member(id=f"{self.name}.{number}", user="Ann", gateway=self.name)
 
     def metric(self, name, **labels):
         return self.metrics.registry.get_sample_value(name, labels)
@@ -58,89 +55,12 @@ async def client(redis_url):
         yield connection
 
 
-async def die(node):
-    """End a node as a crash would: nothing is said to Redis."""
-    node.backplane._beating.cancel()
-    await asyncio.gather(node.backplane._beating, return_exceptions=True)
-
-
-async def let_time_pass(client, name):
-    """Make a node's last sign of life an old one, by the server's own clock."""
-    now, _ = await client.time()
-    await client.zadd("rw:{0}:nodes", {name: now - NODE_TTL_S - 1})
-
-
-async def test_all_nodes_see_the_members_of_all(node, redis_url):
-    first, second = await node(redis_url, "n1"), await node(redis_url, "n2")
-    await first.backplane.enter("den", first.member(1))
-    await second.backplane.enter("den", second.member(1))
-
-    for each in (first, second):
-        count, members = await each.backplane.members("den")
-        assert (2, {"n1", "n2"}) == (count, {member.gateway for member in members})
-
-
-async def test_the_members_of_a_dead_node_disappear(node, client, redis_url):
-    dead, alive = await node(redis_url, "dead"), await node(redis_url, "alive")
-    for number in range(250):
-        await dead.backplane.enter("den of the dead", dead.member(number))
-    await alive.backplane.enter("den of the dead", alive.member(1))
-    await dead.backplane.enter("attic", dead.member(1))
-    await die(dead)
-
-    await alive.backplane._heartbeat()
-    assert 251 == (await alive.backplane.members("den of the dead"))[0]
-
-    await let_time_pass(client, "dead")
-    await alive.backplane._heartbeat()
-    assert (1, [alive.member(1)]) == await alive.backplane.members("den of the dead")
-    assert [RoomSize("den of the dead", 1)] == list(await alive.backplane.rooms())
-    assert [b"alive"] == await client.zrange("rw:{0}:nodes", 0, -1)
-
-
-async def test_a_node_that_was_given_up_comes_back_with_its_members(node, client, redis_url):
-    slow, other = await node(redis_url, "slow"), await node(redis_url, "other")
-    await slow.backplane.enter("den", slow.member(1))
-    await slow.backplane.enter("den", slow.member(2))
-    await slow.backplane.leave("den", "slow.2")
-    await let_time_pass(client, "slow")
-    await other.backplane._heartbeat()
-    assert 0 == (await other.backplane.members("den"))[0]
-
-    await slow.backplane._heartbeat()
-    assert (1, [slow.member(1)]) == await other.backplane.members("den")
-
-
-async def test_what_an_earlier_process_of_the_same_name_left_is_cleaned_up_at_start(node, redis_url):
-    first, other = await node(redis_url, "n1"), await node(redis_url, "n2")
-    await first.backplane.enter("den", first.member(1))
-    await die(first)
-
-    await node(redis_url, "n1")
-    assert 0 == (await other.backplane.members("den"))[0]
-
-
-async def test_closing_takes_the_nodes_members_out(node, client, redis_url):
-    first, other = await node(redis_url, "n1"), await node(redis_url, "n2")
-    await first.backplane.enter("den", first.member(1))
-    await other.backplane.enter("den", other.member(1))
-    await first.backplane.close()
-
-    assert (1, [other.member(1)]) == await other.backplane.members("den")
-    assert [b"n2"] == await client.zrange("rw:{0}:nodes", 0, -1)
-
-
 async def test_every_key_and_channel_carries_the_hash_tag(node, client, redis_url):
     first = await node(redis_url, "n1")
-    await first.backplane.enter("den {1}", first.member(1))
     await first.backplane.remember("den {1}", b"said")
     keys = {key.decode() for key in [*await client.keys("*"), *await client.pubsub_channels("*")]}
 
     assert {
-        "rw:{0}:rooms",
-        "rw:{0}:nodes",
-        "rw:{0}:members:n1",
-        "rw:{0}:presence:den {1}",
         "rw:{0}:history:den {1}",
         "rw:{0}:log",
         "rw:{0}:registry",
@@ -194,10 +114,7 @@ async def test_while_redis_is_paused_every_call_ends_within_its_timeout(node, ow
     first = await node(own_redis.url, "n1")
     calls = [
         first.backplane.check,
-        lambda: first.backplane.enter("den", first.member(1)),
-        lambda: first.backplane.leave("den", "n1.1"),
-        lambda: first.backplane.members("den"),
-        first.backplane.rooms,
+        lambda: first.server.presence("den"),
         lambda: first.backplane.remember("den", b"said"),
         lambda: first.backplane.recall("den"),
         lambda: first.server.emit("news"),
@@ -262,27 +179,3 @@ async def test_connections_that_were_lost_are_opened_again_without_a_failed_call
     own_redis.start()
 
     await asyncio.gather(*(first.backplane.ping() for _ in range(20)))
-
-
-async def test_a_leave_that_redis_did_not_hear_is_made_good(node, own_redis):
-    first = await node(own_redis.url, "n1")
-    await first.backplane.enter("den", first.member(1))
-    await first.backplane.enter("den", first.member(2))
-    own_redis.pause()
-    for number in (1, 2):
-        with pytest.raises(Unavailable):
-            await first.backplane.leave("den", f"n1.{number}")
-    own_redis.resume()
-    await first.backplane.enter("den", first.member(2))
-
-    await first.backplane._heartbeat()
-    assert (1, [first.member(2)]) == await first.backplane.members("den")
-
-
-async def test_members_are_there_again_after_redis_lost_its_data(node, own_redis):
-    first = await node(own_redis.url, "n1")
-    await first.backplane.enter("den", first.member(1))
-    own_redis.flush()
-
-    await first.backplane._heartbeat()
-    assert (1, [first.member(1)]) == await first.backplane.members("den")

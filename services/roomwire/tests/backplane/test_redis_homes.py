@@ -19,7 +19,7 @@ from redis_homes import (
     running,
 )  # fmt: skip
 
-from roomwire.backplane import Member, connect, open_backplane
+from roomwire.backplane import connect, open_backplane
 from roomwire.backplane.reading import Range
 from roomwire.errors import ConfigurationError, Unavailable
 from roomwire.metrics import Metrics
@@ -28,7 +28,6 @@ CONFIG = msgspec.structs.replace(QUICK, link_timeout_s=1.0)
 EVERY_SERVER = pytest.mark.parametrize("redis_binary", ["valkey", "redis"], indirect=True)
 # The Valkey of the tests is built without TLS.
 WITH_TLS = pytest.mark.parametrize("redis_binary", ["redis"], indirect=True)
-ANN = Member(id="1", user="Ann", gateway="n")
 
 
 def backplane_of(url):
@@ -36,14 +35,12 @@ def backplane_of(url):
 
 
 async def works(backplane, round_):
-    await backplane.enter(f"room {round_}", ANN)
     await backplane.remember(f"room {round_}", b"said")
 
-    assert (1, [ANN]) == await backplane.members(f"room {round_}")
-    assert [b"said"] == await backplane.recall(f"room {round_}")
+    assert [b"said"] == [one.entry for one in (await backplane.recall(f"room {round_}")).entries]
 
 
-# -- redis-py's client, which presence, history and the auth service use
+# -- redis-py's client, which history and the auth service use
 
 
 async def recovers(backplane, round_):
@@ -60,7 +57,7 @@ async def recovers(backplane, round_):
 
 
 @EVERY_SERVER
-async def test_presence_and_history_follow_the_slot_of_a_cluster(redis_binary, tmp_path):
+async def test_history_follows_the_slot_of_a_cluster(redis_binary, tmp_path):
     async with running(ClusterHome(redis_binary, tmp_path)) as home:
         backplane = backplane_of(home.url)
         await backplane.start()
@@ -69,12 +66,12 @@ async def test_presence_and_history_follow_the_slot_of_a_cluster(redis_binary, t
         await recovers(backplane, "b")
         # Once one has learnt it, no connection of the pool leads to the old one.
         await asyncio.gather(*(works(backplane, f"c{number}") for number in range(40)))
-        assert (1, [ANN]) == await backplane.members("room a7")
+        assert [b"said"] == [one.entry for one in (await backplane.recall("room a7")).entries]
         await backplane.close()
 
 
 @EVERY_SERVER
-async def test_presence_and_history_follow_the_primary_that_sentinels_name(redis_binary, tmp_path):
+async def test_history_follows_the_primary_that_sentinels_name(redis_binary, tmp_path):
     async with running(SentinelHome(redis_binary, tmp_path)) as home:
         backplane = backplane_of(home.url)
         await backplane.start()
@@ -182,7 +179,7 @@ def rights(of):
 
 
 async def everything(url, admin):
-    """Use the log, presence and history as gateways do."""
+    """Use the log and history as gateways do."""
     async with world_of(url, CONFIG) as world:
         first, second = await world.start("a"), await world.start("b")
         tenure = await first.session(DEN)
@@ -214,9 +211,8 @@ async def everything(url, admin):
     backplane = backplane_of(url)
     await backplane.start()
     await works(backplane, "a")
-    assert await backplane.rooms()
-    await backplane.leave("room a", ANN.id)
-    await backplane.enter("room a", ANN)
+    (said,) = (await backplane.recall("room a")).entries
+    assert (await backplane.recall("room a", after=said.position)).is_joined
     await backplane.close()
 
 

@@ -1,11 +1,11 @@
-"""What connects the nodes: messages to every gateway, who is in which room, what was said there.
+"""What connects the nodes: messages to every gateway, sessions, what was said lately.
 
 `contract` states what a backplane promises; `memory` keeps it in one process, `redis` across many. `log` states what
 the ordered log promises, which carries the messages; `memory_log` and `redis_log` keep it. One contract suite each
 runs against all implementations. This package is the only one that talks to Redis for the gateways.
 """
 
-from roomwire.backplane.contract import Backplane, Member, RoomSize
+from roomwire.backplane.contract import Backplane
 from roomwire.backplane.log import Log, LogConfig
 from roomwire.backplane.memory import MemoryBackplane
 from roomwire.backplane.memory_log import MemoryHub, MemoryLog
@@ -20,11 +20,9 @@ __all__ = [
     "Backplane",
     "Log",
     "LogConfig",
-    "Member",
     "MemoryBackplane",
     "MemoryLog",
     "RedisBackplane",
-    "RoomSize",
     "connect",
     "open_backplane",
     "open_log",
@@ -61,7 +59,7 @@ def open_backplane(
         return MemoryBackplane(node=node, metrics=metrics, config=config)
     log = open_log(url, node=node, address=address, prefix=prefix, config=config, metrics=metrics)
     client = connect(url, key=Keys(prefix).log.decode(), timeout_s=timeout_s)
-    return RedisBackplane(client, log=log, node=node, prefix=prefix, timeout_s=timeout_s)
+    return RedisBackplane(client, log=log, prefix=prefix, timeout_s=timeout_s)
 
 
 def open_log(

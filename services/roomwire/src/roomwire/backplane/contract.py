@@ -3,8 +3,6 @@
 Its guarantees, for every implementation:
 
 - `log` carries what is said to the clients of all nodes, and their sessions: see `roomwire.backplane.log`.
-- Presence: a member entered on a living node is seen by all; the members of a node that died disappear
-  within `NODE_TTL_S` and a heartbeat of its last sign of life. Entering twice is entering once; leaving is idempotent.
 - History: the newest `HISTORY_ENTRIES` entries of a room, in the order in which they were remembered, for
   `HISTORY_TTL_S` after the last one.
 - Every call ends within the timeout that the backplane was given, with `Unavailable` if it could not be done.
@@ -19,23 +17,28 @@ from roomwire.backplane.log import Log
 
 HISTORY_ENTRIES: Final = 500
 HISTORY_TTL_S: Final = 86_400
-NODE_HEARTBEAT_S: Final = 5.0
-NODE_TTL_S: Final = 20.0
 
 
-class Member(msgspec.Struct, frozen=True):
-    """Somebody in a room: the socket's id, the name people see, the gateway it sits on."""
+class Remembered(msgspec.Struct, frozen=True):
+    """An entry of a room's history and where it stands in it: two numbers and a dash, which only grow."""
 
-    id: str
-    user: str
-    gateway: str
+    position: str
+    entry: bytes
 
 
-class RoomSize(msgspec.Struct, frozen=True):
-    """A room and the number of its members on all gateways."""
+class Recalled(msgspec.Struct, frozen=True):
+    """A stretch of a room's history.
 
-    room: str
-    members: int
+    Attributes:
+        entries: Oldest first.
+        is_joined: Whether the entry after which it begins is still kept, so that none between them was dropped.
+        has_more: Whether there are entries behind the last one.
+
+    """
+
+    entries: Sequence[Remembered]
+    is_joined: bool = False
+    has_more: bool = False
 
 
 class Backplane(Protocol):
@@ -54,7 +57,7 @@ class Backplane(Protocol):
         """
 
     async def close(self) -> None:
-        """Take this node's members out of all rooms and disconnect; idempotent."""
+        """Disconnect; idempotent."""
 
     async def check(self) -> None:
         """Ask whether the backplane works at this moment.
@@ -64,20 +67,8 @@ class Backplane(Protocol):
 
         """
 
-    async def enter(self, room: str, member: Member) -> None:
-        """Make somebody who is connected to this node a member of a room."""
-
-    async def leave(self, room: str, sid: str) -> None:
-        """End the membership of one of this node's sockets."""
-
-    async def members(self, room: str, *, limit: int = 100) -> tuple[int, Sequence[Member]]:
-        """Return how many members a room has, and at most `limit` of them, in no particular order."""
-
-    async def rooms(self, *, limit: int = 100) -> Sequence[RoomSize]:
-        """Return the rooms that have members, the largest first, at most `limit`."""
-
     async def remember(self, room: str, entry: bytes) -> None:
         """Append an entry to a room's history."""
 
-    async def recall(self, room: str, *, limit: int = 50) -> Sequence[bytes]:
-        """Return the newest entries of a room's history, at most `limit`, oldest first."""
+    async def recall(self, room: str, *, limit: int = 50, after: str = "") -> Recalled:
+        """Return the newest entries of a room's history, or with a position the first behind it; at most `limit`."""

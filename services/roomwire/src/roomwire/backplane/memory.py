@@ -1,9 +1,8 @@
 """The backplane of one gateway alone: everything in this process, nothing outlives it."""
 
 from collections import defaultdict, deque
-from collections.abc import Sequence
 
-from roomwire.backplane.contract import HISTORY_ENTRIES, Member, RoomSize
+from roomwire.backplane.contract import HISTORY_ENTRIES, Recalled, Remembered
 from roomwire.backplane.log import LogConfig
 from roomwire.backplane.memory_log import MemoryHub, MemoryLog
 from roomwire.backplane.sessions import new_node_id
@@ -26,10 +25,9 @@ class MemoryBackplane:
     def __init__(self, *, node: str, metrics: Metrics, config: LogConfig | None = None) -> None:
         hub = MemoryHub(config or LogConfig(), is_eager=True)
         self.log = MemoryLog(node=new_node_id(node), hub=hub, metrics=metrics)
-        self._node = node
         self._metrics = metrics
-        self._rooms: dict[str, dict[str, Member]] = {}
-        self._history: dict[str, deque[bytes]] = defaultdict(lambda: deque(maxlen=HISTORY_ENTRIES))
+        self._history: dict[str, deque[Remembered]] = defaultdict(lambda: deque(maxlen=HISTORY_ENTRIES))
+        self._last = 0
 
     async def start(self) -> None:
         """See `Backplane`; nothing to connect."""
@@ -37,37 +35,26 @@ class MemoryBackplane:
 
     async def close(self) -> None:
         """See `Backplane`."""
-        self._rooms.clear()
         self._metrics.backplane_up.set(0)
 
     async def check(self) -> None:
         """See `Backplane`; always works."""
 
-    async def enter(self, room: str, member: Member) -> None:
-        """See `Backplane`."""
-        self._rooms.setdefault(room, {})[member.id] = member
-
-    async def leave(self, room: str, sid: str) -> None:
-        """See `Backplane`."""
-        members = self._rooms.get(room, {})
-        members.pop(sid, None)
-        if not members:
-            self._rooms.pop(room, None)
-
-    async def members(self, room: str, *, limit: int = 100) -> tuple[int, Sequence[Member]]:
-        """See `Backplane`."""
-        members = self._rooms.get(room, {})
-        return len(members), list(members.values())[:limit]
-
-    async def rooms(self, *, limit: int = 100) -> Sequence[RoomSize]:
-        """See `Backplane`."""
-        sizes = [RoomSize(room=room, members=len(members)) for room, members in self._rooms.items()]
-        return sorted(sizes, key=lambda size: -size.members)[:limit]
-
     async def remember(self, room: str, entry: bytes) -> None:
         """See `Backplane`."""
-        self._history[room].append(entry)
+        self._last += 1
+        self._history[room].append(Remembered(f"{self._last}-0", entry))
 
-    async def recall(self, room: str, *, limit: int = 50) -> Sequence[bytes]:
+    async def recall(self, room: str, *, limit: int = 50, after: str = "") -> Recalled:
         """See `Backplane`."""
-        return list(self._history.get(room, ()))[-limit:]
+        kept = list(self._history.get(room, ()))
+        if not after:
+            return Recalled(kept[-limit:])
+        entries = [one for one in kept if _place(one.position) > _place(after)]
+        is_joined = any(one.position == after for one in kept)
+        return Recalled(entries[:limit], is_joined=is_joined, has_more=len(entries) > limit)
+
+
+def _place(position: str) -> tuple[int, int]:
+    first, _, second = position.partition("-")
+    return int(first), int(second)

@@ -1,0 +1,39 @@
+"""One line for each call that changes something, whatever became of it: who, what, whom it concerned. Never what was said.
+
+The lines are those of the logger `gateway.api.audit`, so that they can be kept elsewhere, and for longer.
+"""
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+from gateway.api.callers import Caller
+from roomwire.errors import ClientError, Internal
+from roomwire.logs import get_logger
+
+_log = get_logger(__name__)
+
+
+@contextlib.contextmanager
+def audited(caller: Caller, operation: str, **facts: Any) -> Iterator[dict[str, Any]]:
+    """Write the line of a call when it ends.
+
+    Args:
+        caller: Who calls.
+        operation: What it asks for.
+        facts: Whom it concerns.
+
+    Yields:
+        Facts that are known only at the end: put them in.
+
+    """
+    known: dict[str, Any] = {}
+    code = Internal.code
+    try:
+        yield known
+        code = "ok"
+    except ClientError as error:
+        code = error.code
+        raise
+    finally:
+        _log.info("api call", caller=caller.id, operation=operation, code=code, **facts, **known)

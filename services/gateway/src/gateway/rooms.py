@@ -1,0 +1,92 @@
+"""The chat's rooms over all gateways: which there are, and who is in one.
+
+Owns the names of the Socket.IO rooms that stand for a room, and the number of members here. Who is in a room, the sessions of
+the log say (`Server.presence`), under which name their data.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from gateway.messages import Member, RoomSize
+from roomwire import Server
+from roomwire.answers import Presence, Present
+
+AUDIENCES: Final = ("text", "full")
+"""Members that get the tutorial's text alone, and those that get the structured form as well."""
+MAX_LISTED: Final = 1_000
+TIMEOUT_S: Final = 2.0
+_EVENT: Final = "chat.rooms"
+
+
+def audience_of(audience: str, room: str = "") -> str:
+    """Return the Socket.IO room of an audience of a room; without one, of everybody's.
+
+    What clients call a room stands behind a prefix: it is never mistaken for a socket's id or a user's room.
+    """
+    return f"{audience}:{room}" if room else audience
+
+
+def user_room(user_id: str) -> str:
+    """Return the Socket.IO room of all sockets of a user; no client can choose a name that makes this one."""
+    return f"user:{user_id}"
+
+
+class ChatRooms:
+    """Counts who is in which room here, and asks the others.
+
+    Args:
+        server: The server of this gateway.
+        namespace: Where the chat is.
+
+    """
+
+    def __init__(self, server: Server, namespace: str) -> None:
+        self._server = server
+        self._namespace = namespace
+        self._sizes: Counter[str] = Counter()
+        server.on_server_side(_EVENT, self._largest_here, namespace=namespace)
+
+    def entered(self, room: str) -> None:
+        """Count one more member here."""
+        self._sizes[room] += 1
+
+    def left(self, room: str) -> None:
+        """Count one member less."""
+        self._sizes[room] -= 1
+        if self._sizes[room] <= 0:
+            del self._sizes[room]
+
+    async def largest(self, *, limit: int = 100) -> Sequence[RoomSize]:
+        """Return the rooms with connected members, the largest first.
+
+        Each gateway tells its `MAX_LISTED` largest; those of one that does not answer are not counted.
+
+        Raises:
+            Unavailable: Nobody knows which gateways there are.
+
+        """
+        told = await self._server.server_side_emit_with_ack(
+            _EVENT, namespace=self._namespace, timeout_s=TIMEOUT_S
+        )
+        sizes = Counter(self._largest_here())
+        for answer in told.answers.values():
+            sizes.update(answer)
+        return [RoomSize(room, members) for room, members in sizes.most_common(limit)]
+
+    async def presence(self, room: str, *, limit: int) -> Presence:
+        """Return who is in a room, connected or away; see `Server.presence`."""
+        audiences = [audience_of(audience, room) for audience in AUDIENCES]
+        return await self._server.presence(
+            audiences, namespace=self._namespace, timeout_s=TIMEOUT_S, limit=limit
+        )
+
+    def _largest_here(self) -> dict[str, int]:
+        return dict(self._sizes.most_common(MAX_LISTED))
+
+
+def member_of(present: Present, room: str) -> Member:
+    """Return somebody in a room as clients are told: under the name that it chose there."""
+    rooms: Mapping[str, Any] = present.data.get("rooms", {}) if isinstance(present.data, dict) else {}
+    name = rooms.get(room, present.user_name)
+    return Member(id=present.sid, user=name, gateway=present.node.rpartition(".")[0])
