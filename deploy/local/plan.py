@@ -5,6 +5,7 @@ Environment:
 - `PORT` (default 3000): the ingress. All other ports are free ones, so that several systems run side by side.
 - `GATEWAYS` (default 2): how many gateways.
 - `ROOMWIRE_REDIS_URL`: an existing Redis or Valkey; without it one is started, its data under `.local/<PORT>/`.
+- `ROOMWIRE_API_PORT`: the first gateway's; the second has the next, and so on.
 - every other `ROOMWIRE_*` setting goes on to the services.
 """
 
@@ -243,14 +244,18 @@ def _gateways(
     for number in range(1, gateways + 1):
         name = f"gateway-{number}"
         port, ops_port = next(ports), next(ports)
-        env = dict(common) | {
-            "ROOMWIRE_PORT": str(port),
-            "ROOMWIRE_OPS_PORT": str(ops_port),
-            "ROOMWIRE_RELAY_PORT": str(next(ports)),
-            "ROOMWIRE_RELAY_SECRET_FILE": str(relay_secret),
-            "ROOMWIRE_NODE_NAME": name,
-            "ROOMWIRE_AUTH_JWKS_URL": f"{auth_url}/auth/.well-known/jwks.json",
-        }
+        env = (
+            dict(common)
+            | _api(common, number)
+            | {
+                "ROOMWIRE_PORT": str(port),
+                "ROOMWIRE_OPS_PORT": str(ops_port),
+                "ROOMWIRE_RELAY_PORT": str(next(ports)),
+                "ROOMWIRE_RELAY_SECRET_FILE": str(relay_secret),
+                "ROOMWIRE_NODE_NAME": name,
+                "ROOMWIRE_AUTH_JWKS_URL": f"{auth_url}/auth/.well-known/jwks.json",
+            }
+        )
         processes.append(
             Process(
                 name=name,
@@ -262,6 +267,12 @@ def _gateways(
         )
         backends.append(Backend(name=name, port=port, ops_port=ops_port))
     return processes, backends
+
+
+def _api(common: Mapping[str, str], number: int) -> Mapping[str, str]:
+    """Return the port of a gateway's API, if there is to be one: the first has the one that was given, the next the next."""
+    first = common.get("ROOMWIRE_API_PORT", "")
+    return {"ROOMWIRE_API_PORT": str(int(first) + number - 1)} if first.isdecimal() and int(first) else {}
 
 
 def _secret(path: Path) -> str:

@@ -20,7 +20,8 @@ from starlette.routing import Route
 
 from roomwire import service
 from roomwire.errors import ConfigurationError, Unavailable
-from roomwire.service import State, operations_app, state_of
+from roomwire.metrics import HttpMetrics
+from roomwire.service import SidePort, State, operations_app, state_of
 from roomwire.settings import ServiceSettings
 
 
@@ -292,6 +293,24 @@ def test_a_taken_port_is_one_sentence_and_status_2(field, tmp_path):
         f"tested: cannot listen on 127.0.0.1:{port}: Address already in use; "
         f"choose another port with ROOMWIRE_{field}\n" == ended.stderr
     )
+
+
+async def test_a_further_port_is_open_until_it_is_closed_and_bounded_like_the_public_one(free_port):
+    settings = Settings(port=free_port, max_url_bytes=300)
+    app = Starlette(routes=[Route("/", lambda _: PlainTextResponse("further"))])
+    metrics = HttpMetrics(CollectorRegistry(), name="further_refused_total")
+    port = SidePort(app, settings, "port", metrics=metrics)
+    async with httpx.AsyncClient(trust_env=False, base_url=f"http://127.0.0.1:{free_port}") as http:
+        await port.open()
+        await port.open()
+        assert "further" == (await http.get("/")).text
+        assert 414 == (await http.get("/" + "x" * 300)).status_code
+        with pytest.raises(ConfigurationError, match="ROOMWIRE_PORT"):
+            await SidePort(app, settings, "port", metrics=metrics).open()
+        await port.close()
+        await port.close()
+        with pytest.raises(httpx.ConnectError):
+            await http.get("/")
 
 
 def test_a_command_of_the_services_own_runs_without_settings(run):

@@ -1,0 +1,92 @@
+"""The HTTP API of a system as `make up` starts it, with official clients."""
+
+import asyncio
+import os
+import signal
+import socket
+
+import httpx
+import pytest
+from clients import Client
+from local_system import HOST, free_port, local_system
+
+SECRET = "k" * 40
+ROOM = {"roomId": "den", "userName": "Ann"}
+
+
+def two_free_ports():
+    """Return the first of two free ports in a row."""
+    while True:
+        port = free_port()
+        try:
+            socket.create_server((HOST, port + 1)).close()
+        except OSError:
+            continue
+        return port
+
+
+@pytest.fixture
+async def api(tmp_path):
+    """A system, and a function that calls a gateway's API."""
+    port = two_free_ports()
+    settings = {"ROOMWIRE_API_PORT": str(port), "ROOMWIRE_API_KEYS": f"shop service {SECRET}"}
+    async with httpx.AsyncClient(trust_env=False, headers={"authorization": f"Bearer {SECRET}"}) as http:
+        with local_system(tmp_path, free_port(), **settings) as system:
+
+            async def call(gateway, method, path, **options):
+                number = int(gateway.rpartition("-")[2])
+                url = f"http://{HOST}:{port + number - 1}/api/v1{path}"
+                response = await http.request(method, url, **options)
+                assert response.status_code == 200, response.text
+                return response.json()
+
+            call.system, call.http = system, http
+            yield call
+
+
+async def until(ask, holds):
+    async with asyncio.timeout(20):
+        while not holds(found := await ask()):
+            await asyncio.sleep(0.05)
+    return found
+
+
+def prices(client: Client) -> list[object]:
+    """Return what a client has heard, without the offset that follows it."""
+    return [event[1] for event in client.events if event[0] == "price"]
+
+
+async def test_a_backend_speaks_to_official_clients_also_to_those_whose_gateway_was_killed(api, clients):
+    system = api.system
+    ann = await clients.connect(system.url, transports=["websocket"])
+    await ann.emit("joinRoom", ROOM)
+    doomed = await ann.gateway()
+    (other,) = {"gateway-1", "gateway-2"} - {doomed}
+
+    async def publish(number):
+        body = {"messages": [{"room": "den", "event": "price", "args": [number], "id": f"price-{number}"}]}
+        await api(other, "POST", "/publish", json=body)
+
+    async def member():
+        found = await api(other, "GET", "/presence", params={"room": "den"})
+        return [(one["name"], one["gateway"], one["connected"]) for one in found["members"]]
+
+    await publish(1)
+    await ann.wait_for_event("price", 1)
+    assert [("Ann", doomed, True)] == await member()
+
+    os.kill(system.pid_of(doomed), signal.SIGKILL)
+    for number in (2, 2, 3):
+        await publish(number)
+    # Away at first, unless it was faster; never gone, and never still there.
+    seen = await member()
+    assert seen in ([("Ann", doomed, False)], [("Ann", other, True)], [("Ann", doomed, True)])
+    await until(member, lambda members: members and members[0][2])
+    await ann.wait_for_event("price", 3)
+    assert [1, 2, 3] == prices(ann)
+    assert (await ann.state())["recovered"]
+
+
+async def test_the_ingress_does_not_show_the_api(api):
+    response = await api.http.get(f"{api.system.url}/api/v1/rooms")
+    assert 404 == response.status_code
