@@ -8,7 +8,7 @@ name from being mistaken for a socket's id, which is a room as well.
 import asyncio
 import time
 import uuid
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final
 
@@ -225,25 +225,19 @@ class ChatGateway(Gateway):
         """The rooms over all gateways."""
         return self._rooms
 
-    async def say(self, event: str, args: Sequence[Any], *, room: str = "", message_id: str = "") -> None:
-        """Say any event to a room, or ("") to everybody; to each audience once for a message id.
+    def saying(
+        self, event: str, args: Sequence[Any], *, room: str = "", user: str = "", message_id: str = ""
+    ) -> Sequence[Coroutine[Any, Any, None]]:
+        """Return what says any event to a room, to all sockets of a user, or (without either) to everybody.
 
-        Raises:
-            Unavailable: It was not said, or to one audience only: say it again under its message id.
-            OutcomeUnknown: Nobody knows; the same.
-
+        Begun in this order, by whatever runs them, that is the order in which they stand in the log. Each is an `emit`, with
+        a message id of its own: after an error, all of them may be said again.
         """
-        for audience in AUDIENCES:
-            await self.emit(
-                event,
-                tuple(args),
-                to=audience_of(audience, room),
-                message_id=f"{message_id}:{audience}" if message_id else "",
-            )
-
-    async def say_to_user(self, event: str, args: Sequence[Any], *, user: str, message_id: str = "") -> None:
-        """Say any event to all sockets of a user, those that are away included; raises as `say`."""
-        await self.emit(event, tuple(args), to=user_room(user), message_id=message_id)
+        to = [user_room(user)] if user else [audience_of(audience, room) for audience in AUDIENCES]
+        return [
+            self.emit(event, tuple(args), to=one, message_id=f"{message_id}:{number}" if message_id else "")
+            for number, one in enumerate(to)
+        ]
 
     async def disconnect_user(self, user: str) -> Changed:
         """Send all sockets of a user away, and end those of its sessions that are away."""

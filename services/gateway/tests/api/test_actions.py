@@ -40,6 +40,15 @@ async def test_events_for_a_room_reach_its_members_on_all_gateways_in_their_orde
     assert [] == await heard(system, eve)
 
 
+async def test_one_client_hears_what_is_said_to_it_in_different_ways_in_the_order_of_the_batch(system):
+    ann = await system.person(1, bearer=token(EVERYTHING), structured=True)
+    ways = [{"room": ROOM}, {"user": "account:1"}, {"everyone": True}, {"user": "account:1"}, {"room": ROOM}]
+    messages = [{**way, "event": "step", "args": [number]} for number, way in enumerate(ways * 20)]
+    await system.post("/publish", {"messages": messages})
+
+    assert [["step", number] for number in range(100)] == await heard(system, ann)
+
+
 async def test_events_for_a_user_reach_all_its_sockets_and_nobody_else(system):
     mine = token(EVERYTHING, id_="account:1")
     here, there = [await system.person(of, room=None, bearer=mine) for of in (0, 1)]

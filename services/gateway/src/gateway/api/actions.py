@@ -2,8 +2,8 @@
 
 import asyncio
 import hashlib
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Coroutine, Sequence
+from typing import Any, Final
 
 import msgspec
 
@@ -62,25 +62,26 @@ class Actions:
         with audited(caller, "publish", messages=len(messages), to=targets[:_AUDITED_TARGETS]):
             for message in messages:
                 _check(caller, message)
-            said = [
-                self._say(message, _message_id(caller, message, key, number))
+            sayings = [
+                saying
                 for number, message in enumerate(messages)
+                for saying in self._saying(message, _message_id(caller, message, key, number))
             ]
             # They begin in this order, and so stand in the log.
-            outcomes = await asyncio.gather(*said, return_exceptions=True)
+            outcomes = await asyncio.gather(*sayings, return_exceptions=True)
             for outcome in outcomes:
                 if outcome is not None:
                     raise outcome
         return len(messages)
 
-    async def _say(self, message: Said, message_id: str) -> None:
-        if isinstance(message, ToUser):
-            await self._chat.say_to_user(
-                message.event, message.args, user=message.user, message_id=message_id
-            )
-        else:
-            room = message.room if isinstance(message, ToRoom) else ""
-            await self._chat.say(message.event, message.args, room=room, message_id=message_id)
+    def _saying(self, message: Said, message_id: str) -> Sequence[Coroutine[Any, Any, None]]:
+        return self._chat.saying(
+            message.event,
+            message.args,
+            room=message.room if isinstance(message, ToRoom) else "",
+            user=message.user if isinstance(message, ToUser) else "",
+            message_id=message_id,
+        )
 
     async def rooms(self, caller: Caller, *, limit: int) -> list[RoomAnswer]:
         """Return the rooms with connected members, the largest first."""

@@ -32,7 +32,7 @@ def _check_event(value: str) -> str:
 
 
 def _check_arguments(value: list[Any]) -> list[Any]:
-    """Refuse what JSON can spell and no packet can hold: half a surrogate pair, a number that is none, too deep."""
+    """Refuse what JSON can spell and no packet can hold, as what is too deep."""
     try:
         event_payload(["", *value])
     except (TypeError, ValueError, OverflowError, RecursionError):
