@@ -193,7 +193,7 @@ async def test_each_call_that_changes_something_is_one_line_without_what_was_sai
     await system.get("/rooms")
 
     lines = [event for event in log_events if event["event"] == "api call"]
-    common = {"event": "api call", "log_level": "info", "caller": "key:root", "code": "ok"}
+    common = {"event": "api call", "log_level": "info", "audit": True, "caller": "key:root", "code": "ok"}
     assert [
         {**common, "operation": "publish", "messages": 2, "to": [f"room {ROOM}", "user account:1"]},
         {

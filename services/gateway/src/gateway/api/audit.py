@@ -1,6 +1,7 @@
 """One line for each call that changes something, whatever became of it: who, what, whom it concerned. Never what was said.
 
-The lines are those of the logger `gateway.api.audit`, so that they can be kept elsewhere, and for longer.
+They can be told from other lines, as those of the auth service, by `"audit": true` or the logger, `gateway.api.audit`, to be
+kept elsewhere, and for longer.
 """
 
 import contextlib
@@ -36,4 +37,4 @@ def audited(caller: Caller, operation: str, **facts: Any) -> Iterator[dict[str, 
         code = error.code
         raise
     finally:
-        _log.info("api call", caller=caller.id, operation=operation, code=code, **facts, **known)
+        _log.info("api call", audit=True, caller=caller.id, operation=operation, code=code, **facts, **known)
