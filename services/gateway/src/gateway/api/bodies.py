@@ -156,7 +156,7 @@ class MemberAnswer(BaseModel):
     name: str = Field(
         description="What people in the room see. Chosen by the client: never a proof of anything."
     )
-    user: str = Field(description="The user's id.")
+    user: str = Field(description="The user's id; empty for who is anonymous.")
     kind: str = Field(description="`account`, `guest`, `service` or `anonymous`.")
     gateway: str = Field(description="The gateway that it is on, or was on last.")
     connected: bool = Field(

@@ -238,7 +238,7 @@ class MemoryPrimary:
             size += len(about) + len(data)
             if size > max_bytes:
                 break
-            found.append(Attendee(sid, session.node, about, data))
+            found.append(Attendee(sid, session.node, session.subject, about, data))
         return Attendance(len(members), found)
 
     # -- inside

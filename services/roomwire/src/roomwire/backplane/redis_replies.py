@@ -59,10 +59,12 @@ def owner_reply(found: Sequence[bytes | None]) -> Owner | None:
 def attendance_reply(reply: Any) -> Attendance:
     """Return who is in a room."""
     total, flat = reply
-    parts = (flat[offset::4] for offset in range(4))
+    parts = (flat[offset::5] for offset in range(5))
     attendees = [
-        Attendee(Sid(sid.decode()), NodeId(node.decode()), about, data)
-        for sid, node, about, data in zip(*parts, strict=True)
+        Attendee(
+            Sid(sid.decode()), NodeId(node.decode()), subject.decode("utf-8", "surrogatepass"), about, data
+        )
+        for sid, node, subject, about, data in zip(*parts, strict=True)
     ]
     return Attendance(total, attendees)
 

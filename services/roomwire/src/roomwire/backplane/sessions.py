@@ -86,7 +86,8 @@ class NewSession(msgspec.Struct, frozen=True):
         namespace: The namespace it belongs to.
         subject: Who the token was issued to; a claim must name the same. Empty: nobody in particular.
         data: What `save_session` stores, encoded by the server.
-        about: What others may be told of its client, encoded by the server; it stays as it is.
+        about: What else others may be told of its client, encoded by the server; it stays as it is. Redis keeps a session in
+            much less memory if it is not longer than 64 bytes.
 
     """
 
@@ -141,6 +142,7 @@ class Attendee(msgspec.Struct, frozen=True):
     Attributes:
         sid: Its id.
         node: The gateway that holds it, or held it last.
+        subject: See `NewSession`.
         about: See `NewSession`; empty if a gateway of an earlier version opened it.
         data: What `save_session` stored last.
 
@@ -148,6 +150,7 @@ class Attendee(msgspec.Struct, frozen=True):
 
     sid: Sid
     node: NodeId
+    subject: str
     about: bytes
     data: bytes
 
