@@ -252,13 +252,11 @@ class ChatGateway(Gateway):
             Unavailable: Nobody knows which gateways there are; nothing was done.
 
         """
-        told, here = await asyncio.gather(
-            self.server.server_side_emit_with_ack(
-                _MOVE, room, to, user, namespace=self.namespace, timeout_s=2 * _MOVE_S
-            ),
-            self._move_here(room, to, user),
+        # The others first: if nobody knows them, nothing has been done.
+        told = await self.server.server_side_emit_with_ack(
+            _MOVE, room, to, user, namespace=self.namespace, timeout_s=2 * _MOVE_S
         )
-        counts = [here, *told.answers.values()]
+        counts = [await self._move_here(room, to, user), *told.answers.values()]
         done, refused, failed = (sum(column) for column in zip(*counts, strict=True))
         return Moves(done, refused, failed, told.missing)
 
@@ -277,8 +275,8 @@ class ChatGateway(Gateway):
                 break
             moving = (self._move(socket, room, to) for socket in allowed[start : start + _AT_ONCE])
             for outcome in await asyncio.gather(*moving, return_exceptions=True):
-                # A client that leaves meanwhile is in no room any more.
-                if isinstance(outcome, ClientError | KeyError):
+                # A client that leaves meanwhile is in no room any more: nothing knows it.
+                if isinstance(outcome, ClientError | KeyError | ValueError):
                     failed += 1
                 elif outcome is not None:
                     raise outcome

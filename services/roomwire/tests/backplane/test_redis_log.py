@@ -12,6 +12,7 @@ from flaky_proxy import Proxy
 from gateways_of_a_log import ATTIC, DEN, EVERYBODY, QUICK, sid_stream, text, world_of
 from live import until
 
+from roomwire.backplane import redis_heart
 from roomwire.backplane.entries import encode_message
 from roomwire.backplane.log import LogConfig
 from roomwire.backplane.reading import Range
@@ -568,7 +569,9 @@ async def test_everything_but_the_log_itself_expires(world, admin):
 # -- the index of members
 
 
-async def test_nothing_of_a_session_that_expired_stays_in_the_index(own_server, admin):
+@pytest.mark.parametrize("at_once", [1, 1_000])
+async def test_nothing_of_a_session_that_expired_stays_in_the_index(own_server, admin, monkeypatch, at_once):
+    monkeypatch.setattr(redis_heart, "_SWEPT", at_once)
     async with world_of(own_server.url, msgspec.structs.replace(QUICK, session_ttl_s=0.6)) as world:
         gateway = await world.start("n")
         kept = await gateway.session(DEN)
