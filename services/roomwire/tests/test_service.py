@@ -20,8 +20,9 @@ from starlette.routing import Route
 
 from roomwire import service
 from roomwire.errors import ConfigurationError, Unavailable
+from roomwire.listener import SidePort
 from roomwire.metrics import HttpMetrics
-from roomwire.service import SidePort, State, operations_app, state_of
+from roomwire.service import State, operations_app, state_of
 from roomwire.settings import ServiceSettings
 
 

@@ -17,6 +17,7 @@ from roomwire import Server, listener, service, tls
 from roomwire.engine.fast import fast_websocket
 from roomwire.engine.fast_socket import FastSocket
 from roomwire.errors import ConfigurationError
+from roomwire.metrics import HttpMetrics
 from roomwire.service import State
 from roomwire.settings import ServiceSettings
 from roomwire.tls import Certificate, vouched_for_by
@@ -180,6 +181,25 @@ async def test_a_renewed_certificate_is_shown_to_new_connections_and_open_ones_s
                 await asyncio.sleep(0.02)
 
         assert "public" == (await http.get(f"https://127.0.0.1:{settings.port}")).text
+
+
+async def test_a_further_port_shows_the_same_certificate_and_renews_it(
+    settings, authority, trusting, monkeypatch
+):
+    monkeypatch.setattr(listener, "REREAD_S", 0.01)
+    app = FakeApplication()
+    port = listener.SidePort(app.asgi, settings, "port", metrics=HttpMetrics(app.registry))
+    async with httpx.AsyncClient(trust_env=False, verify=trusting) as http:
+        await port.open()
+        try:
+            assert "public" == (await http.get(f"https://127.0.0.1:{settings.port}")).text
+            before = await asyncio.to_thread(shown, trusting, settings.port)
+            authority.write(settings.tls_cert_file.parent, "127.0.0.1")
+            async with asyncio.timeout(10):
+                while before == await asyncio.to_thread(shown, trusting, settings.port):
+                    await asyncio.sleep(0.02)
+        finally:
+            await port.close()
 
 
 async def test_who_does_not_finish_the_handshake_is_cut_off(settings):

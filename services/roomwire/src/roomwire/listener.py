@@ -107,8 +107,8 @@ class SidePort:
 
         """
         if self._listener is None:
-            listening = listen(self._settings, self._field)
             known = certificate(self._settings)
+            listening = listen(self._settings, self._field)
             tls = known.context if known else None
             self._listener = Listener(self._app, listening, self._settings, http=self._http, tls=tls)
             await self._listener.open()
@@ -181,7 +181,6 @@ def certificate(settings: ServiceSettings) -> Certificate | None:
 @contextlib.asynccontextmanager
 async def rereading(known: Certificate | None) -> AsyncIterator[None]:
     """Look at a certificate's files every `REREAD_S` while the context lasts; None: there is nothing to look at."""
-
     if known is None:
         yield
         return
