@@ -8,7 +8,6 @@ all.
 import argparse
 import datetime as dt
 import os
-import resource
 import signal
 import sys
 import time
@@ -18,6 +17,7 @@ from typing import Final
 
 import psutil
 
+from files import raise_file_limit
 from links import LinkError
 from machine import describe_machine
 from plot import plot
@@ -30,7 +30,6 @@ from trial import FULL, QUICK, Effort, Trial
 from usage import await_rest
 
 _RESULTS: Final = Path(__file__).parent / "results"
-_FILES: Final = 20_000
 
 
 def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -71,16 +70,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     run = measuring.run(arguments.rows, arguments.servers, rounds, quick=arguments.quick)
     print("\n" + write(run, arguments.output, arguments.name or ("quick" if arguments.quick else "bench")))
     return 0
-
-
-def raise_file_limit() -> None:
-    """Allow this process and its servers as many open files as a row needs."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if hard == resource.RLIM_INFINITY or hard >= _FILES:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, _FILES), hard))
-    else:
-        # Root may raise the hard limit too; for others this fails, with the limit in its text.
-        resource.setrlimit(resource.RLIMIT_NOFILE, (_FILES, _FILES))
 
 
 class Measuring:

@@ -5,12 +5,14 @@
 
 import argparse
 import asyncio
+import json
 import os
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 from plan import PlanError, make_plan
-from supervisor import SupervisorError, run, stop
+from supervisor import SupervisorError, restart, run, stop
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -18,15 +20,25 @@ ROOT = Path(__file__).resolve().parents[2]
 def main() -> int:
     """Run the command line; returns the exit status."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("command", choices=["up", "down"])
-    command = parser.parse_args().command
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("up", help="run it until a signal")
+    commands.add_parser("down", help="stop the one on PORT")
+    restarting = commands.add_parser(
+        "restart", help="exchange processes of the one on PORT, one after another"
+    )
+    restarting.add_argument("names", nargs="*", help="as `up` shows them. Default: all gateways")
+    arguments = parser.parse_args()
+    command = arguments.command
     try:
         if command == "down":
             stop(ROOT, os.environ)
+        elif command == "restart":
+            for done in restart(ROOT, os.environ, arguments.names):
+                print(json.dumps(asdict(done)), flush=True)
         else:
             asyncio.run(run(make_plan(ROOT, os.environ)))
     except (PlanError, SupervisorError) as error:
-        print(f"make {command}: {error}", file=sys.stderr)
+        print(f"{command if command == 'restart' else f'make {command}'}: {error}", file=sys.stderr)
         return 1
     return 0
 

@@ -1,20 +1,25 @@
 """Keeps the processes of a plan running, with Circus: starts them in order, restarts what dies, stops all.
 
-A gateway that is killed comes back, as a pod would. Ctrl-C, SIGTERM and `make down` stop the ingress first
-and the database last; no process is left behind.
+A gateway that is killed comes back, as a pod would; `restart` exchanges processes from outside. Ctrl-C, SIGTERM and
+`make down` stop the ingress first and the database last; no process is left behind.
 """
 
 import asyncio
+import json
 import os
 import shutil
 import signal
 import sys
 import tempfile
-from collections.abc import Mapping
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import circus
+import circus.client
+import circus.exc
 import httpx
 import psutil
 import redis.asyncio
@@ -63,12 +68,13 @@ async def run(plan: Plan) -> None:
         SupervisorError: A process did not become ready; everything has been stopped again.
 
     """
-    pid_file = plan.state / "pid"
+    pid_file, control_file = plan.state / "pid", plan.state / "control.json"
     pid_file.write_text(str(os.getpid()), encoding="utf-8")
     sockets = tempfile.mkdtemp(prefix="roomwire-")
+    control_file.write_text(_control(plan, sockets), encoding="utf-8")
     arbiter = circus.get_arbiter(
         _watchers(plan),
-        controller=f"ipc://{sockets}/control",
+        controller=_endpoint(sockets),
         pubsub_endpoint=f"ipc://{sockets}/events",
         loop=IOLoop.current(),
         check_delay=0.5,
@@ -91,6 +97,7 @@ async def run(plan: Plan) -> None:
         await arbiter.stop()
         arbiter.stop_controller_and_close_sockets()
         shutil.rmtree(sockets, ignore_errors=True)
+        control_file.unlink(missing_ok=True)
         pid_file.unlink(missing_ok=True)
     print("stopped", flush=True)
 
@@ -119,6 +126,81 @@ def stop(root: Path, environ: Mapping[str, str]) -> None:
     except psutil.TimeoutExpired:
         raise SupervisorError(f"process {process.pid} does not end within {STOP_TIMEOUT_S:.0f} s") from None
     print("stopped")
+
+
+@dataclass(frozen=True)
+class Restarted:
+    """A process that was exchanged: the process ids before and after."""
+
+    name: str
+    before: int
+    after: int
+
+
+def restart(root: Path, environ: Mapping[str, str], names: Sequence[str]) -> list[Restarted]:
+    """Exchange processes of the system on `PORT` one after another, each stopped as a pod would be; waits until each is ready.
+
+    Args:
+        root: The repository.
+        environ: The environment; `PORT` says which system.
+        names: Of the processes, as the banner has them. None: all gateways.
+
+    Raises:
+        SupervisorError: There is no such system or process, or it does not come back.
+
+    """
+    control_file = state_folder(root, int(environ.get("PORT") or 3000)) / "control.json"
+    try:
+        control = json.loads(control_file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise SupervisorError("nothing is running there") from None
+    ready: dict[str, str] = control["ready"]
+    if unknown := [name for name in names if name not in ready]:
+        raise SupervisorError(f"{', '.join(unknown)}: not among {', '.join(ready)}")
+    client = circus.client.CircusClient(endpoint=control["endpoint"], timeout=STOP_TIMEOUT_S)
+    try:
+        wanted = names or [name for name in ready if name.startswith("gateway-")]
+        return [_exchange(client, name, ready[name]) for name in wanted]
+    except circus.exc.CallError as error:
+        raise SupervisorError(f"the supervisor does not answer: {error}") from None
+    finally:
+        client.stop()
+
+
+def _exchange(client: Any, name: str, ready: str) -> Restarted:
+    before = _pid(client, name)
+    client.send_message("restart", name=name, waiting=True)
+    deadline = time.monotonic() + READY_TIMEOUT_S
+    with httpx.Client(trust_env=False, timeout=2.0) as http:
+        while not _answers_now(http, ready):
+            if time.monotonic() > deadline:
+                raise SupervisorError(f"{name} was not ready {READY_TIMEOUT_S:.0f} s after its restart")
+            time.sleep(_POLL_S)
+    return Restarted(name, before, _pid(client, name))
+
+
+def _pid(client: Any, name: str) -> int:
+    pids = client.send_message("list", name=name)["pids"]
+    if not pids:
+        raise SupervisorError(f"{name} does not run")
+    return int(pids[0])
+
+
+def _answers_now(http: httpx.Client, url: str) -> bool:
+    try:
+        return http.get(url).status_code == httpx.codes.OK
+    except httpx.HTTPError:
+        return False
+
+
+def _endpoint(sockets: str) -> str:
+    return f"ipc://{sockets}/control"
+
+
+def _control(plan: Plan, sockets: str) -> str:
+    """Return what `restart` has to know; the database is left out, as its URL is a secret."""
+    ready = {process.name: process.ready for process in plan.processes if process.ready.startswith("http")}
+    return json.dumps({"endpoint": _endpoint(sockets), "ready": ready})
 
 
 def _watchers(plan: Plan) -> list[dict[str, Any]]:

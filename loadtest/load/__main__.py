@@ -5,11 +5,12 @@ from locust.env import Environment  # first of all: it lets gevent take over soc
 # isort: on
 
 import argparse
-import json
+import datetime as dt
 import sys
 import time
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import gevent
 import msgspec
@@ -20,12 +21,19 @@ from locust.stats import stats_history
 from faults.journal import Entry, save
 from faults.oracle import check, generator_load
 from load import thresholds
+from load.exchange import Exchange, exchange, unproven
 from load.people import KIND, meter, pass_on, people
+from load.record import Generator, Record
 from load.scenarios import SCENARIOS
+from load.timeline import timeline
 from load.verdict import silence, unacknowledged, void_reasons
+from machine import describe_machine
 
 _HERE = Path(__file__).resolve().parent
+_RESULTS = _HERE.parent / "results"
 _WORKERS_TIMEOUT_S = 120.0
+_EXCHANGED_AT = 0.3
+"""The share of a run after which gateways are exchanged, in a scenario that does so."""
 
 
 def _arguments() -> argparse.Namespace:
@@ -40,6 +48,15 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=60.0, help="how long, the coming of users included")
     parser.add_argument("--thresholds", type=Path, default=_HERE / "thresholds.toml")
     parser.add_argument("--out", type=Path, default=Path("artifacts/load"), help="folder of the report")
+    parser.add_argument(
+        "--exchange",
+        default="",
+        metavar="COMMAND",
+        help="what exchanges the gateways in the scenario rollout. Default: the supervisor of `make up` on the URL's port",
+    )
+    parser.add_argument(
+        "--keep", action="store_true", help="keep it in loadtest/results as well, unless it is void"
+    )
     parser.add_argument("--web", type=int, metavar="PORT", help="show locust's page while it runs")
     parser.add_argument(
         "--master", type=int, metavar="WORKERS", help="wait for so many workers, and lead them"
@@ -49,8 +66,11 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _run(arguments: argparse.Namespace, environment: Environment, journal: list[Entry]) -> None:
+def _run(
+    arguments: argparse.Namespace, environment: Environment, journal: list[Entry], exchanges: list[Exchange]
+) -> None:
     """Run until the end of the scenario; a worker stays until its master goes."""
+    runner: Any
     if arguments.worker:
         runner = environment.create_worker_runner(arguments.worker, arguments.port)
     elif arguments.master:
@@ -59,7 +79,7 @@ def _run(arguments: argparse.Namespace, environment: Environment, journal: list[
         runner = environment.create_local_runner()
     runner.started_s = time.time()
     if arguments.worker:
-        environment.events.test_start.add_listener(
+        environment.events.test_start.add_listener(  # type: ignore[no-untyped-call]
             lambda environment: setattr(environment.runner, "started_s", time.time())
         )
         gevent.spawn(meter, journal)
@@ -76,7 +96,15 @@ def _run(arguments: argparse.Namespace, environment: Environment, journal: list[
     gevent.spawn(stats_history, runner)
     runner.started_s = time.time()
     runner.start(arguments.users, spawn_rate=SCENARIOS[arguments.scenario].spawn_hz)
+    exchanging = None
+    if SCENARIOS[arguments.scenario].exchanges:
+        exchanging = gevent.spawn_later(
+            _EXCHANGED_AT * arguments.seconds,
+            lambda: exchanges.append(exchange(arguments.url, arguments.exchange)),
+        )
     gevent.sleep(arguments.seconds)
+    if exchanging is not None:
+        exchanging.kill()
     runner.stop()
     if arguments.master:
         # Workers hand in their journals at intervals, and once more when they are told to quit.
@@ -104,41 +132,54 @@ def main() -> int:
     limits = thresholds.read(arguments.thresholds)
     scenario = SCENARIOS[arguments.scenario]
     journal: list[Entry] = []
+    exchanges: list[Exchange] = []
     environment = Environment(
         user_classes=[people(scenario, seconds=arguments.seconds, journal=journal)], host=arguments.url
     )
     pass_on(environment, journal, encode=msgspec.json.encode, decode=msgspec.json.Decoder(list[Entry]).decode)
-    _run(arguments, environment, journal)
+    date = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
+    _run(arguments, environment, journal, exchanges)
     if arguments.worker:
         return thresholds.Outcome.KEPT
     findings = check(journal)
-    connections = Counter(entry.detail for entry in journal if entry.kind == "connect")
     measured = _measured(environment, dict(findings.totals), journal)
     void = void_reasons(journal, failed_logins=measured["failed_logins"])
+    void += unproven(journal, exchanges) if scenario.exchanges else []
     breaches = silence(findings) + thresholds.broken(limits, measured)
     outcome = thresholds.outcome(void=void, breaches=breaches)
     cpu, lag_ms = generator_load(journal)
-    report = {
-        "scenario": arguments.scenario,
-        "users": arguments.users,
-        "seconds": arguments.seconds,
-        "outcome": outcome.name,
-        "void": void,
-        "broken": breaches,
-        "measured": measured,
-        "connections": dict(connections),
-        "refreshed": environment.stats.get("refresh", KIND).num_requests,
-        "acknowledged": findings.acknowledged,
-        "delivered": findings.delivered,
-        "recovered": findings.story.recovered,
-        "generator": {"cpu": cpu, "lag_ms": lag_ms},
-    }
-    arguments.out.mkdir(parents=True, exist_ok=True)
-    text = json.dumps(report, indent=2)
-    (arguments.out / "load.json").write_text(text + "\n", encoding="utf-8")
-    (arguments.out / "load.html").write_text(get_html_report(environment), encoding="utf-8")
+    began_ms = min((entry.at_ms for entry in journal), default=0.0)
+    record = Record(
+        scenario=arguments.scenario,
+        title=scenario.title,
+        date=date,
+        machine=describe_machine(),
+        users=arguments.users,
+        seconds=arguments.seconds,
+        outcome=outcome.name,
+        void=void,
+        broken=breaches,
+        measured=measured,
+        connections=dict(Counter(entry.detail for entry in journal if entry.kind == "connect")),
+        refreshed=environment.stats.get("refresh", KIND).num_requests,
+        renewed=environment.stats.get("renewal", KIND).num_requests,
+        acknowledged=findings.acknowledged,
+        delivered=findings.delivered,
+        recovered=findings.story.recovered,
+        exchanged=[proof for one in exchanges for proof in one.proofs],
+        faults_s=[
+            ((one.began_ms - began_ms) / 1_000, (one.ended_ms - began_ms) / 1_000) for one in exchanges
+        ],
+        generator=Generator(cpu=cpu, lag_ms=lag_ms),
+        timeline=timeline(journal, findings.latencies_ms),
+    )
+    record.save(arguments.out)
+    html: str = get_html_report(environment)  # type: ignore[no-untyped-call]
+    (arguments.out / "load.html").write_text(html, encoding="utf-8")
     save(journal, arguments.out / "journal.jsonl")
-    print(text)
+    if arguments.keep and outcome is not thresholds.Outcome.VOID:
+        record.save(_RESULTS)
+    print((arguments.out / "load.md").read_text(encoding="utf-8"))
     for evidence in findings.evidence.values():
         print("\n".join(evidence))
     return outcome

@@ -14,10 +14,11 @@ class LoginFailed(Exception):
 
 @dataclass(frozen=True)
 class Tokens:
-    """What lets a user in: an access token, and a refresh token that works once."""
+    """What lets a user in: an access token, how long it is valid, and a refresh token that works once."""
 
     access: str
     refresh: str
+    access_s: float
 
 
 class Accounts:
@@ -59,7 +60,7 @@ class Accounts:
             if answer.status >= http.client.BAD_REQUEST:
                 raise LoginFailed(f"{what}: HTTP {answer.status}")
             granted = json.loads(text)
-            return Tokens(granted["access_token"], granted["refresh_token"])
+            return Tokens(granted["access_token"], granted["refresh_token"], float(granted["expires_in"]))
         except (OSError, http.client.HTTPException, ValueError, KeyError) as error:
             raise LoginFailed(f"{what}: {type(error).__name__}") from error
         finally:

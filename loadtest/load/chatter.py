@@ -24,7 +24,7 @@ TIMEOUT_S: Final = 60.0
 """How long a connection may be silent: more than the server's ping interval and timeout."""
 
 Measure = Callable[[str, float, str], None]
-"""Takes what was measured (`connect`, `delivery`, `ack`), its milliseconds, and what failed (empty: nothing)."""
+"""Takes what was measured (`connect`, `delivery`, `ack`, `renewal`), its milliseconds, and what failed (empty: nothing)."""
 
 
 class Chatter:
@@ -78,7 +78,7 @@ class Chatter:
                 self._live(began)
             except (Closed, OSError, ValueError) as error:
                 if self._is_closing:
-                    return
+                    return  # type: ignore[unreachable]  # `close` comes from another greenlet
                 self._part(type(error).__name__ if isinstance(error, OSError) else str(error))
             time.sleep(random.uniform(*_BACK_AFTER_S))  # noqa: S311 - a delay, not a secret
 
@@ -102,6 +102,11 @@ class Chatter:
             self._emit("chatMessage", body, id_, due_s)
         else:
             self._waiting.append(id_)
+
+    def renew(self) -> None:
+        """Show the connection the token of now, so that it outlives the one it was opened with; absent, it is shown at the next."""
+        if self._is_joined:
+            self._emit("refreshToken", {"token": self._token()}, "", time.time())
 
     def settle(self, timeout_s: float) -> None:
         """Wait until all that was said is answered, or the time is over."""
@@ -180,6 +185,9 @@ class Chatter:
             self._note("joined", room=self._room)
             self._is_member = True
             self._enter()
+            return
+        if event == "refreshToken":
+            self._measure("renewal", (time.time() - due_s) * 1000, code)
             return
         self._unanswered.pop(id_, None)
         self._measure("ack", (time.time() - due_s) * 1000, code)

@@ -5,7 +5,7 @@ import os
 import random
 import socket
 import time
-from typing import Any, ClassVar
+from typing import Any
 
 import gevent
 import psutil
@@ -24,6 +24,8 @@ SETTLE_S = 4.0
 """So long before its end a run falls silent, so that what is under way can arrive."""
 _LOGIN_TIMEOUT_S = 30.0
 _METER_S = 1.0
+_RENEWED_AT = 0.8
+"""The share of an access token's life after which a user exchanges it."""
 _USERS_PER_WORKER = 1_000_000
 _PROCESS = f"{socket.gethostname()}-{os.getpid()}"
 
@@ -36,7 +38,7 @@ def people(scenario: Scenario, *, seconds: float, journal: list[Entry]) -> type[
         """One of them."""
 
         wait_time = constant(0)
-        _chatter: ClassVar[Chatter | None]
+        _chatter: Chatter | None
 
         def on_start(self) -> None:
             self._number = next(numbers)
@@ -45,7 +47,8 @@ def people(scenario: Scenario, *, seconds: float, journal: list[Entry]) -> type[
             # Every worker counts from a million of its own, so that rooms keep their size.
             offset = max(0, getattr(self.environment.runner, "worker_index", 0)) * _USERS_PER_WORKER
             self._room = scenario.room_of(offset + self._number)
-            self._accounts = Accounts(self.host, timeout_s=_LOGIN_TIMEOUT_S)
+            self._url = str(self.host)
+            self._accounts = Accounts(self._url, timeout_s=_LOGIN_TIMEOUT_S)
             self._is_account = random.random() < scenario.account_share  # noqa: S311 - no secret
             self._polls = random.random() < scenario.polling_share  # noqa: S311 - no secret
             self._measured(
@@ -66,7 +69,7 @@ def people(scenario: Scenario, *, seconds: float, journal: list[Entry]) -> type[
             chatter = Chatter(
                 f"{_PROCESS}-{self._number}-{self._lives}",
                 room=self._room,
-                url=self.host,
+                url=self._url,
                 polls=self._polls,
                 token=lambda: self._tokens.access,
                 write=journal.append,
@@ -74,23 +77,24 @@ def people(scenario: Scenario, *, seconds: float, journal: list[Entry]) -> type[
             )
             self._chatter = chatter
             gevent.spawn(chatter.run)
-            refreshing = gevent.spawn(self._keep_fresh) if scenario.refresh_s else None
+            refreshing = gevent.spawn(self._keep_fresh, chatter)
             phase = random.random()  # noqa: S311 - no secret
             for due_s in due_times(begin_s, rate_hz=scenario.rate_hz, phase=phase, end_s=leave_s):
                 gevent.sleep(max(0.0, due_s - time.time()))
                 chatter.say(due_s)
             gevent.sleep(max(0.0, leave_s - time.time()))
             chatter.settle(SETTLE_S)
-            if refreshing is not None:
-                refreshing.kill()
+            refreshing.kill()
             if leave_s >= end_s:
                 gevent.sleep(seconds)  # locust ends it
             chatter.close()
 
-        def _keep_fresh(self) -> None:
+        def _keep_fresh(self, chatter: Chatter) -> None:
             while True:
-                gevent.sleep(scenario.refresh_s)
+                gevent.sleep(scenario.refresh_s or _RENEWED_AT * self._tokens.access_s)
                 self._measured("refresh", lambda: self._accounts.refresh(self._tokens))
+                # A connection lasts as long as its token: it gets the new one.
+                chatter.renew()
 
         def _measured(self, what: str, log_in: Any) -> None:
             began = time.monotonic()
@@ -143,5 +147,5 @@ def pass_on(environment: Environment, journal: list[Entry], *, encode: Any, deco
     def take(*, data: dict[str, Any], **_: Any) -> None:
         journal.extend(decode(data.get("journal", b"[]")))
 
-    environment.events.report_to_master.add_listener(report)
-    environment.events.worker_report.add_listener(take)
+    environment.events.report_to_master.add_listener(report)  # type: ignore[no-untyped-call]
+    environment.events.worker_report.add_listener(take)  # type: ignore[no-untyped-call]

@@ -16,9 +16,10 @@ class Scenario:
         users_per_room: How many share a room; 0: all share one.
         polling_share: The share of users who never leave HTTP long-polling, from 0 to 1.
         account_share: The share who register and log in; the others are guests.
-        refresh_s: How often a user exchanges its refresh token; 0: never.
+        refresh_s: How often a user exchanges its refresh token; 0: when its access token is about to expire.
         session_s: How long a connection lasts before its user leaves and comes anew; 0: to the end.
         spawn_hz: How many users come in a second.
+        exchanges: Whether the gateways are exchanged meanwhile.
 
     """
 
@@ -30,6 +31,7 @@ class Scenario:
     refresh_s: float = 0.0
     session_s: float = 0.0
     spawn_hz: float = 50.0
+    exchanges: bool = False
 
     def room_of(self, user: int) -> str:
         """Return the room of a user by its number."""
@@ -44,7 +46,7 @@ SCENARIOS: Final[Mapping[str, Scenario]] = MappingProxyType(
         "chatter": Scenario("Steady chatter in many rooms", rate_hz=0.5),
         "big-room": Scenario("One big room", rate_hz=0.02, users_per_room=0),
         "polling": Scenario("Polling only", polling_share=1.0),
-        "rollout": Scenario("Steady chatter, to be run while gateways are exchanged", rate_hz=0.5),
+        "rollout": Scenario("Steady chatter while all gateways are exchanged", rate_hz=0.5, exchanges=True),
         "refresh": Scenario(
             "Accounts that refresh their tokens", account_share=0.1, refresh_s=3, session_s=7
         ),

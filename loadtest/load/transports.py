@@ -3,6 +3,7 @@
 import base64
 import http.client
 import os
+import select
 import socket
 import ssl
 from typing import ClassVar, Final, Protocol
@@ -117,6 +118,7 @@ class PollingTransport:
         self._headers: dict[str, str] = {}
         self._polls = _http(parts, timeout_s)
         self._posts = _http(parts, timeout_s)
+        self._waiting: list[str] = []
         try:
             self._waiting = self.receive()
             sid = self._waiting[0].partition('"sid":"')[2].partition('"')[0]
@@ -131,12 +133,13 @@ class PollingTransport:
 
     def receive(self) -> list[str]:
         """Return what a poll brings."""
-        if waiting := getattr(self, "_waiting", None):
+        if waiting := self._waiting:
             self._waiting = []
             return waiting
         return self._ask(self._polls, "GET", None).split(_RECORD_SEPARATOR)
 
     def _ask(self, connection: http.client.HTTPConnection, method: str, body: bytes | None) -> str:
+        _drop_if_closed(connection)
         try:
             connection.request(method, f"{_PATH}polling{self._query}", body, self._headers)
             answer = connection.getresponse()
@@ -153,6 +156,16 @@ class PollingTransport:
         """Cut both connections."""
         self._polls.close()
         self._posts.close()
+
+
+def _drop_if_closed(connection: http.client.HTTPConnection) -> None:
+    """Let go of a connection that the server has closed for want of requests, so that another is opened."""
+    if connection.sock is not None:
+        waiting = select.poll()
+        waiting.register(connection.sock, select.POLLIN)
+        # Nothing is under way on it: what there is to read can only be its end.
+        if waiting.poll(0):
+            connection.close()
 
 
 def _connected(parts: SplitResult, timeout_s: float) -> socket.socket:

@@ -1,15 +1,18 @@
 """`make up`: what it starts, what it says, how it stops, what it survives."""
 
 import asyncio
+import json
 import os
 import shutil
 import signal
 import socket
+import subprocess
+import sys
 
 import httpx
 import psutil
 import pytest
-from local_system import HOST, LocalSystem, free_port, is_listening, local_system, start_local_system
+from local_system import HOST, ROOT, LocalSystem, free_port, is_listening, local_system, start_local_system
 
 RESTART_TIMEOUT_S = 15
 
@@ -132,6 +135,47 @@ async def test_nobody_who_comes_meets_the_gateway_that_has_just_died(system, htt
         answers.append((await http.get(url)).status_code)
     assert [200] * 8 == answers
     await until_ok(http, f"{system.operations['gateway-1']}/readyz")
+
+
+def test_a_restart_exchanges_all_gateways_or_those_it_is_told(system):
+    before = {name: system.pid_of(name) for name in system.ports}
+    everything, one = restarted(system), restarted(system, "gateway-2")
+    assert ["gateway-1", "gateway-2"] == [done["name"] for done in everything]
+    assert [before["gateway-1"], before["gateway-2"]] == [done["before"] for done in everything]
+    assert [everything[1]["after"]] == [done["before"] for done in one]
+    now = {"gateway-1": everything[0]["after"], "gateway-2": one[0]["after"], "auth": before["auth"]}
+    assert now == {name: system.pid_of(name) for name in system.ports}
+
+
+def test_what_cannot_be_restarted_is_a_sentence(system):
+    assert "restart: gateway-9: not among auth, gateway-1, gateway-2, ingress" == refused(
+        system.port, "gateway-9"
+    )
+    assert "restart: nothing is running there" == refused(free_port())
+
+
+def restarted(system, *names):
+    """Have processes exchanged; return what was printed of each."""
+    return [json.loads(line) for line in supervised(system.port, *names).stdout.splitlines()]
+
+
+def refused(port, *names):
+    """Return the sentence."""
+    done = supervised(port, *names)
+    assert 1 == done.returncode
+    return done.stderr.strip()
+
+
+def supervised(port, *names):
+    """Run the command."""
+    return subprocess.run(
+        [sys.executable, ROOT / "deploy/local", "restart", *names],
+        env={**os.environ, "PORT": str(port)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
 
 
 async def test_a_stopped_redis_is_answered_within_two_seconds_and_forgotten_when_it_is_back(

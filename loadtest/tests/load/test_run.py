@@ -102,6 +102,54 @@ def test_who_refreshed_its_tokens_comes_back_with_the_new_ones(system, tmp_path)
     kept(report, users=20)
 
 
+def test_gateways_are_exchanged_under_a_run_with_proof_and_nothing_is_lost(system, tmp_path):
+    run = start(
+        system.url, tmp_path, "--scenario", "rollout", "--users", "20", "--seconds", "25", thresholds=STRICT
+    )
+    _, report = finish(run, tmp_path)
+    assert [] == report["void"]
+    assert ["gateway-1", "gateway-2"] == [proof.partition(":")[0] for proof in report["exchanged"]]
+    assert report["recovered"] >= 20
+    kept(report, users=40)
+
+
+def test_a_rollout_that_did_not_happen_is_void(system, tmp_path):
+    run = start(
+        system.url,
+        tmp_path,
+        "--scenario",
+        "rollout",
+        "--users",
+        "10",
+        "--seconds",
+        "10",
+        "--exchange",
+        "true",
+    )
+    code, report = finish(run, tmp_path)
+    assert Outcome.VOID == code
+    assert ["0 of 10 clients were cut off: not all gateways were exchanged"] == report["void"]
+
+
+def test_who_stays_longer_than_a_token_renews_it_and_is_not_cut_off(tmp_path):
+    with local_system(tmp_path, free_port(), ROOMWIRE_ACCESS_TTL_S="30") as brief:
+        run = start(
+            brief.url,
+            tmp_path,
+            "--scenario",
+            "chatter",
+            "--users",
+            "10",
+            "--seconds",
+            "40",
+            thresholds=STRICT,
+        )
+        _, report = finish(run, tmp_path)
+    assert [10, 10] == [report["refreshed"], report["renewed"]]
+    assert {"websocket": 10} == report["connections"]
+    kept(report, users=10)
+
+
 def test_two_workers_share_the_users_and_the_master_judges_what_both_saw(system, tmp_path):
     port = str(free_port())
     shared = ["--scenario", "chatter", "--seconds", "14", "--port", port]
