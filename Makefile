@@ -10,7 +10,7 @@ WEB    := services/gateway/src/gateway/web
 DOCS   := services/auth/src/auth/web
 
 .DEFAULT_GOAL := help
-.PHONY: help install up down test check audit render chart-test proxies fuzz bench faults load soak profile e2e lock clean
+.PHONY: help install up down test check audit render chart-test proxies fuzz bench faults load soak profile capacity report e2e lock clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -61,6 +61,12 @@ soak: install  ## people come and go, and nothing may grow (DURATION=600 seconds
 
 profile: install  ## a flame graph of a gateway under load (PROFILE="--scenario big-room --users 500", PROFILE=--help)
 	PYTHONPATH=loadtest:deploy/local:deploy/local/tests $(BIN)/python loadtest/flame.py $(PROFILE)
+
+capacity: install  ## what a workload needs (PLAN=loadtest/capacity/workloads/large.toml); without PLAN measure what things cost
+	PYTHONPATH=loadtest:deploy/local:deploy/local/tests $(BIN)/python -m capacity $(if $(PLAN),plan $(PLAN),measure)
+
+report: install  ## write tables and plots of the last benchmark, load run and measurements again, from their JSON
+	PYTHONPATH=loadtest:deploy/local:deploy/local/tests $(BIN)/python loadtest/written.py
 
 e2e: install  ## install on a real cluster and break it under load (E2E="kill upgrade", E2E_URL=…: see --help)
 	PYTHONPATH=deploy:loadtest:deploy/local:services/roomwire/tests $(BIN)/python -m e2e

@@ -10,7 +10,7 @@ import contextlib
 import gc
 import select
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -28,7 +28,6 @@ _EVENTS: Final = 128
 _BURST: Final = 32
 """Messages sent before it is looked whether something has arrived."""
 _HOPELESS_S: Final = 0.5
-"""Deliveries outstanding, in seconds of the offered rate, at which an attempt is given up: its p99 is lost."""
 _TICK_S: Final = 0.01
 _PAUSE_NS: Final = 200_000
 """Between rounds of reading that found few: what arrives meanwhile is read at once, and wakes nobody up."""
@@ -73,8 +72,8 @@ class Crowd:
     def __init__(self, links: Sequence[Link], dialect: Dialect, *, sampled: int = 1) -> None:
         self._dialect = dialect
         self._epoll = select.epoll()
-        self._links = {link.sock.fileno(): link for link in links}
-        self._receive = {fd: link.sock.recv_into for fd, link in self._links.items()}
+        self._links: dict[int, Link] = {}
+        self._receive: dict[int, Callable[[memoryview], int]] = {}
         self._sampled = {link.sock.fileno() for link in links[::sampled]} if sampled else set()
         self._buffer = bytearray(_FRONT + _READ_BYTES)
         self._view = memoryview(self._buffer)[_FRONT:]
@@ -87,11 +86,23 @@ class Crowd:
         self.outstanding = 0
         self.lost = 0
         self.pings = 0
-        for fd, link in self._links.items():
+        self.add(links)
+
+    def add(self, links: Sequence[Link]) -> None:
+        """Take in more clients, who tell no latencies."""
+        for link in links:
+            fd = link.sock.fileno()
+            self._links[fd] = link
+            self._receive[fd] = link.sock.recv_into
             self._epoll.register(fd, select.EPOLLIN)
             if link.inbox:
                 self._buffer[_FRONT : _FRONT + len(link.inbox)] = link.inbox
                 self._take(fd, len(link.inbox))
+
+    @property
+    def links(self) -> Sequence[Link]:
+        """Those who are still there."""
+        return list(self._links.values())
 
     def close(self) -> None:
         """Close all connections at once; idempotent."""
@@ -118,7 +129,14 @@ class Crowd:
         return self.outstanding == self.arrived and not self.lost and not self._pending
 
     def offer(
-        self, speakers: Sequence[Speaker], members: int, rate: float, seconds: float, *, grace_s: float
+        self,
+        speakers: Sequence[Speaker],
+        members: int,
+        rate: float,
+        seconds: float,
+        *,
+        grace_s: float,
+        patience_s: float = _HOPELESS_S,
     ) -> Burst:
         """Say things at a rate, in turn, each of which `members` clients should hear.
 
@@ -128,6 +146,8 @@ class Crowd:
             rate: Messages/s, evenly spaced.
             seconds: For how long.
             grace_s: How long the last ones may take to arrive and still count.
+            patience_s: Deliveries outstanding, in seconds of the rate, at which the attempt is given up. Default: half a
+                second, as the p99 that servers are compared by is lost then.
 
         Raises:
             RuntimeError: Not all has arrived of what was said before: wait with `settle`.
@@ -138,7 +158,7 @@ class Crowd:
         self.outstanding = self.arrived = 0
         self._latencies_ns.clear()
         total, interval_ns = int(rate * seconds), 1e9 / rate
-        hopeless = rate * members * _HOPELESS_S
+        hopeless = rate * members * patience_s
         turn = [(link.sock.fileno(), frame) for link, frame in speakers]
         count, sent, given_up = len(turn), 0, False
         clock = time.monotonic_ns

@@ -165,7 +165,7 @@ class Opening:
         """Poll first, then upgrade: what the official client does by default."""
         http = self._link()
         path = f"/socket.io/?EIO=4&transport=polling&sid={(yield from self._open_polling(http))}"
-        http.send(_request(path, b"40"))
+        http.send(_request(path, b"40" + self._auth))
         yield from http.answer()
         http.send(_request(path))
         _expect(b'40{"sid":', (yield from http.answer()))

@@ -1,0 +1,65 @@
+"""Least squares with coefficients that may not be negative, as nothing that is done costs less than nothing. Pure."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+_SWEEPS: Final = 20_000
+_SETTLED: Final = 1e-10
+
+
+class TooLittle(ValueError):
+    """There is not enough to fit on: a coefficient without an observation that has any of it."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One observation.
+
+    Attributes:
+        parts: How much of each, by name of the coefficient; what is missing is 0.
+        total: What came of it, in the coefficients' unit.
+        weight: How much it counts. Default: as any other.
+
+    """
+
+    parts: Mapping[str, float]
+    total: float
+    weight: float = 1.0
+
+
+def fit(rows: Sequence[Row], names: Sequence[str]) -> dict[str, float]:
+    """Return the coefficients, 0 or more, with the least sum of squared and weighted errors.
+
+    By descent along one coefficient after the other, which ends at the optimum, as the problem is convex.
+
+    Args:
+        rows: What was observed.
+        names: The coefficients.
+
+    Raises:
+        TooLittle: No row has any of one of them.
+
+    """
+    scales = {name: max((abs(row.parts.get(name, 0.0)) for row in rows), default=0.0) for name in names}
+    if missing := [name for name, scale in scales.items() if not scale]:
+        raise TooLittle(f"nothing was observed of {', '.join(missing)}")
+    columns = [[row.weight * row.parts.get(name, 0.0) / scales[name] for row in rows] for name in names]
+    totals = [row.weight * row.total for row in rows]
+    products = [[_dot(one, other) for other in columns] for one in columns]
+    targets = [_dot(column, totals) for column in columns]
+    values = [0.0] * len(names)
+    for _ in range(_SWEEPS):
+        moved = 0.0
+        for number, line in enumerate(products):
+            gradient = _dot(line, values) - targets[number]
+            value = max(0.0, values[number] - gradient / line[number])
+            moved = max(moved, abs(value - values[number]))
+            values[number] = value
+        if moved <= _SETTLED * max(values, default=0.0):
+            break
+    return {name: value / scales[name] for name, value in zip(names, values, strict=True)}
+
+
+def _dot(one: Sequence[float], other: Sequence[float]) -> float:
+    return sum(a * b for a, b in zip(one, other, strict=True))

@@ -1,0 +1,79 @@
+"""The system under measurement: the local one as `make up` runs it, and what its processes use."""
+
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+import psutil
+import redis
+from local_system import HOST, LocalSystem, free_port, local_system
+
+_REDIS: Final = re.compile(r"^  redis +127\.0\.0\.1:(\d+) ", re.MULTILINE)
+_TIMEOUT_S: Final = 10.0
+PING_INTERVAL_S: Final = 5.0
+"""More often than in earnest, so that what a ping costs shows in a short time."""
+PING_TIMEOUT_S: Final = 20.0
+
+
+class House:
+    """A running system.
+
+    Args:
+        system: It is up, with a Redis of its own.
+
+    Attributes:
+        gateways: The public ports of its gateways.
+        auth_url: Where its auth service is.
+        redis_url: Where its Redis is, password and all.
+        redis: A client.
+        supervisor: The process whose children they all are.
+
+    """
+
+    def __init__(self, system: LocalSystem) -> None:
+        ports = system.ports
+        self.gateways = {name: port for name, port in ports.items() if name.startswith("gateway")}
+        self.auth_url = f"http://{HOST}:{ports['auth']}"
+        (redis_port,) = _REDIS.findall(system.log)
+        password = (system.state / "redis-password").read_text(encoding="utf-8")
+        self.redis_url = f"redis://:{password}@{HOST}:{redis_port}/0"
+        self.redis = redis.Redis(
+            host=HOST, port=int(redis_port), password=password, socket_timeout=_TIMEOUT_S
+        )
+        self.supervisor = psutil.Process(system.process.pid)
+        self._processes = {name: psutil.Process(system.pid_of(name)) for name in ports}
+        self._processes["redis"] = psutil.Process(int(self.redis.info("server")["process_id"]))
+
+    def cpu_s(self) -> Mapping[str, float]:
+        """Return the seconds of CPU, user and system, that each process has used, all its threads together."""
+        return {name: _cpu_s(process.pid) for name, process in self._processes.items()}
+
+    def resident_bytes(self, name: str) -> int:
+        """Return the resident memory of a process."""
+        return int(self._processes[name].memory_info().rss)
+
+
+@contextmanager
+def house(folder: Path, *, gateways: int) -> Iterator[House]:
+    """Run a system with so many gateways for as long as the context lasts."""
+    settings = {
+        "GATEWAYS": str(gateways),
+        "ROOMWIRE_AUTH_MODE": "required",
+        "ROOMWIRE_ACCESS_TTL_S": "3600",
+        "ROOMWIRE_LOG_LEVEL": "warning",
+        "ROOMWIRE_PING_INTERVAL_S": f"{PING_INTERVAL_S:g}",
+    }
+    with local_system(folder, free_port(), **settings) as system:
+        opened = House(system)
+        try:
+            yield opened
+        finally:
+            opened.redis.close()
+
+
+def _cpu_s(pid: int) -> float:
+    """Read it from where Linux keeps it by nanoseconds; `stat` has hundredths of a second, too coarse for Redis."""
+    threads = Path(f"/proc/{pid}/task").glob("*/schedstat")
+    return sum(int(thread.read_text("ascii").split()[0]) for thread in threads) / 1e9

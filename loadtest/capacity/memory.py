@@ -1,0 +1,45 @@
+"""Weighs what Redis keeps, key by key, and what it sends."""
+
+from collections.abc import Mapping
+from typing import Final
+
+import redis
+
+_PATTERNS: Final[Mapping[str, str]] = {
+    "session": "rw:{0}:session:*",
+    "direct": "rw:{0}:room:s:*",
+    "log": "rw:{0}:room:r:*",
+    "presence": "rw:{0}:presence:*",
+    "rooms": "rw:{0}:rooms",
+    "members": "rw:{0}:members:*",
+    "history": "rw:{0}:history:*",
+}
+"""What is weighed, and the keys that it has."""
+_BATCH: Final = 1_000
+
+
+def weigh(client: redis.Redis, *, only: str = "") -> dict[str, float]:
+    """Return the bytes of all keys of each kind, or only of those with a text in their name."""
+    weights: dict[str, float] = {}
+    for what, pattern in _PATTERNS.items():
+        keys = list(client.scan_iter(f"{pattern}{only}*" if only else pattern, count=_BATCH))
+        total = 0
+        for start in range(0, len(keys), _BATCH):
+            pipe = client.pipeline(transaction=False)
+            for key in keys[start : start + _BATCH]:
+                pipe.memory_usage(key, samples=0)
+            # What has expired meanwhile weighs nothing.
+            total += sum(size or 0 for size in pipe.execute())
+        weights[what] = float(total)
+    return weights
+
+
+def grown(before: Mapping[str, float], after: Mapping[str, float]) -> dict[str, float]:
+    """Return by how much each kind has grown."""
+    return {what: after[what] - before[what] for what in before}
+
+
+def traffic(client: redis.Redis) -> tuple[int, int]:
+    """Return the bytes that Redis has received and sent since it began."""
+    found = client.info("stats")
+    return int(found["total_net_input_bytes"]), int(found["total_net_output_bytes"])

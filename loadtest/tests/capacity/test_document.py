@@ -1,0 +1,39 @@
+"""What the documents show is what the kept measurements come to; a mark that nothing is made for is an error."""
+
+import pytest
+
+from capacity.document import PATHS, UnknownMark, filled
+from capacity.results import FOLDER, NAME, Result
+from capacity.tables import report
+
+
+@pytest.fixture(scope="module")
+def result():
+    return Result.load(FOLDER / f"{NAME}.json")
+
+
+def test_the_kept_model_is_that_of_the_kept_measurements(result):
+    assert result == Result.of(result.measured)
+
+
+@pytest.mark.parametrize("path", PATHS, ids=lambda path: path.name)
+def test_the_documents_show_what_is_kept(result, path):
+    text = path.read_text("utf-8")
+    assert "<!-- made: " in text
+    assert text == filled(text, result), "`make report` writes it anew"
+
+
+def test_the_report_shows_what_is_kept(result):
+    assert (FOLDER / f"{NAME}.md").read_text("utf-8") == report(result)
+
+
+def test_a_mark_that_nothing_is_made_for_is_an_error(result):
+    with pytest.raises(UnknownMark, match="plan none"):
+        filled("<!-- made: plan none -->\n<!-- end -->", result)
+
+
+def test_what_is_between_marks_is_replaced_and_what_is_around_them_stays(result):
+    text = filled("before\n<!-- made: costs auth -->\nold\n<!-- end -->\nafter\n", result)
+    assert text.startswith("before\n<!-- made: costs auth -->\n\n| CPU of an auth service, us |")
+    assert text.endswith("\n\n<!-- end -->\nafter\n")
+    assert "old" not in text
