@@ -157,6 +157,11 @@ def write(run: Run, folder: Path, name: str) -> str:
     """Write the JSON, the table and the plots; returns the table."""
     folder.mkdir(parents=True, exist_ok=True)
     run.save(folder / f"{name}.json")
+    return show(run, folder, name)
+
+
+def show(run: Run, folder: Path, name: str) -> str:
+    """Write the table and the plots, which are made of the run alone; returns the table."""
     text = report(run, plot_file=f"{name}.svg")
     (folder / f"{name}.md").write_text(text, encoding="utf-8")
     plot(run, [folder / f"{name}.svg", folder / f"{name}.png"])

@@ -10,14 +10,14 @@ from capacity.results import NAME, Result
 from load.record import Record
 from results import Run
 
-_RESULTS: Final = Path(__file__).parent / "results"
+RESULTS: Final = Path(__file__).parent / "results"
 
 
 def main() -> int:
     """Write tables and plots of the last benchmark, load run and measurements; returns the exit status."""
-    bench.write(Run.load(_RESULTS / "bench.json"), _RESULTS, "bench")
-    Record.load(_RESULTS / "load.json").save(_RESULTS)
-    capacity.write(Result.of(Result.load(_RESULTS / f"{NAME}.json").measured), _RESULTS)
+    bench.show(Run.load(RESULTS / "bench.json"), RESULTS, "bench")
+    Record.load(RESULTS / "load.json").save(RESULTS)
+    capacity.write(Result.of(Result.load(RESULTS / f"{NAME}.json").measured), RESULTS)
     return 0
 
 

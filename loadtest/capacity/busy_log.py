@@ -47,6 +47,7 @@ async def _publish(url: str, run: Busy, seconds: float) -> dict[str, float]:
             ears.append(Nobody())
             await node.log.start(ears[-1])
             stack.push_async_callback(node.log.close)
+            stack.push_async_callback(node.close)
         speakers, hearers = nodes[: run.speakers], nodes[run.speakers :]
         for hearer in hearers:
             for stream in _STREAMS:

@@ -16,7 +16,7 @@ CALM = Workload(
     connections=50_000,
     rooms=Rooms(sizes=Fixed(10), of_each_client=2),
     messages_per_client_s=0.05,
-    deployment=Deployment(gateway_memory_mib=8_192),
+    deployment=Deployment(gateway_memory_mib=8_192, max_return_s=1_000),
 )
 SIZES = st.sampled_from(
     [Fixed(1), Fixed(50), Uniform(1, 100), Zipf(2.0, 5_000), LogNormal(median=5, p99=200, largest=20_000)]
