@@ -17,7 +17,7 @@ def main() -> int:
     """Write tables and plots of the last benchmark, load run and measurements; returns the exit status."""
     bench.show(Run.load(RESULTS / "bench.json"), RESULTS, "bench")
     Record.load(RESULTS / "load.json").save(RESULTS)
-    capacity.write(Result.of(Result.load(RESULTS / f"{NAME}.json").measured), RESULTS)
+    capacity.write(Result.load(RESULTS / f"{NAME}.json"), RESULTS)
     return 0
 
 

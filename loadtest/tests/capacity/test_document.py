@@ -13,7 +13,14 @@ def result():
 
 
 def test_the_kept_model_is_that_of_the_kept_measurements(result):
-    assert result == Result.of(result.measured)
+    again = Result.of(result.measured)
+    # Pythons differ in how they add up.
+    for kept, fitted in (
+        (result.model.cpu_s, again.model.cpu_s),
+        (result.model.weights, again.model.weights),
+    ):
+        assert {what: pytest.approx(costs, rel=1e-3, abs=1e-9) for what, costs in kept.items()} == fitted
+    assert result.verdict.broken == again.verdict.broken
 
 
 @pytest.mark.parametrize("path", PATHS, ids=lambda path: path.name)

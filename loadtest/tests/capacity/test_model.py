@@ -1,4 +1,4 @@
-"""A model that is fitted on what another one foretells is that other one; busy processes are woken less."""
+"""A model that is fitted on what another one says is that other one; what finds a process awake costs less."""
 
 import pytest
 from made_up import MODEL, observations, weights
@@ -6,7 +6,7 @@ from made_up import MODEL, observations, weights
 from capacity.model import WORK, fitted
 
 
-def test_the_model_of_what_a_model_foretold_foretells_the_same():
+def test_the_model_of_what_a_model_said_says_the_same():
     model = fitted(observations(), weights(), MODEL.base_bytes)
     for service, units in WORK.items():
         work = {unit: 0.02 / MODEL.cpu_s[service][unit] for unit in units if unit != "seconds"}
@@ -34,7 +34,7 @@ def test_a_message_costs_its_work_and_its_waking_alone_and_less_the_more_there_a
     assert costs[-1] > 300e-6
 
 
-def test_a_process_is_full_when_its_work_alone_fills_it_and_wakings_never_do():
+def test_a_process_is_full_when_its_warm_work_fills_it_and_never_by_what_it_wakes_up_for():
     full = 1 / MODEL.cpu_s["gateway"]["messages"]
     assert MODEL.busy("gateway", {"messages": 0.9 * full}) < 1
     assert MODEL.busy("gateway", {"messages": 1.1 * full}) > 1
