@@ -5,6 +5,7 @@ import contextlib
 import random
 import socket
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -63,7 +64,7 @@ class SentinelHome:
         await until(lambda: is_replicated(self.replica))
         await _start(self.sentinels)
         for sentinel in self.sentinels:
-            await until(lambda sentinel=sentinel: _knows_all(sentinel))
+            await until(partial(_knows_all, sentinel))
 
     async def part(self) -> None:
         """Let the replica get nothing from now on: it cannot log in any more."""
@@ -106,7 +107,7 @@ class ClusterHome:
             await member.ask("CLUSTER", "SET-CONFIG-EPOCH", number)
             await member.ask("CLUSTER", "MEET", HOST, first.port)
         for member in self.members:
-            await until(lambda member=member: self._is_whole(member))
+            await until(partial(self._is_whole, member))
         await replica.ask("CLUSTER", "REPLICATE", await _name(first))
         await until(lambda: is_replicated(replica))
 
@@ -137,7 +138,7 @@ async def until(is_so: Callable[[], Awaitable[bool]], *, within_s: float = START
 
 async def is_replicated(replica: Valkey) -> bool:
     """Tell whether a replica follows its primary."""
-    return (await replica.ask("INFO", "replication")).get("master_link_status") == "up"
+    return bool((await replica.ask("INFO", "replication")).get("master_link_status") == "up")
 
 
 async def is_primary(server: Valkey) -> bool:

@@ -3,6 +3,7 @@
 import asyncio
 import signal
 from collections import Counter
+from functools import partial
 from typing import Final
 
 from faults.stage import Row, Stage
@@ -24,7 +25,7 @@ async def killed(stage: Stage) -> None:
             gateway.kill()
             await asyncio.sleep(_DOWN_S)
             await stage.come_true(
-                lambda began=began, held=held: stage.since(began, "disconnect") >= len(held) > 0,
+                partial(_are_cut_off, stage, began, len(held)),
                 f"{victim} killed, {len(held)} clients cut off",
             )
             stage.prove(gateway.handle.returncode == -signal.SIGKILL, f"{victim} was killed")
@@ -32,6 +33,10 @@ async def killed(stage: Stage) -> None:
             await gateway.ready()
             await stage.fleet.settled()
             await asyncio.sleep(_LOOK_S)
+
+
+def _are_cut_off(stage: Stage, began: float, clients: int) -> bool:
+    return stage.since(began, "disconnect") >= clients > 0
 
 
 async def drained(stage: Stage) -> None:
