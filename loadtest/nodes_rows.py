@@ -111,7 +111,7 @@ def recoveries(trial: Trial) -> Found:
 
         def hear_something(opening: Opening) -> Flow:
             link = yield from opening.websocket()
-            link.send(running.kind.dialect.chat(opening.room).at(0))
+            link.send(running.kind.dialect.chat(opening.room or "").at(0))
             while (found := _OFFSET.match((yield from link.text()))) is None:
                 pass
             (secret,) = _SECRET.findall(opening.answer)
@@ -175,9 +175,9 @@ def memory(trial: Trial) -> Found:
         for _ in range(_ROUNDS_OF_TALK):
             _speak(running, running.ports[0], rooms)
         with contextlib.closing(redis.Redis(host=HOST, port=running.redis_port)) as client:
-            sessions = [client.memory_usage(key, samples=0) for key in client.scan_iter("*:session:*")]
+            sessions = [client.memory_usage(key, samples=0) or 0 for key in client.scan_iter("*:session:*")]
             streams = list(client.scan_iter("*:room:r:*"))
-            kept = sum(client.memory_usage(key, samples=0) for key in streams)
+            kept = sum(client.memory_usage(key, samples=0) or 0 for key in streams)
             messages = sum(client.xlen(key) for key in streams)
         for link in links:
             link.close()

@@ -14,6 +14,8 @@ from typing import Any
 
 HEALTH_INTERVAL = "500ms"
 """How soon a gateway that died is chosen no more; until then, who is sent there is tried once more elsewhere."""
+HEALTH_TIMEOUT = "2s"
+"""One that is only slow to answer, on a busy machine, shall not be taken for dead."""
 
 
 @dataclass(frozen=True)
@@ -121,7 +123,7 @@ def _routes(port: int, host: str, auth_url: str, gateways: Sequence[Backend]) ->
                     "path": "/readyz",
                     "port": gateway.ops_port,
                     "interval": HEALTH_INTERVAL,
-                    "timeout": HEALTH_INTERVAL,
+                    "timeout": HEALTH_TIMEOUT,
                 },
             }
         }

@@ -269,7 +269,7 @@ def _gateways(
     return processes, backends
 
 
-def _api(common: Mapping[str, str], number: int) -> Mapping[str, str]:
+def _api(common: Mapping[str, str], number: int) -> dict[str, str]:
     """Return the port of a gateway's API, if there is to be one: the first has the one that was given, the next the next."""
     first = common.get("ROOMWIRE_API_PORT", "")
     return {"ROOMWIRE_API_PORT": str(int(first) + number - 1)} if first.isdecimal() and int(first) else {}
