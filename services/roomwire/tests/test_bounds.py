@@ -19,6 +19,7 @@ from roomwire.bounds import Bound
 from roomwire.codec import Packet
 from roomwire.engine.limits import Limits
 from roomwire.metrics import Metrics
+from roomwire.tokens import User
 
 MASK = b"\0\0\0\0"
 WAYS = ["fast", "asgi", "hypercorn"]
@@ -87,7 +88,8 @@ class TestEveryBound:
     def test_it_is_a_setting_of_the_gateway_with_the_same_default(self):
         shown = {"max_payload_bytes": "max_body_bytes"}
         # A library's user may have a server send events as fast as it likes; whoever runs a gateway has strangers.
-        for name in set(Limits.__struct_fields__) - {"ping_grace_s", "max_events_per_s"}:
+        differ = {"ping_grace_s", "max_events_per_s", "max_events_per_user_per_s"}
+        for name in set(Limits.__struct_fields__) - differ:
             assert getattr(Limits(), name) == Settings.model_fields[shown.get(name, name)].default
 
     def test_what_packets_know_of_their_own_is_the_default(self):
@@ -337,6 +339,47 @@ async def test_events_that_come_too_fast_are_refused_and_the_others_are_handled(
         assert {"events_per_s": len(refused)} == site.exceeded()
 
 
+@pytest.mark.parametrize(
+    ("bound", "who"), [("events_per_user_per_s", "user"), ("events_per_address_per_s", "address")]
+)
+async def test_what_one_connection_has_used_of_what_its_user_or_address_may_others_of_it_cannot(bound, who):
+    async def authenticate(handshake):
+        return User(id=handshake.auth["user"], name="", kind="account")
+
+    metrics = Metrics()
+    server = Server(
+        metrics=metrics,
+        limits=Limits(**QUIET, **{f"max_{bound}": 0.1}),
+        authenticate=authenticate,
+        trusted_proxies=["127.0.0.1"],
+    )
+    server.on("connect", lambda *_: None)
+    server.on("say", lambda *_: "heard")
+    async with (
+        peer_by("fast", socketio.ASGIApp(server), "/socket.io/") as peer,
+        contextlib.AsyncExitStack() as stack,
+    ):
+
+        async def say(user, address):
+            headers = {"X-Forwarded-For": address}
+            websocket = await stack.enter_async_context(peer.websocket(additional_headers=headers))
+            await websocket.recv()
+            await websocket.send("40" + json.dumps({"user": user}))
+            await take(websocket)
+            await websocket.send('421["say"]')
+            return await take(websocket)
+
+        assert '431["heard"]' == await say("ann", "192.0.2.1")
+        same = ("ann", "192.0.2.2") if who == "user" else ("bob", "192.0.2.1")
+        refused = await say(*same)
+        assert f"{who}: slow down." in refused
+        assert "rate_limited" in refused
+        assert '431["heard"]' == await say("bob", "192.0.2.2")
+        sample = metrics.registry.get_sample_value("roomwire_bounds_exceeded_total", {"bound": bound})
+        assert 1 == sample
+    await server.eio.shutdown()
+
+
 @pytest.mark.parametrize("way", WAYS)
 async def test_who_goes_on_when_told_that_it_is_too_fast_is_closed(way):
     site = Site(max_events_per_s=1, max_refused_events=5)
@@ -365,7 +408,8 @@ async def test_whoever_pauses_begins_anew(way):
                 await websocket.send(f'42{number}["say"]')
             answers = [await take(websocket) for _ in range(90)]
             assert any("rate_limited" in answer for answer in answers)
-            (until_then,) = (connection.events_until for connection in site.server.eio.sockets.values())
+            ((pace,),) = (connection.paces for connection in site.server.eio.sockets.values())
+            until_then = pace.until
             await until(lambda then=until_then: time.monotonic() > then)
 
     assert {"events_per_s"} == site.exceeded().keys()

@@ -222,6 +222,16 @@ class Settings(ServiceSettings):
         description="Most events a second of one connection; beyond: refused, `rate_limited`. 0: any number.",
         ge=0,
     )
+    max_events_per_user_per_s: float = Field(
+        300.0,
+        description="The same, of all connections to this gateway of a user whom a token names. 0: any number.",
+        ge=0,
+    )
+    max_events_per_address_per_s: float = Field(
+        0.0,
+        description="The same, from one address, of IPv6 one /64. 0: any number, as many may be behind one.",
+        ge=0,
+    )
     max_refused_events: int = Field(
         1_000,
         description="Most events refused as too many a second, until the client pauses; beyond: closed.",

@@ -23,6 +23,8 @@ class Bound(enum.StrEnum):
     NAMESPACES = "namespaces"
     REFUSED_CONNECTS = "refused_connects"
     EVENTS_PER_S = "events_per_s"
+    EVENTS_PER_USER_PER_S = "events_per_user_per_s"
+    EVENTS_PER_ADDRESS_PER_S = "events_per_address_per_s"
     REFUSED_EVENTS = "refused_events"
     CONNECT_TIMEOUT = "connect_timeout"
     UPGRADE_TIMEOUT = "upgrade_timeout"

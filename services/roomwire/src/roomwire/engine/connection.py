@@ -41,7 +41,7 @@ class Connection:
         outbox: See `Outlet`.
         is_due: See `Outlet`.
         members: What it is in each namespace it is connected to; kept by the server's rooms.
-        events_until: The time up to which its events have used what they may; kept by the server.
+        paces: What its events have to keep to; kept by the server.
         events_refused: How many have been refused since it last paused; kept by the server.
         pings: What the pulse keeps of pings that were not answered yet.
 
@@ -57,10 +57,10 @@ class Connection:
         "_wake",
         "environ",
         "events_refused",
-        "events_until",
         "is_due",
         "members",
         "outbox",
+        "paces",
         "pings",
         "sid",
         "state",
@@ -80,7 +80,7 @@ class Connection:
         self.outbox = state.outbox
         self.is_due = False
         self.members: tuple[Any, ...] = ()
-        self.events_until = 0.0
+        self.paces: tuple[Any, ...] = ()
         self.events_refused = 0
         self._turn = turn
         self.pings: Any = None

@@ -35,6 +35,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
         max_refused_connects: Most refusals of one connection. Beyond: closed.
         max_events_per_s: Most events a second of one connection, as many of them at once. Beyond: the event is refused,
             `rate_limited`; a binary one: closed. 0: any number.
+        max_events_per_user_per_s: The same, of all connections to this node of a user that a token names.
+        max_events_per_address_per_s: The same, of all connections to this node from an address, of IPv6 from one /64.
         max_refused_events: Most events that are refused as too many a second until the client pauses. Beyond: closed.
 
     """
@@ -60,4 +62,6 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     max_namespaces: int = 16
     max_refused_connects: int = 3
     max_events_per_s: float = 0.0
+    max_events_per_user_per_s: float = 0.0
+    max_events_per_address_per_s: float = 0.0
     max_refused_events: int = 1_000

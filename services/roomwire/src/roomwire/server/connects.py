@@ -16,6 +16,7 @@ from roomwire.errors import ClientError, Forbidden, Internal, Unauthenticated, U
 from roomwire.handshake import Authenticate, Handshake
 from roomwire.logs import get_logger
 from roomwire.metrics import Metrics
+from roomwire.pace import Paces
 from roomwire.recovery import wish_of
 from roomwire.rooms import Member, Phase, Rooms, member_of
 from roomwire.server.events import EventServer
@@ -39,6 +40,7 @@ class ConnectServer(EventServer):
     _sessions: Sessions
     _authenticate: Authenticate
     _may_recover: bool
+    _paces: Paces
     _refusals: dict[str, int]
     _connecting: set[tuple[str, str]]
     _count_connect: Callable[[], None]
@@ -107,6 +109,9 @@ class ConnectServer(EventServer):
         return None
 
     async def _handle_eio_connect(self, eio_sid: str, environ: Mapping[str, Any]) -> None:
+        if self._paces:
+            address = Handshake(environ, None, addresses=self.eio.addresses).address
+            self.eio.sockets[eio_sid].paces = self._paces.of_connection(address)
         await super()._handle_eio_connect(eio_sid, environ)
         self.expect_connect(eio_sid)
 
@@ -205,6 +210,7 @@ class ConnectServer(EventServer):
         if member_of(connection, namespace) is not member:
             return  # refused: what was said to it meanwhile is nobody's
         self._watch_expiry(member)
+        connection.paces = tuple(dict.fromkeys((*connection.paces, *self._paces.of_user(member.user))))
         member.release(missed)
         if member.recovered:
             # Its answer says that it has all that.

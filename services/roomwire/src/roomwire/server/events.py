@@ -20,6 +20,12 @@ from roomwire.rooms import Member, Phase, member_of
 _EVENTS: Final = frozenset({"2", "5"})
 """What packets of events begin with: without and with attachments."""
 
+_TOO_FAST: Final = {
+    Bound.EVENTS_PER_S: "Too many events a second: slow down.",
+    Bound.EVENTS_PER_USER_PER_S: "Too many events a second of this user: slow down.",
+    Bound.EVENTS_PER_ADDRESS_PER_S: "Too many events a second from this address: slow down.",
+}
+
 _log = get_logger(__name__)
 
 
@@ -64,37 +70,28 @@ class EventServer(socketio.AsyncServer):  # type: ignore[misc] # python-socketio
             self.eio.close(eio_sid, Reason.TRANSPORT_ERROR)
 
     def _take_event_in_time(self, connection: Connection, message: EnginePacket) -> bool:
-        """Take an event as `_take_event_now`, but not faster than a connection may send them: hot."""
-        if isinstance(message, bytes) or message[:1] not in _EVENTS or not self._is_too_fast(connection):
+        """Take an event as `_take_event_now`, but not faster than they may come: hot."""
+        if isinstance(message, bytes) or message[:1] not in _EVENTS:
+            return self._take_event_now(connection, message)
+        exceeded = _exceeded_by_one_more(connection)
+        if exceeded is None:
             return self._take_event_now(connection, message)
         head = event_head(message) if message[:1] == "2" else None
         member = None if head is None else member_of(connection, head[0])
         if head is None or member is None:
             # Nobody knows who asked for what; attachments would follow as if it had been taken.
-            connection.close(Reason.TRANSPORT_ERROR, Bound.EVENTS_PER_S)
+            connection.close(Reason.TRANSPORT_ERROR, exceeded)
             return True
         connection.events_refused += 1
         if connection.events_refused > self.eio.limits.max_refused_events:
             # To refuse is not for nothing: whoever is told so often and goes on takes the time of others.
             connection.close(Reason.TRANSPORT_ERROR, Bound.REFUSED_EVENTS)
             return True
-        self.eio.exceeded(Bound.EVENTS_PER_S)
-        self.answer_error(member, head[1], RateLimited())
+        self.eio.exceeded(exceeded)
+        self.answer_error(member, head[1], RateLimited(_TOO_FAST[exceeded]))
         member.events += 1
         self.count_event(RateLimited.code, 0.0)
         return True
-
-    def _is_too_fast(self, connection: Connection) -> bool:
-        """Count an event; say whether it is more than a second's worth ahead of what its connection may send."""
-        now = time.monotonic()
-        until = connection.events_until
-        if until <= now:
-            until = now
-            connection.events_refused = 0
-        elif until - now >= 1.0:
-            return True
-        connection.events_until = until + 1.0 / self.eio.limits.max_events_per_s
-        return False
 
     def _take_event_now(self, connection: Connection, message: EnginePacket) -> bool:
         """Take a text event without awaiting; False if this message is none, or has to wait its turn: hot."""
@@ -190,3 +187,18 @@ class EventServer(socketio.AsyncServer):  # type: ignore[misc] # python-socketio
         """Refuse the events that are the server's alone: by `connect` a client could pose as another."""
         if not isinstance(event, str) or event in self.reserved_events:
             raise InvalidBody("An event needs a name, and not one of Socket.IO's own.")
+
+
+def _exceeded_by_one_more(connection: Connection) -> Bound | None:
+    """Count an event of a connection, unless that is faster than something allows: what that is."""
+    now = time.monotonic()
+    paces = connection.paces
+    for pace in paces:
+        if pace.is_exceeded(now):
+            bound: Bound = pace.bound
+            return bound
+    if connection.events_refused and not any(pace.until > now for pace in paces):
+        connection.events_refused = 0
+    for pace in paces:
+        pace.take(now)
+    return None

@@ -27,6 +27,7 @@ from roomwire.handshake import Authenticate, everyone
 from roomwire.logged import LoggedRooms
 from roomwire.metrics import Metrics
 from roomwire.operations import Operations
+from roomwire.pace import Paces
 from roomwire.recovery import RecoveryLimits
 from roomwire.rooms import Rooms
 from roomwire.server.cluster import ClusterServer
@@ -93,8 +94,12 @@ class Server(ClusterServer):
             **with_our_own_way(options),
         )
         self.packet_class = packets_within(self.eio.limits)
-        is_limited = self.eio.limits.max_events_per_s > 0
-        self.eio.takes_now = self._take_event_in_time if is_limited else self._take_event_now
+        self._paces = Paces(
+            per_s=self.eio.limits.max_events_per_s,
+            per_user_per_s=self.eio.limits.max_events_per_user_per_s,
+            per_address_per_s=self.eio.limits.max_events_per_address_per_s,
+        )
+        self.eio.takes_now = self._take_event_in_time if self._paces else self._take_event_now
         self.eio.pulse = self._sessions
         if isinstance(log, MemoryLog):
             # Programs written for `socketio.AsyncServer` do not start it.
