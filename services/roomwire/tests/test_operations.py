@@ -16,8 +16,10 @@ from roomwire.backplane import LogConfig, open_backplane
 from roomwire.backplane.log import NodeAway
 from roomwire.backplane.memory_log import MemoryHub, MemoryLog
 from roomwire.backplane.sessions import new_node_id
+from roomwire.codec import event_payload
 from roomwire.errors import TooLarge
 from roomwire.metrics import Metrics
+from roomwire.peers import Request
 
 SHORT_S = 0.5
 RECOVERY = {"recovery": True}
@@ -499,3 +501,20 @@ async def test_a_limit_of_nothing_is_refused():
 async def test_no_room_at_all_is_not_everybody():
     with pytest.raises(ValueError, match="no room"):
         await Server().disconnect_sockets([])
+
+
+async def test_what_nobody_here_does_is_refused_and_not_answered_with_nothing(nodes):
+    peers = nodes.two.server.manager.peers
+    with pytest.raises(NodeAway):
+        await peers.ask(nodes.one.id, Request("of a later version", "/", ""))
+
+
+async def test_an_ack_that_cannot_travel_is_refused_at_once(nodes):
+    client = await nodes.client(nodes.one.address)
+    request = Request("call", "/", client.sid, payload=event_payload(["ask"]))
+    asking = asyncio.create_task(nodes.two.server.manager.peers.ask(nodes.one.id, request, timeout_s=60))
+    id_, _ = await asked(client, "ask")
+    await client.send_frame(f"43{id_}[{10**30}]")
+    with pytest.raises(NodeAway):
+        async with asyncio.timeout(10):
+            await asking

@@ -5,7 +5,7 @@ every node. Not logged are events with callbacks, and those that are emitted wit
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection
 from typing import Any, Final
 
 import msgspec
@@ -25,31 +25,17 @@ from roomwire.backplane.streams import (
 from roomwire.backplane.targets import stream_of, stream_to
 from roomwire.codec import arguments_of, event_payload, payload_frames
 from roomwire.engine.session import Reason
-from roomwire.errors import ClientError, NotFound, OutcomeUnknown
+from roomwire.errors import ClientError, InvalidBody, NotFound, OutcomeUnknown
 from roomwire.logs import get_logger
+from roomwire.peers import REQUEST_TIMEOUT_S, Peers, Request
 from roomwire.rooms import Member, Rooms, skipped_sids
 
-REQUEST_TIMEOUT_S: Final = 5.0
 CALL_TIMEOUT_S: Final = 60.0
 
 _log = get_logger(__name__)
 
 
-class Request(msgspec.Struct, frozen=True, array_like=True):
-    """What one node asks of another about a client of that one's."""
-
-    what: str
-    namespace: str
-    sid: str
-    room: str = ""
-    payload: bytes = b""
-
-
-Serve = Callable[[Request], Awaitable[bytes]]
-"""Answers a request of another node."""
-
 _encode: Final = msgspec.msgpack.Encoder(enc_hook=str).encode
-_decode: Final = msgspec.msgpack.Decoder(Request).decode
 
 
 class LoggedRooms(Rooms):
@@ -60,7 +46,7 @@ class LoggedRooms(Rooms):
 
     Attributes:
         log: The log.
-        serves: What else other nodes can ask for, by `Request.what`.
+        peers: The other nodes.
         finish: Lets go of the session of a member that is gone.
 
     """
@@ -70,7 +56,14 @@ class LoggedRooms(Rooms):
     def __init__(self, log: Log) -> None:
         super().__init__()
         self.log = log
-        self.serves: dict[str, Serve] = {}
+        self.peers = Peers(log)
+        self.peers.serves.update(
+            close_room=self._close_for_another,
+            disconnect=self._disconnect_for_another,
+            enter=self._enter_for_another,
+            leave=self._leave_for_another,
+            call=self._call_for_another,
+        )
         self._held: dict[str, Member] = {}
         self._named: dict[Stream, tuple[str, Any]] = {}
         self._streams: dict[tuple[str, Any], Stream] = {}
@@ -200,26 +193,8 @@ class LoggedRooms(Rooms):
             connection.ping()
 
     async def on_request(self, _sender: NodeId, body: bytes) -> bytes:
-        """Do something for a client that is here."""
-        asked = _decode(body)
-        serve = self.serves.get(asked.what)
-        if serve is not None:
-            return await serve(asked)
-        member = self.member(asked.sid, asked.namespace)
-        if asked.what == "close_room":
-            await self.close_here(room_of(asked.room), asked.namespace)
-        elif member is None:
-            raise NotFound
-        elif asked.what == "disconnect":
-            server: Any = self.server
-            await server.disconnect(asked.sid, namespace=asked.namespace, ignore_queue=True)
-        elif asked.what == "enter":
-            await self.enter_room(asked.sid, asked.namespace, room_of(asked.room))
-        elif asked.what == "leave":
-            await self.leave_room(asked.sid, asked.namespace, room_of(asked.room))
-        elif asked.what == "call":
-            return await self._call_here(member, asked.payload)
-        return b""
+        """Do what another node asks for."""
+        return await self.peers.answer(body)
 
     # -- memberships
 
@@ -339,9 +314,9 @@ class LoggedRooms(Rooms):
         if self.is_sid_room(namespace, room):
             raise ValueError("cannot close a sid room")
         asked = Request("close_room", namespace, "", travelling_name(room))
-        others = await self.others()
+        others = await self.peers.others()
         await self.close_here(room, namespace)
-        if None in (await self.ask_each(others, asked, timeout_s=REQUEST_TIMEOUT_S)).values():
+        if None in (await self.peers.ask_each(others, asked, timeout_s=REQUEST_TIMEOUT_S)).values():
             raise NodeAway
 
     async def close_here(self, room: Any, namespace: str) -> None:
@@ -393,7 +368,7 @@ class LoggedRooms(Rooms):
         if owner is None or owner.namespace != namespace:
             return False
         try:
-            await self._request(owner.node, Request("disconnect", namespace, sid))
+            await self.peers.ask(owner.node, Request("disconnect", namespace, sid))
         except NodeAway:
             # Nobody holds it: it shall not come back as the same.
             await self.log.end(Sid(sid))
@@ -403,7 +378,7 @@ class LoggedRooms(Rooms):
         owner = await self.log.find(Sid(sid))
         is_elsewhere = owner is not None and owner.node != self.log.node and owner.namespace == namespace
         if owner is not None and is_elsewhere:
-            await self._request(owner.node, Request(what, namespace, sid, travelling_name(room)))
+            await self.peers.ask(owner.node, Request(what, namespace, sid, travelling_name(room)))
         elif what == "enter":
             # As python-socketio has it.
             if namespace in self.rooms:
@@ -417,7 +392,7 @@ class LoggedRooms(Rooms):
             owner = await self.log.find(Sid(sid))
             if owner is None or owner.node == self.log.node:
                 return
-            answer = await self._request(owner.node, request, timeout_s=CALL_TIMEOUT_S)
+            answer = await self.peers.ask(owner.node, request, timeout_s=CALL_TIMEOUT_S)
         except ClientError as error:
             # As with a client that does not answer: whoever waits has a timeout of its own.
             _log.info("no answer of a client elsewhere", sid=sid, error=error.message)
@@ -426,34 +401,49 @@ class LoggedRooms(Rooms):
         if asyncio.iscoroutine(result):
             await result
 
-    async def _call_here(self, member: Member, payload: bytes) -> bytes:
+    # -- what other nodes ask for
+
+    async def _close_for_another(self, asked: Request) -> bytes:
+        await self.close_here(room_of(asked.room), asked.namespace)
+        return b""
+
+    async def _disconnect_for_another(self, asked: Request) -> bytes:
+        self._asked_for(asked)
+        server: Any = self.server
+        await server.disconnect(asked.sid, namespace=asked.namespace, ignore_queue=True)
+        return b""
+
+    async def _enter_for_another(self, asked: Request) -> bytes:
+        self._asked_for(asked)
+        await self.enter_room(asked.sid, asked.namespace, room_of(asked.room))
+        return b""
+
+    async def _leave_for_another(self, asked: Request) -> bytes:
+        self._asked_for(asked)
+        await self.leave_room(asked.sid, asked.namespace, room_of(asked.room))
+        return b""
+
+    async def _call_for_another(self, asked: Request) -> bytes:
+        member = self._asked_for(asked)
         answered: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
 
         def answer(*arguments: Any) -> None:
-            if not answered.done():
+            if answered.done():
+                return
+            try:
                 answered.set_result(_encode(arguments))
+            except (ValueError, OverflowError, RecursionError) as error:
+                # Nobody shall wait for what no message between nodes can hold, as a number of a hundred digits.
+                answered.set_exception(InvalidBody(str(error)))
 
         ack_id = self._generate_ack_id(member.sid, answer)
-        frames = payload_frames(member.namespace, payload, ack_id=ack_id)
+        frames = payload_frames(member.namespace, asked.payload, ack_id=ack_id)
         self.server.eio.turn.put_all((member.outlet,), frames)
         return await answered
 
-    async def others(self) -> Sequence[NodeId]:
-        """Return the other nodes; raises `Unavailable` if nobody knows them."""
-        return [node for node, _ in (await self.log.nodes()).values() if node != self.log.node]
-
-    async def ask_each(
-        self, nodes: Sequence[NodeId], asked: Request, *, timeout_s: float
-    ) -> Mapping[NodeId, bytes | None]:
-        """Ask several nodes at once; None for each that did not do it in time."""
-
-        async def ask(node: NodeId) -> bytes | None:
-            try:
-                return await self._request(node, asked, timeout_s=timeout_s)
-            except NodeAway:
-                return None
-
-        return dict(zip(nodes, await asyncio.gather(*map(ask, nodes)), strict=True))
-
-    async def _request(self, node: NodeId, asked: Request, *, timeout_s: float = REQUEST_TIMEOUT_S) -> bytes:
-        return await self.log.request(node, _encode(asked), timeout_s=timeout_s)
+    def _asked_for(self, asked: Request) -> Member:
+        """Return whom a request is about; raises NotFound if that client is not here."""
+        member = self.member(asked.sid, asked.namespace)
+        if member is None:
+            raise NotFound
+        return member

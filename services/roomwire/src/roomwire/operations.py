@@ -21,8 +21,9 @@ from roomwire.backplane.sessions import NodeId, Sid, is_sid
 from roomwire.backplane.streams import room_of, travelling_name
 from roomwire.codec import arguments_of, event_payload, payload_frames
 from roomwire.errors import ClientError, RateLimited, TooLarge
-from roomwire.logged import LoggedRooms, Request
+from roomwire.logged import LoggedRooms
 from roomwire.logs import get_logger
+from roomwire.peers import Request
 from roomwire.presence import Presences
 from roomwire.rooms import Member, Phase
 
@@ -92,7 +93,7 @@ class Operations:
         self._handlers: dict[tuple[str, str], Handler] = {}
         self._handling = 0
         self._presences = Presences(rooms)
-        rooms.serves.update(
+        rooms.peers.serves.update(
             fetch=self._fetch_here,
             ask=self._ask_here,
             join_all=self._join_here,
@@ -180,8 +181,8 @@ class Operations:
         """See `Server.server_side_emit`."""
         taken = _Event(event, list(args), timeout_s if is_answered else 0.0)
         request = _request("server_side", namespace, taken)
-        others = await self._rooms.others()
-        replies = await self._rooms.ask_each(others, request, timeout_s=_checked(timeout_s) + ANSWER_S)
+        others = await self._rooms.peers.others()
+        replies = await self._rooms.peers.ask_each(others, request, timeout_s=_checked(timeout_s) + ANSWER_S)
         answers = {node: _decode(reply) for node, reply in replies.items() if reply}
         return ServerAnswers(answers, [node for node in replies if node not in answers])
 
@@ -201,10 +202,11 @@ class Operations:
         timeout_s = _checked(asked.timeout_s) + ANSWER_S
         request = _request(what, namespace, asked)
         # First who there is: if nobody knows, nothing has been done.
-        others = await self._rooms.others()
+        others = await self._rooms.peers.others()
         # This node needs no way to itself: its own clients are reached even where no other node is.
         mine, replies = await asyncio.gather(
-            self._rooms.serves[what](request), self._rooms.ask_each(others, request, timeout_s=timeout_s)
+            self._rooms.peers.serves[what](request),
+            self._rooms.peers.ask_each(others, request, timeout_s=timeout_s),
         )
         answers = {node: reply for node, reply in replies.items() if reply is not None}
         answers[self._rooms.log.node] = mine

@@ -15,7 +15,8 @@ from roomwire.answers import About, Presence, Present
 from roomwire.backplane.log import MAX_PRESENT_BYTES
 from roomwire.backplane.sessions import Attendee, NodeId, Sid
 from roomwire.backplane.targets import stream_of
-from roomwire.logged import LoggedRooms, Request
+from roomwire.logged import LoggedRooms
+from roomwire.peers import Request
 from roomwire.rooms import Phase
 
 _encode: Final = msgspec.msgpack.Encoder().encode
@@ -33,7 +34,7 @@ class Presences:
 
     def __init__(self, rooms: LoggedRooms) -> None:
         self._rooms = rooms
-        rooms.serves["present"] = self._connected_here
+        rooms.peers.serves["present"] = self._connected_here
 
     async def read(
         self,
@@ -81,7 +82,7 @@ class Presences:
 
         async def ask(node: NodeId, sids: list[Sid]) -> Mapping[NodeId, bytes | None]:
             asked = Request("present", namespace, "", payload=_encode(sids))
-            return await self._rooms.ask_each([node], asked, timeout_s=timeout_s)
+            return await self._rooms.peers.ask_each([node], asked, timeout_s=timeout_s)
 
         missing = []
         for each in await asyncio.gather(*(ask(*item) for item in by_node.items())):
