@@ -9,9 +9,8 @@ _PATTERNS: Final[Mapping[str, str]] = {
     "session": "rw:{0}:session:*",
     "direct": "rw:{0}:room:s:*",
     "log": "rw:{0}:room:r:*",
-    "presence": "rw:{0}:presence:*",
-    "rooms": "rw:{0}:rooms",
-    "members": "rw:{0}:members:*",
+    "presence": "rw:{0}:members:*",
+    "due": "rw:{0}:due",
     "history": "rw:{0}:history:*",
 }
 """What is weighed, and the keys that it has."""

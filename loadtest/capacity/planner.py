@@ -310,7 +310,8 @@ def _limits(workload: Workload, flows: Flows, model: Model, needed: int, logs: i
         if logs > 1:
             yield Limit(
                 what=f"a room of {kind.size:,.0f} among the clients of its one deployment",
-                share=kind.size / (workload.connections / logs),
+                # Whoever is in a room has a connection, whatever the workload says.
+                share=kind.size * logs / max(workload.connections, kind.size),
                 then="fewer, larger deployments: a room is in one",
             )
         said, heard = kind.messages_per_s, kind.entries_per_s * spread(kind.size, each)

@@ -62,8 +62,7 @@ class Weighing:
                 more = grown(empty, weigh(self._house.redis))
                 self._weigh(run, "session", more["session"], held, is_check=is_check)
                 self._weigh(run, "direct", more["direct"], held, is_check=is_check)
-                places = more["presence"] + more["rooms"] + more["members"]
-                self._weigh(run, "presence", places, held, is_check=is_check)
+                self._weigh(run, "presence", more["presence"] + more["due"], held, is_check=is_check)
                 self._tell(run)
         finally:
             crowd.close()

@@ -94,6 +94,13 @@ def test_more_work_never_plans_fewer_pods(workload, what, factor):
         assert getattr(less, service).count <= getattr(more, service).count
 
 
+def test_a_giant_room_of_more_than_all_connections_is_planned_for_as_well():
+    giants = (Giant(size=99_813, rooms=3, messages_per_s=4.0),)
+    crowd = Workload(title="t", connections=0, rooms=Rooms(sizes=Fixed(1), of_each_client=0), giants=giants)
+    crowded = msgspec.structs.replace(crowd, deployment=Deployment(gateways_per_log=10, max_return_s=1_000))
+    assert plan(crowded, MODEL).redis.count > 1
+
+
 @settings(max_examples=100, deadline=None)
 @given(WORKLOADS)
 def test_without_the_spare_pods_none_is_fuller_than_it_may_be(workload):
