@@ -123,10 +123,8 @@ async def try_load(release: Release) -> Outcome:
     try:
         report = await run_load(release, await _version(release.cluster))
         reasons = list(wrong(report))
-        said, heard = report["acknowledged"], report["delivered"]
-        proof = [
-            f"{report['users']} people in {report['seconds']:.0f} s: {said} acknowledged, {heard} arrived"
-        ]
+        said, heard = report.acknowledged, report.delivered
+        proof = [f"{report.users} people: {said} acknowledged, {heard} arrived"]
     except Skipped as skipped:
         return Outcome(id=_LOAD, fault=fault, verdict=SKIP, reasons=[str(skipped)])
     except ClusterError as error:
