@@ -104,6 +104,7 @@ def run_pair() -> Iterator[Pair]:
                     "REDIS_URL": f"redis://{HOST}:{redis}/0",
                     "AUTH_MODE": "off",
                     "MAX_EVENTS_PER_S": 0,
+                    "MAX_EVENTS_PER_USER_PER_S": 0,
                     "DRAIN_S": 0,
                     "LOG_LEVEL": "error",
                 }

@@ -260,6 +260,8 @@ class System:
                     "ROOMWIRE_RELAY_PORT": str(relay_ports[name]),
                     "ROOMWIRE_RELAY_SECRET": relay_secret,
                     "ROOMWIRE_NODE_NAME": name,
+                    # Rows in which all clients have one token.
+                    "ROOMWIRE_MAX_EVENTS_PER_USER_PER_S": "0",
                     "ROOMWIRE_PAGE": "false",
                 },
                 self.ops[name],

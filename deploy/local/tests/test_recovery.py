@@ -40,6 +40,7 @@ class Gateway:
             "LOG_LEVEL": "error",
             # The speaker here goes on as soon as it is answered.
             "MAX_EVENTS_PER_S": 0,
+            "MAX_EVENTS_PER_USER_PER_S": 0,
         }
         environ = {key: value for key, value in os.environ.items() if not key.startswith("ROOMWIRE_")}
         environ |= {f"ROOMWIRE_{key}": str(value) for key, value in settings.items()}
