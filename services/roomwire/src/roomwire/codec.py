@@ -67,6 +67,7 @@ def _dump(data: Any) -> str:
         return json.dumps(data, separators=(",", ":"), default=_plain)
 
 
+_EVENT_HEAD: Final = b"4%d" % EVENT
 _BINARY_PAYLOAD: Final = b"\x01"
 _pack: Final = msgspec.msgpack.Encoder().encode
 _unpack: Final = msgspec.msgpack.Decoder(list[bytes]).decode
@@ -247,18 +248,21 @@ def payload_frames(
         ValueError: The payload is none; a newer gateway may know better.
 
     """
-    kind, attachments = b"4%d" % EVENT, []
-    if payload[:1] == _BINARY_PAYLOAD:
+    head = _EVENT_HEAD
+    attachments: Sequence[bytes] = ()
+    if payload.startswith(_BINARY_PAYLOAD):
         payload, *attachments = _unpack(memoryview(payload)[1:])
-        kind = b"4%d%d-" % (BINARY_EVENT, len(attachments))
-    if payload[:1] != b"[":
+        head = b"4%d%d-" % (BINARY_EVENT, len(attachments))
+    if not payload.startswith(b"["):
         raise ValueError("not an event as the log keeps it")
     if offset is not None:
-        payload = b'%s,"%s"]' % (payload[:-1], offset.encode())
-    head = kind if namespace == "/" else kind + namespace.encode() + b","
+        payload = b'%b,"%b"]' % (payload[:-1], offset.encode())
+    if namespace != "/":
+        head += namespace.encode() + b","
     if ack_id is not None:
         head += b"%d" % ack_id
-    return [text_frame(head + payload), *map(binary_frame, attachments)]
+    frame = text_frame(head + payload)
+    return [frame, *map(binary_frame, attachments)] if attachments else [frame]
 
 
 def ack_frames(namespace: str, data: list[Any], ack_id: int) -> list[bytes]:

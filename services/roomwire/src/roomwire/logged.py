@@ -12,7 +12,6 @@ import msgspec
 
 from roomwire.backplane.entries import Entry, Message
 from roomwire.backplane.log import Fenced, Log, NodeAway
-from roomwire.backplane.positions import Offset
 from roomwire.backplane.sessions import NodeId, Sid, Tenure, is_sid
 from roomwire.backplane.streams import (
     Stream,
@@ -81,7 +80,9 @@ class LoggedRooms(Rooms):
         skip_sid: Any = None,
         callback: Any = None,
         to: Any = None,
-        **kwargs: Any,
+        ignore_queue: bool = False,  # noqa: FBT001, FBT002 - stock's way
+        message_id: str = "",
+        **kwargs: Any,  # noqa: ARG002 - stock's
     ) -> None:
         """Say something to a room, to one client, or to everybody: hot.
 
@@ -97,13 +98,12 @@ class LoggedRooms(Rooms):
             call = self._call_elsewhere(event, data, namespace, target, callback)
             self.server.eio.starter.start(call)
             return
-        if callback is not None or kwargs.get("ignore_queue"):
+        if callback is not None or ignore_queue:
             await super().emit(event, data, namespace, target, skip_sid, callback)
             return
-        message_id = kwargs.get("message_id", "")
         payload = event_payload([event, *arguments_of(data)])
         skipped = () if skip_sid is None else skipped_sids(skip_sid)
-        if hasattr(target, "__len__") and not isinstance(target, str):
+        if not isinstance(target, str) and hasattr(target, "__len__"):
             rooms = tuple(stream_to(namespace, one) for one in target)
             if rooms:
                 message = Message(payload, skipped, rooms)
@@ -126,13 +126,13 @@ class LoggedRooms(Rooms):
         if callback is not None:
             super().say(members, namespace, data, callback)
         else:
-            self._put(members, namespace, event_payload(data), self.log.offset())
+            self._put(members, namespace, event_payload(data), str(self.log.offset()))
 
-    def _put(self, members: Collection[Member], namespace: str, payload: bytes, offset: Offset) -> None:
+    def _put(self, members: Collection[Member], namespace: str, payload: bytes, offset: str) -> None:
         put_all = self.server.eio.turn.put_all
         told = [member.outlet for member in members if member.pid is not None]
         if told:
-            put_all(told, payload_frames(namespace, payload, f"{offset.epoch}.{offset.position}"))
+            put_all(told, payload_frames(namespace, payload, offset))
         if len(told) < len(members):
             others = [member.outlet for member in members if member.pid is None]
             put_all(others, payload_frames(namespace, payload))
@@ -154,8 +154,8 @@ class LoggedRooms(Rooms):
         if message.skip_sids:
             members = [member for member in members if member.sid not in message.skip_sids]
         if members:
-            offset = Offset(self.log.epoch, entry.position)
-            self._put(members, namespace, message.payload, offset)
+            # As `Offset` writes it, without making one for each entry.
+            self._put(members, namespace, message.payload, f"{self.log.epoch}.{entry.position}")
 
     def _members_of(self, stream: Stream) -> Collection[Member]:
         named = self._named.get(stream)

@@ -5,11 +5,14 @@ import contextlib
 import socket
 
 import socketio
+from fuzz.entry import frame
 from peers import peer_by
 from protocol.test_stock_defects import raw
 
 from roomwire.engine import Engine
 from roomwire.engine.limits import Limits
+from roomwire.engine.reader import CloseCode, Kind
+from roomwire.frames import close_frame
 
 FRAME = b"\x81\x85\0\0\0\0" + b"4quux"
 READ_BYTES = 262_144
@@ -46,6 +49,19 @@ async def test_a_client_that_sent_very_much_is_read_once_a_turn():
 
     assert sent > 2 * READ_BYTES
     assert max(turns) <= READ_BYTES // len(FRAME) + 1
+
+
+async def test_what_follows_a_broken_probe_in_the_same_read_is_not_looked_at():
+    engine = Engine(limits=Limits(ping_interval_s=60.0, ping_timeout_s=60.0))
+    app = socketio.ASGIApp(engine, socketio_path="engine.io")
+    failures = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: failures.append(context))
+    async with peer_by("fast", app, "/engine.io/") as peer:
+        session = await peer.open()
+        async with raw(peer, session["sid"]) as (reader, writer), asyncio.timeout(10):
+            writer.write(frame(Kind.TEXT, b"x") + frame(Kind.TEXT, b"2probe"))
+            assert close_frame(CloseCode.PROTOCOL_ERROR) == await reader.read()
+            assert not failures
 
 
 def fill(other):

@@ -8,7 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from roomwire.bounds import Bound
-from roomwire.engine.reader import CloseCode, FrameError, Kind, Reader, close_answer, whole_text
+from roomwire.engine.reader import CloseCode, FrameError, Kind, Reader, close_answer, short_texts
 
 MAX_BYTES = 300
 MAX_FRAGMENTS = 4
@@ -64,30 +64,29 @@ def test_what_was_framed_comes_back(messages):
     assert messages == read(b"".join(frame(kind, payload) for kind, payload in messages))
 
 
-@given(
-    st.binary(min_size=1, max_size=140)
-    | st.text(max_size=125).map(str.encode).map(lambda text: frame(1, text))
-)
+short_text = st.text(max_size=30).map(lambda text: frame(1, text.encode()))
+
+
+@given(st.binary(max_size=140) | st.lists(short_text | st.binary(max_size=9), max_size=5).map(b"".join))
 @example(frame(1, b"\xff"))
+@example(frame(1, b"x") + frame(1, b"\xff"))
 @example(frame(1, b"x") + b"\x81")
 @example(frame(1, b"x")[:-1])
 @example(frame(1, b""))
+@example(frame(1, b"x") * 3)
+@example(frame(2, b"x"))
+@example(frame(1, b"x", is_last=False))
 @example(b"\x81\x05\0\0\0\0hello")
-def test_a_text_taken_at_once_is_what_the_reader_makes_of_it(data):
-    text = whole_text(data)
-    if text is not None:
-        assert [(Kind.TEXT, text.encode())] == read(data)
-    elif len(data) <= 131 and data[0] == 0x81:
-        # What was left to the reader is no whole text, or not the only one.
-        found = read(data)
-        # An empty one is left to it as well.
-        is_one_text = (
-            len(data) > 6
-            and len(found) == 1
-            and found[0][0] is Kind.TEXT
-            and len(data) == len(found[0][1]) + 6
-        )
-        assert not is_one_text or not _is_utf8(found[0][1])
+@example(b"\x81\x05hello world")
+def test_texts_taken_at_once_are_what_the_reader_makes_of_them(data):
+    texts = short_texts(data)
+    found = read(data)
+    if texts is not None:
+        assert [(Kind.TEXT, text.encode()) for text in texts] == found
+    else:
+        # What was left to the reader is no row of whole texts.
+        is_all_texts = all(kind is Kind.TEXT and _is_utf8(payload) for kind, payload in found)
+        assert not is_all_texts or len(data) != sum(len(payload) + 6 for _, payload in found)
 
 
 def _is_utf8(payload: bytes) -> bool:

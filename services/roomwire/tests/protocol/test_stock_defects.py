@@ -32,12 +32,12 @@ COMPRESSED = {"fast": False, "asgi": False, "hypercorn": True}
 
 
 @asynccontextmanager
-async def raw(peer: Peer):
-    """Open a WebSocket by hand, to send frames that no library sends; yields the streams."""
+async def raw(peer: Peer, sid: str = ""):
+    """Open a WebSocket by hand, perhaps for a session, to send frames that no library sends; yields the streams."""
     url = peer.http.base_url
     reader, writer = await asyncio.open_connection(url.host, url.port, limit=2**16)
     writer.write(
-        f"GET {peer.path}&transport=websocket HTTP/1.1\r\nHost: {url.host}\r\nConnection: Upgrade\r\n"
+        f"GET {peer.path}&transport=websocket{sid and f'&sid={sid}'} HTTP/1.1\r\nHost: {url.host}\r\nConnection: Upgrade\r\n"
         "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n".encode()
     )
     async with asyncio.timeout(WAIT_S):

@@ -121,6 +121,7 @@ class MemoryLog:
             max_held_pushes=hub.config.max_held_pushes, max_held_bytes=hub.config.max_held_bytes
         )
         self._requests = Requests(node, self._send)
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._is_open = False
         self._unanswered = 0
 
@@ -189,7 +190,7 @@ class MemoryLog:
     ) -> "asyncio.Future[Published]":
         """See `Log`."""
         if message_id and len(message_id.encode("utf-8", "surrogatepass")) > MAX_MESSAGE_ID_BYTES:
-            future: asyncio.Future[Published] = asyncio.get_running_loop().create_future()
+            future: asyncio.Future[Published] = self._future()
             future.set_exception(TooLarge(f"A message id has at most {MAX_MESSAGE_ID_BYTES} bytes."))
             return future
         if self._hub.is_at_rest and self._is_open:
@@ -368,7 +369,7 @@ class MemoryLog:
         return await self._soon(make)
 
     def _soon(self, change: Callable[[], T]) -> "asyncio.Future[T]":
-        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[T] = self._future()
         if not self._is_open:
             future.set_exception(Unavailable("The log is closed."))
             return future
@@ -390,7 +391,7 @@ class MemoryLog:
         return future
 
     def _publish_now(self, stream: Stream, message: Message, message_id: str) -> "asyncio.Future[Published]":
-        future: asyncio.Future[Published] = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[Published] = self._future()
         try:
             published = self._hub.publish(stream, message, message_id)
         except ClientError as error:
@@ -402,6 +403,12 @@ class MemoryLog:
             if published.position is not None:
                 self._subscriber.learn(published.position)
         return future
+
+    def _future(self) -> "asyncio.Future[Any]":
+        if self._loop is None:
+            # Kept, as asking for it costs a system call before Python 3.12.
+            self._loop = asyncio.get_running_loop()
+        return self._loop.create_future()
 
     def _count(self, future: "asyncio.Future[Any]") -> None:
         error = None if future.cancelled() else future.exception()

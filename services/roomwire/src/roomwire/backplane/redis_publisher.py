@@ -69,6 +69,7 @@ class Publisher:
             int(config.stream_ttl_s * 1000),
             int(config.message_id_ttl_s * 1000),
         )
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._is_flushing = False
         self._is_closed = False
         self._timer: asyncio.TimerHandle | None = None
@@ -84,7 +85,10 @@ class Publisher:
         """Append a message; see `Log.publish`."""
         if self._is_closed or not self._outbox.has_room(len(blob)):
             return self.refused("Too many messages wait for the log: try again.")
-        loop = asyncio.get_running_loop()
+        loop = self._loop
+        if loop is None:
+            # Kept, as asking for it costs a system call before Python 3.12.
+            loop = self._loop = asyncio.get_running_loop()
         future: asyncio.Future[Published] = loop.create_future()
         began = loop.time()
 

@@ -148,10 +148,10 @@ class Subscriber:
     def advance(self, position: Position) -> None:
         """Note a place that was reached: everything before it has been taken."""
         self.cut = max(self.cut, position)
-        self.known = max(self.known, position)
+        self.learn(position)
 
     def learn(self, position: Position) -> None:
-        """Note a position that exists."""
+        """Note a position that exists: hot."""
         self.known = max(self.known, position)
 
     # -- the link

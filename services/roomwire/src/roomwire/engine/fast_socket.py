@@ -24,7 +24,7 @@ from roomwire.engine.reader import (
     Reader,
     close_answer,
     is_close,
-    whole_text,
+    short_texts,
 )
 from roomwire.engine.session import WEBSOCKET, Reason
 from roomwire.frames import close_frame, pong_frame
@@ -92,8 +92,8 @@ class FastSocket(asyncio.Protocol):
             # Only the client's own CLOSE or the end of its stream is waited for; its bytes are not looked at.
             if is_close(data):
                 self._transport.close()
-        elif self._reader is None and (text := whole_text(data)) is not None:
-            self._message(text)
+        elif self._reader is None and len(data) < _MUCH_BYTES and (texts := short_texts(data)) is not None:
+            self._texts(texts)
         else:
             self._read(data)
 
@@ -198,7 +198,7 @@ class FastSocket(asyncio.Protocol):
     # From the client.
 
     def _read(self, data: bytes) -> None:
-        """Take what is more, or less, than one short text."""
+        """Take what is more, or less, than short texts."""
         reader = self._reader
         if reader is None:
             limits = self._engine.limits
@@ -221,6 +221,12 @@ class FastSocket(asyncio.Protocol):
     def _read_on(self) -> None:
         if not self._transport.is_closing():
             self._transport.resume_reading()
+
+    def _texts(self, texts: Iterable[str]) -> None:
+        for text in texts:
+            self._message(text)
+            if self._is_closing:
+                return
 
     def _messages(self, messages: Iterable[Message]) -> None:
         for kind, payload in messages:

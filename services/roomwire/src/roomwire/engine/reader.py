@@ -74,19 +74,25 @@ _WHOLE_TEXT: Final = _FIN | Kind.TEXT
 _SHORT_HEAD: Final = 2 + _MASK_BYTES
 
 
-def whole_text(data: bytes) -> str | None:
-    """Return the text if the bytes are exactly one short, unfragmented text frame, as nearly all are: hot.
+def short_texts(data: bytes) -> list[str] | None:
+    """Return the texts if the bytes are nothing but short, unfragmented text frames, as nearly all are: hot.
 
     None says that a `Reader` has to look at them.
     """
-    if data[0] == _WHOLE_TEXT:
-        size = data[1] - _MASKED if len(data) > _SHORT_HEAD else -1
-        if 0 <= size <= _SMALL and len(data) == size + _SHORT_HEAD:
-            try:
-                return apply_mask(data[_SHORT_HEAD:], data[2:_SHORT_HEAD]).decode()
-            except UnicodeDecodeError:
-                return None
-    return None
+    texts = []
+    start, end = 0, len(data)
+    while start < end:
+        payload = start + _SHORT_HEAD
+        size = data[start + 1] - _MASKED if payload <= end else -1
+        stop = payload + size
+        if data[start] != _WHOLE_TEXT or not 0 <= size <= _SMALL or stop > end:
+            return None
+        try:
+            texts.append(apply_mask(data[payload:stop], data[start + 2 : payload]).decode())
+        except UnicodeDecodeError:
+            return None
+        start = stop
+    return texts
 
 
 def is_close(data: bytes) -> bool:

@@ -68,12 +68,15 @@ class Gateway(socketio.AsyncNamespace):  # type: ignore[misc] # python-socketio 
         self._on_connection = self._hook("on_connection")
         self._on_disconnection = self._hook("on_disconnection")
 
-    async def emit(self, event: str, data: Any = None, **options: Any) -> None:
+    async def emit(
+        self, event: str, data: Any = None, *, namespace: str | None = None, **options: Any
+    ) -> None:
         """Send an event to a room, a client or everybody, on all gateways.
 
         Args:
             event: The event's name.
             data: Its argument; a tuple for several. Structs become objects.
+            namespace: Default: its own.
             options: `to`, `skip_sid`, `message_id`, ... as for `Server.emit`.
 
         Raises:
@@ -81,8 +84,7 @@ class Gateway(socketio.AsyncNamespace):  # type: ignore[misc] # python-socketio 
             OutcomeUnknown: Nobody knows; try again with the same `message_id`.
 
         """
-        namespace = options.pop("namespace", None) or self.namespace
-        await self.server.emit(event, to_wire(data), namespace=namespace, **options)
+        await self.server.emit(event, to_wire(data), namespace=namespace or self.namespace, **options)
 
     async def trigger_event(self, event: str, *args: Any) -> Any:
         """Take a connect or disconnect from python-socketio to its hook; events go by the lane of their connection."""
