@@ -3,6 +3,7 @@
 import asyncio
 import inspect
 import itertools
+import random
 import time
 
 import engineio
@@ -21,6 +22,7 @@ from roomwire.logged import LoggedRooms
 from roomwire.metrics import Metrics
 from roomwire.server import Server
 from roomwire.server.drop_in import OVERRIDDEN
+from roomwire.server.server import DRAIN_BATCHES_PER_S
 from roomwire.tokens import User
 
 ANN = User(id="account:1", name="Ann", kind="account")
@@ -487,6 +489,29 @@ async def test_draining_is_spread_over_the_window(site):
         gaps = [later - earlier for earlier, later in itertools.pairwise(ended)]
         assert min(gaps) > 0.02
         assert ended[-1] < 1.0
+
+
+@pytest.mark.parametrize("clients", [1, 2, 19, 24, 1_000])
+async def test_a_drain_uses_its_window_however_many_there_are(clients, monkeypatch):
+    server, now, closed_at = Server(), 0.0, []
+    server.eio.sockets.update(dict.fromkeys(range(clients)))
+
+    async def sleep(seconds):
+        nonlocal now
+        now += seconds
+
+    async def disconnect():
+        server.eio.sockets.clear()
+
+    monkeypatch.setattr(asyncio, "sleep", sleep)
+    monkeypatch.setattr(random, "uniform", lambda *_: 1.0)
+    monkeypatch.setattr(server.eio, "close", lambda *_: closed_at.append(now))
+    monkeypatch.setattr(server.eio, "disconnect", disconnect)
+    await server.drain(2.0)
+
+    batches = min(clients, 2 * DRAIN_BATCHES_PER_S)
+    assert len(closed_at) == clients
+    assert closed_at[-1] == pytest.approx(2.0 * (batches - 1) / batches)
 
 
 async def test_draining_nobody_takes_no_time(site):

@@ -134,13 +134,12 @@ class Server(ClusterServer):
         """
         sids = list(self.eio.sockets)
         random.shuffle(sids)
-        batches = max(1, round(window_s * DRAIN_BATCHES_PER_S))
-        size = -(-len(sids) // batches) or 1
-        for start in range(0, len(sids), size):
-            for sid in sids[start : start + size]:
+        batches = max(1, min(len(sids), round(window_s * DRAIN_BATCHES_PER_S)))
+        for number in range(batches):
+            if number:
+                await asyncio.sleep(random.uniform(0.5, 1.5) * window_s / batches)  # noqa: S311 - jitter
+            for sid in sids[number::batches]:
                 self.eio.close(sid, Reason.SERVER)
-            if start + size < len(sids):
-                await asyncio.sleep(random.uniform(0.5, 1.5) / DRAIN_BATCHES_PER_S)  # noqa: S311 - jitter
 
         # Those that came meanwhile; what is waiting for an answer has to get one before the port closes.
         await self.eio.disconnect()
