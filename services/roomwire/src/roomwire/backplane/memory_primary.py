@@ -98,7 +98,7 @@ class MemoryPrimary:
             expires_at, first = self._message_ids.get(message_id, (now, position))
             if expires_at > now:
                 return Published(first, is_repeat=True)
-        nodes = self._owner(stream) if is_sid_stream(stream) else [*self.nodes.values()]
+        nodes = self._owner(stream) if is_sid_stream(stream) else tuple(self.nodes.values())
         kept = self._stream(stream, now)
         if kept is None:
             kept = self._streams[stream] = _Stream(deque())
@@ -247,11 +247,11 @@ class MemoryPrimary:
         self.last = Position(self.last + 1)
         return self.last
 
-    def _owner(self, stream: Stream) -> list[Node]:
+    def _owner(self, stream: Stream) -> tuple[Node, ...]:
         session = self._session(Sid(parse_stream(stream).sid or ""))
         if session is None:
             raise NotFound("The session has ended.")
-        return [self.nodes[session.node]] if session.node in self.nodes else []
+        return (self.nodes[session.node],) if session.node in self.nodes else ()
 
     def _stream(self, stream: Stream, now: float) -> _Stream | None:
         kept = self._streams.get(stream)

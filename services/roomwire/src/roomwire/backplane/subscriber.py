@@ -148,10 +148,10 @@ class Subscriber:
     def advance(self, position: Position) -> None:
         """Note a place that was reached: everything before it has been taken."""
         self.cut = max(self.cut, position)
-        self.learn(position)
+        self.known = max(self.known, position)
 
     def learn(self, position: Position) -> None:
-        """Note a position that exists: hot."""
+        """Note a position that exists."""
         self.known = max(self.known, position)
 
     # -- the link
