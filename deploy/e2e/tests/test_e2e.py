@@ -4,6 +4,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from records import KEPT
 
 from e2e.__main__ import chosen, passes
 from e2e.cluster import Cluster, ClusterError, exported, run
@@ -15,7 +16,7 @@ from e2e.release import CHART, Release
 from faults.oracle import COUNTS
 from faults.report import FAIL, PASS, SKIP, VOID, Outcome
 from faults.stage import Skipped
-from load.record import Generator, Record, report
+from load.record import report
 
 COMPONENTS = ("gateway", "auth", "redis", "stranger", "scraper")
 
@@ -165,32 +166,10 @@ def test_an_edge_is_right_when_it_is_open_exactly_if_it_is_needed(is_open, is_ne
 
 
 REPORT = Report(users=1_000, acknowledged=40_000, delivered=400_000, counts=dict.fromkeys(COUNTS, 0))
-RECORD = Record(
-    scenario="mixed",
-    title="A title",
-    date="2026-01-02T03:04:05+00:00",
-    machine={"CPU": "a processor"},
-    users=1_000,
-    seconds=60,
-    outcome="KEPT",
-    void=[],
-    broken=[],
-    measured={},
-    connections={"websocket": 1_000},
-    refreshed=0,
-    renewed=0,
-    acknowledged=40_000,
-    delivered=400_000,
-    recovered=0,
-    exchanged=[],
-    faults_s=[],
-    generator=Generator(cpu=0.5, lag_ms=12.0),
-    timeline=[],
-)
 
 
 def test_the_report_of_a_load_test_is_found_among_what_its_master_printed():
-    said = f"[INFO] ready\n{report(RECORD)}\nevidence | lost |\n"
+    said = f"[INFO] ready\n{report(KEPT)}\nevidence | lost |\n"
 
     assert REPORT == reported(said)
     with pytest.raises(ClusterError, match="the master reports nothing: no"):
@@ -206,7 +185,7 @@ def test_the_report_of_a_load_test_is_found_among_what_its_master_printed():
     ],
 )
 def test_a_load_test_is_judged_by_what_it_counts(change, found):
-    assert found == wrong(reported(report(msgspec.structs.replace(RECORD, **change))))
+    assert found == wrong(reported(report(msgspec.structs.replace(KEPT, **change))))
 
 
 async def test_on_another_cluster_somebody_has_to_say_how_pods_reach_the_ingress():
