@@ -11,11 +11,12 @@ cancelled or that was given something to do at its end is not used again.
 
 import asyncio
 import contextvars
-from collections.abc import Coroutine, Generator
-from types import coroutine as generator_coroutine
-from typing import Any
+from collections.abc import Coroutine
+from typing import Any, Final
 
 Job = Coroutine[Any, Any, Any]
+
+_NOTHING: Final = object()
 
 # Documented for those who extend asyncio, under these names.
 _enter_task = asyncio.tasks._enter_task  # noqa: SLF001
@@ -25,13 +26,15 @@ _leave_task = asyncio.tasks._leave_task  # noqa: SLF001
 class Starter:
     """Starts coroutines on one event loop, which is the one that first uses it."""
 
-    __slots__ = ("_base", "_loop", "_running", "_spare")
+    __slots__ = ("_base", "_loop", "_running", "_spare", "_task")
 
     def __init__(self) -> None:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._base: contextvars.Context
         self._spare: _Spare | None = None
-        self._running: set[asyncio.Task[Any]] = set()
+        self._task: asyncio.Task[Any]
+        # asyncio itself holds tasks weakly.
+        self._running: dict[object, asyncio.Task[Any]] = {}
 
     def start(self, job: Job) -> "asyncio.Task[Any] | None":
         """Run a coroutine up to where it suspends; returns the task that goes on with it, or None if it has finished.
@@ -44,19 +47,19 @@ class Starter:
             loop = self._loop = asyncio.get_running_loop()
             # Not that of whoever comes first: what it carries is nobody else's.
             self._base = contextvars.Context()
+        if asyncio.current_task(loop) is not None:
+            # Its first step cannot be interrupted by that of another.
+            return self._made(loop.create_task(job))
         spare = self._spare
-        if spare is None or spare.task.done():
-            spare = self._spare = _Spare(loop, self._base.copy())
-        task = spare.task
-        try:
-            _enter_task(loop, task)
-        except RuntimeError:
-            # Another task is running: its first step cannot be interrupted by that of this one.
-            return self._keep(loop.create_task(job))
+        if spare is None or self._task.done():
+            spare = self._spare = _Spare(loop, self._base.copy(), self._running)
+            self._task = loop.create_task(spare, context=spare.context)
+        task = self._task
+        _enter_task(loop, task)
         try:
             waits_for = spare.context.run(job.send, None)
         except StopIteration:
-            if spare.is_marked or spare.context != self._base or task._callbacks:  # noqa: SLF001
+            if spare.is_marked(task) or spare.context != self._base or task._callbacks:  # type: ignore[attr-defined] # noqa: SLF001
                 self._retire(spare)
             return None
         except BaseException as error:
@@ -66,25 +69,24 @@ class Starter:
         finally:
             _leave_task(loop, task)
         self._spare = None
+        self._running[spare] = task
         spare.go_on(job, waits_for)
-        return self._keep(task)
+        return task
 
     def close(self) -> None:
         """Let go of the spare; what is running goes on. Idempotent."""
         if self._spare is not None:
             self._retire(self._spare)
 
-    def _keep(self, task: "asyncio.Task[Any]") -> "asyncio.Task[Any]":
-        # asyncio itself holds tasks weakly.
-        self._running.add(task)
-        task.add_done_callback(self._running.discard)
+    def _made(self, task: "asyncio.Task[Any]") -> "asyncio.Task[Any]":
+        self._running[task] = task
+        task.add_done_callback(self._running.pop)
         return task
 
     def _retire(self, spare: "_Spare") -> None:
         self._spare = None
-        self._running.add(spare.task)
-        spare.task.add_done_callback(self._running.discard)
-        spare.end()
+        self._running[spare] = self._task
+        spare.go_on(_finished(), _NOTHING)
 
     def _report(self, error: BaseException, job: Job) -> None:
         if not isinstance(error, Exception | asyncio.CancelledError):
@@ -96,103 +98,79 @@ class Starter:
             )
 
 
-class _Spare:
-    """A task that waits for the rest of a coroutine."""
+class _Spare(Coroutine[Any, Any, Any]):
+    """What a spare task runs: it waits for a coroutine that has begun, and goes on with that one.
 
-    __slots__ = ("_handed", "_job", "_waits_for", "context", "task")
+    Args:
+        loop: The loop.
+        context: The task's.
+        running: Where the task stands while it goes on, under this; taken out at the end.
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, context: contextvars.Context) -> None:
+    """
+
+    __slots__ = ("_handed", "_job", "_loop", "_running", "_waits_for", "context")
+
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, context: contextvars.Context, running: dict[object, Any]
+    ) -> None:
         self.context = context
-        self._handed: asyncio.Future[None] = loop.create_future()
+        self._loop = loop
+        self._running = running
+        self._handed: asyncio.Future[None] | None = None
         self._job: Job | None = None
-        self._waits_for: Any = None
-        self.task = loop.create_task(_Begun(self._run()), context=context)
+        self._waits_for: Any = _NOTHING
 
-    @property
-    def is_marked(self) -> bool:
-        """Whether somebody has asked for its cancellation, even if it was taken back."""
-        task = self.task
-        return self._handed.done() or task.cancelling() > 0 or task._must_cancel  # type: ignore[attr-defined] # noqa: SLF001
+    def is_marked(self, task: "asyncio.Task[Any]") -> bool:
+        """Say whether somebody has asked for its task's cancellation, even if it was taken back."""
+        is_woken = self._handed is not None and self._handed.done()
+        return is_woken or task.cancelling() > 0 or task._must_cancel  # type: ignore[attr-defined] # noqa: SLF001
 
     def go_on(self, job: Job, waits_for: Any) -> None:
         """Go on with a coroutine that has yielded what it waits for."""
         self._job, self._waits_for = job, waits_for
-        if not self._handed.done():
+        if self._handed is not None and not self._handed.done():
             self._handed.set_result(None)
 
-    def end(self) -> None:
-        """End the task without a job."""
-        if not self._handed.done():
-            self._handed.set_result(None)
-
-    async def _run(self) -> Any:
-        cancelled: asyncio.CancelledError | None = None
-        try:
-            await self._handed
-        except asyncio.CancelledError as error:
-            cancelled = error
-        if self._job is not None:
-            return await _rest(self._job, self._waits_for, cancelled)
-        if cancelled is not None:
-            raise cancelled
-        return None
-
-
-class _Begun(Coroutine[Any, Any, Any]):
-    """A coroutine that has been run up to its first await, for a task to take it from there.
-
-    A task that is cancelled before its own first step throws into what it was given: into a coroutine that
-    has not begun, that would go past all that it could do about it.
-    """
-
-    __slots__ = ("_coroutine", "_waits_for")
-
-    def __init__(self, coroutine: Job) -> None:
-        self._coroutine = coroutine
-        self._waits_for = coroutine.send(None)
+    # What the task calls, as of any coroutine.
 
     def send(self, value: Any) -> Any:
-        if self._waits_for is None:
-            return self._coroutine.send(value)
-        waits_for, self._waits_for = self._waits_for, None
-        return waits_for
+        """Take a step: hot."""
+        waits_for = self._waits_for
+        if waits_for is not _NOTHING:
+            # The task's to wait for, as if it had been yielded now.
+            self._waits_for = _NOTHING
+            return waits_for
+        if self._job is None:
+            self._handed = self._loop.create_future()
+            return next(self._handed.__await__())
+        try:
+            return self._job.send(value)
+        except BaseException:
+            self._running.pop(self, None)
+            raise
 
     def throw(self, *error: Any) -> Any:
-        if self._waits_for is not None:
-            _release(self._waits_for)
-            self._waits_for = None
-        return self._coroutine.throw(*error)
+        """Take a step that begins with an exception: where the coroutine waits, whether or not the task does."""
+        waits_for, self._waits_for = self._waits_for, _NOTHING
+        if waits_for is not _NOTHING and waits_for is not None:
+            # It was told that a task will wait for it.
+            waits_for._asyncio_future_blocking = False  # noqa: SLF001 - the protocol between futures and tasks
+        job = _finished() if self._job is None else self._job
+        try:
+            return job.throw(*error)
+        except BaseException:
+            self._running.pop(self, None)
+            raise
 
     def close(self) -> None:
-        self._coroutine.close()
+        """End the coroutine, as the garbage collector does with one that nobody will wake."""
+        self._running.pop(self, None)
+        if self._job is not None:
+            self._job.close()
 
     def __await__(self) -> Any:
-        return self._coroutine.__await__()
+        raise NotImplementedError
 
 
-@generator_coroutine
-def _rest(job: Job, waits_for: Any, cancelled: BaseException | None) -> Generator[Any, Any, Any]:
-    """Go on with a coroutine in this task: what it yields is the task's to wait for, as in `await`."""
-    try:
-        if cancelled is not None:
-            # Its own first step cancelled it, as it would have found at its first await.
-            _release(waits_for)
-            waits_for = job.throw(cancelled)
-        while True:
-            try:
-                value = yield waits_for
-            except GeneratorExit:
-                job.close()
-                raise
-            except BaseException as error:
-                waits_for = job.throw(error)
-            else:
-                waits_for = job.send(value)
-    except StopIteration as stop:
-        return stop.value
-
-
-def _release(waits_for: Any) -> None:
-    """Take back what a future was told when it was yielded; the task will not wait for it."""
-    if waits_for is not None:
-        waits_for._asyncio_future_blocking = False  # noqa: SLF001 - the protocol between futures and tasks
+async def _finished() -> None:
+    """Do nothing."""
