@@ -47,10 +47,10 @@ def test_what_cannot_be_read_says_so(blob):
 
 @given(position=st.integers(1, 10**14), blob=st.binary())
 def test_a_push_is_epoch_position_and_message(position, blob):
-    assert Push("e-p_1", position, STREAM, blob) == parse_push(STREAM, b"e-p_1 %d %s" % (position, blob))
+    assert Push(b"e-p_1", position, STREAM, blob) == parse_push(STREAM, b"e-p_1 %d %s" % (position, blob))
 
 
-@pytest.mark.parametrize("data", [b"", b"e 1", b"e x y", b"\xff 1 x"])
+@pytest.mark.parametrize("data", [b"", b"e 1", b"e x y"])
 def test_what_is_no_push_is_refused(data):
     with pytest.raises(UnreadableEntry):
         parse_push(STREAM, data)

@@ -23,7 +23,14 @@ def publish(results, number=0, deadline=10.0, size=1):
 
 
 def outbox(**limits):
-    return Outbox(**{"max_publishes": 1_000, "max_bytes": 10_000_000, **limits})
+    return Outbox(
+        **{
+            "max_publishes": 1_000,
+            "max_bytes": 10_000_000,
+            "settled": lambda publish, result: publish.waiting(result),
+            **limits,
+        }
+    )
 
 
 class Flow(RuleBasedStateMachine):

@@ -18,7 +18,7 @@ def subscriber():
 
 
 def push(position, epoch="e", stream=DEN, blob=None):
-    return Push(epoch, position, stream, blob or encode_message(text(position)))
+    return Push(epoch.encode(), position, stream, blob or encode_message(text(position)))
 
 
 def missed(*positions):

@@ -8,7 +8,7 @@ from typing import Final
 
 import msgspec
 
-from roomwire.backplane.positions import Epoch, Position
+from roomwire.backplane.positions import Position
 from roomwire.backplane.streams import Stream
 
 FORMAT: Final = 1
@@ -42,9 +42,9 @@ class Entry(msgspec.Struct, frozen=True, gc=False):
 
 
 class Push(msgspec.Struct, frozen=True, gc=False):
-    """An entry as it is pushed: still encoded, with the epoch it was appended in."""
+    """An entry as it is pushed: still encoded, with the epoch it was appended in, as it is written there."""
 
-    epoch: Epoch
+    epoch: bytes
     position: Position
     stream: Stream
     blob: bytes
@@ -67,10 +67,10 @@ def decode_message(blob: bytes) -> Message:
         UnreadableEntry: A newer gateway wrote it in a form that this one does not know.
 
     """
-    if blob[:1] != _VERSION:
+    if not blob.startswith(_VERSION):
         raise UnreadableEntry(f"entry of format {blob[:1].hex() or 'none'}, this gateway knows {FORMAT}")
     try:
-        return _decoder.decode(memoryview(blob)[1:])
+        return _decoder.decode(blob[1:])
     except msgspec.MsgspecError as error:
         raise UnreadableEntry(str(error)) from error
 
@@ -84,6 +84,6 @@ def parse_push(stream: Stream, data: bytes) -> Push:
     """
     try:
         epoch, position, blob = data.split(b" ", 2)
-        return Push(Epoch(epoch.decode("ascii")), Position(int(position)), stream, blob)
+        return Push(epoch, Position(int(position)), stream, blob)
     except ValueError as error:
         raise UnreadableEntry("what came on a room's channel is no entry") from error

@@ -12,7 +12,7 @@ overtaken by the next.
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import Any, Final
 
 from roomwire.backplane.streams import Stream
 
@@ -20,30 +20,29 @@ BATCH_PUBLISHES: Final = 128
 BATCH_BYTES: Final = 262_144
 MAX_BATCHES_UNDER_WAY: Final = 8
 
-Settle = Callable[[object], None]
-"""Called once with what became of a publish: what the primary said, or an exception."""
+Settled = Callable[["Publish", object], None]
+"""Called once for each publish with what became of it: what the primary said, or an exception."""
 
 
 class Publish:
     """A publish on its way.
 
     Attributes:
+        waiting: Who waits for it, in whatever form; nothing to the outbox.
         number: Its number, 0 until it is first sent.
         is_done: Whether it was settled: by an answer, or because its time was up.
         is_uncertain: Whether a link was lost while it was under way: the primary may have it.
 
     """
 
-    __slots__ = ("blob", "deadline", "is_done", "is_uncertain", "message_id", "number", "settle", "stream")
+    __slots__ = ("blob", "deadline", "is_done", "is_uncertain", "message_id", "number", "stream", "waiting")
 
-    def __init__(
-        self, stream: Stream, blob: bytes, message_id: bytes, deadline: float, settle: Settle
-    ) -> None:
+    def __init__(self, stream: Stream, blob: bytes, message_id: bytes, deadline: float, waiting: Any) -> None:
         self.stream = stream
         self.blob = blob
         self.message_id = message_id
         self.deadline = deadline
-        self.settle = settle
+        self.waiting = waiting
         self.number = 0
         self.is_done = False
         self.is_uncertain = False
@@ -71,12 +70,14 @@ class Outbox:
     Args:
         max_publishes: Most publishes held.
         max_bytes: Most bytes of them held.
+        settled: See `Settled`.
 
     """
 
-    def __init__(self, *, max_publishes: int, max_bytes: int) -> None:
+    def __init__(self, *, max_publishes: int, max_bytes: int, settled: Settled) -> None:
         self._max_publishes = max_publishes
         self._max_bytes = max_bytes
+        self._settled = settled
         self._waiting: deque[Publish] = deque()
         self._under_way: deque[Batch] = deque()
         self._returned: list[Publish] = []
@@ -207,7 +208,7 @@ class Outbox:
         publish.is_done = True
         self._held -= 1
         self._held_bytes -= len(publish.blob)
-        publish.settle(result)
+        self._settled(publish, result)
 
     def _take_back(self) -> None:
         """Once nothing is under way, what was returned goes first again. Before that, order could be lost."""

@@ -27,6 +27,7 @@ Reply = Callable[[Any], None]
 """Called once: with the server's answer, a `hiredis.ReplyError` if it refused, or a `LinkLost`."""
 
 ReplyError = hiredis.ReplyError
+_Push: Final = hiredis.PushNotification
 
 
 class LinkLost(Exception):
@@ -204,7 +205,7 @@ class RedisLink(asyncio.Protocol):
     def _take(self, value: Any) -> None:
         if self.is_lost:
             return
-        if type(value) is hiredis.PushNotification:
+        if type(value) is _Push:
             kind = value[0]
             if kind == b"smessage":
                 self._on_push(value[1], value[2])

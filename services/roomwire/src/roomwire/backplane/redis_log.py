@@ -189,7 +189,7 @@ class RedisLog:
         self, stream: Stream, message: Message, *, message_id: str = ""
     ) -> "asyncio.Future[Published]":
         """See `Log`."""
-        raw_id = message_id.encode("utf-8", "surrogatepass")
+        raw_id = message_id.encode("utf-8", "surrogatepass") if message_id else b""
         if len(raw_id) > MAX_MESSAGE_ID_BYTES:
             future: asyncio.Future[Published] = asyncio.get_running_loop().create_future()
             future.set_exception(TooLarge(f"A message id has at most {MAX_MESSAGE_ID_BYTES} bytes."))

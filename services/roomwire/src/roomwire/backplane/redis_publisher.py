@@ -60,7 +60,9 @@ class Publisher:
         self._timeout_s = config.call_timeout_s
         self._subscriber = subscriber
         self._metrics = metrics
-        self._outbox = Outbox(max_publishes=config.max_publishes, max_bytes=config.max_publish_bytes)
+        self._outbox = Outbox(
+            max_publishes=config.max_publishes, max_bytes=config.max_publish_bytes, settled=self._settled
+        )
         self._link: RedisLink | None = None
         self._number_key = keys.published(node)
         self._number_ttl_ms = int(number_ttl_s * 1000)
@@ -73,8 +75,7 @@ class Publisher:
         self._is_flushing = False
         self._is_closed = False
         self._timer: asyncio.TimerHandle | None = None
-        self._empty = asyncio.Event()
-        self._empty.set()
+        self._emptied: asyncio.Future[None] | None = None
 
     @property
     def is_waiting(self) -> bool:
@@ -90,14 +91,7 @@ class Publisher:
             # Kept, as asking for it costs a system call before Python 3.12.
             loop = self._loop = asyncio.get_running_loop()
         future: asyncio.Future[Published] = loop.create_future()
-        began = loop.time()
-
-        def settle(result: object) -> None:
-            self._metrics.publish_seconds.count(loop.time() - began)
-            self._end(future, result)
-
-        self._outbox.add(Publish(stream, blob, message_id, began + self._timeout_s, settle))
-        self._empty.clear()
+        self._outbox.add(Publish(stream, blob, message_id, loop.time() + self._timeout_s, future))
         if self._timer is None:
             self._timer = loop.call_later(_EXPIRY_PERIOD_S, self._expire)
         if not self._is_flushing and self._link is not None:
@@ -129,10 +123,11 @@ class Publisher:
     async def close(self, *, within_s: float) -> None:
         """Give what is under way a moment, then give it up; idempotent."""
         self._is_closed = True
-        if self._link is not None:
+        if self._link is not None and self._outbox:
+            self._emptied = asyncio.get_running_loop().create_future()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(within_s):
-                    await self._empty.wait()
+                    await self._emptied
         self._outbox.give_up(_too_late)
         if self._timer is not None:
             self._timer.cancel()
@@ -145,27 +140,21 @@ class Publisher:
             link.command(self._command(batch), lambda value: self._answered(link, value))
 
     def _command(self, batch: Batch) -> Sequence[Argument]:
-        keys, publishes = self._keys, batch.publishes
-        command: list[Argument] = [
-            b"EVALSHA",
-            self._script.sha,
-            len(publishes) + 2,
-            keys.log,
-            self._number_key,
-        ]
-        command += [keys.stream(publish.stream) for publish in publishes]
-        command += (
+        names = self._keys
+        keys: list[Argument] = [names.log, self._number_key]
+        arguments: list[Argument] = [
             self._subscriber.epoch,
-            keys.prefix,
+            names.prefix,
             self._number_ttl_ms,
             batch.predecessor,
             *self._limits,
-        )
-        for publish in publishes:
+        ]
+        for publish in batch.publishes:
             stream = publish.stream
-            channel = b"" if is_sid_stream(stream) else keys.channel(stream)
-            command += (publish.number, channel, publish.blob, publish.message_id)
-        return command
+            channel = b"" if is_sid_stream(stream) else names.channel(stream)
+            keys.append(names.stream(stream))
+            arguments += (publish.number, channel, publish.blob, publish.message_id)
+        return (b"EVALSHA", self._script.sha, len(keys), *keys, *arguments)
 
     def _answered(self, link: RedisLink, value: Any) -> None:
         if isinstance(value, LinkLost) or link is not self._link:
@@ -186,21 +175,24 @@ class Publisher:
             self._outbox.failed(lambda publish: OutcomeUnknown() if publish.is_uncertain else error)
         self._flush()
 
-    def _end(self, future: "asyncio.Future[Published]", result: Any) -> None:
+    def _settled(self, publish: Publish, result: Any) -> None:
+        """Tell who waits what became of a publish, and count it: hot."""
+        future: asyncio.Future[Published] = publish.waiting
         outcome = "ok"
         if type(result) is int:
-            published = Published(Position(abs(result)) if result else None, is_repeat=result <= 0)
-            self._subscriber.learn(Position(abs(result)))
+            position = Position(abs(result))
+            self._subscriber.learn(position)
             if not future.done():
-                future.set_result(published)
+                future.set_result(Published(position or None, is_repeat=result <= 0))
         else:
             error = _error_of(result)
             outcome = "unknown" if isinstance(error, OutcomeUnknown) else error.code
             if not future.done():
                 future.set_exception(error)
         self._metrics.publishes.count(outcome)
-        if not self._outbox:
-            self._empty.set()
+        self._metrics.publish_seconds.count(future.get_loop().time() - publish.deadline + self._timeout_s)
+        if self._emptied is not None and not self._outbox and not self._emptied.done():
+            self._emptied.set_result(None)
 
     def _expire(self) -> None:
         self._timer = None

@@ -34,6 +34,7 @@ class Subscriber:
 
     def __init__(self, *, max_held_pushes: int, max_held_bytes: int) -> None:
         self.epoch = Epoch("")
+        self._written_epoch = b""
         self.cut = START
         self.known = START
         self.is_held = True
@@ -148,11 +149,12 @@ class Subscriber:
     def advance(self, position: Position) -> None:
         """Note a place that was reached: everything before it has been taken."""
         self.cut = max(self.cut, position)
-        self.known = max(self.known, position)
+        self.learn(position)
 
     def learn(self, position: Position) -> None:
-        """Note a position that exists."""
-        self.known = max(self.known, position)
+        """Note a position that exists: hot."""
+        if position > self.known:  # noqa: PLR1730 - a call to max() costs more
+            self.known = position
 
     # -- the link
 
@@ -171,6 +173,7 @@ class Subscriber:
             self._sessions.clear()
             self._tell(lambda listener: listener.on_loss())
         self.epoch = epoch
+        self._written_epoch = epoch.encode()
 
     def resume(self, missed: Iterable[Entry], mark: Position) -> None:
         """Deliver what was missed up to a mark, then what waited, and go on live.
@@ -191,12 +194,14 @@ class Subscriber:
         self._tell(lambda listener: listener.on_live())
 
     def _take_live(self, push: Push) -> None:
-        if push.epoch != self.epoch:
+        """Take an entry in its place: hot."""
+        if push.epoch != self._written_epoch:
             raise Interrupted("a push of another epoch")
         position = push.position
         if position <= self.cut:
             return
-        self.advance(position)
+        self.cut = position
+        self.learn(position)
         try:
             message = decode_message(push.blob)
         except UnreadableEntry as error:
@@ -206,7 +211,7 @@ class Subscriber:
         self._deliver(Entry(push.stream, position, message))
 
     def _deliver(self, entry: Entry) -> None:
-        if self.is_subscribed(entry.stream):
+        if entry.stream in self._subscriptions or self.is_subscribed(entry.stream):
             self._give(entry)
 
     def _give(self, entry: Entry) -> None:
