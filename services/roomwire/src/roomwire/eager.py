@@ -18,6 +18,8 @@ Job = Coroutine[Any, Any, Any]
 
 _NOTHING: Final = object()
 
+_current_task: Final = asyncio.current_task
+
 # Documented for those who extend asyncio, under these names.
 _enter_task = asyncio.tasks._enter_task  # noqa: SLF001
 _leave_task = asyncio.tasks._leave_task  # noqa: SLF001
@@ -47,19 +49,19 @@ class Starter:
             loop = self._loop = asyncio.get_running_loop()
             # Not that of whoever comes first: what it carries is nobody else's.
             self._base = contextvars.Context()
-        if asyncio.current_task(loop) is not None:
+        if _current_task(loop) is not None:
             # Its first step cannot be interrupted by that of another.
             return self._made(loop.create_task(job))
         spare = self._spare
         if spare is None or self._task.done():
-            spare = self._spare = _Spare(loop, self._base.copy(), self._running)
+            spare = self._spare = _Spare(self._base.copy(), self._running)
             self._task = loop.create_task(spare, context=spare.context)
         task = self._task
         _enter_task(loop, task)
         try:
             waits_for = spare.context.run(job.send, None)
         except StopIteration:
-            if spare.is_marked(task) or spare.context != self._base or task._callbacks:  # type: ignore[attr-defined] # noqa: SLF001
+            if spare.is_marked(task) or spare.context != self._base or task._callbacks:  # noqa: SLF001
                 self._retire(spare)
             return None
         except BaseException as error:
@@ -102,19 +104,15 @@ class _Spare(Coroutine[Any, Any, Any]):
     """What a spare task runs: it waits for a coroutine that has begun, and goes on with that one.
 
     Args:
-        loop: The loop.
         context: The task's.
         running: Where the task stands while it goes on, under this; taken out at the end.
 
     """
 
-    __slots__ = ("_handed", "_job", "_loop", "_running", "_waits_for", "context")
+    __slots__ = ("_handed", "_job", "_running", "_waits_for", "context")
 
-    def __init__(
-        self, loop: asyncio.AbstractEventLoop, context: contextvars.Context, running: dict[object, Any]
-    ) -> None:
+    def __init__(self, context: contextvars.Context, running: dict[object, Any]) -> None:
         self.context = context
-        self._loop = loop
         self._running = running
         self._handed: asyncio.Future[None] | None = None
         self._job: Job | None = None
@@ -141,7 +139,7 @@ class _Spare(Coroutine[Any, Any, Any]):
             self._waits_for = _NOTHING
             return waits_for
         if self._job is None:
-            self._handed = self._loop.create_future()
+            self._handed = asyncio.get_running_loop().create_future()
             return next(self._handed.__await__())
         try:
             return self._job.send(value)
