@@ -80,7 +80,10 @@ class LoggedRooms(Rooms):
         skip_sid: Any = None,
         callback: Any = None,
         to: Any = None,
-        **kwargs: Any,
+        *,
+        ignore_queue: bool = False,
+        message_id: str = "",
+        **_: Any,
     ) -> None:
         """Say something to a room, to one client, or to everybody: hot.
 
@@ -96,10 +99,9 @@ class LoggedRooms(Rooms):
             call = self._call_elsewhere(event, data, namespace, target, callback)
             self.server.eio.starter.start(call)
             return
-        if callback is not None or kwargs.get("ignore_queue"):
+        if callback is not None or ignore_queue:
             await super().emit(event, data, namespace, target, skip_sid, callback)
             return
-        message_id = kwargs.get("message_id", "")
         payload = event_payload([event, *arguments_of(data)])
         skipped = () if skip_sid is None else skipped_sids(skip_sid)
         if not isinstance(target, str) and hasattr(target, "__len__"):

@@ -69,7 +69,17 @@ class Gateway(socketio.AsyncNamespace):  # type: ignore[misc] # python-socketio 
         self._on_disconnection = self._hook("on_disconnection")
 
     async def emit(
-        self, event: str, data: Any = None, *, namespace: str | None = None, **options: Any
+        self,
+        event: str,
+        data: Any = None,
+        *,
+        to: Any = None,
+        room: Any = None,
+        skip_sid: Any = None,
+        namespace: str | None = None,
+        callback: Any = None,
+        ignore_queue: bool = False,
+        message_id: str = "",
     ) -> None:
         """Send an event to a room, a client or everybody, on all gateways.
 
@@ -77,14 +87,25 @@ class Gateway(socketio.AsyncNamespace):  # type: ignore[misc] # python-socketio 
             event: The event's name.
             data: Its argument; a tuple for several. Structs become objects.
             namespace: Default: its own.
-            options: `to`, `skip_sid`, `message_id`, ... as for `Server.emit`.
+            to, room, skip_sid, callback, ignore_queue, message_id: As for `Server.emit`.
 
         Raises:
             Unavailable: It is not in the log; try again.
             OutcomeUnknown: Nobody knows; try again with the same `message_id`.
+            TooLarge: The message id is too long.
 
         """
-        await self.server.emit(event, to_wire(data), namespace=namespace or self.namespace, **options)
+        await self.server.emit(
+            event,
+            to_wire(data),
+            to,
+            room,
+            skip_sid,
+            namespace or self.namespace,
+            callback,
+            ignore_queue,
+            message_id=message_id,
+        )
 
     async def trigger_event(self, event: str, *args: Any) -> Any:
         """Take a connect or disconnect from python-socketio to its hook; events go by the lane of their connection."""

@@ -10,6 +10,7 @@ asks the other nodes. Each overrides what it needs of python-socketio. What is o
 """
 
 import asyncio
+import logging
 import random
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -197,14 +198,15 @@ class Server(ClusterServer):
 
         """
         namespace, target = namespace or "/", to or room
-        self.logger.info('emitting event "%s" to %s [%s]', event, target or "all", namespace)
+        if self.logger.level <= logging.INFO:
+            self.logger.info('emitting event "%s" to %s [%s]', event, target or "all", namespace)
         await self.manager.emit(
             event,
             data,
             namespace,
-            room=target,
-            skip_sid=skip_sid,
-            callback=callback,
+            target,
+            skip_sid,
+            callback,
             ignore_queue=ignore_queue,
             message_id=message_id,
         )
