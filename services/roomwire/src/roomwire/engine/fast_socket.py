@@ -33,6 +33,9 @@ from roomwire.logs import get_logger
 if TYPE_CHECKING:
     from roomwire.engine.engine import Engine
 
+_SLOW: Final = Reason.SLOW
+"""Kept, as before Python 3.12 an enum's member takes a while to be found."""
+
 _MUCH_BYTES: Final = 65_536
 """A read after which a client has had its turn."""
 
@@ -315,19 +318,21 @@ class FastSocket(asyncio.Protocol):
         if connection is None:
             return
         reason = connection.state.closed
-        if not self._is_closing and reason is not Reason.SLOW:
+        if not self._is_closing and reason is not _SLOW:
             outbox = connection.outbox
             if outbox:
                 self._transport.write(outbox[0] if len(outbox) == 1 else b"".join(outbox))
             if self._is_paused and self._unread_bytes > self._engine.limits.max_unread_bytes:
-                connection.state.close(Reason.SLOW, Bound.UNREAD_BYTES)
-                reason = Reason.SLOW
+                connection.state.close(_SLOW, Bound.UNREAD_BYTES)
+                reason = _SLOW
         connection.state.forget_output()
-        if reason is Reason.SLOW:
+        if reason is None:
+            return
+        if reason is _SLOW:
             # It does not read: nothing that is said to it would arrive.
             self._is_closing = True
             self._transport.abort()
-        elif reason is not None:
+        else:
             self._close(CloseCode.OK)
 
     @property

@@ -17,6 +17,9 @@ from roomwire.errors import ClientError, Internal, InvalidBody, RateLimited
 from roomwire.logs import get_logger
 from roomwire.rooms import Member, Phase, member_of
 
+_CONNECTED: Final = Phase.CONNECTED
+"""Kept, as before Python 3.12 an enum's member takes a while to be found."""
+
 _EVENTS: Final = frozenset({"2", "5"})
 """What packets of events begin with: without and with attachments."""
 
@@ -102,7 +105,7 @@ class EventServer(socketio.AsyncServer):  # type: ignore[misc] # python-socketio
             return False
         namespace, ack_id, start = head
         member = member_of(connection, namespace)
-        if member is None or member.phase is not Phase.CONNECTED:
+        if member is None or member.phase is not _CONNECTED:
             return False
         if member.lane is not None and namespace not in self.handlers:
             taken: bool = member.lane.take_text(message, start, ack_id)
@@ -145,7 +148,7 @@ class EventServer(socketio.AsyncServer):  # type: ignore[misc] # python-socketio
         namespace = namespace or "/"
         connection: Connection | None = self.eio.find(eio_sid)
         member = None if connection is None else member_of(connection, namespace)
-        if member is None or member.phase is not Phase.CONNECTED:
+        if member is None or member.phase is not _CONNECTED:
             return
         if member.lane is not None and namespace not in self.handlers:
             member.lane.take(data[0], data[1:], id)
