@@ -95,18 +95,36 @@ async def test_replies_and_pushes_are_handed_on_in_the_order_in_which_they_came(
     assert [(2, None), (b"c", b"4")] == end.came[5:]
 
 
-async def test_all_commands_of_a_tick_go_in_one_write(server, end):
-    written = []
+@pytest.fixture
+def written(end):
+    """What the link writes; nothing of it is sent."""
+    found = []
     end.link._transport = type("Transport", (), {
-        "write": lambda _, data: written.append(data), "abort": lambda _: None, "get_write_buffer_size": lambda _: 0,
+        "write": lambda _, data: found.append(data), "abort": lambda _: None, "get_write_buffer_size": lambda _: 0,
     })()  # fmt: skip
+    yield found
+    end.link._is_gone.set()
+
+
+async def test_all_commands_of_a_tick_go_in_one_write(end, written):
     for _ in range(10):
         end.link.command((b"PING",), lambda _: None)
     await asyncio.sleep(0)
     await asyncio.sleep(0)
 
     assert [b"*1\r\n$4\r\nPING\r\n" * 10] == written
-    end.link._is_gone.set()
+
+
+async def test_what_is_flushed_goes_at_once_and_only_once(end, written):
+    for _ in range(2):
+        end.link.command((b"PING",), lambda _: None)
+    end.link.flush()
+    assert [b"*1\r\n$4\r\nPING\r\n" * 2] == written
+
+    end.link.flush()
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert 1 == len(written)
 
 
 @pytest.mark.parametrize(

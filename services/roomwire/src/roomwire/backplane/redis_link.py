@@ -1,6 +1,6 @@
 """One connection to Redis or Valkey, speaking RESP3 over a plain asyncio protocol.
 
-All commands of a loop tick go in one write. Replies and pushes are handed on synchronously in the order in which the
+The commands of a loop tick go in one write, at its end or at `flush`. Replies and pushes are handed on synchronously in the order in which the
 server executed what caused them: that order is what the log is built on. A connection on which nothing comes although
 something is due is given up within its timeout; an idle one is asked for a sign of life.
 """
@@ -156,6 +156,14 @@ class RedisLink(asyncio.Protocol):
         """End subscriptions of sharded channels."""
         self._change_subscription(b"sunsubscribe", channels)
 
+    def flush(self) -> None:
+        """Write what waits for the end of the tick: for who is called there, that of the next may be far."""
+        if self._unwritten and not self.is_lost and self._transport is not None:
+            self._transport.write(b"".join(self._unwritten))
+            self._unwritten.clear()
+            if self._transport.get_write_buffer_size() > MAX_UNWRITTEN_BYTES:
+                self.close("the server does not read")
+
     def close(self, reason: str) -> None:
         """Give the connection up: nothing that still arrives is taken. Idempotent."""
         if self.is_lost:
@@ -184,19 +192,11 @@ class RedisLink(asyncio.Protocol):
 
     def _send(self, arguments: Sequence[Argument], awaited: Reply | _Confirmations) -> None:
         if not self._unwritten:
-            self._loop.call_soon(self._flush)
+            self._loop.call_soon(self.flush)
         if not self._awaited:
             self._asked_at = self._loop.time()
         self._unwritten.append(hiredis.pack_command(tuple(arguments)))  # type: ignore[arg-type] # any length
         self._awaited.append(awaited)
-
-    def _flush(self) -> None:
-        if self.is_lost or self._transport is None:
-            return
-        self._transport.write(b"".join(self._unwritten))
-        self._unwritten.clear()
-        if self._transport.get_write_buffer_size() > MAX_UNWRITTEN_BYTES:
-            self.close("the server does not read")
 
     def _change_subscription(self, kind: bytes, channels: Sequence[bytes]) -> None:
         if channels and not self.is_lost:

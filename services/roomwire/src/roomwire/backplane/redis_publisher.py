@@ -136,8 +136,12 @@ class Publisher:
     def _flush(self) -> None:
         self._is_flushing = False
         link = self._link
-        while link is not None and (batch := self._outbox.next_batch()) is not None:
+        if link is None:
+            return
+        while (batch := self._outbox.next_batch()) is not None:
             link.command(self._command(batch), lambda value: self._answered(link, value))
+        # This is the end of a tick: behind the next one, everything that is read in it would go first.
+        link.flush()
 
     def _command(self, batch: Batch) -> Sequence[Argument]:
         names = self._keys
