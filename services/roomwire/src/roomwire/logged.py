@@ -24,6 +24,7 @@ from roomwire.backplane.streams import (
 from roomwire.backplane.targets import stream_of, stream_to
 from roomwire.codec import arguments_of, event_payload, payload_frames
 from roomwire.engine.session import Reason
+from roomwire.engine.turn import Outlet
 from roomwire.errors import ClientError, InvalidBody, NotFound, OutcomeUnknown
 from roomwire.logs import get_logger
 from roomwire.peers import REQUEST_TIMEOUT_S, Peers, Request
@@ -66,6 +67,8 @@ class LoggedRooms(Rooms):
         self._held: dict[str, Member] = {}
         self._named: dict[Stream, tuple[str, Any]] = {}
         self._streams: dict[tuple[str, Any], Stream] = {}
+        # What the entries of a stream go to, until somebody comes or goes: see `_tell_all`.
+        self._told: dict[Stream, list[Outlet]] = {}
         self._partings: dict[str, asyncio.Future[None]] = {}
         self._was_held = False
 
@@ -142,21 +145,39 @@ class LoggedRooms(Rooms):
 
     def on_entry(self, entry: Entry) -> None:
         """Deliver to the members that are here: hot."""
-        stream, message = entry.stream, entry.message
-        named = self._named.get(stream)
+        named = self._named.get(entry.stream)
         if named is None:
             return
         namespace, room = named
+        message = entry.message
+        # As `Offset` writes it, without making one for each entry.
+        offset = f"{self.log.epoch}.{entry.position}"
+        if message.skip_sids or message.rooms:
+            self._put(self._meant(message, namespace, room), namespace, message.payload, offset)
+            return
+        told = self._told.get(entry.stream) or self._tell_all(entry.stream, namespace, room)
+        if told is None:
+            self._put(self.members(namespace, room), namespace, message.payload, offset)
+        else:
+            self.server.eio.turn.put_all(told, payload_frames(namespace, message.payload, offset))
+
+    def _meant(self, message: Message, namespace: str, room: Any) -> Collection[Member]:
+        """Return who is here of whom a message is for."""
         members = self.members(namespace, room)
         if message.rooms:
             members = {
                 member.sid: member for room in message.rooms for member in self._members_of(room)
             }.values()
-        if message.skip_sids:
-            members = [member for member in members if member.sid not in message.skip_sids]
-        if members:
-            # As `Offset` writes it, without making one for each entry.
-            self._put(members, namespace, message.payload, f"{self.log.epoch}.{entry.position}")
+        return [member for member in members if member.sid not in message.skip_sids]
+
+    def _tell_all(self, stream: Stream, namespace: str, room: Any) -> list[Outlet] | None:
+        """Have all members of a stream told without asking each, if all get the same, and nothing of it is held back."""
+        members = self.members(namespace, room)
+        told: list[Outlet] = [m.outlet for m in members if m.pid is not None and m.outlet is m.connection]
+        if not told or len(told) < len(members):
+            return None
+        self._told[stream] = told
+        return told
 
     def _members_of(self, stream: Stream) -> Collection[Member]:
         named = self._named.get(stream)
@@ -213,6 +234,7 @@ class LoggedRooms(Rooms):
 
     def admit(self, member: Member) -> None:
         """See `Rooms`."""
+        self._told.clear()
         namespace = member.namespace
         self._held[member.sid] = member
         self._name(namespace_stream(namespace), namespace, None)
@@ -325,8 +347,14 @@ class LoggedRooms(Rooms):
         for member in list(self.members(namespace, room)):
             await self.leave_room(member.sid, namespace, room)
 
+    def basic_enter_room(self, sid: str, namespace: str, room: Any, eio_sid: str | None = None) -> None:
+        """See `Rooms`."""
+        self._told.clear()
+        super().basic_enter_room(sid, namespace, room, eio_sid=eio_sid)
+
     def basic_leave_room(self, sid: str, namespace: str, room: Any) -> None:
         """See `Rooms`."""
+        self._told.clear()
         member = self.member(sid, namespace)
         was_in = member is not None and room in member.rooms
         super().basic_leave_room(sid, namespace, room)
