@@ -253,11 +253,12 @@ def test_loggers_are_taken(kind):
 
 
 @option("logger", "engineio_logger")
+@pytest.mark.parametrize("is_wrapped", [False, True], ids=["logger", "adapter"])
 @pytest.mark.parametrize("kind", SERVERS)
-async def test_emits_and_rooms_are_logged_where_a_logger_is_given(kind, caplog):
+async def test_emits_and_rooms_are_logged_where_a_logger_is_given(kind, is_wrapped, caplog):
     mine = logging.getLogger("roomwire.tests.mine")
     caplog.set_level(logging.INFO, mine.name)
-    server = make(kind, logger=mine)
+    server = make(kind, logger=logging.LoggerAdapter(mine, {}) if is_wrapped else mine)
     await server.emit("said", to="den")
     await server.close_room("den")
     assert ['emitting event "said" to den [/]', "room den is closing [/]"] == [

@@ -202,6 +202,37 @@ async def test_a_cancellation_before_the_task_has_begun_reaches_the_coroutine(st
     assert [task] == cleaned
 
 
+async def test_a_cancellation_before_the_task_has_begun_reaches_what_it_waits_for(starter):
+    children = []
+
+    async def work():
+        children.append(asyncio.create_task(asyncio.Event().wait()))
+        await asyncio.gather(*children)
+
+    def start_and_cancel():
+        task = starter.start(work())
+        task.cancel()
+        return task
+
+    task = await from_callback(start_and_cancel)
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert children[0].cancelled()
+
+
+async def test_a_spare_that_somebody_has_ended_is_let_go_in_silence(starter):
+    async def work():
+        pass
+
+    await from_callback(lambda: starter.start(work()))
+    (spare,) = asyncio.all_tasks() - {asyncio.current_task()}
+    spare.cancel()
+    await asyncio.wait((spare,))
+    starter.close()
+    gc.collect()
+    assert not starter._running
+
+
 async def test_a_cancellation_that_was_taken_back_does_not_reach_the_next(starter):
     async def change_its_mind():
         asyncio.current_task().cancel()

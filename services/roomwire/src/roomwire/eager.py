@@ -87,6 +87,8 @@ class Starter:
 
     def _retire(self, spare: "_Spare") -> None:
         self._spare = None
+        if self._task.done():
+            return
         self._running[spare] = self._task
         spare.go_on(_finished(), _NOTHING)
 
@@ -151,6 +153,9 @@ class _Spare(Coroutine[Any, Any, Any]):
         """Take a step that begins with an exception: where the coroutine waits, whether or not the task does."""
         waits_for, self._waits_for = self._waits_for, _NOTHING
         if waits_for is not _NOTHING and waits_for is not None:
+            if isinstance(error[0], asyncio.CancelledError) and waits_for.cancel():
+                # As with a task that waits for it: its own end is what reaches the coroutine.
+                return waits_for
             # It was told that a task will wait for it.
             waits_for._asyncio_future_blocking = False  # noqa: SLF001 - the protocol between futures and tasks
         job = _finished() if self._job is None else self._job
@@ -161,7 +166,7 @@ class _Spare(Coroutine[Any, Any, Any]):
             raise
 
     def close(self) -> None:
-        """End the coroutine, as the garbage collector does with one that nobody will wake."""
+        """End the coroutine, wherever it waits."""
         self._running.pop(self, None)
         if self._job is not None:
             self._job.close()

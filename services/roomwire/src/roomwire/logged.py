@@ -172,10 +172,11 @@ class LoggedRooms(Rooms):
 
     def _tell_all(self, stream: Stream, namespace: str, room: Any) -> list[Outlet] | None:
         """Have all members of a stream told without asking each, if all get the same, and nothing of it is held back."""
-        members = self.members(namespace, room)
-        told: list[Outlet] = [m.outlet for m in members if m.pid is not None and m.outlet is m.connection]
-        if not told or len(told) < len(members):
-            return None
+        told: list[Outlet] = []
+        for member in self.members(namespace, room):
+            if member.pid is None or member.outlet is not member.connection:
+                return None
+            told.append(member.outlet)
         self._told[stream] = told
         return told
 

@@ -12,7 +12,7 @@ overtaken by the next.
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import Final, Generic, TypeVar
 
 from roomwire.backplane.streams import Stream
 
@@ -20,15 +20,14 @@ BATCH_PUBLISHES: Final = 128
 BATCH_BYTES: Final = 262_144
 MAX_BATCHES_UNDER_WAY: Final = 8
 
-Settled = Callable[["Publish", object], None]
-"""Called once for each publish with what became of it: what the primary said, or an exception."""
+W = TypeVar("W")
 
 
-class Publish:
+class Publish(Generic[W]):
     """A publish on its way.
 
     Attributes:
-        waiting: Who waits for it, in whatever form; nothing to the outbox.
+        waiting: Who waits for it, in the form of whoever publishes.
         number: Its number, 0 until it is first sent.
         is_done: Whether it was settled: by an answer, or because its time was up.
         is_uncertain: Whether a link was lost while it was under way: the primary may have it.
@@ -37,7 +36,7 @@ class Publish:
 
     __slots__ = ("blob", "deadline", "is_done", "is_uncertain", "message_id", "number", "stream", "waiting")
 
-    def __init__(self, stream: Stream, blob: bytes, message_id: bytes, deadline: float, waiting: Any) -> None:
+    def __init__(self, stream: Stream, blob: bytes, message_id: bytes, deadline: float, waiting: W) -> None:
         self.stream = stream
         self.blob = blob
         self.message_id = message_id
@@ -48,7 +47,11 @@ class Publish:
         self.is_uncertain = False
 
 
-class Batch:
+Settled = Callable[[Publish[W], object], None]
+"""Called once for each publish with what became of it: what the primary said, or an exception."""
+
+
+class Batch(Generic[W]):
     """Publishes that go in one call of the script.
 
     Attributes:
@@ -59,12 +62,12 @@ class Batch:
 
     __slots__ = ("predecessor", "publishes")
 
-    def __init__(self, publishes: Sequence[Publish], predecessor: int) -> None:
+    def __init__(self, publishes: Sequence[Publish[W]], predecessor: int) -> None:
         self.publishes = publishes
         self.predecessor = predecessor
 
 
-class Outbox:
+class Outbox(Generic[W]):
     """Keeps the publishes that are not settled.
 
     Args:
@@ -74,13 +77,13 @@ class Outbox:
 
     """
 
-    def __init__(self, *, max_publishes: int, max_bytes: int, settled: Settled) -> None:
+    def __init__(self, *, max_publishes: int, max_bytes: int, settled: Settled[W]) -> None:
         self._max_publishes = max_publishes
         self._max_bytes = max_bytes
         self._settled = settled
-        self._waiting: deque[Publish] = deque()
-        self._under_way: deque[Batch] = deque()
-        self._returned: list[Publish] = []
+        self._waiting: deque[Publish[W]] = deque()
+        self._under_way: deque[Batch[W]] = deque()
+        self._returned: list[Publish[W]] = []
         self._last_number = 0
         self._held = 0
         self._held_bytes = 0
@@ -94,17 +97,17 @@ class Outbox:
             self._held < self._max_publishes and self._held_bytes + size <= self._max_bytes
         )
 
-    def add(self, publish: Publish) -> None:
+    def add(self, publish: Publish[W]) -> None:
         """Add a publish behind all others; ask `has_room` first."""
         self._held += 1
         self._held_bytes += len(publish.blob)
         self._waiting.append(publish)
 
-    def next_batch(self) -> Batch | None:
+    def next_batch(self) -> Batch[W] | None:
         """Return what has to be sent now, on the present link; None: nothing, or enough is under way."""
         if self._returned or len(self._under_way) >= MAX_BATCHES_UNDER_WAY:
             return None
-        taken: list[Publish] = []
+        taken: list[Publish[W]] = []
         size = 0
         waiting = self._waiting
         while waiting and len(taken) < BATCH_PUBLISHES:
@@ -134,7 +137,7 @@ class Outbox:
             self._settle(publish, result)
         self._take_back()
 
-    def failed(self, error: Callable[[Publish], Exception]) -> None:
+    def failed(self, error: Callable[[Publish[W]], Exception]) -> None:
         """Settle the oldest batch under way: it was refused, and nothing of it was done, this time.
 
         Args:
@@ -160,7 +163,7 @@ class Outbox:
         self._under_way.clear()
         self._take_back()
 
-    def expire(self, now: float, error: Callable[[Publish], Exception]) -> None:
+    def expire(self, now: float, error: Callable[[Publish[W]], Exception]) -> None:
         """Settle what has waited until its deadline; it is not sent (again).
 
         Args:
@@ -176,7 +179,7 @@ class Outbox:
             while self._waiting and self._waiting[0].is_done:
                 self._waiting.popleft()
 
-    def give_up(self, error: Callable[[Publish], Exception]) -> None:
+    def give_up(self, error: Callable[[Publish[W]], Exception]) -> None:
         """Settle everything: there will be no further link."""
         self.link_lost()
         for publish in self._waiting:
@@ -186,9 +189,9 @@ class Outbox:
 
     def _expire(
         self,
-        publishes: Sequence[Publish] | deque[Publish],
+        publishes: Sequence[Publish[W]] | deque[Publish[W]],
         now: float,
-        error: Callable[[Publish], Exception],
+        error: Callable[[Publish[W]], Exception],
         *,
         are_under_way: bool = False,
     ) -> bool:
@@ -202,7 +205,7 @@ class Outbox:
             self._settle(publish, error(publish))
         return True
 
-    def _settle(self, publish: Publish, result: object) -> None:
+    def _settle(self, publish: Publish[W], result: object) -> None:
         if publish.is_done:
             return
         publish.is_done = True

@@ -1,8 +1,8 @@
 """One connection to Redis or Valkey, speaking RESP3 over a plain asyncio protocol.
 
-The commands of a loop tick go in one write, at its end or at `flush`. Replies and pushes are handed on synchronously in the order in which the
-server executed what caused them: that order is what the log is built on. A connection on which nothing comes although
-something is due is given up within its timeout; an idle one is asked for a sign of life.
+The commands of a loop tick go in one write, at its end or at `flush`. Replies and pushes are handed on synchronously in
+the order in which the server executed what caused them: that order is what the log is built on. A connection on which
+nothing comes although something is due is given up within its timeout; an idle one is asked for a sign of life.
 """
 
 import asyncio

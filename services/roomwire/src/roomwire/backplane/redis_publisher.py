@@ -60,7 +60,7 @@ class Publisher:
         self._timeout_s = config.call_timeout_s
         self._subscriber = subscriber
         self._metrics = metrics
-        self._outbox = Outbox(
+        self._outbox: Outbox[asyncio.Future[Published]] = Outbox(
             max_publishes=config.max_publishes, max_bytes=config.max_publish_bytes, settled=self._settled
         )
         self._link: RedisLink | None = None
@@ -75,7 +75,7 @@ class Publisher:
         self._is_flushing = False
         self._is_closed = False
         self._timer: asyncio.TimerHandle | None = None
-        self._emptied: asyncio.Future[None] | None = None
+        self._emptied: asyncio.Event | None = None
 
     @property
     def is_waiting(self) -> bool:
@@ -109,7 +109,7 @@ class Publisher:
     def use(self, link: RedisLink) -> None:
         """Send over a link from now on, first what was not answered on the last one."""
         self._link = link
-        self._flush()
+        self._send()
 
     def link_lost(self) -> None:
         """Keep what is not answered for the next link."""
@@ -124,26 +124,28 @@ class Publisher:
         """Give what is under way a moment, then give it up; idempotent."""
         self._is_closed = True
         if self._link is not None and self._outbox:
-            self._emptied = asyncio.get_running_loop().create_future()
+            self._emptied = self._emptied or asyncio.Event()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(within_s):
-                    await self._emptied
+                    await self._emptied.wait()
         self._outbox.give_up(_too_late)
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
     def _flush(self) -> None:
+        """Send what was published in the tick that ends here: behind the next one, all that is read in it would go first."""
         self._is_flushing = False
-        link = self._link
-        if link is None:
-            return
-        while (batch := self._outbox.next_batch()) is not None:
-            link.command(self._command(batch), lambda value: self._answered(link, value))
-        # This is the end of a tick: behind the next one, everything that is read in it would go first.
-        link.flush()
+        self._send()
+        if self._link is not None:
+            self._link.flush()
 
-    def _command(self, batch: Batch) -> Sequence[Argument]:
+    def _send(self) -> None:
+        link = self._link
+        while link is not None and (batch := self._outbox.next_batch()) is not None:
+            link.command(self._command(batch), lambda value: self._answered(link, value))
+
+    def _command(self, batch: Batch[asyncio.Future[Published]]) -> Sequence[Argument]:
         names = self._keys
         keys: list[Argument] = [names.log, self._number_key]
         arguments: list[Argument] = [
@@ -177,11 +179,11 @@ class Publisher:
         else:
             error = translated(value)
             self._outbox.failed(lambda publish: OutcomeUnknown() if publish.is_uncertain else error)
-        self._flush()
+        self._send()
 
-    def _settled(self, publish: Publish, result: Any) -> None:
+    def _settled(self, publish: Publish[asyncio.Future[Published]], result: Any) -> None:
         """Tell who waits what became of a publish, and count it: hot."""
-        future: asyncio.Future[Published] = publish.waiting
+        future = publish.waiting
         outcome = "ok"
         if type(result) is int:
             position = Position(abs(result))
@@ -195,8 +197,8 @@ class Publisher:
                 future.set_exception(error)
         self._metrics.publishes.count(outcome)
         self._metrics.publish_seconds.count(future.get_loop().time() - publish.deadline + self._timeout_s)
-        if self._emptied is not None and not self._outbox and not self._emptied.done():
-            self._emptied.set_result(None)
+        if self._emptied is not None and not self._outbox:
+            self._emptied.set()
 
     def _expire(self) -> None:
         self._timer = None
@@ -206,7 +208,7 @@ class Publisher:
             self._timer = loop.call_later(_EXPIRY_PERIOD_S, self._expire)
 
 
-def _too_late(publish: Publish) -> ClientError:
+def _too_late(publish: Publish[Any]) -> ClientError:
     return OutcomeUnknown() if publish.is_uncertain else Unavailable("The log does not answer: try again.")
 
 

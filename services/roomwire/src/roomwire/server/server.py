@@ -198,7 +198,8 @@ class Server(ClusterServer):
 
         """
         namespace, target = namespace or "/", to or room
-        if self.logger.level <= logging.INFO:
+        # Its own level says enough of nearly all; what is no `Logger` is asked.
+        if not isinstance(self.logger, logging.Logger) or self.logger.level <= logging.INFO:
             self.logger.info('emitting event "%s" to %s [%s]', event, target or "all", namespace)
         await self.manager.emit(
             event,
