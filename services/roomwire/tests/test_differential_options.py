@@ -8,6 +8,7 @@ import logging
 
 import pytest
 import socketio
+from differential import connections, events, namespaces, rooms  # noqa: F401 - the programs are theirs
 from differential.harness import PROGRAMS, SERVERS, make, peer_of, transcript
 from differential.surface import options as options_of
 from peers import take
