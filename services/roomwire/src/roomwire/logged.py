@@ -86,7 +86,7 @@ class LoggedRooms(Rooms):
         *,
         ignore_queue: bool = False,
         message_id: str = "",
-        **_: Any,
+        **kwargs: Any,  # noqa: ARG002 - stock's
     ) -> None:
         """Say something to a room, to one client, or to everybody: hot.
 
