@@ -50,7 +50,7 @@ def test_a_push_is_epoch_position_and_message(position, blob):
     assert Push(b"e-p_1", position, STREAM, blob) == parse_push(STREAM, b"e-p_1 %d %s" % (position, blob))
 
 
-@pytest.mark.parametrize("data", [b"", b"e 1", b"e x y"])
+@pytest.mark.parametrize("data", [b"", b"e 1", b"e x y", b"\xff 1 x"])
 def test_what_is_no_push_is_refused(data):
     with pytest.raises(UnreadableEntry):
         parse_push(STREAM, data)

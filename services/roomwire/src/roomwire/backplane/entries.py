@@ -84,6 +84,8 @@ def parse_push(stream: Stream, data: bytes) -> Push:
     """
     try:
         epoch, position, blob = data.split(b" ", 2)
+        if not epoch.isascii():
+            raise ValueError("not an epoch")
         return Push(epoch, Position(int(position)), stream, blob)
     except ValueError as error:
         raise UnreadableEntry("what came on a room's channel is no entry") from error
