@@ -163,11 +163,12 @@ class LoggedRooms(Rooms):
 
     def _meant(self, message: Message, namespace: str, room: Any) -> Collection[Member]:
         """Return who is here of whom a message is for."""
-        members = self.members(namespace, room)
         if message.rooms:
-            members = {
-                member.sid: member for room in message.rooms for member in self._members_of(room)
+            members: Collection[Member] = {
+                member.sid: member for one in message.rooms for member in self._members_of(one)
             }.values()
+        else:
+            members = self.members(namespace, room)
         return [member for member in members if member.sid not in message.skip_sids]
 
     def _tell_all(self, stream: Stream, namespace: str, room: Any) -> list[Outlet] | None:
