@@ -21,6 +21,13 @@ async def from_callback(act):
         return await done
 
 
+def started_and_cancelled(starter, job):
+    """Start a coroutine that suspends, and cancel its task before that has taken a step of its own."""
+    task = starter.start(job)
+    task.cancel()
+    return task
+
+
 @pytest.fixture
 async def starter():
     found = Starter()
@@ -191,12 +198,7 @@ async def test_a_cancellation_before_the_task_has_begun_reaches_the_coroutine(st
         finally:
             cleaned.append(asyncio.current_task())
 
-    def start_and_cancel():
-        task = starter.start(work())
-        task.cancel()
-        return task
-
-    task = await from_callback(start_and_cancel)
+    task = await from_callback(lambda: started_and_cancelled(starter, work()))
     with pytest.raises(asyncio.CancelledError):
         await task
     assert [task] == cleaned
@@ -209,12 +211,7 @@ async def test_a_cancellation_before_the_task_has_begun_reaches_what_it_waits_fo
         children.append(asyncio.create_task(asyncio.Event().wait()))
         await asyncio.gather(*children)
 
-    def start_and_cancel():
-        task = starter.start(work())
-        task.cancel()
-        return task
-
-    task = await from_callback(start_and_cancel)
+    task = await from_callback(lambda: started_and_cancelled(starter, work()))
     with pytest.raises(asyncio.CancelledError):
         await task
     assert children[0].cancelled()
