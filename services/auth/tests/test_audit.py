@@ -13,8 +13,9 @@ from auth.keyring import Keyring
 from auth.settings import Settings
 from roomwire.tokens import SigningKey
 
-ZOE = {"username": "zoe", "password": "correct horse"}
-MISTYPED = {"username": "correct horse", "password": "zoe"}
+NAME = "zoe_whom_no_random_id_spells"
+ZOE = {"username": NAME, "password": "correct horse"}
+MISTYPED = {"username": "correct horse", "password": NAME}
 NEW = "new horse battery"
 SECRET = new_secret()
 DOCS = Path(__file__).parents[3] / "docs/tokens.md"
@@ -109,7 +110,7 @@ async def test_no_line_has_a_secret_or_a_name_that_somebody_typed(told):
     text = repr(lines)
     assert len(secrets) > 20
     assert [] == [secret for secret in secrets if secret in text]
-    assert "zoe" not in text
+    assert NAME not in text
 
 
 async def test_lines_about_one_session_have_its_name_in_common(told):
