@@ -152,6 +152,76 @@ async def test_7_a_second_drop_during_recovery_loses_nothing(nodes):
     assert [1] == await client.events(1)
 
 
+class Gate:
+    """Keeps the marks of a node's log until it is opened: a recovery stands between its claim and its admission."""
+
+    def __init__(self, node):
+        self._log = node.server.manager.log
+        self._mark = self._log.mark
+        self._log.mark = self._wait
+        self._is_open = asyncio.Event()
+        self.waiting = 0
+
+    async def _wait(self, then=None):
+        self.waiting += 1
+        await self._is_open.wait()
+        return await self._mark(then)
+
+    def open(self):
+        self._log.mark = self._mark
+        self._is_open.set()
+
+
+def twin_of(client):
+    """Return a client that knows what another one knows, as a second tab with a copied storage."""
+    twin = Browser()
+    twin.pid, twin.offset = client.pid, client.offset
+    return twin
+
+
+async def test_a_recovery_that_another_one_overtook_before_its_admission_is_not_admitted(nodes):
+    one, two = await nodes(), await nodes()
+    client = Browser()
+    await client.connect(one)
+    client.cut()
+    first, second = twin_of(client), twin_of(client)
+    gate = Gate(one)
+
+    overtaken = asyncio.create_task(first.connect(one))
+    await until(lambda: gate.waiting == 1)
+    overtaking = asyncio.create_task(second.connect(two))
+    if one is two:
+        await until(lambda: gate.waiting == 2)
+        gate.open()
+    await overtaking
+    gate.open()
+
+    with pytest.raises(websockets.ConnectionClosed):
+        await overtaken
+    assert second.recovered
+    await two.server.emit("n", 1, to=client.sid)
+    assert [1] == await second.events(1)
+    await two.server.emit("n", 2)
+    assert [2] == await second.events(1)
+    assert 1 == one.metric("recoveries_total", outcome="postponed")
+    assert one is two or not one.server.manager.rooms.get("/")
+
+
+async def test_a_recovery_whose_session_was_lost_with_the_log_before_its_admission_is_not_admitted(nodes):
+    one = await nodes()
+    client = Browser()
+    await client.connect(one)
+    client.cut()
+    gate = Gate(one)
+    returning = asyncio.create_task(client.connect(one))
+    await until(lambda: gate.waiting == 1)
+    log = one.server.manager.log
+    log._subscriber.attached(log.epoch, is_whole=False)
+    gate.open()
+    with pytest.raises(websockets.ConnectionClosed):
+        await returning
+
+
 async def test_9_a_token_that_does_not_hold_any_more_ends_recovery(nodes):
     async def authenticate(handshake):
         if handshake.auth != {"token": "good"}:

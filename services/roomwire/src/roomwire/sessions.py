@@ -209,6 +209,9 @@ class Sessions:
             self._log.subscribe(stream)
 
         def enter(_: Any) -> None:
+            if not self._log.holds(claimed.tenure):
+                # A newer claim, or a loss of the log, came before there was a socket to fence.
+                return
             member.sid, member.tenure, member.pid = sid, claimed.tenure, pid
             self._rooms.admit(member)
             for stream in rooms:
@@ -220,6 +223,8 @@ class Sessions:
             if member.tenure is None:
                 for stream in streams:
                     self._log.unsubscribe(stream)
+        if member.tenure is None:
+            raise Unavailable("The session continues elsewhere: try again.")
         if self._log.epoch != epoch:
             raise Unavailable
         limits = self._limits

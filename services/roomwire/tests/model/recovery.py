@@ -69,7 +69,9 @@ def _recover(gateway: Any, socket: Socket, pid: int, offset: Offset | None) -> P
     if epoch != gateway.epoch:
         raise Lost
     socket.pid, socket.claim = pid, session.claim
-    gateway.by_pid[pid] = socket
+    if "fenced_before_admission" not in bugs:
+        # From here on a fence finds it; `_become_member` does not admit a socket that one has closed.
+        gateway.by_pid[pid] = socket
     base = _base(gateway, session, ends, offset)
     rooms = _rooms(session)
     end = yield from _become_member(gateway, socket, session, rooms)
@@ -151,6 +153,7 @@ def _become_member(
                 gateway.unserve(room)
         raise
     gateway.taken(position)
+    gateway.by_pid[socket.pid] = socket
     socket.state = REPLAYING
     stamps = {room: stays[-1].stamp for room, stays in session.rooms.items()}
     for room in present:

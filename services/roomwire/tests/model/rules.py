@@ -159,6 +159,11 @@ SESSIONS = (
         Bias((DROP,), gateways=1, time_scale=40),
     ),
     Rule(
+        "fenced_before_admission",
+        "A socket is admitted at its mark only if it still speaks for its session: a fence may have come before it.",
+        Bias((TAB, DROP), fault_rate=0.1, gateways=2, clients=2, time_scale=40),
+    ),
+    Rule(
         "fenced_is_disconnected",
         "A fenced socket's transport is closed; a DISCONNECT could reach the client that is right.",
         Bias((DROP, PAUSE), time_scale=40),

@@ -356,6 +356,13 @@ class Log(Protocol):
 
         """
 
+    def holds(self, tenure: Tenure) -> bool:
+        """Tell whether a socket of this node still speaks for a session, as far as this node has heard.
+
+        A claim makes a socket known here before its server admits it, and a fence that comes between the two finds
+        nothing to close. Ask in the `then` that admits a socket, and close its transport if the answer is no.
+        """
+
     async def save(self, tenure: Tenure, data: bytes) -> None:
         """Store a session's data; raises as `join`."""
 

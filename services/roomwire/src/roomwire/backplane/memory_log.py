@@ -272,6 +272,10 @@ class MemoryLog:
 
         return await self._soon(change)
 
+    def holds(self, tenure: Tenure) -> bool:
+        """See `Log`."""
+        return self._subscriber.holds(tenure)
+
     async def save(self, tenure: Tenure, data: bytes) -> None:
         """See `Log`."""
 

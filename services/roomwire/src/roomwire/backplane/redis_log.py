@@ -310,6 +310,10 @@ class RedisLog:
         keys = [self._keys.session(sid), self._keys.due]
         return await self._keeper.call(self._scripts.claim, keys, arguments, apply)
 
+    def holds(self, tenure: Tenure) -> bool:
+        """See `Log`."""
+        return self._subscriber.holds(tenure)
+
     async def save(self, tenure: Tenure, data: bytes) -> None:
         """See `Log`."""
 
