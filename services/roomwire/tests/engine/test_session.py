@@ -275,6 +275,28 @@ class TestHeartbeat:
         assert found.tick(45.0) is None
         assert Reason.PING_TIMEOUT == found.closed
 
+    def test_what_a_timer_is_late_does_not_put_off_the_timeout(self):
+        found = session()
+        assert 45.0 == found.tick(25.02)
+        found.tick(45.0)
+        assert Reason.PING_TIMEOUT == found.closed
+
+    def test_what_a_timer_is_late_does_not_put_off_later_pings(self):
+        found = session()
+        found.tick(25.02)
+        found.receive(PONG)
+        found.tick(45.02)
+        assert 70.0 == found.tick(50.02)
+        assert [PING, PING] == said(found)
+
+    def test_a_process_that_stood_still_gives_its_clients_the_whole_timeout(self):
+        found = session()
+        assert 80.0 == found.tick(60.0)
+        found.tick(79.9)
+        assert found.closed is None
+        found.tick(80.0)
+        assert Reason.PING_TIMEOUT == found.closed
+
     def test_the_next_ping_is_an_interval_after_the_one_that_was_answered(self):
         found = session()
         found.tick(25.0)

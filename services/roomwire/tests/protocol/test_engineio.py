@@ -12,6 +12,8 @@ from peers import Peer, closed, take
 from protocol.cases import ENGINE_IO, Cases
 from websockets.exceptions import InvalidStatus
 
+from roomwire.engine.session import Reason
+
 HANDSHAKE = {"pingInterval": 300, "pingTimeout": 200, "maxPayload": 1_000_000}
 INTERVAL_S, TIMEOUT_S = 0.3, 0.2
 LATE_S = 0.3
@@ -190,6 +192,21 @@ class TestHeartbeat:
         assert 400 == (await peer.poll(sid)).status_code
         assert 400 == (await peer.post(sid, "3")).status_code
 
+    @case("heartbeat, polling: timeout")
+    @pytest.mark.parametrize("method", ["GET", "POST"])
+    async def test_a_request_at_the_ping_timeout_finds_the_session_closed_although_the_timer_is_late(
+        self, peer: Peer, method
+    ):
+        loop = asyncio.get_running_loop()
+        sid = (await peer.open())["sid"]
+        state = peer.engine.find(sid).state
+        await until(lambda: state.outbox)
+        peer.engine._wheel.close()
+        await until(lambda: loop.time() >= state.pinged_at + TIMEOUT_S)
+        assert state.closed is None
+        assert 400 == (await peer.http.request(method, peer.polling(sid), content="3")).status_code
+        assert Reason.PING_TIMEOUT == state.closed
+
     @case("heartbeat, websocket: timeout")
     async def test_a_client_that_does_not_answer_is_closed_on_time(self, peer: Peer):
         async with peer.websocket() as socket:
@@ -273,32 +290,31 @@ class TestUpgrade:
             assert "2" == await socket.recv(), "the session goes on"
 
     @case("upgrade: no second websocket")
-    async def test_a_second_websocket_is_refused(self, peer: Peer, way):
+    async def test_a_second_websocket_is_accepted_and_closed_and_the_first_goes_on(self, peer: Peer):
         sid = (await peer.open())["sid"]
         async with peer.websocket(sid=sid) as socket:
             await upgraded(peer, sid, socket)
-            with pytest.raises(InvalidStatus) as refused:
-                await peer.websocket(sid=sid).__aenter__()
-            assert REFUSED_WITH[way] == refused.value.response.status_code
+            async with peer.websocket(sid=sid) as second:
+                assert [] == [message async for message in second]
             assert "2" == await socket.recv(), "the session goes on"
 
     async def test_a_session_that_began_as_a_websocket_has_no_second_one(self, eio: Peer):
         async with eio.websocket() as socket:
             sid = json.loads((await socket.recv())[1:])["sid"]
-            with pytest.raises(InvalidStatus):
-                await eio.websocket(sid=sid).__aenter__()
+            async with eio.websocket(sid=sid) as second:
+                assert [] == [message async for message in second]
             await socket.send("4hello")
             assert "4hello" == await take(socket)
 
     async def test_a_second_probe_does_not_disturb_the_first(self, eio: Peer):
         sid = (await eio.open())["sid"]
-        async with eio.websocket(sid=sid) as socket:
+        async with eio.websocket(sid=sid) as socket, eio.websocket(sid=sid) as earlier:
             await socket.send("2probe")
             assert "3probe" == await socket.recv()
-            for packet in ("2probe", "5"):
-                async with eio.websocket(sid=sid) as second:
-                    await second.send(packet)
-                    await closed(second)
+            await earlier.send("2probe")
+            await closed(earlier)
+            async with eio.websocket(sid=sid) as later:
+                assert [] == [message async for message in later]
             await socket.send("5")
             await socket.send("4hello")
             assert "4hello" == await take(socket)

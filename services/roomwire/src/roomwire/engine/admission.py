@@ -43,6 +43,10 @@ class Refused(Exception):
         return http_answer("400 Bad Request", self.body)
 
 
+class Superfluous(Exception):
+    """A WebSocket for a session that has one: it is accepted and closed, and the first one does not notice."""
+
+
 class Query:
     """What the query string of a request says, as far as it concerns the engine; of a repeated name, the first."""
 
@@ -98,6 +102,7 @@ def admit_websocket(engine: "Engine", environ: Mapping[str, Any]) -> Connection 
 
     Raises:
         Refused: It may do neither.
+        Superfluous: Its session has a WebSocket, or one that is being tried.
 
     """
     query = Query(environ["QUERY_STRING"])
@@ -108,7 +113,9 @@ def admit_websocket(engine: "Engine", environ: Mapping[str, Any]) -> Connection 
         if query.protocol != PROTOCOL:
             raise Refused(UNKNOWN_PROTOCOL)
         return None
-    connection = engine.find(query.sid)
-    if connection is None or connection.upgraded or not engine.allow_upgrades:
+    connection = engine.find_now(query.sid)
+    if connection is None or not engine.allow_upgrades:
         raise Refused(UNKNOWN_SID)
+    if connection.upgraded or connection.state.is_probed:
+        raise Superfluous
     return connection

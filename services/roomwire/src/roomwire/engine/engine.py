@@ -127,6 +127,16 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc] # python-engineio has 
         connection = self.sockets.get(sid)
         return None if connection is None or connection.closed else connection
 
+    def find_now(self, sid: str) -> Connection | None:
+        """Return the session of this id that lives at this moment, for a request that names it.
+
+        What is due is done first: the timer may be late, and a request must not find a session whose time is over.
+        """
+        connection = self.find(sid)
+        if connection is not None:
+            connection.tick(asyncio.get_running_loop().time())
+        return None if connection is None or connection.closed else connection
+
     def take(self, connection: Connection, packet: Packet) -> Coroutine[Any, Any, None] | None:
         """Take a packet that came over the session's transport; returns what is left to be awaited, if anything: hot.
 

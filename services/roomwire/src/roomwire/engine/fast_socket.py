@@ -12,7 +12,7 @@ from collections.abc import Callable, Coroutine, Iterable
 from typing import TYPE_CHECKING, Any, Final
 
 from roomwire.bounds import Bound
-from roomwire.engine.admission import Refused, admit_websocket
+from roomwire.engine.admission import Refused, Superfluous, admit_websocket
 from roomwire.engine.connection import Connection
 from roomwire.engine.opening import BadUpgrade, Upgrade, read_upgrade
 from roomwire.engine.packets import BadPacket, Packet, framed
@@ -134,7 +134,7 @@ class FastSocket(asyncio.Protocol):
 
     def _begin(self, request: bytes) -> None:
         """Answer the request; what is to be said first goes out with the answer."""
-        engine = self._engine
+        engine, is_superfluous = self._engine, False
         try:
             upgrade = read_upgrade(
                 request,
@@ -149,9 +149,14 @@ class FastSocket(asyncio.Protocol):
         except Refused as refused:
             self._turn_away(refused.http_answer())
             return
+        except Superfluous:
+            is_superfluous = True
         self._connections.add(self)
         self._write = self._transport.write
         self._write(upgrade.answer)
+        if is_superfluous:
+            self._close(CloseCode.OK)
+            return
         if self._upgrades is None:
             self._await(self._open(upgrade))
         else:

@@ -106,7 +106,7 @@ async def _answer(
         raise Refused(UNKNOWN_TRANSPORT)
     if not query.sid:
         return await _open(engine, environ, query, method)
-    connection = engine.find(query.sid)
+    connection = engine.find_now(query.sid)
     if connection is None:
         raise Refused(UNKNOWN_SID)
     if connection.upgraded:

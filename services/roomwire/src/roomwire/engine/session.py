@@ -33,6 +33,9 @@ from roomwire.engine.packets import (
 WEBSOCKET: Final = "websocket"
 POLLING: Final = "polling"
 
+_LATE: Final = 0.25
+"""The part of the ping timeout by which a ping may be late without the client getting longer to answer it."""
+
 
 class Reason(enum.StrEnum):
     """Why a session ended, in python-socketio's words where it has some."""
@@ -62,7 +65,7 @@ class Session:
         exceeded: The bound that ended it, if one did.
         deadline: When `tick` is to be called.
         outbox: What is to be sent, framed; append to it, then `settle`. Always the same list.
-        pinged_at: When it was pinged last; at first, when it began.
+        pinged_at: When its last ping was due; at first, when it began.
         is_polled: Whether a poll is waiting for an answer.
         is_probed: Whether a WebSocket is being tried beside polling.
 
@@ -209,7 +212,8 @@ class Session:
     def tick(self, now: float) -> float | None:
         """Do what is due at this time; returns when to call it again, or None if that is not needed any more.
 
-        A ping is due an interval after the one before it, if that was answered.
+        A ping is due an interval after the one before it, if that was answered. Its timeout runs from when it was
+        due, so that a session ends on time although timers are late; after a longer delay, from when it is sent.
         """
         if self.closed is not None:
             return None
@@ -224,8 +228,9 @@ class Session:
             elif self.pinged_at + limits.ping_interval_s > now:
                 self.deadline = self.pinged_at + limits.ping_interval_s
             else:
+                due_at = self.pinged_at + limits.ping_interval_s
                 self._waits_for_pong = True
-                self.pinged_at = now
-                self.deadline = now + min(limits.ping_interval_s, limits.ping_timeout_s)
+                self.pinged_at = due_at if now - due_at <= limits.ping_timeout_s * _LATE else now
+                self.deadline = self.pinged_at + min(limits.ping_interval_s, limits.ping_timeout_s)
                 self.send(PING)
         return self.deadline

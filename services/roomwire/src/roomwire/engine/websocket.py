@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from roomwire.bounds import Bound
-from roomwire.engine.admission import Refused, admit_websocket
+from roomwire.engine.admission import Refused, Superfluous, admit_websocket
 from roomwire.engine.connection import Connection
 from roomwire.engine.packets import BadPacket, Packet
 from roomwire.engine.session import WEBSOCKET, Reason
@@ -29,6 +29,10 @@ async def serve(engine: "Engine", environ: Mapping[str, Any], receive: Any, send
         upgraded = admit_websocket(engine, environ)
     except Refused:
         await send({"type": "websocket.close", "code": 1008})
+        return
+    except Superfluous:
+        await send({"type": "websocket.accept"})
+        await _Socket(receive, send).close()
         return
     socket = _Socket(receive, send)
     await send({"type": "websocket.accept"})
