@@ -22,6 +22,7 @@ from roomwire.metrics import Metrics
 from roomwire.tokens import User
 
 MASK = b"\0\0\0\0"
+BINARIES = '{"_placeholder":true,"num":0},{"_placeholder":true,"num":1}'
 WAYS = ["fast", "asgi", "hypercorn"]
 QUIET = {"ping_interval_s": 60.0, "ping_timeout_s": 60.0}
 
@@ -415,17 +416,70 @@ async def test_whoever_pauses_begins_anew(way):
     assert {"events_per_s"} == site.exceeded().keys()
 
 
-@pytest.mark.parametrize("way", WAYS)
-async def test_binary_events_that_come_too_fast_close(way):
-    site = Site(max_events_per_s=1)
-    handles(site, "say", lambda *_: None)
-    async with site.serve(way) as peer, joined(peer) as websocket:
-        with contextlib.suppress(ConnectionClosed):
-            for _ in range(5):
-                await websocket.send('451-["say",{"_placeholder":true,"num":0}]')
-                await websocket.send(b"x")
-        await closed(websocket)
-        await site.counted(Bound.EVENTS_PER_S)
+class TestBinaryEventsThatComeTooFast:
+    @pytest.mark.parametrize("way", WAYS)
+    async def test_they_are_refused_as_text_events_are_and_the_others_are_handled(self, way):
+        site = Site(max_events_per_s=5)
+        handled = []
+        handles(site, "say", lambda _, number, *data: handled.append((number, data)))
+        async with site.serve(way) as peer, joined(peer) as websocket:
+            for number in range(150):
+                await websocket.send(f'452-{number}["say",{number},{BINARIES}]')
+                await websocket.send(b"a%d" % number)
+                await websocket.send(b"b%d" % number)
+            answers = [await take(websocket) for _ in range(150)]
+            ids = [int(answer[2:].partition("[")[0]) for answer in answers]
+            assert list(range(150)) == sorted(ids)
+            refused = [answer for answer in answers if "rate_limited" in answer]
+            assert 150 == len(handled) + len(refused)
+            assert len(refused) > 100
+            assert [(number, (b"a%d" % number, b"b%d" % number)) for number, _ in handled] == handled
+            assert {"events_per_s": len(refused)} == site.exceeded()
+            ((pace,),) = (connection.paces for connection in site.server.eio.sockets.values())
+            await until(lambda: time.monotonic() > pace.until)
+            for packet in ('451-150["say",150,{"_placeholder":true,"num":0}]', b"a"):
+                await websocket.send(packet)
+            assert "43150[]" == await take(websocket)
+        assert (150, (b"a",)) == handled[-1]
+
+    @pytest.mark.parametrize("way", WAYS)
+    async def test_who_asks_for_no_ack_is_told_by_an_event(self, way):
+        site = Site(max_events_per_s=0.1)
+        handles(site, "say", lambda *_: None)
+        async with site.serve(way) as peer, joined(peer) as websocket:
+            for packet in ('42["say"]', f'452-["say",{BINARIES}]', b"a", b"b"):
+                await websocket.send(packet)
+            assert '42["exception",{"code":"rate_limited"' == (await take(websocket))[:37]
+            await site.counted(Bound.EVENTS_PER_S)
+
+    @pytest.mark.parametrize(
+        "packets",
+        [
+            pytest.param([f'452-["say",{BINARIES}]', b"a", '42["say"]'], id="a text for an attachment"),
+            pytest.param([f'452-["say",{BINARIES}]', b"a", b"b", b"c"], id="an attachment too many"),
+            pytest.param(['45["say"]'], id="no number of attachments"),
+            pytest.param(['4511-["say"]'], id="too many attachments"),
+            pytest.param(['421-["say"]'], id="attachments of a text event"),
+        ],
+    )
+    @pytest.mark.parametrize("way", WAYS)
+    async def test_what_breaks_the_protocol_closes_as_ever(self, way, packets):
+        site = Site(max_events_per_s=0.1)
+        handles(site, "say", lambda *_: None)
+        async with site.serve(way) as peer, joined(peer) as websocket:
+            with contextlib.suppress(ConnectionClosed):
+                for packet in ('42["say"]', *packets):
+                    await websocket.send(packet)
+            await closed(websocket)
+
+    @pytest.mark.parametrize("way", WAYS)
+    async def test_one_for_a_namespace_that_is_not_connected_is_told_to_nobody(self, way):
+        site = Site(max_events_per_s=0.1)
+        handles(site, "say", lambda *_: None)
+        async with site.serve(way) as peer, joined(peer) as websocket:
+            for packet in ('42["say"]', f'452-/other,["say",{BINARIES}]', b"a", b"b", '427["say"]'):
+                await websocket.send(packet)
+            assert '437[{"error":{"code":"rate_limited"' == (await take(websocket))[:35]
 
 
 @pytest.mark.parametrize("way", WAYS)

@@ -9,7 +9,15 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 from socketio.packet import ACK, EVENT
 
-from roomwire.codec import BadPacket, Packet, ack_frames, event_frames, event_head, packet_frames
+from roomwire.codec import (
+    BadPacket,
+    Packet,
+    ack_frames,
+    any_event_head,
+    event_frames,
+    event_head,
+    packet_frames,
+)
 from roomwire.frames import message_of
 from roomwire.gateways.binding import Binding
 
@@ -79,6 +87,26 @@ def test_the_head_of_an_event_is_what_the_packet_says(text):
         namespace, ack_id, start = head
         assert (packet.namespace or "/", packet.id) == (namespace, ack_id)
         assert packet.data == json.loads(text[start:])
+
+
+binary_heads = st.sampled_from(
+    ["51-", "50-", "5", "51-/g,", "52-/g?a=b,7", "510-12", "511-", "5999-", "5-", "2", "21-", "2/g,3"]
+)
+
+
+@given(st.tuples(binary_heads, bodies).map("".join) | st.text(max_size=30).map("5".__add__))
+def test_the_head_of_a_refused_event_is_what_the_packet_says(text):
+    try:
+        head = any_event_head(text, max_attachments=Packet.max_attachments)
+    except BadPacket:
+        with pytest.raises(BadPacket):
+            Packet(encoded_packet=text)
+        return
+    try:
+        packet = Packet(encoded_packet=text)
+    except BadPacket:
+        return  # the body decides, which a head does not look at
+    assert (packet.namespace or "/", packet.id, packet.attachment_count) == head
 
 
 class Body(msgspec.Struct):

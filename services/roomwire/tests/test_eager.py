@@ -321,3 +321,70 @@ async def test_one_started_by_another_in_its_first_step_runs_after_it(starter):
     await from_callback(lambda: starter.start(outer()))
     await asyncio.sleep(0)
     assert ["outer", "inner"] == order
+
+
+async def test_within_a_task_a_coroutine_can_begin_at_once_in_a_task_of_its_own(starter):
+    seen = []
+
+    async def work(number):
+        seen.append((number, asyncio.current_task()))
+        await asyncio.sleep(0)
+        seen.append((number, asyncio.current_task()))
+
+    outer = asyncio.current_task()
+    tasks = [starter.start_now(work(number)) for number in range(2)]
+    assert outer is asyncio.current_task()
+    assert [0, 1] == [number for number, _ in seen]
+    await asyncio.gather(*tasks)
+    assert tasks * 2 == [task for _, task in seen]
+    assert 3 == len({outer, *tasks})
+
+
+async def test_one_can_begin_within_the_first_step_of_another_as_deep_as_it_likes(starter):
+    order = []
+
+    async def work(depth):
+        own = asyncio.current_task()
+        order.append(f"{depth} begins")
+        if depth:
+            starter.start_now(work(depth - 1))
+        assert own is asyncio.current_task()
+        order.append(f"{depth} goes on")
+
+    for _ in range(2):
+        assert await from_callback(lambda: starter.start(work(2))) is None
+    assert ["2 begins", "1 begins", "0 begins", "0 goes on", "1 goes on", "2 goes on"] * 2 == order
+
+
+async def test_what_fails_when_it_begins_within_a_task_is_not_that_tasks(starter):
+    seen = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: seen.append(context["exception"]))
+
+    async def work():
+        raise LookupError("lost")
+
+    outer = asyncio.current_task()
+    assert starter.start_now(work()) is None
+    assert outer is asyncio.current_task()
+    assert ["lost"] == [str(error) for error in seen]
+
+
+async def test_a_timeout_around_what_begins_another_is_not_the_others(starter):
+    gate = asyncio.Event()
+
+    async def work():
+        await gate.wait()
+        return "done"
+
+    task = None
+
+    async def begin_it_and_wait():
+        nonlocal task
+        async with asyncio.timeout(0.01):
+            task = starter.start_now(work())
+            await asyncio.Event().wait()
+
+    with pytest.raises(TimeoutError):
+        await begin_it_and_wait()
+    gate.set()
+    assert "done" == await task

@@ -204,6 +204,32 @@ def event_head(text: str) -> tuple[str, int | None, int] | None:
     return None
 
 
+def any_event_head(text: str, *, max_attachments: int) -> tuple[str, int | None, int]:
+    """Read the head of an event of either kind, as of one that is refused: its JSON is not looked at.
+
+    Args:
+        text: A packet of type EVENT or BINARY_EVENT.
+        max_attachments: Most attachments of one packet.
+
+    Returns:
+        Its namespace, its ack id, and how many attachments follow it.
+
+    Raises:
+        BadPacket: It has no head that a client may send.
+
+    """
+    found = _FORMAT.fullmatch(text)
+    if found is None:
+        raise BadPacket("not a packet")
+    kind, attachments, namespace, ack_id, _ = found.groups()
+    if (attachments is not None) is not (int(kind) == BINARY_EVENT):
+        raise BadPacket("a wrong number of attachments")
+    count = int(attachments or 0)
+    if count > max_attachments:
+        raise BadPacket("a wrong number of attachments", Bound.ATTACHMENTS)
+    return (namespace or "/").partition("?")[0], None if ack_id is None else int(ack_id), count
+
+
 def arguments_of(data: Any) -> list[Any]:
     """Return the arguments that python-socketio means: None is none, a tuple several, anything else one."""
     return [] if data is None else list(data) if isinstance(data, tuple) else [data]

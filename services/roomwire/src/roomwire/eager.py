@@ -7,6 +7,9 @@ is made ready. So `asyncio.current_task()` is a real task and the same one throu
 
 A task must not carry anything from one coroutine to the next: one whose context was changed, that was
 cancelled or that was given something to do at its end is not used again.
+
+Where a coroutine begins within the step of another task (`Starter.start_now`), that task is set aside meanwhile, as
+asyncio's own eager tasks do it.
 """
 
 import asyncio
@@ -28,13 +31,13 @@ _leave_task = asyncio.tasks._leave_task  # noqa: SLF001
 class Starter:
     """Starts coroutines on one event loop, which is the one that first uses it."""
 
-    __slots__ = ("_base", "_loop", "_running", "_spare", "_task")
+    __slots__ = ("_base", "_loop", "_running", "_spares")
 
     def __init__(self) -> None:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._base: contextvars.Context
-        self._spare: _Spare | None = None
-        self._task: asyncio.Task[Any]
+        # One, unless coroutines begin within others.
+        self._spares: list[_Spare] = []
         # asyncio itself holds tasks weakly.
         self._running: dict[object, asyncio.Task[Any]] = {}
 
@@ -52,17 +55,20 @@ class Starter:
         if _current_task(loop) is not None:
             # Its first step cannot be interrupted by that of another.
             return self._made(loop.create_task(job))
-        spare = self._spare
-        if spare is None or self._task.done():
-            spare = self._spare = _Spare(self._base.copy(), self._running)
-            self._task = loop.create_task(spare, context=spare.context)
-        task = self._task
+        spares = self._spares
+        spare = spares.pop() if spares else self._made_ready(loop)
+        task = spare.task
+        if task.done():
+            spare = self._made_ready(loop)
+            task = spare.task
         _enter_task(loop, task)
         try:
             waits_for = spare.context.run(job.send, None)
         except StopIteration:
             if spare.is_marked(task) or spare.context != self._base or task._callbacks:  # noqa: SLF001
                 self._retire(spare)
+            else:
+                spares.append(spare)
             return None
         except BaseException as error:
             self._retire(spare)
@@ -70,15 +76,34 @@ class Starter:
             return None
         finally:
             _leave_task(loop, task)
-        self._spare = None
         self._running[spare] = task
         spare.go_on(job, waits_for)
         return task
 
+    def start_now(self, job: Job) -> "asyncio.Task[Any] | None":
+        """Run a coroutine up to where it suspends, as `start` does, within a task as well, which goes on after that.
+
+        For what has to begin in the order in which it came, whoever takes it.
+        """
+        loop = asyncio.get_running_loop()
+        outer = _current_task(loop)
+        if outer is None:
+            return self.start(job)
+        _leave_task(loop, outer)
+        try:
+            return self.start(job)
+        finally:
+            _enter_task(loop, outer)
+
     def close(self) -> None:
-        """Let go of the spare; what is running goes on. Idempotent."""
-        if self._spare is not None:
-            self._retire(self._spare)
+        """Let go of the spares; what is running goes on. Idempotent."""
+        while self._spares:
+            self._retire(self._spares.pop())
+
+    def _made_ready(self, loop: asyncio.AbstractEventLoop) -> "_Spare":
+        spare = _Spare(self._base.copy(), self._running)
+        spare.task = loop.create_task(spare, context=spare.context)
+        return spare
 
     def _made(self, task: "asyncio.Task[Any]") -> "asyncio.Task[Any]":
         self._running[task] = task
@@ -86,10 +111,9 @@ class Starter:
         return task
 
     def _retire(self, spare: "_Spare") -> None:
-        self._spare = None
-        if self._task.done():
+        if spare.task.done():
             return
-        self._running[spare] = self._task
+        self._running[spare] = spare.task
         spare.go_on(_finished(), _NOTHING)
 
     def _report(self, error: BaseException, job: Job) -> None:
@@ -109,9 +133,14 @@ class _Spare(Coroutine[Any, Any, Any]):
         context: The task's.
         running: Where the task stands while it goes on, under this; taken out at the end.
 
+    Attributes:
+        task: The task.
+
     """
 
-    __slots__ = ("_handed", "_job", "_running", "_waits_for", "context")
+    __slots__ = ("_handed", "_job", "_running", "_waits_for", "context", "task")
+
+    task: asyncio.Task[Any]
 
     def __init__(self, context: contextvars.Context, running: dict[object, Any]) -> None:
         self.context = context

@@ -43,6 +43,7 @@ class Connection:
         members: What it is in each namespace it is connected to; kept by the server's rooms.
         paces: What its events have to keep to; kept by the server.
         events_refused: How many have been refused since it last paused; kept by the server.
+        attachments_refused: How many attachments of a refused event are still to come; kept by the server.
         pings: What the pulse keeps of pings that were not answered yet.
 
     """
@@ -55,6 +56,7 @@ class Connection:
         "_session",
         "_turn",
         "_wake",
+        "attachments_refused",
         "environ",
         "events_refused",
         "is_due",
@@ -82,6 +84,7 @@ class Connection:
         self.members: tuple[Any, ...] = ()
         self.paces: tuple[Any, ...] = ()
         self.events_refused = 0
+        self.attachments_refused = 0
         self._turn = turn
         self.pings: Any = None
         self._on_closed = on_closed

@@ -34,7 +34,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
         max_namespaces: Most namespaces of one connection. Beyond: that namespace is refused.
         max_refused_connects: Most refusals of one connection. Beyond: closed.
         max_events_per_s: Most events a second of one connection, as many of them at once. Beyond: the event is refused,
-            `rate_limited`; a binary one: closed. 0: any number.
+            `rate_limited`. 0: any number.
         max_events_per_user_per_s: The same, of all connections to this node of a user that a token names.
         max_events_per_address_per_s: The same, of all connections to this node from an address, of IPv6 from one /64.
         max_refused_events: Most events that are refused as too many a second until the client pauses. Beyond: closed.

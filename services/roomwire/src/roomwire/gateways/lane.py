@@ -63,6 +63,7 @@ class Lane:
         "_running",
         "_server",
         "_start",
+        "_start_now",
         "_waiting",
         "_waiting_bytes",
         "socket",
@@ -72,6 +73,7 @@ class Lane:
         self.socket = socket
         self._server: Server = socket.server
         self._start = socket.server.begin
+        self._start_now = socket.server.begin_now
         self._count = socket.server.count_event
         self._handlers = handlers
         self._is_concurrent = is_concurrent
@@ -138,7 +140,7 @@ class Lane:
             self._run_plain(event)
         else:
             self._running += 1
-            self._start(self._run(event))
+            self._start_now(self._run(event))
 
     def _wait(self, event: _Event) -> None:
         if self._waiting is None:
@@ -201,7 +203,7 @@ class Lane:
             if hasattr(result, "__await__"):
                 # What looks like a plain function may be a decorator's wrapper around another.
                 self._running += 1
-                self._start(self._run(event, result))
+                self._start_now(self._run(event, result))
                 return
             if ack_id is not None:
                 self._server.acknowledge(self.socket.member, ack_id, to_wire(result))

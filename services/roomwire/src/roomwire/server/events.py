@@ -8,7 +8,7 @@ from typing import Any, Final
 import socketio
 
 from roomwire.bounds import Bound
-from roomwire.codec import BadPacket, ack_frames, arguments_of, event_head
+from roomwire.codec import BadPacket, ack_frames, any_event_head, arguments_of, event_head
 from roomwire.engine import Engine
 from roomwire.engine.connection import Connection
 from roomwire.engine.packets import Packet as EnginePacket
@@ -37,6 +37,8 @@ class EventServer(socketio.AsyncServer):  # type: ignore[misc] # python-socketio
 
     eio: Engine
     begin: Callable[[Coroutine[Any, Any, Any]], "asyncio.Task[Any] | None"]
+    begin_now: Callable[[Coroutine[Any, Any, Any]], "asyncio.Task[Any] | None"]
+    _is_call_answered = False
     count_event: Callable[[str, float], None]
 
     def acknowledge(self, member: Member, ack_id: int, result: Any) -> None:
@@ -65,6 +67,10 @@ class EventServer(socketio.AsyncServer):  # type: ignore[misc] # python-socketio
             if not data and eio_sid not in self._binary_packet:
                 raise BadPacket("an empty packet")
             await super()._handle_eio_message(eio_sid, data)
+            if self._is_call_answered:
+                # Who waited for this ack goes on before the events that the client sent after it begin.
+                self._is_call_answered = False
+                await asyncio.sleep(0)
         except ValueError as error:
             # BadPacket is one, and so is what python-socketio raises for attachments of an unknown client.
             self._refuse_packet(eio_sid, error)
@@ -74,27 +80,50 @@ class EventServer(socketio.AsyncServer):  # type: ignore[misc] # python-socketio
 
     def _take_event_in_time(self, connection: Connection, message: EnginePacket) -> bool:
         """Take an event as `_take_event_now`, but not faster than they may come: hot."""
+        if connection.attachments_refused:
+            self._drop_attachment(connection, message)
+            return True
         if isinstance(message, bytes) or message[:1] not in _EVENTS:
             return self._take_event_now(connection, message)
         exceeded = _exceeded_by_one_more(connection)
-        if exceeded is None:
+        if exceeded is None or connection.sid in self._binary_packet:
             return self._take_event_now(connection, message)
-        head = event_head(message) if message[:1] == "2" else None
-        member = None if head is None else member_of(connection, head[0])
-        if head is None or member is None:
-            # Nobody knows who asked for what; attachments would follow as if it had been taken.
-            connection.close(Reason.TRANSPORT_ERROR, exceeded)
-            return True
         connection.events_refused += 1
         if connection.events_refused > self.eio.limits.max_refused_events:
             # To refuse is not for nothing: whoever is told so often and goes on takes the time of others.
             connection.close(Reason.TRANSPORT_ERROR, Bound.REFUSED_EVENTS)
             return True
+        try:
+            self._refuse_event(connection, message, exceeded)
+        except BadPacket as error:
+            self._refuse_packet(connection.sid, error)
+        return True
+
+    def _refuse_event(self, connection: Connection, message: str, exceeded: Bound) -> None:
+        """Tell a client that an event came too fast; its attachments, if it has some, are dropped as they come.
+
+        Raises:
+            BadPacket: It has no head that a client may send.
+
+        """
+        namespace, ack_id, attachments = any_event_head(
+            message, max_attachments=self.eio.limits.max_attachments
+        )
         self.eio.exceeded(exceeded)
-        self.answer_error(member, head[1], RateLimited(_TOO_FAST[exceeded]))
+        connection.attachments_refused = attachments
+        member = member_of(connection, namespace)
+        if member is None or member.phase is not _CONNECTED:
+            # As one that comes in time: there is nobody to tell.
+            return
+        self.answer_error(member, ack_id, RateLimited(_TOO_FAST[exceeded]))
         member.events += 1
         self.count_event(RateLimited.code, 0.0)
-        return True
+
+    def _drop_attachment(self, connection: Connection, message: EnginePacket) -> None:
+        if isinstance(message, bytes):
+            connection.attachments_refused -= 1
+        else:
+            self._refuse_packet(connection.sid, BadPacket("a text where an attachment belongs"))
 
     def _take_event_now(self, connection: Connection, message: EnginePacket) -> bool:
         """Take a text event without awaiting; False if this message is none, or has to wait its turn: hot."""
@@ -133,7 +162,8 @@ class EventServer(socketio.AsyncServer):  # type: ignore[misc] # python-socketio
             return
         eio_sid = member.connection.sid
         handling = self._handle_event_internal(self, member.sid, eio_sid, data, member.namespace, ack_id)
-        task = self.begin(handling)
+        # Now, also where a task has taken it, so that events begin in the order in which they came.
+        task = self.begin_now(handling)
         if task is not None:
             member.handling += 1
             task.add_done_callback(member.handled)

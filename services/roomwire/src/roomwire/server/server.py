@@ -106,6 +106,7 @@ class Server(ClusterServer):
             # Programs written for `socketio.AsyncServer` do not start it.
             log.start_now(rooms)
         self.begin = self.eio.starter.start
+        self.begin_now = self.eio.starter.start_now
         self.count_event = self._metrics.events.count
         self._count_connect = self._metrics.connects.labels("ok").inc
         self._metrics.watch_connections(self.count_connections)
@@ -247,6 +248,7 @@ class Server(ClusterServer):
         def take(*args: Any) -> None:
             if not answer.done():
                 answer.set_result(args)
+                self._is_call_answered = True
 
         try:
             async with asyncio.timeout(timeout):
