@@ -96,7 +96,7 @@ async def test_what_reaches_the_wrong_gateway_over_tls_is_relayed_as_https(tmp_p
             await stack.enter_async_context(gateway)
         http = await stack.enter_async_context(httpx.AsyncClient(trust_env=False, verify=trusting))
         one, other = (f"{HOST}:{port}/socket.io/?EIO=4&transport=" for port in ports)
-        # Its own page's origin, which holds only if the owner knows that the client came by https.
+        # Its own page's origin: the owner judges it by the host and port that the client asked for, not by its own.
         origin = {"Origin": f"https://{HOST}:{ports[1]}"}
         sid = json.loads((await http.get(f"https://{one}polling")).text[1:])["sid"]
 

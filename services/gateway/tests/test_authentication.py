@@ -3,9 +3,9 @@
 import pytest
 
 from gateway.authentication import authentication
-from roomwire.addresses import ClientAddress
 from roomwire.errors import Unauthenticated, Unavailable
 from roomwire.handshake import Handshake
+from roomwire.sources import Proxies
 from roomwire.tokens import SigningKey, User, Verifier
 
 KEY = SigningKey.generate()
@@ -29,7 +29,7 @@ def token(audience="chat"):
 
 def handshake(auth=None, *, query="", **headers):
     environ = {"QUERY_STRING": query} | {f"HTTP_{name.upper()}": value for name, value in headers.items()}
-    return Handshake(environ, auth, addresses=ClientAddress())
+    return Handshake(environ, auth, proxies=Proxies())
 
 
 def authenticate(mode, keys=None):

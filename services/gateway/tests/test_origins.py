@@ -9,7 +9,9 @@ from service_process import running
 
 PAGE = "https://chat.example.org"
 # Per setting: an origin (None: no browser's request), and whether it may.
-OWN = "the gateway's own"
+OWN = "http://the gateway's own"
+OWN_OVER_TLS = "https://the gateway's own"
+OWN_SOCKET = "wss://the gateway's own"
 LISTED = {
     None: True,
     PAGE: True,
@@ -17,14 +19,18 @@ LISTED = {
     OWN: False,
     "null": False,
     "http://chat.example.org": False,
-    "https://chat.example.org:443": False,
+    # Written otherwise, it is the same origin.
+    "https://chat.example.org:443": True,
+    "HTTPS://CHAT.example.org": True,
+    # Swift's client names a WebSocket's scheme.
+    "wss://chat.example.org": True,
+    "": False,
     "https://chat.example.org:8443": False,
     "https://chat.example.org/": False,
     "https://chat.example.org.evil.example": False,
     "https://evil.example/https://chat.example.org": False,
     "https://evilchat.example.org": False,
     "https://sub.chat.example.org": False,
-    "https://CHAT.example.org": False,
     "https://chat.example.org,https://evil.example": False,
     "https://chat.example.org https://evil.example": False,
     "https://chat.example.orgé": False,
@@ -32,7 +38,11 @@ LISTED = {
 }
 SETTINGS = {
     "listed": ({"cors_origins": f"{PAGE},https://other.example.org:8443"}, LISTED),
-    "none": ({}, {None: True, OWN: True, PAGE: False, "null": False, "*": False}),
+    "none": (
+        {},
+        {None: True, OWN: True, OWN_OVER_TLS: True, OWN_SOCKET: True, PAGE: False, "null": False, "*": False}
+        | {"": False, "http://127.0.0.1:5173": False, "http://127.0.0.1": False},
+    ),
     "any": ({"cors_origins": "*"}, dict.fromkeys((None, OWN, PAGE, "null", "https://evil.example"), True)),
 }
 
@@ -63,8 +73,8 @@ async def test_an_origin_may_on_every_way_in_or_on_none(setting, tmp_path):
     ):
         socket_url = f"ws://{gateway.address}/socket.io/?EIO=4&transport=websocket"
         for origin, may in origins.items():
-            given = f"http://{gateway.address}" if origin == OWN else origin
-            headers = {"Origin": given.encode().decode("latin-1")} if given else {}
+            given = origin and origin.replace("the gateway's own", gateway.address)
+            headers = {"Origin": given.encode().decode("latin-1")} if given is not None else {}
             raw = {name: value.encode("latin-1") for name, value in headers.items()}
             poll = await http.get("?EIO=4&transport=polling", headers=raw)
             sid = await session(http)
@@ -75,6 +85,7 @@ async def test_an_origin_may_on_every_way_in_or_on_none(setting, tmp_path):
                 "websocket": await handshake(socket_url, headers),
                 "upgrade": await handshake(f"{socket_url}&sid={await session(http)}", headers),
                 "may be read": poll.headers.get("access-control-allow-origin") == given,
+                "depends on the page": {poll.headers["vary"], post.headers["vary"]},
             }
             expected[origin] = {
                 "polling": 200 if may else 400,
@@ -82,6 +93,7 @@ async def test_an_origin_may_on_every_way_in_or_on_none(setting, tmp_path):
                 "websocket": 101 if may else 400,
                 "upgrade": 101 if may else 400,
                 "may be read": may,
+                "depends on the page": {"Origin"},
             }
 
     assert expected == outcomes

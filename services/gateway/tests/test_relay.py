@@ -399,7 +399,7 @@ async def test_the_owner_decides_by_the_origin_itself(start, http):
 
 
 async def seen_by_the_owner(start, http, monkeypatch, headers, **settings):
-    """Return what an owner saw of a request that was relayed: address, scheme and environ of the check of origins."""
+    """Return the address and scheme by which an owner knew the client of a request that was relayed."""
     from roomwire.engine import polling
 
     first, second = [await start(name, **settings) for name in ("n1", "n2")]
@@ -416,9 +416,8 @@ async def seen_by_the_owner(start, http, monkeypatch, headers, **settings):
     origin = {"Origin": "https://a.example"}
     await http.post(polled(second, sid), content="40", headers={**origin, **headers})
     (environ,) = seen
-    peer = environ["asgi.scope"]["client"][0]
-    forwarded = environ.get("HTTP_X_FORWARDED_FOR", "")
-    return first.app.server.eio.addresses.of(peer, forwarded), environ["wsgi.url_scheme"]
+    source = first.app.server.eio.proxies.source_of(environ)
+    return source.address, source.scheme
 
 
 FORWARDED = {"X-Forwarded-For": "198.51.100.7", "X-Forwarded-Proto": "https"}

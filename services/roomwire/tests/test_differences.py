@@ -402,6 +402,26 @@ class TestTheEngine:
 
         assert ('431[["127.0.0.1",true]]', '431[["127.0.0.2",false]]') == await differs(act, write)
 
+    @shows("a page of the server's own host and port is its own", "an empty origin is refused")
+    async def test_whose_page_it_is(self):
+        async def act(peer):
+            pages = [f"https://{peer.place.address}", f"wss://{peer.place.address}", ""]
+            answers = [await peer.http.get(peer.polling(), headers={"Origin": page}) for page in pages]
+            return [answer.status_code for answer in answers]
+
+        assert ([400, 400, 200], [200, 200, 400]) == await differs(act, cors_allowed_origins=None)
+
+    @shows("listed origins are compared as origins", "answers say that they depend on the page")
+    async def test_listed_pages(self):
+        async def act(peer):
+            headers = {"Origin": "https://CHAT.example:443"}
+            answer = await peer.http.get(peer.polling(), headers=headers)
+            return answer.status_code, answer.headers.get("vary")
+
+        assert ((400, None), (200, "Origin")) == await differs(
+            act, cors_allowed_origins=["https://chat.example"]
+        )
+
     @shows("shutdown ends the connections")
     async def test_shutdown(self):
         async def act(peer):

@@ -12,7 +12,6 @@ import socketio
 import websockets
 from live import Client, Polling, served, until
 
-from roomwire.addresses import ClientAddress
 from roomwire.backplane import MemoryBackplane
 from roomwire.codec import Packet
 from roomwire.engine import Engine
@@ -23,6 +22,7 @@ from roomwire.metrics import Metrics
 from roomwire.server import Server
 from roomwire.server.drop_in import OVERRIDDEN
 from roomwire.server.server import DRAIN_BATCHES_PER_S
+from roomwire.sources import Proxies
 from roomwire.tokens import User
 
 ANN = User(id="account:1", name="Ann", kind="account")
@@ -595,5 +595,5 @@ async def test_events_sent_in_one_payload_with_the_farewell_are_handled_before_i
     ],
 )
 def test_a_handshake_is_read_from_the_request(environ, expected):
-    found = Handshake(environ, None, addresses=ClientAddress())
+    found = Handshake(environ, None, proxies=Proxies())
     assert expected == (found.query, found.headers, found.address)

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Body, Depends, Response
 from auth.bodies import Guest, Jwk, Jwks, Login, Refresh, Registration, TokenAnswer, UserAnswer
 from auth.errors import TooManyAttempts, UsernameTaken
 from auth.keys import Keys
-from auth.routes import PREFIX, AddressOf
+from auth.routes import PREFIX, address_of
 from auth.sign_in import Grant, SignIn
 from roomwire.errors import Forbidden, Unauthenticated
 from roomwire.web.bodies import refusals
@@ -17,13 +17,12 @@ from roomwire.web.bodies import refusals
 JWKS_MAX_AGE_S: Final = 300
 
 
-def token_routes(sign_in: SignIn, *, access_ttl_s: int, address_of: AddressOf) -> APIRouter:
+def token_routes(sign_in: SignIn, *, access_ttl_s: int) -> APIRouter:
     """Return the routes that let people in, keep them in and let them out.
 
     Args:
         sign_in: Does it.
         access_ttl_s: What the answers say about how long an access token is valid.
-        address_of: Tells where a request comes from.
 
     """
     router = APIRouter(prefix=PREFIX, tags=["tokens"])

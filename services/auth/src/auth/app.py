@@ -8,7 +8,6 @@ from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
 from prometheus_client import CollectorRegistry
 from starlette.middleware import Middleware
-from starlette.middleware.cors import CORSMiddleware
 
 from auth.access_tokens import AccessTokens
 from auth.accounts import Accounts
@@ -22,7 +21,7 @@ from auth.keyring import Keyring
 from auth.keys import Keys
 from auth.metrics import Metrics
 from auth.passwords import open_passwords
-from auth.routes import PREFIX, AddressOf, CallerOf
+from auth.routes import PREFIX, CallerOf
 from auth.self_service import SelfService
 from auth.self_service_api import self_service_routes
 from auth.session_scripts import CLOCKS_S
@@ -31,14 +30,16 @@ from auth.settings import Settings
 from auth.sign_in import SignIn
 from auth.store import Store, slot_key
 from auth.throttle import Limits, Throttle
-from roomwire.addresses import ClientAddress
 from roomwire.backplane import connect
 from roomwire.capabilities import load_policy
 from roomwire.errors import ConfigurationError
 from roomwire.service import state_of
+from roomwire.sources import Proxies
 from roomwire.tokens import SigningKey, Verifier
 from roomwire.web import failures
+from roomwire.web.cors import Cors
 from roomwire.web.middleware import BodyLimit, RequestCount, SecurityHeaders
+from roomwire.web.sources import Sources
 
 MAX_BODY_BYTES: Final = 16 * 1024
 
@@ -104,13 +105,10 @@ class AuthApp:
         )
         client_tokens = ClientTokens(Clients(settings.clients_file, policy), access_tokens, throttle)
         verifier = Verifier(keys, issuer=settings.auth_issuer, audience=settings.auth_audience)
-        address_of = AddressOf(ClientAddress(settings.trusted_proxies))
         routers = [
-            token_routes(sign_in, access_ttl_s=settings.access_ttl_s, address_of=address_of),
-            self_service_routes(
-                self_service, caller_of=CallerOf(Callers(verifier, sessions)), address_of=address_of
-            ),
-            client_routes(client_tokens, access_ttl_s=settings.access_ttl_s, address_of=address_of),
+            token_routes(sign_in, access_ttl_s=settings.access_ttl_s),
+            self_service_routes(self_service, caller_of=CallerOf(Callers(verifier, sessions))),
+            client_routes(client_tokens, access_ttl_s=settings.access_ttl_s),
             key_routes(keys),
         ]
         self._metrics = metrics
@@ -191,7 +189,7 @@ def _api(settings: Settings, routers: Sequence[APIRouter], metrics: Metrics) -> 
 def _middleware(settings: Settings, metrics: Metrics) -> list[Middleware]:
     """Return the middleware, from the outside to the inside."""
     cors = Middleware(
-        CORSMiddleware,
+        Cors,
         allow_origins=settings.cors_origins,
         allow_methods=["GET", "POST", "DELETE"],
         allow_headers=["Authorization"],
@@ -200,6 +198,7 @@ def _middleware(settings: Settings, metrics: Metrics) -> list[Middleware]:
     return [
         Middleware(RequestCount, counter=metrics.requests),
         Middleware(SecurityHeaders),
+        Middleware(Sources, proxies=Proxies(settings.trusted_proxies)),
         *([cors] if settings.cors_origins else []),
         Middleware(failures.Guard),
         Middleware(BodyLimit, max_body_bytes=min(settings.max_body_bytes, MAX_BODY_BYTES)),

@@ -11,7 +11,7 @@ from auth.bodies import ClientRefusal, ClientTokenAnswer
 from auth.client_tokens import ClientTokens
 from auth.errors import TooManyAttempts
 from auth.oauth import FORM, MAX_FIELDS, Refused, read_token_request
-from auth.routes import PREFIX, AddressOf
+from auth.routes import PREFIX, address_of
 from roomwire.web.bodies import refusals
 
 _FORM_FIELDS: Final = {
@@ -43,13 +43,12 @@ def _responses() -> dict[int | str, dict[str, Any]]:
     }
 
 
-def client_routes(client_tokens: ClientTokens, *, access_ttl_s: int, address_of: AddressOf) -> APIRouter:
+def client_routes(client_tokens: ClientTokens, *, access_ttl_s: int) -> APIRouter:
     """Return the route that gives clients access tokens.
 
     Args:
         client_tokens: Issues them.
         access_ttl_s: What the answers say about how long one is valid.
-        address_of: Tells where a request comes from.
 
     """
     router = APIRouter(prefix=PREFIX, tags=["clients"])

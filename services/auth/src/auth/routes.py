@@ -6,27 +6,14 @@ from fastapi import Request
 from fastapi.security import HTTPBearer
 
 from auth.callers import Callers
-from roomwire.addresses import ClientAddress
 from roomwire.tokens import User
 
 PREFIX: Final = "/auth"
 
 
-class AddressOf:
-    """A dependency of routes: the client's address.
-
-    Args:
-        addresses: Knows which proxies are believed.
-
-    """
-
-    def __init__(self, addresses: ClientAddress) -> None:
-        self._addresses = addresses
-
-    def __call__(self, request: Request) -> str:
-        """Return the address that a request comes from."""
-        peer = request.client.host if request.client else ""
-        return self._addresses.of(peer, ",".join(request.headers.getlist("x-forwarded-for")))
+def address_of(request: Request) -> str:
+    """Return the address that a request comes from: `Sources` has put it there. A dependency of routes."""
+    return request.client.host if request.client else ""
 
 
 class CallerOf(HTTPBearer):

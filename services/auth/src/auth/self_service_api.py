@@ -8,22 +8,19 @@ from fastapi import APIRouter, Depends, Path
 
 from auth.bodies import AccountDeletion, PasswordChange, SessionAnswer, SessionsAnswer
 from auth.errors import TooManyAttempts
-from auth.routes import PREFIX, AddressOf, CallerOf
+from auth.routes import PREFIX, CallerOf, address_of
 from auth.self_service import SelfService
 from roomwire.errors import Forbidden, NotFound, Unauthenticated
 from roomwire.tokens import MAX_SESSION_CHARS, User
 from roomwire.web.bodies import refusals
 
 
-def self_service_routes(
-    self_service: SelfService, *, caller_of: CallerOf, address_of: AddressOf
-) -> APIRouter:
+def self_service_routes(self_service: SelfService, *, caller_of: CallerOf) -> APIRouter:
     """Return the routes by which people look after their account and their sessions.
 
     Args:
         self_service: Does it.
         caller_of: Tells who asks, and refuses who may not.
-        address_of: Tells where a request comes from.
 
     """
     router = APIRouter(prefix=PREFIX, tags=["self-service"])

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from roomwire.addresses import ClientAddress
+from roomwire.sources import Proxies, Source
 from roomwire.tokens import User, find_token
 
 
@@ -13,18 +13,18 @@ class Handshake:
     Args:
         environ: The request, in the WSGI-like form that Engine.IO keeps of it.
         auth: The payload of its CONNECT packet; any value, None if there is none.
-        addresses: Knows the proxies that are trusted.
+        proxies: Knows the proxies that are trusted.
 
     Attributes:
         auth: The payload of its CONNECT packet.
 
     """
 
-    __slots__ = ("_addresses", "_environ", "auth")
+    __slots__ = ("_environ", "_proxies", "auth")
 
-    def __init__(self, environ: Mapping[str, Any], auth: Any, *, addresses: ClientAddress) -> None:
+    def __init__(self, environ: Mapping[str, Any], auth: Any, *, proxies: Proxies) -> None:
         self._environ = environ
-        self._addresses = addresses
+        self._proxies = proxies
         self.auth = auth
 
     @property
@@ -45,9 +45,12 @@ class Handshake:
     @property
     def address(self) -> str:
         """The client's address, as far as the proxies in between are trusted."""
-        scope = self._environ.get("asgi.scope", {})
-        peer = (scope.get("client") or ("", 0))[0]
-        return self._addresses.of(peer, self._environ.get("HTTP_X_FORWARDED_FOR", ""))
+        return self._proxies.address_of(self._environ)
+
+    @property
+    def source(self) -> Source:
+        """Where it came from: the scheme, host and port that the client used, and its address."""
+        return self._proxies.source_of(self._environ)
 
     @property
     def token(self) -> str | None:

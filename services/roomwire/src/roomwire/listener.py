@@ -60,7 +60,7 @@ class Listener:
             ws_max_size=settings.max_body_bytes,
             ws_per_message_deflate=False,
             ws_ping_interval=None,
-            # The fast WebSockets bypass it: `roomwire.addresses` resolves proxies, in one way for all.
+            # The fast WebSockets bypass it: `roomwire.sources` resolves proxies, in one way for all.
             proxy_headers=False,
             server_header=False,
             timeout_graceful_shutdown=CLOSE_TIMEOUT_S,

@@ -73,11 +73,11 @@ class ServiceSettings(BaseSettings):
     )
     cors_origins: CommaSeparated = Field(
         (),
-        description="Web pages that may talk to this service: exact origins with commas, or *. Default: its own origin.",
+        description="Origins of the web pages that may talk to this service, with commas, or *. Default: its own, by host and port.",
     )
     trusted_proxies: CommaSeparated = Field(
         (),
-        description="Addresses or networks whose X-Forwarded-* headers are believed. Default: none.",
+        description="Addresses or networks whose X-Forwarded-* and Forwarded headers are believed. Default: none.",
     )
     max_body_bytes: int = Field(
         1_000_000, description="Largest message or HTTP body taken from a client.", ge=1_000

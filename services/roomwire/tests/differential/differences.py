@@ -36,7 +36,11 @@ DIFFERENCES = {
     "a client that reads nothing is evicted": "stock's queue has no bound",
     "REMOTE_ADDR is the peer's address": "stock's is always 127.0.0.1",
     "asgi.scope says less on the fast path": "the environ has all of it that handlers use, and each key costs every connection memory",
-    "what a stranger says of proxies is not believed": "X-Forwarded-* are taken from trusted_proxies only",
+    "what a stranger says of proxies is not believed": "X-Forwarded-* and Forwarded are taken from trusted_proxies only",
+    "a page of the server's own host and port is its own": "behind a proxy that ends TLS, stock refuses every page: it compares https with the connection's http",
+    "listed origins are compared as origins": "letter case and a default port make no other origin",
+    "an empty origin is refused": "stock takes it for none; a browser sends none that is empty",
+    "answers say that they depend on the page": "a cache would give one page's answer to another",
     "shutdown ends the connections": "stock's stops the monitoring, and clients stay connected to nothing; and it cannot be called twice",
     # Options and names.
     "no other serializer": "the strict codec is what keeps strangers out",

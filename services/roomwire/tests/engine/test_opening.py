@@ -6,12 +6,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from roomwire.engine.opening import BadUpgrade, read_upgrade
+from roomwire.sources import Proxies
 
 PEER = ("203.0.113.9", 1)
 
 
 def opened(request: bytes):
-    return read_upgrade(request, PEER, scheme="http", believes=lambda _: lambda __: True)
+    return read_upgrade(request, PEER, scheme="http", proxies=Proxies())
 
 
 def status(request: bytes) -> int:

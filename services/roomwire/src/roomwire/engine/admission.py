@@ -91,7 +91,7 @@ def open_packet(sid: str, transport: str, limits: Limits, *, upgrades: Sequence[
 def check_origin(engine: "Engine", environ: Mapping[str, Any]) -> None:
     """Refuse a request of a page that may not talk to this server."""
     origin = environ.get("HTTP_ORIGIN")
-    if origin and engine.cors_allowed_origins != []:
+    if origin is not None and engine.cors_allowed_origins != []:
         allowed = engine._cors_allowed_origins(environ)  # noqa: SLF001 - we are its subclass' module
         if allowed is not None and origin not in allowed:
             raise Refused(FORBIDDEN)

@@ -1,20 +1,18 @@
 """The engine: the sessions of one process, behind the interface that python-socketio expects.
 
 It is a `engineio.AsyncServer` whose sessions, transports and request handling are ours; of the original it
-keeps its settings, its handlers, its CORS rules and the helpers that python-socketio calls. Those of its
+keeps its settings, its handlers, its CORS headers and the helpers that python-socketio calls. Those of its
 names that are overridden stand in `roomwire.server.drop_in.OVERRIDDEN`.
 """
 
 import asyncio
 import secrets
-from collections.abc import Callable, Coroutine, Mapping
-from functools import partial
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any, Final
 
 import engineio
 import msgspec
 
-from roomwire.addresses import ClientAddress, is_believed
 from roomwire.bounds import Bound
 from roomwire.eager import Starter
 from roomwire.engine import polling, websocket
@@ -28,6 +26,8 @@ from roomwire.engine.session import Reason, Session
 from roomwire.engine.turn import Turn
 from roomwire.engine.wheel import Alarm, Wheel
 from roomwire.logs import get_logger
+from roomwire.origins import is_listed, is_own
+from roomwire.sources import Proxies
 
 SETTLE_TIMEOUT_S: Final = 5.0
 _ID_BYTES: Final = 16
@@ -43,7 +43,7 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc] # python-engineio has 
         limits: What one client may cost. python-engineio's `ping_interval`, `ping_timeout` and
             `max_http_buffer_size` stand instead of what it says of them, where they are given.
         exceeded: Called with each bound that a client exceeds.
-        addresses: Knows the proxies whose X-Forwarded-* headers are believed. Default: none are.
+        proxies: Tells where requests came from. Default: no proxy is trusted.
         options: As for `engineio.AsyncServer`. Compression and JSONP are not offered.
 
     """
@@ -54,7 +54,7 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc] # python-engineio has 
         node_name: str = "node",
         limits: Limits | None = None,
         exceeded: Callable[[Bound], None] = lambda _: None,
-        addresses: ClientAddress | None = None,
+        proxies: Proxies | None = None,
         **options: Any,
     ) -> None:
         limits = limits or Limits()
@@ -68,7 +68,7 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc] # python-engineio has 
         )
         self.sockets: dict[str, Connection] = {}
         self.node_name = node_name
-        self.addresses = addresses or ClientAddress()
+        self.proxies = proxies or Proxies()
         self.exceeded = exceeded
         self.limits = msgspec.structs.replace(
             limits,
@@ -103,8 +103,7 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc] # python-engineio has 
 
     def environ_of(self, scope: Mapping[str, Any]) -> dict[str, Any]:
         """Return an ASGI request as python-socketio's handlers know one, less what a stranger has forged."""
-        peer = (scope.get("client") or ("",))[0]
-        return environ_of(scope, decoded(scope["headers"]), believes=self.believes(peer))
+        return environ_of(scope, decoded(scope["headers"]), proxies=self.proxies)
 
     async def open(self, environ: Mapping[str, Any], transport: str) -> Connection | None:
         """Begin a session; None if the connect handler refused it."""
@@ -231,10 +230,6 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc] # python-engineio has 
         cookie: str = self._generate_sid_cookie(sid, attributes)
         return cookie
 
-    def believes(self, peer: str) -> Callable[[str], bool]:
-        """Return what says of a header's name whether it is taken from a peer; used by every transport."""
-        return partial(is_believed, is_from_proxy=self.addresses.is_trusted(peer))
-
     def _closed(self, connection: Connection, reason: Reason) -> None:
         if connection.state.exceeded is not None:
             self.exceeded(connection.state.exceeded)
@@ -253,6 +248,26 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc] # python-engineio has 
     def is_parting(self) -> bool:
         """Whether the running code tells the application of an end, and not the other way round."""
         return asyncio.current_task() in self._partings
+
+    def _cors_allowed_origins(self, environ: Mapping[str, Any]) -> Sequence[str] | None:
+        """Return the request's origin if its page may talk to this server, nothing if not; None: any page may."""
+        configured: Any = self.cors_allowed_origins
+        if callable(configured) or (configured is not None and "*" in configured):
+            allowed: Sequence[str] | None = super()._cors_allowed_origins(environ)
+            return allowed
+        origin = environ.get("HTTP_ORIGIN")
+        if origin is None:
+            return []
+        if configured is None:
+            return [origin] if is_own(origin, self.proxies.source_of(environ)) else []
+        return (
+            [origin] if is_listed(origin, [configured] if isinstance(configured, str) else configured) else []
+        )
+
+    def _cors_headers(self, environ: Mapping[str, Any]) -> Sequence[tuple[str, str]]:
+        """Return the headers that tell a browser which page may read an answer, and a cache that they depend on the page."""
+        headers: Sequence[tuple[str, str]] = super()._cors_headers(environ)
+        return headers if self.cors_allowed_origins == [] else [*headers, ("Vary", "Origin")]
 
     def _get_socket(self, sid: str) -> Connection:
         return self.sockets[sid]

@@ -5,31 +5,30 @@ that most clients share are kept once for all of them.
 """
 
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Any, Final
 
-Believes = Callable[[str], bool]
-"""Says of a header's name whether it is taken from the peer that sent it."""
+from roomwire.sources import Proxies, header_of
 
 _PLAIN_NAMES: Final[Mapping[str, str]] = {"CONTENT-TYPE": "CONTENT_TYPE", "CONTENT-LENGTH": "CONTENT_LENGTH"}
-_HTTP_SCHEMES: Final[Mapping[str, str]] = {"https": "https", "wss": "https"}
 _SECRET_OR_UNIQUE: Final = frozenset({"HTTP_AUTHORIZATION", "HTTP_COOKIE", "HTTP_SEC_WEBSOCKET_KEY"})
 
 
 def environ_of(
-    scope: Mapping[str, Any], headers: Iterable[tuple[str, str]], *, believes: Believes
+    scope: Mapping[str, Any], headers: Iterable[tuple[str, str]], *, proxies: Proxies
 ) -> dict[str, Any]:
     """Return a request's environ.
 
     Args:
         scope: What ASGI calls its scope.
         headers: Its headers, decoded; of a repeated one the values are joined by commas.
-        believes: Says which of them are taken from this peer.
+        proxies: Knows which peers are believed about their clients.
 
     """
     path, query = scope["path"], scope.get("query_string", b"").decode("latin-1")
     client = scope.get("client") or ("", 0)
+    believes = proxies.believes(client[0])
     environ: dict[str, Any] = {
         "wsgi.errors": sys.stderr,
         "wsgi.version": (1, 0),
@@ -57,8 +56,7 @@ def environ_of(
                 environ[key] = f"{environ[key]},{value}"
             else:
                 environ[key] = value if key in _SECRET_OR_UNIQUE else _shared(value)
-    scheme = _HTTP_SCHEMES.get(scope.get("scheme", "http"), "http")
-    environ["wsgi.url_scheme"] = environ.get("HTTP_X_FORWARDED_PROTO", scheme)
+    environ["wsgi.url_scheme"] = proxies.scheme(client[0], scope.get("scheme", "http"), header_of(environ))
     return environ
 
 

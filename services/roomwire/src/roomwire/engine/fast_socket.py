@@ -140,7 +140,7 @@ class FastSocket(asyncio.Protocol):
                 request,
                 self._transport.get_extra_info("peername"),
                 scheme="https" if self._transport.get_extra_info("sslcontext") else "http",
-                believes=engine.believes,
+                proxies=engine.proxies,
             )
             self._upgrades = admit_websocket(engine, upgrade.environ)
         except BadUpgrade as error:

@@ -5,10 +5,10 @@ Pure. Source: RFC 6455, section 4.2.
 
 import binascii
 import hashlib
-from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
-from roomwire.engine.environ import Believes, environ_of
+from roomwire.engine.environ import environ_of
+from roomwire.sources import Proxies
 
 _GUID: Final = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _VERSION: Final = "13"
@@ -62,14 +62,14 @@ def http_answer(status: str, body: bytes, *headers: str, kind: str = "applicatio
 _BAD_REQUEST: Final = http_answer("400 Bad Request", b"", kind="text/plain")
 
 
-def read_upgrade(request: bytes, peer: Any, *, scheme: str, believes: Callable[[str], Believes]) -> Upgrade:
+def read_upgrade(request: bytes, peer: Any, *, scheme: str, proxies: Proxies) -> Upgrade:
     """Read a request, as the HTTP parser has left it.
 
     Args:
         request: The bytes.
         peer: The other side, as asyncio has it; None if it has no address.
         scheme: `http` or `https`: what it came by.
-        believes: Returns, for a peer's address, what says whether a header is taken from that peer.
+        proxies: Knows which peers are believed about their clients.
 
     Raises:
         BadUpgrade: It is no handshake of RFC 6455.
@@ -89,7 +89,7 @@ def read_upgrade(request: bytes, peer: Any, *, scheme: str, believes: Callable[[
         "client": tuple(peer[:2]) if peer else None,
         "scheme": scheme,
     }
-    environ = environ_of(scope, map(_field, lines), believes=believes(peer[0] if peer else ""))
+    environ = environ_of(scope, map(_field, lines), proxies=proxies)
     if method != "GET":
         raise BadUpgrade(http_answer("405 Method Not Allowed", b"", "Allow: GET"))
     if version != "HTTP/1.1" or not _asks(environ):

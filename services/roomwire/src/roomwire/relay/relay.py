@@ -92,7 +92,7 @@ class Relay:
     async def answer(self, sid: str, scope: Mapping[str, Any], receive: Any, send: Any) -> bool:
         """See `roomwire.engine.relay`."""
         peer, port = scope.get("client") or ("", 0)
-        head = polling_head(scope, believes=self._engine.believes(peer))
+        head = polling_head(scope, believes=self._engine.proxies.believes(peer))
         request = Request(peer, port or 0, scope.get("scheme", "http"), head)
         limits = self._engine.limits
         exchange = Exchange(

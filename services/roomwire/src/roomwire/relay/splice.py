@@ -101,7 +101,7 @@ class Splice(asyncio.Protocol):
         peer = transport.get_extra_info("peername")
         scheme = "https" if transport.get_extra_info("sslcontext") else "http"
         try:
-            upgrade = read_upgrade(request, peer, scheme=scheme, believes=engine.believes)
+            upgrade = read_upgrade(request, peer, scheme=scheme, proxies=engine.proxies)
             check_origin(engine, upgrade.environ)
         except BadUpgrade as error:
             self._turn_away(error.answer)
@@ -110,7 +110,7 @@ class Splice(asyncio.Protocol):
             self._turn_away(refused.http_answer())
             return
         host, port = peer[:2] if peer else ("", 0)
-        head = websocket_head(request, believes=engine.believes(host))
+        head = websocket_head(request, believes=engine.proxies.believes(host))
         self._connections.add(self)
         transport.pause_reading()
         self._joining = self._start(self._join(Request(host, port, scheme, head)))

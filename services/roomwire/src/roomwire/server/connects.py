@@ -110,7 +110,7 @@ class ConnectServer(EventServer):
 
     async def _handle_eio_connect(self, eio_sid: str, environ: Mapping[str, Any]) -> None:
         if self._paces:
-            address = Handshake(environ, None, addresses=self.eio.addresses).address
+            address = Handshake(environ, None, proxies=self.eio.proxies).address
             self.eio.sockets[eio_sid].paces = self._paces.of_connection(address)
         await super()._handle_eio_connect(eio_sid, environ)
         self.expect_connect(eio_sid)
@@ -182,7 +182,7 @@ class ConnectServer(EventServer):
         """Authenticate a client, give it its session, ask its connect handler, answer, and tell it what it missed."""
         connection, namespace = member.connection, member.namespace
         wish = wish_of(data, connection.environ, may_recover=self._may_recover)
-        member.handshake = Handshake(connection.environ, wish.auth, addresses=self.eio.addresses)
+        member.handshake = Handshake(connection.environ, wish.auth, proxies=self.eio.proxies)
         try:
             refusal = await self._authenticated(member)
             if refusal is not None:

@@ -48,6 +48,8 @@ OVERRIDDEN: Final[Mapping[str, tuple[str, ...]]] = {
     ),
     "socketio.packet.Packet": ("add_attachment", "data_is_binary", "decode", "encode", "reconstruct_binary"),
     "engineio.AsyncServer": (
+        "_cors_allowed_origins",
+        "_cors_headers",
         "_get_socket",
         "disconnect",
         "generate_id",

@@ -19,7 +19,6 @@ from typing import Any, Final
 import engineio
 import socketio
 
-from roomwire.addresses import ClientAddress
 from roomwire.backplane import Backplane, MemoryBackplane, MemoryLog
 from roomwire.engine import Engine
 from roomwire.engine.limits import Limits
@@ -34,6 +33,7 @@ from roomwire.rooms import Rooms
 from roomwire.server.cluster import ClusterServer
 from roomwire.server.drop_in import packets_within, times_of, with_our_own_way
 from roomwire.sessions import Sessions
+from roomwire.sources import Proxies
 
 DRAIN_BATCHES_PER_S: Final = 10
 
@@ -51,7 +51,7 @@ class Server(ClusterServer):
         recovery: The bounds of recoveries of sessions. Default: see `RecoveryLimits`.
         limits: What one client may cost: one struct for all bounds. python-socketio's own options
             `ping_interval`, `ping_timeout` and `max_http_buffer_size` count instead of it where they are given.
-        trusted_proxies: Addresses or networks whose X-Forwarded-* headers are believed. Default: none.
+        trusted_proxies: Addresses or networks whose X-Forwarded-* and Forwarded headers are believed. Default: none.
         options: As for `socketio.AsyncServer`, less those that could not be honoured.
 
     Raises:
@@ -89,7 +89,7 @@ class Server(ClusterServer):
         super().__init__(
             client_manager=rooms,
             node_name=node_name,
-            addresses=ClientAddress(trusted_proxies),
+            proxies=Proxies(trusted_proxies),
             limits=limits,
             exceeded=self._metrics.exceeded,
             **with_our_own_way(options),

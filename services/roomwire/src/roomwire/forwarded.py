@@ -1,0 +1,105 @@
+"""What proxies write about a request: `X-Forwarded-*`, or `Forwarded` (RFC 7239), read into one shape.
+
+Pure. It knows no trust: `sources` decides which of it is believed.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from typing import Final, NamedTuple
+
+FORWARDED_HEADERS: Final = frozenset(
+    {
+        "forwarded",
+        "x-forwarded-for",
+        "x-forwarded-host",
+        "x-forwarded-port",
+        "x-forwarded-prefix",
+        "x-forwarded-proto",
+        "x-real-ip",
+    }
+)
+"""The headers by which a proxy describes the client, in lower case."""
+
+_PAIR: Final = re.compile(
+    r"""(?P<name>[!#$%&'*+.^`|~\w-]+)=(?:"(?P<quoted>(?:[^"\\]|\\.)*)"|(?P<plain>[^\s",;]*))""", re.ASCII
+)
+_ESCAPED: Final = re.compile(r"\\(.)")
+
+
+class Hops(NamedTuple):
+    """What the proxies on a request's way have written, the farthest first.
+
+    Each list has one value for each hop, where every proxy wrote one; a proxy that replaces a header instead of adding
+    to it makes that list shorter.
+
+    Attributes:
+        nodes: The address that each proxy was called from.
+        schemes: The scheme that each was called by.
+        hosts: The host, perhaps with a port, that each was called by.
+        ports: The port that each was called at.
+
+    """
+
+    nodes: Sequence[str] = ()
+    schemes: Sequence[str] = ()
+    hosts: Sequence[str] = ()
+    ports: Sequence[str] = ()
+
+    def value(self, values: Sequence[str], trusted: int) -> str:
+        """Return what is said of the client's own request.
+
+        A list with one value for each node is read at the client's position: what stands before that, the client wrote
+        itself. In any other list it cannot be told which proxy wrote which value: the first one counts, as with most
+        servers. A page cannot forge it: a script's request with such a header needs a preflight, and that is judged
+        without the header.
+
+        Args:
+            values: One of the lists.
+            trusted: How many of the last nodes were written by trusted proxies.
+
+        """
+        if trusted and len(values) == len(self.nodes):
+            values = values[-trusted:]
+        return next((value for value in values if value), "")
+
+
+def read_hops(header: Callable[[str], str]) -> Hops:
+    """Read what the proxies of a request have written.
+
+    `Forwarded` counts only where there is no `X-Forwarded-*`: a proxy that writes the one kind passes the other on as
+    its client sent it, and nearly all proxies write `X-Forwarded-*`.
+
+    Args:
+        header: Returns the values of a header, joined by commas; an empty string if there is none.
+
+    """
+    hops = Hops(*(_listed(header(f"x-forwarded-{name}")) for name in ("for", "proto", "host", "port")))
+    return hops if any(hops) else _read_forwarded(header("forwarded"))
+
+
+def _listed(values: str) -> Sequence[str]:
+    return [value.strip() for value in values.split(",")] if values else ()
+
+
+def _read_forwarded(text: str) -> Hops:
+    """Read a `Forwarded` header; one that is malformed says nothing, as it may hide where an element ends."""
+    if not text:
+        return Hops()
+    elements: list[dict[str, str]] = [{}]
+    position = 0
+    while position < len(text):
+        match = _PAIR.match(text, position)
+        if match is not None:
+            name = match["name"].lower()
+            if name in elements[-1]:
+                return Hops()
+            quoted = match["quoted"]
+            elements[-1][name] = match["plain"] if quoted is None else _ESCAPED.sub(r"\1", quoted)
+            position = match.end()
+        if position < len(text):
+            if text[position] == ",":
+                elements.append({})
+            elif text[position] not in "; \t":
+                return Hops()
+            position += 1
+    return Hops(*([element.get(name, "") for element in elements] for name in ("for", "proto", "host")))
