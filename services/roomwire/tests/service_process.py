@@ -2,11 +2,12 @@
 
 import asyncio
 import contextlib
+import json
 import os
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -65,24 +66,56 @@ class ServiceProcess:
             0.0,
         )
 
+    async def scrape(self) -> str:
+        """Return its metrics as Prometheus reads them."""
+        async with httpx.AsyncClient(trust_env=False) as http:
+            return (await http.get(f"{self._ops}/metrics")).text
+
+    async def readyz(self) -> Mapping[str, Any]:
+        """Return what it says of itself."""
+        async with httpx.AsyncClient(trust_env=False) as http:
+            said: Mapping[str, Any] = (await http.get(f"{self._ops}/readyz")).json()
+        return said
+
+    def lines(self, event: str) -> list[Mapping[str, Any]]:
+        """Return its log lines of an event, as far as they have been written."""
+        parsed = (json.loads(line) for line in self.log.splitlines() if line.startswith("{"))
+        return [line for line in parsed if line["event"] == event]
+
+    async def ended(self) -> int:
+        """Wait for its end by itself; returns its exit status."""
+        async with asyncio.timeout(START_TIMEOUT_S):
+            return await self._process.wait()
+
     async def ready(self) -> None:
         """Wait until it says that it is."""
+        await self._until(httpx.codes.OK)
+
+    async def answers(self) -> None:
+        """Wait until its operations port answers, whatever it says."""
+        await self._until(httpx.codes.OK, httpx.codes.SERVICE_UNAVAILABLE)
+
+    async def _until(self, *statuses: int) -> None:
         async with asyncio.timeout(START_TIMEOUT_S), httpx.AsyncClient(trust_env=False) as http:
             while True:
                 with contextlib.suppress(httpx.HTTPError):
-                    if (await http.get(f"{self._ops}/readyz")).status_code == httpx.codes.OK:
+                    if (await http.get(f"{self._ops}/readyz")).status_code in statuses:
                         return
                 assert self._process.returncode is None, self.log
                 await asyncio.sleep(0.05)
 
 
 @contextlib.asynccontextmanager
-async def running(module: str, log: Path, **settings: Any) -> AsyncIterator[ServiceProcess]:
+async def running(
+    module: str, log: Path, *, waits: bool = True, environ: Mapping[str, str] | None = None, **settings: Any
+) -> AsyncIterator[ServiceProcess]:
     """Run `python -m <module>` with these settings; it is ready, and ended at the end of the context.
 
     Args:
         module: `gateway` or `auth`.
         log: The file that it logs to.
+        waits: Whether it is ready at the beginning; else its operations port answers.
+        environ: Further variables of its environment.
         settings: By their names without `ROOMWIRE_`, in any case.
 
     """
@@ -90,6 +123,7 @@ async def running(module: str, log: Path, **settings: Any) -> AsyncIterator[Serv
         port, ops_port = (listening.getsockname()[1] for listening in (one, other))
     own = {name: value for name, value in os.environ.items() if not name.startswith("ROOMWIRE_")}
     chosen = {"port": port, "ops_port": ops_port, "drain_s": 0} | settings
+    own |= environ or {}
     own |= {f"ROOMWIRE_{name.upper()}": str(value) for name, value in chosen.items()}
     with log.open("wb") as output:
         process = await asyncio.create_subprocess_exec(
@@ -97,7 +131,7 @@ async def running(module: str, log: Path, **settings: Any) -> AsyncIterator[Serv
         )
     try:
         service = ServiceProcess(process, port, ops_port, log)
-        await service.ready()
+        await (service.ready() if waits else service.answers())
         yield service
     finally:
         if process.returncode is None:

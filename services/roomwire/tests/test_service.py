@@ -19,6 +19,7 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
 from roomwire import service
+from roomwire.dependencies import Dependencies
 from roomwire.errors import ConfigurationError, Unavailable
 from roomwire.listener import SidePort
 from roomwire.metrics import HttpMetrics
@@ -40,6 +41,7 @@ class FakeApplication:
         self.state = "ok"
         self.failures = failures
         self.registry = CollectorRegistry()
+        self.dependencies = Dependencies(self.registry)
         Counter("visits", "Visits.", registry=self.registry).inc()
         self.websocket = None
         self.asgi = Starlette(routes=[Route("/", lambda _: PlainTextResponse("public"))])

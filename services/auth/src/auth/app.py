@@ -32,7 +32,9 @@ from auth.store import Store, slot_key
 from auth.throttle import Limits, Throttle
 from roomwire.backplane import connect
 from roomwire.capabilities import load_policy
+from roomwire.dependencies import Dependencies
 from roomwire.errors import ConfigurationError
+from roomwire.redis_url import shown_hosts
 from roomwire.service import state_of
 from roomwire.sources import Proxies
 from roomwire.tokens import SigningKey, Verifier
@@ -63,6 +65,9 @@ class AuthApp:
             ),
             prefix=settings.redis_prefix,
             timeout_s=settings.redis_timeout_s,
+            dependency=metrics.dependencies.add(
+                "store", where=shown_hosts(settings.redis_url.get_secret_value())
+            ),
         )
         self._passwords = open_passwords(
             time_cost=settings.argon2_time_cost,
@@ -119,6 +124,11 @@ class AuthApp:
     def registry(self) -> CollectorRegistry:
         """What `/metrics` shows."""
         return self._metrics.registry
+
+    @property
+    def dependencies(self) -> Dependencies:
+        """What it depends on, and why that does not serve."""
+        return self._metrics.dependencies
 
     async def start(self) -> None:
         """Make sure that the store answers."""

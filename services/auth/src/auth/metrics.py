@@ -4,6 +4,8 @@ from collections.abc import Callable
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from roomwire.dependencies import Dependencies
+
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 
 
@@ -12,6 +14,7 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
+        self.dependencies = Dependencies(self.registry)
         self.requests = Counter(
             "roomwire_auth_requests_total",
             "HTTP requests answered, by route template (other: none of the API) and status.",

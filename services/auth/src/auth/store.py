@@ -23,6 +23,7 @@ import redis.asyncio
 from redis.commands.core import AsyncScript
 from redis.exceptions import RedisError
 
+from roomwire.dependencies import Dependency
 from roomwire.errors import Unavailable
 from roomwire.revocations import revocations_key
 
@@ -34,14 +35,23 @@ class Store:
         client: The connections; closed by `close`.
         prefix: What every key begins with.
         timeout_s: How long one answer may take.
+        dependency: Where it is noted whether it answers. Default: nowhere but in the log.
 
     Attributes:
         revocations: The name of the stream of what was revoked, which gateways read.
 
     """
 
-    def __init__(self, client: "redis.asyncio.Redis", *, prefix: str, timeout_s: float) -> None:
+    def __init__(
+        self,
+        client: "redis.asyncio.Redis",
+        *,
+        prefix: str,
+        timeout_s: float,
+        dependency: Dependency | None = None,
+    ) -> None:
         self.client = client
+        self._dependency = dependency or Dependency("store")
         self._prefix = prefix
         self.revocations = revocations_key(prefix)
         self._timeout_s = timeout_s
@@ -63,9 +73,12 @@ class Store:
         """
         try:
             async with asyncio.timeout(self._timeout_s):
-                return await command
+                answer = await command
         except (RedisError, OSError, TimeoutError) as error:
+            self._dependency.failed(error)
             raise Unavailable("Accounts are not available for the moment: try again.") from error
+        self._dependency.works()
+        return answer
 
     async def ping(self) -> None:
         """Ask for a sign of life; raises `Unavailable`."""

@@ -5,6 +5,7 @@ import ssl
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import socketio
 from prometheus_client import CollectorRegistry
@@ -19,6 +20,7 @@ from gateway.page import page_app
 from gateway.settings import Settings
 from roomwire.backplane import LogConfig, connect, open_backplane
 from roomwire.capabilities import Policy, load_policy
+from roomwire.dependencies import Dependencies
 from roomwire.engine.fast import fast_websocket
 from roomwire.engine.limits import Limits
 from roomwire.errors import ConfigurationError, Unauthenticated
@@ -119,6 +121,7 @@ class GatewayApp:
             revoked=self._revoked,
             apply=lambda: self.server.send_away_all(self._revoked.holds, Unauthenticated(SESSION_ENDED)),
             timeout_s=settings.redis_timeout_s,
+            dependency=self._metrics.dependencies.add("revocations"),
         )
 
     def _make_api(
@@ -178,9 +181,15 @@ class GatewayApp:
         if self._api is not None:
             await self._api.open()
 
+    @property
+    def dependencies(self) -> Dependencies:
+        """What it depends on, and why that does not serve."""
+        return self._metrics.dependencies
+
     async def check(self) -> Mapping[str, str]:
-        """Return the state of the backplane."""
-        return {"backplane": await state_of(self._backplane.check)}
+        """Return the state of the backplane: `degraded` as well while it answers, but takes no messages."""
+        state = await state_of(self._backplane.check)
+        return {"backplane": state if self._metrics.redis_writes.cause is None else "degraded"}
 
     async def drain(self) -> None:
         """Part from the clients: they reconnect to other gateways."""
@@ -212,7 +221,14 @@ def _keys(settings: Settings, metrics: Metrics) -> JwksClient:
         algorithms=settings.auth_algorithms,
         timeout_s=settings.auth_fetch_timeout_s,
         count_refused=metrics.key_refused,
+        dependency=metrics.dependencies.add("keys", where=_shown(discovered or settings.auth_jwks_url)),
     )
+
+
+def _shown(url: str) -> str:
+    """Return an address without what may be secret in it: credentials and the query."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 
 def _limits(settings: Settings) -> Limits:

@@ -11,6 +11,7 @@ from typing import Final, Protocol
 
 import httpx
 
+from roomwire.dependencies import Dependency
 from roomwire.errors import Unavailable
 from roomwire.jwk import EDDSA, Fault, PublicKey, read_jwks
 from roomwire.logs import get_logger
@@ -50,6 +51,7 @@ class JwksClient:
         cooldown_s: Least time between two fetches. Default: 10 seconds.
         max_age_s: How old keys may get before they are fetched anew. Default: 300 seconds.
         count_refused: Called for each key that is refused, at each fetch. Default: nobody counts.
+        dependency: Where it is noted whether they can be fetched. Default: nowhere but in the log.
         clock: Monotonic seconds.
         transport: The HTTP transport; for tests.
 
@@ -65,6 +67,7 @@ class JwksClient:
         cooldown_s: float = 10.0,
         max_age_s: float = 300.0,
         count_refused: Callable[[Fault], None] = lambda _: None,
+        dependency: Dependency | None = None,
         clock: Callable[[], float] = time.monotonic,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
@@ -74,6 +77,7 @@ class JwksClient:
         self._cooldown_s = cooldown_s
         self._max_age_s = max_age_s
         self._count_refused = count_refused
+        self._dependency = dependency or Dependency("keys")
         self._clock = clock
         self._keys: Mapping[str, PublicKey] = {}
         self._faults: Sequence[tuple[str, Fault]] = []
@@ -112,9 +116,17 @@ class JwksClient:
                 async with asyncio.timeout(self._timeout_s):
                     await self._fetch()
                 self._fetched_at = self._clock()
+                self._dependency.works()
             except (httpx.HTTPError, httpx.InvalidURL, TimeoutError, ValueError, RecursionError) as error:
                 url = self._where if isinstance(self._where, str) else self._where.url
-                _log.warning("jwks fetch failed", url=url, error=repr(error), known_keys=len(self._keys))
+                cause = self._dependency.failed(error)
+                _log.warning(
+                    "jwks fetch failed",
+                    url=url,
+                    cause=cause.value,
+                    error=repr(error),
+                    known_keys=len(self._keys),
+                )
 
     async def _fetch(self) -> None:
         where = self._where

@@ -18,8 +18,10 @@ from prometheus_client.metrics_core import (
 from prometheus_client.registry import Collector
 
 from roomwire.bounds import Bound
+from roomwire.dependencies import Dependencies
 
 TRANSPORTS = ("polling", "websocket")
+_WRITES_CLEAR_S = 10.0
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 
 
@@ -28,6 +30,9 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
+        self.dependencies = Dependencies(self.registry)
+        # While Redis is full some small writes still go through, between many that do not.
+        self.redis_writes = self.dependencies.add("redis_writes", clears_after_s=_WRITES_CLEAR_S)
         self.connects = Counter(
             "roomwire_connects_total",
             "Socket.IO connects by outcome: ok, or the code of the refusal.",

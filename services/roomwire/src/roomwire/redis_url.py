@@ -160,6 +160,15 @@ def parse_redis_url(url: str) -> RedisUrl:
     return msgspec.structs.replace(said, database=_number(number))
 
 
+def shown_hosts(url: str) -> str:
+    """Return where a URL leads, without secrets; empty for what is no address, as `memory://`."""
+    try:
+        said = parse_redis_url(url)
+    except ConfigurationError:
+        return ""
+    return said.path or ",".join(f"{name}:{port}" for name, port in said.hosts)
+
+
 def _check_options(options: Mapping[str, str], kind: str, *, has_tls: bool) -> None:
     known = _DATABASE_OPTION | (_SENTINEL_OPTIONS if kind == "sentinel" else frozenset())
     if has_tls:

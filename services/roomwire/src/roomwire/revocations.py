@@ -17,6 +17,7 @@ from typing import Any, Final
 import redis.asyncio
 from redis.exceptions import RedisError
 
+from roomwire.dependencies import Dependency
 from roomwire.errors import Unavailable
 from roomwire.logs import get_logger
 from roomwire.tokens import User
@@ -91,6 +92,7 @@ class RevocationReader:
         apply: Is called after something new, and for half a minute on, as somebody may be in the middle of connecting.
         interval_s: How often it looks. Default: 0.4 seconds.
         timeout_s: How long one answer may take. Default: 1 second.
+        dependency: Where it is noted whether they can be read. Default: nowhere but in the log.
 
     """
 
@@ -103,7 +105,9 @@ class RevocationReader:
         apply: Callable[[], None],
         interval_s: float = 0.4,
         timeout_s: float = 1.0,
+        dependency: Dependency | None = None,
     ) -> None:
+        self._dependency = dependency or Dependency("revocations")
         self._client = client
         self._key = revocations_key(prefix)
         self._revoked = revoked
@@ -125,6 +129,7 @@ class RevocationReader:
         try:
             await self._read()
         except (RedisError, OSError, TimeoutError) as error:
+            self._dependency.failed(error)
             raise Unavailable("Revocations cannot be read.") from error
         self._reading = asyncio.create_task(self._read_on())
 
@@ -146,6 +151,7 @@ class RevocationReader:
                 if not self._is_away:
                     _log.warning("revocations not read", error=repr(error))
                 self._is_away = True
+                self._dependency.failed(error)
             except Exception:
                 _log.exception("revocations not applied")
             else:
@@ -164,6 +170,7 @@ class RevocationReader:
                     _log.warning("revocation not understood", entry=id_.decode())
             if len(entries) < _PAGE:
                 break
+        self._dependency.works()
         now = time.monotonic()
         if now < self._unsettled_until:
             self._apply()

@@ -27,6 +27,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from roomwire import logs
+from roomwire.dependencies import Cause, Dependencies, cause_of, detail_of
 from roomwire.errors import ConfigurationError, RoomwireError, Unavailable
 from roomwire.http import bounded_http
 from roomwire.listener import CLOSE_TIMEOUT_S, Listener, certificate, http_limits, listen, rereading
@@ -65,6 +66,10 @@ class Application(Protocol):
     @property
     def registry(self) -> CollectorRegistry:
         """What `/metrics` shows."""
+
+    @property
+    def dependencies(self) -> Dependencies:
+        """What it depends on: `/readyz` says why something of that does not serve."""
 
     async def start(self) -> None:
         """Connect to what it depends on; raises `Unavailable` to be started again."""
@@ -188,11 +193,20 @@ class _Process:
     async def _start(self) -> bool:
         """Start the application, again and again until it succeeds; False if told to stop meanwhile."""
         _log.info("starting", service=self._name, port=self._settings.port, ops_port=self._settings.ops_port)
+        told: set[Cause] = set()
         while not self._stop.is_set():
             try:
                 await self._application.start()
             except Unavailable as error:
-                _log.warning("waiting for what this service depends on", error=error.message)
+                # Once for each reason: the tries go on, the lines do not.
+                if (cause := cause_of(error)) not in told:
+                    told.add(cause)
+                    _log.warning(
+                        "waiting for what this service depends on",
+                        error=error.message,
+                        cause=cause.value,
+                        detail=detail_of(error),
+                    )
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._stop.wait(), START_RETRY_S)
             else:
@@ -240,7 +254,7 @@ def operations_app(lifecycle: Lifecycle, application: Application) -> Starlette:
 
     `/livez` answers while the event loop turns. `/readyz` answers 200 from READY to DRAINING, whatever has
     become of what the service depends on: that is a field of the answer, because taking all pods out at
-    once helps nobody. Nothing can be changed here: who may scrape must not be able to drain.
+    once helps nobody. `causes` says of each dependency that does not serve why (`roomwire.dependencies.Cause`). Nothing can be changed here: who may scrape must not be able to drain.
     """
 
     async def livez(_: Request) -> Response:
@@ -248,9 +262,11 @@ def operations_app(lifecycle: Lifecycle, application: Application) -> Starlette:
 
     async def readyz(_: Request) -> Response:
         ready = lifecycle.state is State.READY
-        answer: dict[str, str] = {"status": lifecycle.state.value}
+        answer: dict[str, Any] = {"status": lifecycle.state.value}
         if ready:
             answer |= await application.check()
+        if causes := application.dependencies.causes():
+            answer["causes"] = causes
         return JSONResponse(answer, status_code=200 if ready else 503)
 
     async def metrics(_: Request) -> Response:

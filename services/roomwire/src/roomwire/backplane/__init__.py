@@ -59,7 +59,7 @@ def open_backplane(
         return MemoryBackplane(node=node, metrics=metrics, config=config)
     log = open_log(url, node=node, address=address, prefix=prefix, config=config, metrics=metrics)
     client = connect(url, key=Keys(prefix).log.decode(), timeout_s=timeout_s)
-    return RedisBackplane(client, log=log, prefix=prefix, timeout_s=timeout_s)
+    return RedisBackplane(client, log=log, prefix=prefix, timeout_s=timeout_s, metrics=metrics)
 
 
 def open_log(

@@ -13,7 +13,9 @@ from redis.exceptions import RedisError
 
 from roomwire.backplane.contract import HISTORY_ENTRIES, HISTORY_TTL_S, Recalled, Remembered
 from roomwire.backplane.log import HELD, Log
+from roomwire.dependencies import REFUSES_WRITES, cause_of
 from roomwire.errors import Unavailable
+from roomwire.metrics import Metrics
 
 
 class RedisBackplane:
@@ -24,6 +26,7 @@ class RedisBackplane:
         log: The ordered log.
         prefix: What every key begins with.
         timeout_s: How long one call may take.
+        metrics: Where what was not kept is counted, and why. Default: nowhere.
 
     """
 
@@ -34,8 +37,12 @@ class RedisBackplane:
         log: Log,
         prefix: str = "rw",
         timeout_s: float = 1.0,
+        metrics: Metrics | None = None,
     ) -> None:
         self.log = log
+        self._metrics = metrics = metrics or Metrics()
+        self._history = metrics.dependencies.add("history")
+        self._writes = metrics.redis_writes
         self._client = client
         self._prefix = f"{prefix}:{{0}}:"
         self._timeout_s = timeout_s
@@ -63,7 +70,12 @@ class RedisBackplane:
         async with self._client.pipeline(transaction=False) as pipe:
             pipe.xadd(key, {"e": entry}, maxlen=HISTORY_ENTRIES, approximate=False)
             pipe.expire(key, HISTORY_TTL_S)
-            await self._ask(pipe.execute())
+            try:
+                await self._ask(pipe.execute())
+            except Unavailable:
+                # What is not kept is not published either.
+                self._metrics.publishes.count(Unavailable.code)
+                raise
 
     async def recall(self, room: str, *, limit: int = 50, after: str = "") -> Recalled:
         """See `Backplane`."""
@@ -85,17 +97,17 @@ class RedisBackplane:
             if asyncio.iscoroutine(command):
                 command.close()
             raise Unavailable(HELD)
-        return await _within(self._timeout_s, command)
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                answer = await command
+        except (RedisError, OSError, TimeoutError) as error:
+            # Redis answers, and takes nothing more: what it keeps can still be read.
+            refuses_writes = cause_of(error) in REFUSES_WRITES
+            (self._writes if refuses_writes else self._history).failed(error)
+            raise Unavailable("The backplane does not answer: try again.") from error
+        self._history.works()
+        return answer
 
 
 def _remembered(found: tuple[bytes, Mapping[bytes, bytes]]) -> Remembered:
     return Remembered(found[0].decode(), found[1][b"e"])
-
-
-async def _within(timeout_s: float, command: Awaitable[Any]) -> Any:
-    """Await an answer of Redis; translate what can go wrong with it, once for this module."""
-    try:
-        async with asyncio.timeout(timeout_s):
-            return await command
-    except (RedisError, OSError, TimeoutError) as error:
-        raise Unavailable("The backplane does not answer: try again.") from error

@@ -48,7 +48,7 @@ class RedisAddress(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Primaries(Protocol):
-    """Knows where the primary is now."""
+    """Knows where the primary is now; as a text, where that is asked, without secrets."""
 
     async def find(self) -> RedisAddress:
         """Return its address, or give up in a bounded time.
@@ -69,6 +69,9 @@ class OnePrimary:
 
     def __init__(self, address: RedisAddress) -> None:
         self._address = address
+
+    def __str__(self) -> str:
+        return str(self._address)
 
     async def find(self) -> RedisAddress:
         """See `Primaries`."""

@@ -33,18 +33,23 @@ class ClusterPrimaries:
         self._key = key
         self._timeout_s = timeout_s
 
+    def __str__(self) -> str:
+        return ",".join(map(str, self._members))
+
     async def find(self) -> RedisAddress:
         """See `Primaries`; takes at most six times the timeout for each member."""
         problems: list[str] = []
+        last: Exception | None = None
         members = [self._last, *self._members] if self._last is not None else self._members
         for member in members:
             try:
                 self._last = await self._sent_by(member)
             except (OSError, RoomwireError) as error:
                 problems.append(f"{member}: {str(error) or 'no answer in time'}")
+                last = error
             else:
                 return self._last
-        raise OSError(f"no member of the cluster leads to the primary ({'; '.join(problems)})")
+        raise OSError(f"no member of the cluster leads to the primary ({'; '.join(problems)})") from last
 
     async def _sent_by(self, member: RedisAddress) -> RedisAddress:
         for _ in range(_MAX_MOVES + 1):

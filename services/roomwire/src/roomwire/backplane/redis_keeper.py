@@ -83,6 +83,7 @@ class Keeper:
         self._resync = resync
         self._on_lost = on_lost
         self._metrics = metrics
+        self._redis = metrics.dependencies.add("redis", where=str(primaries))
         self._pair: Pair | None = None
         self._live = asyncio.Event()
         self._held_at: float | None = None
@@ -113,7 +114,11 @@ class Keeper:
         if self._task is not None:
             return
         self._subscriber.listener = listener
-        pair = await self._connect()
+        try:
+            pair = await self._connect()
+        except (Unavailable, ConfigurationError) as error:
+            self._redis.failed(error)
+            raise
         self._task = asyncio.create_task(self._keep(pair))
 
     async def close(self) -> None:
@@ -229,6 +234,8 @@ class Keeper:
             error = translated(value)
             if is_stale(value):
                 pair.close(str(value))
+            elif isinstance(error, Unavailable):
+                self._metrics.redis_writes.failed(value)
         elif isinstance(value, LinkLost):
             error = value
         if future.done():
@@ -269,6 +276,7 @@ class Keeper:
         self._live.set()
         self._held_at = None
         self._metrics.backplane_up.set(1)
+        self._redis.works()
         self._publisher.use(pair.bulk)
         _log.info("log live", epoch=self._subscriber.epoch, position=self._subscriber.cut)
         return pair
@@ -284,7 +292,8 @@ class Keeper:
                     pair = await self._connect()
                     break
                 except (Unavailable, ConfigurationError) as error:
-                    _log.warning("log still held", error=str(error))
+                    self._redis.failed(error)
+                    _log.debug("log still held", error=str(error))
                 except Exception:
                     _log.exception("taking up the log failed")
             pause_s = 0.0
@@ -298,6 +307,7 @@ class Keeper:
             self._metrics.backplane_up.set(0)
             self._metrics.links_lost.inc()
             _log.warning("log held", reason=reason)
+            self._redis.failed(LinkLost(reason))
         self._publisher.link_lost()
         self._subscriber.pause()
         self._on_lost()

@@ -30,7 +30,7 @@ ReplyError = hiredis.ReplyError
 _Push: Final = hiredis.PushNotification
 
 
-class LinkLost(Exception):
+class LinkLost(ConnectionError):
     """The connection is lost; whether the command was executed is not known."""
 
 
@@ -298,7 +298,7 @@ async def open_link(
                 await link.ask(b"SELECT", address.database)
     except ReplyError as error:
         link.close("refused")
-        raise Unavailable(f"Redis refuses the connection: {error}") from None
+        raise Unavailable(f"Redis refuses the connection: {error}") from error
     except BaseException:
         link.close("not connected")
         raise

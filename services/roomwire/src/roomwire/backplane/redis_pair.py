@@ -11,6 +11,7 @@ from roomwire.backplane.redis_address import Primaries, RedisAddress
 from roomwire.backplane.redis_link import LinkLost, RedisLink, ReplyError, open_link
 from roomwire.backplane.redis_scripts import Scripts
 from roomwire.backplane.sessions import NodeId
+from roomwire.dependencies import detail_of
 from roomwire.errors import ConfigurationError, Unavailable
 from roomwire.logs import get_logger
 
@@ -102,7 +103,7 @@ async def open_pair(
         await asyncio.gather(*(pair.log.ask(b"SCRIPT", b"LOAD", script.text) for script in scripts))
     except (OSError, TimeoutError, LinkLost, ReplyError) as error:
         pair.close(f"not connected: {error!r}")
-        raise Unavailable(f"Redis cannot be reached: {str(error) or 'no answer in time'}.") from error
+        raise Unavailable(f"Redis cannot be reached: {detail_of(error)}.") from error
     except BaseException:
         pair.close("not connected")
         raise

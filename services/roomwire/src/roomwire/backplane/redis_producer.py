@@ -140,7 +140,7 @@ class Producer:
             link.close("not attached")
             if is_passing(error):
                 raise
-            raise Unavailable(f"Redis refuses the connection: {error}") from None
+            raise Unavailable(f"Redis refuses the connection: {error}") from error
         except BaseException:
             link.close("not attached")
             raise

@@ -60,6 +60,7 @@ class Publisher:
         self._timeout_s = config.call_timeout_s
         self._subscriber = subscriber
         self._metrics = metrics
+        self._writes = metrics.redis_writes
         self._outbox: Outbox[asyncio.Future[Published]] = Outbox(
             max_publishes=config.max_publishes, max_bytes=config.max_publish_bytes, settled=self._settled
         )
@@ -166,6 +167,7 @@ class Publisher:
         if isinstance(value, LinkLost) or link is not self._link:
             return
         if not isinstance(value, ReplyError):
+            self._writes.works()
             self._outbox.answered(value)
         elif is_unknown_script(value):
             # The batches behind this one come back as well, and go out after the script.
@@ -178,6 +180,7 @@ class Publisher:
             return
         else:
             error = translated(value)
+            self._writes.failed(value)
             self._outbox.failed(lambda publish: OutcomeUnknown() if publish.is_uncertain else error)
         self._send()
 

@@ -35,19 +35,24 @@ class SentinelPrimaries:
         self._server = server
         self._timeout_s = timeout_s
 
+    def __str__(self) -> str:
+        return ",".join(map(str, self._sentinels))
+
     async def find(self) -> RedisAddress:
         """See `Primaries`; takes at most twice the timeout for each Sentinel."""
         problems: list[str] = []
+        last: Exception | None = None
         for sentinel in list(self._sentinels):
             try:
                 address = await self._named_by(sentinel)
             except (OSError, RoomwireError) as error:
                 problems.append(f"{sentinel}: {str(error) or 'no answer in time'}")
+                last = error
                 continue
             self._sentinels.remove(sentinel)
             self._sentinels.insert(0, sentinel)
             return address
-        raise OSError(f"no Sentinel names a primary {self._service!r} ({'; '.join(problems)})")
+        raise OSError(f"no Sentinel names a primary {self._service!r} ({'; '.join(problems)})") from last
 
     async def _named_by(self, sentinel: RedisAddress) -> RedisAddress:
         command = (b"SENTINEL", b"GET-MASTER-ADDR-BY-NAME", self._service)
