@@ -20,7 +20,7 @@ from websockets.exceptions import InvalidStatus
 
 from roomwire.engine import Engine
 from roomwire.engine.fast import fast_websocket
-from roomwire.http import RELIED_ON, Refusal, bounded_http
+from roomwire.http import RELIED_ON, Refusal, bounded_http, let_part
 from roomwire.http_limits import HttpLimits
 from roomwire.metrics import HttpMetrics
 from roomwire.settings import ServiceSettings
@@ -60,6 +60,11 @@ class App:
         if body is None:
             self.gone += 1
             return
+        if scope["path"] == "/endless":
+            body = b"a" * 8_000_000
+        if scope["path"] == "/chunks":
+            await self._in_parts(send, [b"one", b"", b"two"])
+            return
         if scope["path"] == "/headers":
             body = json.dumps([name.decode() for name, _ in scope["headers"]]).encode()
         await self._answer(send, body)
@@ -80,6 +85,13 @@ class App:
             body += event["body"]
             more = event["more_body"]
         return body
+
+    async def _in_parts(self, send, parts):
+        """Answer without a length, as one does who does not know it yet."""
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        for part in parts:
+            await send({"type": "http.response.body", "body": part, "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
 
     async def _answer(self, send, body):
         headers = [(b"content-length", b"%d" % len(body))]
@@ -108,12 +120,17 @@ class Caller:
         """Read one answer: its status and body."""
         async with asyncio.timeout(WAIT_S):
             head = await self._reader.readuntil(b"\r\n\r\n")
-            fields = dict(line.split(b": ", 1) for line in head.split(b"\r\n")[1:-2])
+            fields = self.fields = dict(line.split(b": ", 1) for line in head.split(b"\r\n")[1:-2])
             size = int(fields.get(b"content-length", b"0"))
             return int(head.split()[1]), await self._reader.readexactly(size)
 
     async def status(self) -> int:
         return (await self.answer())[0]
+
+    async def some(self) -> bytes:
+        """Read a little."""
+        async with asyncio.timeout(WAIT_S):
+            return await self._reader.read(65_536)
 
     async def rest(self) -> bytes:
         """Read until the server closes."""
@@ -148,6 +165,7 @@ class Door:
         self.port = port
         self.app = app
         self.connections = protocol._connections
+        self.protocol = protocol
         self._registry = registry
         self._state = state
 
@@ -169,6 +187,10 @@ class Door:
             for reason in Refusal
         }
         return {reason: count for reason, count in counts.items() if count}
+
+    def kept(self) -> list[HttpToolsProtocol]:
+        """Return the connections that speak HTTP."""
+        return [each for each in self._state.connections if isinstance(each, HttpToolsProtocol)]
 
     def timers(self) -> list[asyncio.TimerHandle]:
         return [protocol._timer for protocol in self._state.connections if getattr(protocol, "_timer", None)]
@@ -493,6 +515,11 @@ class TestWhatGoesOnWorking:
                 await caller.send(HEAD + b"connection: upgrade\r\nupgrade: h2c\r\n\r\n")
                 assert 200 == await caller.status()
 
+    async def test_requests_behind_one_that_is_not_upgraded_are_answered(self):
+        async with door() as it, it.call() as caller:
+            await caller.send((HEAD + b"connection: upgrade\r\nupgrade: h2c\r\n\r\n") * 3 + HEAD + b"\r\n")
+            assert [200] * 4 == [await caller.status() for _ in range(4)]
+
     async def test_websockets_of_others_work(self):
         async with fast_door() as it, it.websocket() as socket_:
             await socket_.send("hello")
@@ -508,6 +535,148 @@ class TestWhatGoesOnWorking:
             await asyncio.sleep(3 * SHORT_S)
             await socket_.send("hello")
             assert "hello" == await socket_.recv()
+
+
+OLD = HEAD.replace(b"HTTP/1.1", b"HTTP/1.0")
+OLD_CHUNKS = OLD.replace(b"/headers", b"/chunks")
+KEEP = b"connection: keep-alive\r\n"
+
+
+class TestHttp10:
+    """RFC 9112, sections 6.1, 6.3 and 9.3; RFC 9110, sections 7.8 and 10.1.1."""
+
+    @pytest.mark.parametrize("more", [b"", KEEP])
+    async def test_an_answer_of_unknown_length_ends_with_the_connection_and_has_no_chunks(self, more):
+        async with door() as it, it.call() as caller:
+            await caller.send(OLD_CHUNKS + more + b"\r\n")
+            head, _, body = (await caller.rest()).partition(b"\r\n\r\n")
+
+            assert b"onetwo" == body
+            assert b"transfer-encoding" not in head.lower()
+            assert b"\r\nconnection: close" in head.lower()
+
+    async def test_a_connection_ends_with_its_answer(self):
+        async with door() as it, it.call() as caller:
+            await caller.send(OLD + b"\r\n")
+            assert 200 == await caller.refusal()
+
+    async def test_a_client_that_asks_for_it_keeps_its_connection_and_is_told_so(self):
+        async with door() as it, it.call() as caller:
+            for _ in range(2):
+                await caller.send(OLD + KEEP + b"\r\n")
+                status, _ = await caller.answer()
+                assert (200, b"keep-alive") == (status, caller.fields[b"connection"])
+
+    async def test_in_1_1_an_answer_of_unknown_length_has_chunks_and_the_connection_is_kept(self):
+        async with door() as it, it.call() as caller:
+            await caller.send(HEAD.replace(b"/headers", b"/chunks") + b"\r\n" + OLD + b"\r\n")
+            answers = await caller.rest()
+
+            assert b"3\r\none\r\n3\r\ntwo\r\n0\r\n\r\nHTTP/1.1 200 OK\r\n" in answers
+            assert answers.endswith(b'["host"]')
+
+    async def test_a_request_that_claims_to_have_chunks_is_400(self):
+        async with door() as it, it.call() as caller:
+            await caller.send(OLD + b"transfer-encoding: chunked\r\n\r\n0\r\n\r\n")
+            assert 400 == await caller.refusal()
+
+    async def test_it_knows_no_100_and_no_upgrade(self):
+        async with fast_door() as it, it.call() as caller:
+            await caller.send(OLD + UPGRADE + b"expect: 100-continue\r\n\r\n")
+            assert 200 == await caller.refusal()
+
+
+class TestKeptConnections:
+    short = HttpLimits(keep_alive_s=SHORT_S)
+
+    async def test_a_connection_without_a_request_is_closed_after_the_time_of_the_setting(self):
+        async with door(self.short) as it, it.call() as caller:
+            await caller.send(HEAD + b"\r\n")
+            assert 200 == await caller.status()
+            assert b"" == await caller.rest()
+            assert {} == it.refused()
+
+    async def test_by_default_it_is_kept_longer_than_the_proxies_of_the_field_keep_it(self):
+        async with door() as it, it.call() as caller:
+            before = asyncio.get_running_loop().time()
+            await caller.send(HEAD + b"\r\n")
+            assert 200 == await caller.status()
+            (connection,) = it.kept()
+            # ALB 60 s, nginx 75 s, Traefik 90 s.
+            assert connection.timeout_keep_alive_task.when() - before > 90
+
+    async def test_a_request_that_comes_as_the_time_is_up_is_answered(self):
+        """A proxy's POST, sent a moment before our time is up and read a moment after it: the loop was busy."""
+        async with door(self.short) as it:
+            proxy = socket.create_connection((HOST, it.port))
+            with proxy:
+                reader, writer = await asyncio.open_connection(sock=proxy)
+                caller = Caller(reader, writer)
+                await caller.send(HEAD + b"\r\n")
+                assert 200 == await caller.status()
+                (connection,) = it.kept()
+                posted = proxy.dup()
+                posted.send(b"POST / HTTP/1.1\r\ncontent-length: 2\r\n\r\nhi")
+                posted.close()
+                # As a loop does that runs its timers before it reads.
+                connection.timeout_keep_alive_handler()
+                assert (200, b"hi") == await caller.answer()
+                await caller.close()
+
+    async def test_a_proxy_that_keeps_connections_for_less_loses_no_request(self):
+        async with door(HttpLimits(keep_alive_s=4 * SHORT_S)) as it, it.call() as proxy:
+            for number in range(5):
+                await asyncio.sleep(SHORT_S)
+                await proxy.send(b"POST / HTTP/1.1\r\ncontent-length: 1\r\n\r\n%d" % number)
+                assert (200, b"%d" % number) == await proxy.answer()
+
+    async def test_a_listener_that_is_going_to_close_ends_connections_with_their_next_answer(self):
+        async with door() as it, it.call() as caller:
+            await caller.send(HEAD + b"\r\n")
+            assert 200 == await caller.status()
+            let_part(it.protocol)
+            await caller.send(HEAD + b"\r\n")
+            assert 200 == await caller.refusal()
+
+    async def test_a_request_that_is_arriving_as_the_listener_closes_is_answered(self):
+        async with door() as it, it.call() as caller:
+            await caller.send(HEAD)
+            async with asyncio.timeout(WAIT_S):
+                while not (begun := [each for each in it.kept() if each._has_begun]):
+                    await asyncio.sleep(0.01)
+            begun[0].shutdown()
+            await caller.send(b"\r\n")
+            assert 200 == await caller.refusal()
+
+    async def test_an_idle_connection_is_closed_with_the_listener(self):
+        async with door() as it, it.call() as caller:
+            await caller.send(HEAD + b"\r\n")
+            assert 200 == await caller.status()
+            it.kept()[0].shutdown()
+            assert b"" == await caller.rest()
+
+
+class TestUnread:
+    short = HttpLimits(body_timeout_s=SHORT_S)
+
+    @pytest.mark.parametrize("version", [b"1.0", b"1.1"])
+    async def test_a_client_that_takes_nothing_of_its_answer_is_cut(self, version):
+        async with door(self.short) as it:
+            with socket.create_connection((HOST, it.port)) as silent:
+                silent.send(b"GET /endless HTTP/%s\r\n\r\n" % version)
+                await it.open_are(1)
+                await it.open_are(0)
+            assert {"unread": 1} == it.refused()
+
+    async def test_a_client_that_reads_slowly_gets_all(self):
+        async with door(self.short) as it, it.call() as caller:
+            await caller.send(b"GET /endless HTTP/1.1\r\n\r\n")
+            size = 0
+            async with asyncio.timeout(60):
+                while size < 8_000_000:
+                    size += len(await caller.some())
+                    await asyncio.sleep(0.002)
+            assert {} == it.refused()
 
 
 class TestTwoRequestsAtATime:

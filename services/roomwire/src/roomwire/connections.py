@@ -26,6 +26,7 @@ class Connections:
     Attributes:
         open: How many there are.
         turned_away: How many there are beside these, for as long as it takes to say no.
+        is_closing: Whether the listener is going to close, so that no connection is kept for another request.
 
     """
 
@@ -35,6 +36,7 @@ class Connections:
         self._open_by_address: dict[str, int] = {}
         self.open = 0
         self.turned_away = 0
+        self.is_closing = False
 
     def admit(self, address: str) -> Full | None:
         """Count a connection, or say why it has to stay out; what is counted must be released once."""

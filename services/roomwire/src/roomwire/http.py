@@ -12,6 +12,7 @@ uvicorn's names that are overridden or used here, and by the relay's door, stand
 
 import asyncio
 import enum
+import select
 from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, ClassVar, Final, NoReturn
@@ -44,19 +45,39 @@ RELIED_ON: Final[Mapping[str, tuple[str, ...]]] = {
         "on_headers_complete",
         "on_message_begin",
         "on_message_complete",
+        "on_response_complete",
         "on_url",
         "parser",
+        "pause_writing",
         "pipeline",
+        "resume_writing",
         "server_state",
+        "shutdown",
+        "timeout_keep_alive",
+        "timeout_keep_alive_handler",
+        "timeout_keep_alive_task",
         "transport",
     ),
-    "RequestResponseCycle": ("disconnected", "message_event", "response_complete", "response_started"),
+    "RequestResponseCycle": (
+        "chunked_encoding",
+        "disconnected",
+        "expected_content_length",
+        "keep_alive",
+        "message_event",
+        "response_complete",
+        "response_started",
+        "scope",
+        "send",
+        "waiting_for_100_continue",
+    ),
     "FlowControl": ("read_paused", "resume_reading"),
     "ServerState": ("connections", "default_headers", "tasks"),
 }
 
 _REQUEST_LINE_BYTES: Final = len(b"GET  HTTP/1.1\r\n\r\n")
 _FIELD_LINE_BYTES: Final = len(b": \r\n")
+_CURRENT_HTTP: Final = "1.1"
+_WITHOUT_BODY: Final = frozenset({HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED})
 
 _log = get_logger(__name__)
 
@@ -69,6 +90,7 @@ class Refusal(enum.StrEnum):
     HEADERS = "headers"
     HEADER_TIMEOUT = "header_timeout"
     BODY_TIMEOUT = "body_timeout"
+    UNREAD = "unread"
     PIPELINED_REQUESTS = "pipelined_requests"
     MALFORMED = "malformed"
     CONNECTIONS = Full.CONNECTIONS
@@ -107,6 +129,17 @@ def bounded_http(limits: HttpLimits, *, metrics: HttpMetrics) -> type[HttpToolsP
     return Bounded
 
 
+def let_part(http: Any) -> None:
+    """Have each connection of a listener end with its next answer, so that no proxy sends a request into its end.
+
+    Args:
+        http: What `bounded_http` has returned; nothing happens to anything else.
+
+    """
+    if isinstance(http, type) and issubclass(http, _BoundedHttp):
+        http._connections.is_closing = True  # noqa: SLF001 - of a class of this module
+
+
 class _Refused(Exception):
     """Ends the parsing of a request that breaks a limit."""
 
@@ -114,7 +147,8 @@ class _Refused(Exception):
 class _BoundedHttp(HttpToolsProtocol):
     """One connection, until it is lost or becomes a WebSocket.
 
-    At most one timer runs, and only while the client owes something: the rest of a request's headers or body.
+    At most one timer runs while the client owes the rest of a request's headers or body, another while it does not
+    read what it is sent, and uvicorn's while it is idle.
     """
 
     _limits: ClassVar[HttpLimits]
@@ -123,7 +157,12 @@ class _BoundedHttp(HttpToolsProtocol):
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
+        self.timeout_keep_alive = self._limits.keep_alive_s  # type: ignore[assignment] # seconds as any others
         self._timer: asyncio.TimerHandle | None = None
+        self._unsent_timer: asyncio.TimerHandle | None = None
+        self._unsent_bytes = 0
+        self._is_old_http = False
+        self._is_parting = False
         self._serving: RequestResponseCycle | None = None
         self._refusal = Refusal.MALFORMED
         self._full: Full | None = None
@@ -153,6 +192,7 @@ class _BoundedHttp(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_timer()
+        self._stop_unsent_timer()
         if self._full is None:
             self._connections.release(household(self._address))
         else:
@@ -172,16 +212,46 @@ class _BoundedHttp(HttpToolsProtocol):
         self._unset_keepalive_if_required()
         self._has_progressed = False
         try:
-            self.parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            if self._should_upgrade():
-                self.handle_websocket_upgrade()
-                return
+            is_upgraded = self._feed(data)
         except httptools.HttpParserError:
             self._refuse(self._refusal)
             return
-        if not self.transport.is_closing():
+        if is_upgraded:
+            self.handle_websocket_upgrade()
+        elif not self.transport.is_closing():
             self._await_rest(len(data))
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._watch_unsent()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._stop_unsent_timer()
+
+    # What uvicorn calls.
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        self._stop_unsent_timer()
+        self._watch_unsent()
+
+    def timeout_keep_alive_handler(self) -> None:
+        """Close an idle connection, but none whose next request is here and has only not been read yet."""
+        if self._has_unread():
+            self.timeout_keep_alive_task = self.loop.call_later(
+                self.timeout_keep_alive, self.timeout_keep_alive_handler
+            )
+        else:
+            super().timeout_keep_alive_handler()
+
+    def shutdown(self) -> None:
+        """Close the connection, or let the request that is arriving be its last one."""
+        self._is_parting = True
+        if self._timer is None and not self._has_unread():
+            super().shutdown()
+        elif self.cycle is not None:
+            self.cycle.keep_alive = False
 
     def handle_websocket_upgrade(self) -> None:
         """Hand the connection over; it stays counted until it is lost."""
@@ -191,6 +261,7 @@ class _BoundedHttp(HttpToolsProtocol):
             return
         self._is_over = True
         self._stop_timer()
+        self._stop_unsent_timer()
         super().handle_websocket_upgrade()
         # It holds this protocol, which will not be told of the connection's end any more.
         self.parser = None  # type: ignore[assignment]
@@ -226,9 +297,20 @@ class _BoundedHttp(HttpToolsProtocol):
         self._measure(self.headers)
         if len(self.pipeline) >= self._limits.max_pipelined_requests:
             self._stop(Refusal.PIPELINED_REQUESTS)
+        self._is_old_http = self.parser.get_http_version() < _CURRENT_HTTP
+        if self._is_old_http and any(name == b"transfer-encoding" for name, _ in self.headers):
+            # HTTP/1.0 has none, so where the body ends is uncertain: RFC 9112, section 6.1.
+            self._stop(Refusal.MALFORMED)
+        earlier = self.cycle
         super().on_headers_complete()
+        if self.cycle is not earlier:
+            self._adapt(self.cycle)
         self._is_in_body = True
         self._progress()
+
+    def _should_upgrade(self) -> bool:
+        # In HTTP/1.0 the header means nothing: RFC 9110, section 7.8.
+        return not self._is_old_http and super()._should_upgrade()
 
     def on_body(self, body: bytes) -> None:
         self._has_progressed = True
@@ -249,6 +331,63 @@ class _BoundedHttp(HttpToolsProtocol):
     @property
     def _address(self) -> str:
         return self.client[0] if self.client else ""
+
+    def _feed(self, data: bytes) -> bool:
+        """Parse what came; says whether it ends in a request for a WebSocket.
+
+        The parser stops behind each request that asks for another protocol. Where it is not changed to, further
+        requests follow.
+        """
+        while data:
+            try:
+                self.parser.feed_data(data)
+            except httptools.HttpParserUpgrade as upgrade:
+                if self._should_upgrade():
+                    return True
+                data = data[upgrade.args[0] :]
+            else:
+                break
+        return False
+
+    def _adapt(self, cycle: RequestResponseCycle) -> None:
+        """Have a request answered in the way of its own version of HTTP, and the last one as such."""
+        if self._is_old_http:
+            cycle.__class__ = _OldHttpCycle
+            cycle.keep_alive = self.parser.should_keep_alive()
+            # Who speaks it does not wait for a 100: RFC 9110, section 10.1.1.
+            cycle.waiting_for_100_continue = False
+        if self._is_parting or self._connections.is_closing:
+            cycle.keep_alive = False
+
+    def _has_unread(self) -> bool:
+        """Say whether something has come that the loop has not read yet: it may run a timer before it reads."""
+        socket = self.transport.get_extra_info("socket")
+        descriptor = -1 if socket is None else socket.fileno()
+        if descriptor < 0:
+            return False
+        poll = select.poll()
+        poll.register(descriptor, select.POLLIN)
+        return any(events & select.POLLIN for _, events in poll.poll(0))
+
+    def _watch_unsent(self) -> None:
+        """Cut a client that for `body_timeout_s` takes nothing of what it is sent."""
+        self._unsent_bytes = self.transport.get_write_buffer_size()
+        if self._unsent_bytes and self._unsent_timer is None:
+            self._unsent_timer = self.loop.call_later(self._limits.body_timeout_s, self._look_at_unsent)
+
+    def _look_at_unsent(self) -> None:
+        self._unsent_timer = None
+        if self.transport.get_write_buffer_size() < self._unsent_bytes:
+            self._watch_unsent()
+            return
+        self._count(Refusal.UNREAD)
+        self._is_over = True
+        self.transport.abort()
+
+    def _stop_unsent_timer(self) -> None:
+        if self._unsent_timer is not None:
+            self._unsent_timer.cancel()
+            self._unsent_timer = None
 
     def _stop(self, refusal: Refusal) -> NoReturn:
         self._refusal = refusal
@@ -354,6 +493,41 @@ class _BoundedHttp(HttpToolsProtocol):
         self._timer = self.loop.call_later(self._limits.linger_s, self.transport.abort)
 
 
+class _OldHttpCycle(RequestResponseCycle):
+    """Answers a request of HTTP/1.0, which knows no chunks: where an answer has no length, its end is the connection's.
+
+    The connection is kept if the client asked for that, and is told: RFC 9112, sections 6.1, 6.3 and 9.3.
+    """
+
+    _ends_with_connection = False
+
+    async def send(self, message: Any) -> None:
+        """Send a part of the answer; see ASGI."""
+        if message["type"] == "http.response.start" and not self.response_started:
+            message = self._started(message)
+        elif self._ends_with_connection and message["type"] == "http.response.body":
+            self.expected_content_length = len(message.get("body", b""))
+        await super().send(message)
+
+    def _started(self, message: Any) -> Any:
+        headers = [
+            (name, value)
+            for name, value in message.get("headers", ())
+            if name.lower() != b"transfer-encoding"
+        ]
+        names = {name.lower() for name, _ in headers}
+        has_end = (
+            b"content-length" in names or self.scope["method"] == "HEAD" or message["status"] in _WITHOUT_BODY
+        )
+        if not has_end:
+            self.chunked_encoding = False
+            self._ends_with_connection = True
+            self.keep_alive = False
+        elif self.keep_alive and b"connection" not in names:
+            headers.append((b"connection", b"keep-alive"))
+        return {**message, "headers": headers}
+
+
 def _host_and_port(address: Any) -> tuple[str, int] | None:
     """Return an address of a TCP socket; others have none that says anything."""
     return (address[0], address[1]) if isinstance(address, tuple) else None
@@ -372,6 +546,7 @@ def _answer(status: HTTPStatus, default_headers: list[tuple[bytes, bytes]]) -> b
         *default_headers,
         (b"content-type", b"text/plain; charset=utf-8"),
         (b"content-length", b"%d" % len(body)),
+        (b"cache-control", b"no-store"),
         (b"connection", b"close"),
     ]
     lines = [b"HTTP/1.1 %d %s" % (status.value, status.phrase.encode())]

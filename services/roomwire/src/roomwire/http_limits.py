@@ -15,7 +15,9 @@ class HttpLimits(msgspec.Struct, frozen=True, kw_only=True):
         header_timeout_s: From the first byte of a request to the end of its headers; for the first one from
             the opening of the connection. Beyond: 408.
         body_timeout_s: From the end of a request's headers to the end of its body; the time in which we do
-            not read does not count. Beyond: 408.
+            not read does not count. Beyond: 408. A client that for as long takes nothing of an answer is cut.
+        keep_alive_s: How long a connection without a request stays open. A proxy that keeps its connections longer
+            sends requests into closed ones.
         max_connections: Open TCP connections, WebSockets included. Beyond: 503. 0: any number.
         max_connections_per_address: The same, of one peer address, of IPv6 of one /64. Beyond: 503. 0: any number, as it must be
             where many clients come through one proxy or NAT.
@@ -31,6 +33,7 @@ class HttpLimits(msgspec.Struct, frozen=True, kw_only=True):
     max_pipelined_requests: int = 64
     header_timeout_s: float = 10.0
     body_timeout_s: float = 30.0
+    keep_alive_s: float = 95.0
     max_connections: int = 20_000
     max_connections_per_address: int = 0
     max_turned_away: int = 256

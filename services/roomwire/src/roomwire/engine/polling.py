@@ -59,7 +59,8 @@ async def serve(
         status, kind = HTTPStatus.BAD_REQUEST, "application/json"
     except _Gone:
         return
-    headers = [("Content-Type", kind)]
+    # What it says is for this client alone, and said once.
+    headers = [("Content-Type", kind), ("Content-Length", str(len(body))), ("Cache-Control", "no-store")]
     headers += engine._cors_headers(environ)  # noqa: SLF001 - the engine's own module
     if sid is not None and engine.cookie:
         headers.append(("Set-Cookie", engine.sid_cookie(sid)))

@@ -113,9 +113,11 @@ class Exchange:
     async def _pass_on(self, answer: "_Answer") -> None:
         if not self.has_begun:
             self.has_begun = True
-            await self._send(
-                {"type": "http.response.start", "status": answer.status, "headers": answer.headers}
-            )
+            headers = answer.headers
+            if not any(name == b"cache-control" for name, _ in headers):
+                # An owner of an earlier release does not say it.
+                headers.append((b"cache-control", b"no-store"))
+            await self._send({"type": "http.response.start", "status": answer.status, "headers": headers})
         body = answer.take()
         if body or answer.is_whole:
             await self._send({"type": "http.response.body", "body": body, "more_body": not answer.is_whole})
