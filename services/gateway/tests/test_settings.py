@@ -26,7 +26,7 @@ def load(monkeypatch):
 def test_without_an_environment_a_gateway_listens_here_and_wants_tokens(load):
     settings = load()
 
-    assert ("127.0.0.1", 8000, 9000, "required", True) == (
+    assert ("localhost", 8000, 9000, "required", True) == (
         settings.host,
         settings.port,
         settings.ops_port,

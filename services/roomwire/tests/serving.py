@@ -45,13 +45,14 @@ async def served(app: Any, *, port: int = 0, http: Any = "httptools", ws: Any = 
     settings = ServiceSettings(host=HOST, port=port, ops_port=0)
     with listen(settings, "port") as listening:
         # As uvloop does; asyncio does not for a listening socket that it is given.
-        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for each in listening:
+            each.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         listener = Listener(app, listening, settings, http=http, websocket=ws)
         told_to_stop = asyncio.Event()
         _stop_at_once(listener._server, told_to_stop)
         await listener.open()
         try:
-            yield Place(listening, listener._server.server_state)
+            yield Place(listening[0], listener._server.server_state)
         finally:
             told_to_stop.set()
             await listener.task

@@ -293,7 +293,7 @@ def test_a_taken_port_is_one_sentence_and_status_2(field, tmp_path):
 
     assert 2 == ended.returncode
     assert (
-        f"tested: cannot listen on 127.0.0.1:{port}: Address already in use; "
+        f"tested: cannot listen on localhost:{port}: Address already in use; "
         f"choose another port with ROOMWIRE_{field}\n" == ended.stderr
     )
 

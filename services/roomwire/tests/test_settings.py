@@ -49,7 +49,7 @@ def complaint(load, **variables):
 def test_without_an_environment_the_defaults_hold(load):
     settings = load()
 
-    assert ("127.0.0.1", 8000, (), ()) == (
+    assert ("localhost", 8000, (), ()) == (
         settings.host,
         settings.port,
         settings.cors_origins,

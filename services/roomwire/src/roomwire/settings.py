@@ -50,7 +50,11 @@ class ServiceSettings(BaseSettings):
         env_prefix=ENV_PREFIX, frozen=True, extra="ignore", env_ignore_empty=True
     )
 
-    host: str = Field("127.0.0.1", description="Address the public and the operations port bind to.")
+    host: str = Field(
+        "localhost",
+        description="Address that all ports bind to, of IPv4 or IPv6. `localhost`: this machine alone, `::`: every address,"
+        " each of both where the machine has both.",
+    )
     port: int = Field(description="Public port.", ge=0, le=65535)
     ops_port: int = Field(description="Operations port: /livez, /readyz, /metrics.", ge=0, le=65535)
     node_name: str = Field(
@@ -100,6 +104,13 @@ class ServiceSettings(BaseSettings):
     )
     body_timeout_s: float = Field(
         30.0, description="How long a request's body may take to arrive, after its headers.", ge=0.1, le=3600
+    )
+    keep_alive_s: float = Field(
+        95.0,
+        description="How long a connection without a request stays open, on every port; longer than a proxy in front"
+        " keeps it, docs/platforms.md.",
+        ge=0.1,
+        le=86_400,
     )
     max_connections: int = Field(
         20_000,

@@ -20,9 +20,9 @@ from roomwire.errors import ConfigurationError
 from roomwire.http import bounded_http
 from roomwire.http_limits import HttpLimits
 from roomwire.metrics import HttpMetrics, Metrics
+from roomwire.ports import BACKLOG, bind
 from roomwire.relay.proof import ENVELOPE_BYTES, HELLO_BYTES, BadProof, Nonces, Proof, Request
 
-_BACKLOG: Final = 2048
 _ADDED_HEADERS: Final = 2
 _ADDED_BYTES: Final = 128
 _CLOSE_TIMEOUT_S: Final = 1.0
@@ -85,7 +85,7 @@ class Door:
             proxy_headers=False,
             server_header=False,
         )
-        self._server: asyncio.Server | None = None
+        self._servers: list[asyncio.Server] = []
 
     async def open(self, host: str, port: int) -> None:
         """Listen; nothing happens if it does already.
@@ -94,24 +94,26 @@ class Door:
             ConfigurationError: The port cannot be bound.
 
         """
-        if self._server is not None:
+        if self._servers:
             return
         if not self._config.loaded:
             self._config.load()
         loop = asyncio.get_running_loop()
         try:
-            self._server = await loop.create_server(lambda: _Guest(self), host, port, backlog=_BACKLOG)
+            sockets = bind(host, port)
         except OSError as error:
             raise ConfigurationError(
                 f"cannot listen on {host}:{port}: {error.strerror}; choose another port with ROOMWIRE_RELAY_PORT"
             ) from None
+        for each in sockets:
+            self._servers.append(await loop.create_server(lambda: _Guest(self), sock=each, backlog=BACKLOG))
 
     async def close(self) -> None:
         """Listen no more, let answers that are under way go out, then cut what is left; idempotent."""
-        if self._server is None:
+        if not self._servers:
             return
-        self._server.close()
-        self._server = None
+        while self._servers:
+            self._servers.pop().close()
         for connection in list(self._state.connections):
             connection.shutdown()
         if self._state.tasks:
