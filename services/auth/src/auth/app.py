@@ -34,6 +34,7 @@ from roomwire.backplane import connect
 from roomwire.capabilities import load_policy
 from roomwire.dependencies import Dependencies
 from roomwire.errors import ConfigurationError
+from roomwire.listener import NO_WEBSOCKETS
 from roomwire.redis_url import shown_hosts
 from roomwire.service import state_of
 from roomwire.sources import Proxies
@@ -117,7 +118,7 @@ class AuthApp:
             key_routes(keys),
         ]
         self._metrics = metrics
-        self.websocket = None
+        self.websocket = NO_WEBSOCKETS
         self.asgi: Any = _api(settings, routers, metrics)
 
     @property

@@ -10,6 +10,7 @@ from starlette.responses import FileResponse, PlainTextResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.websockets import WebSocket
 
 from roomwire.errors import ConfigurationError
 
@@ -58,16 +59,26 @@ def page_app(*, enabled: bool) -> ASGIApp:
 
 
 async def _not_found(_: Request, __: Exception) -> Response:
+    return _nothing_here()
+
+
+def _nothing_here() -> Response:
     return PlainTextResponse("There is nothing here.\n", status_code=404)
 
 
 class _Headers:
-    """ASGI middleware that sets the headers of every answer."""
+    """ASGI middleware that sets the headers of every answer, and says of every WebSocket that it is not here."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket":
+            answer = _nothing_here()
+            answer.headers.update(HEADERS)
+            await WebSocket(scope, receive, send).send_denial_response(answer)
+            return
+
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 MutableHeaders(scope=message).update(HEADERS)

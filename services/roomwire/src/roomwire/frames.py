@@ -9,8 +9,10 @@ from typing import Final
 _TEXT: Final = 0x81
 _BINARY: Final = 0x82
 _CLOSE: Final = 0x88
+_PING: Final = 0x89
 _PONG: Final = 0x8A
 _SMALL: Final = 125
+_CODE_BYTES: Final = 2
 _MEDIUM: Final = 0xFFFF
 _HEADER_BYTES: Final = {126: 4, 127: 10}
 _SMALL_TEXT: Final = [bytes((_TEXT, size)) for size in range(_SMALL + 1)]
@@ -27,14 +29,26 @@ def binary_frame(payload: bytes) -> bytes:
     return _header(_BINARY, len(payload)) + payload
 
 
+def ping_frame(payload: bytes) -> bytes:
+    """Return a ping, whose payload is at most 125 bytes long."""
+    return bytes((_PING, len(payload))) + payload
+
+
 def pong_frame(payload: bytes) -> bytes:
     """Return the answer to a ping, whose payload is at most 125 bytes long."""
     return bytes((_PONG, len(payload))) + payload
 
 
-def close_frame(code: int) -> bytes:
-    """Return a frame that closes the WebSocket with a code of RFC 6455, section 7.4."""
-    return bytes((_CLOSE, 2)) + code.to_bytes(2, "big")
+def close_frame(code: int, reason: str = "") -> bytes:
+    """Return a frame that closes the WebSocket.
+
+    Args:
+        code: A code of RFC 6455, section 7.4.
+        reason: What the client is told beside it; of a longer one than fits, the beginning.
+
+    """
+    said = reason.encode()[: _SMALL - _CODE_BYTES].decode(errors="ignore").encode()
+    return bytes((_CLOSE, _CODE_BYTES + len(said))) + code.to_bytes(_CODE_BYTES, "big") + said
 
 
 def message_of(frame: bytes) -> str | bytes:

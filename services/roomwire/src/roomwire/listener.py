@@ -12,16 +12,22 @@ from typing import Any, Final
 
 import uvicorn
 
+from roomwire.engine.asgi_socket import AsgiSocket, asgi_websocket
+from roomwire.engine.limits import Limits
 from roomwire.errors import ConfigurationError
-from roomwire.http import bounded_http
+from roomwire.http import bounded_http, let_part
 from roomwire.http_limits import HttpLimits
 from roomwire.metrics import HttpMetrics
+from roomwire.ports import BACKLOG, Sockets, bind
 from roomwire.settings import ServiceSettings
 from roomwire.tls import REREAD_S, Certificate
 
 CLOSE_TIMEOUT_S: Final = 5
 """How long requests at hand may take when a port closes, in seconds."""
-_BACKLOG: Final = 2048
+
+
+NO_WEBSOCKETS: Final = "none"
+"""What `Listener` is told where there are none: a request for one is then an ordinary request."""
 
 
 class Listener:
@@ -29,10 +35,11 @@ class Listener:
 
     Args:
         app: The ASGI application.
-        listening: The socket, bound; it is closed with the server.
+        listening: The sockets of its port; they are closed with the server.
         settings: The service's, for what strangers may cost.
         http: As for `uvicorn.Config`.
-        websocket: The same; None: plain ASGI.
+        websocket: The same; None: the application's, within the bounds of `AsgiSocket`; `NO_WEBSOCKETS`: there are
+            none.
         tls: What its connections begin with. Default: nothing, they are plain.
 
     Attributes:
@@ -43,36 +50,49 @@ class Listener:
     def __init__(
         self,
         app: Any,
-        listening: socket.socket,
+        listening: Sockets,
         settings: ServiceSettings,
         *,
         http: Any = "httptools",
         websocket: Any = None,
         tls: ssl.SSLContext | None = None,
     ) -> None:
+        ws: Any = websocket or asgi_websocket(Limits(max_payload_bytes=settings.max_body_bytes))
         config = uvicorn.Config(
             app,
             lifespan="off",
             log_config=None,
             access_log=False,
             http=http,
-            ws=websocket or "websockets-sansio",
-            ws_max_size=settings.max_body_bytes,
-            ws_per_message_deflate=False,
-            ws_ping_interval=None,
+            ws=ws,
             # The fast WebSockets bypass it: `roomwire.sources` resolves proxies, in one way for all.
             proxy_headers=False,
             server_header=False,
             timeout_graceful_shutdown=CLOSE_TIMEOUT_S,
         )
         self._server = _Uvicorn(config, tls, settings.header_timeout_s)
-        self._socket = listening
+        self._http = http
+        self._sockets = listening
         self.task: asyncio.Task[None]
 
     async def open(self) -> None:
         """Accept connections; returns when it does."""
-        self.task = asyncio.create_task(self._server.serve(sockets=[self._socket]))
+        self.task = asyncio.create_task(self._server.serve(sockets=self._sockets))
         await self._server.opened.wait()
+
+    async def drain(self, window_s: float) -> None:
+        """Part from the clients: connections end with their next answer, the application's WebSockets one after another.
+
+        Args:
+            window_s: Over how long these are spread, so that not all of them come again at once.
+
+        """
+        let_part(self._http)
+        sockets = [each for each in self._server.server_state.connections if isinstance(each, AsgiSocket)]
+        for number, each in enumerate(sockets):
+            if number:
+                await asyncio.sleep(window_s / len(sockets))
+            each.shutdown()
 
     async def close(self) -> None:
         """Finish the requests at hand, then close; waits for at most `CLOSE_TIMEOUT_S`."""
@@ -110,7 +130,9 @@ class SidePort:
             known = certificate(self._settings)
             listening = listen(self._settings, self._field)
             tls = known.context if known else None
-            self._listener = Listener(self._app, listening, self._settings, http=self._http, tls=tls)
+            self._listener = Listener(
+                self._app, listening, self._settings, http=self._http, websocket=NO_WEBSOCKETS, tls=tls
+            )
             await self._listener.open()
             self._rereading = asyncio.create_task(_reread(known)) if known else None
 
@@ -159,7 +181,7 @@ class _Uvicorn(uvicorn.Server):
             ssl_handshake_timeout=self._handshake_timeout_s,
             # Who says nothing on goodbye is not waited for.
             ssl_shutdown_timeout=CLOSE_TIMEOUT_S,
-            backlog=_BACKLOG,
+            backlog=BACKLOG,
         )
 
     def capture_signals(self) -> Any:
@@ -203,7 +225,7 @@ def http_limits(settings: ServiceSettings) -> HttpLimits:
     return HttpLimits(**{name: getattr(settings, name) for name in HttpLimits.__struct_fields__})
 
 
-def listen(settings: ServiceSettings, field: str) -> socket.socket:
+def listen(settings: ServiceSettings, field: str) -> Sockets:
     """Bind the port that a setting of this name holds.
 
     Raises:
@@ -212,8 +234,7 @@ def listen(settings: ServiceSettings, field: str) -> socket.socket:
     """
     port = getattr(settings, field)
     try:
-        family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-        return socket.create_server((settings.host, port), family=family, backlog=_BACKLOG)
+        return bind(settings.host, port)
     except OSError as error:
         variable = f"ROOMWIRE_{field.upper()}"
         # The standard library appends the address, which the sentence has already.

@@ -13,7 +13,6 @@ import enum
 import gc
 import inspect
 import signal
-import socket
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, Protocol, TypeVar
@@ -22,6 +21,7 @@ import uvloop
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
@@ -30,11 +30,23 @@ from roomwire import logs
 from roomwire.dependencies import Cause, Dependencies, cause_of, detail_of
 from roomwire.errors import ConfigurationError, RoomwireError, Unavailable
 from roomwire.http import bounded_http
-from roomwire.listener import CLOSE_TIMEOUT_S, Listener, certificate, http_limits, listen, rereading
+from roomwire.listener import (
+    CLOSE_TIMEOUT_S,
+    NO_WEBSOCKETS,
+    Listener,
+    certificate,
+    http_limits,
+    listen,
+    rereading,
+)
 from roomwire.metrics import HttpMetrics
+from roomwire.ports import Sockets
 from roomwire.settings import ServiceSettings
+from roomwire.web.middleware import SecurityHeaders
 
 START_RETRY_S: Final = 1.0
+PUBLIC_REFUSED: Final = "roomwire_http_refused_total"
+OPS_REFUSED: Final = "roomwire_ops_http_refused_total"
 GC_THRESHOLDS: Final = (50_000, 20, 50)
 """How seldom Python looks for cycles of garbage. With its default, which is made for programs that hold little,
 half the time of a storm of new connections goes into looking at old ones; what we drop forms no cycles."""
@@ -61,7 +73,10 @@ class Application(Protocol):
 
     @property
     def websocket(self) -> Any:
-        """What takes the WebSockets of the public port, as `uvicorn.Config(ws=...)`; None: plain ASGI."""
+        """What takes the WebSockets of the public port, as `uvicorn.Config(ws=...)`.
+
+        None: those of `asgi`, within the bounds of `AsgiSocket`. `NO_WEBSOCKETS`: there are none.
+        """
 
     @property
     def registry(self) -> CollectorRegistry:
@@ -179,7 +194,13 @@ class _Process:
         for signum in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(signum, self._stop.set)
         with listen(self._settings, "port") as public, listen(self._settings, "ops_port") as ops:
-            operations = Listener(operations_app(self, self._application), ops, self._settings)
+            operations = Listener(
+                operations_app(self, self._application),
+                ops,
+                self._settings,
+                http=self._bounded(OPS_REFUSED),
+                websocket=NO_WEBSOCKETS,
+            )
             await operations.open()
             try:
                 if await self._start():
@@ -213,12 +234,17 @@ class _Process:
                 return True
         return False
 
-    async def _serve(self, public: socket.socket) -> None:
+    def _bounded(self, name: str) -> Any:
+        """Return HTTP within the bounds of the settings, whose refusals are counted under a name."""
+        metrics = HttpMetrics(self._application.registry, name=name)
+        return bounded_http(http_limits(self._settings), metrics=metrics)
+
+    async def _serve(self, public: Sockets) -> None:
         listener = Listener(
             self._application.asgi,
             public,
             self._settings,
-            http=bounded_http(http_limits(self._settings), metrics=HttpMetrics(self._application.registry)),
+            http=self._bounded(PUBLIC_REFUSED),
             websocket=self._application.websocket,
             tls=self._certificate.context if self._certificate else None,
         )
@@ -236,8 +262,12 @@ class _Process:
         self.state = State.DRAINING
         _log.info("draining", service=self._name, drain_s=self._settings.drain_s)
         try:
-            async with asyncio.timeout(self._settings.drain_s + CLOSE_TIMEOUT_S):
-                await self._application.drain()
+            async with (
+                asyncio.timeout(self._settings.drain_s + CLOSE_TIMEOUT_S),
+                asyncio.TaskGroup() as parting,
+            ):
+                parting.create_task(listener.drain(self._settings.drain_s))
+                parting.create_task(self._application.drain())
         except TimeoutError:
             _log.warning("drain not finished", drain_s=self._settings.drain_s)
         await listener.close()
@@ -272,7 +302,11 @@ def operations_app(lifecycle: Lifecycle, application: Application) -> Starlette:
     async def metrics(_: Request) -> Response:
         return Response(generate_latest(application.registry), media_type=CONTENT_TYPE_LATEST)
 
-    return Starlette(routes=[Route("/livez", livez), Route("/readyz", readyz), Route("/metrics", metrics)])
+    return Starlette(
+        routes=[Route("/livez", livez), Route("/readyz", readyz), Route("/metrics", metrics)],
+        # Whoever caches one of these answers is told of a state that has passed.
+        middleware=[Middleware(SecurityHeaders)],
+    )
 
 
 async def state_of(check: Callable[[], Any]) -> str:

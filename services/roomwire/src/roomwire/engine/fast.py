@@ -1,18 +1,19 @@
 """The fast WebSocket transport: what uvicorn is given in place of its own (`uvicorn.Config(ws=...)`).
 
 uvicorn hands every WebSocket request to a class of ours. A request for the engine becomes a `FastSocket` on the same
-transport, or the relay's if another node holds its session. Every other request goes on to uvicorn's own class, so
-that WebSocket routes of others work beside ours.
+transport, or the relay's if another node holds its session; whether it is for the engine is found as
+`socketio.ASGIApp` finds it, so that no spelling of the path leads around the bounds. Every other request becomes an
+`AsgiSocket`, so that WebSocket routes of others work beside ours.
 """
 
 import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
-
 from roomwire.engine.admission import Query
+from roomwire.engine.asgi_socket import AsgiSocket
 from roomwire.engine.fast_socket import FastSocket
+from roomwire.engine.opening import BadUpgrade, read_target
 
 if TYPE_CHECKING:
     from roomwire.engine.engine import Engine
@@ -30,17 +31,16 @@ def fast_websocket(engine: "Engine", path: str, *, may_relay: bool = True) -> Ca
 
     def make(*, config: Any, server_state: Any, app_state: Any, **_: Any) -> asyncio.Protocol:
         def others() -> asyncio.Protocol:
-            protocol: asyncio.Protocol = WebSocketsSansIOProtocol(config, server_state, app_state)
-            return protocol
+            return AsgiSocket(config, server_state, app_state, limits=engine.limits, exceeded=engine.exceeded)
 
-        def ours(target: bytes) -> asyncio.Protocol:
+        def ours(query: bytes) -> asyncio.Protocol:
             relay = engine.relay if may_relay else None
-            sid = "" if relay is None else Query(target.partition(b"?")[2].decode("latin-1")).sid
+            sid = "" if relay is None else Query(query.decode("latin-1")).sid
             if relay is not None and sid and relay.leads_elsewhere(sid):
                 return relay.websocket(sid, server_state.connections)
             return FastSocket(engine, server_state.connections)
 
-        return _Dispatch(path.encode(), ours, others)
+        return _Dispatch(path, ours, others)
 
     return make
 
@@ -53,7 +53,7 @@ class _Dispatch(asyncio.Protocol):
     """
 
     def __init__(
-        self, path: bytes, ours: Callable[[bytes], asyncio.Protocol], others: Callable[[], asyncio.Protocol]
+        self, path: str, ours: Callable[[bytes], asyncio.Protocol], others: Callable[[], asyncio.Protocol]
     ) -> None:
         self._path = path
         self._ours = ours
@@ -65,9 +65,7 @@ class _Dispatch(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         if self._protocol is None:
-            target = data.partition(b" ")[2].partition(b" ")[0]
-            is_ours = target.partition(b"?")[0].rstrip(b"/") + b"/" == self._path
-            self._protocol = self._ours(target) if is_ours else self._others()
+            self._protocol = self._find(data.partition(b" ")[2].partition(b" ")[0])
             self._protocol.connection_made(self._transport)
             asyncio.get_running_loop().call_soon(self._hand_over)
         self._protocol.data_received(data)
@@ -75,6 +73,14 @@ class _Dispatch(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         if self._protocol is not None:
             self._protocol.connection_lost(exc)
+
+    def _find(self, target: bytes) -> asyncio.Protocol:
+        try:
+            path, _, query = read_target(target)
+        except BadUpgrade:
+            return self._others()  # it answers so
+        is_ours = (path if path.endswith("/") else f"{path}/").startswith(self._path)
+        return self._ours(query) if is_ours else self._others()
 
     def _hand_over(self) -> None:
         if not self._transport.is_closing():

@@ -5,7 +5,13 @@ Pure. Source: RFC 6455, section 4.2.
 
 import binascii
 import hashlib
+import re
+from collections.abc import Iterable, Sequence
+from http import HTTPStatus
 from typing import Any, Final, NamedTuple
+from urllib.parse import unquote
+
+import httptools
 
 from roomwire.engine.environ import environ_of
 from roomwire.sources import Proxies
@@ -17,6 +23,9 @@ _ACCEPTED: Final = (
     b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: "
 )
 _REQUEST_LINE_PARTS: Final = 3
+_TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_OF_ONE_CONNECTION: Final = frozenset({b"connection", b"content-length", b"transfer-encoding"})
+_LINE_BREAK: Final = re.compile(rb"[\r\n\0]")
 
 
 class BadUpgrade(Exception):
@@ -37,29 +46,120 @@ class Upgrade(NamedTuple):
 
     Attributes:
         environ: The request as python-engineio describes one.
-        answer: What accepts it.
+        protocols: The sub-protocols that the client offers, the one that it likes best first.
+        key: What proves that the server has read the request, base64.
         rest: What came behind the request.
 
     """
 
     environ: dict[str, Any]
-    answer: bytes
+    protocols: Sequence[str]
+    key: bytes
     rest: bytes
+
+    @property
+    def answer(self) -> bytes:
+        """What accepts the request, by the first sub-protocol that the client offers, if it offers one.
+
+        A client that offers sub-protocols fails the connection if none of them is chosen: RFC 6455, section 4.1.
+        """
+        return self.answer_with(self.protocols[0] if self.protocols else "")
+
+    def answer_with(self, protocol: str, headers: Iterable[tuple[bytes, bytes]] = ()) -> bytes:
+        """Return what accepts the request.
+
+        Args:
+            protocol: The sub-protocol that is chosen. Empty: none.
+            headers: Further headers of the answer.
+
+        Raises:
+            ValueError: One of them breaks its line.
+
+        """
+        more = [(b"Sec-WebSocket-Protocol", protocol.encode("latin-1"))] if protocol else []
+        return b"".join([_ACCEPTED, self.key, b"\r\n", *_lines([*more, *headers]), b"\r\n"])
 
 
 def http_answer(status: str, body: bytes, *headers: str, kind: str = "application/json") -> bytes:
-    """Return a whole answer after which the connection is closed."""
+    """Return a whole answer after which the connection is closed; no cache keeps it."""
     lines = [
         f"HTTP/1.1 {status}",
         *headers,
         f"Content-Type: {kind}",
         f"Content-Length: {len(body)}",
+        "Cache-Control: no-store",
         "Connection: close",
     ]
     return "\r\n".join([*lines, "", ""]).encode() + body
 
 
+def denial(status: int, headers: Iterable[tuple[bytes, bytes]], body: bytes) -> bytes:
+    """Return a whole answer of an application that does not accept a WebSocket; the connection is closed after it.
+
+    Raises:
+        ValueError: A header breaks its line, or there is no such status.
+
+    """
+    kept = [(name, value) for name, value in headers if name.lower() not in _OF_ONE_CONNECTION]
+    line = b"HTTP/1.1 %d %s\r\n" % (status, HTTPStatus(status).phrase.encode())
+    ending = b"Content-Length: %d\r\nConnection: close\r\n\r\n" % len(body)
+    return b"".join([line, *_lines(kept), ending, body])
+
+
+def _lines(headers: Iterable[tuple[bytes, bytes]]) -> Iterable[bytes]:
+    for name, value in headers:
+        if _LINE_BREAK.search(name) or _LINE_BREAK.search(value):
+            raise ValueError("a header of an answer has no line breaks")
+        yield b"%s: %s\r\n" % (name, value)
+
+
 _BAD_REQUEST: Final = http_answer("400 Bad Request", b"", kind="text/plain")
+
+
+class Target(NamedTuple):
+    """What a request is for, however its target is spelled: as a path alone, or behind a scheme and a host.
+
+    Attributes:
+        path: Decoded.
+        raw_path: As it came.
+        query: As it came, without the `?`.
+
+    """
+
+    path: str
+    raw_path: bytes
+    query: bytes
+
+
+def read_target(target: bytes) -> Target:
+    """Read a request's target exactly as uvicorn reads those of HTTP, so that one path has one meaning everywhere.
+
+    Raises:
+        BadUpgrade: It is none.
+
+    """
+    try:
+        parsed = httptools.parse_url(target)
+        raw: bytes = parsed.path or b""
+        path = unquote(raw.decode("ascii"))
+    except (httptools.HttpParserError, UnicodeDecodeError):
+        raise BadUpgrade(_BAD_REQUEST) from None
+    if not raw.startswith(b"/"):
+        raise BadUpgrade(_BAD_REQUEST)
+    return Target(path, raw, parsed.query or b"")
+
+
+def offered_protocols(value: str) -> Sequence[str]:
+    """Return the sub-protocols of a `Sec-WebSocket-Protocol` header; one that was sent twice is joined by a comma.
+
+    Raises:
+        BadUpgrade: It is no list of different tokens: RFC 6455, section 4.1.
+
+    """
+    protocols = [protocol.strip(" \t") for protocol in value.split(",")]
+    if len({*protocols}) < len(protocols) or not all(map(_TOKEN.fullmatch, protocols)):
+        raise BadUpgrade(_BAD_REQUEST)
+    return protocols
 
 
 def read_upgrade(request: bytes, peer: Any, *, scheme: str, proxies: Proxies) -> Upgrade:
@@ -81,11 +181,11 @@ def read_upgrade(request: bytes, peer: Any, *, scheme: str, proxies: Proxies) ->
     if not end or len(parts) != _REQUEST_LINE_PARTS:
         raise BadUpgrade(_BAD_REQUEST)
     method, target, version = parts
-    path, _, query = target.partition("?")
+    path, _, query = read_target(target.encode("latin-1"))
     scope = {
         "type": "websocket",
         "path": path,
-        "query_string": query.encode("latin-1"),
+        "query_string": query,
         "client": tuple(peer[:2]) if peer else None,
         "scheme": scheme,
     }
@@ -96,7 +196,9 @@ def read_upgrade(request: bytes, peer: Any, *, scheme: str, proxies: Proxies) ->
         raise BadUpgrade(_BAD_REQUEST)
     if environ.get("HTTP_SEC_WEBSOCKET_VERSION") != _VERSION:
         raise BadUpgrade(http_answer("426 Upgrade Required", b"", f"Sec-WebSocket-Version: {_VERSION}"))
-    return Upgrade(environ, _accept(environ.get("HTTP_SEC_WEBSOCKET_KEY", "")), rest)
+    offer = environ.get("HTTP_SEC_WEBSOCKET_PROTOCOL")
+    protocols = () if offer is None else offered_protocols(offer)
+    return Upgrade(environ, protocols, _accept(environ.get("HTTP_SEC_WEBSOCKET_KEY", "")), rest)
 
 
 def _field(line: str) -> tuple[str, str]:
@@ -123,4 +225,4 @@ def _accept(key: str) -> bytes:
     if not is_valid:
         raise BadUpgrade(_BAD_REQUEST)
     digest = hashlib.sha1(key.encode() + _GUID, usedforsecurity=False).digest()
-    return _ACCEPTED + binascii.b2a_base64(digest, newline=False) + b"\r\n\r\n"
+    return binascii.b2a_base64(digest, newline=False)

@@ -35,7 +35,9 @@ async def serve(engine: "Engine", environ: Mapping[str, Any], receive: Any, send
         await _Socket(receive, send).close()
         return
     socket = _Socket(receive, send)
-    await send({"type": "websocket.accept"})
+    # A client that offers sub-protocols fails the connection if none is chosen: RFC 6455, section 4.1.
+    offered = environ["asgi.scope"].get("subprotocols") or (None,)
+    await send({"type": "websocket.accept", "subprotocol": offered[0]})
     with contextlib.suppress(_Gone):
         connection = await (
             _upgrade(engine, upgraded, socket) if upgraded else engine.open(environ, WEBSOCKET)

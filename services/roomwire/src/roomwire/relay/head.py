@@ -11,7 +11,9 @@ from roomwire.forwarded import FORWARDED_HEADERS
 from roomwire.sources import Believes
 
 _OF_ORIGIN: Final = frozenset({"host", "origin"}) | FORWARDED_HEADERS
-_OF_WEBSOCKETS: Final = frozenset({"connection", "upgrade", "sec-websocket-key", "sec-websocket-version"})
+_OF_WEBSOCKETS: Final = frozenset(
+    {"connection", "upgrade", "sec-websocket-key", "sec-websocket-protocol", "sec-websocket-version"}
+)
 
 
 def polling_head(scope: Mapping[str, Any], *, believes: Believes) -> bytes:

@@ -1,0 +1,379 @@
+"""One WebSocket of the application that runs beside the engine: RFC 6455 on one side, ASGI messages on the other.
+
+Every WebSocket that is not the engine's comes here, whatever its path is, so that no path leads around the bounds: the
+same reader of frames, the same sizes, one owed pong, a client that is gone or does not read is cut. The bounds of the
+request itself (headers, time, number of connections) are `roomwire.http`'s, which hands the connection over.
+
+Source: RFC 6455; the ASGI specification, "WebSocket".
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+from roomwire.bounds import Bound
+from roomwire.engine.limits import Limits
+from roomwire.engine.opening import BadUpgrade, Upgrade, denial, http_answer, read_target, read_upgrade
+from roomwire.engine.reader import CloseCode, FrameError, Kind, Message, Reader, close_answer, is_close
+from roomwire.frames import binary_frame, close_frame, ping_frame, pong_frame, text_frame
+from roomwire.logs import get_logger
+from roomwire.sources import Proxies
+
+NO_CODE: Final = 1005
+"""What an application is told of a client that said no code when it closed: RFC 6455, section 7.4.1."""
+LOST: Final = 1006
+"""What an application is told of a client that was lost: see there."""
+
+_NO_PROXIES: Final = Proxies()
+_log = get_logger(__name__)
+
+
+def asgi_websocket(
+    limits: Limits, *, exceeded: Callable[[Bound], None] = lambda _: None
+) -> Callable[..., asyncio.Protocol]:
+    """Return what `uvicorn.Config(ws=...)` wants: the application's WebSockets, within limits.
+
+    Args:
+        limits: What one of them may cost.
+        exceeded: Called with each bound that a client exceeds.
+
+    """
+
+    def make(*, config: Any, server_state: Any, app_state: Any, **_: Any) -> asyncio.Protocol:
+        return AsgiSocket(config, server_state, app_state, limits=limits, exceeded=exceeded)
+
+    return make
+
+
+class AsgiSocket(asyncio.Protocol):
+    """One WebSocket, from its request to its end.
+
+    Args:
+        config: uvicorn's, with the application.
+        server_state: uvicorn's: the open connections, among which it stands, and the running tasks.
+        app_state: What the application's lifespan keeps.
+        limits: What it may cost.
+        exceeded: Called with each bound that the client exceeds.
+
+    """
+
+    def __init__(
+        self,
+        config: Any,
+        server_state: Any,
+        app_state: dict[str, Any],
+        *,
+        limits: Limits,
+        exceeded: Callable[[Bound], None],
+    ) -> None:
+        self._config = config
+        self._server = server_state
+        self._app_state = app_state
+        self._limits = limits
+        self._exceeded = exceeded
+        self._loop = asyncio.get_running_loop()
+        self._reader = Reader(max_message_bytes=limits.max_payload_bytes, max_fragments=limits.max_fragments)
+        self._messages: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+        self._upgrade: Upgrade | None = None
+        self._denied: tuple[int, list[tuple[bytes, bytes]], list[bytes]] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._early = b""
+        self._is_accepted = False
+        self._is_closing = False
+        self._is_reading = True
+        self._owed_pong: bytes | None = None
+        self._heard_at = self._loop.time()
+        self._is_pinged = False
+        self._unread_bytes = 0
+        self._may_write = asyncio.Event()
+        self._may_write.set()
+
+    # What asyncio and uvicorn call.
+
+    def connection_made(self, transport: Any) -> None:
+        """Take the transport; the request is what comes first."""
+        self._transport = transport
+        self._server.connections.add(self)
+
+    def data_received(self, data: bytes) -> None:
+        """Take what the client sends."""
+        self._heard_at, self._is_pinged = self._loop.time(), False
+        if self._upgrade is None:
+            self._begin(data)
+        elif self._is_closing:
+            # Only the client's own CLOSE or the end of its stream is waited for; its bytes are not looked at.
+            if is_close(data):
+                self._transport.close()
+        elif self._is_accepted:
+            self._read(data)
+        else:
+            # A client has to wait for the answer; one that does not is not read any further until then.
+            self._early += data
+            self._pause_reading()
+
+    def eof_received(self) -> bool | None:
+        """Close: a client that has nothing more to say cannot answer a ping."""
+        return None
+
+    def connection_lost(self, _: Exception | None) -> None:
+        """Tell the application."""
+        self._server.connections.discard(self)
+        self._stop_timer()
+        self._end(LOST)
+        self._may_write.set()
+
+    def pause_writing(self) -> None:
+        """Have the application wait until the client reads."""
+        self._may_write.clear()
+
+    def resume_writing(self) -> None:
+        """Go on."""
+        self._may_write.set()
+        self._send_owed_pong()
+
+    def shutdown(self) -> None:
+        """Close it: uvicorn calls this when it stops."""
+        if self._is_accepted:
+            self._close(CloseCode.GOING_AWAY)
+        else:
+            self._refuse(http_answer("503 Service Unavailable", b"", kind="text/plain"))
+
+    # The handshake.
+
+    def _begin(self, request: bytes) -> None:
+        transport = self._transport
+        is_tls = bool(transport.get_extra_info("sslcontext"))
+        try:
+            upgrade = read_upgrade(
+                request,
+                transport.get_extra_info("peername"),
+                scheme="https" if is_tls else "http",
+                proxies=_NO_PROXIES,
+            )
+            scope = self._scope(request, upgrade, scheme="wss" if is_tls else "ws")
+        except BadUpgrade as error:
+            self._refuse(error.answer)
+            return
+        self._upgrade = upgrade
+        self._early = upgrade.rest
+        self._messages.put_nowait({"type": "websocket.connect"})
+        task = self._loop.create_task(self._run(scope))
+        self._server.tasks.add(task)
+        task.add_done_callback(self._server.tasks.discard)
+        self._start_timer()
+
+    def _scope(self, request: bytes, upgrade: Upgrade, *, scheme: str) -> dict[str, Any]:
+        """Return what ASGI says of a request; like uvicorn, it leaves it to the application which proxies to believe."""
+        head = request.partition(b"\r\n\r\n")[0]
+        first, *lines = head.split(b"\r\n")
+        path, raw_path, query = read_target(first.split(b" ")[1])
+        fields = (line.partition(b":") for line in lines)
+        root: str = self._config.root_path
+        return {
+            "type": "websocket",
+            "asgi": {"version": self._config.asgi_version, "spec_version": "2.4"},
+            "http_version": "1.1",
+            "scheme": scheme,
+            "server": _host_and_port(self._transport.get_extra_info("sockname")),
+            "client": _host_and_port(self._transport.get_extra_info("peername")),
+            "root_path": root,
+            "path": root + path,
+            "raw_path": root.encode("ascii") + raw_path,
+            "query_string": query,
+            "headers": [(name.lower(), value.strip(b" \t")) for name, _, value in fields],
+            "subprotocols": list(upgrade.protocols),
+            "state": self._app_state.copy(),
+            "extensions": {"websocket.http.response": {}},
+        }
+
+    def _refuse(self, answer: bytes) -> None:
+        """Answer that there will be no WebSocket, and close."""
+        if not self._is_closing:
+            self._end(LOST)
+            self._transport.write(answer)
+            self._transport.close()
+
+    async def _run(self, scope: dict[str, Any]) -> None:
+        """Run the application; one that fails costs this WebSocket."""
+        code = CloseCode.INTERNAL_ERROR
+        try:
+            await self._config.loaded_app(scope, self.receive, self.send)
+            code = CloseCode.OK
+        except ConnectionError:
+            pass  # the client had gone before the application had said everything
+        except Exception:
+            _log.exception("websocket failed", path=scope["path"])
+        finally:
+            if self._is_accepted:
+                self._close(code)
+            else:
+                self._refuse(http_answer("500 Internal Server Error", b"", kind="text/plain"))
+
+    # What the application calls.
+
+    async def receive(self) -> dict[str, Any]:
+        """Return the next event; see ASGI."""
+        event = await self._messages.get()
+        if self._messages.empty():
+            self._resume_reading()
+        return event
+
+    async def send(self, event: dict[str, Any]) -> None:
+        """Take an event of the application; waits while the client does not read. See ASGI.
+
+        Raises:
+            ConnectionResetError: The WebSocket has ended.
+            RuntimeError: ASGI has no such event here.
+            ValueError: A header or a status of the answer is none.
+
+        """
+        await self._may_write.wait()
+        if self._is_closing:
+            raise ConnectionResetError("the WebSocket has ended")
+        kind = event["type"]
+        if self._is_accepted and kind == "websocket.send":
+            self._send(event)
+        elif self._is_accepted and kind == "websocket.close":
+            self._close(event.get("code", CloseCode.OK), event.get("reason") or "")
+        elif self._is_accepted or self._upgrade is None:
+            raise RuntimeError(f"there is no {kind} in an open WebSocket")
+        elif self._denied is not None and kind == "websocket.http.response.body":
+            self._deny(self._denied, event)
+        elif kind == "websocket.accept":
+            self._accept(self._upgrade, event)
+        elif kind == "websocket.close":
+            self._refuse(http_answer("403 Forbidden", b"", kind="text/plain"))
+        elif kind == "websocket.http.response.start" and self._denied is None:
+            self._denied = (event["status"], list(event.get("headers", [])), [])
+        else:
+            raise RuntimeError(f"there is no {kind} before the WebSocket is accepted")
+
+    def _accept(self, upgrade: Upgrade, event: dict[str, Any]) -> None:
+        headers = event.get("headers") or ()
+        self._transport.write(upgrade.answer_with(event.get("subprotocol") or "", headers))
+        self._is_accepted = True
+        early, self._early = self._early, b""
+        if self._messages.empty():
+            self._resume_reading()
+        if early:
+            self._read(early)
+
+    def _deny(
+        self, denied: tuple[int, list[tuple[bytes, bytes]], list[bytes]], event: dict[str, Any]
+    ) -> None:
+        status, headers, parts = denied
+        parts.append(event.get("body", b""))
+        if not event.get("more_body", False):
+            self._refuse(denial(status, headers, b"".join(parts)))
+
+    def _send(self, event: dict[str, Any]) -> None:
+        data, text = event.get("bytes"), event.get("text")
+        frame = binary_frame(data) if data is not None else text_frame((text or "").encode())
+        self._transport.write(frame)
+
+    # From the client.
+
+    def _read(self, data: bytes) -> None:
+        try:
+            for message in self._reader.feed(data):
+                self._take(message)
+                if self._is_closing:
+                    return
+        except FrameError as error:
+            if error.exceeded is not None:
+                self._exceeded(error.exceeded)
+            self._close(error.code)
+        except UnicodeDecodeError:
+            self._close(CloseCode.INVALID_TEXT)
+
+    def _take(self, message: Message) -> None:
+        kind, payload = message
+        if kind is Kind.TEXT:
+            self._tell({"type": "websocket.receive", "text": payload.decode()})
+        elif kind is Kind.BINARY:
+            self._tell({"type": "websocket.receive", "bytes": payload})
+        elif kind is Kind.PING:
+            # To a client that reads nothing only its latest ping is owed an answer: RFC 6455, section 5.5.3.
+            self._owed_pong = payload
+            if self._may_write.is_set():
+                self._send_owed_pong()
+        elif kind is Kind.CLOSE:
+            code = close_answer(payload)
+            reason = payload[2:].decode(errors="replace")
+            self._close(code, told=code if payload else NO_CODE, reason_told=reason)
+            self._transport.close()
+
+    def _tell(self, event: dict[str, Any]) -> None:
+        """Let the application have a message; until it has taken it, the client is not read any further."""
+        self._messages.put_nowait(event)
+        self._pause_reading()
+
+    def _send_owed_pong(self) -> None:
+        if self._owed_pong is not None and not self._is_closing:
+            self._transport.write(pong_frame(self._owed_pong))
+        self._owed_pong = None
+
+    def _pause_reading(self) -> None:
+        if self._is_reading and not self._transport.is_closing():
+            self._is_reading = False
+            self._transport.pause_reading()
+
+    def _resume_reading(self) -> None:
+        if not self._is_reading and not self._transport.is_closing():
+            self._is_reading = True
+            self._heard_at = self._loop.time()
+            self._transport.resume_reading()
+
+    # Its end.
+
+    def _close(self, code: int, reason: str = "", *, told: int | None = None, reason_told: str = "") -> None:
+        """Say that it is over, and wait for the client to go; one that does not is cut off after a while."""
+        if self._is_closing:
+            return
+        self._end(code if told is None else told, reason_told)
+        self._transport.write(close_frame(code, reason))
+        if self._transport.can_write_eof():  # not over TLS
+            with contextlib.suppress(OSError):
+                self._transport.write_eof()
+        # What it still sends has to be read to find its CLOSE.
+        self._resume_reading()
+        self._stop_timer()
+        self._timer = self._loop.call_later(self._limits.close_timeout_s, self._transport.abort)
+
+    def _end(self, code: int, reason: str = "") -> None:
+        """Take nothing more, and let the application know; nothing happens a second time."""
+        if not self._is_closing:
+            self._is_closing = True
+            self._messages.put_nowait({"type": "websocket.disconnect", "code": code, "reason": reason})
+
+    def _start_timer(self) -> None:
+        self._timer = self._loop.call_later(self._limits.ping_timeout_s, self._look)
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _look(self) -> None:
+        """Look after the client every `ping_timeout_s`: one that does not read, or is gone, is cut."""
+        unread, self._unread_bytes = self._unread_bytes, 0
+        if not self._may_write.is_set():
+            self._unread_bytes = self._transport.get_write_buffer_size()
+            if 0 < unread <= self._unread_bytes:
+                self._exceeded(Bound.UNREAD_BYTES)
+                self._transport.abort()
+                return
+        elif self._is_accepted and self._is_reading:
+            if self._is_pinged:
+                self._transport.abort()
+                return
+            if self._loop.time() - self._heard_at >= self._limits.ping_interval_s:
+                self._is_pinged = True
+                self._transport.write(ping_frame(b""))
+        self._start_timer()
+
+
+def _host_and_port(address: Any) -> Sequence[Any] | None:
+    """Return an address of a TCP socket; others have none that says anything."""
+    return tuple(address[:2]) if isinstance(address, tuple) else None
