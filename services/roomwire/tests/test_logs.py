@@ -2,6 +2,8 @@
 
 import json
 import logging
+import subprocess
+import sys
 
 import pytest
 import structlog
@@ -48,6 +50,44 @@ def test_a_token_in_a_query_never_shows(secret):
 )
 def test_what_is_no_secret_stays(text):
     assert text == logs.redact_text(text)
+
+
+PIECES = [
+    "a",
+    "eyJ",
+    "eyJ.",
+    "eyJ-",
+    "token",
+    "token=",
+    "token':",
+    "token': ",
+    "password",
+    "bearer",
+    "bearer ",
+]
+PIECES += ["://", ":", "a://", "a://b:", "@", "_", "'", "aA0", "é"]
+MASK_ALL = """
+import sys
+from roomwire.logs import redact_text
+for piece in sys.argv[1:]:
+    redact_text(piece * (500_000 // len(piece)))
+"""
+
+
+def test_masking_takes_time_in_proportion_to_the_text():
+    # In proportion to its square it would take hours. A process of its own, as nothing interrupts a regular expression.
+    subprocess.run([sys.executable, "-c", MASK_ALL, *PIECES], check=True, timeout=100)
+
+
+@given(
+    st.lists(
+        st.sampled_from(["eyJ", "a.", ".", "-", " ", "token=", "bearer ", "x://", "u:", "p@", "'"]),
+        max_size=12,
+    )
+)
+def test_what_is_masked_is_masked_once_and_for_all(pieces):
+    masked = logs.redact_text("".join(pieces))
+    assert masked == logs.redact_text(masked)
 
 
 SECRET_FIELDS = [
