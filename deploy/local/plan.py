@@ -87,6 +87,8 @@ def make_plan(root: Path, environ: Mapping[str, str]) -> Plan:
     with _free_ports(4 + 3 * gateways) as ports:
         take = iter(ports)
         redis_processes, redis_url = _redis(state, environ, take)
+        url_file = state / "redis-url"
+        _write_private(url_file, redis_url)
         common = dict(environ) | {
             "ROOMWIRE_HOST": HOST,
             "ROOMWIRE_REDIS_URL": redis_url,
@@ -116,7 +118,10 @@ def make_plan(root: Path, environ: Mapping[str, str]) -> Plan:
         port=port,
         state=state,
         processes=[*redis_processes, auth, *gateway_processes, ingress],
-        notes=[] if redis_processes else ["redis       yours, from ROOMWIRE_REDIS_URL"],
+        notes=[
+            *([] if redis_processes else ["redis       yours, from ROOMWIRE_REDIS_URL"]),
+            f"redis URL   in {url_file.relative_to(root)}, for an `Emitter` of your own",
+        ],
     )
 
 

@@ -11,6 +11,8 @@ import pytest
 from local_system import HOST, ROOT, LocalSystem
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
+from roomwire import Emitter
+
 ARTIFACTS = ROOT / "artifacts"
 ARGUMENTS = [
     "--no-sandbox",
@@ -103,6 +105,19 @@ def test_two_people_chat_across_gateways(browser, system):
     expect(members).not_to_contain_text("Bob")
     ann.context.close()
     bob.context.close()
+
+
+def test_what_a_backend_says_to_a_room_as_a_plain_text_is_shown_in_the_page(browser, system):
+    page = open_page(browser, system.url)
+    sign_in_as_guest(page, "Ann")
+    join(page, "shop")
+    with Emitter((system.state / "redis-url").read_text()) as emitter:
+        emitter.emit("roomMessage", "The shop closes in ten minutes.", to="shop")
+        emitter.emit("message", "Good night, everybody.")
+    messages = page.get_by_role("log", name="Messages")
+    expect(messages).to_contain_text("The shop closes in ten minutes.")
+    expect(messages).to_contain_text("Good night, everybody.")
+    page.context.close()
 
 
 def test_an_account_is_made_and_signed_in_again(browser, system):

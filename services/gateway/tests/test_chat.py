@@ -27,6 +27,11 @@ async def events_until_marked(client, by):
     return [event for event in client.events if event[0] not in {"welcome", "message"}]
 
 
+async def last(client, name, count):
+    """Return the arguments of the last of so many events of a name."""
+    return [await client.event(name) for _ in range(count)][-1]
+
+
 async def test_a_client_is_greeted_with_its_id(address):
     async with Client.connected(address) as client:
         assert [f"Welcome, {client.sid}!"] == await client.event("welcome")
@@ -229,6 +234,60 @@ async def test_the_same_message_id_in_another_room_is_another_message(address):
             await ann.emit("chatMessage", HELLO | {"messageId": "m-1", "roomId": room})
         texts = [event[1] for event in await events_until_marked(ann, by=ann) if event[0] == "roomMessage"]
         assert {"[Ann in den] hello", "[Ann in attic] hello"} <= set(texts)
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        (("q2/r", "t"), ("q2", "r/t")),
+        (("q2", "r/t"), ("q2/r", "t")),
+        (("a/", "b"), ("a", "/b")),
+        (("a~1b", "c"), ("a", "b/c")),
+        (("a~1b", "c"), ("a/b", "c")),
+        (("a~", "1b"), ("a", "~1b")),
+    ],
+)
+async def test_no_room_and_message_id_are_taken_for_another_pair(address, first, second):
+    async with Client.connected(address) as ann:
+        for text, (room, message_id) in zip(("one", "two"), (first, second), strict=True):
+            await ann.emit("joinRoom", ANN | {"roomId": room})
+            said = HELLO | {"messageId": message_id, "roomId": room, "message": text}
+            assert "Message sent to room" == await ann.emit("chatMessage", said)
+        texts = [event[1] for event in await events_until_marked(ann, by=ann) if event[0] == "roomMessage"]
+        assert {f"[Ann in {first[0]}] one", f"[Ann in {second[0]}] two"} <= set(texts)
+
+
+async def test_a_member_of_a_room_is_reached_by_the_rooms_own_name(gateway):
+    running = await gateway("memory://")
+    async with Client.connected(running.address) as ann, Client.connected(running.address, STRUCTURED) as bob:
+        for client in (ann, bob):
+            await client.emit("joinRoom", ANN)
+        await running.app.server.emit("price", "tea", to="den")
+        for client in (ann, bob):
+            assert ["tea"] == await client.event("price")
+        await ann.emit("leaveRoom", {"roomId": "den"})
+        assert {bob.sid} == set(running.app.server.manager.rooms["/"]["den"])
+
+
+@pytest.mark.parametrize("name", ["user:account:1", "full:den", "text:den", "full", "text", "user"])
+async def test_no_name_of_a_room_leads_into_a_room_of_the_chats_own(gateway, name):
+    running = await gateway("memory://")
+    async with Client.connected(running.address) as eve, Client.connected(running.address) as ann:
+        await eve.emit("joinRoom", {"roomId": name, "userName": "Eve"})
+        before = set(running.app.server.rooms(ann.sid))
+        assert name not in set(running.app.server.rooms(eve.sid)) - before
+        await ann.emit("joinRoom", {"roomId": name, "userName": "Ann"})
+        await ann.emit("chatMessage", HELLO | {"roomId": name})
+        assert [f"[Ann in {name}] hello"] == await last(eve, "roomMessage", 3)
+
+
+async def test_no_name_of_a_room_leads_into_a_sockets_own_room(gateway):
+    running = await gateway("memory://")
+    async with Client.connected(running.address) as eve, Client.connected(running.address) as ann:
+        await eve.emit("joinRoom", {"roomId": ann.sid, "userName": "Eve"})
+        await running.app.server.emit("secret", 1, to=ann.sid)
+        assert [1] == await ann.event("secret")
+        assert [] == [event for event in await events_until_marked(eve, by=ann) if event[0] == "secret"]
 
 
 async def test_rooms_are_told_the_largest_first(address):

@@ -1,8 +1,7 @@
 """The chat gateway: rooms, messages to a room, messages to everybody.
 
-Each room has two audiences, because clients that asked for structured messages get a second argument that
-others must not see: the Socket.IO rooms `text:<room>` and `full:<room>`. The prefix also keeps a room's
-name from being mistaken for a socket's id, which is a room as well.
+A member of a room is in the Socket.IO room of that name, and in that of its audience, `text:<room>` or `full:<room>`:
+clients that asked for structured messages get a second argument that others must not see. See `gateway.rooms`.
 """
 
 import asyncio
@@ -33,7 +32,7 @@ from gateway.messages import (
     Text,
     Typing,
 )
-from gateway.rooms import AUDIENCES, ChatRooms, audience_of, member_of, user_room
+from gateway.rooms import AUDIENCES, ChatRooms, audience_of, member_of, rooms_of, user_room
 from roomwire import Gateway, Key, Socket, User, subscribe
 from roomwire.answers import Changed
 from roomwire.backplane import Backplane
@@ -163,7 +162,7 @@ class ChatGateway(Gateway):
             kind="message",
         )
         # The same id in another room, or another's, is another message.
-        own_id = socket.own_id(f"{body.room_id}/{body.message_id}") if body.message_id else ""
+        own_id = socket.own_id(_path(body.room_id, body.message_id)) if body.message_id else ""
         kept = Kept(own_id=own_id or message.id, message=message)
         await self._backplane.remember(body.room_id, msgspec.json.encode(kept))
         text = f"[{body.user_name} in {body.room_id}] {body.message}"
@@ -293,7 +292,7 @@ class ChatGateway(Gateway):
         """Join, then tell the room; if either cannot be done, nothing has been."""
         member = Member(id=socket.id, user=body.user_name, gateway=self.server.node_name)
         try:
-            await socket.join(self._audience_of(socket, body.room_id))
+            await self._join(socket, body.room_id)
             self._note_joined(socket, body.room_id, body.user_name)
             await self._keep_rooms(socket)
             await self._announce_coming_and_going(body.room_id, body.user_name, "joined")
@@ -305,8 +304,13 @@ class ChatGateway(Gateway):
     async def _leave(self, socket: Socket, room: str) -> None:
         if self._joined[socket.id].pop(room, None) is not None:
             self._rooms.left(room)
-        await socket.leave(self._audience_of(socket, room))
+        for one in self._rooms_of(socket, room):
+            await socket.leave(one)
         await self._keep_rooms(socket)
+
+    async def _join(self, socket: Socket, room: str) -> None:
+        for one in self._rooms_of(socket, room):
+            await socket.join(one)
 
     def _note_joined(self, socket: Socket, room: str, user: str) -> None:
         if room not in self._joined[socket.id]:
@@ -321,13 +325,16 @@ class ChatGateway(Gateway):
             if not socket.user.capabilities.may("join", room):
                 # Its token is another by now, and allows less.
                 await self._leave(socket, room)
+                continue
+            # A gateway of the release before put its members into the room of their audience alone.
+            await self._join(socket, room)
 
     async def _keep_rooms(self, socket: Socket) -> None:
         session = {"rooms": dict(self._joined[socket.id])}
         await self.server.save_session(socket.id, session, namespace=self.namespace)
 
-    def _audience_of(self, socket: Socket, room: str) -> str:
-        return audience_of("full" if socket.in_room("full") else "text", room)
+    def _rooms_of(self, socket: Socket, room: str) -> Sequence[str]:
+        return rooms_of("full" if socket.in_room("full") else "text", room)
 
     async def _announce_coming_and_going(self, room: str, user: str, kind: str) -> None:
         text = f"{user} has {kind} room {room}"
@@ -342,3 +349,8 @@ class ChatGateway(Gateway):
 
     async def _tell_presence(self, change: PresenceChange) -> None:
         await self.emit("presence", change, to=f"full:{change.room}")
+
+
+def _path(*names: str) -> str:
+    """Join names by slashes so that no two lists of names become one text, escaped as in RFC 6901."""
+    return "/".join(name.replace("~", "~0").replace("/", "~1") for name in names)

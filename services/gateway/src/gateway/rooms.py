@@ -11,25 +11,36 @@ from typing import Any, Final
 from gateway.messages import Member, RoomSize
 from roomwire import Server
 from roomwire.answers import Presence, Present
+from roomwire.backplane.sessions import is_sid
 
 AUDIENCES: Final = ("text", "full")
 """Members that get the tutorial's text alone, and those that get the structured form as well."""
 MAX_LISTED: Final = 1_000
 TIMEOUT_S: Final = 2.0
 _EVENT: Final = "chat.rooms"
+_USER: Final = "user"
+_PREFIXES: Final = frozenset({*AUDIENCES, _USER})
 
 
 def audience_of(audience: str, room: str = "") -> str:
-    """Return the Socket.IO room of an audience of a room; without one, of everybody's.
-
-    What clients call a room stands behind a prefix: it is never mistaken for a socket's id or a user's room.
-    """
+    """Return the Socket.IO room of an audience of a room; without one, of everybody's."""
     return f"{audience}:{room}" if room else audience
+
+
+def rooms_of(audience: str, room: str) -> Sequence[str]:
+    """Return the Socket.IO rooms that a member of a room is in.
+
+    They are the room of its audience, which gets the chat's own messages in that audience's form, and the room itself under
+    the name that its users know, so that any backend reaches all members by it. A name that could be a socket's id, a
+    user's room or an audience's stands for nothing by itself: its members are reached by their audiences.
+    """
+    is_taken = is_sid(room) or room.partition(":")[0] in _PREFIXES
+    return [audience_of(audience, room)] if is_taken else [audience_of(audience, room), room]
 
 
 def user_room(user_id: str) -> str:
     """Return the Socket.IO room of all sockets of a user; no client can choose a name that makes this one."""
-    return f"user:{user_id}"
+    return f"{_USER}:{user_id}"
 
 
 class ChatRooms:

@@ -334,14 +334,16 @@ export class Chat {
   }
 
   #roomMessage(text, detail) {
-    const room = this.rooms.get(detail?.room);
+    if (!isStructured(detail)) return this.#messageToEveryone(text); // a backend said it, as a plain text
+    const room = this.rooms.get(detail.room);
     if (!room) return; // left a moment ago
     if (room.add({ kind: "message", ...detail, text: detail.text ?? text })) this.#listener.heard(room, detail);
     this.#listener.changed();
   }
 
   #messageToEveryone(text, detail) {
-    const entry = { id: `everyone-${randomHex(8)}`, user: "", text, at: null, ...detail, kind: "everyone" };
+    const said = isStructured(detail) ? detail : {};
+    const entry = { id: `everyone-${randomHex(8)}`, user: "", text, at: null, ...said, kind: "everyone" };
     for (const room of this.rooms.values()) room.add(entry);
     if (this.rooms.size === 0) this.#listener.notice(text);
     this.#listener.changed();
@@ -361,6 +363,11 @@ export class Chat {
     if (left) room?.memberLeft(left);
     this.#listener.changed();
   }
+}
+
+/** A backend that knows nothing of the chat leaves the structured form out; the last argument may then be an offset, a string. */
+function isStructured(detail) {
+  return typeof detail === "object" && detail !== null;
 }
 
 function notConnected() {
