@@ -11,6 +11,7 @@ def test_the_names_are_these():
         "roomwire_auth_refresh_reuses",
         "roomwire_auth_refresh_repeats",
         "roomwire_auth_throttled",
+        "roomwire_dependency_down",
     }
 
     assert expected == {metric.name for metric in Metrics().registry.collect()}

@@ -10,11 +10,11 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from roomwire.capabilities import Capabilities
+from roomwire.clocks import LEEWAY_S
 from roomwire.tokens import SigningKey, User
 
 KEY = SigningKey.generate()
 LIFETIME_S = 60
-LEEWAY_S = 5
 EVERYTHING = {"*": ["join", "publish", "history", "presence"]}
 
 

@@ -86,7 +86,7 @@ class AuthApp:
             account_ttl_s=settings.refresh_ttl_s,
             guest_ttl_s=settings.guest_ttl_s,
             grace_s=settings.refresh_grace_s,
-            access_ttl_s=settings.access_ttl_s + CLOCKS_S,
+            access_ttl_s=settings.access_ttl_s + CLOCKS_S + int(settings.auth_leeway_s),
             max_sessions=settings.max_sessions,
         )
         access_tokens = AccessTokens(
@@ -110,7 +110,12 @@ class AuthApp:
             accounts=accounts, passwords=self._passwords, sessions=sessions, throttle=throttle
         )
         client_tokens = ClientTokens(Clients(settings.clients_file, policy), access_tokens, throttle)
-        verifier = Verifier(keys, issuer=settings.auth_issuer, audience=settings.auth_audience)
+        verifier = Verifier(
+            keys,
+            issuer=settings.auth_issuer,
+            audience=settings.auth_audience,
+            leeway_s=settings.auth_leeway_s,
+        )
         routers = [
             token_routes(sign_in, access_ttl_s=settings.access_ttl_s),
             self_service_routes(self_service, caller_of=CallerOf(Callers(verifier, sessions))),

@@ -61,6 +61,7 @@ class GatewayApp:
                 claim_deadline_s=settings.recovery_deadline_s,
                 max_claims=settings.max_claims,
                 claims_window_s=settings.claims_window_s,
+                max_clock_skew_s=settings.max_clock_skew_s,
             ),
             metrics=self._metrics,
         )
@@ -74,6 +75,7 @@ class GatewayApp:
             algorithms=settings.auth_algorithms,
             token_types=settings.auth_token_types,
             claim_names=settings.auth_claim_names,
+            leeway_s=settings.auth_leeway_s,
             roles=policy.roles,
             without_claim=policy.of_role(settings.claimless_role),
             is_revoked=self._revoked.holds,
@@ -222,6 +224,7 @@ def _keys(settings: Settings, metrics: Metrics) -> JwksClient:
         timeout_s=settings.auth_fetch_timeout_s,
         count_refused=metrics.key_refused,
         dependency=metrics.dependencies.add("keys", where=_shown(discovered or settings.auth_jwks_url)),
+        issuers_clock=metrics.clock("auth", max_skew_s=settings.max_clock_skew_s),
     )
 
 

@@ -6,6 +6,7 @@ from typing import Final, Literal
 from pydantic import Field, SecretStr, ValidationInfo, field_validator
 
 from roomwire.claims import OUR_CLAIMS, ClaimNames
+from roomwire.clocks import MAX_SKEW_S
 from roomwire.jwk import ALGORITHMS, EDDSA
 from roomwire.provider import is_trustworthy
 from roomwire.relay import advertised
@@ -41,6 +42,13 @@ class Settings(ServiceSettings):
     )
     auth_fetch_timeout_s: float = Field(
         2.0, description="How long it may take to fetch the keys, the metadata included.", ge=0.1, le=30
+    )
+    max_clock_skew_s: float = Field(
+        MAX_SKEW_S,
+        description="How far the clocks of Redis and of auth (or the identity provider) may differ from this service's before it"
+        " says so: docs/runbook.md.",
+        ge=1,
+        le=300,
     )
     auth_algorithms: CommaSeparated = Field(
         (EDDSA,),

@@ -11,7 +11,8 @@
         ├── RateLimited       too much, too fast
         ├── TooLarge          over a size limit
         ├── Unavailable       something we depend on does not answer; nothing was lost, try again
-        │   └── OutcomeUnknown    it may have been done all the same: try again with the same message id
+        │   ├── OutcomeUnknown    it may have been done all the same: try again with the same message id
+        │   └── NotYetValid       a token is dated later than now: the clocks of two machines differ
         ├── NotFound          no such thing
         └── Internal          a defect of ours; the log has the details, the client has not
 
@@ -126,6 +127,17 @@ class OutcomeUnknown(Unavailable):
     """Something we depend on was asked, and did not answer in time: it may or may not have been done."""
 
     default_message = "It may or may not have been done: try again with the same message id."
+
+
+class NotYetValid(Unavailable):
+    """A signed token whose time has not come: a clock is wrong, and the client did nothing wrong.
+
+    It is an `Unavailable`, so a connecting client loses its transport and comes again; an official client that is refused
+    stays away for good.
+    """
+
+    code = "not_yet_valid"
+    default_message = "The token is not valid yet: try again."
 
 
 class NotFound(ClientError):

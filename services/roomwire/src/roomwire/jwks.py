@@ -11,6 +11,7 @@ from typing import Final, Protocol
 
 import httpx
 
+from roomwire.clocks import Clock
 from roomwire.dependencies import Dependency
 from roomwire.errors import Unavailable
 from roomwire.jwk import EDDSA, Fault, PublicKey, read_jwks
@@ -52,6 +53,7 @@ class JwksClient:
         max_age_s: How old keys may get before they are fetched anew. Default: 300 seconds.
         count_refused: Called for each key that is refused, at each fetch. Default: nobody counts.
         dependency: Where it is noted whether they can be fetched. Default: nowhere but in the log.
+        issuers_clock: Is compared with ours by each answer. Default: it is not.
         clock: Monotonic seconds.
         transport: The HTTP transport; for tests.
 
@@ -68,6 +70,7 @@ class JwksClient:
         max_age_s: float = 300.0,
         count_refused: Callable[[Fault], None] = lambda _: None,
         dependency: Dependency | None = None,
+        issuers_clock: Clock | None = None,
         clock: Callable[[], float] = time.monotonic,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
@@ -77,6 +80,7 @@ class JwksClient:
         self._cooldown_s = cooldown_s
         self._max_age_s = max_age_s
         self._count_refused = count_refused
+        self._issuers_clock = issuers_clock
         self._dependency = dependency or Dependency("keys")
         self._clock = clock
         self._keys: Mapping[str, PublicKey] = {}
@@ -131,7 +135,7 @@ class JwksClient:
     async def _fetch(self) -> None:
         where = self._where
         url = where if isinstance(where, str) else await where.jwks_url(self._http)
-        found = read_jwks(await fetch(self._http, url), self._algorithms)
+        found = read_jwks(await fetch(self._http, url, clock=self._issuers_clock), self._algorithms)
         self._tell(url, found.faults)
         if not found.keys:
             raise ValueError(f"no key for {', '.join(sorted(self._algorithms))} in the JWKS")

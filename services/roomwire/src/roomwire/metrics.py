@@ -7,6 +7,7 @@ the process's composition root and is handed to whoever counts.
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping
 from itertools import accumulate
+from typing import Literal
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 from prometheus_client.metrics_core import (
@@ -18,6 +19,7 @@ from prometheus_client.metrics_core import (
 from prometheus_client.registry import Collector
 
 from roomwire.bounds import Bound
+from roomwire.clocks import MAX_SKEW_S, Clock
 from roomwire.dependencies import Dependencies
 
 TRANSPORTS = ("polling", "websocket")
@@ -33,6 +35,14 @@ class Metrics:
         self.dependencies = Dependencies(self.registry)
         # While Redis is full some small writes still go through, between many that do not.
         self.redis_writes = self.dependencies.add("redis_writes", clears_after_s=_WRITES_CLEAR_S)
+        self.clock_skew = Gauge(
+            "roomwire_clock_skew_seconds",
+            "How far another clock is ahead of this process's, by whose it is: redis, auth (who issues the tokens).",
+            ["against"],
+            registry=self.registry,
+        )
+        self.redis_figures = RedisFigures()
+        self.registry.register(self.redis_figures)
         self.connects = Counter(
             "roomwire_connects_total",
             "Socket.IO connects by outcome: ok, or the code of the refusal.",
@@ -130,6 +140,14 @@ class Metrics:
             registry=self.registry,
         )
 
+    def clock(self, against: Literal["redis", "auth"], *, max_skew_s: float = MAX_SKEW_S) -> Clock:
+        """Return what compares a clock with ours; `roomwire_clock_skew_seconds` and the dependency `clock_<against>` show it."""
+        return Clock(
+            self.dependencies.add(f"clock_{against}"),
+            show=self.clock_skew.labels(against).set,
+            max_skew_s=max_skew_s,
+        )
+
     def _lag(self) -> int:
         return self.log_lag()
 
@@ -185,6 +203,42 @@ class HttpMetrics:
             ["reason"],
             registry=registry,
         )
+
+
+class RedisFigures(Collector):
+    """What the primary says of itself, as a gateway last heard it; nothing before it was asked.
+
+    The CPU time and commands are those of the server since it started: of all its users, not of this gateway.
+    """
+
+    def __init__(self) -> None:
+        self._figures: Mapping[str, float] = {}
+
+    def show(self, figures: Mapping[str, float]) -> None:
+        """Export these from now on: by their names in `INFO`."""
+        self._figures = figures
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield what was heard; called by prometheus-client."""
+        of = self._figures
+        gauges = (
+            ("memory_used_bytes", "Memory that counts against the limit.", "used_memory"),
+            ("memory_max_bytes", "The limit (maxmemory), 0: there is none.", "maxmemory"),
+            ("clients", "Connections of all clients.", "connected_clients"),
+        )
+        for name, about, field in gauges:
+            family = GaugeMetricFamily(f"roomwire_redis_{name}", f"Redis: {about}")
+            if field in of:
+                family.add_metric([], of[field])
+            yield family
+        cpu = CounterMetricFamily("roomwire_redis_cpu_seconds", "Redis: CPU time of the server.")
+        if "used_cpu_user" in of:
+            cpu.add_metric([], of["used_cpu_user"] + of.get("used_cpu_sys", 0.0))
+        yield cpu
+        commands = CounterMetricFamily("roomwire_redis_commands", "Redis: commands of all clients.")
+        if "total_commands_processed" in of:
+            commands.add_metric([], of["total_commands_processed"])
+        yield commands
 
 
 class _Connections(Collector):

@@ -5,16 +5,24 @@ issuer that they are asked for only. How long it may take is the caller's to bou
 """
 
 import ipaddress
+import time
 from typing import Final
 
 import httpx
 import msgspec
 
+from roomwire.clocks import Clock
+
 MAX_DOCUMENT_BYTES: Final = 65_536
 
 
-async def fetch(http: httpx.AsyncClient, url: str) -> bytes:
+async def fetch(http: httpx.AsyncClient, url: str, *, clock: Clock | None = None) -> bytes:
     """Return a document.
+
+    Args:
+        http: What asks.
+        url: Where it is.
+        clock: Is given the time that the answer carries. Default: nobody compares it.
 
     Raises:
         ValueError: The status is not 200, it is packed (its size would say nothing), or it has more than
@@ -23,7 +31,11 @@ async def fetch(http: httpx.AsyncClient, url: str) -> bytes:
 
     """
     headers = {"Accept": "application/json", "Accept-Encoding": "identity"}
+    asked_at = time.time()
     async with http.stream("GET", url, headers=headers, follow_redirects=False) as response:
+        if clock is not None:
+            date, age = (response.headers.get(name, "") for name in ("Date", "Age"))
+            clock.compare_date(date, age, asked_at=asked_at, answered_at=time.time())
         if response.status_code != httpx.codes.OK:
             raise ValueError(f"status {response.status_code}")
         if (encoding := response.headers.get("Content-Encoding", "identity")) != "identity":

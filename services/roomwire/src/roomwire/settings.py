@@ -17,6 +17,7 @@ from pydantic import BeforeValidator, Field, SecretStr, ValidationError, Validat
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
+from roomwire.clocks import LEEWAY_S
 from roomwire.errors import ConfigurationError
 from roomwire.logs import LogFormat
 from roomwire.redis_url import parse_redis_url
@@ -71,6 +72,13 @@ class ServiceSettings(BaseSettings):
     redis_timeout_s: float = Field(1.0, description="How long one answer of Redis may take.", gt=0, le=60)
     auth_issuer: str = Field("roomwire", description="The issuer (`iss`) of access tokens.", min_length=1)
     auth_audience: str = Field("roomwire", description="The audience (`aud`) of access tokens.", min_length=1)
+    auth_leeway_s: float = Field(
+        LEEWAY_S,
+        description="How far the clocks of auth (or the identity provider) and of this service may differ before tokens are"
+        " refused. Must be identical on all services.",
+        ge=0,
+        le=300,
+    )
     policy_file: Path | None = Field(
         None,
         description="What each role may do, docs/tokens.md; the same for all services. Default: the package's.",

@@ -24,7 +24,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from roomwire.capabilities import NOTHING, Capabilities
 from roomwire.claims import MISSING, OUR_CLAIMS, ClaimNames, find, names_in, parse_part
-from roomwire.errors import ConfigurationError, Unauthenticated
+from roomwire.clocks import LEEWAY_S
+from roomwire.errors import ConfigurationError, NotYetValid, Unauthenticated
 from roomwire.jwk import EDDSA, PublicKey
 from roomwire.jwks import KeySource
 
@@ -180,7 +181,7 @@ class Verifier:
         token_types: What their `typ` may be; `none`: they may have none. Default: `at+jwt` alone.
         claim_names: Which claims say what. Default: as our own auth service writes them.
         roles: What each role may do, if a claim says roles. Names of no role allow nothing.
-        leeway_s: How far clocks may differ. Default: 5 seconds.
+        leeway_s: How far clocks may differ, both ways. Default: `LEEWAY_S`.
         without_claim: What may be done with a token that says neither roles nor capabilities. Default: nothing.
         is_revoked: Says whether a token that would hold was revoked. Default: none is.
 
@@ -196,7 +197,7 @@ class Verifier:
         token_types: Collection[str] = (TOKEN_TYPE,),
         claim_names: ClaimNames = OUR_CLAIMS,
         roles: Mapping[str, Capabilities] | None = None,
-        leeway_s: float = 5.0,
+        leeway_s: float = LEEWAY_S,
         without_claim: Capabilities = NOTHING,
         is_revoked: Callable[[User], bool] = lambda _: False,
     ) -> None:
@@ -216,6 +217,7 @@ class Verifier:
 
         Raises:
             Unauthenticated: The token does not hold. The client learns only whether it expired or was revoked.
+            NotYetValid: It is signed, and dated later than now: try again.
             Unavailable: The keys could not be fetched yet.
 
         """
@@ -227,6 +229,8 @@ class Verifier:
             user = self._user(await self._checked(token))
         except jwt.ExpiredSignatureError:
             raise Unauthenticated("The token has expired.") from None
+        except jwt.ImmatureSignatureError:
+            raise NotYetValid from None
         except (jwt.PyJWTError, ValueError, RecursionError):
             # What says a thing twice and claims of another shape are the second, brackets a thousand deep the third.
             raise Unauthenticated("The token does not hold.") from None

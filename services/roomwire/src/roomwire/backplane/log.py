@@ -59,6 +59,7 @@ from roomwire.backplane.sessions import (
     Tenure,
 )
 from roomwire.backplane.streams import Stream
+from roomwire.clocks import MAX_SKEW_S
 from roomwire.errors import ConfigurationError, NotFound, Unavailable
 
 HELD: Final = "The log is held: try again."
@@ -104,6 +105,7 @@ class LogConfig(msgspec.Struct, frozen=True, kw_only=True):
         max_publish_bytes: Most bytes of them.
         max_held_pushes: Most pushes that wait while the log is held; beyond, the link is begun again.
         max_held_bytes: Most bytes of them.
+        max_clock_skew_s: How far the primary's clock may differ from this process's before that is said.
 
     """
 
@@ -124,6 +126,7 @@ class LogConfig(msgspec.Struct, frozen=True, kw_only=True):
     max_publish_bytes: int = 67_108_864
     max_held_pushes: int = 200_000
     max_held_bytes: int = 268_435_456
+    max_clock_skew_s: float = MAX_SKEW_S
 
     @classmethod
     def for_pings(cls, interval_s: float, timeout_s: float, **others: Any) -> "LogConfig":

@@ -14,6 +14,7 @@ from roomwire.backplane.redis_link import Argument, LinkLost, ReplyError
 from roomwire.backplane.redis_pair import Pair
 from roomwire.backplane.redis_resync import SESSIONS_PER_CALL, fence
 from roomwire.backplane.redis_scripts import Scripts
+from roomwire.backplane.redis_watch import Watch
 from roomwire.backplane.sessions import NodeId, Tenure
 from roomwire.backplane.subscriber import Subscriber
 from roomwire.logs import get_logger
@@ -39,6 +40,7 @@ class Heart:
         config: Times.
         subscriber: Learns places and fences.
         keeper: Has the links.
+        watch: Asks the primary how it is, with each beat.
 
     """
 
@@ -52,6 +54,7 @@ class Heart:
         config: LogConfig,
         subscriber: Subscriber,
         keeper: Keeper,
+        watch: Watch,
     ) -> None:
         self._node = node
         self._address = address
@@ -60,6 +63,7 @@ class Heart:
         self._config = config
         self._subscriber = subscriber
         self._keeper = keeper
+        self._watch = watch
         self._receipts: dict[Tenure, Offset] = {}
         self._gathering: asyncio.TimerHandle | None = None
         self._task: asyncio.Task[None] | None = None
@@ -68,6 +72,8 @@ class Heart:
         """Enter the node in the registry, and beat from now on."""
         if self._task is None:
             self._register()
+            if self._keeper.pair is not None:
+                self._watch.ask(self._keeper.pair)
             self._task = asyncio.create_task(self._beat())
 
     async def close(self) -> None:
@@ -141,6 +147,7 @@ class Heart:
                 self._call(pair, ())
                 self._register()
                 self._sweep(pair)
+                self._watch.ask(pair)
 
     def _register(self) -> None:
         pair = self._keeper.pair

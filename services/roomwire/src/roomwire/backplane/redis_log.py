@@ -44,6 +44,7 @@ from roomwire.backplane.redis_reads import Reads
 from roomwire.backplane.redis_replies import attendance_reply, claim_reply, nodes_reply, owner_reply
 from roomwire.backplane.redis_resync import Resync, fence
 from roomwire.backplane.redis_scripts import Script, Scripts
+from roomwire.backplane.redis_watch import Watch
 from roomwire.backplane.requests import Requests
 from roomwire.backplane.sessions import (
     Attendance,
@@ -138,6 +139,7 @@ class RedisLog:
             config=config,
             subscriber=subscriber,
             keeper=self._keeper,
+            watch=Watch(metrics=metrics, max_skew_s=config.max_clock_skew_s),
         )
 
     @property

@@ -197,7 +197,7 @@ class ConnectServer(EventServer):
             await super()._handle_connect(connection.sid, namespace, wish.auth)
         except Unavailable as error:
             # A refusal would keep the client away for good; a lost transport makes it come back.
-            _log.warning("connect postponed", error=error.message)
+            _log.warning("connect postponed", error=error.message, code=error.code)
             self._metrics.connects.labels(error.code).inc()
             await self._withdraw(member)
             self.eio.close(connection.sid, Reason.SERVER)
@@ -235,7 +235,7 @@ class ConnectServer(EventServer):
         except Unavailable:
             raise
         except ClientError as error:
-            self._refused(member, error.code)
+            self._refused(member, error.code, error.message)
             return _refusal(error).error_args
         except Exception:
             _log.exception("authentication failed", namespace=member.namespace)
@@ -308,9 +308,10 @@ class ConnectServer(EventServer):
             except TypeError:
                 raise error from None
 
-    def _refused(self, member: Member, code: str) -> None:
+    def _refused(self, member: Member, code: str, reason: str = "") -> None:
         self._metrics.connects.labels(code).inc()
-        _log.info("connection refused", sid=member.sid, namespace=member.namespace, code=code)
+        about = {"reason": reason} if reason else {}
+        _log.info("connection refused", sid=member.sid, namespace=member.namespace, code=code, **about)
         self._count_refusal(member.connection)
 
     def _count_refusal(self, connection: Connection) -> None:
