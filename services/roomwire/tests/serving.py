@@ -32,7 +32,9 @@ class Place:
 
 
 @contextlib.asynccontextmanager
-async def served(app: Any, *, port: int = 0, http: Any = "httptools", ws: Any = None) -> AsyncIterator[Place]:
+async def served(
+    app: Any, *, port: int = 0, http: Any = "httptools", ws: Any = None, max_body_bytes: int = 1_000_000
+) -> AsyncIterator[Place]:
     """Serve an ASGI application as the services do.
 
     Args:
@@ -40,9 +42,10 @@ async def served(app: Any, *, port: int = 0, http: Any = "httptools", ws: Any = 
         port: 0: one that is free.
         http: As for `uvicorn.Config`.
         ws: The same; None: plain ASGI.
+        max_body_bytes: Largest message that the server puts together.
 
     """
-    settings = ServiceSettings(host=HOST, port=port, ops_port=0)
+    settings = ServiceSettings(host=HOST, port=port, ops_port=0, max_body_bytes=max_body_bytes)
     with listen(settings, "port") as listening:
         # As uvloop does; asyncio does not for a listening socket that it is given.
         for each in listening:

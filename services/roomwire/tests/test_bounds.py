@@ -5,6 +5,7 @@ import contextlib
 import json
 import time
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import socketio
@@ -18,6 +19,7 @@ from roomwire import Gateway, Server, subscribe
 from roomwire.bounds import Bound
 from roomwire.codec import Packet
 from roomwire.engine.limits import Limits
+from roomwire.engine.session import Reason
 from roomwire.metrics import Metrics
 from roomwire.tokens import User
 
@@ -80,6 +82,26 @@ async def joined(peer: Peer):
         yield websocket
 
 
+async def polling_and_joined(peer: Peer) -> str:
+    """Begin a session by polling, and connect; returns its id."""
+    sid = (await peer.open())["sid"]
+    await peer.post(sid, "40")
+    assert "40{" == (await peer.poll(sid)).text[:3]
+    return sid
+
+
+async def polled(peer: Peer, sid: str, count: int) -> list[str]:
+    """Poll until there are so many packets; returns them."""
+    packets: list[str] = []
+    while len(packets) < count:
+        packets += (await peer.poll(sid)).text.split("\x1e")
+    return packets
+
+
+def members(site: Site) -> list[Any]:
+    return [member for connection in site.server.eio.sockets.values() for member in connection.members]
+
+
 def handles(site: Site, event: str, handler: Callable) -> None:
     site.server.on("connect", lambda *_: None)
     site.server.on(event, handler)
@@ -122,21 +144,152 @@ class TestMessageBytes:
             await closed(websocket)
             await site.counted(Bound.MESSAGE_BYTES)
 
-    async def test_a_larger_body_closes(self):
-        site = Site(max_payload_bytes=1_000)
+    async def test_a_larger_body_is_refused_and_the_session_goes_on(self):
+        site, handled = Site(max_payload_bytes=1_000), []
+        handles(site, "say", lambda _, number: handled.append(number))
+        async with site.serve("asgi") as peer:
+            sid = await polling_and_joined(peer)
+            await peer.post(sid, '42["say",1]')
+            refused = await peer.post(sid, '42["say",2]\x1e' * 100)
+            assert 413 == refused.status_code
+            assert {"code": 3, "message": "Payload too large: at most 1000 bytes"} == refused.json()
+            await site.counted(Bound.MESSAGE_BYTES)
+            assert 200 == (await peer.post(sid, '42["say",3]')).status_code
+        assert [1, 3] == handled
+
+    @pytest.mark.parametrize("way", WAYS)
+    async def test_attachments_are_as_large_as_messages_may_be(self, way):
+        site, handled = Site(max_payload_bytes=50_000_000), []
+        handles(site, "say", lambda _, data: handled.append(len(data)))
+        async with site.serve(way) as peer, joined(peer) as websocket:
+            await websocket.send('451-["say",{"_placeholder":true,"num":0}]')
+            # As browsers send it.
+            await websocket.send(b"x" * 131_072 for _ in range(69))
+            await until(lambda: handled)
+        assert [69 * 131_072] == handled
+        assert {} == site.exceeded()
+
+    @pytest.mark.parametrize("way", WAYS)
+    async def test_what_waits_alone_is_as_large_as_a_message_may_be(self, way):
+        site, gateway = Site(max_payload_bytes=9_000_000), Waiting()
+        site.server.register_namespace(gateway)
+        async with site.serve(way) as peer, joined(peer) as websocket:
+            await websocket.send('420["wait"]')
+            await websocket.send(f'421["wait","{"x" * 8_000_000}"]')
+            await until(lambda: [member.lane.events for member in members(site)] == [2])
+            gateway.go_on.set()
+            assert ['430["done"]', '431["done"]'] == [await take(websocket) for _ in range(2)]
+        assert {} == site.exceeded()
+
+
+class TestPackets:
+    async def test_of_a_payload_what_is_no_message_is_bounded(self):
+        site = Site(max_payload_packets=4)
         async with site.serve("asgi") as peer:
             sid = (await peer.open())["sid"]
-            assert 400 == (await peer.post(sid, "4" + "x" * 1_000)).status_code
-            await site.counted(Bound.MESSAGE_BYTES)
+            assert 200 == (await peer.post(sid, "\x1e".join(["3"] * 4))).status_code
+            assert 400 == (await peer.post(sid, "\x1e".join(["3"] * 5))).status_code
+            await site.counted(Bound.PAYLOAD_PACKETS)
+
+    async def test_of_messages_a_payload_may_hold_as_many_as_fit(self):
+        site, handled = Site(max_payload_packets=4, max_payload_bytes=80_000), []
+        handles(site, "x", lambda _: handled.append(True))
+        async with site.serve("asgi") as peer:
+            sid = await polling_and_joined(peer)
+            payload = "\x1e".join(['42["x"]'] * 10_000)
+            assert 200 == (await peer.post(sid, payload)).status_code
+        assert 10_000 == len(handled)
+        assert {} == site.exceeded()
 
 
-async def test_more_packets_in_a_payload_close():
-    site = Site(max_payload_packets=4)
-    async with site.serve("asgi") as peer:
-        sid = (await peer.open())["sid"]
-        assert 200 == (await peer.post(sid, "\x1e".join(["3"] * 4))).status_code
-        assert 400 == (await peer.post(sid, "\x1e".join(["3"] * 5))).status_code
-        await site.counted(Bound.PAYLOAD_PACKETS)
+class TestAPayloadOfMoreThanIsTakenAtOnce:
+    """Over polling a client sends nothing more until its payload is taken: so events wait before they are refused."""
+
+    async def test_its_events_wait_for_those_that_are_being_handled(self):
+        site, gateway = Site(max_waiting_events=3), Waiting()
+        site.server.register_namespace(gateway)
+        async with site.serve("asgi") as peer:
+            sid = await polling_and_joined(peer)
+            post = asyncio.create_task(peer.post(sid, "\x1e".join(f'42{n}["wait"]' for n in range(300))))
+            await until(lambda: [member.lane.events for member in members(site)] == [3])
+            assert not post.done()
+            gateway.go_on.set()
+            assert 200 == (await post).status_code
+            answers = await polled(peer, sid, 300)
+        assert [f'43{number}["done"]' for number in range(300)] == answers
+        assert {} == site.exceeded()
+
+    async def test_those_of_functions_wait_as_well(self):
+        site, go_on = Site(max_waiting_events=3), asyncio.Event()
+
+        async def wait(_: str) -> bool:
+            return await go_on.wait()
+
+        handles(site, "wait", wait)
+        async with site.serve("asgi") as peer:
+            sid = await polling_and_joined(peer)
+            post = asyncio.create_task(peer.post(sid, "\x1e".join(f'42{n}["wait"]' for n in range(30))))
+            await until(lambda: [member.handling for member in members(site)] == [3])
+            go_on.set()
+            assert 200 == (await post).status_code
+            answers = await polled(peer, sid, 30)
+        assert {f"43{number}[true]" for number in range(30)} == set(answers)
+        assert {} == site.exceeded()
+
+    async def test_its_events_wait_until_they_may_come(self):
+        site, handled = Site(max_events_per_s=200), []
+        handles(site, "say", lambda _, number, *__: handled.append(number))
+        text = [f'42["say",{number}]' for number in range(250)]
+        binary = ['451-["say",250,{"_placeholder":true,"num":0}]', "beA=="]
+        async with site.serve("asgi") as peer:
+            sid = await polling_and_joined(peer)
+            assert 200 == (await peer.post(sid, "\x1e".join(text + binary))).status_code
+        assert list(range(251)) == handled
+        assert {} == site.exceeded()
+
+    async def test_what_would_wait_for_so_long_that_a_pong_came_too_late_is_refused(self):
+        site, gateway = Site(max_waiting_events=3, ping_timeout_s=0.2), Waiting()
+        site.server.register_namespace(gateway)
+        async with site.serve("asgi") as peer:
+            sid = await polling_and_joined(peer)
+            await peer.post(sid, "\x1e".join(f'42{number}["wait"]' for number in range(5)))
+            answers = await polled(peer, sid, 2)
+            assert ["rate_limited"] * 2 == [json.loads(a[3:])[0]["error"]["code"] for a in answers]
+            gateway.go_on.set()
+            assert [f'43{number}["done"]' for number in range(3)] == await polled(peer, sid, 3)
+
+    async def test_a_payload_that_comes_meanwhile_is_taken_after_it(self):
+        site, happened, go_on = Site(), [], asyncio.Event()
+        handles(site, "say", lambda _, number: happened.append(number))
+
+        @site.server.on("connect", namespace="/slow")
+        async def connect(*_):
+            await go_on.wait()
+
+        async with site.serve("asgi") as peer:
+            sid = await polling_and_joined(peer)
+            posts = [asyncio.create_task(peer.post(sid, '40/slow,\x1e42["say",1]'))]
+            connection = peer.engine.find(sid)
+            await until(connection.posting.locked)
+            posts.append(asyncio.create_task(peer.post(sid, '42["say",2]')))
+            await until(lambda: connection.posting._waiters)
+            go_on.set()
+            assert [200, 200] == [(await post).status_code for post in posts]
+        assert [1, 2] == happened
+
+    async def test_a_payload_whose_session_ends_meanwhile_is_not_taken(self):
+        site, gateway = Site(max_waiting_events=3), Waiting()
+        site.server.register_namespace(gateway)
+        async with site.serve("asgi") as peer:
+            sid = await polling_and_joined(peer)
+            posts = [
+                asyncio.create_task(peer.post(sid, "\x1e".join(f'42{n}["wait"]' for n in range(9))))
+                for _ in range(2)
+            ]
+            await until(lambda: peer.engine.find(sid).posting._waiters)
+            peer.engine.close(sid, Reason.SERVER)
+            assert [400, 400] == [(await post).status_code for post in posts]
+            gateway.go_on.set()
 
 
 async def test_more_fragments_close_on_the_fast_path():

@@ -139,11 +139,14 @@ class Settings(ServiceSettings):
         5.0, description="How long a WebSocket that was told of its end may stay open.", ge=0.1, le=60
     )
     max_payload_packets: int = Field(
-        256, description="Most packets in one polling payload; beyond: closed.", ge=16, le=100_000
+        256,
+        description="Most packets in one polling payload that are no messages; beyond: closed.",
+        ge=16,
+        le=100_000,
     )
     max_fragments: int = Field(
         64,
-        description="Most frames of one WebSocket message, empty ones included; beyond: closed.",
+        description="Most frames of one WebSocket message, beside one for each KiB of it; beyond: closed.",
         ge=1,
         le=100_000,
     )
@@ -161,7 +164,7 @@ class Settings(ServiceSettings):
     )
     max_waiting_events_bytes: int = Field(
         4_000_000,
-        description="Largest sum of a client's events that wait; beyond: refused, `rate_limited`.",
+        description="Largest sum of a client's events that wait, if it is more than one; beyond: refused, `rate_limited`.",
         ge=10_000,
     )
     max_unread_bytes: int = Field(
@@ -173,7 +176,9 @@ class Settings(ServiceSettings):
         10, description="Most binary attachments of one packet; beyond: closed.", ge=0, le=999
     )
     max_attachments_bytes: int = Field(
-        4_000_000, description="Largest attachments of one packet, together; beyond: closed.", ge=0
+        4_000_000,
+        description="Largest attachments of one packet, together, if there are several; beyond: closed.",
+        ge=0,
     )
     max_pending_acks: int = Field(
         256,

@@ -92,7 +92,7 @@ class Packet(socketio.packet.Packet):  # type: ignore[misc] # python-socketio ha
 
     Attributes:
         max_attachments: Most binary attachments of one; a class with other bounds is a subclass.
-        max_attachments_bytes: Their size together.
+        max_attachments_bytes: Their size together; one alone may be as large as a message.
 
     Raises:
         BadPacket: `encoded_packet` is none that a client may send.
@@ -143,7 +143,8 @@ class Packet(socketio.packet.Packet):  # type: ignore[misc] # python-socketio ha
         """Take an attachment; True when it was the last one and `data` is complete."""
         if not isinstance(attachment, bytes):
             raise BadPacket("a text where an attachment belongs")
-        if sum(map(len, self.attachments)) + len(attachment) > self.max_attachments_bytes:
+        others = sum(map(len, self.attachments))
+        if others and others + len(attachment) > self.max_attachments_bytes:
             raise BadPacket("attachments that are too large", Bound.ATTACHMENTS_BYTES)
         try:
             return bool(super().add_attachment(attachment))

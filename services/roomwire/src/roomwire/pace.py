@@ -13,6 +13,8 @@ from roomwire.tokens import User
 _AHEAD_S: Final = 1.0
 """A second's worth may come at once."""
 
+_ROUNDING_S: Final = 0.000_1
+
 
 class Pace:
     """What somebody has used of a rate.
@@ -37,6 +39,10 @@ class Pace:
     def is_exceeded(self, now: float) -> bool:
         """Say whether another event would be more than a second's worth ahead: hot."""
         return self.until - now >= _AHEAD_S
+
+    def delay_s(self, now: float) -> float:
+        """Return in how many seconds the next event may come; 0.0: now."""
+        return max(self.until - now - _AHEAD_S + _ROUNDING_S, 0.0) if self.is_exceeded(now) else 0.0
 
     def take(self, now: float) -> None:
         """Count an event: hot."""

@@ -8,7 +8,15 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from roomwire.bounds import Bound
-from roomwire.engine.reader import CloseCode, FrameError, Kind, Reader, close_answer, short_texts
+from roomwire.engine.reader import (
+    FRAGMENT_BYTES,
+    CloseCode,
+    FrameError,
+    Kind,
+    Reader,
+    close_answer,
+    short_texts,
+)
 
 MAX_BYTES = 300
 MAX_FRAGMENTS = 4
@@ -30,6 +38,7 @@ def read(*parts: bytes) -> list:
             assert len(taking._buffer) <= MAX_BYTES + 14
             assert taking._fragments_bytes <= MAX_BYTES
             assert len(taking._fragments) <= MAX_FRAGMENTS
+            assert MAX_BYTES < FRAGMENT_BYTES
     except FrameError as error:
         found.append((error.code, error.exceeded))
     return found
@@ -107,6 +116,21 @@ def _is_utf8(payload: bytes) -> bool:
 )
 def test_the_bound_that_is_exceeded_is_named(parts, bound):
     assert [(CloseCode.MESSAGE_TOO_BIG, bound)] == read(*parts)
+
+
+@pytest.mark.parametrize(
+    ("size", "is_taken"), [(FRAGMENT_BYTES, True), (60_000, True), (FRAGMENT_BYTES // 2, False), (0, False)]
+)
+def test_the_number_of_frames_follows_what_they_carry(size, is_taken):
+    taking = Reader(max_message_bytes=50_000_000, max_fragments=MAX_FRAGMENTS)
+    parts = [frame(2, b"", is_last=False), *[frame(0, b"x" * size, is_last=False)] * 69, frame(0, b"")]
+    data = b"".join(parts)
+    if is_taken:
+        assert [(Kind.BINARY, b"x" * size * 69)] == list(taking.feed(data))
+    else:
+        with pytest.raises(FrameError) as refused:
+            list(taking.feed(data))
+        assert Bound.FRAGMENTS == refused.value.exceeded
 
 
 @given(st.binary(max_size=125))

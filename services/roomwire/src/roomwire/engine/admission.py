@@ -6,6 +6,7 @@ client shows to its users.
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qsl
 
@@ -32,11 +33,18 @@ UNKNOWN_PROTOCOL: Final = (5, "Unsupported protocol version")
 
 
 class Refused(Exception):
-    """A request that gets 400: code and sentence for the client."""
+    """A request that is refused: code and sentence for the client.
 
-    def __init__(self, error: tuple[int, str]) -> None:
+    Args:
+        error: They.
+        status: Default: 400.
+
+    """
+
+    def __init__(self, error: tuple[int, str], *, status: HTTPStatus = HTTPStatus.BAD_REQUEST) -> None:
         super().__init__(*error)
         self.body = json.dumps({"code": error[0], "message": error[1]}).encode()
+        self.status = status
 
     def http_answer(self) -> bytes:
         """Return what is said to a WebSocket's request, whole."""

@@ -52,6 +52,7 @@ class Connection:
         "_answer",
         "_is_reported",
         "_on_closed",
+        "_posting",
         "_pulse",
         "_session",
         "_turn",
@@ -93,6 +94,14 @@ class Connection:
         self._session: dict[str, Any] | None = None
         self._answer: asyncio.Future[list[bytes]] | None = None
         self._wake: Callable[[], None] | None = None
+        self._posting: asyncio.Lock | None = None
+
+    @property
+    def posting(self) -> asyncio.Lock:
+        """Held by the POST whose packets are being taken; the next one of the session comes after it."""
+        if self._posting is None:
+            self._posting = asyncio.Lock()
+        return self._posting
 
     @property
     def session(self) -> dict[str, Any]:

@@ -82,6 +82,7 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc] # python-engineio has 
         self.turn = Turn()
         self.starter = Starter()
         self.takes_now: Callable[[Connection, Packet], bool] = lambda _, __: False
+        self.delay_of: Callable[[Connection, Packet], float] = lambda _, __: 0.0
         self.pulse: Pulse | None = None
         self.relay: Relay | None = None
 

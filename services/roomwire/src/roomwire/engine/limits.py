@@ -16,25 +16,26 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
         connect_timeout_s: How long it may be there without a namespace. Beyond: closed.
         upgrade_timeout_s: How long a WebSocket may take to replace polling. Beyond: closed, and polling goes on.
         close_timeout_s: How long a WebSocket that was told of its end may stay open. Beyond: cut.
-        max_payload_bytes: Largest message, and largest body of a POST. Beyond: closed.
-        max_payload_packets: Most packets in one polling payload. Beyond: closed.
-        max_fragments: Most frames of one WebSocket message, empty ones included. Beyond: closed. On plain
-            ASGI the server puts messages together, and this is its matter.
+        max_payload_bytes: Largest message. Beyond: closed. Largest body of a POST. Beyond: that body is refused.
+        max_payload_packets: Most packets in one polling payload that are no messages. Beyond: closed. Of messages there
+            may be as many as fit: a client that was away sends all that it has kept at once.
+        max_fragments: Most frames of one WebSocket message, empty ones included, beside one for each KiB of it. Beyond:
+            closed. On plain ASGI the server puts messages together, and this is its matter.
         max_waiting_messages: Most messages that wait for one that is being handled, of no more than
             `max_payload_bytes` together. Beyond: closed. On plain ASGI they wait in the server.
         max_waiting_events: Most events of a client in one namespace that are being handled or wait for it.
-            Beyond: the event is refused, `rate_limited`.
-        max_waiting_events_bytes: Largest sum of what waits in them. Beyond: the same.
+            Beyond: the event is refused, `rate_limited`; over polling it waits first, for up to half of `ping_timeout_s`.
+        max_waiting_events_bytes: Largest sum of what waits in them, if it is more than one. Beyond: the same.
         max_unread_bytes: How much may wait for a client that does not read. Beyond: closed, `slow consumer`.
         max_attachments: Most binary attachments of one packet. Beyond: closed.
-        max_attachments_bytes: Largest attachments of one packet, together. Beyond: closed.
+        max_attachments_bytes: Largest attachments of one packet, together, if there are several. Beyond: closed.
         max_pending_acks: Most acks that are awaited of a client in one namespace. Beyond: the oldest is forgotten.
         max_held_frames: Most frames held back for a client that is connecting to a namespace. Beyond: closed.
         max_held_bytes: Their size. Beyond: closed.
         max_namespaces: Most namespaces of one connection. Beyond: that namespace is refused.
         max_refused_connects: Most refusals of one connection. Beyond: closed.
         max_events_per_s: Most events a second of one connection, as many of them at once. Beyond: the event is refused,
-            `rate_limited`. 0: any number.
+            `rate_limited`; over polling it waits first, as above. 0: any number.
         max_events_per_user_per_s: The same, of all connections to this node of a user that a token names.
         max_events_per_address_per_s: The same, of all connections to this node from an address, of IPv6 from one /64.
         max_refused_events: Most events that are refused as too many a second until the client pauses. Beyond: closed.

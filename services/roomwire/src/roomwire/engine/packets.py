@@ -6,7 +6,8 @@ Source: the Engine.IO protocol, version 4.
 """
 
 import base64
-from collections.abc import Sequence
+import binascii
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from roomwire.bounds import Bound
@@ -23,6 +24,9 @@ PROBE: Final = "probe"
 
 _SEPARATOR: Final = "\x1e"
 _BINARY: Final = "b"
+_MESSAGES: Final = (MESSAGE, _BINARY)
+_LINE_BREAKS_AND_SPACES: Final = str.maketrans("", "", "\r\n\t ")
+_OF_URLS: Final = str.maketrans("-_", "+/")
 
 Packet = str | bytes
 """What comes from a client, or goes out before it is framed."""
@@ -42,24 +46,35 @@ class BadPacket(ValueError):
         self.exceeded = exceeded
 
 
-def decode_payload(body: bytes, *, max_packets: int) -> list[Packet]:
-    """Return the packets of a polling payload.
+def decode_payload(body: bytes, *, max_packets: int) -> Iterator[Packet]:
+    """Yield the packets of a polling payload, one by one: many small ones take many times the room of the payload.
 
     Args:
         body: The body of a POST.
-        max_packets: Most packets accepted.
+        max_packets: Most packets accepted beside the messages: a client that was away sends all that it has kept in one
+            payload, as many messages as fit.
 
     Raises:
-        BadPacket: It is no UTF-8, holds too many packets or one that is none.
+        BadPacket: It is no UTF-8, holds too many packets or one that is none; after those that came before it.
 
     """
     try:
-        parts = body.decode().split(_SEPARATOR, max_packets)
+        text = body.decode()
     except UnicodeDecodeError:
         raise BadPacket("the payload is no UTF-8") from None
-    if len(parts) > max_packets:
-        raise BadPacket(f"more than {max_packets} packets in a payload", Bound.PAYLOAD_PACKETS)
-    return [_decode_part(part) for part in parts]
+    start, others = 0, 0
+    while start <= len(text):
+        end = text.find(_SEPARATOR, start)
+        if end < 0:
+            end = len(text)
+        if not text.startswith(_MESSAGES, start):
+            others += 1
+            if others > max_packets:
+                raise BadPacket(
+                    f"more than {max_packets} packets beside messages in a payload", Bound.PAYLOAD_PACKETS
+                )
+        yield _decode_part(text[start:end])
+        start = end + 1
 
 
 def framed(packet: Packet) -> bytes:
@@ -76,7 +91,20 @@ def _decode_part(part: str) -> Packet:
     if not part.startswith(_BINARY):
         return part
     try:
-        return base64.b64decode(part[1:], validate=True)
+        return binascii.a2b_base64(part[1:], strict_mode=True)
+    except ValueError:
+        return _decode_base64_of_the_field(part[1:])
+
+
+def _decode_base64_of_the_field(text: str) -> bytes:
+    """Decode base64 as clients of the field write it, and the reference server takes it.
+
+    The Java and Android client breaks its lines as MIME wants it (RFC 2045, section 6.8); others leave out the padding,
+    or take the alphabet of URLs (RFC 4648, sections 3.2 and 5).
+    """
+    digits = text.translate(_LINE_BREAKS_AND_SPACES).rstrip("=").translate(_OF_URLS)
+    try:
+        return binascii.a2b_base64(digits + "=" * (-len(digits) % 4), strict_mode=True)
     except ValueError:
         raise BadPacket("a binary packet is no base64") from None
 

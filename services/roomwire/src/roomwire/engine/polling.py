@@ -4,7 +4,7 @@ Source: the Engine.IO protocol, version 4, "HTTP long-polling".
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final, TypeGuard
 
@@ -22,7 +22,7 @@ from roomwire.engine.admission import (
     check_origin,
 )
 from roomwire.engine.connection import Connection
-from roomwire.engine.packets import BadPacket, decode_payload, encode_payload
+from roomwire.engine.packets import BadPacket, Packet, decode_payload, encode_payload
 from roomwire.engine.relay import Relay
 from roomwire.engine.session import POLLING, Reason
 
@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from roomwire.engine.engine import Engine
 
 OK: Final = b"ok"
+_PACKETS_A_TURN: Final = 256
+_PATIENCE: Final = 0.5
+"""The part of the ping timeout for which a payload may be held up."""
 _OF_SESSIONS: Final = frozenset({"GET", "POST"})
 
 
@@ -56,7 +59,7 @@ async def serve(
         status, kind = HTTPStatus.OK, "text/plain; charset=UTF-8"
     except Refused as refused:
         body, sid = refused.body, None
-        status, kind = HTTPStatus.BAD_REQUEST, "application/json"
+        status, kind = refused.status, "application/json"
     except _Gone:
         return
     # What it says is for this client alone, and said once.
@@ -115,7 +118,8 @@ async def _answer(
     if method == "GET":
         return await _poll(connection, receive), None
     if method == "POST":
-        await _post(engine, connection, environ, receive)
+        async with connection.posting:
+            await _post(engine, connection, environ, receive)
         return OK, None
     raise Refused(BAD_METHOD)
 
@@ -177,17 +181,48 @@ async def _post(engine: "Engine", connection: Connection, environ: Mapping[str, 
     promised = environ.get("CONTENT_LENGTH", "")
     if promised.isdecimal() and len(body) < min(int(promised[:12]), limit + 1):
         raise Refused(BAD_REQUEST)  # cut off on its way: nothing of it is taken
+    if connection.closed:
+        raise Refused(UNKNOWN_SID)
+    if len(body) > limit:
+        # The session goes on: what it has sent before is handled, and smaller payloads are taken.
+        engine.exceeded(Bound.MESSAGE_BYTES)
+        raise Refused(
+            (BAD_REQUEST[0], f"Payload too large: at most {limit} bytes"),
+            status=HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+        )
     try:
-        if len(body) > limit:
-            raise BadPacket("the body is too large", Bound.MESSAGE_BYTES)
-        packets = decode_payload(body, max_packets=engine.limits.max_payload_packets)
-        for packet in packets:
-            handling = engine.take(connection, packet)
-            if handling is not None:
-                await handling
+        await _take_all(
+            engine, connection, decode_payload(body, max_packets=engine.limits.max_payload_packets)
+        )
         if connection.state.closed is Reason.TRANSPORT_ERROR:
             # Whoever found it bad: the message handler may have, and what came after it was not looked at.
             raise BadPacket("the payload has ended the session")
     except BadPacket as error:
         connection.close(Reason.TRANSPORT_ERROR, error.exceeded)
         raise Refused(BAD_REQUEST) from None
+
+
+async def _take_all(engine: "Engine", connection: Connection, packets: Iterable[Packet]) -> None:
+    """Take the packets of a payload in their order; the clients beside this one get their turns meanwhile.
+
+    What would be refused now and not a moment later waits, and what is behind it: the client sends nothing more until
+    its payload is taken. Not for so long that the pong behind it would come too late.
+
+    Raises:
+        BadPacket: One is none; the session has been closed.
+
+    """
+    loop = asyncio.get_running_loop()
+    patient_until = loop.time() + engine.limits.ping_timeout_s * _PATIENCE
+    for number, packet in enumerate(packets, 1):
+        while (delay_s := engine.delay_of(connection, packet)) and loop.time() + delay_s < patient_until:
+            await asyncio.sleep(delay_s)
+        if connection.state.closed is Reason.CLIENT:
+            return
+        if connection.closed:
+            raise BadPacket("the session ended before its payload")
+        handling = engine.take(connection, packet)
+        if handling is not None:
+            await handling
+        if number % _PACKETS_A_TURN == 0:
+            await asyncio.sleep(0)

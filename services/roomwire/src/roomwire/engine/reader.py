@@ -104,6 +104,10 @@ def is_close(data: bytes) -> bool:
     )
 
 
+FRAGMENT_BYTES: Final = 1_024
+"""What a frame of a message carries that is not cut up for nothing; browsers' carry 128 KiB."""
+
+
 class _Head(NamedTuple):
     """The beginning of a frame, and where its payload begins."""
 
@@ -119,7 +123,7 @@ class Reader:
 
     Args:
         max_message_bytes: Largest message; a frame that promises more is refused before it has come.
-        max_fragments: Most frames of one message.
+        max_fragments: Most frames of one message, beside one for each `FRAGMENT_BYTES` of it: clients cut large ones up.
 
     """
 
@@ -201,7 +205,7 @@ class Reader:
         self._fragments_bytes += len(payload)
         if self._fragments_bytes > self._max_bytes:
             raise FrameError(CloseCode.MESSAGE_TOO_BIG, Bound.MESSAGE_BYTES)
-        if len(self._fragments) > self._max_fragments:
+        if len(self._fragments) > self._max_fragments + self._fragments_bytes // FRAGMENT_BYTES:
             raise FrameError(CloseCode.MESSAGE_TOO_BIG, Bound.FRAGMENTS)
         if not head.is_last:
             return None

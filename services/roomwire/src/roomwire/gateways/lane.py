@@ -128,6 +128,12 @@ class Lane:
         """How many events are being handled or wait for it."""
         return self._running + (len(self._waiting) if self._waiting else 0)
 
+    def has_room(self, size: int) -> bool:
+        """Say whether an event of a size may wait, or need not; one alone may be as large as a message."""
+        limits = self._server.eio.limits
+        too_large = self._waiting_bytes + size > limits.max_waiting_events_bytes
+        return self.events < limits.max_waiting_events and not (self._waiting and too_large)
+
     @property
     def _max_events(self) -> int:
         limit: int = self._server.eio.limits.max_waiting_events
@@ -145,9 +151,7 @@ class Lane:
     def _wait(self, event: _Event) -> None:
         if self._waiting is None:
             self._waiting = deque()
-        limits = self._server.eio.limits
-        too_large = self._waiting_bytes + event[3] > limits.max_waiting_events_bytes
-        if self.events >= limits.max_waiting_events or too_large:
+        if not self.has_room(event[3]):
             self._server.eio.exceeded(Bound.WAITING_EVENTS)
             self._refuse(RateLimited(), event[2])
         else:

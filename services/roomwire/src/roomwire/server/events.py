@@ -23,6 +23,11 @@ _CONNECTED: Final = Phase.CONNECTED
 _EVENTS: Final = frozenset({"2", "5"})
 """What packets of events begin with: without and with attachments."""
 
+_EVENTS_OF_ENGINE: Final = frozenset({"42", "45"})
+"""The same in Engine.IO's messages."""
+
+_FULL_DELAY_S: Final = 0.01
+
 _TOO_FAST: Final = {
     Bound.EVENTS_PER_S: "Too many events a second: slow down.",
     Bound.EVENTS_PER_USER_PER_S: "Too many events a second of this user: slow down.",
@@ -124,6 +129,24 @@ class EventServer(socketio.AsyncServer):  # type: ignore[misc] # python-socketio
             connection.attachments_refused -= 1
         else:
             self._refuse_packet(connection.sid, BadPacket("a text where an attachment belongs"))
+
+    def _delay_of(self, connection: Connection, message: EnginePacket) -> float:
+        """Say in how many seconds an event is worth another look that would be refused now; 0.0: take it.
+
+        For a transport that can let it wait.
+        """
+        if isinstance(message, bytes) or message[:2] not in _EVENTS_OF_ENGINE:
+            return 0.0
+        now = time.monotonic()
+        delay_s = max((pace.delay_s(now) for pace in connection.paces), default=0.0)
+        if not delay_s and any(self._is_full(member, len(message)) for member in connection.members):
+            delay_s = _FULL_DELAY_S
+        return delay_s
+
+    def _is_full(self, member: Member, size: int) -> bool:
+        if member.lane is not None:
+            return not member.lane.has_room(size)
+        return member.handling >= self.eio.limits.max_waiting_events
 
     def _take_event_now(self, connection: Connection, message: EnginePacket) -> bool:
         """Take a text event without awaiting; False if this message is none, or has to wait its turn: hot."""

@@ -101,6 +101,7 @@ class Server(ClusterServer):
             per_address_per_s=self.eio.limits.max_events_per_address_per_s,
         )
         self.eio.takes_now = self._take_event_in_time if self._paces else self._take_event_now
+        self.eio.delay_of = self._delay_of
         self.eio.pulse = self._sessions
         if isinstance(log, MemoryLog):
             # Programs written for `socketio.AsyncServer` do not start it.
