@@ -234,11 +234,32 @@ def test_the_file_of_a_secret_is_told_if_it_is_the_one_in_force(monkeypatch, var
     assert expected == ServiceSettings.secret_file("api_key")
 
 
-def test_what_is_no_secret_is_not_read_from_files(load, tmp_path):
+def test_what_is_no_secret_is_not_read_from_files_and_refused(load, tmp_path):
     file = tmp_path / "port"
     file.write_text("1234")
 
-    assert 8000 == load(PORT_FILE=str(file)).port
+    sentence = complaint(load, PORT_FILE=str(file))
+    assert "ROOMWIRE_PORT_FILE is no setting: only secrets are read from files, set ROOMWIRE_PORT" == sentence
+
+
+def test_an_unknown_name_is_refused_beside_what_is_wrong(load):
+    sentence = complaint(load, MAX_CONECTIONS="5", LOG_LEVEL="loud")
+
+    assert sentence.startswith(
+        "ROOMWIRE_MAX_CONECTIONS is no setting: did you mean ROOMWIRE_MAX_CONNECTIONS?; ROOMWIRE_LOG_LEVEL: "
+    )
+
+
+def test_a_setting_of_another_service_and_a_service_link_are_ignored(load):
+    assert 8000 == load(SIGNING_KEY_FILE="/key", API_PORT="1", GATEWAY_SERVICE_HOST="10.0.0.1").port
+
+
+def test_a_port_that_kubernetes_has_set_for_a_service_is_refused_with_a_way_out(load):
+    sentence = complaint(load, PORT="tcp://10.0.0.1:80")
+
+    assert sentence.startswith("ROOMWIRE_PORT is an address that Kubernetes sets for a Service of that name")
+    assert "enableServiceLinks: false" in sentence
+    assert "tcp://10.0.0.1:80" in sentence
 
 
 def test_a_secret_file_that_is_missing_is_a_sentence(load, tmp_path):

@@ -21,8 +21,9 @@ from roomwire.clocks import LEEWAY_S
 from roomwire.errors import ConfigurationError
 from roomwire.logs import LogFormat
 from roomwire.redis_url import parse_redis_url
+from roomwire.setting_names import OF_SERVICES, PREFIX, is_link, unknown
 
-ENV_PREFIX = "ROOMWIRE_"
+ENV_PREFIX = PREFIX
 _NODE_NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 
 
@@ -224,13 +225,23 @@ class ServiceSettings(BaseSettings):
         """Read the settings from the environment.
 
         Raises:
-            ConfigurationError: One or more settings are missing or wrong; the text names each, and what it may be.
+            ConfigurationError: One or more settings are missing, wrong or unknown; the text names each, and what it may be.
 
         """
+        complaints = [*unknown(os.environ.items(), OF_SERVICES | cls._names())]
         try:
-            return cls()
+            settings = cls()
         except ValidationError as error:
-            raise ConfigurationError("; ".join(_complaints(cls, error))) from None
+            complaints += _complaints(cls, error)
+        if complaints:
+            raise ConfigurationError("; ".join(complaints))
+        return settings
+
+    @classmethod
+    def _names(cls) -> frozenset[str]:
+        """Return the variables that are read."""
+        secrets = {f"{name}_file" for name, field in cls.model_fields.items() if _is_secret(field)}
+        return frozenset(f"{ENV_PREFIX}{name.upper()}" for name in {*cls.model_fields, *secrets})
 
     @staticmethod
     def secret_file(name: str) -> Path | None:
@@ -294,6 +305,12 @@ def _complaints(settings: type[ServiceSettings], error: ValidationError) -> Iter
         name = f"{ENV_PREFIX}{field_name.upper()}"
         if detail["type"] == "missing":
             yield f"{name} is not set"
+            continue
+        if is_link(detail["input"]):
+            yield (
+                f"{name} is an address that Kubernetes sets for a Service of that name: set `enableServiceLinks: false` in"
+                f" the pod, or {name} itself (it is {detail['input']!r})"
+            )
             continue
         reason = detail["msg"].removeprefix("Value error, ")
         given = "" if _is_secret(settings.model_fields[field_name]) else f" (it is {detail['input']!r})"
