@@ -192,13 +192,41 @@ class TestUpgrade:
         assert found.has_answer
         assert [NOOP] == said(found)
 
-    def test_while_it_is_probed_every_poll_is_answered_at_once(self):
-        found = session(POLLING)
+    def test_while_it_is_probed_two_polls_are_answered_at_once_and_others_when_they_have_waited(self):
+        found = polled()
         found.start_probe(PING + PROBE)
-        for _ in range(3):
-            assert found.poll()
+        for _ in range(2):
             assert found.has_answer
             assert [NOOP] == said(found)
+            assert found.poll()
+        for _ in range(3):
+            assert not found.has_answer
+            found.end_poll()
+            assert found.has_answer
+            assert [NOOP] == said(found)
+            assert found.poll()
+
+    def test_while_it_is_probed_what_there_is_to_say_answers_a_poll_at_once(self):
+        found = polled()
+        found.start_probe(PING + PROBE)
+        for number in range(5):
+            found.send(f"4{number}")
+            assert found.has_answer
+            assert [f"4{number}"] == said(found)
+            assert found.poll()
+
+    def test_a_poll_that_waits_for_the_end_of_a_probe_waits_on_when_it_is_abandoned(self):
+        found = polled()
+        found.start_probe(PING + PROBE)
+        found.abandon_probe()
+        found.end_poll()
+        assert not found.has_answer
+
+    def test_after_the_upgrade_no_poll_is_pending(self):
+        found = polled()
+        found.start_probe(PING + PROBE)
+        found.finish_probe(UPGRADE)
+        assert not found.is_polled
 
     def test_what_waits_goes_over_the_websocket_after_the_upgrade(self):
         found = session(POLLING)
@@ -381,7 +409,7 @@ class Machine(RuleBasedStateMachine):
         self.alarm: float | None = self.session.deadline
         self.last_sign = self.pinged_at = self.now
         self.is_asked = False
-        self.sent = 0
+        self.sent = self.noops = 0
 
     def ends(self, reason: Reason) -> None:
         """Note that this has to be its end, unless it has ended before."""
@@ -444,6 +472,8 @@ class Machine(RuleBasedStateMachine):
         else:
             idle = NOOP if self.reason in {None, Reason.CLIENT} else CLOSE
             assert (self.waiting or [idle]) == packets
+            if not self.waiting:
+                self.noops -= 1
             self.is_polled = False
             assert not self.session.has_answer
         self.waiting = []
@@ -453,6 +483,7 @@ class Machine(RuleBasedStateMachine):
         if packet == "2probe" and self.transport == POLLING and not self.is_probed and self.reason is None:
             assert "3probe" == self.session.start_probe(packet)
             self.is_probed = True
+            self.noops = 2
         else:
             with pytest.raises(BadPacket):
                 self.session.start_probe(packet)
@@ -461,11 +492,17 @@ class Machine(RuleBasedStateMachine):
     def finish_probe(self, packet):
         if packet == "5" and self.is_probed and self.reason is None:
             self.session.finish_probe(packet)
-            self.is_probed = False
+            self.is_probed = self.is_polled = False
             self.transport = WEBSOCKET
         else:
             with pytest.raises(BadPacket):
                 self.session.finish_probe(packet)
+
+    @rule()
+    def end_poll(self):
+        self.session.end_poll()
+        if self.is_polled and self.is_probed:
+            self.noops = max(self.noops, 1)
 
     @precondition(lambda self: self.is_probed)
     @rule()
@@ -508,7 +545,7 @@ class Machine(RuleBasedStateMachine):
 
     @invariant()
     def a_poll_has_an_answer_if_there_is_a_reason_for_one(self):
-        has_reason = bool(self.waiting) or self.is_probed or self.reason is not None
+        has_reason = bool(self.waiting) or (self.is_probed and self.noops > 0) or self.reason is not None
         assert (self.is_polled and has_reason) == self.session.has_answer
 
     @invariant()

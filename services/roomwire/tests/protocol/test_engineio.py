@@ -5,14 +5,16 @@ On hypercorn as on uvicorn, over plain ASGI and on the fast path; where they dif
 
 import asyncio
 import json
+from collections.abc import AsyncIterator
 
 import pytest
+from fixtures.protocol import eio_app
 from live import until
-from peers import Peer, closed, take
+from peers import Peer, closed, peer_by, take
 from protocol.cases import ENGINE_IO, Cases
 from websockets.exceptions import InvalidStatus
 
-from roomwire.engine.session import Reason
+from roomwire.engine.session import NOOP_INTERVAL_S, Reason
 
 HANDSHAKE = {"pingInterval": 300, "pingTimeout": 200, "maxPayload": 1_000_000}
 INTERVAL_S, TIMEOUT_S = 0.3, 0.2
@@ -244,6 +246,14 @@ class TestClose:
             assert [] == [message async for message in socket]
 
 
+@pytest.fixture
+async def quiet(way) -> AsyncIterator[Peer]:
+    """The same application, with no ping among what a test looks at."""
+    app = eio_app(ping_interval=60, ping_timeout=60)
+    async with peer_by(way, app, "/engine.io/") as peer:
+        yield peer
+
+
 async def upgraded(peer: Peer, sid: str, socket) -> None:
     """Let a WebSocket take over a session."""
     await socket.send("2probe")
@@ -280,6 +290,36 @@ class TestUpgrade:
             await socket.send("2probe")
             assert "3probe" == await socket.recv()
             assert "6" == (await pending).text
+
+    async def test_while_the_upgrade_does_not_come_polls_end_no_faster_than_the_reference_ends_them(
+        self, quiet: Peer
+    ):
+        eio, loop = quiet, asyncio.get_running_loop()
+        sid = (await eio.open())["sid"]
+        async with eio.websocket(sid=sid) as socket:
+            await socket.send("2probe")
+            await until(lambda: eio.engine.find(sid).state.is_probed)
+            before = loop.time()
+            assert ["6"] * 5 == [(await eio.poll(sid)).text for _ in range(5)]
+            assert loop.time() - before >= (5 - 2) * NOOP_INTERVAL_S
+            await eio.post(sid, "4hello")
+            assert "4hello" == (await eio.poll(sid)).text
+
+    async def test_a_poll_that_is_pending_when_the_websocket_takes_over_ends_with_a_noop(self, quiet: Peer):
+        eio, sid = quiet, (await quiet.open())["sid"]
+        state = eio.engine.find(sid).state
+        async with eio.websocket(sid=sid) as socket:
+            await socket.send("2probe")
+            assert "3probe" == await socket.recv()
+            for _ in range(2):
+                await eio.poll(sid)
+            pending = asyncio.create_task(eio.poll(sid))
+            await until(lambda: state.is_polled)
+            await socket.send("5")
+            await socket.send("4hello")
+            assert "4hello" == await take(socket)
+            assert "6" == (await pending).text
+        await until(lambda: sid not in eio.engine.sockets)
 
     @case("upgrade: polling is over")
     async def test_polling_is_over_after_the_upgrade(self, peer: Peer):

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from roomwire.bounds import Bound
-from roomwire.engine.packets import PING, Packet, framed
+from roomwire.engine.packets import NOOP, PING, Packet, framed
 from roomwire.engine.session import POLLING, Reason, Session
 from roomwire.engine.turn import Turn
 
@@ -191,8 +191,17 @@ class Connection:
         self.state.cancel_poll()
         self.flush()
 
+    def end_poll(self) -> None:
+        """Note that the pending poll has waited long enough for an upgrade that is under way."""
+        self.state.end_poll()
+        self.flush()
+
     def use_socket(self, wake: Callable[[], None]) -> None:
         """Have a WebSocket told, from now on, when there may be something to write or the end has come."""
+        if self._answer is not None:
+            if not self._answer.done():
+                self._answer.set_result([framed(NOOP)])
+            self._answer = None
         self._wake = wake
         wake()
 

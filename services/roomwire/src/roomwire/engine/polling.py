@@ -24,7 +24,7 @@ from roomwire.engine.admission import (
 from roomwire.engine.connection import Connection
 from roomwire.engine.packets import BadPacket, Packet, decode_payload, encode_payload
 from roomwire.engine.relay import Relay
-from roomwire.engine.session import POLLING, Reason
+from roomwire.engine.session import NOOP_INTERVAL_S, POLLING, Reason
 
 if TYPE_CHECKING:
     from roomwire.engine.engine import Engine
@@ -145,7 +145,11 @@ async def _poll(connection: Connection, receive: Any) -> bytes:
         gone = asyncio.create_task(_until_gone(receive))
         both: set[asyncio.Future[Any]] = {answer, gone}
         try:
-            await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+            while not (answer.done() or gone.done()):
+                timeout_s = NOOP_INTERVAL_S if connection.state.is_probed else None
+                ended, _ = await asyncio.wait(both, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
+                if not ended:
+                    connection.end_poll()
         except asyncio.CancelledError:
             connection.cancel_poll()
             raise

@@ -5,6 +5,8 @@ Its shell tells it what happened and what time it is, then looks at what there i
 - what is to be sent is put into `outbox`, framed; at the latest at the end of the loop's turn, call `settle`;
 - after every input, write `output()` to the active transport: over polling it is the answer to the pending
   poll (`has_answer` says when there is one), over WebSocket what is to be sent, in order;
+- when a poll has been pending for `NOOP_INTERVAL_S` in a session that is being probed, call `end_poll`;
+- answer a poll that is pending when `finish_probe` is called with a NOOP;
 - once `closed` is set, answer a pending poll with `output()` a last time, close the transport, and tell the
   application; no further input changes anything;
 - call `tick` when `deadline` has come.
@@ -32,6 +34,12 @@ from roomwire.engine.packets import (
 
 WEBSOCKET: Final = "websocket"
 POLLING: Final = "polling"
+
+NOOP_INTERVAL_S: Final = 0.1
+"""How often a poll of a session that is being probed ends without a message, at most, after the first few."""
+
+_QUICK_NOOPS: Final = 2
+"""How many end at once: the one that is pending, and the one that the client began before it had read the answer."""
 
 _LATE: Final = 0.25
 """The part of the ping timeout by which a ping may be late without the client getting longer to answer it."""
@@ -73,6 +81,7 @@ class Session:
 
     __slots__ = (
         "_counted",
+        "_noops",
         "_unread_bytes",
         "_waits_for_pong",
         "closed",
@@ -100,6 +109,7 @@ class Session:
         self._waits_for_pong = False
         self.pinged_at = now
         self._counted = 0
+        self._noops = 0
         self._unread_bytes = 0
 
     def send(self, packet: Packet) -> None:
@@ -157,7 +167,13 @@ class Session:
     @property
     def has_answer(self) -> bool:
         """Whether the pending poll can be answered now."""
-        return self.is_polled and (bool(self.outbox) or self.is_probed or self.closed is not None)
+        may_end = self.is_probed and self._noops > 0
+        return self.is_polled and (bool(self.outbox) or may_end or self.closed is not None)
+
+    def end_poll(self) -> None:
+        """Have the pending poll answered, with a message or without one, if the session is being probed."""
+        if self.is_polled and self.is_probed:
+            self._noops = max(self._noops, 1)
 
     def forget_output(self) -> None:
         """Forget what was to be written: it has been, or never will be."""
@@ -172,6 +188,7 @@ class Session:
             self.is_polled = False
             if not frames:
                 # Nothing to say, but the poll has to end: for the upgrade, or for good.
+                self._noops -= 1
                 frames.append(framed(NOOP if self.closed in {None, Reason.CLIENT} else CLOSE))
         return frames
 
@@ -185,10 +202,11 @@ class Session:
         if packet != PING + PROBE or self.transport != POLLING or self.is_probed or self.closed is not None:
             raise BadPacket("not a probe, or no session to upgrade")
         self.is_probed = True
+        self._noops = _QUICK_NOOPS
         return PONG + PROBE
 
     def finish_probe(self, packet: Packet) -> None:
-        """Take the second packet of that WebSocket: from here on it is the transport.
+        """Take the second packet of that WebSocket: from here on it is the transport, and no poll is pending.
 
         Raises:
             BadPacket: It is no upgrade.
@@ -196,7 +214,7 @@ class Session:
         """
         if packet != UPGRADE or not self.is_probed or self.closed is not None:
             raise BadPacket("not an upgrade")
-        self.is_probed = False
+        self.is_probed = self.is_polled = False
         self.transport = WEBSOCKET
 
     def abandon_probe(self) -> None:
