@@ -24,6 +24,8 @@ class ServiceProcess:
 
     Attributes:
         address: Its public port, as `host:port`.
+        port: Its public port.
+        ops_port: Its operations port.
         pid: Its process id.
 
     """
@@ -31,6 +33,7 @@ class ServiceProcess:
     def __init__(self, process: asyncio.subprocess.Process, port: int, ops_port: int, log: Path) -> None:
         self.address = f"{HOST}:{port}"
         self.port = port
+        self.ops_port = ops_port
         self.pid = process.pid
         self._ops = f"http://{HOST}:{ops_port}"
         self._process = process

@@ -700,3 +700,14 @@ async def test_a_token_that_does_not_say_what_it_allows_allows_what_is_set(able)
 async def test_a_token_whose_claims_have_another_shape_does_not_hold(verifier, changes):
     with pytest.raises(Unauthenticated, match="does not hold"):
         await verifier.verify(token(claims(**changes)))
+
+
+async def test_how_long_a_token_may_be_is_said_by_its_verifier():
+    held = token(claims())
+
+    def bounded(size):
+        return Verifier(Keys(), issuer="roomwire", audience="chat", max_token_bytes=size)
+
+    assert "account:1" == (await bounded(len(held)).verify(held)).id
+    with pytest.raises(Unauthenticated, match="too long"):
+        await bounded(len(held) - 1).verify(held)

@@ -115,6 +115,7 @@ class AuthApp:
             issuer=settings.auth_issuer,
             audience=settings.auth_audience,
             leeway_s=settings.auth_leeway_s,
+            max_token_bytes=settings.max_token_bytes,
         )
         routers = [
             token_routes(sign_in, access_ttl_s=settings.access_ttl_s),

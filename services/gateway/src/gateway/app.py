@@ -76,6 +76,7 @@ class GatewayApp:
             token_types=settings.auth_token_types,
             claim_names=settings.auth_claim_names,
             leeway_s=settings.auth_leeway_s,
+            max_token_bytes=settings.max_token_bytes,
             roles=policy.roles,
             without_claim=policy.of_role(settings.claimless_role),
             is_revoked=self._revoked.holds,

@@ -9,8 +9,6 @@ from typing import Annotated, Final, Literal
 
 from msgspec import Meta, Struct
 
-from roomwire.tokens import MAX_TOKEN_CHARS
-
 MAX_NAME_CHARS: Final = 64
 MAX_TEXT_CHARS: Final = 4_000
 MAX_HISTORY: Final = 200
@@ -67,7 +65,7 @@ class HistoryQuery(_Body, frozen=True):
 class RefreshToken(_Body, frozen=True):
     """`refreshToken`: a new access token of the same user."""
 
-    token: Annotated[str, Meta(min_length=1, max_length=MAX_TOKEN_CHARS)]
+    token: Annotated[str, Meta(min_length=1)]
 
     def __repr__(self) -> str:
         return "RefreshToken()"

@@ -1,6 +1,11 @@
 """What one listener takes from strangers: the numbers that `roomwire.http` enforces. Each is a setting of its name."""
 
+from typing import Final
+
 import msgspec
+
+MAX_TOKEN_BYTES: Final = 12_288
+"""How long a token may be by default: one in a header or in a URL is within the limits below."""
 
 
 class HttpLimits(msgspec.Struct, frozen=True, kw_only=True):
@@ -28,7 +33,7 @@ class HttpLimits(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     max_header_bytes: int = 16_384
-    max_url_bytes: int = 4_096
+    max_url_bytes: int = 13_312
     max_headers: int = 100
     max_pipelined_requests: int = 64
     header_timeout_s: float = 10.0

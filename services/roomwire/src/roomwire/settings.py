@@ -19,6 +19,7 @@ from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource
 
 from roomwire.clocks import LEEWAY_S
 from roomwire.errors import ConfigurationError
+from roomwire.http_limits import MAX_TOKEN_BYTES
 from roomwire.logs import LogFormat
 from roomwire.redis_url import parse_redis_url
 from roomwire.setting_names import OF_SERVICES, PREFIX, is_link, unknown
@@ -80,6 +81,13 @@ class ServiceSettings(BaseSettings):
         ge=0,
         le=300,
     )
+    max_token_bytes: int = Field(
+        MAX_TOKEN_BYTES,
+        description="Longest access token that is taken; one in a header or a URL has to be within ROOMWIRE_MAX_HEADER_BYTES"
+        " and ROOMWIRE_MAX_URL_BYTES, too.",
+        ge=256,
+        le=1_000_000,
+    )
     policy_file: Path | None = Field(
         None,
         description="What each role may do, docs/tokens.md; the same for all services. Default: the package's.",
@@ -99,7 +107,10 @@ class ServiceSettings(BaseSettings):
         16_384, description="Largest request line with headers taken from a client.", ge=1_024, le=1_048_576
     )
     max_url_bytes: int = Field(
-        4_096, description="Longest URL of a request, its query included.", ge=256, le=65_536
+        13_312,
+        description="Longest URL of a request, its query included: a token may stand there.",
+        ge=256,
+        le=65_536,
     )
     max_headers: int = Field(100, description="Most headers of a request.", ge=10, le=1_000)
     max_pipelined_requests: int = Field(

@@ -26,12 +26,12 @@ from roomwire.capabilities import NOTHING, Capabilities
 from roomwire.claims import MISSING, OUR_CLAIMS, ClaimNames, find, names_in, parse_part
 from roomwire.clocks import LEEWAY_S
 from roomwire.errors import ConfigurationError, NotYetValid, Unauthenticated
+from roomwire.http_limits import MAX_TOKEN_BYTES
 from roomwire.jwk import EDDSA, PublicKey
 from roomwire.jwks import KeySource
 
 TOKEN_TYPE: Final = "at+jwt"  # noqa: S105 - the media type of RFC 9068, not a secret
 NO_TYPE: Final = "none"
-MAX_TOKEN_CHARS: Final = 8_192
 MAX_USER_CHARS: Final = 256
 MAX_SESSION_CHARS: Final = 128
 MAX_TIME_S: Final = 253_402_300_000
@@ -182,6 +182,7 @@ class Verifier:
         claim_names: Which claims say what. Default: as our own auth service writes them.
         roles: What each role may do, if a claim says roles. Names of no role allow nothing.
         leeway_s: How far clocks may differ, both ways. Default: `LEEWAY_S`.
+        max_token_bytes: How long a token may be.
         without_claim: What may be done with a token that says neither roles nor capabilities. Default: nothing.
         is_revoked: Says whether a token that would hold was revoked. Default: none is.
 
@@ -198,6 +199,7 @@ class Verifier:
         claim_names: ClaimNames = OUR_CLAIMS,
         roles: Mapping[str, Capabilities] | None = None,
         leeway_s: float = LEEWAY_S,
+        max_token_bytes: int = MAX_TOKEN_BYTES,
         without_claim: Capabilities = NOTHING,
         is_revoked: Callable[[User], bool] = lambda _: False,
     ) -> None:
@@ -209,6 +211,7 @@ class Verifier:
         self._claim_names = claim_names
         self._roles = roles or {}
         self._leeway_s = leeway_s
+        self._max_token_bytes = max_token_bytes
         self._without_claim = without_claim
         self._is_revoked = is_revoked
 
@@ -221,7 +224,8 @@ class Verifier:
             Unavailable: The keys could not be fetched yet.
 
         """
-        if len(token) > MAX_TOKEN_CHARS:
+        # A token is ASCII; what is not is refused next.
+        if len(token) > self._max_token_bytes:
             raise Unauthenticated("The token is too long.")
         if not _COMPACT.fullmatch(token):
             raise Unauthenticated("The token does not hold.")
