@@ -5,7 +5,6 @@ lenient decoder lets a stranger choose what the rest of the server has to surviv
 Source: the Socket.IO protocol, version 5.
 """
 
-import json
 import re
 from collections.abc import Sequence
 from typing import Any, ClassVar, Final
@@ -16,6 +15,7 @@ from socketio.packet import ACK, BINARY_ACK, BINARY_EVENT, CONNECT, CONNECT_ERRO
 
 from roomwire.bounds import Bound
 from roomwire.frames import binary_frame, text_frame
+from roomwire.values import PLAIN, decode, encode, has_binary, is_plain, parted
 
 MESSAGE: Final = "4"
 """What Engine.IO puts before every text of Socket.IO."""
@@ -24,48 +24,13 @@ MESSAGE: Final = "4"
 _FORMAT: Final = re.compile(
     r"([0-6])(?:(\d{1,3})-)?(?:(/[^,]{0,255})(?:,|\Z))?(\d{1,15})?(.*)", re.DOTALL | re.ASCII
 )
-_WITH_ATTACHMENTS: Final = frozenset({BINARY_EVENT, BINARY_ACK})
+_BINARY_KINDS: Final = {EVENT: BINARY_EVENT, ACK: BINARY_ACK}
+_WITH_ATTACHMENTS: Final = frozenset(_BINARY_KINDS.values())
 _MAX_NAMESPACE: Final = 256
 _MAX_ID_DIGITS: Final = 15
-_PLAIN: Final = frozenset({str, int, float, bool, type(None)})
-"""Types of values that hold no binary, so that nobody has to look for it."""
-
-
-def _plain(value: Any) -> Any:
-    """Return what stands for a value that msgspec does not know, as `json` has it where that knows it."""
-    if value is None or isinstance(value, bool):
-        # Only as the key of a dict does it come here.
-        return _encode_json(value).decode()
-    if isinstance(value, int | float):
-        return value + 0
-    return str(value)
-
-
-_encode_json: Final = msgspec.json.Encoder(enc_hook=_plain).encode
-_decode_json: Final = msgspec.json.Decoder().decode
-
-
-def _refuse_constant(constant: str) -> Any:
-    raise ValueError(f"{constant} is no JSON")
-
-
-def _load(text: str) -> Any:
-    try:
-        return _decode_json(text)
-    except msgspec.DecodeError:
-        # Half a surrogate pair, escaped: JavaScript sends one where a text was cut inside an emoji, and it is
-        # JSON. What is done about it is a matter for the handler's body, not a reason to close.
-        if "\\ud" not in text.lower():
-            raise
-        return json.loads(text, parse_constant=_refuse_constant)
-
-
-def _dump(data: Any) -> str:
-    try:
-        return _encode_json(data).decode()
-    except UnicodeEncodeError:
-        return json.dumps(data, separators=(",", ":"), default=_plain)
-
+_NUMBERS: Final = frozenset({int, float})
+_EXACT: Final = 1e21
+"""From here on JavaScript writes numbers with an exponent."""
 
 _EVENT_HEAD: Final = b"4%d" % EVENT
 _BINARY_PAYLOAD: Final = b"\x01"
@@ -104,9 +69,7 @@ class Packet(socketio.packet.Packet):  # type: ignore[misc] # python-socketio ha
 
     def encode(self) -> str | list[str | bytes]:
         """Return the packet's text, or a list of it and its attachments."""
-        data, attachments = self.data, []
-        if self.packet_type in _WITH_ATTACHMENTS:
-            data, attachments = self.deconstruct_binary(data)
+        data, attachments = (self.data, []) if is_plain(self.data) else parted(self.data)
         text = str(self.packet_type)
         if self.packet_type in _WITH_ATTACHMENTS:
             text += f"{len(attachments)}-"
@@ -115,8 +78,8 @@ class Packet(socketio.packet.Packet):  # type: ignore[misc] # python-socketio ha
         if self.id is not None:
             text += str(self.id)
         if data is not None:
-            text += _dump(data)
-        return [text, *map(bytes, attachments)] if self.packet_type in _WITH_ATTACHMENTS else text
+            text += encode(data).decode()
+        return [text, *attachments] if self.packet_type in _WITH_ATTACHMENTS else text
 
     def decode(self, encoded_packet: str | bytes) -> int:
         """Read a packet's text; returns how many attachments follow."""
@@ -129,7 +92,7 @@ class Packet(socketio.packet.Packet):  # type: ignore[misc] # python-socketio ha
         self.id = None if ack_id is None else int(ack_id)
         count = 0 if attachments is None else int(attachments)
         try:
-            self.data = _load(payload) if payload else None
+            self.data = decode(payload) if payload else None
             _check(self, count, has_count=attachments is not None)
         except BadPacket:
             raise
@@ -153,12 +116,8 @@ class Packet(socketio.packet.Packet):  # type: ignore[misc] # python-socketio ha
 
     @classmethod
     def data_is_binary(cls, data: Any) -> bool:
-        """Say whether there is binary anywhere in the data."""
-        if isinstance(data, list):
-            return any(map(cls.data_is_binary, data))
-        if isinstance(data, dict):
-            return any(map(cls.data_is_binary, data.values()))
-        return isinstance(data, bytes | bytearray)
+        """Say whether there is binary anywhere in the data; see `values`."""
+        return has_binary(data)
 
     @classmethod
     def reconstruct_binary(cls, data: Any, attachments: Sequence[bytes]) -> Any:
@@ -231,6 +190,11 @@ def any_event_head(text: str, *, max_attachments: int) -> tuple[str, int | None,
     return (namespace or "/").partition("?")[0], None if ack_id is None else int(ack_id), count
 
 
+def name_of(number: float) -> str:
+    """Return what JavaScript calls an event that is named by a number."""
+    return str(int(number) if number % 1 == 0 and abs(number) < _EXACT else number)
+
+
 def arguments_of(data: Any) -> list[Any]:
     """Return the arguments that python-socketio means: None is none, a tuple several, anything else one."""
     return [] if data is None else list(data) if isinstance(data, tuple) else [data]
@@ -250,14 +214,13 @@ def event_frames(namespace: str, data: list[Any], ack_id: int | None = None) -> 
 def event_payload(data: list[Any]) -> bytes:
     """Return an event as the log keeps it, for `payload_frames`: its JSON, or that and its attachments: hot."""
     for value in data:
-        if type(value) not in _PLAIN and Packet.data_is_binary(value):
+        if type(value) not in PLAIN and not is_plain(value):
             # The numbers of the placeholders are the order of the attachments.
-            data, attachments = Packet.deconstruct_binary(data)
-            return _BINARY_PAYLOAD + _pack([_dump(data).encode(), *map(bytes, attachments)])
-    try:
-        return _encode_json(data)
-    except UnicodeEncodeError:
-        return _dump(data).encode()
+            data, attachments = parted(data)
+            if attachments:
+                return _BINARY_PAYLOAD + _pack([encode(data), *attachments])
+            break
+    return encode(data)
 
 
 def payload_frames(
@@ -299,12 +262,17 @@ def ack_frames(namespace: str, data: list[Any], ack_id: int) -> list[bytes]:
 
 def _frames(kind: int, namespace: str, data: list[Any], ack_id: int | None) -> list[bytes]:
     for value in data:
-        if type(value) not in _PLAIN:
-            return packet_frames(Packet(kind, data=data, namespace=namespace, id=ack_id))
-    try:
-        payload = _encode_json(data)
-    except UnicodeEncodeError:
-        payload = _dump(data).encode()
+        if type(value) not in PLAIN and not is_plain(value):
+            data, attachments = parted(data)
+            if attachments:
+                head = f"{MESSAGE}{_BINARY_KINDS[kind]}{len(attachments)}-".encode()
+                if namespace != "/":
+                    head += f"{namespace},".encode()
+                if ack_id is not None:
+                    head += b"%d" % ack_id
+                return [text_frame(head + encode(data)), *map(binary_frame, attachments)]
+            break
+    payload = encode(data)
     if namespace != "/":
         return [
             text_frame(f"{MESSAGE}{kind}{namespace},{'' if ack_id is None else ack_id}".encode() + payload)
@@ -328,11 +296,15 @@ def _check(packet: Packet, attachments: int, *, has_count: bool) -> None:
     if kind == CONNECT_ERROR:
         raise BadPacket("a CONNECT_ERROR of a client")
     if kind == CONNECT:
-        valid = packet.id is None and (data is None or isinstance(data, dict))
+        # The server answers what is wrong with `data`. A number instead of it reads as an id, of which there is no use.
+        valid = True
     elif kind == DISCONNECT:
-        valid = packet.id is None and data is None
+        valid = data is None
     elif kind in {EVENT, BINARY_EVENT}:
-        valid = isinstance(data, list) and bool(data) and isinstance(data[0], str)
+        # JavaScript calls events by numbers as well.
+        valid = (
+            isinstance(data, list) and bool(data) and (isinstance(data[0], str) or type(data[0]) in _NUMBERS)
+        )
     else:
         valid = kind in {ACK, BINARY_ACK} and packet.id is not None and isinstance(data, list)
     if not valid:

@@ -12,7 +12,6 @@ from roomwire.server import Server
 from roomwire.tokens import User
 
 _OWN_ID_BYTES: Final = 24
-_PLAIN: Final = frozenset({str, int, float, bool, type(None)})
 
 
 class Socket:
@@ -120,12 +119,5 @@ class Socket:
 
 
 def to_wire(value: Any) -> Any:
-    """Turn what a handler returns or emits into what python-socketio encodes.
-
-    Structs become objects, dates ISO 8601 texts; binary stays binary, and a tuple stays several arguments.
-    """
-    if type(value) in _PLAIN:
-        return value
-    if isinstance(value, tuple) and not hasattr(value, "_fields"):
-        return tuple(to_wire(item) for item in value)
-    return msgspec.to_builtins(value, builtin_types=(bytes, bytearray), str_keys=True)
+    """Return what a handler returns or emits as the server takes it: a named tuple is one value, as a struct is."""
+    return list(value) if isinstance(value, tuple) and hasattr(value, "_fields") else value
