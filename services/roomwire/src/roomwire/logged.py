@@ -25,12 +25,15 @@ from roomwire.backplane.targets import stream_of, stream_to
 from roomwire.codec import arguments_of, event_payload, payload_frames
 from roomwire.engine.session import Reason
 from roomwire.engine.turn import Outlet
-from roomwire.errors import ClientError, InvalidBody, NotFound, OutcomeUnknown
+from roomwire.errors import ClientError, InvalidBody, NotFound, OutcomeUnknown, RateLimited
 from roomwire.logs import get_logger
 from roomwire.peers import REQUEST_TIMEOUT_S, Peers, Request
-from roomwire.rooms import Member, Rooms, skipped_sids
+from roomwire.rooms import TOO_MANY_ACKS, Member, Rooms, skipped_sids
 
 CALL_TIMEOUT_S: Final = 60.0
+
+_NOT_ASKED: Final = b""
+"""What a node answers that did not ask its client, as too many acks of it are awaited."""
 
 _log = get_logger(__name__)
 
@@ -95,6 +98,7 @@ class LoggedRooms(Rooms):
         Raises:
             Unavailable: It is not, and trying again makes sense.
             OutcomeUnknown: Nobody knows.
+            RateLimited: Too many acks of the client are awaited.
 
         """
         target = to or room
@@ -417,8 +421,7 @@ class LoggedRooms(Rooms):
             raise ValueError("sid is not connected to requested namespace")
 
     async def _call_elsewhere(self, event: str, data: Any, namespace: str, sid: str, callback: Any) -> None:
-        arguments = list(data) if isinstance(data, tuple) else [] if data is None else [data]
-        request = Request("call", namespace, sid, payload=event_payload([event, *arguments]))
+        request = Request("call", namespace, sid, payload=event_payload([event, *arguments_of(data)]))
         try:
             owner = await self.log.find(Sid(sid))
             if owner is None or owner.node == self.log.node:
@@ -427,6 +430,11 @@ class LoggedRooms(Rooms):
         except ClientError as error:
             # As with a client that does not answer: whoever waits has a timeout of its own.
             _log.info("no answer of a client elsewhere", sid=sid, error=error.message)
+            return
+        if answer == _NOT_ASKED:
+            _log.info("client elsewhere not asked", sid=sid)
+            if hasattr(callback, "refuse"):
+                callback.refuse(RateLimited(TOO_MANY_ACKS))
             return
         result = callback(*msgspec.msgpack.decode(answer))
         if asyncio.iscoroutine(result):
@@ -467,7 +475,10 @@ class LoggedRooms(Rooms):
                 # Nobody shall wait for what no message between nodes can hold, as a number of a hundred digits.
                 answered.set_exception(InvalidBody(str(error)))
 
-        ack_id = self._generate_ack_id(member.sid, answer)
+        try:
+            ack_id = self._generate_ack_id(member.sid, answer)
+        except RateLimited:
+            return _NOT_ASKED
         frames = payload_frames(member.namespace, asked.payload, ack_id=ack_id)
         self.server.eio.turn.put_all((member.outlet,), frames)
         return await answered

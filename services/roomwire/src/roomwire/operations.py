@@ -269,7 +269,11 @@ class Operations:
         put_all = self._rooms.server.eio.turn.put_all
         try:
             for member, (sid, callback) in zip(members, callbacks, strict=True):
-                ack_id = self._rooms._generate_ack_id(sid, callback)  # noqa: SLF001 - python-socketio's hook
+                try:
+                    ack_id = self._rooms._generate_ack_id(sid, callback)  # noqa: SLF001 - python-socketio's hook
+                except RateLimited:
+                    # It lets others wait already; it is one that gave no answer.
+                    continue
                 put_all((member.outlet,), payload_frames(member.namespace, asked.event, ack_id=ack_id))
             await collected.wait(asked.timeout_s)
         finally:

@@ -8,7 +8,7 @@ framed once and put into each member's outbox, without a task for each.
 import enum
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import partial
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import socketio
 
@@ -18,9 +18,12 @@ from roomwire.engine import Engine
 from roomwire.engine.connection import Connection
 from roomwire.engine.session import Reason
 from roomwire.engine.turn import Outlet
+from roomwire.errors import RateLimited
 from roomwire.handshake import Handshake
 from roomwire.held import Held
 from roomwire.tokens import User
+
+TOO_MANY_ACKS: Final = "Too many acks of this client are awaited: try again later."
 
 
 class Phase(enum.Enum):
@@ -214,13 +217,17 @@ class Rooms(socketio.AsyncManager):  # type: ignore[misc] # python-socketio has 
             data: The event's name and its arguments.
             callback: Gets the answer of each. Default: no answer is asked for.
 
+        Raises:
+            RateLimited: Too many answers of one of them are awaited; it was sent to none.
+
         """
         turn = self.server.eio.turn
         if callback is None:
             turn.put_all([member.outlet for member in members], event_frames(namespace, data))
             return
-        for member in members:
-            ack_id = self._generate_ack_id(member.sid, callback)
+        # First whether all can be asked: of those that were, none would know that the call failed.
+        ack_ids = [self._generate_ack_id(member.sid, callback) for member in members]
+        for member, ack_id in zip(members, ack_ids, strict=True):
             turn.put_all((member.outlet,), event_frames(namespace, data, ack_id))
 
     @staticmethod
@@ -237,13 +244,17 @@ class Rooms(socketio.AsyncManager):  # type: ignore[misc] # python-socketio has 
             del pending[ack_id]
 
     def _generate_ack_id(self, sid: str, callback: Any) -> int:
-        """Have an ack of a client awaited; one too many, and the oldest is awaited no more."""
-        ack_id: int = super()._generate_ack_id(sid, callback)
+        """Have an ack of a client awaited.
+
+        Raises:
+            RateLimited: One too many; those that are awaited stay so.
+
+        """
         # Beside them stands, by python-socketio's choice under 0, what counts their ids.
-        pending = self.callbacks[sid]
-        if len(pending) - 1 > self.server.eio.limits.max_pending_acks:
-            del pending[next(each for each in pending if each)]
+        if len(self.callbacks.get(sid, ())) > self.server.eio.limits.max_pending_acks:
             self.server.eio.exceeded(Bound.PENDING_ACKS)
+            raise RateLimited(TOO_MANY_ACKS)
+        ack_id: int = super()._generate_ack_id(sid, callback)
         return ack_id
 
     # What follows is python-socketio's interface of a manager, in O(1).

@@ -13,7 +13,7 @@ import asyncio
 import logging
 import random
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import engineio
@@ -23,6 +23,7 @@ from roomwire.backplane import Backplane, MemoryBackplane, MemoryLog
 from roomwire.engine import Engine
 from roomwire.engine.limits import Limits
 from roomwire.engine.session import Reason
+from roomwire.errors import ClientError
 from roomwire.handshake import Authenticate, everyone
 from roomwire.logged import LoggedRooms
 from roomwire.metrics import Metrics
@@ -30,6 +31,7 @@ from roomwire.operations import Operations
 from roomwire.pace import Paces
 from roomwire.recovery import RecoveryLimits
 from roomwire.rooms import Rooms
+from roomwire.server.admissions import Admissions
 from roomwire.server.cluster import ClusterServer
 from roomwire.server.drop_in import packets_within, times_of, with_our_own_way
 from roomwire.sessions import Sessions
@@ -84,8 +86,7 @@ class Server(ClusterServer):
         rooms.finish = self._sessions.finish
         self._operations = Operations(rooms)
         self._authenticate = authenticate
-        self._refusals: dict[str, int] = {}
-        self._connecting: set[tuple[str, str]] = set()
+        self._admissions: dict[str, Admissions] = {}
         super().__init__(
             client_manager=rooms,
             node_name=node_name,
@@ -197,6 +198,7 @@ class Server(ClusterServer):
             Unavailable: It is not in the log; trying again makes sense.
             OutcomeUnknown: Nobody knows; try again with the same `message_id`.
             TooLarge: The message id is too long.
+            RateLimited: With `callback`: `Limits.max_pending_acks` acks of this client are awaited already.
 
         """
         namespace, target = namespace or "/", to or room
@@ -238,31 +240,61 @@ class Server(ClusterServer):
         timeout: float = 60,  # noqa: ASYNC109 - stock's
         ignore_queue: bool = False,  # noqa: FBT001, FBT002 - the same
     ) -> Any:
-        """Emit to a client and wait for its ack; as `socketio.AsyncServer.call`, and nothing is left when it gives up."""
+        """Emit to a client and wait for its ack; as `socketio.AsyncServer.call`, and nothing is left when it gives up.
+
+        Raises:
+            RateLimited: `Limits.max_pending_acks` acks of this client are awaited already; it was not asked.
+
+        """
         client = to or sid
         if client is None:
             raise ValueError("Cannot use call() to broadcast.")
         if not self.async_handlers:
             raise RuntimeError("Cannot use call() when async_handlers is False.")
-        answer: asyncio.Future[tuple[Any, ...]] = asyncio.get_running_loop().create_future()
 
-        def take(*args: Any) -> None:
-            if not answer.done():
-                answer.set_result(args)
-                self._is_call_answered = True
+        def answered() -> None:
+            self._is_call_answered = True
 
+        answer = _Answer(answered)
         try:
             async with asyncio.timeout(timeout):
                 await self.emit(
-                    event, data, room=client, namespace=namespace, callback=take, ignore_queue=ignore_queue
+                    event, data, room=client, namespace=namespace, callback=answer, ignore_queue=ignore_queue
                 )
-                args = await answer
+                args = await answer.coming
         except TimeoutError:
             raise socketio.exceptions.TimeoutError from None
         finally:
             rooms: Rooms = self.manager
-            rooms.forget_callback(client, take)
+            rooms.forget_callback(client, answer)
         return args if len(args) > 1 else args[0] if args else None
+
+
+class _Answer:
+    """Takes the ack that a call waits for, as a callback.
+
+    Args:
+        answered: Is called when it has come.
+
+    Attributes:
+        coming: The ack's arguments.
+
+    """
+
+    def __init__(self, answered: Callable[[], None]) -> None:
+        self._answered = answered
+        self.coming: asyncio.Future[tuple[Any, ...]] = asyncio.get_running_loop().create_future()
+
+    def __call__(self, *args: Any) -> None:
+        """Take the ack."""
+        if not self.coming.done():
+            self.coming.set_result(args)
+            self._answered()
+
+    def refuse(self, error: ClientError) -> None:
+        """Take why the client was not asked."""
+        if not self.coming.done():
+            self.coming.set_exception(error)
 
 
 def _count_tasks() -> int:
