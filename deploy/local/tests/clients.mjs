@@ -2,6 +2,7 @@
 //
 //   {"id": 1, "op": "open", "client": "a", "url": "...", "options": {...}}    -> {"id": 1, "ok": null}
 //   {"id": 2, "op": "emit", "client": "a", "event": "x", "args": [...]}       -> {"id": 2, "ok": <ack>}
+//   {"id": 5, "op": "again", "client": "a", "calls": ["disconnect", "connect"]}  -> all within one tick
 //   {"id": 3, "op": "state", "client": "a"}                                   -> {"id": 3, "ok": {...}}
 //   {"id": 4, "op": "close", "client": "a"}                                   -> {"id": 4, "ok": null}
 //
@@ -16,8 +17,9 @@ const clients = new Map();
 const print = (line) => process.stdout.write(JSON.stringify(line) + "\n");
 
 const operations = {
-  open({ client, url, options }) {
+  open({ client, url, options: { calls = [], ...options } }) {
     const socket = io(url, { forceNew: true, ...options });
+    for (const call of calls) socket[call]();
     const happened = (name) => (...args) => print({ client, happened: name, args });
     socket.io.on("open", () => socket.io.engine.on("upgrade", (transport) => happened("upgrade")(transport.name)));
     socket.on("connect", () => happened("connect")(socket.id));
@@ -38,6 +40,12 @@ const operations = {
 
   send({ client, event, args }) {
     clients.get(client).emit(event, ...args);
+    return null;
+  },
+
+  again({ client, calls }) {
+    const socket = clients.get(client);
+    for (const call of calls) socket[call]();
     return null;
   },
 

@@ -57,6 +57,10 @@ class Client:
         """Emit without asking for an ack."""
         await self._clients.ask("send", client=self._name, event=event, args=args)
 
+    async def again(self, *calls: str) -> None:
+        """Call methods of its socket within one tick, as `disconnect` and `connect`."""
+        await self._clients.ask("again", client=self._name, calls=calls)
+
     async def state(self) -> dict[str, Any]:
         """Return `connected`, `id`, `engine` (the Engine.IO session) and `transport`."""
         state: dict[str, Any] = await self._clients.ask("state", client=self._name)
@@ -91,7 +95,10 @@ class Clients:
         self._ids = itertools.count(1)
 
     async def open(self, url: str, **options: Any) -> Client:
-        """Make a client that begins to connect; `options` are those of `io()`."""
+        """Make a client that begins to connect.
+
+        `options` are those of `io()`, and `calls`: the names of methods that are called within the same tick.
+        """
         name = f"client-{len(self._clients) + 1}"
         client = self._clients[name] = Client(self, name)
         await self.ask("open", client=name, url=url, options=options)

@@ -92,7 +92,8 @@ async def many_namespaces(siege):
     async def one():
         raw = await siege.websocket()
         await raw.send(b"".join(frame(TEXT, b"40/namespace-%d," % number) for number in range(100)))
-        return await raw.rest()
+        answers = await raw.reader.readuntil(b"44/namespace-99,")
+        return f"{answers.count(b'Invalid namespace')} answered at once"
 
     return await siege.each(one)
 
@@ -307,7 +308,8 @@ ATTACKS = {
     half_open: {"cut"},
     half_closed: {"cut"},
     no_connect: {"closed 1000"},
-    many_namespaces: {"closed 1000"},
+    # Others wait, and beyond many of those nothing is looked at any more.
+    many_namespaces: {"3 answered at once"},
     joins: {"cut off"},
     deep_json: {"closed 1000"},
     huge_names: {"closed 1000"},
@@ -353,7 +355,7 @@ SWITCHED_OFF = [
     pytest.param(half_open, {"header_timeout_s": LONG_S}, "time", id="time of a first header"),
     pytest.param(slow_bodies, {"body_timeout_s": LONG_S}, "time", id="time of bodies"),
     pytest.param(no_connect, {"connect_timeout_s": LONG_S}, "time", id="time to connect"),
-    pytest.param(many_namespaces, {"max_refused_connects": 1_000}, "time", id="refusals"),
+    pytest.param(many_namespaces, {"max_refused_connects": 1_000}, None, id="refusals"),
     pytest.param(
         asks_unread, {"max_unread_bytes": 10**9, "max_refused_events": 10**9}, "time", id="unread bytes"
     ),

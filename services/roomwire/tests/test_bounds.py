@@ -20,7 +20,9 @@ from roomwire.bounds import Bound
 from roomwire.codec import Packet
 from roomwire.engine.limits import Limits
 from roomwire.engine.session import Reason
+from roomwire.errors import RateLimited
 from roomwire.metrics import Metrics
+from roomwire.server.admissions import MAX_LATE
 from roomwire.tokens import User
 
 MASK = b"\0\0\0\0"
@@ -406,22 +408,40 @@ class TestAttachments:
 
 class TestPendingAcks:
     @pytest.mark.parametrize("way", WAYS)
-    async def test_beyond_them_the_oldest_is_forgotten(self, way):
+    async def test_beyond_them_the_newest_is_refused_and_the_first_ones_are_answered(self, way):
         site, answers = Site(max_pending_acks=2), []
         handles(site, "x", lambda *_: None)
         async with site.serve(way) as peer, joined(peer) as websocket:
             (sid,) = site.server.manager.rooms["/"][None]
-            for number in range(3):
+            for number in range(2):
                 await site.server.emit(
                     "ask", to=sid, callback=lambda *args, n=number: answers.append((n, *args))
                 )
-            for _ in range(3):
-                await take(websocket)
+            with pytest.raises(RateLimited, match="Too many acks"):
+                await site.server.call("ask", to=sid)
             await site.counted(Bound.PENDING_ACKS)
-            for ack_id in (1, 2, 3):
+            for ack_id in (1, 2):
+                assert f'42{ack_id}["ask"]' == await take(websocket)
                 await websocket.send(f'43{ack_id}["a"]')
             await until(lambda: len(answers) == 2)
-            assert [(1, "a"), (2, "a")] == answers
+            assert [(0, "a"), (1, "a")] == answers
+            calling = asyncio.create_task(site.server.call("ask", to=sid))
+            assert '423["ask"]' == await take(websocket)
+            await websocket.send('433["again"]')
+            assert "again" == await calling
+            assert {"pending_acks": 1} == site.exceeded()
+
+    async def test_of_several_clients_none_is_asked_if_one_cannot_be(self):
+        site = Site(max_pending_acks=1)
+        handles(site, "x", lambda *_: None)
+        async with site.serve("fast") as peer, joined(peer) as one, joined(peer) as other:
+            first, _ = site.server.manager.rooms["/"][None]
+            await site.server.emit("ask", to=first, callback=print)
+            with pytest.raises(RateLimited):
+                await site.server.emit("ask", callback=print)
+            await site.server.emit("end")
+            assert ['421["ask"]', '42["end"]'] == [await take(one), await take(one)]
+            assert '42["end"]' == await take(other)
 
     async def test_a_call_that_nobody_answers_leaves_nothing_behind(self):
         site = Site()
@@ -636,27 +656,53 @@ class TestBinaryEventsThatComeTooFast:
 
 
 @pytest.mark.parametrize("way", WAYS)
-async def test_asking_for_what_there_is_not_once_too_often_closes(way):
+async def test_what_is_refused_often_is_refused_later_and_later_and_holds_up_nothing_else(way):
     site = Site(max_refused_connects=2)
-    handles(site, "say", lambda *_: None)
+    handles(site, "say", lambda _, text: text)
     async with site.serve(way) as peer, joined(peer) as websocket:
-        for number in range(3):
+        for number in range(5):
             await websocket.send(f"40/nowhere-{number},")
-        await closed(websocket)
-        await site.counted(Bound.REFUSED_CONNECTS)
+        await websocket.send('421["say","meanwhile"]')
+        got = [await take(websocket) for _ in range(6)]
+        assert [f'44/nowhere-{number},{{"message":"Invalid namespace"}}' for number in range(2)] == got[:2]
+        assert '431["meanwhile"]' == got[2]
+        # The third waits shorter than the fourth, and so on.
+        assert [f"44/nowhere-{number}," for number in range(2, 5)] == [each[:13] for each in got[3:]]
+        assert {"refused_connects": 3} == site.exceeded()
 
 
 @pytest.mark.parametrize("way", WAYS)
-async def test_one_refusal_too_many_closes(way):
-    site = Site(max_refused_connects=2)
-    site.server.on("connect", lambda *_: False)
+async def test_who_asks_again_while_a_refusal_waits_is_answered_once_by_what_it_asked_for_last(way):
+    site, brought = Site(max_refused_connects=1), []
+
+    async def connect(_, __, auth):
+        brought.append(auth["number"])
+        return auth["number"] > 3
+
+    site.server.on("connect", connect)
     async with site.serve(way) as peer, peer.websocket() as websocket:
         await websocket.recv()
-        with contextlib.suppress(ConnectionClosed):
-            for _ in range(3):
-                await websocket.send("40")
-        await closed(websocket)
-        await site.counted(Bound.REFUSED_CONNECTS)
+        for number in range(5):
+            await websocket.send(f'40{{"number":{number}}}')
+        assert "44" == (await take(websocket))[:2]
+        assert "40{" == (await take(websocket))[:3]
+        assert [0, 1, 4] == brought
+        assert {"refused_connects": 1} == site.exceeded()
+
+
+async def test_beyond_many_refusals_that_wait_nobody_is_asked_any_more_and_each_is_answered():
+    site = Site(max_refused_connects=0)
+    handles(site, "say", lambda _: "still here")
+    async with site.serve("fast") as peer, joined(peer) as websocket:
+        for number in range(MAX_LATE + 1):
+            await websocket.send(f"40/nowhere-{number},")
+        answer = f'44/nowhere-{MAX_LATE},{{"message":"Too many refused connects"}}'
+        while (await take(websocket)) != answer:
+            pass
+        await websocket.send('421["say"]')
+        while (await take(websocket)) != '431["still here"]':
+            pass
+        assert {"refused_connects": MAX_LATE + 1} == site.exceeded()
 
 
 @pytest.mark.parametrize("way", WAYS)

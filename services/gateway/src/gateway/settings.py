@@ -182,7 +182,7 @@ class Settings(ServiceSettings):
     )
     max_pending_acks: int = Field(
         256,
-        description="Most acks awaited of a client; beyond: the oldest is forgotten.",
+        description="Most acks awaited of a client; beyond: the newest is refused, `rate_limited`.",
         ge=1,
         le=100_000,
     )
@@ -194,7 +194,10 @@ class Settings(ServiceSettings):
         16, description="Most namespaces of one connection; beyond: refused.", ge=1, le=1_000
     )
     max_refused_connects: int = Field(
-        3, description="Most refusals of one connection; beyond: closed.", ge=0, le=1_000
+        3,
+        description="Refusals of one connection that are answered at once; beyond: each later than the one before, up to 8 s.",
+        ge=0,
+        le=1_000,
     )
     recovery: bool = Field(
         default=True, description="Whether clients that lost their connection are offered to continue."

@@ -190,7 +190,7 @@ class Target:
             "callbacks": server.manager.callbacks,
             "environ": server.environ,
             "attachments": server._binary_packet,
-            "refusals": server._refusals,
+            "admissions": server._admissions,
         }
         return {name: list(value) for name, value in kept.items() if value}
 

@@ -29,11 +29,13 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
         max_unread_bytes: How much may wait for a client that does not read. Beyond: closed, `slow consumer`.
         max_attachments: Most binary attachments of one packet. Beyond: closed.
         max_attachments_bytes: Largest attachments of one packet, together, if there are several. Beyond: closed.
-        max_pending_acks: Most acks that are awaited of a client in one namespace. Beyond: the oldest is forgotten.
+        max_pending_acks: Most acks that are awaited of a client in one namespace. Beyond: the newest is refused,
+            `rate_limited`, to the program that asks for it.
         max_held_frames: Most frames held back for a client that is connecting to a namespace. Beyond: closed.
         max_held_bytes: Their size. Beyond: closed.
         max_namespaces: Most namespaces of one connection. Beyond: that namespace is refused.
-        max_refused_connects: Most refusals of one connection. Beyond: closed.
+        max_refused_connects: Refusals of one connection that are answered at once. Beyond: each is answered after twice
+            the time of the one before, from 0.25 to 8 seconds; other namespaces do not wait for that.
         max_events_per_s: Most events a second of one connection, as many of them at once. Beyond: the event is refused,
             `rate_limited`; over polling it waits first, as above. 0: any number.
         max_events_per_user_per_s: The same, of all connections to this node of a user that a token names.

@@ -9,23 +9,22 @@ from typing import Any, Final
 import socketio
 
 from roomwire.bounds import Bound
-from roomwire.codec import BadPacket, packet_frames
+from roomwire.codec import packet_frames
 from roomwire.engine.connection import Connection
 from roomwire.engine.session import Reason
-from roomwire.errors import ClientError, Forbidden, Internal, Unauthenticated, Unavailable
+from roomwire.errors import ClientError, Forbidden, Internal, InvalidBody, Unauthenticated, Unavailable
 from roomwire.handshake import Authenticate, Handshake
 from roomwire.logs import get_logger
 from roomwire.metrics import Metrics
 from roomwire.pace import Paces
 from roomwire.recovery import wish_of
 from roomwire.rooms import Member, Phase, Rooms, member_of
+from roomwire.server.admissions import Admissions, Asked
 from roomwire.server.events import EventServer
 from roomwire.sessions import Sessions
 from roomwire.tokens import User
 
-_VERDICTS: Final = frozenset(
-    {socketio.packet.CONNECT, socketio.packet.CONNECT_ERROR, socketio.packet.DISCONNECT}
-)
+_VERDICTS: Final = frozenset({socketio.packet.CONNECT, socketio.packet.DISCONNECT})
 
 _LONGEST_WATCH_S: Final = 60.0
 """How long an alarm about a client may outlive it."""
@@ -41,8 +40,7 @@ class ConnectServer(EventServer):
     _authenticate: Authenticate
     _may_recover: bool
     _paces: Paces
-    _refusals: dict[str, int]
-    _connecting: set[tuple[str, str]]
+    _admissions: dict[str, Admissions]
     _count_connect: Callable[[], None]
 
     def member(self, sid: str, namespace: str = "/") -> Member:
@@ -135,7 +133,7 @@ class ConnectServer(EventServer):
             await self._handle_disconnect(eio_sid, member.namespace, reason)
         # A header whose attachments never came, with what its client chose to put into it.
         self._binary_packet.pop(eio_sid, None)
-        self._refusals.pop(eio_sid, None)
+        self._admissions.pop(eio_sid, None)
 
     def _serves(self, namespace: str) -> bool:
         return (
@@ -152,6 +150,9 @@ class ConnectServer(EventServer):
         member = member_of(connection, pkt.namespace or "/")
         if pkt.packet_type == socketio.packet.CONNECT and member is not None and member.pid is not None:
             pkt.data = {**pkt.data, "pid": member.pid}
+        if pkt.packet_type == socketio.packet.CONNECT_ERROR:
+            await self._refuse(connection, pkt.namespace or "/", pkt.data)
+            return
         # A verdict goes by what is held back until there is one.
         outlet = connection if member is None or pkt.packet_type in _VERDICTS else member.outlet
         self.eio.turn.put_all((outlet,), packet_frames(pkt))
@@ -162,21 +163,82 @@ class ConnectServer(EventServer):
         connection: Connection | None = self.eio.find(eio_sid)
         if connection is None:
             return
-        if not self._serves(namespace):
-            await self._turn_away(connection, namespace, "Invalid namespace")
+        admissions = self._admissions_of(connection)
+        if admissions.notes(namespace, data):
             return
-        key = (eio_sid, namespace)
-        if key in self._connecting or member_of(connection, namespace) is not None:
-            raise BadPacket("a second CONNECT to a namespace")
-        if len(connection.members) >= self.eio.limits.max_namespaces:
-            self.eio.exceeded(Bound.NAMESPACES)
-            await self._turn_away(connection, namespace, "Too many namespaces")
+        if admissions.is_full:
+            self.eio.exceeded(Bound.REFUSED_CONNECTS)
+            self._send_refusal(connection, namespace, {"message": "Too many refused connects"})
             return
-        self._connecting.add(key)
+        refusal = self._refusal_of(connection, namespace)
+        if refusal is not None:
+            await self._refuse(connection, namespace, refusal)
+            return
+        admissions.begin(namespace)
+        member = member_of(connection, namespace)
+        if member is not None and member.phase is Phase.PARTING:
+            # Who is sent away waits for its disconnect handler; what else comes over the connection must not.
+            self.begin(self._admit_aside(connection, namespace, data))
+        else:
+            await self._admit(connection, namespace, data)
+
+    async def _admit_aside(self, connection: Connection, namespace: str, asked: Any) -> None:
         try:
-            await self._connect(Member("", namespace, connection), data)
+            await self._admit(connection, namespace, asked)
+        except Exception:
+            _log.exception("connect failed", sid=connection.sid, namespace=namespace)
+            connection.close(Reason.TRANSPORT_ERROR)
+
+    def _refusal_of(self, connection: Connection, namespace: str) -> Any:
+        """Return why a CONNECT is refused before anybody is asked about it; None if it is not."""
+        if not self._serves(namespace):
+            return {"message": "Invalid namespace"}
+        others = [member for member in connection.members if member.namespace != namespace]
+        if len(others) >= self.eio.limits.max_namespaces:
+            self.eio.exceeded(Bound.NAMESPACES)
+            return {"message": "Too many namespaces"}
+        return None
+
+    async def _admit(self, connection: Connection, namespace: str, asked: Any) -> None:
+        """Do what a client asks for in a namespace, and what it has asked for meanwhile."""
+        admissions = self._admissions_of(connection)
+        try:
+            while asked is not Asked.NOTHING and not connection.closed:
+                await self._part_from_last(connection, namespace)
+                asked = admissions.latest(namespace, asked)
+                if asked is not Asked.LEAVE and not connection.closed:
+                    await self._connect(Member("", namespace, connection), asked)
+                asked = admissions.next(namespace)
         finally:
-            self._connecting.discard(key)
+            admissions.end(namespace)
+            if admissions.is_idle or connection.closed:
+                self._admissions.pop(connection.sid, None)
+
+    async def _part_from_last(self, connection: Connection, namespace: str) -> None:
+        """Part from what a connection is in a namespace: a CONNECT says that its client knows nothing of that any more."""
+        member = member_of(connection, namespace)
+        if member is None:
+            return
+        if member.phase is Phase.PARTING:
+            await self.manager.gone(member.sid)
+        else:
+            await super()._handle_disconnect(connection.sid, namespace, self.reason.CLIENT_DISCONNECT)
+
+    async def _handle_disconnect(
+        self, eio_sid: str, namespace: str | None, reason: str | None = None
+    ) -> None:
+        admissions = self._admissions.get(eio_sid)
+        is_alive = self.eio.find(eio_sid) is not None
+        if admissions is None or not is_alive or not admissions.notes(namespace or "/", Asked.LEAVE):
+            await super()._handle_disconnect(eio_sid, namespace, reason)
+
+    def _admissions_of(self, connection: Connection) -> Admissions:
+        found = self._admissions.get(connection.sid)
+        if found is None:
+            found = self._admissions[connection.sid] = Admissions(
+                max_prompt_refusals=self.eio.limits.max_refused_connects
+            )
+        return found
 
     async def _connect(self, member: Member, data: Any) -> None:
         """Authenticate a client, give it its session, ask its connect handler, answer, and tell it what it missed."""
@@ -186,8 +248,7 @@ class ConnectServer(EventServer):
         try:
             refusal = await self._authenticated(member)
             if refusal is not None:
-                error = self.packet_class(socketio.packet.CONNECT_ERROR, data=refusal, namespace=namespace)
-                await self._send_packet(connection.sid, error)
+                await self._refuse(connection, namespace, refusal)
                 return
             subject = "" if member.user.kind == "anonymous" else member.user.id
             missed = await self._sessions.begin(member, wish, subject)
@@ -231,6 +292,8 @@ class ConnectServer(EventServer):
     async def _authenticated(self, member: Member) -> Any:
         """Find out who a client is; returns the refusal if nobody that may come in."""
         try:
+            if not isinstance(member.handshake.auth, dict | None):
+                raise InvalidBody("What a client brings as `auth` has to be an object.")
             member.user = await self._authenticate(member.handshake)
         except Unavailable:
             raise
@@ -243,13 +306,28 @@ class ConnectServer(EventServer):
             return _refusal(Internal()).error_args
         return None
 
-    async def _turn_away(self, connection: Connection, namespace: str, message: str) -> None:
-        """Refuse a client a namespace before anybody is asked about it."""
-        refusal = self.packet_class(
-            socketio.packet.CONNECT_ERROR, data={"message": message}, namespace=namespace
-        )
-        await self._send_packet(connection.sid, refusal)
-        self._count_refusal(connection)
+    async def _refuse(self, connection: Connection, namespace: str, refusal: Any) -> None:
+        """Refuse a client a namespace: at once, or, where it has been refused often, later and later."""
+        delay_s = self._admissions_of(connection).refuse(namespace)
+        if not delay_s:
+            self._send_refusal(connection, namespace, refusal)
+            return
+        self.eio.exceeded(Bound.REFUSED_CONNECTS)
+        self.eio.alarm_in(delay_s, partial(self._answer_late, connection.sid, namespace, refusal))
+
+    def _answer_late(self, eio_sid: str, namespace: str, refusal: Any, _: float) -> None:
+        connection = self.eio.find(eio_sid)
+        if connection is None:
+            return
+        asked = self._admissions_of(connection).answer(namespace)
+        if asked is Asked.NOTHING:
+            self._send_refusal(connection, namespace, refusal)
+        elif asked is not Asked.LEAVE:
+            self.begin(self._handle_connect(eio_sid, namespace, asked))
+
+    def _send_refusal(self, connection: Connection, namespace: str, refusal: Any) -> None:
+        packet = self.packet_class(socketio.packet.CONNECT_ERROR, data=refusal, namespace=namespace)
+        self.eio.turn.put_all((connection,), packet_frames(packet))
 
     async def _trigger_event(self, event: str, namespace: str, *args: Any) -> Any:
         if event == "connect":
@@ -271,9 +349,11 @@ class ConnectServer(EventServer):
         except ClientError as error:
             self._refused(member, error.code)
             raise _refusal(error) from None
-        except (socketio.exceptions.ConnectionRefusedError, ConnectionRefusedError):
+        except (socketio.exceptions.ConnectionRefusedError, ConnectionRefusedError) as error:
             # python-socketio takes Python's own exception of this name for a refusal, too.
             self._refused(member, "refused")
+            if not self._can_be_told(error):
+                raise _refusal(Internal()) from None
             raise
         except Exception:
             _log.exception("connect handler failed", sid=sid, namespace=namespace)
@@ -294,6 +374,17 @@ class ConnectServer(EventServer):
         )
         return accepted
 
+    def _can_be_told(self, refusal: Exception) -> bool:
+        """Say whether a client can be told what a handler refuses it with: binary, say, cannot be in a refusal."""
+        try:
+            self.packet_class(
+                socketio.packet.CONNECT_ERROR, data=getattr(refusal, "error_args", None)
+            ).encode()
+        except (TypeError, ValueError, RecursionError):
+            _log.exception("refusal cannot be sent")
+            return False
+        return True
+
     async def _run_connect_handler(
         self, namespace: str, sid: str, environ: Mapping[str, Any], auth: Any
     ) -> Any:
@@ -312,13 +403,6 @@ class ConnectServer(EventServer):
         self._metrics.connects.labels(code).inc()
         about = {"reason": reason} if reason else {}
         _log.info("connection refused", sid=member.sid, namespace=member.namespace, code=code, **about)
-        self._count_refusal(member.connection)
-
-    def _count_refusal(self, connection: Connection) -> None:
-        """Close a connection that goes on asking: it only fills the log, and what it does not read."""
-        self._refusals[connection.sid] = self._refusals.get(connection.sid, 0) + 1
-        if self._refusals[connection.sid] > self.eio.limits.max_refused_connects:
-            connection.close(Reason.TRANSPORT_ERROR, Bound.REFUSED_CONNECTS)
 
     async def _part(self, namespace: str, sid: str, reason: str) -> Any:
         # Events that came in the same payload have tasks that have not begun yet: they come first.

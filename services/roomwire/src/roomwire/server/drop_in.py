@@ -13,6 +13,7 @@ OVERRIDDEN: Final[Mapping[str, tuple[str, ...]]] = {
     "socketio.AsyncServer": (
         "_engineio_server_class",
         "_handle_connect",
+        "_handle_disconnect",
         "_handle_eio_connect",
         "_handle_eio_disconnect",
         "_handle_eio_message",

@@ -8,7 +8,7 @@ from typing import Any, Final
 import socketio
 
 from roomwire.bounds import Bound
-from roomwire.codec import BadPacket, ack_frames, any_event_head, arguments_of, event_head
+from roomwire.codec import BadPacket, ack_frames, any_event_head, arguments_of, event_head, name_of
 from roomwire.engine import Engine
 from roomwire.engine.connection import Connection
 from roomwire.engine.packets import Packet as EnginePacket
@@ -204,7 +204,8 @@ class EventServer(socketio.AsyncServer):  # type: ignore[misc] # python-socketio
         if member is None or member.phase is not _CONNECTED:
             return
         if member.lane is not None and namespace not in self.handlers:
-            member.lane.take(data[0], data[1:], id)
+            name = data[0] if isinstance(data[0], str) else name_of(data[0])
+            member.lane.take(name, data[1:], id)
         elif self.async_handlers:
             self._begin_handling(member, data, id)
         else:
@@ -225,8 +226,8 @@ class EventServer(socketio.AsyncServer):  # type: ignore[misc] # python-socketio
             return
         started, outcome = time.perf_counter(), "ok"
         try:
-            self._check_event_name(data[0])
-            result = await self._trigger_event(data[0], namespace, sid, *data[1:])
+            event = self._event_of(data[0], namespace)
+            result = await self._trigger_event(event, namespace, sid, *data[1:])
             if id is not None and result is not self.not_handled:
                 self.acknowledge(member, id, result)
         except ClientError as error:
@@ -239,10 +240,18 @@ class EventServer(socketio.AsyncServer):  # type: ignore[misc] # python-socketio
             member.events += 1
             self.count_event(outcome, time.perf_counter() - started)
 
-    def _check_event_name(self, event: Any) -> None:
-        """Refuse the events that are the server's alone: by `connect` a client could pose as another."""
-        if not isinstance(event, str) or event in self.reserved_events:
+    def _event_of(self, name: Any, namespace: str) -> Any:
+        """Return what an event is called here: a number, as on stock, where a function is there for it, else its text.
+
+        Refused are the events that are the server's alone: by `connect` a client could pose as another.
+        """
+        if not isinstance(name, str):
+            handlers = self.handlers.get(namespace) or self.handlers.get("*") or ()
+            text = name_of(name)
+            return name if name in handlers or ("*" in handlers and text not in handlers) else text
+        if name in self.reserved_events:
             raise InvalidBody("An event needs a name, and not one of Socket.IO's own.")
+        return name
 
 
 def _exceeded_by_one_more(connection: Connection) -> Bound | None:
