@@ -13,6 +13,7 @@ import jwt
 import msgspec
 import pytest
 import pytest_asyncio
+from clients import js_clients
 from live import Client
 from service_process import ServiceProcess, running
 
@@ -362,6 +363,16 @@ async def test_a_token_over_the_bound_is_told_that_it_is_too_long(system: System
     async with Client.open(f"127.0.0.1:{system.ports['gateway']}") as client:
         refusal = await client.connect({"token": long_token(12_289)})
     assert "The token is too long." == refusal["message"]
+
+
+@pytest.mark.parametrize("transports", [["websocket"], ["polling", "websocket"]], ids=", then ".join)
+async def test_the_official_client_connects_by_a_sub_protocol(system: System, transports: list[str]) -> None:
+    options = {"protocols": ["x", "y"], "transports": transports, "auth": {"token": long_token(0)}}
+    async with js_clients() as clients:
+        client = await clients.connect(f"http://127.0.0.1:{system.ports['gateway']}", **options)
+        if transports[0] == "polling":
+            await client.wait_for("upgrade", "websocket")
+        assert "websocket" == (await client.state())["transport"]
 
 
 def _decoded(part: str) -> bytes:

@@ -18,6 +18,7 @@ from ingress import write_round_robin_config
 WAYS = [
     pytest.param({}, "websocket", id="polling, then upgrade"),
     pytest.param({"transports": ["polling"]}, "polling", id="polling only"),
+    pytest.param({"protocols": ["x", "y"]}, "websocket", id="polling, then upgrade by a sub-protocol"),
 ]
 START_TIMEOUT_S = 20
 

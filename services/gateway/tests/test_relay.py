@@ -169,6 +169,14 @@ async def test_a_websocket_takes_over_through_another_gateway_and_stays(start, h
     await until(lambda: second.metric("relays_total", kind="websocket", outcome="served") == 1)
 
 
+async def test_the_first_sub_protocol_that_is_offered_is_chosen_through_another_gateway_too(start, http):
+    first, second = await start("n1"), await start("n2")
+    sid = await opened(http, first)
+    async with socket_of(second, sid, subprotocols=["y", "x"]) as websocket:
+        assert "y" == websocket.subprotocol
+        assert "3probe" == await upgraded(websocket)
+
+
 async def test_when_the_owner_ends_the_session_its_client_is_told_as_if_it_were_there(start, http):
     first, second = await start("n1"), await start("n2")
     sid = await opened(http, first)

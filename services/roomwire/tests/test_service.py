@@ -200,6 +200,52 @@ async def test_an_exception_at_start_closes_the_application(settings):
     assert ["close"] == application.done
 
 
+async def test_websockets_of_the_application_are_parted_from_over_the_time_of_a_drain(settings):
+    parted = []
+
+    async def listen(scope, receive, send):
+        await receive()
+        await send({"type": "websocket.accept"})
+        assert "websocket.disconnect" == (await receive())["type"]
+        parted.append(scope["path"])
+
+    application = FakeApplication()
+    application.asgi = listen
+    settings = settings.model_copy(update={"drain_s": 0.4})
+    async with living(application, settings) as (process, running, _), contextlib.AsyncExitStack() as stack:
+        await until(lambda: process.state is State.READY)
+        clients = [
+            await stack.enter_async_context(
+                websockets.connect(f"ws://127.0.0.1:{settings.port}/{number}", proxy=None)
+            )
+            for number in range(4)
+        ]
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        process._stop.set()
+        ends = []
+        for client in clients:
+            await client.wait_closed()
+            ends.append((client.close_code, loop.time() - began))
+        await running
+
+    assert [1001] * 4 == [code for code, _ in ends]
+    assert max(at for _, at in ends) >= 0.3
+    assert 4 == len(parted)
+
+
+async def test_while_a_process_drains_its_answers_end_their_connections(settings):
+    application = FakeApplication()
+    application.drained.clear()
+    public = f"http://127.0.0.1:{settings.port}"
+    async with living(application, settings) as (process, _, http):
+        await until(lambda: process.state is State.READY)
+        assert "connection" not in (await http.get(public)).headers
+        process._stop.set()
+        await application.draining.wait()
+        assert "close" == (await http.get(public)).headers["connection"]
+
+
 async def test_messages_beyond_the_limit_end_the_connection(settings):
     async def echo(_scope, receive, send):
         await send({"type": "websocket.accept"})

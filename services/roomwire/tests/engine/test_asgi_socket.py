@@ -486,6 +486,15 @@ class TestOneDoor:
             writer.close()
             assert (200 if target in BELOW else 404) == status
 
+    async def test_without_another_application_there_is_nothing_beside_it(self, caplog, capsys):
+        server = Server()
+        async with served(socketio.ASGIApp(server), ws=fast_websocket(server.eio, "/socket.io/")) as served_:
+            for target in BESIDE:
+                async with Place(served_.port, served_.state, []).raw(target) as raw:
+                    assert raw.got.startswith(b"HTTP/1.1 404 ")
+            await server.eio.shutdown()
+        assert "" == caplog.text + "".join(capsys.readouterr())
+
     @pytest.mark.parametrize("target", ["*", "x", "?x", "http://a", "/\x80"])
     async def test_what_is_no_target_is_400(self, target):
         async with self.place() as place, place.raw(target) as raw:

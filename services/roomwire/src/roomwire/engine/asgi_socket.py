@@ -231,7 +231,10 @@ class AsgiSocket(asyncio.Protocol):
         await self._may_write.wait()
         if self._is_closing:
             raise ConnectionResetError("the WebSocket has ended")
-        kind = event["type"]
+        kind: str = event["type"]
+        if kind.startswith("http.response."):
+            # `socketio.ASGIApp` says so of a path that it does not know.
+            kind = f"websocket.{kind}"
         if self._is_accepted and kind == "websocket.send":
             self._send(event)
         elif self._is_accepted and kind == "websocket.close":
