@@ -9,6 +9,7 @@ SPUBLISH, one call a message, in pipelines of 128. Nothing subscribes, so that b
 import argparse
 import asyncio
 import os
+import secrets
 import socket
 import statistics
 import subprocess
@@ -121,7 +122,7 @@ def bare(port: int, seconds: float) -> float:
 
 
 async def _make(port: int, config: LogConfig) -> RedisLog:
-    node = new_node_id("bench")
+    node = new_node_id(f"bench-{secrets.token_hex(4)}")
     primaries = OnePrimary(RedisAddress(host="127.0.0.1", port=port))
     return RedisLog(primaries, node=node, config=config, metrics=Metrics())
 

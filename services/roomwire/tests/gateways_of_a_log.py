@@ -121,8 +121,9 @@ class World:
         self.gateways = []
         self._hub = MemoryHub(config) if url == "memory://" else None
 
-    def make(self, name="n", address="", url=None):
-        node = new_node_id(name)
+    def make(self, name="", address="", url=None):
+        # Each has a name of its own, as gateways have.
+        node = new_node_id(name or f"n{len(self.gateways)}")
         metrics = Metrics()
         if self._hub is not None:
             log = MemoryLog(node=node, hub=self._hub, address=address, metrics=metrics)
@@ -138,7 +139,7 @@ class World:
         """Begin with an empty log; in memory only."""
         self._hub = MemoryHub(self.config)
 
-    async def start(self, name="n", **options):
+    async def start(self, name="", **options):
         gateway = self.make(name, **options)
         await gateway.log.start(gateway)
         return gateway

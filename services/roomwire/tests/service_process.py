@@ -85,6 +85,18 @@ class ServiceProcess:
         parsed = (json.loads(line) for line in self.log.splitlines() if line.startswith("{"))
         return [line for line in parsed if line["event"] == event]
 
+    def kill(self) -> None:
+        """End it at once, as the kernel does when memory runs out."""
+        self._process.kill()
+
+    def pause(self) -> None:
+        """Stop it where it is."""
+        self._process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let it go on."""
+        self._process.send_signal(signal.SIGCONT)
+
     async def ended(self) -> int:
         """Wait for its end by itself; returns its exit status."""
         async with asyncio.timeout(START_TIMEOUT_S):

@@ -4,6 +4,7 @@
 
     RoomwireError
     ├── ConfigurationError    a setting or the machine around us is wrong; one sentence for the operator
+    ├── NodeNameTaken         another process that lives has this one's name
     └── ClientError           a client is told: code, sentence, whether trying again makes sense
         ├── InvalidBody       the event's or request's body does not have the promised shape
         ├── Unauthenticated   no token where one is required, or one that does not hold
@@ -34,6 +35,27 @@ class ConfigurationError(RoomwireError):
 
     The text is for the operator: one sentence that says what is wrong and what to do.
     """
+
+
+class NodeNameTaken(RoomwireError):
+    """Another process that lives has this one's name: calls to all nodes would leave one of the two out.
+
+    Args:
+        name: The name.
+        holder: The other process's incarnation.
+
+    """
+
+    def __init__(self, name: str, holder: str) -> None:
+        super().__init__(name, holder)
+        self.name = name
+        self.holder = holder
+
+    def __str__(self) -> str:
+        return (
+            f"another gateway runs under the node name {self.name!r} (as {self.holder}):"
+            " set ROOMWIRE_NODE_NAME to a name of this one's own"
+        )
 
 
 class ClientError(RoomwireError):

@@ -28,7 +28,7 @@ from starlette.routing import Route
 
 from roomwire import logs
 from roomwire.dependencies import Cause, Dependencies, cause_of, detail_of
-from roomwire.errors import ConfigurationError, RoomwireError, Unavailable
+from roomwire.errors import ConfigurationError, NodeNameTaken, RoomwireError, Unavailable
 from roomwire.http import bounded_http
 from roomwire.listener import (
     CLOSE_TIMEOUT_S,
@@ -141,6 +141,9 @@ def main(
     except ConfigurationError as error:
         print(f"{name}: {error}", file=sys.stderr)  # noqa: T201 - the logs may not be configured yet
         return 2
+    except NodeNameTaken as error:
+        print(f"{name}: {error}", file=sys.stderr)  # noqa: T201 - as above
+        return 1
     return 0
 
 

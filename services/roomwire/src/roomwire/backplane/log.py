@@ -252,6 +252,7 @@ class Log(Protocol):
         Raises:
             Unavailable: Nobody answers; starting again later is right.
             ConfigurationError: The primary, or the configuration, would lose messages.
+            NodeNameTaken: Another gateway that lives has this one's name.
 
         """
 

@@ -12,11 +12,14 @@ from roomwire.backplane.redis_keeper import Keeper
 from roomwire.backplane.redis_keys import Keys
 from roomwire.backplane.redis_link import Argument, LinkLost, ReplyError
 from roomwire.backplane.redis_pair import Pair
+from roomwire.backplane.redis_replies import nodes_reply
 from roomwire.backplane.redis_resync import SESSIONS_PER_CALL, fence
 from roomwire.backplane.redis_scripts import Scripts
 from roomwire.backplane.redis_watch import Watch
 from roomwire.backplane.sessions import NodeId, Tenure
 from roomwire.backplane.subscriber import Subscriber
+from roomwire.dependencies import Cause, Dependency
+from roomwire.errors import NodeNameTaken, Unavailable
 from roomwire.logs import get_logger
 
 _log = get_logger(__name__)
@@ -27,6 +30,12 @@ _SWEPT: Final = 1_000
 
 _LIVES: Final = 1
 _CONFIRMS: Final = 2
+
+
+class _NameHeld(Unavailable):
+    """Another process's entry has this node's name, and may lapse."""
+
+    cause = Cause.NAME_TAKEN
 
 
 class Heart:
@@ -41,6 +50,7 @@ class Heart:
         subscriber: Learns places and fences.
         keeper: Has the links.
         watch: Asks the primary how it is, with each beat.
+        name_is_ours: Where it is noted whether another process has this node's name.
 
     """
 
@@ -55,6 +65,7 @@ class Heart:
         subscriber: Subscriber,
         keeper: Keeper,
         watch: Watch,
+        name_is_ours: Dependency,
     ) -> None:
         self._node = node
         self._address = address
@@ -64,14 +75,25 @@ class Heart:
         self._subscriber = subscriber
         self._keeper = keeper
         self._watch = watch
+        self._name = node.rpartition(".")[0]
+        self._name_is_ours = name_is_ours
+        # The entry of another process, as it was when this one first wanted to enter.
+        self._seen: bytes | None = None
         self._receipts: dict[Tenure, Offset] = {}
         self._gathering: asyncio.TimerHandle | None = None
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Enter the node in the registry, and beat from now on."""
+        """Enter the node in the registry, and beat from now on.
+
+        Raises:
+            Unavailable: Another process's entry has its name, as that of the one that was killed under it just now does: it
+                lapses unless it is renewed. Starting again later is right.
+            NodeNameTaken: It was renewed.
+
+        """
         if self._task is None:
-            self._register()
+            await self._enter()
             if self._keeper.pair is not None:
                 self._watch.ask(self._keeper.pair)
             self._task = asyncio.create_task(self._beat())
@@ -149,17 +171,53 @@ class Heart:
                 self._sweep(pair)
                 self._watch.ask(pair)
 
+    async def _enter(self) -> None:
+        """Enter the registry, unless another process that may live is there under the same name."""
+        pair = self._keeper.live_pair()
+        try:
+            async with asyncio.timeout(self._config.call_timeout_s):
+                flat = await pair.bulk.ask_script(
+                    self._scripts.nodes, [self._keys.registry], self._entry(self._ttl_ms)
+                )
+                holder = self._taken(flat)
+                if holder is None:
+                    return
+                entry = await pair.bulk.ask(b"HGET", self._keys.registry, self._name)
+        except ReplyError as error:
+            _log.warning("node not entered in the registry", error=str(error))
+            return
+        except (LinkLost, TimeoutError) as error:
+            raise Unavailable("The registry of nodes does not answer.") from error
+        if self._seen is not None and entry is not None and entry != self._seen:
+            raise NodeNameTaken(self._name, holder)
+        self._seen = entry
+        raise _NameHeld(f"The node name {self._name} is held by {holder} until its entry lapses.")
+
+    @property
+    def _ttl_ms(self) -> int:
+        return int(self._config.heartbeat_s * _NODE_BEATS * 1000)
+
+    def _taken(self, flat: Sequence[bytes]) -> NodeId | None:
+        """Return which other process is in the registry under this node's name, and note it."""
+        holder, _ = nodes_reply(flat).get(self._name, (self._node, ""))
+        if holder == self._node:
+            self._name_is_ours.works()
+            return None
+        self._name_is_ours.is_down(Cause.NAME_TAKEN, f"{holder} has the node name {self._name}")
+        return holder
+
     def _register(self) -> None:
         pair = self._keeper.pair
         if pair is None:
             return
-        ttl_ms = int(self._config.heartbeat_s * _NODE_BEATS * 1000)
 
         def answered(value: Any) -> None:
             if isinstance(value, ReplyError):
                 _log.warning("node not entered in the registry", error=str(value))
+            elif not isinstance(value, LinkLost):
+                self._taken(value)
 
-        pair.bulk.call(self._scripts.nodes, [self._keys.registry], self._entry(ttl_ms), answered)
+        pair.bulk.call(self._scripts.nodes, [self._keys.registry], self._entry(self._ttl_ms), answered)
 
     def _sweep(self, pair: Pair) -> None:
         """Take sessions that have expired out of the index of members."""
@@ -175,5 +233,4 @@ class Heart:
         pair.bulk.call(self._scripts.sweep, keys, arguments, answered)
 
     def _entry(self, ttl_ms: int) -> Sequence[Argument]:
-        name = self._node.rpartition(".")[0]
-        return name, self._node, self._address, ttl_ms
+        return self._name, self._node, self._address, ttl_ms

@@ -140,6 +140,7 @@ class RedisLog:
             subscriber=subscriber,
             keeper=self._keeper,
             watch=Watch(metrics=metrics, max_skew_s=config.max_clock_skew_s),
+            name_is_ours=metrics.dependencies.add("node_name"),
         )
 
     @property

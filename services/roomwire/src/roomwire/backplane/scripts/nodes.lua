@@ -1,11 +1,15 @@
 -- The registry of live nodes. KEYS: registry. ARGV: name ('' to ask only), node, address, time to live; 0 forgets.
+-- A name that another process holds stays that one's until its entry lapses: the caller sees whose it is.
 -- Returns name, node, address of each that lives, flat.
 local now = now_ms()
 if ARGV[1] ~= '' then
   local known = redis.call('HGET', KEYS[1], ARGV[1])
+  local expires, holder = string.match(known or '', '^(%d+) (%S+)')
   if ARGV[4] ~= '0' then
-    redis.call('HSET', KEYS[1], ARGV[1], (now + ARGV[4]) .. ' ' .. ARGV[2] .. ' ' .. ARGV[3])
-  elseif known and string.match(known, '^%d+ (%S+)') == ARGV[2] then
+    if holder == nil or holder == ARGV[2] or tonumber(expires) <= now then
+      redis.call('HSET', KEYS[1], ARGV[1], (now + ARGV[4]) .. ' ' .. ARGV[2] .. ' ' .. ARGV[3])
+    end
+  elseif holder == ARGV[2] then
     -- Another process of that name may have taken over: its entry stays.
     redis.call('HDEL', KEYS[1], ARGV[1])
   end
