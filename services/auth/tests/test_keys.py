@@ -72,11 +72,12 @@ def test_a_file_that_is_no_keyring_is_logged_and_the_known_keys_go_on(keys, file
     clock.now += REREAD_S
 
     assert OLD.kid == keys.signing().kid
-    assert ["signing keys not read"] == [event["event"] for event in log_events]
+    assert ["dependency down", "signing keys not read"] == [event["event"] for event in log_events]
 
     file.write_text(NEW.to_pem())
     clock.now += REREAD_S
     assert NEW.kid == keys.signing().kid
+    assert "dependency up" in [event["event"] for event in log_events]
 
 
 def test_a_new_keyring_is_logged_by_its_key_ids_alone(keys, file, clock, log_events):

@@ -316,13 +316,17 @@ def test_a_taken_port_is_one_sentence_and_status_2(field, tmp_path):
     script = tmp_path / "tested.py"
     script.write_text(
         "import sys\n"
+        "from prometheus_client import CollectorRegistry\n"
         "from pydantic import Field\n"
         "from roomwire import service\n"
+        "from roomwire.dependencies import Dependencies\n"
         "from roomwire.settings import ServiceSettings\n"
         "class Settings(ServiceSettings):\n"
         "    port: int = Field(0, description='.')\n"
         "    ops_port: int = Field(0, description='.')\n"
         "class Application:\n"
+        "    registry = CollectorRegistry()\n"
+        "    dependencies = Dependencies(registry)\n"
         "    async def close(self): ...\n"
         "sys.exit(service.main('tested', settings=Settings, build=lambda _: Application()))\n"
     )

@@ -56,8 +56,8 @@ class AuthApp:
     """
 
     def __init__(self, settings: Settings) -> None:
-        keys = _keys(settings)
         metrics = Metrics()
+        self._keys = keys = _keys(settings, metrics)
         self._store = Store(
             connect(
                 settings.redis_url.get_secret_value(),
@@ -142,7 +142,8 @@ class AuthApp:
         await self._store.ping()
 
     async def check(self) -> Mapping[str, str]:
-        """Return the state of the store."""
+        """Return the state of the store; a file of signing keys that cannot be read shows in `dependencies`."""
+        self._keys.published()
         return {"store": await state_of(self._store.ping)}
 
     async def drain(self) -> None:
@@ -159,14 +160,16 @@ def print_new_key() -> None:
     print(SigningKey.generate().to_pem(), end="")  # noqa: T201 - this is the command's output
 
 
-def _keys(settings: Settings) -> Keys:
+def _keys(settings: Settings, metrics: Metrics) -> Keys:
     if settings.signing_key is None:
         raise ConfigurationError(
             "there is no signing key: run `python -m auth new-key > signing-key.pem`"
             " and set ROOMWIRE_SIGNING_KEY_FILE=signing-key.pem"
         )
     ring = Keyring.parse(settings.signing_key.get_secret_value())
-    return Keys(ring, file=settings.secret_file("signing_key"))
+    return Keys(
+        ring, file=settings.secret_file("signing_key"), dependency=metrics.dependencies.add("signing_keys")
+    )
 
 
 def _limits(settings: Settings) -> Limits | None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from auth.keyring import Keyring
 from auth.reread import Reread
+from roomwire.dependencies import Dependency
 from roomwire.jwk import PublicKey
 from roomwire.tokens import SigningKey
 
@@ -17,11 +18,17 @@ class Keys:
         ring: The keys at the start.
         file: Where newer ones will be, see `Reread`. Default: nowhere, these are used for good.
         clock: Seconds since 1970.
+        dependency: Where it is noted whether the file can be read. Default: nowhere but in the log.
 
     """
 
     def __init__(
-        self, ring: Keyring, *, file: Path | None = None, clock: Callable[[], float] = time.time
+        self,
+        ring: Keyring,
+        *,
+        file: Path | None = None,
+        clock: Callable[[], float] = time.time,
+        dependency: Dependency | None = None,
     ) -> None:
         self._clock = clock
         self._ring = Reread(
@@ -31,6 +38,7 @@ class Keys:
             what="signing keys",
             facts=lambda ring: {"kids": [key.kid for key in ring.published(clock())]},
             clock=clock,
+            dependency=dependency,
         )
 
     def signing(self) -> SigningKey:

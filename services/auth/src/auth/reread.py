@@ -6,6 +6,7 @@ from typing import Final, Generic, Literal, TypeVar
 
 from auth import audit
 from auth.audit import Event
+from roomwire.dependencies import Dependency
 from roomwire.errors import ConfigurationError
 from roomwire.logs import get_logger
 
@@ -30,6 +31,7 @@ class Reread(Generic[_T]):
         what: What log lines call it.
         facts: Says of a new value what is recorded of it, by name.
         clock: Seconds since 1970.
+        dependency: Where it is noted whether it can be read. Default: nowhere but in the log.
 
     """
 
@@ -42,7 +44,9 @@ class Reread(Generic[_T]):
         what: Literal["signing keys", "clients"],
         facts: Callable[[_T], Mapping[str, Sequence[str]]],
         clock: Callable[[], float],
+        dependency: Dependency | None = None,
     ) -> None:
+        self._dependency = dependency or Dependency(what.replace(" ", "_"))
         self._value = value
         self._file = file
         self._parse = parse
@@ -65,11 +69,14 @@ class Reread(Generic[_T]):
         try:
             text = file.read_text(encoding="utf-8")
             if text == self._text:
+                self._dependency.works()
                 return
             value = self._parse(text)
         except (OSError, UnicodeError, ConfigurationError) as error:
+            self._dependency.failed(error)
             _log.error(f"{self._what} not read", file=str(file), error=type(error).__name__)
             return
+        self._dependency.works()
         self._text = text
         if value != self._value:
             self._value = value

@@ -225,6 +225,7 @@ def _keys(settings: Settings, metrics: Metrics) -> JwksClient:
         timeout_s=settings.auth_fetch_timeout_s,
         count_refused=metrics.key_refused,
         dependency=metrics.dependencies.add("keys", where=_shown(discovered or settings.auth_jwks_url)),
+        published=metrics.dependencies.add("published_keys"),
         issuers_clock=metrics.clock("auth", max_skew_s=settings.max_clock_skew_s),
     )
 

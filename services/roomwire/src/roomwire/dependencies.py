@@ -169,7 +169,9 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
             # One connection was tried to several addresses of a name.
             current = current.exceptions[0]
         else:
-            current = current.__cause__ or current.__context__
+            # `from None` says that what was behind it is not to be shown.
+            behind = None if current.__suppress_context__ else current.__context__
+            current = current.__cause__ or behind
         if isinstance(current, asyncio.CancelledError):
             # How a timeout takes effect.
             return

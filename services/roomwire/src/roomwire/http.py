@@ -124,7 +124,7 @@ def bounded_http(limits: HttpLimits, *, metrics: HttpMetrics) -> type[HttpToolsP
         _connections = Connections(
             limits.max_connections, max_connections_per_address=limits.max_connections_per_address
         )
-        _refused = {refusal: metrics.refused.labels(refusal.value).inc for refusal in Refusal}  # noqa: RUF012
+        _refused = {refusal: metrics.counter(refusal.value) for refusal in Refusal}  # noqa: RUF012
 
     return Bounded
 

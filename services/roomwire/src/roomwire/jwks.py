@@ -12,7 +12,7 @@ from typing import Final, Protocol
 import httpx
 
 from roomwire.clocks import Clock
-from roomwire.dependencies import Dependency
+from roomwire.dependencies import Cause, Dependency
 from roomwire.errors import Unavailable
 from roomwire.jwk import EDDSA, Fault, PublicKey, read_jwks
 from roomwire.logs import get_logger
@@ -53,6 +53,7 @@ class JwksClient:
         max_age_s: How old keys may get before they are fetched anew. Default: 300 seconds.
         count_refused: Called for each key that is refused, at each fetch. Default: nobody counts.
         dependency: Where it is noted whether they can be fetched. Default: nowhere but in the log.
+        published: Where it is noted whether keys are published that cannot be used. Default: nowhere but in the log.
         issuers_clock: Is compared with ours by each answer. Default: it is not.
         clock: Monotonic seconds.
         transport: The HTTP transport; for tests.
@@ -70,6 +71,7 @@ class JwksClient:
         max_age_s: float = 300.0,
         count_refused: Callable[[Fault], None] = lambda _: None,
         dependency: Dependency | None = None,
+        published: Dependency | None = None,
         issuers_clock: Clock | None = None,
         clock: Callable[[], float] = time.monotonic,
         transport: httpx.AsyncBaseTransport | None = None,
@@ -81,6 +83,7 @@ class JwksClient:
         self._max_age_s = max_age_s
         self._count_refused = count_refused
         self._issuers_clock = issuers_clock
+        self._published = published
         self._dependency = dependency or Dependency("keys")
         self._clock = clock
         self._keys: Mapping[str, PublicKey] = {}
@@ -145,6 +148,13 @@ class JwksClient:
         """Count keys that are refused at every fetch, and log them when others are."""
         for _, fault in faults:
             self._count_refused(fault)
+        if self._published is not None:
+            if faults:
+                self._published.is_down(
+                    Cause.WRONG_ANSWER, f"{len(faults)} keys are refused: jwks keys refused"
+                )
+            else:
+                self._published.works()
         if faults and faults != self._faults:
             shown = [f"{kid[:_SHOWN_ID_CHARS]!r} {fault}" for kid, fault in faults[:_SHOWN_FAULTS]]
             _log.warning("jwks keys refused", url=url, number=len(faults), keys=shown)

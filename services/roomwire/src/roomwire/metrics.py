@@ -5,11 +5,11 @@ the process's composition root and is handed to whoever counts.
 """
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import accumulate
 from typing import Literal
 
-from prometheus_client import CollectorRegistry, Counter, Gauge
+from prometheus_client import CollectorRegistry, Counter, Gauge, ProcessCollector
 from prometheus_client.metrics_core import (
     CounterMetricFamily,
     GaugeMetricFamily,
@@ -20,7 +20,7 @@ from prometheus_client.registry import Collector
 
 from roomwire.bounds import Bound
 from roomwire.clocks import MAX_SKEW_S, Clock
-from roomwire.dependencies import Dependencies
+from roomwire.dependencies import Cause, Dependencies, Dependency
 
 TRANSPORTS = ("polling", "websocket")
 _WRITES_CLEAR_S = 10.0
@@ -68,6 +68,7 @@ class Metrics:
             "roomwire_publishes_total",
             "Messages given to the backplane by outcome: ok, unknown, or the code of the error.",
             "outcome",
+            values=("ok", "unknown", "unavailable"),
         )
         self.registry.register(self.publishes)
         self.publish_seconds = Seconds(
@@ -115,6 +116,7 @@ class Metrics:
             "roomwire_relay_bytes_total",
             "Bytes taken to other nodes, and brought from them, by direction: to_owner, to_client.",
             "direction",
+            values=("to_owner", "to_client"),
         )
         self.registry.register(self.relay_bytes)
         self.keys_refused = Counter(
@@ -139,6 +141,7 @@ class Metrics:
             "1 while the backplane answers and the subscription is live, else 0.",
             registry=self.registry,
         )
+        self._begin_with_zeros()
 
     def clock(self, against: Literal["redis", "auth"], *, max_skew_s: float = MAX_SKEW_S) -> Clock:
         """Return what compares a clock with ours; `roomwire_clock_skew_seconds` and the dependency `clock_<against>` show it."""
@@ -147,6 +150,17 @@ class Metrics:
             show=self.clock_skew.labels(against).set,
             max_skew_s=max_skew_s,
         )
+
+    def _begin_with_zeros(self) -> None:
+        """Export what dashboards and alerts ask for before it is first counted: a rate needs a sample before."""
+        for outcome in ("ok", "unavailable", "unauthenticated", "not_yet_valid", "internal"):
+            self.connects.labels(outcome)
+        for outcome in ("recovered", "refused", "postponed"):
+            self.recoveries.labels(outcome)
+        for kind in ("whole", "rest", "own"):
+            self._history_reads.labels(kind)
+        for reason in ("transport close", "client disconnect"):
+            self.disconnects.labels(reason)
 
     def _lag(self) -> int:
         return self.log_lag()
@@ -187,22 +201,62 @@ class Metrics:
             Gauge(name, description, registry=self.registry).set_function(count)
 
 
+class ProcessMetrics:
+    """What both services export of their processes: whether they serve, the event loop, and `process_*`: CPU, memory, files.
+
+    Args:
+        registry: The service's own.
+
+    """
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        ProcessCollector(registry=registry)
+        self.ready = Gauge(
+            "roomwire_ready", "1 from when the service is ready until it drains, else 0.", registry=registry
+        )
+        self.loop_late_seconds = Seconds(
+            "roomwire_loop_late_seconds", "How late the event loop runs timers, asked four times a second."
+        )
+        registry.register(self.loop_late_seconds)
+
+
 class HttpMetrics:
     """The counters of a port that speaks HTTP.
 
     Args:
         registry: The service's own.
         name: Of the counter. Default: the public port's.
+        full: Where it is noted that connections are turned away for their number. Default: nowhere.
 
     """
 
-    def __init__(self, registry: CollectorRegistry, *, name: str = "roomwire_http_refused_total") -> None:
+    def __init__(
+        self,
+        registry: CollectorRegistry,
+        *,
+        name: str = "roomwire_http_refused_total",
+        full: Dependency | None = None,
+    ) -> None:
+        self._full = full
         self.refused = Counter(
             name,
             "Connections closed for what their client sent, or for their number, by reason.",
             ["reason"],
             registry=registry,
         )
+
+    def counter(self, reason: str) -> Callable[[], None]:
+        """Return what counts connections that are closed for a reason."""
+        count = self.refused.labels(reason).inc
+        full = self._full
+        if full is None or reason != "connections":
+            return count
+
+        def turned_away() -> None:
+            count()
+            full.is_down(Cause.FULL, "connections are turned away: ROOMWIRE_MAX_CONNECTIONS are open")
+
+        return turned_away
 
 
 class RedisFigures(Collector):
@@ -264,13 +318,14 @@ class Tally(Collector):
         name: The metric's name, `_total` included.
         documentation: What is counted.
         label: The label's name.
+        values: Of the label, those that are exported before anything is counted: a rate needs a sample before the first.
 
     """
 
-    def __init__(self, name: str, documentation: str, label: str) -> None:
+    def __init__(self, name: str, documentation: str, label: str, *, values: Iterable[str] = ()) -> None:
         self._about = (name, documentation)
         self._label = label
-        self._counts: dict[str, int] = {}
+        self._counts: dict[str, int] = dict.fromkeys(values, 0)
 
     def count(self, value: str, number: int = 1) -> None:
         """Count one more, or several, with a value of the label: hot."""
@@ -318,6 +373,7 @@ class Events(Collector):
             "roomwire_events_total",
             "Events received from clients by outcome: ok, or the code of the error.",
             "outcome",
+            values=("ok", "unavailable", "internal"),
         )
         self._seconds = Seconds("roomwire_event_seconds", "Time from taking up an event to its ack.")
 

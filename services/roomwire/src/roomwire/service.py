@@ -30,6 +30,7 @@ from roomwire import logs
 from roomwire.dependencies import Cause, Dependencies, cause_of, detail_of
 from roomwire.errors import ConfigurationError, NodeNameTaken, RoomwireError, Unavailable
 from roomwire.http import bounded_http
+from roomwire.lateness import Lateness
 from roomwire.listener import (
     CLOSE_TIMEOUT_S,
     NO_WEBSOCKETS,
@@ -39,12 +40,14 @@ from roomwire.listener import (
     listen,
     rereading,
 )
-from roomwire.metrics import HttpMetrics
+from roomwire.metrics import HttpMetrics, ProcessMetrics
 from roomwire.ports import Sockets
 from roomwire.settings import ServiceSettings
 from roomwire.web.middleware import SecurityHeaders
 
 START_RETRY_S: Final = 1.0
+_CLEARS_S: Final = 60.0
+"""How long what comes and goes has to be away before it is said to be over, in seconds: longer than two scrapes."""
 PUBLIC_REFUSED: Final = "roomwire_http_refused_total"
 OPS_REFUSED: Final = "roomwire_ops_http_refused_total"
 GC_THRESHOLDS: Final = (50_000, 20, 50)
@@ -184,6 +187,15 @@ class _Process:
         self._application = application
         self._certificate = certificate(settings)
         self._stop = asyncio.Event()
+        self._metrics = ProcessMetrics(application.registry)
+        self._metrics.ready.set_function(lambda: float(self.state is State.READY))
+        dependencies = application.dependencies
+        self._connections = dependencies.add("connections", clears_after_s=_CLEARS_S)
+        self._lateness = Lateness(
+            dependencies.add("event_loop", clears_after_s=_CLEARS_S),
+            count=self._metrics.loop_late_seconds.count,
+            pulse=self._connections.works,
+        )
         self.state = State.STARTING
 
     async def run(self) -> None:
@@ -205,12 +217,14 @@ class _Process:
                 websocket=NO_WEBSOCKETS,
             )
             await operations.open()
+            measuring = asyncio.create_task(self._lateness.measure())
             try:
                 if await self._start():
                     await self._serve(public)
             finally:
                 await self._application.close()
                 self.state = State.STOPPED
+                measuring.cancel()
                 _log.info("stopped", service=self._name)
                 await operations.close()
 
@@ -239,7 +253,7 @@ class _Process:
 
     def _bounded(self, name: str) -> Any:
         """Return HTTP within the bounds of the settings, whose refusals are counted under a name."""
-        metrics = HttpMetrics(self._application.registry, name=name)
+        metrics = HttpMetrics(self._application.registry, name=name, full=self._connections)
         return bounded_http(http_limits(self._settings), metrics=metrics)
 
     async def _serve(self, public: Sockets) -> None:
