@@ -13,6 +13,10 @@ from faults.stage import Skipped
 
 SERVICES: Final = ("gateway", "auth")
 _REGISTRY: Final = "docker.io/library"
+REPOSITORIES: Final = {
+    f"{part}.image.repository": f"{_REGISTRY}/roomwire-{part.lower()}" for part in (*SERVICES, "loadTest")
+}
+"""Values of the chart that name what is built here."""
 _BUILD_S: Final = 1_200.0
 _STAND_IN: Final = Path(__file__).with_name("redis.Dockerfile")
 

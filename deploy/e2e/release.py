@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import httpx
 
+from e2e import images
 from e2e.cluster import TOP, Cluster, ClusterError
 
 CHART: Final = TOP / "deploy" / "helm" / "roomwire"
@@ -44,7 +45,9 @@ class Release:
     def __init__(self, cluster: Cluster) -> None:
         self.cluster = cluster
         self.url = cluster.url
-        self._values = dict(pair.split("=", 1) for pair in cluster.env.get("E2E_VALUES", "").split())
+        self._values = images.REPOSITORIES | dict(
+            pair.split("=", 1) for pair in cluster.env.get("E2E_VALUES", "").split()
+        )
 
     async def install(self, values: Mapping[str, str] | None = None) -> None:
         """Install the chart with its default values into a namespace that enforces Pod Security "restricted"."""

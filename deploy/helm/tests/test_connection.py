@@ -6,7 +6,7 @@ import sys
 
 import pytest
 from chart import CHART, install
-from local_system import free_port, local_system
+from local_system import HOST, free_port, local_system
 
 SCRIPT = CHART / "files/connection.py"
 
@@ -39,6 +39,34 @@ def test_two_clients_on_two_gateways_talk_and_one_of_them_recovers(run):
         or "on gateway-2 and gateway-1" in done.stdout
     )
     assert "recovery: the missed message came once, and in order" in done.stdout
+
+
+def test_it_waits_for_what_it_tests(tmp_path):
+    port = free_port()
+    url = f"http://{HOST}:{port}"
+    environment = os.environ | {"GATEWAY_URL": url, "AUTH_URL": url, "GATEWAYS": "2"}
+    with subprocess.Popen(
+        [sys.executable, SCRIPT], env=environment, stdout=subprocess.PIPE, text=True
+    ) as running:
+        try:
+            assert "waiting: URLError" in running.stdout.readline()
+            with local_system(tmp_path, port, GATEWAYS="2", ROOMWIRE_AUTH_MODE="required"):
+                rest = running.stdout.read()
+                assert 0 == running.wait(), rest
+        finally:
+            running.kill()
+
+    assert "recovery: the missed message came once, and in order" in rest
+
+
+def test_what_does_not_come_is_a_sentence():
+    url = f"http://{HOST}:{free_port()}"
+    environment = os.environ | {"GATEWAY_URL": url, "AUTH_URL": url, "GATEWAYS": "2", "WAIT_S": "0"}
+    done = subprocess.run(
+        [sys.executable, SCRIPT], env=environment, capture_output=True, text=True, check=False
+    )
+
+    assert (1, True) == (done.returncode, done.stderr.startswith("after 0 s: URLError"))
 
 
 def test_it_fails_where_nobody_is_let_in(run):

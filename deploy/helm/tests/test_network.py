@@ -1,10 +1,7 @@
 """Who may talk to whom, and where strangers come in."""
 
-import re
-
 import pytest
-import yaml
-from chart import ROOT, SIZES, install
+from chart import SIZES, install
 
 TRAEFIK = "traefik.ingress.kubernetes.io/service.sticky.cookie"
 OF = "app.kubernetes.io/component"
@@ -131,26 +128,40 @@ def test_auth_has_its_prefix_and_gateways_have_the_rest():
     }
 
 
-def test_the_route_in_the_documents_leads_where_the_ingress_does():
-    text = (ROOT / "docs/kubernetes.md").read_text()
-    documents = [yaml.safe_load(block) for block in re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)]
-    (route,) = [one for one in documents if one.get("kind") == "HTTPRoute"]
-    release = install(release="roomwire")
-    (rule,) = release.all("Ingress")[0]["spec"]["rules"]
+@pytest.mark.parametrize("size", ["defaults", "everything", "tls"])
+def test_a_route_of_the_gateway_api_leads_where_the_ingress_does(size):
+    values = {**SIZES[size], "httpRoute": {"enabled": True, "parentRefs": [{"name": "public"}]}}
+    release = install(values)
+    (route,) = release.all("HTTPRoute")
     ports = {
-        one["metadata"]["name"]: [port["port"] for port in one["spec"]["ports"]]
+        one["metadata"]["name"]: {port["port"]: port["name"] for port in one["spec"]["ports"]}
         for one in release.all("Service")
     }
-    wanted = {path["path"]: path["backend"]["service"]["name"] for path in rule["http"]["paths"]}
-
     found = {
-        match["path"]["value"]: backend
+        match["path"]["value"]: (backend["name"], ports[backend["name"]][backend["port"]])
         for one in route["spec"]["rules"]
         for match in one["matches"]
         for backend in one["backendRefs"]
     }
-    assert wanted == {path: backend["name"] for path, backend in found.items()}
-    assert all(backend["port"] in ports[backend["name"]] for backend in found.values())
+    (rule,) = release.all("Ingress")[0]["spec"]["rules"]
+
+    assert found == {
+        path["path"]: (path["backend"]["service"]["name"], path["backend"]["service"]["port"]["name"])
+        for path in rule["http"]["paths"]
+    }
+    assert ([rule["host"]] if "host" in rule else None) == route["spec"].get("hostnames")
+    assert "0s" == route["spec"]["rules"][-1]["timeouts"]["request"]
+    assert "sessionPersistence" not in route["spec"]["rules"][-1]
+
+
+def test_a_route_can_have_hosts_of_its_own_and_no_ingress_beside_it():
+    route = {"enabled": True, "parentRefs": [{"name": "public"}], "hostnames": ["a.example"]}
+    release = install({"httpRoute": {**route, "sessionPersistence": True}, "ingress": {"enabled": False}})
+    (made,) = release.all("HTTPRoute")
+
+    assert [] == release.all("Ingress")
+    assert ["a.example"] == made["spec"]["hostnames"]
+    assert {"sessionName": "roomwire", "type": "Cookie"} == made["spec"]["rules"][-1]["sessionPersistence"]
 
 
 @pytest.mark.parametrize(

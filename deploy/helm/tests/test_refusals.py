@@ -24,6 +24,14 @@ CASES = {
         "auth": {"signingKey": {"existingSecret": "key"}},
         "gateway": {"relay": {"enabled": True}},
     },
+    "gateway.image.repository is empty, and so is images.registry": {"images": {"registry": ""}},
+    "auth.image.repository is empty, and so is images.registry": {
+        "images": {"registry": ""},
+        "gateway": {"image": {"repository": "mine/gateway"}},
+    },
+    "policy.file and policy.existingConfigMap both": {"policy": {"file": "x", "existingConfigMap": "y"}},
+    "name the Gateway that serves it in httpRoute.parentRefs": {"httpRoute": {"enabled": True}},
+    "redis.external.caSecret is for another Redis": {"redis": {"external": {"caSecret": "x"}}},
     "minReplicas is above maxReplicas": {"gateway": {"autoscaling": {"enabled": True, "minReplicas": 11}}},
     "there is nothing to scale by": {
         "gateway": {"autoscaling": {"enabled": True, "connections": 0, "cpuPercent": 0}}

@@ -118,7 +118,7 @@ def test_it_has_the_words_and_types_of_its_schema(config):
 def test_it_builds_the_services_images_by_dockerfiles_that_are_there():
     built = {artifact["image"]: artifact for artifact in SKAFFOLD["build"]["artifacts"]}
 
-    assert {VALUES[service]["image"]["repository"] for service in ("gateway", "auth")} == {*built}
+    assert {f"roomwire-{service}" for service in ("gateway", "auth")} == {*built}
     for image, artifact in built.items():
         assert "." == artifact["context"]
         assert f"services/{image.removeprefix('roomwire-')}/Dockerfile" == artifact["docker"]["dockerfile"]

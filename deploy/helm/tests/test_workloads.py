@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from chart import SIZES, install, template
+from chart import REGISTRY, SIZES, install, template
 
 from auth.settings import Settings as AuthSettings
 from gateway.settings import Settings as GatewaySettings
@@ -34,7 +34,7 @@ def test_no_pod_may_more_than_pod_security_restricted_lets_it(release):
 def test_only_the_jobs_that_make_secrets_and_rotate_keys_have_a_token_of_the_cluster(release):
     holders = {name for name, pod in release.pods() if pod["automountServiceAccountToken"]}
 
-    assert holders <= {"chat-roomwire-secrets", "chat-roomwire-keys"}
+    assert holders <= {"chat-roomwire-secrets-1", "chat-roomwire-keys"}
 
 
 def test_the_job_that_makes_secrets_may_create_some_and_nothing_else():
@@ -166,7 +166,8 @@ def test_a_digest_wins_over_a_tag():
         for image in ({}, {"tag": "7"}, {"tag": "7", "digest": digest})
     ]
 
-    assert ["roomwire-gateway:0.1.0", "roomwire-gateway:7", f"roomwire-gateway@{digest}"] == images
+    name = f"{REGISTRY}/roomwire-gateway"
+    assert [f"{name}:0.1.0", f"{name}:7", f"{name}@{digest}"] == images
 
 
 def test_a_change_of_redis_configuration_rolls_its_pod():

@@ -1,11 +1,12 @@
 """Which Redis, from a URL."""
 
 import ssl
+from pathlib import Path
 
 import pytest
 
 from roomwire.errors import ConfigurationError
-from roomwire.redis_url import Host, RedisUrl, parse_redis_url
+from roomwire.redis_url import Host, RedisUrl, believing, parse_redis_url
 
 HOST = (Host("host", 6379),)
 
@@ -89,6 +90,26 @@ def test_what_says_nothing_is_one_sentence_with_a_hint(url, hint):
 def test_a_file_of_tls_that_is_not_there_is_a_sentence():
     with pytest.raises(ConfigurationError, match=r"^TLS to Redis: "):
         parse_redis_url("rediss://host?ssl_ca_certs=/nowhere").context()
+
+
+@pytest.mark.parametrize(
+    ("url", "file"),
+    [
+        ("rediss://host", "/run/ca.crt"),
+        ("rediss+sentinel://host/name/1?sentinel_user=ann", "/run/ca.crt"),
+        ("rediss+cluster://host?ssl_ca_certs=/own", "/own"),
+    ],
+)
+def test_an_authority_is_believed_unless_the_url_names_its_own(url, file):
+    before, after = parse_redis_url(url), parse_redis_url(believing(url, Path("/run/ca.crt")))
+
+    assert file == after.tls["ssl_ca_certs"]
+    assert (before.hosts, before.sentinel_user) == (after.hosts, after.sentinel_user)
+
+
+def test_an_authority_for_a_redis_without_tls_is_a_sentence():
+    with pytest.raises(ConfigurationError, match="speaks no TLS: use rediss://"):
+        believing("redis://ann:secret@host", Path("/run/ca.crt"))
 
 
 def test_what_is_secret_is_never_shown():

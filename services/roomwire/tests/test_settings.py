@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from pydantic import Field, SecretStr, ValidationError
 
 from roomwire.errors import ConfigurationError
+from roomwire.redis_url import parse_redis_url
 from roomwire.settings import ServiceSettings, _complaints, _default_node_name
 
 SECRET = "hunter2"
@@ -144,6 +145,14 @@ def test_a_wrong_redis_url_is_refused_without_showing_it(load, url):
 
     assert sentence.startswith("ROOMWIRE_REDIS_URL: use ")
     assert SECRET not in sentence
+
+
+def test_the_authority_of_redis_becomes_part_of_its_url(load):
+    redis_url = load(REDIS_URL="rediss://host", REDIS_CA_FILE="/run/ca.crt").redis_url.get_secret_value()
+
+    assert "/run/ca.crt" == parse_redis_url(redis_url).tls["ssl_ca_certs"]
+    with pytest.raises(ConfigurationError, match="use rediss://"):
+        load(REDIS_URL="redis://host", REDIS_CA_FILE="/run/ca.crt")
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,8 @@
 """What `helm test` runs: two clients on two gateways, a message across, a cut transport, recovery.
 
-It speaks Socket.IO as a client does, over the Services, and knows nothing else of the system.
+It speaks Socket.IO as a client does, over the Services, and knows nothing else of the system. Just after an upgrade a Service
+may lead to pods that go, that come, or that do not speak TLS yet: what does not answer is tried again for a while, from the
+beginning. An answer that is wrong is not.
 """
 
 import contextlib
@@ -9,9 +11,13 @@ import os
 import socket
 import ssl
 import sys
+import time
+import urllib.error
 import urllib.request
+from http import HTTPStatus
 from typing import Any
 
+from websockets.exceptions import WebSocketException
 from websockets.sync.client import connect
 
 AUTH_URL = os.environ.get("AUTH_URL", "")
@@ -19,18 +25,22 @@ GATEWAY_URL = os.environ["GATEWAY_URL"]
 GATEWAYS = int(os.environ["GATEWAYS"])
 MOST_CLIENTS = 40
 TIMEOUT_S = 20
+WAIT_S = float(os.environ.get("WAIT_S", "150"))
 TLS = ssl.create_default_context()
 for authority in os.environ.get("AUTHORITIES", "").split(":"):
     if authority:
         TLS.load_verify_locations(authority)
-STACK = contextlib.ExitStack()
+
+
+class NotYet(Exception):
+    """What is tested is not there yet."""
 
 
 class Client:
     """One Socket.IO client on a WebSocket, in the main namespace."""
 
-    def __init__(self, token: str, before: "Client | None" = None) -> None:
-        self._socket = STACK.enter_context(
+    def __init__(self, stack: contextlib.ExitStack, token: str, before: "Client | None" = None) -> None:
+        self._socket = stack.enter_context(
             connect(
                 f"{GATEWAY_URL.replace('http', 'ws', 1)}/socket.io/?EIO=4&transport=websocket",
                 open_timeout=TIMEOUT_S,
@@ -103,15 +113,21 @@ def token() -> str:
         data=json.dumps({"name": "helm-test"}).encode(),
         headers={"Content-Type": "application/json"},
     )
-    with urllib.request.urlopen(request, timeout=TIMEOUT_S, context=TLS) as answer:
-        return str(json.load(answer)["access_token"])
+    try:
+        with urllib.request.urlopen(request, timeout=TIMEOUT_S, context=TLS) as answer:
+            return str(json.load(answer)["access_token"])
+    except urllib.error.HTTPError as error:
+        # An ingress that does not know the service yet answers 404.
+        if error.code in {HTTPStatus.BAD_REQUEST, HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
+            sys.exit(f"no token: {error}")
+        raise
 
 
-def two_clients(access: str, room: str) -> tuple[Client, Client]:
+def two_clients(stack: contextlib.ExitStack, access: str, room: str) -> tuple[Client, Client]:
     """Return two members of a room, on two gateways where there are two."""
     clients: dict[str, tuple[Client, str]] = {}
     while len(clients) < MOST_CLIENTS:
-        client = Client(access)
+        client = Client(stack, access)
         client.call("joinRoom", {"roomId": room, "userName": "test"})
         members = client.call("presence", {"roomId": room})["members"]
         gateway = next(member["gateway"] for member in members if member["id"] == client.sid)
@@ -120,15 +136,15 @@ def two_clients(access: str, room: str) -> tuple[Client, Client]:
         if client is not first and (gateway != first_gateway or GATEWAYS == 1):
             print(f"two clients: on {first_gateway} and {gateway}", flush=True)
             return first, client
-    sys.exit(f"{MOST_CLIENTS} clients all came to one gateway, where there should be {GATEWAYS}")
+    raise NotYet(f"{MOST_CLIENTS} clients all came to one gateway, where there should be {GATEWAYS}")
 
 
-def main() -> None:
-    """Go through it step by step; the first that fails ends it with a sentence."""
+def go_through(stack: contextlib.ExitStack) -> None:
+    """Go through it step by step; the first that is wrong ends it with a sentence."""
     access = token()
     print("token: have one" if access else "token: none needed", flush=True)
     room = f"helm-test-{os.urandom(8).hex()}"
-    one, other = two_clients(access, room)
+    one, other = two_clients(stack, access, room)
 
     one.call("chatMessage", {"roomId": room, "userName": "test", "message": "across"})
     other.until("across")
@@ -136,7 +152,7 @@ def main() -> None:
 
     other.cut()
     one.call("chatMessage", {"roomId": room, "userName": "test", "message": "missed"})
-    back = Client(access, before=other)
+    back = Client(stack, access, before=other)
     if back.sid != other.sid:
         sys.exit("not recovered: another session was opened")
     one.call("chatMessage", {"roomId": room, "userName": "test", "message": "later"})
@@ -147,6 +163,21 @@ def main() -> None:
     print("recovery: the missed message came once, and in order", flush=True)
 
 
+def main() -> None:
+    """Go through it, again for as long as something does not answer and there is time."""
+    deadline = time.monotonic() + WAIT_S
+    while True:
+        try:
+            with contextlib.ExitStack() as stack:
+                go_through(stack)
+        except (OSError, WebSocketException, NotYet) as error:
+            if time.monotonic() > deadline:
+                sys.exit(f"after {WAIT_S:.0f} s: {type(error).__name__}: {error}")
+            print(f"waiting: {type(error).__name__}: {error}", flush=True)
+            time.sleep(1)
+        else:
+            return
+
+
 if __name__ == "__main__":
-    with STACK:
-        main()
+    main()

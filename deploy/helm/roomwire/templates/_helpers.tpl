@@ -20,12 +20,19 @@ app.kubernetes.io/managed-by: {{ .root.Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace "+" "_" }}
 {{- end -}}
 
-{{- /* Argument: dict "root" $ "image" .Values.gateway.image. */ -}}
+{{- /* An image; argument: dict "root" $ "image" .Values.gateway.image "name" "gateway". */ -}}
 {{- define "roomwire.image" -}}
+{{- $repository := .image.repository -}}
+{{- if not $repository -}}
+{{- if not .root.Values.images.registry -}}
+{{- fail (printf "%s.image.repository is empty, and so is images.registry: there is no public image of Roomwire. Build and push the images, and say where they are: --set images.registry=REGISTRY/PATH. Where nodes have them already: --set images.registry=docker.io/library, or what they were loaded as. See docs/kubernetes.md, \"Images\"." .name) -}}
+{{- end -}}
+{{- $repository = printf "%s/roomwire-%s" (trimSuffix "/" .root.Values.images.registry) (lower .name) -}}
+{{- end -}}
 {{- if .image.digest -}}
-{{ .image.repository }}@{{ .image.digest }}
+{{ $repository }}@{{ .image.digest }}
 {{- else -}}
-{{ .image.repository }}:{{ default .root.Chart.AppVersion .image.tag }}
+{{ $repository }}:{{ default .root.Chart.AppVersion .image.tag }}
 {{- end -}}
 {{- end -}}
 
@@ -41,7 +48,11 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace 
 {{- /* The one port of a Service, named for what is spoken there; argument: as above. */ -}}
 {{- define "roomwire.port" -}}
 {{- $scheme := include "roomwire.scheme" . -}}
-{name: {{ $scheme }}, port: {{ ternary 443 80 (eq $scheme "https") }}, targetPort: http, appProtocol: {{ $scheme }}}
+{name: {{ $scheme }}, port: {{ include "roomwire.portNumber" . }}, targetPort: http, appProtocol: {{ $scheme }}}
+{{- end -}}
+
+{{- define "roomwire.portNumber" -}}
+{{ ternary 443 80 (ne .tls.secretName "") }}
 {{- end -}}
 
 {{- /* Annotations by which Traefik speaks TLS to pods, as YAML; argument: dict "root" $ "values" .Values.gateway. */ -}}
@@ -52,24 +63,6 @@ traefik.ingress.kubernetes.io/service.serversscheme: https
 traefik.ingress.kubernetes.io/service.serverstransport: {{ . }}
 {{- end }}
 {{- end -}}
-{{- end -}}
-
-{{- /* The volume with a certificate and its key; argument: as for `roomwire.scheme`. */ -}}
-{{- define "roomwire.certificate" -}}
-- name: tls
-  secret:
-    secretName: {{ .tls.secretName }}
-    defaultMode: 0440
-    items: [{key: tls.crt, path: tls.crt}, {key: tls.key, path: tls.key}]
-{{- end -}}
-
-{{- /* The volume with the authority of a certificate, which is no secret; argument: dict "name" "auth-ca" "values" .Values.auth. */ -}}
-{{- define "roomwire.authority" -}}
-- name: {{ .name }}
-  secret:
-    secretName: {{ .values.tls.secretName }}
-    defaultMode: 0440
-    items: [{key: ca.crt, path: ca.crt}]
 {{- end -}}
 
 {{- define "roomwire.signingKeySecret" -}}
@@ -91,111 +84,13 @@ traefik.ingress.kubernetes.io/service.serverstransport: {{ . }}
 {{ join "," $made }}
 {{- end -}}
 
-{{- /* What every pod is: Pod Security "restricted", no rights in the cluster, no variables from Services. */ -}}
-{{- define "roomwire.pod" -}}
-automountServiceAccountToken: false
-enableServiceLinks: false
-securityContext:
-  runAsNonRoot: true
-  runAsUser: 10001
-  runAsGroup: 10001
-  fsGroup: 10001
-  fsGroupChangePolicy: OnRootMismatch
-  seccompProfile: {type: RuntimeDefault}
-{{- with .Values.imagePullSecrets }}
-imagePullSecrets: {{ toJson . }}
-{{- end }}
+{{- /* Those of them that the cluster does not have. Where it cannot be asked (`helm template`): all. */ -}}
+{{- define "roomwire.missingSecrets" -}}
+{{- $missing := list -}}
+{{- range include "roomwire.madeSecrets" . | splitList "," | compact -}}
+{{- if not (lookup "v1" "Secret" $.Release.Namespace (printf "%s-%s" (include "roomwire.fullname" $) .)) }}{{ $missing = append $missing . }}{{ end -}}
 {{- end -}}
-
-{{- /* The same with a token of the cluster, for the few pods that ask it for something. */ -}}
-{{- define "roomwire.podThatAsks" -}}
-{{ include "roomwire.pod" . | replace "automountServiceAccountToken: false" "automountServiceAccountToken: true" }}
-{{- end -}}
-
-{{- define "roomwire.container" -}}
-securityContext:
-  allowPrivilegeEscalation: false
-  readOnlyRootFilesystem: true
-  capabilities: {drop: [ALL]}
-{{- end -}}
-
-{{- /* Where pods of one kind run; argument: dict "root" $ "component" "gateway" "values" .Values.gateway. */ -}}
-{{- define "roomwire.placement" -}}
-topologySpreadConstraints:
-{{- range list "kubernetes.io/hostname" "topology.kubernetes.io/zone" }}
-  - maxSkew: 1
-    topologyKey: {{ . }}
-    whenUnsatisfiable: ScheduleAnyway
-    matchLabelKeys: [pod-template-hash]
-    labelSelector:
-      matchLabels: {{- include "roomwire.selector" (dict "root" $.root "component" $.component) | nindent 8 }}
-{{- end }}
-{{- include "roomwire.nodes" .values }}
-{{- end -}}
-
-{{- define "roomwire.nodes" -}}
-{{- with .nodeSelector }}
-nodeSelector: {{ toJson . }}
-{{- end }}
-{{- with .tolerations }}
-tolerations: {{ toJson . }}
-{{- end }}
-{{- with .priorityClassName }}
-priorityClassName: {{ . }}
-{{- end }}
-{{- end -}}
-
-{{- /* Three questions: has it started (Redis answered), does its event loop turn, does it want traffic. */ -}}
-{{- define "roomwire.probes" -}}
-startupProbe:
-  httpGet: {path: /readyz, port: ops}
-  periodSeconds: 2
-  timeoutSeconds: 2
-  failureThreshold: 150
-livenessProbe:
-  httpGet: {path: /livez, port: ops}
-  periodSeconds: 10
-  timeoutSeconds: 5
-  failureThreshold: 3
-readinessProbe:
-  httpGet: {path: /readyz, port: ops}
-  periodSeconds: 2
-  timeoutSeconds: 2
-  failureThreshold: 2
-{{- end -}}
-
-{{- /* Settings of both services, then those of `settings`, which must not repeat what the chart sets.
-Argument: dict "root" $ "own" (dict of variables) "values" .Values.gateway "path" "gateway.settings". */ -}}
-{{- define "roomwire.env" -}}
-{{- $values := .root.Values -}}
-{{- $env := dict
-  "HOST" "0.0.0.0"
-  "REDIS_URL_FILE" "/run/secrets/redis/url"
-  "REDIS_PREFIX" $values.redis.prefix
-  "AUTH_ISSUER" $values.tokens.issuer
-  "AUTH_AUDIENCE" $values.tokens.audience
-  "CORS_ORIGINS" (join "," $values.corsOrigins)
-  "TRUSTED_PROXIES" (join "," $values.trustedProxies)
-  "LOG_LEVEL" $values.log.level
-  "LOG_FORMAT" "json"
--}}
-{{- if .values.tls.secretName -}}
-{{- $_ := set $env "TLS_CERT_FILE" "/run/secrets/tls/tls.crt" -}}
-{{- $_ := set $env "TLS_KEY_FILE" "/run/secrets/tls/tls.key" -}}
-{{- end -}}
-{{- $env = merge (dict) .own $env -}}
-{{- range $name, $value := .values.settings -}}
-{{- if or (hasKey $env $name) (hasKey $env (printf "%s_FILE" $name)) (has $name (list "NODE_NAME" "RELAY_HOST" "RELAY_PORT" "RELAY_SECRET" "TLS_CERT_FILE" "TLS_KEY_FILE" "AUTH_JWKS_CA_FILE")) -}}
-{{- fail (printf "%s.%s: the chart sets ROOMWIRE_%s itself, from a value of its own." $.path $name $name) -}}
-{{- end -}}
-{{- $_ := set $env $name $value -}}
-{{- end -}}
-- name: ROOMWIRE_NODE_NAME
-  valueFrom: {fieldRef: {fieldPath: metadata.name}}
-{{- range $name, $value := $env }}
-- name: ROOMWIRE_{{ $name }}
-  value: {{ $value | toString | quote }}
-{{- end }}
+{{ join "," $missing }}
 {{- end -}}
 
 {{- /* A peer of this release. */ -}}
@@ -231,9 +126,48 @@ podSelector: {matchLabels: {{ include "roomwire.selector" . | fromYaml | toJson 
     {{- end }}
 {{- end -}}
 
-{{- /* Before everything else, and gone when done; argument: dict "weight" "0". */ -}}
-{{- define "roomwire.hook" -}}
-helm.sh/hook: pre-install,pre-upgrade
-helm.sh/hook-weight: {{ .weight | quote }}
-helm.sh/hook-delete-policy: before-hook-creation,hook-succeeded
+{{- /* Rules of its own that a kind of pod has in its policy, as YAML. Argument: dict "root" $ "own" .Values.gateway "rules" "extraEgress". */ -}}
+{{- define "roomwire.extraRules" -}}
+{{- with get (include "roomwire.podValues" . | fromJson) .rules -}}
+{{ toYaml . }}
+{{- end -}}
+{{- end -}}
+
+{{- /* The families of a Service: both, where the cluster has both. */ -}}
+{{- define "roomwire.families" -}}
+{{- with .Values.service.ipFamilyPolicy }}
+ipFamilyPolicy: {{ . }}
+{{- end }}
+{{- with .Values.service.ipFamilies }}
+ipFamilies: {{ toJson . }}
+{{- end }}
+{{- end -}}
+
+{{- /* How many gateways the Deployment is told, as JSON with "replicas" and "keptOver"; without "replicas": the number is left
+to the cluster. Nothing that runs is taken away when the autoscaler is switched on or off:
+
+- on: the number that runs, which the autoscaler then changes; `helm template` sees no number, and tells none.
+- off: what runs goes on, until `gateway.replicas` is set to another number than it had then. */ -}}
+{{- define "roomwire.replicas" -}}
+{{- $name := printf "%s-gateway" (include "roomwire.fullname" .) -}}
+{{- $scaling := .Values.gateway.autoscaling -}}
+{{- $declared := .Values.gateway.replicas | int -}}
+{{- $found := lookup "apps/v1" "Deployment" .Release.Namespace $name -}}
+{{- $running := dig "spec" "replicas" 0 $found | int -}}
+{{- $made := dict -}}
+{{- if $scaling.enabled -}}
+{{- if $found -}}
+{{- $_ := set $made "replicas" (max $running (int $scaling.minReplicas)) -}}
+{{- end -}}
+{{- else -}}
+{{- $_ := set $made "replicas" $declared -}}
+{{- $keptOver := dig "metadata" "annotations" "roomwire.io/replicas-kept-over" "" $found -}}
+{{- if or (lookup "autoscaling/v2" "HorizontalPodAutoscaler" .Release.Namespace $name) (eq $keptOver (toString $declared)) -}}
+{{- if gt $running $declared -}}
+{{- $_ := set $made "replicas" $running -}}
+{{- $_ := set $made "keptOver" $declared -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{ toJson $made }}
 {{- end -}}

@@ -26,6 +26,15 @@
 {{- fail "secrets.create is false: name a Secret in gateway.relay.existingSecret." -}}
 {{- end -}}
 {{- end -}}
+{{- if and $values.policy.file $values.policy.existingConfigMap -}}
+{{- fail "policy.file and policy.existingConfigMap both name a policy: leave one empty." -}}
+{{- end -}}
+{{- if and $values.httpRoute.enabled (not $values.httpRoute.parentRefs) -}}
+{{- fail "httpRoute.enabled: name the Gateway that serves it in httpRoute.parentRefs." -}}
+{{- end -}}
+{{- if and $values.redis.enabled $values.redis.external.caSecret -}}
+{{- fail "redis.external.caSecret is for another Redis: set redis.enabled to false." -}}
+{{- end -}}
 {{- if $scaling.enabled -}}
 {{- if gt (int $scaling.minReplicas) (int $scaling.maxReplicas) -}}
 {{- fail "gateway.autoscaling: minReplicas is above maxReplicas." -}}

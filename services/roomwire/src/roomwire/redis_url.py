@@ -6,8 +6,9 @@ Reads and checks them, for the settings as for whoever connects; opens nothing b
 import re
 import ssl
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Final, Literal, NamedTuple
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 
 import msgspec
 
@@ -101,6 +102,21 @@ class RedisUrl(msgspec.Struct, frozen=True, kw_only=True):
             context.check_hostname = False
             context.verify_mode = ssl.CERT_NONE
         return context
+
+
+def believing(url: str, ca_file: Path) -> str:
+    """Return a URL with the authority by which its servers are believed; one that it names itself stays.
+
+    Raises:
+        ConfigurationError: It is no URL, or none of TLS.
+
+    """
+    said = parse_redis_url(url)
+    if not said.has_tls:
+        raise ConfigurationError("an authority is named, and this speaks no TLS: use rediss://")
+    if "ssl_ca_certs" in said.tls:
+        return url
+    return f"{url}{'&' if '?' in url else '?'}{urlencode({'ssl_ca_certs': str(ca_file)})}"
 
 
 def parse_redis_url(url: str) -> RedisUrl:

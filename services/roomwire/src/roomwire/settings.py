@@ -21,7 +21,7 @@ from roomwire.clocks import LEEWAY_S
 from roomwire.errors import ConfigurationError
 from roomwire.http_limits import MAX_TOKEN_BYTES
 from roomwire.logs import LogFormat
-from roomwire.redis_url import parse_redis_url
+from roomwire.redis_url import believing, parse_redis_url
 from roomwire.setting_names import OF_SERVICES, PREFIX, is_link, unknown
 
 ENV_PREFIX = PREFIX
@@ -63,6 +63,11 @@ class ServiceSettings(BaseSettings):
     node_name: str = Field(
         default_factory=_default_node_name,
         description="Name of this process among its like: lower-case letters, digits, '-'. Default: the host name.",
+    )
+    redis_ca_file: Path | None = Field(
+        None,
+        description="Authority (PEM) of a Redis that speaks TLS, for a URL that names none in `ssl_ca_certs`. Default: the"
+        " system's.",
     )
     redis_url: SecretStr = Field(
         SecretStr("redis://127.0.0.1:6379/0"),
@@ -191,15 +196,15 @@ class ServiceSettings(BaseSettings):
 
     @field_validator("redis_url")
     @classmethod
-    def _check_redis_url(cls, value: SecretStr) -> SecretStr:
-        url = value.get_secret_value()
+    def _check_redis_url(cls, value: SecretStr, info: ValidationInfo) -> SecretStr:
+        url, ca_file = value.get_secret_value(), info.data.get("redis_ca_file")
         if url.startswith("memory://"):
             return value
         try:
             parse_redis_url(url)
+            return value if ca_file is None else SecretStr(believing(url, ca_file))
         except ConfigurationError as error:
             raise ValueError(str(error)) from None
-        return value
 
     @field_validator("trusted_proxies")
     @classmethod

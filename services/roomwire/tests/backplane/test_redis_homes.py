@@ -23,6 +23,7 @@ from roomwire.backplane import connect, open_backplane
 from roomwire.backplane.reading import Range
 from roomwire.errors import ConfigurationError, Unavailable
 from roomwire.metrics import Metrics
+from roomwire.redis_url import believing
 
 CONFIG = msgspec.structs.replace(QUICK, link_timeout_s=1.0)
 EVERY_SERVER = pytest.mark.parametrize("redis_binary", ["valkey", "redis"], indirect=True)
@@ -162,7 +163,7 @@ async def test_a_server_may_want_a_certificate_of_ours(redis_binary, tmp_path, c
         server.start()
         await server.ready()
         await server.ask("CONFIG", "SET", "tls-auth-clients", "yes")
-        url = f"rediss://{HOST}:{port}?ssl_ca_certs={certificate}"
+        url = believing(f"rediss://{HOST}:{port}", certificate)
         await speaks(f"{url}&ssl_certfile={certificate}&ssl_keyfile={certificate}")
         await is_refused(url, "(?i)certificate|closed by the server|lost")
     finally:
