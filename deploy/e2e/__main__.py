@@ -8,28 +8,33 @@ Environment:
 - `E2E_BUILD`, `E2E_LOAD`: what builds an image, as `docker build`, and what brings it to the cluster, as `kind load
   docker-image`.
 - `E2E_INGRESS`: the address of the ingress as pods reach it, for `load`. Default: that of the local cluster.
-- `E2E_NAMESPACE`: where it is installed (roomwire-e2e); it is deleted before and after.
+- `E2E_TLS_PORT`: the port on this machine at which that cluster's ingress speaks TLS, for `tls-ingress`. Default: that of the
+  local cluster.
+- `E2E_NAMESPACE`: where it is installed (roomwire-e2e), and the beginning of the names of two more, for `quota` and `manifests`;
+  they are deleted before and after.
 - `E2E_VALUES`: values of the chart that this cluster needs, as `E2E_VALUES="ingress.host=chat.test"`. Default: none.
 - `ALLOW_SKIP`: phases that may be skipped, as `ALLOW_SKIP=previous`.
 """
 
 import asyncio
-import contextlib
 import signal
 import sys
 import time
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
 from typing import Final
 
 from e2e import images
 from e2e.cluster import TOP, Cluster, ClusterError, from_environment
 from e2e.edges import edges, idle_rules, metrics_are_hidden
+from e2e.elsewhere import try_manifests, try_quota
 from e2e.load import run_load, wrong
 from e2e.phases import PHASES
 from e2e.release import NAME, Release
 from e2e.tls import spoken
+from e2e.tls_ingress import try_tls_at_ingress
 from faults.fleet import FleetError, run_fleet
 from faults.journal import save
 from faults.judge import judge
@@ -38,15 +43,32 @@ from faults.stage import Row, Skipped, Stage
 
 _EDGES: Final = "edges"
 _LOAD: Final = "load"
+_MANIFESTS: Final = "manifests"
+_QUOTA: Final = "quota"
 _TEST: Final = "test"
 _TLS: Final = "tls"
+_TLS_INGRESS: Final = "tls-ingress"
 _INTERRUPTED: Final = 130
 _ARTIFACTS: Final = TOP / "artifacts" / "e2e"
 
 
+@dataclass(frozen=True)
+class Trial:
+    """What is tried of a release.
+
+    Attributes:
+        what: What it is, for the table.
+        run: Tries it; returns what it showed, or raises `ClusterError`.
+
+    """
+
+    what: str
+    run: Callable[[Release], Awaitable[list[str]]]
+
+
 def chosen(wanted: str) -> list[str]:
     """Return the phases to run, in their order."""
-    known = [_TEST, _EDGES, _TLS, _LOAD, *(row.id for row in PHASES)]
+    known = [*TRIALS, *(row.id for row in PHASES)]
     asked = wanted.split() or known
     if unknown := set(asked) - set(known):
         sys.exit(f"there is no phase {', '.join(sorted(unknown))}; there are {', '.join(known)}")
@@ -79,59 +101,56 @@ async def play(row: Row, release: Release) -> Outcome:
     return judge(row, stage, crash, quick=False, took_s=time.monotonic() - began)
 
 
-async def try_edges(release: Release) -> Outcome:
+async def try_edges(release: Release) -> list[str]:
     """Say whether exactly the connections that are needed can be made."""
-    began = time.monotonic()
     found = await edges(release)
     wrong = [str(edge) for edge in found if not edge.is_right]
     if hidden := await metrics_are_hidden(release):
         wrong.append(hidden)
     idle, tried = await idle_rules(release)
     wrong += [f"nothing needs it: {what}" for what in idle]
-    return Outcome(
-        id=_EDGES,
-        fault="who may talk to whom",
-        verdict=FAIL if wrong else PASS,
-        proof=[str(edge) for edge in found],
-        reasons=wrong,
-        notes=[f"{len(found)} connections tried, then {tried} rules and peers taken away, one at a time"],
-        took_s=time.monotonic() - began,
-    )
+    if wrong:
+        raise ClusterError("; ".join(wrong))
+    return [
+        f"{len(found)} connections tried, then {tried} rules and peers taken away, one at a time",
+        *(str(edge) for edge in found),
+    ]
 
 
-async def helm_test(release: Release, *, tls: bool = False) -> Outcome:
-    """Run the chart's own test, over TLS if asked."""
+async def helm_test(release: Release) -> list[str]:
+    """Run the chart's own test."""
+    await release.cluster.helm("test", NAME, "--timeout", "5m", "--logs")
+    return []
+
+
+async def helm_test_over_tls(release: Release) -> list[str]:
+    """Run the chart's own test as soon as both services have been told to speak TLS, while old pods are still there."""
+    async with spoken(release) as proof:
+        await helm_test(release)
+        return proof
+
+
+async def try_load(release: Release) -> list[str]:
+    """Run the chart's load test."""
+    report = await run_load(release, await _version(release.cluster))
+    if found := list(wrong(report)):
+        raise ClusterError("; ".join(found))
+    said, heard = report.acknowledged, report.delivered
+    return [f"{report.users} people: {said} acknowledged, {heard} arrived"]
+
+
+async def try_out(name: str, trial: Trial, release: Release) -> Outcome:
+    """Run what shows something, or fails with a sentence."""
     began, reasons, proof = time.monotonic(), list[str](), list[str]()
     try:
-        async with spoken(release) if tls else contextlib.nullcontext(proof) as proof:
-            await release.cluster.helm("test", NAME, "--timeout", "5m", "--logs")
-    except ClusterError as error:
-        reasons = [str(error)]
-    return Outcome(
-        id=_TLS if tls else _TEST,
-        fault="both services speak TLS" if tls else "helm test",
-        verdict=FAIL if reasons else PASS,
-        reasons=reasons,
-        proof=proof,
-        took_s=time.monotonic() - began,
-    )
-
-
-async def try_load(release: Release) -> Outcome:
-    """Run the chart's load test."""
-    began, reasons, proof, fault = time.monotonic(), list[str](), list[str](), "the chart's load test"
-    try:
-        report = await run_load(release, await _version(release.cluster))
-        reasons = list(wrong(report))
-        said, heard = report.acknowledged, report.delivered
-        proof = [f"{report.users} people: {said} acknowledged, {heard} arrived"]
+        proof = await trial.run(release)
     except Skipped as skipped:
-        return Outcome(id=_LOAD, fault=fault, verdict=SKIP, reasons=[str(skipped)])
+        return Outcome(id=name, fault=trial.what, verdict=SKIP, reasons=[str(skipped)])
     except ClusterError as error:
         reasons = [str(error)]
     return Outcome(
-        id=_LOAD,
-        fault=fault,
+        id=name,
+        fault=trial.what,
         verdict=FAIL if reasons else PASS,
         reasons=reasons,
         proof=proof,
@@ -161,17 +180,25 @@ async def run_all(names: list[str], environment: Mapping[str, str]) -> list[Outc
         await cluster.down()
 
 
+TRIALS: Final[Mapping[str, Trial]] = {
+    _TEST: Trial("helm test", helm_test),
+    _EDGES: Trial("who may talk to whom", try_edges),
+    _TLS: Trial("both services speak TLS", helm_test_over_tls),
+    _TLS_INGRESS: Trial("TLS ends at the ingress, and nothing else is set", try_tls_at_ingress),
+    _QUOTA: Trial("a quota, a range of limits, a tainted node, another user", try_quota),
+    _MANIFESTS: Trial("kubectl apply, twice", try_manifests),
+    _LOAD: Trial("the chart's load test", try_load),
+}
+"""What is shown without people who talk meanwhile."""
+
+
 async def _phases(names: list[str], release: Release) -> list[Outcome]:
     rows = {row.id: row for row in PHASES}
     outcomes = []
     for name in names:
         _say(f"{name} ...")
-        if name in {_TEST, _TLS}:
-            outcome = await helm_test(release, tls=name == _TLS)
-        elif name == _EDGES:
-            outcome = await try_edges(release)
-        elif name == _LOAD:
-            outcome = await try_load(release)
+        if name in TRIALS:
+            outcome = await try_out(name, TRIALS[name], release)
         else:
             outcome = await play(rows[name], release)
         _say("; ".join([f"{name}: {outcome.verdict}", *outcome.reasons]))

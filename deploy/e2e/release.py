@@ -15,6 +15,8 @@ from e2e.cluster import TOP, Cluster, ClusterError
 
 CHART: Final = TOP / "deploy" / "helm" / "roomwire"
 NAME: Final = "chat"
+SMALL: Final = {"gateway.resources.requests.cpu": "100m"}
+"""Four gateways that ask for half a core each do not fit on the small node that a test may have."""
 _SELECTOR: Final = f"app.kubernetes.io/instance={NAME},app.kubernetes.io/component="
 _WAIT_S: Final = 300.0
 _LOOK_S: Final = 0.5
@@ -49,8 +51,8 @@ class Release:
             pair.split("=", 1) for pair in cluster.env.get("E2E_VALUES", "").split()
         )
 
-    async def install(self, values: Mapping[str, str] | None = None) -> None:
-        """Install the chart with its default values into a namespace that enforces Pod Security "restricted"."""
+    async def make_namespace(self) -> None:
+        """Make the namespace, which enforces Pod Security "restricted"."""
         labels = {"pod-security.kubernetes.io/enforce": "restricted"}
         await self.cluster.apply(
             {
@@ -59,18 +61,52 @@ class Release:
                 "metadata": {"name": self.cluster.namespace, "labels": labels},
             }
         )
-        await self.cluster.helm(
-            *("install", NAME, str(CHART), "--wait", "--timeout", "8m", *self._set(values or {}))
-        )
 
-    async def upgrade(self, values: Mapping[str, str] | None = None, *, chart: Path = CHART) -> None:
+    async def install(self, values: Mapping[str, str] | None = None, *, waits: bool = True) -> None:
+        """Install the chart, with its default values but for some."""
+        await self.make_namespace()
+        await self.cluster.helm("install", NAME, str(CHART), *_waiting(waits), *self.set_values(values or {}))
+
+    async def upgrade(
+        self, values: Mapping[str, str] | None = None, *, chart: Path = CHART, waits: bool = True
+    ) -> None:
         """Upgrade it and wait until it has rolled out; values that are not named are the chart's defaults."""
         await self.cluster.helm(
-            *("upgrade", NAME, str(chart), "--reset-values", "--wait", "--timeout", "8m"),
-            *self._set(values or {}),
+            *("upgrade", NAME, str(chart), "--reset-values", *_waiting(waits)), *self.set_values(values or {})
         )
 
-    def _set(self, values: Mapping[str, str]) -> list[str]:
+    async def uids(self) -> dict[str, str]:
+        """Return the UIDs of all pods of the services and of Redis, by their names."""
+        return {
+            pod.name: pod.uid
+            for component in ("gateway", "auth", "redis")
+            for pod in await self.pods(component)
+        }
+
+    async def volume(self) -> str:
+        """Return the UID of Redis' volume."""
+        claim = await self.cluster.get("persistentvolumeclaim", f"data-{NAME}-roomwire-redis-0")
+        uid: str = claim["metadata"]["uid"]
+        return uid
+
+    async def until_scaled(self, count: int, *, within_s: float = _WAIT_S) -> None:
+        """Wait until the autoscaler has looked at so many gateways.
+
+        Raises:
+            ClusterError: It does not.
+
+        """
+        deadline = time.monotonic() + within_s
+        while True:
+            scaler = await self.cluster.get("horizontalpodautoscaler", f"{NAME}-roomwire-gateway")
+            if scaler.get("status", {}).get("currentReplicas") == count:
+                return
+            if time.monotonic() > deadline:
+                raise ClusterError(f"the autoscaler does not see {count} gateways: {scaler.get('status')}")
+            await asyncio.sleep(_LOOK_S)
+
+    def set_values(self, values: Mapping[str, str]) -> list[str]:
+        """Return what tells helm of values, those that this cluster needs among them."""
         return [
             part
             for name, value in {**self._values, **values}.items()
@@ -173,6 +209,10 @@ class Release:
         if answer.is_error:
             raise ClusterError(f"{path} answers {answer.status_code}: {answer.text[:300]}")
         return answer
+
+
+def _waiting(waits: bool) -> tuple[str, ...]:  # noqa: FBT001 - the only thing that it is asked
+    return ("--wait", "--timeout", "8m") if waits else ()
 
 
 def _pod(item: Mapping[str, Any]) -> Pod:

@@ -37,7 +37,7 @@ async def run_strangers(release: Release) -> AsyncIterator[Strangers]:
     }
     try:
         for kind, name in names.items():
-            manifest = _pod(name, spec)
+            manifest = idle_pod(name, spec)
             if kind == SCRAPER:
                 manifest["metadata"]["namespace"] = _MONITORING
             await cluster.kubectl("create", *where[kind][1:], "--filename", "-", text=json.dumps(manifest))
@@ -65,7 +65,8 @@ async def _exists(release: Release, namespace: str) -> bool:
     return True
 
 
-def _pod(name: str, gateway: Mapping[str, Any]) -> dict[str, Any]:
+def idle_pod(name: str, gateway: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a pod that does nothing, with the image and the rights of a gateway's."""
     container = gateway["containers"][0]
     return {
         "apiVersion": "v1",

@@ -27,7 +27,8 @@ async def spoken(release: Release) -> AsyncIterator[list[str]]:
                 "stringData": {"tls.crt": chain, "tls.key": key, "ca.crt": authority.pem},
             }
         )
-    await release.upgrade({f"{service}.tls.secretName": _secret(service) for service in SERVICES})
+    secrets = {f"{service}.tls.secretName": _secret(service) for service in SERVICES}
+    await release.upgrade(secrets, waits=False)
     try:
         found = await release.cluster.get("services")
         yield [

@@ -4,15 +4,21 @@ from pathlib import Path
 
 import msgspec
 import pytest
+import yaml
 from records import KEPT
 
-from e2e.__main__ import chosen, passes
+from e2e.__main__ import TRIALS, Trial, chosen, passes, try_out
 from e2e.cluster import Cluster, ClusterError, exported, run
 from e2e.edges import Edge, wanted, without_one
+from e2e.elsewhere import MANIFESTS, changed, small
 from e2e.images import builder, checkout_of
 from e2e.load import Report, reported, run_load, wrong
-from e2e.phases import MESSAGES, PHASES
+from e2e.phases import PHASES
 from e2e.release import CHART, Release
+from e2e.room import asked, millicores
+from e2e.talking import MESSAGES
+from e2e.tls_ingress import try_tls_at_ingress
+from e2e.upgrades import raised
 from faults.oracle import COUNTS
 from faults.report import FAIL, PASS, SKIP, VOID, Outcome
 from faults.stage import Skipped
@@ -26,12 +32,13 @@ def cluster(**env: str) -> Cluster:
 
 
 def test_every_phase_is_run_unless_some_are_asked_for():
-    assert ["test", "edges", "tls", "load", *(row.id for row in PHASES)] == chosen("")
+    assert ["test", "edges", "tls", "tls-ingress", "quota", "manifests", "load"] == [*TRIALS]
+    assert [*TRIALS, *(row.id for row in PHASES)] == chosen("")
     assert ["edges", "kill"] == chosen("kill edges")
 
 
 def test_a_phase_that_does_not_exist_is_named():
-    with pytest.raises(SystemExit, match="there is no phase murder; there are test, edges, tls, load, kill"):
+    with pytest.raises(SystemExit, match="there is no phase murder; there are test, edges, tls, tls-ingress"):
         chosen("kill murder")
 
 
@@ -195,3 +202,74 @@ async def test_on_another_cluster_somebody_has_to_say_how_pods_reach_the_ingress
 
 def test_the_chart_is_where_it_is_looked_for():
     assert (CHART / "Chart.yaml").exists()
+
+
+@pytest.mark.parametrize(("quantity", "found"), [("250m", 250), ("2", 2_000), ("0.5", 500), ("0", 0)])
+def test_quantities_of_cpu_are_thousandths_of_a_core(quantity, found):
+    assert found == millicores(quantity)
+
+
+def test_a_pod_that_has_ended_holds_no_cpu():
+    container = {"resources": {"requests": {"cpu": "50m"}}}
+    pods = [
+        {"status": {"phase": phase}, "spec": {"containers": [container, {}]}}
+        for phase in ("Running", "Pending", "Succeeded", "Failed")
+    ]
+    assert 100 == asked(pods)
+
+
+def test_a_raised_version_is_all_that_changes_of_a_chart():
+    with raised() as chart:
+        changed_files = [
+            path.relative_to(chart)
+            for path in chart.rglob("*")
+            if path.is_file() and path.read_bytes() != (CHART / path.relative_to(chart)).read_bytes()
+        ]
+        lines = [
+            line
+            for line in (chart / "Chart.yaml").read_text("utf-8").splitlines()
+            if line not in (CHART / "Chart.yaml").read_text("utf-8").splitlines()
+        ]
+    assert ([Path("Chart.yaml")], ["version: 99.0.0"]) == (changed_files, lines)
+
+
+def test_other_images_of_the_plain_manifests_are_those_of_roomwire_alone():
+    manifests = list(yaml.safe_load_all(MANIFESTS.read_text("utf-8")))
+    made = changed(manifests, image="registry.test/", cpu="7m")
+    pods = [
+        one["spec"].get("template", one)["spec"]
+        for one in made
+        if one["kind"] in {"Deployment", "Pod", "StatefulSet"}
+    ]
+    images = sorted({container["image"].partition(":")[0] for pod in pods for container in pod["containers"]})
+
+    assert ["registry.test/roomwire-auth", "registry.test/roomwire-gateway", "valkey/valkey"] == images
+    assert manifests == list(yaml.safe_load_all(MANIFESTS.read_text("utf-8")))
+    assert {"7m", "50m"} == {
+        container["resources"]["requests"]["cpu"] for pod in pods for container in pod["containers"]
+    }
+
+
+def test_a_release_beside_another_says_for_each_part_what_it_takes():
+    assert {"limits.cpu", "requests.cpu"} == {
+        name.partition(".resources.")[2] for name in small() if "resources" in name
+    }
+
+
+async def test_on_another_cluster_somebody_has_to_say_where_the_ingress_speaks_tls():
+    with pytest.raises(Skipped, match="set E2E_TLS_PORT"):
+        await try_tls_at_ingress(Release(cluster()))
+
+
+@pytest.mark.parametrize(
+    ("error", "verdict"), [(None, PASS), (ClusterError("no"), FAIL), (Skipped("not here"), SKIP)]
+)
+async def test_a_trial_fails_by_a_sentence_or_is_skipped_by_one(error, verdict):
+    async def run_(_: Release) -> list[str]:
+        if error:
+            raise error
+        return ["shown"]
+
+    outcome = await try_out("it", Trial("what", run_), Release(cluster()))
+
+    assert (verdict, [str(error)] if error else []) == (outcome.verdict, outcome.reasons)

@@ -192,3 +192,11 @@ def test_with_tls_the_affinity_cookie_is_secure_and_works_from_other_pages():
     annotations = install(values).one("Service", "chat-roomwire-gateway")["metadata"]["annotations"]
 
     assert ("true", "none") == (annotations[f"{TRAEFIK}.secure"], annotations[f"{TRAEFIK}.samesite"])
+
+
+@pytest.mark.parametrize(("host", "hosts"), [("", None), ("chat.example.org", ["chat.example.org"])])
+def test_the_certificate_of_the_ingress_is_for_its_host_or_for_the_names_in_it(host, hosts):
+    release = install({"ingress": {"host": host, "tls": {"secretName": "certificate"}}})
+    (tls,) = release.all("Ingress")[0]["spec"]["tls"]
+
+    assert ("certificate", hosts) == (tls["secretName"], tls.get("hosts"))

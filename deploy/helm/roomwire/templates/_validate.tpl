@@ -55,7 +55,4 @@
 {{- if and $values.loadTest.enabled (not $values.auth.enabled) -}}
 {{- fail "loadTest.enabled needs auth.enabled: people log in at it." -}}
 {{- end -}}
-{{- if and $values.ingress.tls.secretName (not $values.ingress.host) -}}
-{{- fail "ingress.tls.secretName needs ingress.host." -}}
-{{- end -}}
 {{- end -}}

@@ -1,0 +1,34 @@
+"""The people who talk while something is done to a release, and what a phase has to have shown of them."""
+
+import contextlib
+from collections.abc import AsyncIterator
+from typing import Final
+
+from faults.stage import Stage
+
+MESSAGES: Final = 10_000
+"""How many a phase has to have acknowledged to show anything; and at least 40 clients in 10 rooms."""
+CLIENTS: Final = 40
+BACK_S: Final = 120.0
+_ROOMS: Final = 10
+_RATE: Final = 12.0
+_LOAD_S: Final = 600.0
+
+
+@contextlib.asynccontextmanager
+async def talking(stage: Stage) -> AsyncIterator[list[str]]:
+    """Have people talk while the context lasts, and until enough has been said; yields all their names."""
+    token = await stage.system.token()
+    publishers = await stage.gather(rooms=_ROOMS, auth={"token": token})
+    names = list(stage.fleet.names)
+    stage.prove(len(names) >= CLIENTS, f"{len(names)} clients in {_ROOMS} rooms")
+    async with stage.load(publishers, rate=_RATE):
+        yield names
+        await stage.fleet.settled(within_s=BACK_S)
+        await stage.fleet.until(lambda: stage.since(0, "acked") >= MESSAGES, within_s=_LOAD_S)
+
+
+def prove_reconnections(stage: Stage, began: float, what: str, *, at_least: int = 1) -> None:
+    """Note that clients came back after something, or that too few did."""
+    reconnections = stage.since(began, "connect")
+    stage.prove(reconnections >= max(1, at_least), f"{what}, {reconnections} reconnections")
