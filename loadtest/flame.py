@@ -6,11 +6,13 @@ from outside: the gateway runs as it always does.
 
 import argparse
 import os
+import re
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -19,6 +21,10 @@ from local_system import free_port, local_system
 
 from load.scenarios import SCENARIOS
 
+LEAST_SAMPLES: Final = 200
+"""Fewer show chance: a share of a tenth would be anything from a twentieth to a sixth."""
+VOID: Final = 3
+_SAMPLES_PER_S: Final = 500
 _WARM_UP_S: Final = 5.0
 _END_S: Final = 60.0
 
@@ -36,12 +42,12 @@ def profiler() -> str:
     return found
 
 
-def record(pid: int, *, seconds: int, out: Path) -> None:
-    """Write a flame graph of a process.
+def record(pid: int, *, seconds: int, out: Path) -> int:
+    """Write a flame graph of a process; returns how many samples it is made of. A process that waits gives none.
 
     Args:
         pid: Whose; it has to be Python.
-        seconds: How long it is looked at, a hundred times a second.
+        seconds: How long it is looked at.
         out: The SVG.
 
     Raises:
@@ -49,6 +55,7 @@ def record(pid: int, *, seconds: int, out: Path) -> None:
 
     """
     command = [profiler(), "record", "--pid", str(pid), "--duration", str(seconds), "--output", str(out)]
+    command += ["--rate", str(_SAMPLES_PER_S)]
     # Samples that come late on a busy machine are left out rather than made up for.
     done = subprocess.run(
         [*command, "--nonblocking"], capture_output=True, text=True, timeout=seconds + _END_S, check=False
@@ -57,10 +64,17 @@ def record(pid: int, *, seconds: int, out: Path) -> None:
         raise CannotProfile(
             f"py-spy: {done.stderr.strip()[-300:]} (without root it needs kernel.yama.ptrace_scope=0)"
         )
+    found = re.search(r"Samples: (\d+)", done.stdout + done.stderr)
+    return int(found[1]) if found else 0
 
 
-def profile(scenario: str, *, users: int, seconds: int, out: Path) -> None:
-    """Put a load on one gateway and record it; raises CannotProfile, also if the load ended before the recording did."""
+def profile(scenario: str, *, users: int, seconds: int, out: Path) -> int:
+    """Put a load on one gateway and record it; returns the number of samples.
+
+    Raises:
+        CannotProfile: See `record`; or the load ended before the recording did.
+
+    """
     out.parent.mkdir(parents=True, exist_ok=True)
     with (
         tempfile.TemporaryDirectory() as folder,
@@ -74,7 +88,7 @@ def profile(scenario: str, *, users: int, seconds: int, out: Path) -> None:
             time.sleep(_WARM_UP_S)
             gateway = psutil.Process(system.pid_of("gateway-1"))
             before = gateway.cpu_times()
-            record(gateway.pid, seconds=seconds, out=out)
+            samples = record(gateway.pid, seconds=seconds, out=out)
             after = gateway.cpu_times()
             if load.poll() is not None:
                 raise CannotProfile(f"the load ended early, with exit code {load.returncode}")
@@ -82,24 +96,36 @@ def profile(scenario: str, *, users: int, seconds: int, out: Path) -> None:
             load.kill()
             load.wait()
     used_s = after.user + after.system - before.user - before.system
-    print(f"{out}: {used_s:.1f} s of CPU in {seconds} s, {scenario}, {users} users")
+    print(f"{out}: {samples:,} samples, {used_s:.1f} s of CPU in {seconds} s, {scenario}, {users} users")
+    return samples
 
 
-def main() -> int:
+def main(command_line: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
-    parser = argparse.ArgumentParser(prog="flame.py", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="flame.py",
+        description=__doc__,
+        epilog="Exit codes: 0 written, 1 nothing could be recorded, 3 written of too few samples.",
+    )
     parser.add_argument("--scenario", choices=SCENARIOS, default="chatter")
-    parser.add_argument("--users", type=int, default=200)
+    parser.add_argument("--users", type=int, default=500)
     parser.add_argument("--seconds", type=int, default=20, help="how long the gateway is looked at")
     parser.add_argument("--out", type=Path, default=Path("artifacts/profile.svg"))
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(command_line)
     try:
-        profile(
+        samples = profile(
             arguments.scenario, users=arguments.users, seconds=arguments.seconds, out=arguments.out.absolute()
         )
     except CannotProfile as error:
         print(f"make profile: {error}", file=sys.stderr)
         return 1
+    if samples < LEAST_SAMPLES:
+        print(
+            f"make profile: {samples} samples show little, {LEAST_SAMPLES} would do: the gateway mostly waited. "
+            "Send more users (--users), or look for longer (--seconds).",
+            file=sys.stderr,
+        )
+        return VOID
     return 0
 
 

@@ -8,6 +8,8 @@ from typing import Final
 
 import msgspec
 
+from kept import kept
+
 KEPT_UP_SHARE: Final = 0.98
 KEPT_UP_P99_MS: Final = 250.0
 GENERATOR_LIMIT: Final = 0.90
@@ -72,7 +74,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
 
     def save(self, path: Path) -> None:
         """Write it as JSON."""
-        path.write_bytes(msgspec.json.format(msgspec.json.encode(self), indent=1) + b"\n")
+        path.write_bytes(kept(self))
 
     @classmethod
     def load(cls, path: Path) -> "Run":

@@ -13,11 +13,16 @@ from results import Run
 RESULTS: Final = Path(__file__).parent / "results"
 
 
-def main() -> int:
-    """Write tables and plots of the last benchmark, load run and measurements; returns the exit status."""
-    bench.show(Run.load(RESULTS / "bench.json"), RESULTS, "bench")
-    Record.load(RESULTS / "load.json").save(RESULTS)
-    capacity.write(Result.load(RESULTS / f"{NAME}.json"), RESULTS)
+def main(folder: Path = RESULTS) -> int:
+    """Write tables and plots of the last benchmark, load run and measurements; returns the exit status.
+
+    Args:
+        folder: Where their JSON is, and where all is written.
+
+    """
+    bench.show(Run.load(folder / "bench.json"), folder, "bench")
+    Record.load(folder / "load.json").save(folder)
+    capacity.write(Result.load(folder / f"{NAME}.json"), folder)
     return 0
 
 

@@ -28,6 +28,7 @@ from capacity.weighing import Weighing
 from generator import Crowd
 from links import Flow, Link, Opening
 from load.accounts import Accounts
+from load.target import Target
 from roomwire.backplane.redis_scripts import Scripts
 
 _BUSY_S: Final = 3.0
@@ -58,7 +59,7 @@ class Measuring:
     def __init__(self, house: House, tell: Callable[[str], None]) -> None:
         self._house = house
         self._tell = tell
-        self._accounts = Accounts(house.auth_url, timeout_s=_TIMEOUT_S)
+        self._accounts = Accounts(Target.of(house.auth_url), timeout_s=_TIMEOUT_S)
         self._clients = Clients(self._accounts.guest().access)
         self._observer = Observer(house, tell)
         self._weights: list[Weight] = []

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from links import HOST
+from load.target import Target
 from load.transports import Closed, PollingTransport
 
 _TIMEOUT_S: Final = 30.0
@@ -34,7 +35,7 @@ class Pollers:
 
     @staticmethod
     def _enter(port: int, room: str, auth: str) -> PollingTransport:
-        transport = PollingTransport(f"http://{HOST}:{port}", timeout_s=_TIMEOUT_S)
+        transport = PollingTransport(Target.of(f"http://{HOST}:{port}"), timeout_s=_TIMEOUT_S)
         transport.receive()
         transport.send(f"40{auth}")
         transport.send(f'420["joinRoom",{{"roomId":"{room}","userName":"u"}}]')

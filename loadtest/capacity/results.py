@@ -8,6 +8,7 @@ import msgspec
 from capacity.check import Verdict, check
 from capacity.model import Model, fitted
 from capacity.observed import Measured
+from kept import kept
 
 FOLDER: Final = Path(__file__).resolve().parents[1] / "results"
 NAME: Final = "capacity"
@@ -30,7 +31,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
 
     def save(self, path: Path) -> None:
         """Write it as JSON."""
-        path.write_bytes(msgspec.json.format(msgspec.json.encode(self), indent=1) + b"\n")
+        path.write_bytes(kept(self))
 
     @classmethod
     def load(cls, path: Path) -> "Result":

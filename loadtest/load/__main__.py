@@ -22,11 +22,12 @@ from faults.journal import Entry, save
 from faults.oracle import check, generator_load
 from load import thresholds
 from load.exchange import Exchange, exchange, unproven
-from load.people import KIND, meter, pass_on, people
+from load.people import KIND, SETTLE_S, Course, Person, meter, pass_on
 from load.record import Generator, Record
 from load.scenarios import SCENARIOS
+from load.target import Target, WrongUrl
 from load.timeline import timeline
-from load.verdict import silence, unacknowledged, void_reasons
+from load.verdict import dismissed, refused, silence, unacknowledged, void_reasons
 from machine import describe_machine
 
 _HERE = Path(__file__).resolve().parent
@@ -43,7 +44,9 @@ def _arguments() -> argparse.Namespace:
         epilog="Scenarios: " + "; ".join(f"{name}: {one.title}" for name, one in SCENARIOS.items()),
     )
     parser.add_argument("--scenario", choices=SCENARIOS, default="mixed")
-    parser.add_argument("--url", default="http://localhost:3000", help="the ingress")
+    parser.add_argument(
+        "--url", default="http://localhost:3000", help="the ingress; a path goes before /auth and /socket.io/"
+    )
     parser.add_argument("--users", type=int, default=100, help="how many, over all workers")
     parser.add_argument("--seconds", type=float, default=60.0, help="how long, the coming of users included")
     parser.add_argument("--thresholds", type=Path, default=_HERE / "thresholds.toml")
@@ -63,7 +66,14 @@ def _arguments() -> argparse.Namespace:
     )
     parser.add_argument("--worker", metavar="HOST", help="work for the master on this host")
     parser.add_argument("--port", type=int, default=5557, help="the master's port. Default: 5557")
-    return parser.parse_args()
+    arguments = parser.parse_args()
+    try:
+        Target.of(arguments.url)
+    except WrongUrl as error:
+        parser.error(f"--url: {error}")
+    # The page of `--web` asks locust's own parser for what it may change, and that one would read our arguments.
+    del sys.argv[1:]
+    return arguments
 
 
 def _run(
@@ -119,11 +129,45 @@ def _measured(environment: Environment, totals: dict[str, int], journal: list[En
         stats = environment.stats.get(what, KIND)
         if stats.num_requests > stats.num_failures:
             values |= {f"{what}_p{p}_ms": stats.get_response_time_percentile(p / 100) for p in (50, 99)}
-    values["failed_logins"] = sum(
-        environment.stats.get(what, KIND).num_failures for what in ("login", "refresh")
-    )
+    failures = {
+        what: environment.stats.get(what, KIND).num_failures
+        for what in ("login", "refresh", "connect", "join", "renewal")
+    }
+    values["failed_logins"] = failures["login"] + failures["refresh"]
     values["failed_messages"] = unacknowledged(journal)
+    values["failed_joins"] = failures["join"]
+    values["failed_renewals"] = failures["renewal"]
+    values["refused_connects"] = refused(journal)
+    values["failed_connects"] = failures["connect"] - values["refused_connects"]
+    values["dismissed"] = dismissed(journal)
     return values
+
+
+def _judged(arguments: argparse.Namespace, journal: list[Entry]) -> type[Person]:
+    """Return people who write down for the judge what they see, and fall silent before the end."""
+
+    class Judged(Person):
+        """One of them."""
+
+        def course(self) -> Course:
+            return Course(
+                scenario=SCENARIOS[arguments.scenario],
+                write=journal.append,
+                end_s=self.environment.runner.started_s + arguments.seconds - SETTLE_S,
+            )
+
+    return Judged
+
+
+def _successes(environment: Environment, what: str) -> int:
+    stats = environment.stats.get(what, KIND)
+    return int(stats.num_requests - stats.num_failures)
+
+
+def _failures(environment: Environment) -> list[str]:
+    """Say what failed, why, and how often; the most frequent first."""
+    errors = sorted(environment.stats.errors.values(), key=lambda error: -error.occurrences)
+    return [f"{error.name}: {error.error}, {error.occurrences:,} times" for error in errors]
 
 
 def main() -> int:
@@ -133,9 +177,7 @@ def main() -> int:
     scenario = SCENARIOS[arguments.scenario]
     journal: list[Entry] = []
     exchanges: list[Exchange] = []
-    environment = Environment(
-        user_classes=[people(scenario, seconds=arguments.seconds, journal=journal)], host=arguments.url
-    )
+    environment = Environment(user_classes=[_judged(arguments, journal)], host=arguments.url)
     pass_on(environment, journal, encode=msgspec.json.encode, decode=msgspec.json.Decoder(list[Entry]).decode)
     date = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
     _run(arguments, environment, journal, exchanges)
@@ -152,6 +194,7 @@ def main() -> int:
     record = Record(
         scenario=arguments.scenario,
         title=scenario.title,
+        url=arguments.url,
         date=date,
         machine=describe_machine(),
         users=arguments.users,
@@ -160,9 +203,10 @@ def main() -> int:
         void=void,
         broken=breaches,
         measured=measured,
+        failures=_failures(environment),
         connections=dict(Counter(entry.detail for entry in journal if entry.kind == "connect")),
-        refreshed=environment.stats.get("refresh", KIND).num_requests,
-        renewed=environment.stats.get("renewal", KIND).num_requests,
+        refreshed=_successes(environment, "refresh"),
+        renewed=_successes(environment, "renewal"),
         acknowledged=findings.acknowledged,
         delivered=findings.delivered,
         recovered=findings.story.recovered,
@@ -182,6 +226,8 @@ def main() -> int:
     print((arguments.out / "load.md").read_text(encoding="utf-8"))
     for evidence in findings.evidence.values():
         print("\n".join(evidence))
+    # `make` has one exit code for all failures: what ours means stands in its last line as well.
+    print(f"{outcome.name}: exit code {int(outcome)}")
     return outcome
 
 

@@ -5,7 +5,8 @@ import json
 import secrets
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
+
+from load.target import Target
 
 
 class LoginFailed(Exception):
@@ -25,13 +26,13 @@ class Accounts:
     """The auth service behind an ingress; every method raises LoginFailed.
 
     Args:
-        url: Where the ingress is.
+        target: Where the ingress is.
         timeout_s: How long an answer may take.
 
     """
 
-    def __init__(self, url: str, *, timeout_s: float) -> None:
-        self._parts = urlsplit(url)
+    def __init__(self, target: Target, *, timeout_s: float) -> None:
+        self._target = target
         self._timeout_s = timeout_s
 
     def guest(self) -> Tokens:
@@ -49,11 +50,13 @@ class Accounts:
         return self._ask("refresh", {"refresh_token": tokens.refresh})
 
     def _ask(self, what: str, body: dict[str, Any]) -> Tokens:
-        kind = http.client.HTTPSConnection if self._parts.scheme == "https" else http.client.HTTPConnection
-        connection = kind(self._parts.netloc, timeout=self._timeout_s)
+        connection = self._target.http(self._timeout_s)
         try:
             connection.request(
-                "POST", f"/auth/{what}", json.dumps(body), {"Content-Type": "application/json"}
+                "POST",
+                f"{self._target.prefix}/auth/{what}",
+                json.dumps(body),
+                {"Content-Type": "application/json"},
             )
             answer = connection.getresponse()
             text = answer.read()

@@ -11,6 +11,7 @@ from gevent.lock import BoundedSemaphore
 
 from faults.journal import Entry
 from load.packets import packet, said
+from load.target import Target
 from load.transports import Closed, PollingTransport, WebSocketTransport
 
 _CONNECT: Final = 0
@@ -23,17 +24,39 @@ _LOOK_S: Final = 0.05
 TIMEOUT_S: Final = 60.0
 """How long a connection may be silent: more than the server's ping interval and timeout."""
 
+GIVEN_UP_S: Final = 4.0
+"""What was due so long ago and is not acknowledged when its client leaves has failed."""
+DISMISSED: Final = "io server disconnect"
+"""The reason of a client whom the server has sent away: the official client does not come back by itself."""
+
 Measure = Callable[[str, float, str], None]
-"""Takes what was measured (`connect`, `delivery`, `ack`, `renewal`), its milliseconds, and what failed (empty: nothing)."""
+"""Takes what was measured (`connect`, `join`, `delivery`, `ack`, `renewal`, `dismissal`), its milliseconds, and what failed (empty: nothing)."""
+
+
+class Refused(Exception):
+    """The server refused or ended the namespace; the transport is not at fault.
+
+    Args:
+        reason: Why.
+        is_retryable: Whether the server says that the same would work later.
+
+    """
+
+    def __init__(self, reason: str, *, is_retryable: bool) -> None:
+        super().__init__(reason)
+        self.is_retryable = is_retryable
 
 
 class Chatter:
     """A client that recovers as the official one does, with the `pid` and the last offset that it was given.
 
+    As that one it comes back by itself when its transport closes, and stays away when the server refuses it for good
+    (CONNECT_ERROR without `retryable`) or sends it away (DISCONNECT).
+
     Args:
         name: Its name in the journal, which no other client has.
         room: The room it joins.
-        url: Where the ingress is.
+        target: Where the ingress is.
         polls: Whether it stays with HTTP long-polling.
         token: Returns the access token to connect with.
         write: Takes an entry of the journal.
@@ -46,7 +69,7 @@ class Chatter:
         name: str,
         *,
         room: str,
-        url: str,
+        target: Target,
         polls: bool,
         token: Callable[[], str],
         write: Callable[[Entry], None],
@@ -54,7 +77,7 @@ class Chatter:
     ) -> None:
         self._name = name
         self._room = room
-        self._url = url
+        self._target = target
         self._open = PollingTransport if polls else WebSocketTransport
         self._token = token
         self._write = write
@@ -62,7 +85,7 @@ class Chatter:
         self._transport: PollingTransport | WebSocketTransport | None = None
         self._is_joined = False
         self._is_member = False
-        self._is_closing = False
+        self._is_closing = self._is_answered = False
         self._sending = BoundedSemaphore()
         self._pid = self._offset = ""
         self._acks: dict[int, tuple[str, str, float]] = {}
@@ -71,15 +94,21 @@ class Chatter:
         self._waiting: deque[str] = deque()
 
     def run(self) -> None:
-        """Stay connected until `close`."""
+        """Stay connected until `close`, or until the server refuses this client for good."""
         while not self._is_closing:
             began = time.monotonic()
+            self._is_answered = False
             try:
                 self._live(began)
-            except (Closed, OSError, ValueError) as error:
+            except (Closed, Refused, OSError, ValueError) as error:
                 if self._is_closing:
                     return  # type: ignore[unreachable]  # `close` comes from another greenlet
-                self._part(type(error).__name__ if isinstance(error, OSError) else str(error))
+                reason = type(error).__name__ if isinstance(error, OSError) else str(error)
+                if not self._is_answered:
+                    self._measure("connect", (time.monotonic() - began) * 1000, reason)
+                self._part(reason)
+                if isinstance(error, Refused) and not error.is_retryable:
+                    return
             time.sleep(random.uniform(*_BACK_AFTER_S))  # noqa: S311 - a delay, not a secret
 
     def say(self, due_s: float) -> None:
@@ -115,14 +144,20 @@ class Chatter:
             time.sleep(_LOOK_S)
 
     def close(self) -> None:
-        """Leave for good."""
+        """Leave for good, and count as failed what was due long enough ago and was never acknowledged; idempotent."""
+        if self._is_closing:
+            return
         self._is_closing = True
         self._note("closed")
+        now_s = time.time()
+        for _, due_s in self._unanswered.values():
+            if now_s - due_s >= GIVEN_UP_S:
+                self._measure("ack", (now_s - due_s) * 1000, "never acknowledged")
         if self._transport is not None:
             self._transport.close()
 
     def _live(self, began: float) -> None:
-        self._transport = self._open(self._url, timeout_s=TIMEOUT_S)
+        self._transport = self._open(self._target, timeout_s=TIMEOUT_S)
         while not self._is_closing:
             for text in self._transport.receive():
                 self._take(text, began)
@@ -146,6 +181,7 @@ class Chatter:
         elif kind == _ACK and id_ in self._acks:
             self._answered(*self._acks.pop(id_), data)
         elif kind == _CONNECT:
+            self._is_answered = True
             self._measure("connect", (time.monotonic() - began) * 1000, "")
             pid = data.get("pid", "")
             is_recovered = bool(pid) and pid == self._pid
@@ -159,11 +195,14 @@ class Chatter:
                 self._note("join", room=self._room)
                 self._emit("joinRoom", {"roomId": self._room, "userName": self._name}, "", time.time())
         elif kind == _CONNECT_ERROR:
-            self._measure("connect", 0.0, str(data.get("message")))
-            self._note("refused", detail=str(data.get("message")))
-            raise Closed("refused")
+            facts = data.get("data")
+            facts = facts if isinstance(facts, dict) else {}
+            reason = str(facts.get("code", data.get("message")))
+            self._note("refused", detail=reason)
+            raise Refused(f"refused: {reason}", is_retryable=facts.get("retryable") is True)
         elif kind == _DISCONNECT:
-            raise Closed("io server disconnect")
+            self._measure("dismissal", 0.0, DISMISSED)
+            raise Refused(DISMISSED, is_retryable=False)
 
     def _hear(self, data: list[Any]) -> None:
         # As the official client does: a last argument that is a text is the offset, if there is a session to recover.
@@ -180,6 +219,7 @@ class Chatter:
         error = data[0].get("error") if data and isinstance(data[0], dict) else None
         code = str(error.get("code")) if error else ""
         if event == "joinRoom":
+            self._measure("join", (time.time() - due_s) * 1000, code)
             if error:
                 raise Closed(f"joinRoom: {code}")
             self._note("joined", room=self._room)

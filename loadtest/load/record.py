@@ -8,10 +8,12 @@ import matplotlib as mpl
 import msgspec
 from matplotlib.figure import Figure
 
+from faults.oracle import COUNTS
+from kept import kept
+from load.thresholds import FAILURES
 from load.timeline import Second
 
 _MOST_PAINFUL_MS: Final = 1_000.0
-_COUNTS: Final = ("lost", "doubled", "reordered", "phantom", "hole", "failed_logins", "failed_messages")
 
 
 class Generator(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,11 +54,15 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     """When exchanges began and ended, in seconds of the timeline."""
     generator: Generator
     timeline: list[Second]
+    url: str = ""
+    """The ingress."""
+    failures: list[str] = []
+    """What failed, why, and how often."""
 
     def save(self, folder: Path) -> None:
         """Write `load.json`, and what is made of it beside it."""
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / "load.json").write_bytes(msgspec.json.format(msgspec.json.encode(self), indent=1) + b"\n")
+        (folder / "load.json").write_bytes(kept(self))
         (folder / "load.md").write_text(report(self), encoding="utf-8")
         draw(self, [folder / "load.svg", folder / "load.png"])
 
@@ -79,17 +85,16 @@ def report(record: Record) -> str:
         f"{sum(record.connections.values()):,} connections ({by_transport}), {record.recovered:,} of them recovered; "
         f"{record.refreshed:,} tokens refreshed, {record.renewed:,} renewed in place."
     )
+    at = f", at {record.url}" if record.url else ""
     lines = [
         f"# {record.title}: {record.outcome}",
         "",
-        f"{record.date}, scenario `{record.scenario}`, {record.users:,} users, {record.seconds:g} s.",
+        f"{record.date}, scenario `{record.scenario}`, {record.users:,} users, {record.seconds:g} s{at}.",
         "",
         facts,
         "",
-        "| " + " | ".join(name.replace("_", " ") for name in _COUNTS) + " |",
-        "|" + "---|" * len(_COUNTS),
-        "| " + " | ".join(f"{measured.get(name, 0):g}" for name in _COUNTS) + " |",
-        "",
+        *_table(COUNTS, measured),
+        *_table(FAILURES, measured),
         "| ms | p50 | p99 |",
         "|---|---|---|",
         *times,
@@ -98,11 +103,21 @@ def report(record: Record) -> str:
         *([""] if record.exchanged else []),
         *(f"- {proof}" for proof in record.exchanged),
     ]
-    for title, sentences in (("Void", record.void), ("Broken", record.broken)):
+    for title, sentences in (("Void", record.void), ("Broken", record.broken), ("Failed", record.failures)):
         lines += [f"\n{title}:\n", *(f"- {sentence}" for sentence in sentences)] if sentences else []
     lines += ["", "![Second by second](load.svg)", ""]
     lines += [f"- {what}: {value}" for what, value in record.machine.items()]
     return "\n".join(lines) + "\n"
+
+
+def _table(names: Sequence[str], measured: dict[str, float]) -> list[str]:
+    """Return a row of counts with its head; a count that an older run did not have has a dash."""
+    return [
+        "| " + " | ".join(name.replace("_", " ") for name in names) + " |",
+        "|" + "---|" * len(names),
+        "| " + " | ".join(f"{measured[name]:g}" if name in measured else "-" for name in names) + " |",
+        "",
+    ]
 
 
 def _ms(measured: dict[str, float], what: str, percent: int) -> str:
@@ -111,12 +126,12 @@ def _ms(measured: dict[str, float], what: str, percent: int) -> str:
 
 
 def draw(record: Record, paths: Sequence[Path]) -> None:
-    """Draw latency and deliveries over time; the ending of each path decides its format."""
+    """Draw latency, deliveries and connections over time, each on an axis of its own; the ending of each path decides its format."""
     seconds = range(len(record.timeline))
     # The figure alone, without pyplot: nothing is shown, and nothing stays registered. The salt keeps SVGs alike.
     with mpl.rc_context({"svg.hashsalt": "roomwire", "font.size": 9}):
-        figure = Figure(figsize=(11, 5), layout="constrained")
-        above, below = figure.subplots(2, 1, sharex=True)
+        figure = Figure(figsize=(11, 6.5), layout="constrained")
+        above, middle, below = figure.subplots(3, 1, sharex=True, height_ratios=(3, 2, 2))
         for name, colour in (("p99_ms", "#d1495b"), ("p50_ms", "#2e4057")):
             values = [getattr(second, name) for second in record.timeline]
             above.plot(
@@ -128,15 +143,14 @@ def draw(record: Record, paths: Sequence[Path]) -> None:
         above.axhline(_MOST_PAINFUL_MS, color="#999999", linewidth=0.8, linestyle=":")
         above.set(yscale="log", ylabel="delivery, ms", title=f"{record.title}, {record.users:,} users")
         above.legend(fontsize=7, frameon=False, loc="upper right")
-        below.plot(
-            seconds, [second.delivered for second in record.timeline], color="#66a182", label="deliveries/s"
-        )
-        below.plot(
-            seconds, [second.connected for second in record.timeline], color="#8d96a3", label="connected"
-        )
-        below.set(xlabel="s", ylim=(0, None))
-        below.legend(fontsize=7, frameon=False, loc="lower right")
-        for panel in (above, below):
+        middle.plot(seconds, [second.delivered for second in record.timeline], color="#66a182")
+        middle.set(ylabel="deliveries/s", ylim=(0, None))
+        # An axis of its own: beside deliveries, of which each client has many, a lost connection is not to be seen.
+        connected = [second.connected for second in record.timeline]
+        below.plot(seconds, connected, color="#2e4057", drawstyle="steps-post")
+        below.set(xlabel="s", ylabel="connected", ylim=(0, None))
+        below.yaxis.get_major_locator().set_params(integer=True)
+        for panel in (above, middle, below):
             panel.spines[["top", "right"]].set_visible(False)
             for began_s, ended_s in record.faults_s:
                 panel.axvspan(began_s, ended_s, color="#edae49", alpha=0.25, linewidth=0)

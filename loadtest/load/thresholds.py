@@ -9,7 +9,16 @@ from typing import Final
 from faults.oracle import COUNTS
 
 TIMES: Final = tuple(f"{what}_p{share}_ms" for what in ("connect", "delivery", "ack") for share in (50, 99))
-NAMES: Final = (*COUNTS, *TIMES, "failed_logins", "failed_messages")
+FAILURES: Final = (
+    "failed_logins",
+    "failed_messages",
+    "failed_joins",
+    "failed_renewals",
+    "refused_connects",
+    "failed_connects",
+    "dismissed",
+)
+NAMES: Final = (*COUNTS, *TIMES, *FAILURES)
 """All thresholds there are."""
 
 

@@ -4,12 +4,11 @@ import base64
 import http.client
 import os
 import select
-import socket
-import ssl
 from typing import ClassVar, Final, Protocol
-from urllib.parse import SplitResult, urlencode, urlsplit
+from urllib.parse import urlencode
 
 from load.packets import FrameReader
+from load.target import Target
 from masking import PONG, masked
 
 _PATH: Final = "/socket.io/?EIO=4&transport="
@@ -43,27 +42,27 @@ class WebSocketTransport:
     """A WebSocket.
 
     Args:
-        url: Where the ingress is: http:// or https://.
+        target: Where the ingress is.
         timeout_s: How long the handshake, and every wait for bytes, may take.
 
     """
 
     name: ClassVar = "websocket"
 
-    def __init__(self, url: str, *, timeout_s: float) -> None:
-        parts = urlsplit(url)
-        self._socket = _connected(parts, timeout_s)
+    def __init__(self, target: Target, *, timeout_s: float) -> None:
+        self._socket = target.connected(timeout_s)
         self._frames = FrameReader()
         try:
-            self._waiting = self._shake_hands(parts.netloc)
+            self._waiting = self._shake_hands(target)
         except BaseException:
             self._socket.close()
             raise
 
-    def _shake_hands(self, host: str) -> bytes:
+    def _shake_hands(self, target: Target) -> bytes:
         key = base64.b64encode(os.urandom(16)).decode()
         self._socket.sendall(
-            f"GET {_PATH}websocket HTTP/1.1\r\nHost: {host}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            f"GET {target.prefix}{_PATH}websocket HTTP/1.1\r\nHost: {target.authority}\r\n"
+            f"Upgrade: websocket\r\nConnection: Upgrade\r\n"
             f"Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n\r\n".encode()
         )
         head = b""
@@ -105,19 +104,18 @@ class PollingTransport:
     """HTTP long-polling: one connection waits, another sends; cookies of the ingress are kept.
 
     Args:
-        url: Where the ingress is: http:// or https://.
+        target: Where the ingress is.
         timeout_s: How long an answer may take.
 
     """
 
     name: ClassVar = "polling"
 
-    def __init__(self, url: str, *, timeout_s: float) -> None:
-        parts = urlsplit(url)
-        self._query = ""
+    def __init__(self, target: Target, *, timeout_s: float) -> None:
+        self._path = f"{target.prefix}{_PATH}polling"
         self._headers: dict[str, str] = {}
-        self._polls = _http(parts, timeout_s)
-        self._posts = _http(parts, timeout_s)
+        self._polls = target.http(timeout_s)
+        self._posts = target.http(timeout_s)
         self._waiting: list[str] = []
         try:
             self._waiting = self.receive()
@@ -125,7 +123,7 @@ class PollingTransport:
         except BaseException:
             self.close()
             raise
-        self._query = "&" + urlencode({"sid": sid})
+        self._path += "&" + urlencode({"sid": sid})
 
     def send(self, text: str) -> None:
         """Send a packet in a request of its own."""
@@ -141,7 +139,7 @@ class PollingTransport:
     def _ask(self, connection: http.client.HTTPConnection, method: str, body: bytes | None) -> str:
         _drop_if_closed(connection)
         try:
-            connection.request(method, f"{_PATH}polling{self._query}", body, self._headers)
+            connection.request(method, self._path, body, self._headers)
             answer = connection.getresponse()
             text = answer.read().decode()
         except http.client.HTTPException as error:
@@ -166,17 +164,3 @@ def _drop_if_closed(connection: http.client.HTTPConnection) -> None:
         # Nothing is under way on it: what there is to read can only be its end.
         if waiting.poll(0):
             connection.close()
-
-
-def _connected(parts: SplitResult, timeout_s: float) -> socket.socket:
-    is_safe = parts.scheme == "https"
-    plain = socket.create_connection((parts.hostname, parts.port or (443 if is_safe else 80)), timeout_s)
-    plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    if not is_safe:
-        return plain
-    return ssl.create_default_context().wrap_socket(plain, server_hostname=parts.hostname)
-
-
-def _http(parts: SplitResult, timeout_s: float) -> http.client.HTTPConnection:
-    kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-    return kind(parts.netloc, timeout=timeout_s)

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from faults.journal import Entry
 from faults.oracle import SATURATED_CPU, SATURATED_LAG_MS, Findings, generator_load
+from load.chatter import DISMISSED
 
 
 def unacknowledged(entries: Iterable[Entry]) -> int:
@@ -15,6 +16,16 @@ def unacknowledged(entries: Iterable[Entry]) -> int:
         elif entry.kind == "acked":
             acked.add(entry.id)
     return len(due - acked)
+
+
+def refused(entries: Iterable[Entry]) -> int:
+    """Return how often the server answered a client that came with a refusal."""
+    return sum(entry.kind == "refused" for entry in entries)
+
+
+def dismissed(entries: Iterable[Entry]) -> int:
+    """Return how many connected clients the server sent away, so that they did not come back by themselves."""
+    return sum(entry.kind == "disconnect" and entry.detail == DISMISSED for entry in entries)
 
 
 def void_reasons(entries: Iterable[Entry], *, failed_logins: float) -> list[str]:

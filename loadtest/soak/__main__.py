@@ -22,7 +22,8 @@ _SETTLE_S: Final = 5.0
 WARM_UP_S: Final = 180.0
 """What people leave behind in Redis (sessions, message ids) is kept for two minutes: until then its keys have to grow."""
 LEAST_S: Final = 300.0
-"""A shorter run sees too little after the warm-up."""
+"""A shorter run sees too little after the warm-up: it is void."""
+VOID: Final = 3
 
 
 def _arguments() -> argparse.Namespace:
@@ -30,12 +31,12 @@ def _arguments() -> argparse.Namespace:
         prog="python -m soak",
         description="Exit codes: 0 nothing grew, 1 something grew or the load was not served, 3 void.",
     )
-    parser.add_argument("--seconds", type=float, default=600.0, help=f"how long, at least {LEAST_S:g}")
+    parser.add_argument("--seconds", type=float, default=600.0, help=f"how long. Below {LEAST_S:g}: void")
     parser.add_argument("--users", type=int, default=50)
     parser.add_argument("--out", type=Path, default=Path("artifacts/soak"), help="folder of the report")
     arguments = parser.parse_args()
-    if not arguments.seconds >= LEAST_S:
-        parser.error(f"--seconds: at least {LEAST_S:g}")
+    if not arguments.seconds > _SETTLE_S:
+        parser.error(f"--seconds: more than {_SETTLE_S:g}")
     return arguments
 
 
@@ -63,6 +64,7 @@ def _run(seconds: float, users: int, out: Path) -> tuple[dict[str, Trend], int]:
     return {
         name: trend(series, warm_up_s=WARM_UP_S, allowance=ALLOWED[name.partition(".")[2]])
         for name, series in sampler.series.items()
+        if seconds >= LEAST_S
     }, code
 
 
@@ -84,6 +86,9 @@ def main() -> int:
         mark = "GROWS" if found.is_growing else "ok"
         print(f"{mark:5} {name:24} {found.growth:+14.1f}, {found.allowed:.1f} allowed")
     print(f"load: exit code {code}")
+    if not trends:
+        print(f"VOID: in less than {LEAST_S:g} s nothing is seen to grow. Run longer: --seconds.")
+        return code or VOID
     return 1 if growing else code
 
 

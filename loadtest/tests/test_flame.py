@@ -16,11 +16,21 @@ MAY_LOOK = os.geteuid() == 0 or not _SCOPE.exists() or _SCOPE.read_text().strip(
 @pytest.mark.skipif(not MAY_LOOK, reason="py-spy needs root or kernel.yama.ptrace_scope=0")
 def test_a_flame_graph_shows_the_gateway_at_work(tmp_path, capsys):
     out = tmp_path / "profile.svg"
-    flame.profile("chatter", users=40, seconds=4, out=out)
+    samples = flame.profile("chatter", users=40, seconds=4, out=out)
     text = out.read_text()
+    assert samples > 0
+    assert f"{samples:,} samples" in text
     assert "<svg" in text
     assert "roomwire/" in text
     assert "chatter, 40 users" in capsys.readouterr().out
+
+
+@pytest.mark.skipif(not MAY_LOOK, reason="py-spy needs root or kernel.yama.ptrace_scope=0")
+def test_too_few_samples_are_said_with_what_to_do_and_are_void(tmp_path, capsys):
+    arguments = ["--users", "2", "--seconds", "1", "--out", str(tmp_path / "profile.svg")]
+    assert flame.VOID == flame.main(arguments)
+    said = capsys.readouterr().err
+    assert "the gateway mostly waited. Send more users (--users), or look for longer (--seconds)." in said
 
 
 def test_a_process_that_has_ended_cannot_be_profiled(tmp_path):

@@ -1,12 +1,16 @@
 """What is shown of kept results is what they say: `make report` would change nothing."""
 
+import shutil
+
 import pytest
 
 from load.record import Record
 from load.record import report as load_report
 from report import report as bench_report
 from results import Run
-from written import RESULTS
+from written import RESULTS, main
+
+WRITTEN = ("bench", "load", "capacity")
 
 
 def test_the_benchmark_shows_what_is_kept():
@@ -20,7 +24,15 @@ def test_the_load_run_shows_what_is_kept_and_was_not_void():
     assert [] == record.void
 
 
-@pytest.mark.parametrize("name", ["bench", "load", "capacity"])
+def test_a_report_that_is_written_again_is_what_it_was_byte_for_byte(tmp_path):
+    for name in WRITTEN:
+        shutil.copy(RESULTS / f"{name}.json", tmp_path)
+    main(tmp_path)
+    names = [f"{name}.{ending}" for name in WRITTEN for ending in ("json", "md", "svg", "png")]
+    assert [] == [name for name in names if (RESULTS / name).read_bytes() != (tmp_path / name).read_bytes()]
+
+
+@pytest.mark.parametrize("name", WRITTEN)
 @pytest.mark.parametrize("kind", ["svg", "png"])
 def test_each_has_its_pictures(name, kind):
     assert (RESULTS / f"{name}.{kind}").stat().st_size > 0

@@ -10,6 +10,7 @@ from capacity.runs import Busy, Churn, Talk
 from capacity.talks import Talks
 from capacity.weighing import Weighing
 from load.accounts import Accounts
+from load.target import Target
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +21,7 @@ def home(tmp_path_factory):
 
 @pytest.fixture
 def clients(home):
-    return Clients(Accounts(home.auth_url, timeout_s=10).guest().access)
+    return Clients(Accounts(Target.of(home.auth_url), timeout_s=10).guest().access)
 
 
 @pytest.fixture

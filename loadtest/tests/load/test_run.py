@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -11,14 +12,18 @@ from pathlib import Path
 
 import pytest
 from local_system import free_port, local_system
+from locusts import END_S, page, until
 
 from faults.journal import parse
-from load.thresholds import Outcome
+from faults.oracle import COUNTS
+from load.thresholds import FAILURES, Outcome
 
 LOADTEST = Path(__file__).resolve().parents[2]
 STRICT = "".join(
     f"{name} = 0\n"
-    for name in ("lost", "doubled", "reordered", "phantom", "hole", "failed_logins", "failed_messages")
+    for name in (*COUNTS, *FAILURES)
+    # The official client tries again by itself while a gateway is away.
+    if name != "failed_connects"
 )
 
 
@@ -67,7 +72,7 @@ def start(url, out, *arguments, thresholds=""):
 
 
 def finish(process, out):
-    _, errors = process.communicate(timeout=60)
+    _, errors = process.communicate(timeout=END_S)
     assert (out / "load.json").exists(), errors.decode()
     return process.returncode, json.loads((out / "load.json").read_text())
 
@@ -129,7 +134,9 @@ def test_a_rollout_that_did_not_happen_is_void(system, tmp_path):
     )
     code, report = finish(run, tmp_path)
     assert Outcome.VOID == code
-    assert ["0 of 10 clients were cut off: not all gateways were exchanged"] == report["void"]
+    (reason,) = report["void"]
+    # How many are there by then is a matter of the machine.
+    assert re.fullmatch(r"0 of \d+ clients were cut off: not all gateways were exchanged", reason)
 
 
 def test_who_stays_longer_than_a_token_renews_it_and_is_not_cut_off(tmp_path):
@@ -204,3 +211,55 @@ def test_a_gateway_that_stands_still_shows_in_the_latency_and_breaks_the_thresho
     _, report = finish(run, tmp_path)
     assert report["measured"]["delivery_p99_ms"] > 1500
     assert ["delivery_p99_ms"] == [sentence.partition(":")[0] for sentence in report["broken"]]
+
+
+def test_who_is_refused_for_good_is_counted_once_and_stays_away(tmp_path):
+    # Gateways that take no token of this auth service.
+    with local_system(tmp_path, free_port(), ROOMWIRE_AUTH_ALGORITHMS="RS256") as strange:
+        arguments = ["--scenario", "chatter", "--users", "5", "--seconds", "9"]
+        code, report = finish(start(strange.url, tmp_path, *arguments, thresholds=STRICT), tmp_path)
+    assert Outcome.BROKEN == code
+    assert 5 == report["measured"]["refused_connects"]
+    assert "refused_connects: 5, 0 allowed" in report["broken"]
+    assert "connect: refused: unauthenticated, 5 times" in report["failures"]
+    # How fast one is refused is no time of connecting.
+    assert "connect_p50_ms" not in report["measured"]
+
+
+def test_a_renewal_that_is_refused_has_failed(tmp_path):
+    with local_system(tmp_path, free_port(), ROOMWIRE_AUTH_MODE="off") as open_to_all:
+        arguments = ["--scenario", "refresh", "--users", "5", "--seconds", "12"]
+        code, report = finish(start(open_to_all.url, tmp_path, *arguments, thresholds=STRICT), tmp_path)
+    assert Outcome.BROKEN == code
+    assert (0, True) == (report["renewed"], report["measured"]["failed_renewals"] > 0)
+    assert ["failed_renewals"] == [sentence.partition(":")[0] for sentence in report["broken"]]
+    assert any(sentence.startswith("renewal: forbidden, ") for sentence in report["failures"])
+
+
+def test_why_nobody_could_log_in_stands_in_the_report_with_the_address(system, tmp_path):
+    url = f"{system.url}/elsewhere"
+    code, report = finish(
+        start(url, tmp_path, "--scenario", "chatter", "--users", "2", "--seconds", "5"), tmp_path
+    )
+    assert (Outcome.BROKEN, url) == (code, report["url"])
+    assert ["login: guest: HTTP 404"] == [one.rpartition(",")[0] for one in report["failures"]]
+    assert f"at {url}." in (tmp_path / "load.md").read_text("utf-8")
+
+
+def test_locusts_page_is_shown_while_it_runs(system, tmp_path):
+    port = free_port()
+    run = start(system.url, tmp_path, "--users", "5", "--seconds", "12", "--web", str(port))
+    shown = until(lambda: run.poll() is not None or page(f"http://127.0.0.1:{port}/"))
+    statistics = page(f"http://127.0.0.1:{port}/stats/requests")
+    finish(run, tmp_path)
+    assert "<title>Locust" in str(shown)
+    assert {"state", "stats", "errors"} <= json.loads(statistics).keys()
+
+
+def test_what_is_no_address_is_refused_with_a_sentence(tmp_path):
+    run = start("localhost:3000", tmp_path)
+    _, errors = run.communicate(timeout=60)
+    assert 2 == run.returncode
+    assert (
+        "--url: 'localhost:3000' is no address of a system: it has to begin with http://" in errors.decode()
+    )

@@ -23,16 +23,23 @@ class Running:
         return self.app.registry.get_sample_value(f"roomwire_{name}", labels) or 0
 
 
+_ANY_NUMBER = {"max_events_per_s": 0, "max_events_per_user_per_s": 0, "api_max_per_s": 0}
+
+
 @pytest.fixture
 async def gateway() -> AsyncIterator[Start]:
-    """A factory of running gateways, put together as in production; without a page and without tokens."""
+    """A factory of running gateways, put together as in production; without a page, tokens and bounds of what comes a second.
+
+    A test that is not about these bounds may send more than a second's worth, and how fast the machine is decides whether
+    it is within a second: a test of such a bound sets it.
+    """
     from live import served
 
     async with contextlib.AsyncExitStack() as stack:
 
         async def start(redis_url: str = "memory://", **settings: Any) -> Running:
-            chosen = {"node_name": "n1", "auth_mode": "off", "page": False, "redis_timeout_s": 0.3} | settings
-            app = GatewayApp(Settings(redis_url=redis_url, **chosen))
+            chosen = {"node_name": "n1", "auth_mode": "off", "page": False, "redis_timeout_s": 0.3}
+            app = GatewayApp(Settings(redis_url=redis_url, **(chosen | _ANY_NUMBER | settings)))
             stack.push_async_callback(app.close)
             await app.start()
             return Running(app, await stack.enter_async_context(served(app.asgi)))

@@ -1,0 +1,37 @@
+"""The people of `make load` for plain locust: `locust -f loadtest/locustfile.py --host http://127.0.0.1:3000`.
+
+Headless, with the web page, distributed, against any host, as every locustfile. `--scenario` (`LOAD_SCENARIO`, a field of the
+web page) says what they do. What fails is in locust's statistics and its exit code; `make load` adds the judge and the report.
+"""
+
+from typing import Any
+
+from locust import events
+
+from faults.journal import Entry
+from load.people import Course, Person
+from load.scenarios import SCENARIOS
+
+
+@events.init_command_line_parser.add_listener  # type: ignore[untyped-decorator]  # locust's hooks have no types
+def _scenario(parser: Any) -> None:
+    titles = "; ".join(f"{name}: {one.title}" for name, one in SCENARIOS.items())
+    parser.add_argument(
+        "--scenario",
+        choices=list(SCENARIOS),
+        default="mixed",
+        env_var="LOAD_SCENARIO",
+        help=f"What people do. {titles}.",
+    )
+
+
+def _forget(_: Entry) -> None:
+    """Keep no journal: without a judge no one reads it."""
+
+
+class Chatting(Person):
+    """A person in the course that `--scenario` names."""
+
+    def course(self) -> Course:
+        """Return the scenario of the command line, or of the web page."""
+        return Course(scenario=SCENARIOS[self.environment.parsed_options.scenario], write=_forget)
