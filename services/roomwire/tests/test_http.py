@@ -20,6 +20,7 @@ from websockets.exceptions import InvalidStatus
 
 from roomwire.engine import Engine
 from roomwire.engine.fast import fast_websocket
+from roomwire.engine.limits import Limits
 from roomwire.http import RELIED_ON, Refusal, bounded_http, let_part
 from roomwire.http_limits import HttpLimits
 from roomwire.metrics import HttpMetrics
@@ -62,6 +63,8 @@ class App:
             return
         if scope["path"] == "/endless":
             body = b"a" * 8_000_000
+        if scope["path"] == "/large":
+            body = b"a" * 30_000
         if scope["path"] == "/chunks":
             await self._in_parts(send, [b"one", b"", b"two"])
             return
@@ -216,9 +219,9 @@ async def door(limits: HttpLimits = FOR_HTTP, *, websocket=None) -> AsyncIterato
 
 
 @asynccontextmanager
-async def fast_door(limits: HttpLimits = FOR_HTTP) -> AsyncIterator[Door]:
+async def fast_door(limits: HttpLimits = FOR_HTTP, **of_clients: float) -> AsyncIterator[Door]:
     """Serve it with the fast WebSockets of an engine at /engine.io/."""
-    engine = Engine(async_mode="asgi")
+    engine = Engine(async_mode="asgi", limits=Limits(**of_clients))
     async with door(limits, websocket=fast_websocket(engine, "/engine.io/")) as opened:
         yield opened
     await engine.shutdown()
@@ -667,6 +670,24 @@ class TestUnread:
                 await it.open_are(1)
                 await it.open_are(0)
             assert {"unread": 1} == it.refused()
+
+    @pytest.mark.parametrize("path", [b"/", b"/engine.io/?EIO=3&transport=websocket"])
+    async def test_a_client_that_reads_nothing_and_asks_for_a_websocket_that_is_refused_is_cut(self, path):
+        asked = b"GET %s HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n" % path
+        async with fast_door(close_timeout_s=SHORT_S) as it:
+            with socket.create_connection((HOST, it.port)) as silent:
+                silent.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+                silent.setblocking(False)
+                await it.open_are(1)
+                (connection,) = it.kept()
+                async with asyncio.timeout(WAIT_S):
+                    # Until no more is taken of the answers, and less waits than makes the application wait.
+                    while not connection.transport.get_write_buffer_size():
+                        with contextlib.suppress(BlockingIOError):
+                            silent.send(b"GET /large HTTP/1.1\r\n\r\n")
+                        await asyncio.sleep(0.001)
+                silent.send(asked)
+                await it.open_are(0)
 
     async def test_a_client_that_reads_slowly_gets_all(self):
         async with door(self.short) as it, it.call() as caller:

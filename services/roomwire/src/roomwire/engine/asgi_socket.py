@@ -193,6 +193,7 @@ class AsgiSocket(asyncio.Protocol):
             self._end(LOST)
             self._transport.write(answer)
             self._transport.close()
+            self._cut_later()
 
     async def _run(self, scope: dict[str, Any]) -> None:
         """Run the application; one that fails costs this WebSocket."""
@@ -341,6 +342,10 @@ class AsgiSocket(asyncio.Protocol):
                 self._transport.write_eof()
         # What it still sends has to be read to find its CLOSE.
         self._resume_reading()
+        self._cut_later()
+
+    def _cut_later(self) -> None:
+        """Cut the connection if it does not end by itself: what is unread would keep it open."""
         self._stop_timer()
         self._timer = self._loop.call_later(self._limits.close_timeout_s, self._transport.abort)
 

@@ -169,6 +169,8 @@ class FastSocket(asyncio.Protocol):
         self._write = self._transport.write
         self._write(answer)
         self._transport.close()
+        # Earlier answers that it does not read would keep it open.
+        self._engine.alarm_in(self._engine.limits.close_timeout_s, self._abort)
 
     async def _open(self, upgrade: Upgrade) -> None:
         connection = await self._engine.open(upgrade.environ, WEBSOCKET)

@@ -118,6 +118,8 @@ class Splice(asyncio.Protocol):
     def _turn_away(self, answer: bytes) -> None:
         self._transport.write(answer)
         self._transport.close()
+        # Earlier answers that it does not read would keep it open.
+        self._engine.alarm_in(self._engine.limits.close_timeout_s, lambda _: self._transport.abort())
 
     async def _join(self, request: Request) -> None:
         """Have the owner take the WebSocket, and pass on what it says until one of the two ends."""
