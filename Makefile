@@ -10,7 +10,7 @@ WEB    := services/gateway/src/gateway/web
 DOCS   := services/auth/src/auth/web
 
 .DEFAULT_GOAL := help
-.PHONY: help install up down test check audit render chart-test proxies fuzz bench faults load soak profile capacity report e2e lock clean
+.PHONY: help install up down test steady check audit render chart-test proxies fuzz bench faults load soak profile capacity report e2e lock clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,6 +25,12 @@ down:  ## stop the system that `make up` started (PORT=3000)
 
 test: install check $(CHECKOV)  ## run every check and every test
 	$(BIN)/pytest
+
+# What has to do with time: rates, timeouts, expiry, drains. By files and tests, so that a new one is found by its neighbours.
+TIMED := $(addprefix services/roomwire/tests/,test_bounds.py test_http.py test_pace.py test_recovery_bounds.py engine/test_wheel.py) \
+	$(addprefix services/gateway/tests/,test_chat.py test_expiry.py api/test_rate.py) services/auth/tests/test_throttle.py
+steady: install  ## the tests about time again and again, on a machine at rest (TIMES=20)
+	for time in $$(seq $(or $(TIMES),20)); do $(BIN)/pytest -q $(TIMED) || exit 1; done
 
 check: install  ## format, lint, types, import directions
 	$(BIN)/ruff format --check .
