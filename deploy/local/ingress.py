@@ -27,69 +27,89 @@ class Backend:
     ops_port: int
 
 
-def write_traefik_config(
-    folder: Path, *, port: int, ping_port: int, host: str, auth_url: str, gateways: Sequence[Backend]
-) -> Path:
+@dataclass(frozen=True)
+class Entry:
+    """The ingress itself.
+
+    Attributes:
+        port: Where it listens.
+        ping_port: Where it answers `/ping`.
+        host: The address of it, and of all that it leads to.
+        trusted: The proxies in front of it whose X-Forwarded-* headers it passes on. Default: none.
+        certificate: Files with a certificate and its key. Default: it speaks plain HTTP.
+
+    """
+
+    port: int
+    ping_port: int
+    host: str
+    trusted: Sequence[str] = ()
+    certificate: tuple[Path, Path] | None = None
+
+
+def write_traefik_config(folder: Path, entry: Entry, *, auth_url: str, gateways: Sequence[Backend]) -> Path:
     """Write the configuration files; returns the path of the main one.
 
     Args:
         folder: Where they go.
-        port: Where the ingress listens.
-        ping_port: Where it answers `/ping`.
-        host: The address of everything.
+        entry: The ingress.
         auth_url: The auth service.
         gateways: The gateways.
 
     """
-    return _write(folder, "traefik", _routes(port, host, auth_url, gateways), port, ping_port, host)
+    return _write(folder, "traefik", entry, _routes(entry, auth_url, gateways))
 
 
-def write_round_robin_config(
-    folder: Path, *, port: int, ping_port: int, host: str, gateways: Sequence[int]
-) -> Path:
+def write_round_robin_config(folder: Path, entry: Entry, *, gateways: Sequence[int]) -> Path:
     """Write the files of an ingress without any affinity, for tests of the relay; returns the path of the main one.
 
     Args:
         folder: Where they go.
-        port: Where it listens.
-        ping_port: Where it answers `/ping`.
-        host: The address of everything.
+        entry: The ingress.
         gateways: The public ports of the gateways; each gets every n-th request.
 
     """
-    servers = [{"url": f"http://{host}:{gateway}"} for gateway in gateways]
+    servers = [{"url": f"http://{entry.host}:{gateway}"} for gateway in gateways]
     router = {"rule": "PathPrefix(`/`)", "service": "all", "entryPoints": ["web"]}
     routes = {
         "http": {"routers": {"all": router}, "services": {"all": {"loadBalancer": {"servers": servers}}}}
     }
-    return _write(folder, "round-robin", routes, port, ping_port, host)
+    return _write(folder, "round-robin", entry, routes)
 
 
-def _write(folder: Path, name: str, routes: dict[str, Any], port: int, ping_port: int, host: str) -> Path:
+def _write(folder: Path, name: str, entry: Entry, routes: dict[str, Any]) -> Path:
+    if entry.certificate is not None:
+        certificate, key = map(str, entry.certificate)
+        routes = {**routes, "tls": {"certificates": [{"certFile": certificate, "keyFile": key}]}}
     # JSON is YAML, and Traefik reads files by their ending.
     dynamic = folder / f"{name}-routes.yml"
     dynamic.write_text(json.dumps(routes, indent=2), encoding="utf-8")
     static = folder / f"{name}.yml"
-    static.write_text(json.dumps(_static(port, ping_port, host, dynamic), indent=2), encoding="utf-8")
+    static.write_text(json.dumps(_static(entry, dynamic), indent=2), encoding="utf-8")
     return static
 
 
-def _static(port: int, ping_port: int, host: str, dynamic: Path) -> dict[str, Any]:
+def _static(entry: Entry, dynamic: Path) -> dict[str, Any]:
+    web: dict[str, Any] = {"address": f"{entry.host}:{entry.port}"}
+    if entry.trusted:
+        web["forwardedHeaders"] = {"trustedIPs": [*entry.trusted]}
+    if entry.certificate is not None:
+        web["http"] = {"tls": {}}
     return {
         "global": {"checkNewVersion": False, "sendAnonymousUsage": False},
         "log": {"level": "WARN", "noColor": True},
         "entryPoints": {
-            "web": {"address": f"{host}:{port}"},
-            "ping": {"address": f"{host}:{ping_port}"},
+            "web": web,
+            "ping": {"address": f"{entry.host}:{entry.ping_port}"},
         },
         "ping": {"entryPoint": "ping"},
         "providers": {"file": {"filename": str(dynamic)}},
     }
 
 
-def _routes(port: int, host: str, auth_url: str, gateways: Sequence[Backend]) -> dict[str, Any]:
+def _routes(entry: Entry, auth_url: str, gateways: Sequence[Backend]) -> dict[str, Any]:
     # Cookies are shared by all ports of a host: the port in the name keeps two local systems apart.
-    cookie = f"roomwire_{port}"
+    cookie = f"roomwire_{entry.port}"
     no_cookie = f"!HeaderRegexp(`Cookie`, `(^|;\\s*){cookie}=`)"
     routers: dict[str, Any] = {
         "auth": {"rule": "PathPrefix(`/auth`)", "service": "auth", "priority": 100},
@@ -118,7 +138,7 @@ def _routes(port: int, host: str, auth_url: str, gateways: Sequence[Backend]) ->
         }
         services[gateway.name] = {
             "loadBalancer": {
-                "servers": [{"url": f"http://{host}:{gateway.port}"}],
+                "servers": [{"url": f"http://{entry.host}:{gateway.port}"}],
                 "healthCheck": {
                     "path": "/readyz",
                     "port": gateway.ops_port,

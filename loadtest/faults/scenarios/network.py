@@ -16,7 +16,7 @@ from faults.cutter import HOST, Cutter, run_cutters
 from faults.namespace import REDIS, Way
 from faults.stage import RATE, Row, Skipped, Stage
 from faults.system import START_TIMEOUT_S, Daemon, free_ports
-from ingress import write_round_robin_config
+from ingress import Entry, write_round_robin_config
 
 _PERIOD_S: Final = 10.0
 _AWAY_S: Final = 2.0
@@ -157,7 +157,7 @@ async def _round_robin(stage: Stage) -> AsyncIterator[str]:
     port, ping_port = free_ports(2)
     folder = stage.system.folder
     gateways = list(stage.system.ports.values())
-    static = write_round_robin_config(folder, port=port, ping_port=ping_port, host=HOST, gateways=gateways)
+    static = write_round_robin_config(folder, Entry(port, ping_port, HOST), gateways=gateways)
     proxy = Daemon(
         "round-robin",
         [str(Path(sys.executable).parent / "traefik"), f"--configFile={static}"],

@@ -371,6 +371,7 @@ class ConnectServer(EventServer):
             user=member.user.id,
             kind=member.user.kind,
             recovered=member.recovered,
+            address=member.handshake.address,
         )
         return accepted
 
