@@ -41,7 +41,7 @@ async def polling(siege):
     """Open a polling session on a connection that is kept."""
     raw = await siege.open()
     await raw.send(HEAD + b"\r\n")
-    answer = await raw.reader.readuntil(b"\r\n0\r\n\r\n")
+    answer = await raw.reader.readuntil(b"}")
     return raw, answer.partition(b'"sid":"')[2].partition(b'"')[0]
 
 
