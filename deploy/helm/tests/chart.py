@@ -38,7 +38,7 @@ SIZES: Mapping[str, Mapping[str, Any]] = {
         "loadTest": {"enabled": True, "workers": 3},
         "monitoring": {
             "serviceMonitor": {"enabled": True},
-            "prometheusRule": {"enabled": True},
+            "prometheusRule": {"enabled": True, "runbook": "https://wiki.example.org/roomwire/runbook"},
             "dashboards": {"enabled": True},
         },
     },

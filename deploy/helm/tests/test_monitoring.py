@@ -7,10 +7,11 @@ import subprocess
 
 import pytest
 import yaml
-from chart import CHART, ROOT, SIZES, install
+from chart import CHART, ROOT, SIZES, Refused, install
+from failures import FAILURES
 
 from auth.metrics import Metrics as AuthMetrics
-from roomwire.metrics import HttpMetrics, Metrics
+from roomwire.metrics import HttpMetrics, Metrics, ProcessMetrics
 
 TESTS = ROOT / "deploy/helm/tests/alerts.yaml"
 PROMTOOL = shutil.which("promtool")
@@ -31,9 +32,10 @@ def exported():
     """Return the names of all series of both services."""
     gateway, auth = Metrics(), AuthMetrics()
     HttpMetrics(gateway.registry)
+    ProcessMetrics(gateway.registry)
     gateway.watch_connections(dict)
     gateway.watch_load(rooms=int, tasks=int)
-    names = {"up"}
+    names = {"up", "kube_job_status_failed"}
     for registry in (gateway.registry, auth.registry):
         for family in registry.collect():
             suffixes = {"counter": ["_total"], "histogram": ["_bucket", "_sum", "_count"]}.get(
@@ -41,6 +43,10 @@ def exported():
             )
             names |= {family.name + suffix for suffix in suffixes}
     return names
+
+
+def all_of(rules):
+    return [rule for group in rules["groups"] for rule in group["rules"]]
 
 
 def test_every_metric_of_an_alert_exists(rules):
@@ -72,20 +78,39 @@ def test_the_metric_that_scales_gateways_exists(release):
 
 def test_every_alert_says_what_to_do(rules):
     runbook = (ROOT / "docs/runbook.md").read_text()
-    alerts = [rule for group in rules["groups"] for rule in group["rules"]]
+    alerts = all_of(rules)
 
-    assert {f"docs/runbook.md#{alert['alert'].lower()}" for alert in alerts} == {
+    # As an alert's link leads to it: the anchor of its heading, at the address where the runbook is served.
+    assert {f"https://wiki.example.org/roomwire/runbook#{alert['alert'].lower()}" for alert in alerts} == {
         alert["annotations"]["runbook_url"] for alert in alerts
     }
     assert {alert["alert"] for alert in alerts} == {*re.findall(r"^## (Roomwire\w+)$", runbook, re.MULTILINE)}
 
 
+def test_an_alert_carries_no_link_that_would_open_nothing():
+    values = {"monitoring": {"prometheusRule": {"enabled": True}}}
+    rules = install(values).one("PrometheusRule", "chat-roomwire")["spec"]
+
+    assert all("runbook_url" not in alert["annotations"] for alert in all_of(rules))
+    with pytest.raises(Refused, match="runbook"):
+        install({"monitoring": {"prometheusRule": {"enabled": True, "runbook": "docs/runbook.md"}}})
+
+
+def test_without_an_auth_service_of_ours_nobody_is_told_that_it_is_down():
+    values = {"monitoring": {"prometheusRule": {"enabled": True}}, **SIZES["elsewhere"]}
+    rules = install(values).one("PrometheusRule", "chat-roomwire")["spec"]
+
+    assert not any("Auth" in alert["alert"] for alert in all_of(rules))
+
+
 def test_an_alert_is_about_its_own_release(rules):
     other = install(SIZES["everything"], release="other").one("PrometheusRule", "other-roomwire")["spec"]
 
-    assert all(
-        'pod=~"chat-roomwire-(gateway|auth)-.+"' in rule["expr"] for rule in rules["groups"][0]["rules"]
-    )
+    of_this = re.compile(r'="den",(pod|job_name)=~"chat-roomwire-(\((?:gateway\|auth|gateway|auth)\)|keys)-\.\+"')
+    for rule in all_of(rules):
+        series = re.findall(r"(?:roomwire|kube)_[a-z_]+\{[^}]*\}", rule["expr"])
+        assert series
+        assert all(of_this.search(one) for one in series)
     assert rules != other
 
 
@@ -108,9 +133,7 @@ def test_alerts_fire_when_they_should_and_not_before(rules, tmp_path, needs):
         for expected in test["alert_rule_test"]:
             for alert in expected.get("exp_alerts", ()):
                 # What an alert says is for people; when it fires, and for whom, is tested.
-                (rule,) = [
-                    rule for rule in rules["groups"][0]["rules"] if rule["alert"] == expected["alertname"]
-                ]
+                (rule,) = [rule for rule in all_of(rules) if rule["alert"] == expected["alertname"]]
                 alert["exp_labels"] |= rule["labels"]
                 alert["exp_annotations"] = rule["annotations"] | {"summary": alert.pop("summary")}
     (tmp_path / "tests.yaml").write_text(yaml.safe_dump(tests))
@@ -129,4 +152,4 @@ def test_every_alert_is_tested(rules):
         if case.get("exp_alerts")
     }
 
-    assert {rule["alert"] for rule in rules["groups"][0]["rules"]} == tested
+    assert {rule["alert"] for rule in all_of(rules)} == tested | {one.alert for one in FAILURES}

@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 import sys
+import time
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -92,6 +93,12 @@ class ServiceProcess:
     def pause(self) -> None:
         """Stop it where it is."""
         self._process.send_signal(signal.SIGSTOP)
+
+    async def stopped_for(self, seconds: float) -> None:
+        """Wait until it has been stopped for so long: what is tested is time that passes."""
+        began = time.monotonic()
+        while time.monotonic() - began < seconds:
+            await asyncio.sleep(0.05)
 
     def resume(self) -> None:
         """Let it go on."""

@@ -86,8 +86,12 @@ def _stop_at_once(server: uvicorn.Server, told_to_stop: asyncio.Event) -> None:
     state = server.server_state
 
     async def main_loop() -> None:
-        await server.on_tick(0)
-        await told_to_stop.wait()
+        while not told_to_stop.is_set():
+            # Which is what renews the `Date` of answers.
+            await server.on_tick(0)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(1):
+                    await told_to_stop.wait()
 
     async def shutdown(sockets: list[socket.socket] | None = None) -> None:
         for each in [*server.servers, *(sockets or [])]:

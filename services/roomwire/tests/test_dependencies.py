@@ -24,7 +24,7 @@ from roomwire.errors import ConfigurationError, Unavailable
 
 def of(error, *, source=None, during=None):
     """Return an error that was raised because of another, or while another was handled."""
-    error.__cause__, error.__context__ = source, during
+    error.__cause__, error.__context__, error.__suppress_context__ = source, during, source is not None
     return error
 
 

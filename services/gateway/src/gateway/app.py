@@ -24,6 +24,7 @@ from roomwire.dependencies import Dependencies
 from roomwire.engine.fast import fast_websocket
 from roomwire.engine.limits import Limits
 from roomwire.errors import ConfigurationError, Unauthenticated
+from roomwire.jwk import Fault
 from roomwire.jwks import JwksClient
 from roomwire.listener import SidePort, http_limits
 from roomwire.metrics import HttpMetrics, Metrics
@@ -218,6 +219,9 @@ class GatewayApp:
 def _keys(settings: Settings, metrics: Metrics) -> JwksClient:
     """Return where the public keys of tokens come from."""
     discovered = settings.auth_discovery_url
+    for fault in Fault:
+        # Exported from the start: an increase needs a sample before the first.
+        metrics.keys_refused.labels(fault.value)
     return JwksClient(
         Discovery(discovered, settings.auth_issuer) if discovered else settings.auth_jwks_url,
         tls=_believed(settings.auth_jwks_ca_file),

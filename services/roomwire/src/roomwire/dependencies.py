@@ -20,7 +20,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from roomwire.errors import ConfigurationError
+from roomwire.errors import ConfigurationError, RoomwireError
 from roomwire.logs import get_logger
 
 QUIET_S: Final = 10.0
@@ -169,8 +169,9 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
             # One connection was tried to several addresses of a name.
             current = current.exceptions[0]
         else:
-            # `from None` says that what was behind it is not to be shown.
-            behind = None if current.__suppress_context__ else current.__context__
+            # Our `from None` says that what was behind it is not to be shown; httpcore's hides why it could not connect.
+            is_hidden = current.__suppress_context__ and isinstance(current, RoomwireError)
+            behind = None if is_hidden else current.__context__
             current = current.__cause__ or behind
         if isinstance(current, asyncio.CancelledError):
             # How a timeout takes effect.

@@ -1,0 +1,197 @@
+"""In which ways the service fails to serve, and where each shows: the rows of the runbook's table."""
+
+from typing import NamedTuple
+
+
+class Failure(NamedTuple):
+    """One way.
+
+    Attributes:
+        what: What is broken, as the runbook says it.
+        log: The event of the log line.
+        metric: The series that changes.
+        field: What `causes` of `/readyz` has, as `dependency: cause`; empty: nothing, as no dependency is at fault.
+        alert: What fires.
+        panel: Where it is seen, of the dashboard of its service.
+
+    """
+
+    what: str
+    log: str
+    metric: str
+    field: str
+    alert: str
+    panel: str
+
+
+_DOWN = "roomwire_dependency_down"
+_WHY = "What does not serve, and why"
+
+REDIS_FULL = Failure(
+    "Redis is full", "dependency down", _DOWN, "redis_writes: full", "RoomwireRedisFull", _WHY
+)
+REDIS_MEMORY = Failure(
+    "Redis is nearly full",
+    "",
+    "roomwire_redis_memory_used_bytes",
+    "",
+    "RoomwireRedisMemoryHigh",
+    "Memory of Redis",
+)
+REDIS_REFUSED = Failure(
+    "Redis refuses connections",
+    "dependency down",
+    "roomwire_backplane_up",
+    "redis: refused",
+    "RoomwireBackplaneDown",
+    _WHY,
+)
+WRONG_PASSWORD = Failure(
+    "Redis' password is wrong",
+    "waiting for what this service depends on",
+    _DOWN,
+    "history: wrong_password",
+    "RoomwireNoGateway",
+    _WHY,
+)
+UNKNOWN_NAME = Failure(
+    "Redis' name is unknown, or DNS is blocked",
+    "waiting for what this service depends on",
+    _DOWN,
+    "history: unknown_name",
+    "RoomwireNoGateway",
+    _WHY,
+)
+WRONG_TLS = Failure(
+    "Redis' certificate is not the one",
+    "waiting for what this service depends on",
+    _DOWN,
+    "history: tls",
+    "RoomwireNoGateway",
+    _WHY,
+)
+REVOCATIONS = Failure(
+    "Revocations cannot be read",
+    "revocations not read",
+    _DOWN,
+    "revocations: not_allowed",
+    "RoomwireHistoryDown",
+    _WHY,
+)
+KEYS_AWAY = Failure(
+    "The keys of tokens cannot be fetched: auth, or the identity provider, is away",
+    "jwks fetch failed",
+    _DOWN,
+    "keys: refused",
+    "RoomwireKeysUnavailable",
+    _WHY,
+)
+AUTH_DOWN = Failure(
+    "Auth is down", "stopped", "roomwire_ready", "", "RoomwireAuthDown", "Processes that are ready"
+)
+AUTH_STORE = Failure(
+    "Auth's Redis is away", "dependency down", _DOWN, "store: refused", "RoomwireAuthStoreDown", _WHY
+)
+NO_GATEWAY = Failure(
+    "No gateway is ready", "stopped", "roomwire_ready", "", "RoomwireNoGateway", "Processes that are ready"
+)
+KEYS_REFUSED = Failure(
+    "The identity provider publishes keys that are refused",
+    "jwks keys refused",
+    "roomwire_jwks_keys_refused_total",
+    "published_keys: wrong_answer",
+    "RoomwireProviderKeysRefused",
+    "Published keys that are refused",
+)
+LOOP_LATE = Failure(
+    "The event loop is late",
+    "dependency down",
+    "roomwire_loop_late_seconds_bucket",
+    "event_loop: late",
+    "RoomwireLoopLate",
+    "Is it CPU? Event loop late",
+)
+EVICTED = Failure(
+    "Clients that do not read are evicted",
+    "connection closed",
+    "roomwire_bounds_exceeded_total",
+    "",
+    "RoomwireClientsEvicted",
+    "Bounds exceeded, clients evicted",
+)
+REFUSED = Failure(
+    "Connections are refused: the gateway is full",
+    "dependency down",
+    "roomwire_http_refused_total",
+    "connections: full",
+    "RoomwireConnectionsRefused",
+    "HTTP refused",
+)
+ROTATION = Failure(
+    "A rotation of signing keys failed",
+    "signing keys not read",
+    _DOWN,
+    "signing_keys: misconfigured",
+    "RoomwireRotationFailed",
+    _WHY,
+)
+CLOCK = Failure(
+    "A clock is wrong",
+    "dependency down",
+    "roomwire_clock_skew_seconds",
+    "clock_redis: clock_skew",
+    "RoomwireClockSkewed",
+    "Clocks of others",
+)
+NEWCOMERS = Failure(
+    "A clock is wrong by more than the leeway: newcomers are turned away",
+    "connect postponed",
+    "roomwire_connects_total",
+    "clock_auth: clock_skew",
+    "RoomwireNewcomersTurnedAway",
+    "Connects",
+)
+NAME_TAKEN = Failure(
+    "Another gateway has the node name",
+    "dependency down",
+    _DOWN,
+    "node_name: name_taken",
+    "RoomwireNodeNameTaken",
+    _WHY,
+)
+
+FAILURES = (
+    REDIS_REFUSED,
+    WRONG_PASSWORD,
+    UNKNOWN_NAME,
+    WRONG_TLS,
+    REDIS_FULL,
+    REDIS_MEMORY,
+    REVOCATIONS,
+    NO_GATEWAY,
+    NAME_TAKEN,
+    AUTH_DOWN,
+    AUTH_STORE,
+    KEYS_AWAY,
+    KEYS_REFUSED,
+    ROTATION,
+    CLOCK,
+    NEWCOMERS,
+    LOOP_LATE,
+    EVICTED,
+    REFUSED,
+)
+
+
+def table() -> str:
+    """Return the rows as the runbook shows them."""
+
+    def code(text: str) -> str:
+        return f"`{text}`" if text else "-"
+
+    head = "| what | log line | metric | `causes` of `/readyz` | alert | panel |\n|---|---|---|---|---|---|\n"
+    rows = (
+        f"| {one.what} | {code(one.log)} | {code(one.metric)} | {code(one.field)} | [{one.alert}](#{one.alert.lower()}) | {one.panel} |\n"
+        for one in FAILURES
+    )
+    return head + "".join(rows)
