@@ -106,7 +106,9 @@ def test_without_an_auth_service_of_ours_nobody_is_told_that_it_is_down():
 def test_an_alert_is_about_its_own_release(rules):
     other = install(SIZES["everything"], release="other").one("PrometheusRule", "other-roomwire")["spec"]
 
-    of_this = re.compile(r'="den",(pod|job_name)=~"chat-roomwire-(\((?:gateway\|auth|gateway|auth)\)|keys)-\.\+"')
+    of_this = re.compile(
+        r'="den",(pod|job_name)=~"chat-roomwire-(\((?:gateway\|auth|gateway|auth)\)|keys)-\.\+"'
+    )
     for rule in all_of(rules):
         series = re.findall(r"(?:roomwire|kube)_[a-z_]+\{[^}]*\}", rule["expr"])
         assert series
