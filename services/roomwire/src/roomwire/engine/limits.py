@@ -20,7 +20,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
         max_payload_packets: Most packets in one polling payload that are no messages. Beyond: closed. Of messages there
             may be as many as fit: a client that was away sends all that it has kept at once.
         max_fragments: Most frames of one WebSocket message, empty ones included, beside one for each KiB of it. Beyond:
-            closed. On plain ASGI the server puts messages together, and this is its matter.
+            closed. On an ASGI server of others, that server puts messages together, and this is its matter.
         max_waiting_messages: Most messages that wait for one that is being handled, of no more than
             `max_payload_bytes` together. Beyond: closed. On plain ASGI they wait in the server.
         max_waiting_events: Most events of a client in one namespace that are being handled or wait for it.
