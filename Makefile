@@ -53,7 +53,7 @@ fuzz: install  ## look for bytes that break the server, guided by coverage (FUZZ
 bench: install  ## compare with other servers, one core each (BENCH="--quick --rows acks", BENCH=--help)
 	$(BIN)/python loadtest/bench.py $(BENCH)
 
-proxies: install  ## the official client through HAProxy and nginx, set as docs/kubernetes.md says; fails without them
+proxies: install  ## clients and the page through HAProxy, nginx and Traefik, set as docs/kubernetes.md says; fails without them
 	$(BIN)/pytest -m proxies deploy/local
 
 faults: install  ## break it in sixteen ways and count messages (FAULTS="K1 K7" ALLOW_SKIP=K8 FAULTS_ARGS=--quick)

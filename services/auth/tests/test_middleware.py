@@ -120,6 +120,10 @@ async def preflight(client, origin):
         (("*",), "https://chat.example.org", "*"),
         (("https://chat.example.org",), "https://chat.example.org", "https://chat.example.org"),
         (("https://chat.example.org",), "https://evil.example.org", None),
+        (("https://chat.example.org",), "https://CHAT.example.org:443", "https://CHAT.example.org:443"),
+        (("https://chat.example.org",), "http://chat.example.org", None),
+        (("https://chat.example.org",), "null", None),
+        (("https://chat.example.org",), "", None),
     ],
 )
 async def test_pages_of_the_allowed_origins_may_ask(open_client, settings, origins, origin, allowed):
@@ -130,3 +134,15 @@ async def test_pages_of_the_allowed_origins_may_ask(open_client, settings, origi
 
     assert [allowed] * 2 == [r.headers.get("access-control-allow-origin") for r in (asked, answered)]
     assert "access-control-allow-credentials" not in answered.headers
+
+
+async def test_what_depends_on_the_page_says_so_to_caches(open_client, settings):
+    client = open_client(settings.model_copy(update={"cors_origins": ("https://chat.example.org",)}))
+    for origin in ("https://chat.example.org", "https://evil.example.org", None):
+        headers = {"origin": origin} if origin else {}
+        answers = [
+            await client.post("/auth/login", json={}, headers=headers),
+            await client.get("/auth/anything/else", headers=headers),
+            await client.get("/auth/docs", headers=headers),
+        ]
+        assert [True] * 3 == ["Origin" in answer.headers.get("vary", "") for answer in answers]

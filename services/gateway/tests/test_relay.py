@@ -10,6 +10,7 @@ import websockets
 from live import PATIENCE_S, Polling, until
 from prometheus_client import CollectorRegistry
 from serving import hypercorn_served, served
+from where_from import CASES
 
 from gateway.app import GatewayApp
 from gateway.settings import Settings
@@ -441,6 +442,46 @@ async def test_the_owner_learns_who_a_client_behind_a_trusted_proxy_is(start, ht
 async def test_the_owner_does_not_believe_what_a_stranger_says_of_itself(start, http, monkeypatch):
     seen = await seen_by_the_owner(start, http, monkeypatch, FORWARDED, cors_origins=("*",))
     assert ("127.0.0.1", "http") == seen
+
+
+@pytest.mark.parametrize("is_trusted", [True, False], ids=["a trusted proxy", "a stranger"])
+async def test_the_owner_knows_where_a_relayed_request_came_from(start, http, monkeypatch, is_trusted):
+    from roomwire.engine import polling
+
+    trusted = ("127.0.0.1",) if is_trusted else ()
+    first, second = [await start(name, trusted_proxies=trusted) for name in ("n1", "n2")]
+    engine, checked, seen = first.app.server.eio, polling.check_origin, []
+
+    def check(asked, environ):
+        if asked is engine:
+            seen.append(engine.proxies.source_of(environ))
+        return checked(asked, environ)
+
+    monkeypatch.setattr(polling, "check_origin", check)
+    sid = await opened(http, first)
+    port = int(second.address.rpartition(":")[2])
+    target = "/" + polled(second, sid).partition("://")[2].partition("/")[2]
+    outcomes, expected = {}, {}
+    # Two Hosts are refused before anything is relayed.
+    for case in (case for case in CASES if case.is_trusted is is_trusted and case.origin is not None):
+        seen.clear()
+        lines = [line for header in case.headers for line in header.split("\r\n")]
+        status = await asked(port, target, [*lines, f"Origin: {case.origin}"])
+        outcomes[case.rule] = status, [(s.scheme, (s.host, s.port), s.address) for s in seen]
+        where = [(case.scheme, case.place, case.address)]
+        expected[case.rule] = (200, where) if case.own else (400, [])
+    assert expected == outcomes
+
+
+async def asked(port, target, lines):
+    """Post nothing but a heartbeat, as it is written; return the status."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    head = "\r\n".join([f"POST {target} HTTP/1.1", *lines, "Content-Length: 1", "Connection: close", "", "3"])
+    writer.write(head.encode())
+    try:
+        return int((await reader.readline()).split()[1])
+    finally:
+        writer.close()
 
 
 async def test_when_a_gateway_drains_what_it_relays_is_cut(start, http):

@@ -330,6 +330,17 @@ class TestSize:
             await caller.send(HEAD + UPGRADE + b"x: " + b"a" * 1_024 + b"\r\n\r\n")
             assert 431 == await caller.refusal()
 
+    @pytest.mark.parametrize(
+        "request_", [b"GET / HTTP/1.1\r\n\r\n", HEAD + UPGRADE + b"\r\n"], ids=["http", "websocket"]
+    )
+    async def test_a_request_with_two_hosts_is_400(self, request_):
+        two = request_.replace(b"HTTP/1.1\r\n", b"HTTP/1.1\r\nHost: chat.example\r\nhost: evil.example\r\n")
+        async with fast_door() as it:
+            async with it.call() as caller:
+                await caller.send(two)
+                assert 400 == await caller.refusal()
+            assert {"malformed": 1} == it.refused()
+
     async def test_what_is_no_http_is_400(self):
         async with door() as it:
             async with it.call() as caller:

@@ -34,6 +34,7 @@ from roomwire.relay import Door, Relay
 from roomwire.revocations import RevocationReader, Revoked, revocations_key
 from roomwire.server import Server
 from roomwire.service import state_of
+from roomwire.sources import Proxies
 from roomwire.tls import vouched_for_by
 from roomwire.tokens import SESSION_ENDED, User, Verifier
 
@@ -144,6 +145,7 @@ class GatewayApp:
             rate=Rate(settings.api_max_per_s),
             max_body_bytes=settings.max_body_bytes,
             requests=self._metrics.api_requests,
+            proxies=Proxies(settings.trusted_proxies),
         )
         refused = HttpMetrics(self._metrics.registry, name="roomwire_api_http_refused_total")
         return SidePort(app, settings, "api_port", metrics=refused)

@@ -194,6 +194,7 @@ async def test_each_call_that_changes_something_is_one_line_without_what_was_sai
 
     lines = [event for event in log_events if event["event"] == "api call"]
     common = {"event": "api call", "log_level": "info", "audit": True, "caller": "key:root", "code": "ok"}
+    common["address"] = "127.0.0.1"
     assert [
         {**common, "operation": "publish", "messages": 2, "to": [f"room {ROOM}", "user account:1"]},
         {
@@ -217,6 +218,18 @@ async def test_each_call_that_changes_something_is_one_line_without_what_was_sai
         },
     ] == lines
     assert "Secret" not in str(lines)
+
+
+@pytest.mark.parametrize(("trusted", "address"), [((), "127.0.0.1"), (("127.0.0.1",), "203.0.113.9")])
+async def test_the_line_of_a_call_has_the_address_that_a_trusted_proxy_saw(
+    start, log_events, trusted, address
+):
+    system = await start(gateways=1, trusted_proxies=trusted)
+    body = {"messages": [{"everyone": True, "event": "x"}]}
+    forwarded = {"X-Forwarded-For": "6.6.6.6, 203.0.113.9"}
+    await system.call("POST", "/publish", json=body, headers=forwarded)
+
+    assert [address] == [event["address"] for event in log_events if event["event"] == "api call"]
 
 
 async def test_answers_are_counted_by_route_and_status(start):

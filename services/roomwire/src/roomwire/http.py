@@ -301,6 +301,9 @@ class _BoundedHttp(HttpToolsProtocol):
         if self._is_old_http and any(name == b"transfer-encoding" for name, _ in self.headers):
             # HTTP/1.0 has none, so where the body ends is uncertain: RFC 9112, section 6.1.
             self._stop(Refusal.MALFORMED)
+        if [name for name, _ in self.headers].count(b"host") > 1:
+            # Which of them a proxy has routed by is uncertain: RFC 9112, section 3.2.
+            self._stop(Refusal.MALFORMED)
         earlier = self.cycle
         super().on_headers_complete()
         if self.cycle is not earlier:

@@ -37,4 +37,5 @@ def audited(caller: Caller, operation: str, **facts: Any) -> Iterator[dict[str, 
         code = error.code
         raise
     finally:
-        _log.info("api call", audit=True, caller=caller.id, operation=operation, code=code, **facts, **known)
+        who = {"caller": caller.id, "address": caller.address}
+        _log.info("api call", audit=True, **who, operation=operation, code=code, **facts, **known)

@@ -25,11 +25,13 @@ class Caller(msgspec.Struct, frozen=True):
     Attributes:
         id: Tells it from every other; it stands in the audit.
         capabilities: What it may do in which rooms.
+        address: Where it calls from; it stands in the audit, too. Empty: not known.
 
     """
 
     id: str
     capabilities: Capabilities
+    address: str = ""
 
 
 class Key(msgspec.Struct, frozen=True):

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 
+import msgspec
 from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -34,7 +35,9 @@ class Gate:
         if scope["type"] == "http" and scope["path"] not in self._open_paths:
             caller = await self._callers.identify(Headers(scope=scope).get("authorization", ""))
             self._rate.take(caller.id)
-            scope[_KEY] = caller
+            # `Sources` has put the client's address into the scope.
+            address = scope["client"][0] if scope.get("client") else ""
+            scope[_KEY] = msgspec.structs.replace(caller, address=address)
         await self._app(scope, receive, send)
 
 

@@ -29,9 +29,11 @@ from gateway.api.gate import Gate, caller_of
 from gateway.api.rate import Rate
 from gateway.messages import MAX_HISTORY
 from roomwire.errors import Forbidden, RateLimited, Unauthenticated
+from roomwire.sources import Proxies
 from roomwire.web import failures
 from roomwire.web.bodies import refusals
 from roomwire.web.middleware import BodyLimit, RequestCount, SecurityHeaders
+from roomwire.web.sources import Sources
 
 PREFIX: Final = "/api/v1"
 SCHEMA: Final = f"{PREFIX}/openapi.json"
@@ -43,7 +45,13 @@ _Caller = Annotated[Caller, Depends(caller_of)]
 
 
 def api_app(
-    actions: Actions, *, callers: Callers, rate: Rate, max_body_bytes: int, requests: Counter
+    actions: Actions,
+    *,
+    callers: Callers,
+    rate: Rate,
+    max_body_bytes: int,
+    requests: Counter,
+    proxies: Proxies,
 ) -> FastAPI:
     """Return the ASGI application of the API's port.
 
@@ -53,6 +61,7 @@ def api_app(
         rate: How often they may.
         max_body_bytes: Largest body.
         requests: Counts answers by route and status.
+        proxies: Tells where requests came from.
 
     """
     app = FastAPI(
@@ -66,6 +75,7 @@ def api_app(
         middleware=[
             Middleware(RequestCount, counter=requests),
             Middleware(SecurityHeaders),
+            Middleware(Sources, proxies=proxies),
             Middleware(failures.Guard),
             Middleware(Gate, callers=callers, rate=rate, open_paths={SCHEMA}),
             Middleware(BodyLimit, max_body_bytes=max_body_bytes),
