@@ -1,24 +1,41 @@
-// Owns: the HTTP calls to the auth service, and the tokens in this tab's sessionStorage.
+// Owns: the HTTP calls to the auth service, and who is signed in in this tab. `session.js` keeps the tokens.
 // Must not: touch the DOM or the socket, or let a token out except to `freshToken()`'s caller.
 
 import { NoAnswer, Refusal } from "./errors.js";
+import { randomHex, Session } from "./session.js";
 
 const STORAGE_KEY = "roomwire.account";
-const REQUEST_TIMEOUT_MS = 5_000;
+/** A request is given up after so many ticks in which this page ran: one that was frozen still reads its answer. */
+const REQUEST_TICKS = 10;
+const TICK_MS = 500;
 /** A token with less life than this is renewed before it is used for a connect. */
 const RENEW_BEFORE_MS = 30_000;
 /** What a proxy answers, or nobody does, where no auth service runs. */
 const ABSENT = new Set([404, 502, 503]);
 
-/** Who is signed in in this tab. Survives a reload, ends with the tab. */
+/** Who is signed in in this tab, and in those that were made from it. Survives a reload, ends with the last tab. */
 export class Account {
-  #storage;
+  #own;
+  #shared;
   #stored;
+  #session;
+  #tokens = null;
   #renewal;
 
-  constructor(storage) {
-    this.#storage = storage;
-    this.#stored = JSON.parse(storage.getItem(STORAGE_KEY) ?? "null");
+  /** `own` is storage of this tab, `shared` of all. Await `load()` before anything else. */
+  constructor(own, shared) {
+    this.#own = own;
+    this.#shared = shared;
+    this.#stored = JSON.parse(own.getItem(STORAGE_KEY) ?? "null");
+  }
+
+  /** Finds the tokens again after a reload, or in a duplicated tab. Without them, nobody is signed in. */
+  async load() {
+    if (!this.#stored) return;
+    const { key } = this.#stored;
+    if (key) this.#session = new Session(this.#shared, key);
+    this.#tokens = await this.#session?.read() ?? null;
+    if (!this.#tokens && key !== null) this.#forget();
   }
 
   /** `{id, name, kind}`, or undefined when signed out. */
@@ -28,7 +45,7 @@ export class Account {
 
   /** True if a refused token can be exchanged for another. */
   get isRenewable() {
-    return Boolean(this.#stored?.refreshToken);
+    return Boolean(this.#tokens?.refreshToken);
   }
 
   /** True if the token is expired or about to be. */
@@ -38,32 +55,34 @@ export class Account {
 
   /** In how long the token is about to expire; negative if it is, or if there is none. */
   get renewInMs() {
-    return (this.#stored?.expiresAt ?? 0) - RENEW_BEFORE_MS - Date.now();
+    return renewInMs(this.#tokens);
   }
 
   /** Guests need no auth service: where there is none, they connect without a token. */
   async continueAsGuest(name) {
     try {
-      this.#adopt(await post("/auth/guest", name ? { name } : {}));
+      await this.#begin(await post("/auth/guest", name ? { name } : {}));
     } catch (error) {
       if (!error.isServiceAbsent) throw error;
-      this.#store({ user: { id: "", name: name || `guest-${randomHex(2)}`, kind: "guest" } });
+      this.#remember({ id: "", name: name || `guest-${randomHex(2)}`, kind: "guest" }, null);
     }
   }
 
   async signIn(username, password) {
-    this.#adopt(await post("/auth/login", { username, password }));
+    await this.#begin(await post("/auth/login", { username, password }));
   }
 
   async register(username, password) {
-    this.#adopt(await post("/auth/register", { username, password }));
+    await this.#begin(await post("/auth/register", { username, password }));
   }
 
-  /** Forgets first and tells the service after: signing out works without it. */
+  /** Forgets first, in all tabs of the session, and tells the service after: signing out works without it. */
   async signOut() {
-    const refreshToken = this.#stored?.refreshToken;
-    this.#store(null);
-    if (refreshToken) await post("/auth/logout", { refresh_token: refreshToken }).catch(() => {});
+    const session = this.#session;
+    this.#forget();
+    const tokens = await session?.read();
+    session?.end();
+    if (tokens) await post("/auth/logout", { refresh_token: tokens.refreshToken }).catch(() => {});
   }
 
   /** Ends the sessions of this account on all devices, this one included. Fails if nobody was signed out. */
@@ -75,58 +94,83 @@ export class Account {
    *  Never fails: a token that could not be renewed is for the gateway to judge. */
   async freshToken() {
     if (this.isExpiring) await this.renew().catch(() => {});
-    return this.#stored?.accessToken;
+    return this.#tokens?.accessToken;
   }
 
-  /** Exchanges the refresh token. It rotates, and a second use of the old one would look like theft:
-   *  whoever asks during an exchange shares it. */
+  /** Takes the tokens that another tab got meanwhile, or exchanges the refresh token. It rotates, and a second use of the old
+   *  one would look like theft: one tab after the other, and whoever asks during an exchange shares it. */
   renew() {
-    this.#renewal ??= this.#exchange().finally(() => { this.#renewal = undefined; });
+    const session = this.#session;
+    this.#renewal ??= session.alone(() => this.#renew(session)).finally(() => { this.#renewal = undefined; });
     return this.#renewal;
   }
 
-  async #exchange() {
-    const refreshToken = this.#stored?.refreshToken;
-    const grant = await post("/auth/refresh", { refresh_token: refreshToken });
-    // Signed out, or in as somebody else, while the answer was on its way: it is nobody's now.
-    if (this.#stored?.refreshToken === refreshToken) this.#adopt(grant);
+  async #renew(session) {
+    let tokens = await session.read();
+    const isOurs = tokens?.refreshToken === this.#tokens?.refreshToken;
+    if (tokens && (isOurs || renewInMs(tokens) < 0)) {
+      const grant = await post("/auth/refresh", { refresh_token: tokens.refreshToken });
+      // Signed out while the answer was on its way: it is nobody's now.
+      tokens = await session.read() && tokensOf(grant);
+      if (tokens) await session.write(tokens);
+    }
+    if (!tokens) throw new Refusal({ code: "unauthenticated", message: "You have signed out in another tab." });
+    if (this.#session === session) this.#tokens = tokens;
   }
 
-  #adopt(grant) {
-    this.#store({
-      user: grant.user,
-      accessToken: grant.access_token,
-      refreshToken: grant.refresh_token,
-      expiresAt: Date.now() + grant.expires_in * 1000,
-    });
+  async #begin(grant) {
+    const session = Session.begin(this.#shared);
+    const tokens = tokensOf(grant);
+    await session.write(tokens);
+    this.#session = session;
+    this.#tokens = tokens;
+    this.#remember(grant.user, session.key);
   }
 
-  #store(stored) {
-    this.#stored = stored;
-    if (stored) this.#storage.setItem(STORAGE_KEY, JSON.stringify(stored));
-    else this.#storage.removeItem(STORAGE_KEY);
+  #remember(user, key) {
+    this.#stored = { user, key };
+    this.#own.setItem(STORAGE_KEY, JSON.stringify(this.#stored));
+  }
+
+  #forget() {
+    this.#stored = this.#session = undefined;
+    this.#tokens = null;
+    this.#own.removeItem(STORAGE_KEY);
   }
 }
 
-/** Random without `crypto.randomUUID`, which plain-http pages on other hosts than localhost do not have. */
-export function randomHex(bytes) {
-  return Array.from(crypto.getRandomValues(new Uint8Array(bytes)), (byte) => byte.toString(16).padStart(2, "0")).join("");
+function tokensOf(grant) {
+  return {
+    accessToken: grant.access_token,
+    refreshToken: grant.refresh_token,
+    expiresAt: Date.now() + grant.expires_in * 1000,
+  };
+}
+
+function renewInMs(tokens) {
+  return (tokens?.expiresAt ?? 0) - RENEW_BEFORE_MS - Date.now();
 }
 
 async function post(path, body, token) {
+  const patience = new AbortController();
+  let ticks = REQUEST_TICKS;
+  const ticking = setInterval(() => { if (--ticks === 0) patience.abort(); }, TICK_MS);
   let response;
+  let answer;
   try {
     response = await fetch(path, {
       method: "POST",
       headers: { "content-type": "application/json", ...(token && { authorization: `Bearer ${token}` }) },
       body: JSON.stringify(body),
-      signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS),
+      signal: patience.signal,
       keepalive: true,
     });
+    answer = await response.json().catch(() => null);
   } catch {
     throw absent();
+  } finally {
+    clearInterval(ticking);
   }
-  const answer = await response.json().catch(() => null);
   if (response.ok) return answer;
   if (ABSENT.has(response.status)) throw absent(answer?.error?.message);
   throw new Refusal(answer?.error ?? { message: `The sign-in service answered ${response.status}.`, retryable: response.status >= 500 });

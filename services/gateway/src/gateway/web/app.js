@@ -12,7 +12,7 @@ const DIRECTORY_INTERVAL_MS = 10_000;
 const FRAME_MS = 16;
 
 class App {
-  #account = new Account(sessionStorage);
+  #account = new Account(sessionStorage, localStorage);
   #chat = null;
   #openName = null;
   #frame = null;
@@ -28,7 +28,8 @@ class App {
     send: () => this.#send(),
   });
 
-  start() {
+  async start() {
+    await this.#account.load();
     for (const event of ["online", "offline"]) addEventListener(event, () => this.#draw());
     addEventListener("visibilitychange", () => this.#refresh());
     setInterval(() => this.#refresh(), DIRECTORY_INTERVAL_MS);

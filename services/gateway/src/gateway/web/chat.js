@@ -5,9 +5,9 @@
 //   notice(sentence, retry?)  something the user should read; `retry` does it again
 //   signedOut(sentence)       the gateway does not accept us any more
 
-import { randomHex } from "./api.js";
 import { NoAnswer, Refusal } from "./errors.js";
 import { Room } from "./room.js";
+import { randomHex } from "./session.js";
 
 const ACK_TIMEOUT_MS = 5_000;
 /** How long a message waits for a lost connection to come back before its text returns to the box. */
