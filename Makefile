@@ -10,7 +10,7 @@ WEB    := services/gateway/src/gateway/web
 DOCS   := services/auth/src/auth/web
 
 .DEFAULT_GOAL := help
-.PHONY: help install up down test steady check audit render chart-test proxies fuzz bench faults load soak profile capacity report e2e lock clean
+.PHONY: help install up down test steady check audit render chart-test proxies clients fuzz bench faults load soak profile capacity report e2e lock clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -56,6 +56,9 @@ bench: install  ## compare with other servers, one core each (BENCH="--quick --r
 proxies: install  ## clients and the page through HAProxy, nginx and Traefik, set as docs/kubernetes.md says; fails without them
 	$(BIN)/pytest -m proxies deploy/local
 
+clients: install  ## clients in JavaScript, Python, Java, Go and Rust, each from its registry; says which toolchain is missing
+	$(BIN)/pytest -m clients deploy/clients
+
 faults: install  ## break it in sixteen ways and count messages (FAULTS="K1 K7" ALLOW_SKIP=K8 FAULTS_ARGS=--quick)
 	PYTHONPATH=loadtest:deploy/local $(BIN)/python -m faults $(FAULTS_ARGS)
 
@@ -85,6 +88,9 @@ lock: install  ## resolve the lock files again
 	$(BIN)/uv pip compile $(LOCK) requirements/build.in -o requirements/build.txt
 	$(BIN)/uv pip compile $(LOCK) requirements/load.in -o requirements/load.txt
 	$(NPM) install --package-lock-only
+	cd deploy/clients/js && ../../../$(NPM) install --package-lock-only
+	cd deploy/clients/go && go mod tidy
+	cd deploy/clients/rust && cargo generate-lockfile && sed -i '/^source = /d' Cargo.lock
 # Extras stay written: pip would take the newest of `coverage[toml]`, and refuse it for want of a hash.
 LOCK := --quiet --upgrade --no-strip-extras --universal --python-version 3.11 --generate-hashes --no-header \
 	--no-emit-package roomwire --no-emit-package roomwire-gateway --no-emit-package roomwire-auth

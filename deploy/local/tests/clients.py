@@ -1,4 +1,4 @@
-"""Official JavaScript clients for tests, all in one Node process: see clients.mjs."""
+"""Official clients for tests, many in one process: in JavaScript as clients.mjs has them, or by another program that is driven alike."""
 
 import asyncio
 import itertools
@@ -86,7 +86,7 @@ class Client:
 
 
 class Clients:
-    """The Node process that hosts the clients."""
+    """The process that hosts the clients."""
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self._process = process
@@ -111,7 +111,7 @@ class Clients:
         return client
 
     async def ask(self, op: str, **arguments: Any) -> Any:
-        """Have the Node process do something; returns its answer."""
+        """Have the process do something; returns its answer."""
         id_ = next(self._ids)
         answer = self._answers[id_] = asyncio.get_running_loop().create_future()
         assert self._process.stdin is not None
@@ -126,18 +126,29 @@ class Clients:
             said = json.loads(line)
             if "happened" in said:
                 self._clients[said["client"]].happened(said["happened"], said["args"])
+            elif (answer := self._answers.pop(said["id"])).done():
+                continue  # too late: whoever asked waits no more
             elif "error" in said:
-                self._answers.pop(said["id"]).set_exception(RuntimeError(said["error"]))
+                answer.set_exception(RuntimeError(said["error"]))
             else:
-                self._answers.pop(said["id"]).set_result(said["ok"])
+                answer.set_result(said["ok"])
+        for answer in self._answers.values():
+            if not answer.done():
+                answer.set_exception(RuntimeError("the clients' process ended"))
 
 
 @asynccontextmanager
 async def js_clients() -> AsyncIterator[Clients]:
     """Run the Node process for as long as the context lasts."""
+    async with clients_of(str(_NODE), str(_SCRIPT)) as clients:
+        yield clients
+
+
+@asynccontextmanager
+async def clients_of(*command: str) -> AsyncIterator[Clients]:
+    """Run a program that hosts clients for as long as the context lasts."""
     process = await asyncio.create_subprocess_exec(
-        str(_NODE),
-        str(_SCRIPT),
+        *command,
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         limit=_LINE_BYTES,

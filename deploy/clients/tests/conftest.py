@@ -1,0 +1,36 @@
+"""Fixtures of the tests with foreign clients: their programs, and what is said where one cannot be had."""
+
+import os
+from collections.abc import Sequence
+
+import pytest
+
+from kinds import KINDS, Kind, NoToolchain
+
+_missing: dict[str, str] = {}
+
+
+@pytest.fixture(params=KINDS, ids=lambda kind: kind.name.replace(", ", " "))
+def kind(request: pytest.FixtureRequest) -> Kind:
+    """A kind of client."""
+    wanted: Kind = request.param
+    return wanted
+
+
+@pytest.fixture
+def command(kind: Kind) -> Sequence[str]:
+    """The command of its program; where that cannot be built the test is skipped, in CI it fails."""
+    try:
+        return kind.build()
+    except NoToolchain as error:
+        _missing[kind.name] = str(error)
+        if os.environ.get("CI"):
+            pytest.fail(str(error))
+        pytest.skip(str(error))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say loudly what was not tested."""
+    for name, why in _missing.items():
+        terminalreporter.section(f"NOT TESTED: the client for {name}", sep="!", red=True, bold=True)
+        terminalreporter.line(why)

@@ -1,0 +1,86 @@
+"""The servers that foreign clients talk to: the reference server, and two nodes of ours on one Redis."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Sequence
+
+import httpx
+from local_system import HOST, free_port
+
+from kinds import HERE, NODE, node_packages
+
+START_TIMEOUT_S = 30.0
+
+
+class Node:
+    """A server process that can be killed and started again where it was."""
+
+    def __init__(
+        self, *command: str, port: int, ready_port: int, environment: dict[str, str] | None = None
+    ) -> None:
+        self.port = port
+        self._command = command
+        self._ready = f"http://{HOST}:{ready_port}/readyz"
+        self._environment = environment
+        self._process: asyncio.subprocess.Process | None = None
+
+    async def start(self) -> None:
+        """Start it, and wait until it is ready."""
+        self._process = await asyncio.create_subprocess_exec(*self._command, env=self._environment, cwd=HERE)
+        async with asyncio.timeout(START_TIMEOUT_S), httpx.AsyncClient(trust_env=False) as http:
+            while True:
+                assert self._process.returncode is None, f"{self._command} ended at once"
+                with contextlib.suppress(httpx.TransportError):
+                    if (await http.get(self._ready)).is_success:
+                        return
+                await asyncio.sleep(0.05)
+
+    async def kill(self) -> None:
+        """End it at once, as a crash would."""
+        if self._process is not None and self._process.returncode is None:
+            self._process.send_signal(signal.SIGKILL)
+            await self._process.wait()
+
+
+@contextlib.asynccontextmanager
+async def reference() -> AsyncIterator[Sequence[Node]]:
+    """Run the reference server."""
+    port = free_port()
+    async with _running(
+        [Node(NODE, str(node_packages() / "reference.mjs"), str(port), port=port, ready_port=port)]
+    ) as nodes:
+        yield nodes
+
+
+@contextlib.asynccontextmanager
+async def two_nodes(redis_url: str) -> AsyncIterator[Sequence[Node]]:
+    """Run two nodes of ours."""
+    async with _running([_node(redis_url, name) for name in ("one", "two")]) as nodes:
+        yield nodes
+
+
+def _node(redis_url: str, name: str) -> Node:
+    port, ops_port = free_port(), free_port()
+    settings = {
+        "PORT": port,
+        "OPS_PORT": ops_port,
+        "REDIS_URL": redis_url,
+        "NODE_NAME": name,
+        "DRAIN_S": 0,
+        "LOG_LEVEL": "error",
+    }
+    environ = {key: value for key, value in os.environ.items() if not key.startswith("ROOMWIRE_")}
+    environ |= {f"ROOMWIRE_{key}": str(value) for key, value in settings.items()}
+    return Node(sys.executable, "-m", "served", port=port, ready_port=ops_port, environment=environ)
+
+
+@contextlib.asynccontextmanager
+async def _running(nodes: Sequence[Node]) -> AsyncIterator[Sequence[Node]]:
+    try:
+        await asyncio.gather(*(node.start() for node in nodes))
+        yield nodes
+    finally:
+        await asyncio.gather(*(node.kill() for node in nodes))
