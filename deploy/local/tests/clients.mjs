@@ -17,9 +17,11 @@ const clients = new Map();
 const print = (line) => process.stdout.write(JSON.stringify(line) + "\n");
 
 const operations = {
-  open({ client, url, options: { calls = [], ...options } }) {
+  open({ client, url, options: { calls = [], kept = [], ...options } }) {
     const socket = io(url, { forceNew: true, ...options });
     for (const call of calls) socket[call]();
+    // Sent once it is connected, as what it says while it is away.
+    for (const [event, ...args] of kept) socket.emit(event, ...args, (ack) => print({ client, happened: "ack", args: [ack] }));
     const happened = (name) => (...args) => print({ client, happened: name, args });
     socket.io.on("open", () => socket.io.engine.on("upgrade", (transport) => happened("upgrade")(transport.name)));
     socket.on("connect", () => happened("connect")(socket.id));

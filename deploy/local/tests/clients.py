@@ -97,7 +97,8 @@ class Clients:
     async def open(self, url: str, **options: Any) -> Client:
         """Make a client that begins to connect.
 
-        `options` are those of `io()`, and `calls`: the names of methods that are called within the same tick.
+        `options` are those of `io()`, and `calls`: the names of methods that are called within the same tick, and
+        `kept`: the events that it emits within it, each with its arguments; each answer happens as `ack`.
         """
         name = f"client-{len(self._clients) + 1}"
         client = self._clients[name] = Client(self, name)

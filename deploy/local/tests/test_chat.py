@@ -69,6 +69,15 @@ async def test_a_room_spans_gateways(clients, system, options, transport):
     }
 
 
+async def test_what_a_polling_client_kept_while_it_was_away_is_taken_whole(clients, system):
+    """Three hundred events in one payload, where a gateway takes a hundred a second of one connection."""
+    kept = [["presence", {"roomId": f"kept {number}"}] for number in range(300)]
+    client = await clients.connect(system.url, transports=["polling"], kept=kept)
+    await client.wait_for("ack", {"room": "kept 299", "count": 0, "members": []})
+    acks = [args[0] for happening, args in client.happenings if happening == "ack"]
+    assert [f"kept {number}" for number in range(300)] == [ack["room"] for ack in acks]
+
+
 async def test_who_left_a_room_hears_nothing_from_it_any_more(clients, system):
     ann, bob = await on_two_gateways(clients, system)
     for client, name in ((ann, "Ann"), (bob, "Bob")):

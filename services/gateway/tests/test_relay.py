@@ -170,6 +170,19 @@ async def test_a_websocket_takes_over_through_another_gateway_and_stays(start, h
     await until(lambda: second.metric("relays_total", kind="websocket", outcome="served") == 1)
 
 
+async def test_a_second_websocket_through_another_gateway_is_accepted_and_closed(start, http):
+    first, second = await start("n1"), await start("n2")
+    sid = await opened(http, first)
+
+    async with socket_of(second, sid) as websocket:
+        assert "3probe" == await upgraded(websocket)
+        async with socket_of(second, sid) as superfluous:
+            assert [] == [message async for message in superfluous]
+        await websocket.send("40")
+        await heard_by(websocket, "40{")
+        assert 400 == (await http.get(polled(second, sid))).status_code
+
+
 async def test_the_first_sub_protocol_that_is_offered_is_chosen_through_another_gateway_too(start, http):
     first, second = await start("n1"), await start("n2")
     sid = await opened(http, first)
@@ -375,12 +388,12 @@ async def test_beyond_the_bound_nothing_is_relayed(start, http):
     assert "ok" == (await http.post(polled(second, other), content="40")).text
 
 
-async def test_a_body_too_large_ends_the_session_through_another_gateway_too(start, http):
+async def test_a_body_too_large_is_refused_through_another_gateway_too_and_the_session_goes_on(start, http):
     first, second = [await start(name, max_body_bytes=5_000) for name in ("n1", "n2")]
     sid = await opened(http, first)
 
-    assert 400 == (await http.post(polled(second, sid), content="4" * 5_001)).status_code
-    await until(lambda: first.connection(sid) is None)
+    assert 413 == (await http.post(polled(second, sid), content="4" * 5_001)).status_code
+    assert 200 == (await http.post(polled(second, sid), content="40")).status_code
     assert 1 == first.metric("bounds_exceeded_total", bound="message_bytes")
 
 
