@@ -70,6 +70,7 @@ class TalkApp:
     def __init__(self, settings: Settings) -> None:
         metrics = Metrics()
         self.registry: CollectorRegistry = metrics.registry
+        self.dependencies = metrics.dependencies
         backplane = open_backplane(
             settings.redis_url.get_secret_value(),
             node=settings.node_name,
