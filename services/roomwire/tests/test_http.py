@@ -21,8 +21,9 @@ from websockets.exceptions import InvalidStatus
 from roomwire.engine import Engine
 from roomwire.engine.fast import fast_websocket
 from roomwire.engine.limits import Limits
-from roomwire.http import RELIED_ON, Refusal, bounded_http, let_part
+from roomwire.http import RELIED_ON, bounded_http, let_part
 from roomwire.http_limits import HttpLimits
+from roomwire.http_refusals import Refusal
 from roomwire.metrics import HttpMetrics
 from roomwire.settings import ServiceSettings
 
@@ -50,6 +51,8 @@ class App:
             await self._echo(receive, send)
             return
         self.started += 1
+        if scope["path"] == "/broken":
+            raise ZeroDivisionError
         if scope["path"] == "/early":
             await self._answer(send, b"early")
             return
@@ -600,6 +603,15 @@ class TestHttp10:
             assert 200 == await caller.refusal()
 
 
+class TestDefects:
+    @pytest.mark.parametrize("version", [b"1.0", b"1.1"])
+    async def test_what_is_said_of_a_defect_is_kept_by_no_cache(self, version):
+        async with door() as it, it.call() as caller:
+            await caller.send(b"GET /broken HTTP/%s\r\n\r\n" % version)
+            assert 500 == await caller.refusal()
+            assert b"no-store" == caller.fields[b"cache-control"]
+
+
 class TestKeptConnections:
     short = HttpLimits(keep_alive_s=SHORT_S)
 
@@ -709,16 +721,16 @@ class TestUnread:
                 await loop.sock_connect(slow, (HOST, it.port))
                 await loop.sock_sendall(slow, b"GET /endless HTTP/1.1\r\n\r\n")
                 async with asyncio.timeout(WAIT_S):
-                    while not (it.kept() and (connection := it.kept()[0])._unsent_timer):
+                    while not (it.kept() and (connection := it.kept()[0])._unsent.timer):
                         await asyncio.sleep(0.001)
                     for _ in range(3):
-                        while connection.transport.get_write_buffer_size() >= connection._unsent_bytes:
+                        while connection.transport.get_write_buffer_size() >= connection._unsent.left_bytes:
                             await loop.sock_recv(slow, 65_536)
-                        connection._look_at_unsent()
+                        connection._unsent.look()
                         assert not connection.transport.is_closing()
                     # What the client has not read is with the system, too, until that takes no more.
                     while not connection.transport.is_closing():
-                        connection._look_at_unsent()
+                        connection._unsent.look()
                         await asyncio.sleep(0.001)
             assert {"unread": 1} == it.refused()
 

@@ -11,10 +11,8 @@ uvicorn's names that are overridden or used here, and by the relay's door, stand
 """
 
 import asyncio
-import enum
 import select
 from collections.abc import Callable, Mapping, Sequence
-from http import HTTPStatus
 from typing import Any, ClassVar, Final, NoReturn
 
 import httptools
@@ -23,9 +21,12 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 
 from roomwire.addresses import household
 from roomwire.connections import Connections, Full
+from roomwire.http_cycles import Cycle, OldHttpCycle
 from roomwire.http_limits import HttpLimits
+from roomwire.http_refusals import Refusal, refusal_answer
 from roomwire.logs import get_logger
 from roomwire.metrics import HttpMetrics
+from roomwire.unsent import Unsent
 
 RELIED_ON: Final[Mapping[str, tuple[str, ...]]] = {
     "HttpToolsProtocol": (
@@ -68,6 +69,7 @@ RELIED_ON: Final[Mapping[str, tuple[str, ...]]] = {
         "response_started",
         "scope",
         "send",
+        "send_500_response",
         "waiting_for_100_continue",
     ),
     "FlowControl": ("read_paused", "resume_reading"),
@@ -77,37 +79,8 @@ RELIED_ON: Final[Mapping[str, tuple[str, ...]]] = {
 _REQUEST_LINE_BYTES: Final = len(b"GET  HTTP/1.1\r\n\r\n")
 _FIELD_LINE_BYTES: Final = len(b": \r\n")
 _CURRENT_HTTP: Final = "1.1"
-_WITHOUT_BODY: Final = frozenset({HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED})
 
 _log = get_logger(__name__)
-
-
-class Refusal(enum.StrEnum):
-    """Why a connection is closed: the label of `roomwire_http_refused_total`."""
-
-    HEADER_BYTES = "header_bytes"
-    URL_BYTES = "url_bytes"
-    HEADERS = "headers"
-    HEADER_TIMEOUT = "header_timeout"
-    BODY_TIMEOUT = "body_timeout"
-    UNREAD = "unread"
-    PIPELINED_REQUESTS = "pipelined_requests"
-    MALFORMED = "malformed"
-    CONNECTIONS = Full.CONNECTIONS
-    CONNECTIONS_PER_ADDRESS = Full.CONNECTIONS_PER_ADDRESS
-
-
-_STATUS: Final[Mapping[Refusal, HTTPStatus]] = {
-    Refusal.HEADER_BYTES: HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
-    Refusal.URL_BYTES: HTTPStatus.REQUEST_URI_TOO_LONG,
-    Refusal.HEADERS: HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
-    Refusal.HEADER_TIMEOUT: HTTPStatus.REQUEST_TIMEOUT,
-    Refusal.BODY_TIMEOUT: HTTPStatus.REQUEST_TIMEOUT,
-    Refusal.PIPELINED_REQUESTS: HTTPStatus.TOO_MANY_REQUESTS,
-    Refusal.MALFORMED: HTTPStatus.BAD_REQUEST,
-    Refusal.CONNECTIONS: HTTPStatus.SERVICE_UNAVAILABLE,
-    Refusal.CONNECTIONS_PER_ADDRESS: HTTPStatus.SERVICE_UNAVAILABLE,
-}
 
 
 def bounded_http(limits: HttpLimits, *, metrics: HttpMetrics) -> type[HttpToolsProtocol]:
@@ -159,8 +132,7 @@ class _BoundedHttp(HttpToolsProtocol):
         super().__init__(*args, **options)
         self.timeout_keep_alive = self._limits.keep_alive_s  # type: ignore[assignment] # seconds as any others
         self._timer: asyncio.TimerHandle | None = None
-        self._unsent_timer: asyncio.TimerHandle | None = None
-        self._unsent_bytes = 0
+        self._unsent = Unsent(self.loop, self._limits.body_timeout_s, self._cut_unread)
         self._is_old_http = False
         self._is_parting = False
         self._serving: RequestResponseCycle | None = None
@@ -192,7 +164,7 @@ class _BoundedHttp(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_timer()
-        self._stop_unsent_timer()
+        self._unsent.stop()
         if self._full is None:
             self._connections.release(household(self._address))
         else:
@@ -223,18 +195,18 @@ class _BoundedHttp(HttpToolsProtocol):
 
     def pause_writing(self) -> None:
         super().pause_writing()
-        self._watch_unsent()
+        self._unsent.watch(self.transport)
 
     def resume_writing(self) -> None:
         super().resume_writing()
-        self._stop_unsent_timer()
+        self._unsent.stop()
 
     # What uvicorn calls.
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
-        self._stop_unsent_timer()
-        self._watch_unsent()
+        self._unsent.stop()
+        self._unsent.watch(self.transport)
 
     def timeout_keep_alive_handler(self) -> None:
         """Close an idle connection, but none whose next request is here and has only not been read yet."""
@@ -261,7 +233,7 @@ class _BoundedHttp(HttpToolsProtocol):
             return
         self._is_over = True
         self._stop_timer()
-        self._stop_unsent_timer()
+        self._unsent.stop()
         super().handle_websocket_upgrade()
         # It holds this protocol, which will not be told of the connection's end any more.
         self.parser = None  # type: ignore[assignment]
@@ -354,8 +326,8 @@ class _BoundedHttp(HttpToolsProtocol):
 
     def _adapt(self, cycle: RequestResponseCycle) -> None:
         """Have a request answered in the way of its own version of HTTP, and the last one as such."""
+        cycle.__class__ = OldHttpCycle if self._is_old_http else Cycle
         if self._is_old_http:
-            cycle.__class__ = _OldHttpCycle
             cycle.keep_alive = self.parser.should_keep_alive()
             # Who speaks it does not wait for a 100: RFC 9110, section 10.1.1.
             cycle.waiting_for_100_continue = False
@@ -372,25 +344,10 @@ class _BoundedHttp(HttpToolsProtocol):
         poll.register(descriptor, select.POLLIN)
         return any(events & select.POLLIN for _, events in poll.poll(0))
 
-    def _watch_unsent(self) -> None:
-        """Cut a client that for `body_timeout_s` takes nothing of what it is sent."""
-        self._unsent_bytes = self.transport.get_write_buffer_size()
-        if self._unsent_bytes and self._unsent_timer is None:
-            self._unsent_timer = self.loop.call_later(self._limits.body_timeout_s, self._look_at_unsent)
-
-    def _look_at_unsent(self) -> None:
-        self._unsent_timer = None
-        if self.transport.get_write_buffer_size() < self._unsent_bytes:
-            self._watch_unsent()
-            return
+    def _cut_unread(self) -> None:
         self._count(Refusal.UNREAD)
         self._is_over = True
         self.transport.abort()
-
-    def _stop_unsent_timer(self) -> None:
-        if self._unsent_timer is not None:
-            self._unsent_timer.cancel()
-            self._unsent_timer = None
 
     def _stop(self, refusal: Refusal) -> NoReturn:
         self._refusal = refusal
@@ -470,7 +427,7 @@ class _BoundedHttp(HttpToolsProtocol):
         if not may_answer:
             self.transport.abort()
             return
-        self.transport.write(_answer(_STATUS[refusal], self.server_state.default_headers))
+        self.transport.write(refusal_answer(refusal, self.server_state.default_headers))
         if self.transport.can_write_eof():
             self._linger()
         else:
@@ -496,41 +453,6 @@ class _BoundedHttp(HttpToolsProtocol):
         self._timer = self.loop.call_later(self._limits.linger_s, self.transport.abort)
 
 
-class _OldHttpCycle(RequestResponseCycle):
-    """Answers a request of HTTP/1.0, which knows no chunks: where an answer has no length, its end is the connection's.
-
-    The connection is kept if the client asked for that, and is told: RFC 9112, sections 6.1, 6.3 and 9.3.
-    """
-
-    _ends_with_connection = False
-
-    async def send(self, message: Any) -> None:
-        """Send a part of the answer; see ASGI."""
-        if message["type"] == "http.response.start" and not self.response_started:
-            message = self._started(message)
-        elif self._ends_with_connection and message["type"] == "http.response.body":
-            self.expected_content_length = len(message.get("body", b""))
-        await super().send(message)
-
-    def _started(self, message: Any) -> Any:
-        headers = [
-            (name, value)
-            for name, value in message.get("headers", ())
-            if name.lower() != b"transfer-encoding"
-        ]
-        names = {name.lower() for name, _ in headers}
-        has_end = (
-            b"content-length" in names or self.scope["method"] == "HEAD" or message["status"] in _WITHOUT_BODY
-        )
-        if not has_end:
-            self.chunked_encoding = False
-            self._ends_with_connection = True
-            self.keep_alive = False
-        elif self.keep_alive and b"connection" not in names:
-            headers.append((b"connection", b"keep-alive"))
-        return {**message, "headers": headers}
-
-
 def _host_and_port(address: Any) -> tuple[str, int] | None:
     """Return an address of a TCP socket; others have none that says anything."""
     return (address[0], address[1]) if isinstance(address, tuple) else None
@@ -541,17 +463,3 @@ def _abandon(cycle: RequestResponseCycle | None) -> None:
     if cycle is not None and not cycle.response_complete:
         cycle.disconnected = True
         cycle.message_event.set()
-
-
-def _answer(status: HTTPStatus, default_headers: list[tuple[bytes, bytes]]) -> bytes:
-    body = f"{status.phrase}\n".encode()
-    headers = [
-        *default_headers,
-        (b"content-type", b"text/plain; charset=utf-8"),
-        (b"content-length", b"%d" % len(body)),
-        (b"cache-control", b"no-store"),
-        (b"connection", b"close"),
-    ]
-    lines = [b"HTTP/1.1 %d %s" % (status.value, status.phrase.encode())]
-    lines += [name + b": " + value for name, value in headers]
-    return b"\r\n".join(lines) + b"\r\n\r\n" + body
