@@ -99,6 +99,8 @@ async def _replace_redis_beside_gateways(stage: Stage) -> None:
 async def switch(stage: Stage) -> None:
     """Switch the autoscaler on over four gateways, and off again: all four stay, until another number is asked for."""
     release: Release = stage.system
+    # One after the other: four large gateways beside small ones do not fit.
+    await release.upgrade(SMALL)
     await release.upgrade({**SMALL, "gateway.replicas": "4"})
     try:
         async with talking(stage):
