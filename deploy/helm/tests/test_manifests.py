@@ -11,6 +11,7 @@ import pytest
 import yaml
 from chart import CHART, HELM, ROOT, SIZES, install
 
+from render import MANIFESTS
 from render import values as described_values
 
 SCRIPT = ROOT / "deploy/helm/render.py"
@@ -55,6 +56,30 @@ def test_documents_name_values_that_there_are():
 
     assert named
     assert set() == {name for name in named - known if not name.startswith(maps)}
+
+
+def test_the_plain_manifests_are_for_any_namespace():
+    for document in yaml.safe_load_all(MANIFESTS.read_text()):
+        assert "namespace" not in document["metadata"]
+        assert all("namespace" not in subject for subject in document.get("subjects", ()))
+
+
+def test_nothing_of_the_plain_manifests_is_in_the_way_of_another_image():
+    # The image of a Pod can be changed, and all of what has a template but a Job's.
+    kinds = {document["kind"] for document in yaml.safe_load_all(MANIFESTS.read_text())}
+
+    assert "Pod" in kinds
+    assert "Job" not in kinds
+
+
+def test_nothing_of_the_chart_but_its_test_is_a_hook_that_helm_waits_for_or_leaves_behind():
+    hooks = {
+        document["metadata"]["annotations"]["helm.sh/hook"]
+        for document in install(SIZES["everything"]).documents
+        if "helm.sh/hook" in document["metadata"].get("annotations", {})
+    }
+
+    assert {"test"} == hooks
 
 
 @pytest.mark.parametrize("version", [OLDEST, NEWEST])
