@@ -4,6 +4,7 @@ Traefik stands before two gateways and auth, whose environment is read from the 
 and python-socketio's client come by https and wss.
 """
 
+import os
 import queue
 import sys
 from collections.abc import Iterator, Mapping
@@ -72,7 +73,12 @@ def chart_system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalSyst
 
 
 @pytest.fixture(scope="module")
-def ingress(tmp_path_factory: pytest.TempPathFactory, chart_system: LocalSystem) -> Iterator[Ingress]:
+def ingress(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[Ingress]:
+    # The phase `tls-ingress` of `make e2e` has these clients come in by the ingress of a cluster.
+    if port := os.environ.get("TLS_INGRESS_PORT"):
+        yield Ingress(int(port), Path(os.environ["TLS_INGRESS_AUTHORITY"]))
+        return
+    chart_system: LocalSystem = request.getfixturevalue("chart_system")
     folder = tmp_path_factory.mktemp("ingress")
     entry = Entry(free_port(), free_port(), HOST, certificate=Authority().write(folder, *NAMES))
     gateways = [
