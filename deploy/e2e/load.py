@@ -96,7 +96,10 @@ def reported(said: str) -> Report:
         raise ClusterError(f"the master reports nothing: {said[-500:]}")
     users, acknowledged, delivered = (int(number.replace(",", "")) for number in facts.groups())
     names, numbers = (row.strip(" |").split(" | ") for row in counts.groups())
-    found = dict(zip(names, map(int, numbers), strict=True))
+    # What was not counted has a dash.
+    found = {name: int(number) for name, number in zip(names, numbers, strict=True) if number != "-"}
+    if missing := [name for name in COUNTS if name not in found]:
+        raise ClusterError(f"the master did not count {', '.join(missing)}: {said[-500:]}")
     return Report(users, acknowledged, delivered, {name: found[name] for name in COUNTS})
 
 

@@ -172,11 +172,12 @@ def test_an_edge_is_right_when_it_is_open_exactly_if_it_is_needed(is_open, is_ne
     assert (is_open is is_needed) is Edge("a", "b", "http", is_open, is_needed).is_right
 
 
+COUNTED = dict.fromkeys(COUNTS, 0.0)
 REPORT = Report(users=1_000, acknowledged=40_000, delivered=400_000, counts=dict.fromkeys(COUNTS, 0))
 
 
 def test_the_report_of_a_load_test_is_found_among_what_its_master_printed():
-    said = f"[INFO] ready\n{report(KEPT)}\nevidence | lost |\n"
+    said = f"[INFO] ready\n{report(msgspec.structs.replace(KEPT, measured=COUNTED))}\nevidence | lost |\n"
 
     assert REPORT == reported(said)
     with pytest.raises(ClusterError, match="the master reports nothing: no"):
@@ -188,11 +189,17 @@ def test_the_report_of_a_load_test_is_found_among_what_its_master_printed():
     [
         ({}, []),
         ({"delivered": 0}, ["nothing was said, or nobody heard it"]),
-        ({"measured": {COUNTS[0]: 2.0}}, [f"{COUNTS[0]}: 2"]),
+        ({"measured": COUNTED | {COUNTS[0]: 2.0}}, [f"{COUNTS[0]}: 2"]),
     ],
 )
 def test_a_load_test_is_judged_by_what_it_counts(change, found):
-    assert found == wrong(reported(report(msgspec.structs.replace(KEPT, **change))))
+    counted = {"measured": COUNTED} | change
+    assert found == wrong(reported(report(msgspec.structs.replace(KEPT, **counted))))
+
+
+def test_a_load_test_that_did_not_count_shows_nothing():
+    with pytest.raises(ClusterError, match="the master did not count lost"):
+        reported(report(KEPT))
 
 
 async def test_on_another_cluster_somebody_has_to_say_how_pods_reach_the_ingress():
