@@ -375,6 +375,7 @@ async def test_gateways_of_another_secret_hold_no_sessions_of_ours(start, http):
     assert is_refused(await http.get(polled(second, sid)))
     assert 1 == first.metric("relays_taken_total", outcome="refused")
     assert 1 == second.metric("relays_total", kind="polling", outcome="unreached")
+    assert "lost" == second.app.dependencies.causes()["relay"]
 
 
 async def test_beyond_the_bound_nothing_is_relayed(start, http):

@@ -30,6 +30,7 @@ from roomwire.listener import SidePort, http_limits
 from roomwire.metrics import HttpMetrics, Metrics
 from roomwire.provider import Discovery
 from roomwire.recovery import RecoveryLimits
+from roomwire.redis_url import shown_hosts
 from roomwire.relay import Door, Relay
 from roomwire.revocations import RevocationReader, Revoked, revocations_key
 from roomwire.server import Server
@@ -126,7 +127,7 @@ class GatewayApp:
             revoked=self._revoked,
             apply=lambda: self.server.send_away_all(self._revoked.holds, Unauthenticated(SESSION_ENDED)),
             timeout_s=settings.redis_timeout_s,
-            dependency=self._metrics.dependencies.add("revocations"),
+            dependency=self._metrics.dependencies.add("revocations", where=shown_hosts(url)),
         )
 
     def _make_api(

@@ -15,6 +15,7 @@ from roomwire.backplane.redis_keys import Keys
 from roomwire.backplane.redis_log import RedisLog
 from roomwire.backplane.sessions import new_node_id
 from roomwire.metrics import Metrics
+from roomwire.redis_url import shown_hosts
 
 __all__ = [
     "Backplane",
@@ -59,7 +60,9 @@ def open_backplane(
         return MemoryBackplane(node=node, metrics=metrics, config=config)
     log = open_log(url, node=node, address=address, prefix=prefix, config=config, metrics=metrics)
     client = connect(url, key=Keys(prefix).log.decode(), timeout_s=timeout_s)
-    return RedisBackplane(client, log=log, prefix=prefix, timeout_s=timeout_s, metrics=metrics)
+    return RedisBackplane(
+        client, log=log, prefix=prefix, timeout_s=timeout_s, metrics=metrics, where=shown_hosts(url)
+    )
 
 
 def open_log(

@@ -27,6 +27,7 @@ class RedisBackplane:
         prefix: What every key begins with.
         timeout_s: How long one call may take.
         metrics: Where what was not kept is counted, and why. Default: nowhere.
+        where: Its address, without secrets, for the log. Default: not said.
 
     """
 
@@ -38,10 +39,11 @@ class RedisBackplane:
         prefix: str = "rw",
         timeout_s: float = 1.0,
         metrics: Metrics | None = None,
+        where: str = "",
     ) -> None:
         self.log = log
         self._metrics = metrics = metrics or Metrics()
-        self._history = metrics.dependencies.add("history")
+        self._history = metrics.dependencies.add("history", where=where)
         self._writes = metrics.redis_writes
         self._client = client
         self._prefix = f"{prefix}:{{0}}:"

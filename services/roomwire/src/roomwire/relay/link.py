@@ -81,8 +81,13 @@ async def reach(
         writer.write(hello)
         writer.write(proof.request(nonce, await reader.readexactly(WELCOME_BYTES), request))
         is_reached = True
-    except (OSError, EOFError, BadProof) as error:
-        raise Unreached(str(error)) from error
+    except EOFError as error:
+        # A door answers a false proof with nothing.
+        raise Unreached(
+            f"{host}:{port} ends without a welcome: is its ROOMWIRE_RELAY_SECRET ours?"
+        ) from error
+    except (OSError, BadProof) as error:
+        raise Unreached(f"{host}:{port} is not reached: {error}") from error
     finally:
         if writer is not None and not is_reached:
             writer.transport.abort()

@@ -19,6 +19,7 @@ from roomwire.relay.proof import Proof, Request
 from roomwire.relay.splice import Splice
 
 _BATCHES_PER_S: Final = 10
+_CLEARS_S: Final = 10.0
 
 _log = get_logger(__name__)
 
@@ -74,6 +75,8 @@ class Relay:
         self._max_relays = max_relays
         self._timeout_s = timeout_s
         self._metrics = metrics
+        # A node that was killed is one for a moment, until the registry knows.
+        self._peers = metrics.dependencies.add("relay", clears_after_s=_CLEARS_S)
         self._count_bytes = metrics.relay_bytes.count
         self._counts = {
             (kind, outcome): metrics.relays.labels(kind.value, outcome.value).inc
@@ -174,6 +177,7 @@ class Relay:
             if link is None:
                 outcome = Outcome.UNKNOWN
                 raise Unreached
+            self._peers.works()
             try:
                 yield link
                 outcome = Outcome.SERVED
@@ -182,9 +186,10 @@ class Relay:
                 raise
             finally:
                 link.close()
-        except Unreached:
+        except Unreached as error:
             if outcome is not Outcome.UNKNOWN:
                 outcome = Outcome.UNREACHED
+                self._peers.failed(error)
             raise
         finally:
             self._cuts.discard(cut)
@@ -206,9 +211,9 @@ class Relay:
                     if successor is None:
                         raise
                     return await self._reach_at(successor, request)
-        except TimeoutError:
+        except TimeoutError as error:
             _log.info("owner of a session not reached in time", owner=name)
-            raise Unreached from None
+            raise Unreached(f"{name} does not answer in time") from error
 
     async def _reach_at(self, owner: Owner, request: Request) -> Link:
         proof = Proof(self._secret, owner.node)
