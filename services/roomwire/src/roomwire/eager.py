@@ -47,20 +47,31 @@ class Starter:
         Coroutines that are started one after the other begin in this order. Within a task, a coroutine
         begins at the end of the loop's turn. What a job raises goes to the event loop's exception handler.
         """
+        loop = asyncio.get_running_loop()
+        if _current_task(loop) is not None:
+            # What it was started by goes on first.
+            return self._made(loop.create_task(job))
+        return self.start_now(job)
+
+    def start_now(self, job: Job) -> "asyncio.Task[Any] | None":
+        """Run a coroutine up to where it suspends, as `start` does, within a task as well, which goes on after that: hot.
+
+        For what has to begin in the order in which it came, whoever takes it.
+        """
         loop = self._loop
         if loop is None:
             loop = self._loop = asyncio.get_running_loop()
             # Not that of whoever comes first: what it carries is nobody else's.
             self._base = contextvars.Context()
-        if _current_task(loop) is not None:
-            # Its first step cannot be interrupted by that of another.
-            return self._made(loop.create_task(job))
         spares = self._spares
         spare = spares.pop() if spares else self._made_ready(loop)
         task = spare.task
         if task.done():
             spare = self._made_ready(loop)
             task = spare.task
+        outer = _current_task(loop)
+        if outer is not None:
+            _leave_task(loop, outer)
         _enter_task(loop, task)
         try:
             waits_for = spare.context.run(job.send, None)
@@ -76,24 +87,11 @@ class Starter:
             return None
         finally:
             _leave_task(loop, task)
+            if outer is not None:
+                _enter_task(loop, outer)
         self._running[spare] = task
         spare.go_on(job, waits_for)
         return task
-
-    def start_now(self, job: Job) -> "asyncio.Task[Any] | None":
-        """Run a coroutine up to where it suspends, as `start` does, within a task as well, which goes on after that.
-
-        For what has to begin in the order in which it came, whoever takes it.
-        """
-        loop = asyncio.get_running_loop()
-        outer = _current_task(loop)
-        if outer is None:
-            return self.start(job)
-        _leave_task(loop, outer)
-        try:
-            return self.start(job)
-        finally:
-            _enter_task(loop, outer)
 
     def close(self) -> None:
         """Let go of the spares; what is running goes on. Idempotent."""
