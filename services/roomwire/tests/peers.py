@@ -120,7 +120,7 @@ def place_http(place: serving.Place) -> httpx.AsyncClient:
 
 WAYS: Mapping[str, Callable[[Any, int, Any, str], Any]] = {
     "asgi": lambda app, port, engine, _: serving.served(
-        app, port=port, max_body_bytes=max(engine.limits.max_payload_bytes, 1_000_000)
+        app, port=port, max_body_bytes=max(engine.max_http_buffer_size, 1_000_000)
     ),
     "fast": lambda app, port, engine, path: serving.served(app, port=port, ws=fast_websocket(engine, path)),
     "hypercorn": lambda app, port, _, __: serving.hypercorn_served(app, port=port),
