@@ -13,7 +13,7 @@ from where_from import CASES, PROXY, Case
 
 from roomwire.engine import Engine
 from roomwire.forwarded import FORWARDED_HEADERS
-from roomwire.origins import is_own
+from roomwire.origins import is_own, is_spelled
 from roomwire.sources import Proxies, Source, is_believed
 from roomwire.web.sources import Sources
 
@@ -61,6 +61,8 @@ def test_by_its_headers(case):
     source = proxies_of(case).source(PROXY, "http", header_of(lines_of(case)))
     assert expected(case) == seen(source)
     assert case.own == (case.origin is None or is_own(case.origin, source))
+    if case.origin is not None and is_spelled(case.origin, header_of(lines_of(case))("host")):
+        assert case.own
 
 
 def test_every_case_has_a_rule_of_its_own():

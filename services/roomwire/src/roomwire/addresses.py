@@ -6,6 +6,7 @@ Pure. It knows no requests: who a request comes from is `sources`' matter.
 import ipaddress
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Final
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -19,6 +20,8 @@ _NODE: Final = re.compile(
     re.ASCII | re.IGNORECASE,
 )
 _HOST_BITS: Final = 64
+_MAX_CHARACTERS: Final = 64
+"""More than any address has, its zone included."""
 _MAPPED: Final = ipaddress.IPv6Network("::ffff:0:0/96")
 
 
@@ -55,6 +58,12 @@ def household(address: str) -> str:
 
 def parse_address(text: str) -> Address | None:
     """Return an address, or None if the text is none; an IPv4 address in IPv6's clothes is an IPv4 address."""
+    return _parsed(text) if len(text) <= _MAX_CHARACTERS else None
+
+
+# A proxy's address comes with each request, a client's with each of its own.
+@lru_cache(maxsize=1_024)
+def _parsed(text: str) -> Address | None:
     try:
         # A zone (`fe80::1%eth0`) says where the address is to be found here, not whose it is.
         address = ipaddress.ip_address(text.partition("%")[0])

@@ -12,9 +12,12 @@ trusted and say `X-Forwarded-Host` or `X-Forwarded-Port`; or the page's origin i
 
 from collections.abc import Iterable
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from roomwire.sources import DEFAULT_PORTS, SCHEMES, Source, parse_authority
+
+_MAX_ORIGIN_CHARACTERS: Final = 270
+"""The longest scheme, host and port."""
 
 
 class Origin(NamedTuple):
@@ -34,12 +37,23 @@ class Origin(NamedTuple):
 
 def parse_origin(text: str) -> Origin | None:
     """Return an origin; None if the text is none of HTTP's, as `null`, an empty string and two origins are not."""
+    return _read_origin(text) if len(text) <= _MAX_ORIGIN_CHARACTERS else None
+
+
+# Few pages talk to a service: the same origin comes with each of their requests.
+@lru_cache(maxsize=512)
+def _read_origin(text: str) -> Origin | None:
     scheme, separator, rest = text.partition("://")
     known = SCHEMES.get(scheme.lower())
     authority = None if rest != rest.strip() or rest.endswith(":") else parse_authority(rest)
     if not separator or known is None or authority is None:
         return None
     return Origin(known, authority.host, authority.port or DEFAULT_PORTS[known])
+
+
+def is_spelled(origin: str, host: str) -> bool:
+    """Say whether an origin spells its host and port as `Host` does, as nearly all own pages do: then `is_own` holds."""
+    return origin.partition("://")[2] == host and parse_origin(origin) is not None
 
 
 def is_own(origin: str, source: Source) -> bool:
@@ -58,8 +72,4 @@ def is_own(origin: str, source: Source) -> bool:
 def is_listed(origin: str, listed: Iterable[str]) -> bool:
     """Say whether an origin is one of a list, as a whole: scheme, host and port."""
     page = parse_origin(origin)
-    return any(origin == other or (page is not None and page == _parse_listed(other)) for other in listed)
-
-
-# What a service lists is looked at with each request of a page; what strangers send is not kept.
-_parse_listed = lru_cache(maxsize=512)(parse_origin)
+    return any(origin == other or (page is not None and page == parse_origin(other)) for other in listed)

@@ -9,7 +9,7 @@ Only a trusted proxy is believed about its client. `origins` judges by the answe
 import ipaddress
 import re
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, Final, NamedTuple
 
 from roomwire.addresses import Networks, parse_address, parse_node
@@ -30,6 +30,11 @@ _AUTHORITY: Final = re.compile(
     r"(?P<host>\[[0-9a-f:.]+\]|[\w.~-]{1,255})(:(?P<port>\d{0,5}))?", re.ASCII | re.IGNORECASE
 )
 _MAX_PORT: Final = 65_535
+_MAX_AUTHORITY_CHARACTERS: Final = 262
+"""The longest host, a colon and a port."""
+_IN_ENVIRON: Final[Mapping[str, str]] = {
+    name: f"HTTP_{name.upper().replace('-', '_')}" for name in ("host", *FORWARDED_HEADERS)
+}
 
 
 class Authority(NamedTuple):
@@ -103,9 +108,11 @@ class Proxies:
 
     def scheme(self, peer: str, scheme: str, header: Header) -> str:
         """Return what a client used, `http` or `https`; see `source`."""
+        told: str | None = None
         if self.is_trusted(peer):
-            return self.source(peer, scheme, header).scheme
-        return SCHEMES.get(scheme.lower(), "http")
+            hops = read_hops(header)
+            told = self._scheme(hops, self._walk(peer, hops.nodes)[1])
+        return told or SCHEMES.get(scheme.lower(), "http")
 
     def source(self, peer: str, scheme: str, header: Header) -> Source:
         """Return where a request came from.
@@ -118,7 +125,6 @@ class Proxies:
         """
         hops = read_hops(header) if self.is_trusted(peer) else Hops()
         address, trusted = self._walk(peer, hops.nodes)
-        told = SCHEMES.get(hops.value(hops.schemes, trusted).lower())
         by_host = parse_authority(header("host"))
         by_proxy = parse_authority(hops.value(hops.hosts, trusted))
         named = [place for place in (by_proxy, by_host) if place is not None]
@@ -127,7 +133,7 @@ class Proxies:
         places = named + [
             Authority(host, port) for host, missing in named if missing is None and port is not None
         ]
-        known = told or SCHEMES.get(scheme.lower(), "http")
+        known = self._scheme(hops, trusted) or SCHEMES.get(scheme.lower(), "http")
         host, asked = named[0] if named else ("", None)
         return Source(address, known, host, asked or port or DEFAULT_PORTS[known], places)
 
@@ -139,6 +145,11 @@ class Proxies:
         """Return where a request came from that is described as an environ."""
         scheme = environ.get("wsgi.url_scheme", "http")
         return self.source(_peer_of(environ), scheme, header_of(environ))
+
+    @staticmethod
+    def _scheme(hops: Hops, trusted: int) -> str | None:
+        """Return the scheme that proxies name; None: none that is known."""
+        return SCHEMES.get(hops.value(hops.schemes, trusted).lower())
 
     def _walk(self, peer: str, nodes: Sequence[str]) -> tuple[str, int]:
         """Return the client's address, and how many of the last nodes were written by trusted proxies."""
@@ -158,8 +169,8 @@ class Proxies:
 
 
 def header_of(environ: Mapping[str, Any]) -> Header:
-    """Return what gives the headers of a request that is described as an environ."""
-    return lambda name: environ.get(f"HTTP_{name.upper().replace('-', '_')}", "")
+    """Return what gives those headers of a request that say where it came from; it is described as an environ."""
+    return lambda name: environ.get(_IN_ENVIRON[name], "")
 
 
 def _peer_of(environ: Mapping[str, Any]) -> str:
@@ -185,6 +196,12 @@ def is_believed(name: str, *, is_from_proxy: bool) -> bool:
 
 def parse_authority(text: str) -> Authority | None:
     """Return a host and a port as `Host` has them; None if the text is no such thing, as two values of Host are not."""
+    return _read_authority(text) if len(text) <= _MAX_AUTHORITY_CHARACTERS else None
+
+
+# A service has few names: the same one comes with each request.
+@lru_cache(maxsize=512)
+def _read_authority(text: str) -> Authority | None:
     match = _AUTHORITY.fullmatch(text.strip())
     if match is None:
         return None

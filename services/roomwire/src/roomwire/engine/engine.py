@@ -26,7 +26,7 @@ from roomwire.engine.session import Reason, Session
 from roomwire.engine.turn import Turn
 from roomwire.engine.wheel import Alarm, Wheel
 from roomwire.logs import get_logger
-from roomwire.origins import is_listed, is_own
+from roomwire.origins import is_listed, is_own, is_spelled
 from roomwire.sources import Proxies
 
 SETTLE_TIMEOUT_S: Final = 5.0
@@ -260,7 +260,8 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc] # python-engineio has 
         if origin is None:
             return []
         if configured is None:
-            return [origin] if is_own(origin, self.proxies.source_of(environ)) else []
+            is_near = is_spelled(origin, environ.get("HTTP_HOST", ""))
+            return [origin] if is_near or is_own(origin, self.proxies.source_of(environ)) else []
         return (
             [origin] if is_listed(origin, [configured] if isinstance(configured, str) else configured) else []
         )
