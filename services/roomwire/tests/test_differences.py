@@ -346,8 +346,8 @@ class TestTheEngine:
         assert (200, "OK", "text/plain") == stock
         assert (200, "ok", "text/plain; charset=UTF-8") == ours
 
-    @shows("a POST that ends the session is answered at once")
-    async def test_a_post_that_ends_the_session(self):
+    @shows("a POST that is too large is answered at once and the session goes on")
+    async def test_a_post_that_is_too_large(self):
         async def act(peer):
             sid = (await peer.open())["sid"]
             posting = asyncio.create_task(peer.post(sid, "4" + "x" * 100))
@@ -364,7 +364,7 @@ class TestTheEngine:
         def write(server):
             server.eio.on("disconnect", lambda *_: ended.set())
 
-        assert ("nothing", 400) == await differs(act, write, max_http_buffer_size=100)
+        assert ("nothing", 413) == await differs(act, write, max_http_buffer_size=100)
 
     @shows("sub-second intervals are announced")
     async def test_sub_second_intervals(self):

@@ -30,7 +30,8 @@ DIFFERENCES = {
     "refused requests are answered as by the reference server": "its code and sentence are what the official client shows",
     "a request without a transport is refused": "the suites ask for it; stock takes polling",
     "a POST is answered by ok": "the suites ask for it; stock answers OK",
-    "a POST that ends the session is answered at once": "stock waits until what is left has been polled, which may be never",
+    "a POST that is too large is answered at once and the session goes on": "stock ends the session, and waits with the"
+    " answer until what is left has been polled, which may be never",
     "sub-second intervals are announced": "stock rounds down to seconds: with 0.3 it announces 0",
     "answers are not compressed": "they are small, and compressing secrets beside a stranger's text leaks them",
     "JSONP is not offered": "no client of protocol 4 asks for it",
