@@ -29,7 +29,10 @@ const operations = {
     socket.on("connect_error", (error) => happened("connect_error")(error.message, error.data ?? null));
     socket.onAny((event, ...args) => {
       // Where a client can be recovered, the last argument of an event is its offset.
-      if (OFFSET.test(args.at(-1))) args.pop();
+      if (OFFSET.test(args.at(-1))) {
+        args.pop();
+        socket.offsets = (socket.offsets ?? 0) + 1;
+      }
       print({ client, happened: "event", args: [event, ...args] });
     });
     clients.set(client, socket);
@@ -54,7 +57,7 @@ const operations = {
   state({ client }) {
     const socket = clients.get(client);
     const engine = socket.io.engine;
-    return { connected: socket.connected, recovered: socket.recovered, id: socket.id ?? null, engine: engine?.id ?? null, transport: engine?.transport?.name ?? null };
+    return { connected: socket.connected, recovered: socket.recovered, offsets: socket.offsets ?? 0, id: socket.id ?? null, engine: engine?.id ?? null, transport: engine?.transport?.name ?? null };
   },
 
   close({ client }) {

@@ -39,7 +39,8 @@ class Browser:
         if not reply.startswith(start):
             return json.loads(reply[2 + len(of(namespace)) :])
         reply = json.loads(reply[len(start) :])
-        self.recovered, self.sid, self.pid = self.pid == reply["pid"], reply["sid"], reply["pid"]
+        pid = reply.get("pid")
+        self.recovered, self.sid, self.pid = pid is not None and self.pid == pid, reply["sid"], pid
         return reply
 
     async def take(self):
@@ -101,6 +102,8 @@ class Node:
         self.backplane = open_backplane(
             url, node=name, config=options.pop("config", LogConfig()), metrics=self.metrics
         )
+        # Its handlers are functions.
+        options.setdefault("recovery", True)
         self.server = Server(backplane=self.backplane, node_name=name, metrics=self.metrics, **options)
         for namespace in ("/", "/den"):
             self.server.on("connect", self.connect, namespace=namespace)

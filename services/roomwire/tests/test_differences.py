@@ -124,19 +124,19 @@ class TestConnecting:
             async with peer.websocket(user_agent_header="Mozilla/5.0") as socket:
                 await socket.recv()
                 await socket.send("40")
-                reply, event = await take(socket), await take(socket)
-                return sorted(json.loads(reply[2:])), len(json.loads(event[2:]))
+                reply = await take(socket)
+                await peer.server.emit("hello")
+                return sorted(json.loads(reply[2:])), len(json.loads((await take(socket))[2:]))
 
         def write(server):
-            @server.event
-            async def connect(sid, environ):
-                server.start_background_task(greet, sid)
+            server.on("connect", lambda *_: None)
 
-            async def greet(sid):
-                await asyncio.sleep(0.01)
-                await server.emit("hello", to=sid)
-
-        assert ((["sid"], 1), (["pid", "sid"], 2)) == await differs(act, write)
+        assert ((["sid"], 1), (["sid"], 1)) == await differs(act, write)
+        for way in ("fast", "asgi"):
+            write(server := Server(recovery=True))
+            async with peer_of(way, server) as peer:
+                peer.server = server
+                assert (["pid", "sid"], 2) == await act(peer)
 
     @shows("nobody leaves the room of its own id")
     async def test_own_room(self):

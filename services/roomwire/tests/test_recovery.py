@@ -37,25 +37,9 @@ def test_what_a_client_asks_for_is_ours_and_the_rest_is_the_applications(auth, e
     assert expected == wish_of(auth, BROWSER)
 
 
-@pytest.mark.parametrize(
-    ("environ", "expected"),
-    [
-        (BROWSER, True),
-        ({}, True),
-        ({"HTTP_USER_AGENT": "node-XMLHttpRequest"}, True),
-        ({"HTTP_USER_AGENT": "okhttp/4"}, True),
-        ({"HTTP_USER_AGENT": "Python/3.12 aiohttp/3.9"}, False),
-        ({"HTTP_USER_AGENT": "python-requests/2.31"}, False),
-        ({"HTTP_USER_AGENT": "Dart/3.2 (dart:io)"}, False),
-        ({"HTTP_ORIGIN": "http://here"}, False),
-        (BROWSER | {"QUERY_STRING": "EIO=4&recovery=0"}, False),
-        ({"HTTP_USER_AGENT": "python-requests/2.31", "QUERY_STRING": "recovery=1"}, True),
-    ],
-)
-def test_clients_that_are_known_to_fail_on_offsets_are_not_offered_any(environ, expected):
-    assert expected == wish_of(None, environ).is_offered
-    assert not wish_of(None, environ, may_recover=False).is_offered
-    assert not wish_of({"recovery": True, "pid": "x" * 20}, environ, may_recover=False).pid
+def test_where_the_server_does_not_offer_it_no_client_is_offered_any():
+    wish = wish_of({"recovery": True, "pid": PID, "offset": "e.1"}, BROWSER, may_recover=False)
+    assert (None, False) == (wish.pid, wish.is_offered)
 
 
 def entry(stream, position, text, **options):

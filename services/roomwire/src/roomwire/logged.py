@@ -35,6 +35,9 @@ CALL_TIMEOUT_S: Final = 60.0
 _NOT_ASKED: Final = b""
 """What a node answers that did not ask its client, as too many acks of it are awaited."""
 
+_Told = tuple[list[Outlet], list[Outlet]]
+"""Who gets an entry with its offset, and who gets it without."""
+
 _log = get_logger(__name__)
 
 
@@ -71,7 +74,7 @@ class LoggedRooms(Rooms):
         self._named: dict[Stream, tuple[str, Any]] = {}
         self._streams: dict[tuple[str, Any], Stream] = {}
         # What the entries of a stream go to, until somebody comes or goes: see `_tell_all`.
-        self._told: dict[Stream, list[Outlet]] = {}
+        self._told: dict[Stream, _Told] = {}
         self._partings: dict[str, asyncio.Future[None]] = {}
         self._was_held = False
 
@@ -162,8 +165,12 @@ class LoggedRooms(Rooms):
         told = self._told.get(entry.stream) or self._tell_all(entry.stream, namespace, room)
         if told is None:
             self._put(self.members(namespace, room), namespace, message.payload, offset)
-        else:
-            self.server.eio.turn.put_all(told, payload_frames(namespace, message.payload, offset))
+            return
+        put_all, (recoverable, others) = self.server.eio.turn.put_all, told
+        if recoverable:
+            put_all(recoverable, payload_frames(namespace, message.payload, offset))
+        if others:
+            put_all(others, payload_frames(namespace, message.payload))
 
     def _meant(self, message: Message, namespace: str, room: Any) -> Collection[Member]:
         """Return who is here of whom a message is for."""
@@ -175,13 +182,13 @@ class LoggedRooms(Rooms):
             members = self.members(namespace, room)
         return [member for member in members if member.sid not in message.skip_sids]
 
-    def _tell_all(self, stream: Stream, namespace: str, room: Any) -> list[Outlet] | None:
-        """Have all members of a stream told without asking each, if all get the same, and nothing of it is held back."""
-        told: list[Outlet] = []
+    def _tell_all(self, stream: Stream, namespace: str, room: Any) -> _Told | None:
+        """Have all members of a stream told without asking each, if nothing of it is held back."""
+        told: _Told = ([], [])
         for member in self.members(namespace, room):
-            if member.pid is None or member.outlet is not member.connection:
+            if member.outlet is not member.connection:
                 return None
-            told.append(member.outlet)
+            told[member.pid is None].append(member.outlet)
         self._told[stream] = told
         return told
 

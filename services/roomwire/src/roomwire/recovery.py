@@ -1,6 +1,6 @@
-"""Who is offered recovery, who may have it, and what a client that comes back gets. Pure.
+"""Who may have recovery, and what a client that comes back gets. Pure.
 
-Owns the decisions; `roomwire.sessions` asks the log and acts on them. Source: the Socket.IO protocol, version 5,
+Who is offered it stands in `roomwire.offers`. Owns the other decisions; `roomwire.sessions` asks the log and acts on them. Source: the Socket.IO protocol, version 5,
 "Connection state recovery".
 """
 
@@ -8,10 +8,10 @@ import enum
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
-from urllib.parse import parse_qs
 
 import msgspec
 
+from roomwire import offers
 from roomwire.backplane.entries import Entry
 from roomwire.backplane.positions import Epoch, Offset
 from roomwire.backplane.reading import Outcome, Reading
@@ -21,8 +21,6 @@ from roomwire.codec import payload_frames
 
 _PID: Final = re.compile(r"[A-Za-z0-9_-]{20}")
 _OURS: Final = frozenset({"pid", "offset", "recovery"})
-_FAILING_AGENTS: Final = ("python", "dart")
-"""How the User-Agent of clients begins that hand an additional argument to a listener that does not expect it."""
 
 
 class RecoveryLimits(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,37 +78,23 @@ def wish_of(auth: Any, environ: Mapping[str, Any], *, may_recover: bool = True) 
     Args:
         auth: Its payload.
         environ: The request of its connection.
-        may_recover: Whether anybody is offered recovery here.
+        may_recover: Whether the server offers recovery here.
 
     """
-    if not isinstance(auth, dict):
-        return Wish(None, None, auth, is_offered=may_recover and _is_offered(None, environ))
-    pid, offset = auth.get("pid"), auth.get("offset")
+    pid, offset = (auth.get("pid"), auth.get("offset")) if isinstance(auth, dict) else (None, None)
     is_back = isinstance(pid, str) and _PID.fullmatch(pid) is not None
-    ours = _OURS if is_back else {"recovery"}
-    rest = {name: value for name, value in auth.items() if name not in ours}
-    is_offered = may_recover and _is_offered(auth.get("recovery"), environ)
+    is_offered = may_recover and offers.is_offered(offers.client_of(auth, environ, has_pid=is_back))
+    if isinstance(auth, dict):
+        ours = _OURS if is_back else {"recovery"}
+        rest = {name: value for name, value in auth.items() if name not in ours}
+        # A client without anything to say sends no payload at all.
+        auth = rest if rest or not ours & auth.keys() else None
     return Wish(
         pid=Pid(str(pid)) if is_back and is_offered else None,
         offset=offset if isinstance(offset, str) else None,
-        # A client without anything to say sends no payload at all.
-        auth=rest if rest or not ours & auth.keys() else None,
+        auth=auth,
         is_offered=is_offered,
     )
-
-
-def _is_offered(asked: Any, environ: Mapping[str, Any]) -> bool:
-    """Say whether a client gets offsets: as it says itself, else unless it is known to fail on them."""
-    if isinstance(asked, bool):
-        return asked
-    said = parse_qs(environ.get("QUERY_STRING", "")).get("recovery")
-    if said:
-        return said[-1] not in {"0", "false"}
-    agent = environ.get("HTTP_USER_AGENT", "").lower()
-    if not agent:
-        # Of the clients without a name only Python's websocket-client sends an origin; it would fail.
-        return "HTTP_ORIGIN" not in environ
-    return not agent.startswith(_FAILING_AGENTS)
 
 
 def owed(readings: Sequence[Reading], claimed: Claimed, limits: RecoveryLimits) -> Sequence[Entry] | Refusal:

@@ -4,7 +4,7 @@ DIFFERENCES = {
     # What clients get.
     "the reply to CONNECT comes first": "the protocol wants it before any event; stock sends what the connect handler emits before it",
     "a refused client gets none of what its connect handler emitted": "it is in no namespace in which it could get an event",
-    "whoever knows recovery gets a pid and offsets": "by them it comes back to its session and what it missed; Python's client, which fails on them, is not offered any",
+    "whoever knows recovery gets a pid and offsets": "by them it comes back to its session and what it missed; where functions handle events, only with `recovery=True`, as their programs may not expect it",
     "always_connect has no effect": "what it is for works without, and a refusal is always a CONNECT_ERROR, whose data the client sees",
     "a connect handler that fails refuses": "stock answers nothing, and the client waits for ever",
     "an unknown namespace is refused in the protocol's words": "the suites ask for them",

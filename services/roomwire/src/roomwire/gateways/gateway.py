@@ -47,6 +47,7 @@ class Gateway(socketio.AsyncNamespace):  # type: ignore[misc] # python-socketio 
         server: The server it is registered with; injected by `register_namespace`.
         parting_timeout_s: How long a handler may hold up the end of its client, which stays in its rooms meanwhile.
             Default: 30.
+        offers_recovery: Whether its clients are offered recovery where `Server(recovery=None)` leaves it open. Default: yes.
 
     Raises:
         ConfigurationError: A handler's parameters cannot be bound, or an event has two handlers.
@@ -55,6 +56,7 @@ class Gateway(socketio.AsyncNamespace):  # type: ignore[misc] # python-socketio 
 
     server: Server
     parting_timeout_s: ClassVar[float] = 30.0
+    offers_recovery: ClassVar[bool] = True
 
     def __init__(self, namespace: str = "/", *, concurrent: bool = False) -> None:
         super().__init__(namespace)

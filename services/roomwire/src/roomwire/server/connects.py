@@ -38,7 +38,7 @@ class ConnectServer(EventServer):
     _metrics: Metrics
     _sessions: Sessions
     _authenticate: Authenticate
-    _may_recover: bool
+    _is_recovery_offered: bool | None
     _paces: Paces
     _admissions: dict[str, Admissions]
     _count_connect: Callable[[], None]
@@ -243,7 +243,7 @@ class ConnectServer(EventServer):
     async def _connect(self, member: Member, data: Any) -> None:
         """Authenticate a client, give it its session, ask its connect handler, answer, and tell it what it missed."""
         connection, namespace = member.connection, member.namespace
-        wish = wish_of(data, connection.environ, may_recover=self._may_recover)
+        wish = wish_of(data, connection.environ, may_recover=self._offers_recovery(namespace))
         member.handshake = Handshake(connection.environ, wish.auth, proxies=self.eio.proxies)
         try:
             refusal = await self._authenticated(member)
@@ -282,6 +282,17 @@ class ConnectServer(EventServer):
             self.manager.pre_disconnect(member.sid, namespace)
             await self._trigger_event("disconnect", namespace, member.sid, self.reason.TRANSPORT_CLOSE)
             await self.manager.disconnect(member.sid, namespace, ignore_queue=True)
+
+    def _offers_recovery(self, namespace: str) -> bool:
+        """Say whether the clients of a namespace are offered recovery, as far as they know it.
+
+        Where that was left open, functions are not told of it: their programs may not know that a client comes back under its
+        id, and their clients may not expect another argument.
+        """
+        if self._is_recovery_offered is not None:
+            return self._is_recovery_offered
+        handler = self.namespace_handlers.get(namespace) or self.namespace_handlers.get("*")
+        return namespace not in self.handlers and getattr(handler, "offers_recovery", False)
 
     async def _withdraw(self, member: Member) -> None:
         """Let go of a client that is not connected yet and will come again, or never."""

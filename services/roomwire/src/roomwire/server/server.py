@@ -50,7 +50,9 @@ class Server(ClusterServer):
         authenticate: Decides about every connection, in every namespace, before its connect handler runs.
             Default: everyone may come in, anonymously.
         metrics: Where connects, events and connections are counted. Default: a registry of its own.
-        recovery: The bounds of recoveries of sessions. Default: see `RecoveryLimits`.
+        recovery: Whether clients that know recovery (see `roomwire.offers`) are offered to come back to their sessions; or its
+            bounds, with which they are. Default, None: they are in namespaces that a `Gateway` serves, and not where functions
+            or `socketio.AsyncNamespace` handle events, as their clients then would come back under their old ids.
         limits: What one client may cost: one struct for all bounds. python-socketio's own options
             `ping_interval`, `ping_timeout` and `max_http_buffer_size` count instead of it where they are given.
         trusted_proxies: Addresses or networks whose X-Forwarded-* and Forwarded headers are believed. Default: none.
@@ -69,7 +71,7 @@ class Server(ClusterServer):
         authenticate: Authenticate = everyone,
         metrics: Metrics | None = None,
         limits: Limits | None = None,
-        recovery: RecoveryLimits | None = None,
+        recovery: RecoveryLimits | bool | None = None,
         trusted_proxies: Sequence[str] = (),
         **options: Any,
     ) -> None:
@@ -80,8 +82,10 @@ class Server(ClusterServer):
         )
         log = self.backplane.log
         rooms = LoggedRooms(log)
-        limits_of_recovery = recovery or RecoveryLimits()
-        self._may_recover = limits_of_recovery.is_offered
+        limits_of_recovery = RecoveryLimits()
+        if isinstance(recovery, RecoveryLimits):
+            limits_of_recovery, recovery = recovery, recovery.is_offered
+        self._is_recovery_offered = recovery
         self._sessions = Sessions(log, rooms, limits=limits_of_recovery, metrics=self._metrics)
         rooms.finish = self._sessions.finish
         self._operations = Operations(rooms)
