@@ -29,7 +29,7 @@ _leave_task = asyncio.tasks._leave_task  # noqa: SLF001
 
 
 class Starter:
-    """Starts coroutines on one event loop, which is the one that first uses it."""
+    """Starts coroutines on one event loop: the one that first uses it, or uses it first after `rebind`."""
 
     __slots__ = ("_base", "_loop", "_running", "_spares")
 
@@ -102,6 +102,12 @@ class Starter:
         spare = _Spare(self._base.copy(), self._running)
         spare.task = loop.create_task(spare, context=spare.context)
         return spare
+
+    def rebind(self) -> None:
+        """Go on on another loop; what ran on the last one ended with it."""
+        self._loop = None
+        self._spares.clear()
+        self._running.clear()
 
     def _made(self, task: "asyncio.Task[Any]") -> "asyncio.Task[Any]":
         self._running[task] = task

@@ -28,7 +28,7 @@ _NAME: Final = "emitter"
 
 
 class AsyncEmitter:
-    """Emits from one event loop. Use as an async context manager, or `close` it.
+    """Emits from one event loop at a time. Use as an async context manager, or `close` it.
 
     Nothing is connected before the first `emit`; the connection is kept, and made again when it is lost.
 
@@ -64,6 +64,7 @@ class AsyncEmitter:
         self._primaries = open_primaries(url, key=Keys(prefix).log, timeout_s=timeout_s)
         self._max_message_bytes = max_message_bytes
         self._producer: Producer | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._process = 0
         self._is_closed = False
 
@@ -130,11 +131,15 @@ class AsyncEmitter:
             await self._producer.close()
 
     def _publishing(self) -> Producer:
-        """Return this process's publisher: two that took each other's numbers would swallow each other's messages."""
+        """Return the publisher of this process and event loop, whose links belong to that.
+
+        Two that took each other's numbers would swallow each other's messages.
+        """
         if self._is_closed:
             raise Unavailable("The emitter is closed.")
-        if self._producer is None or self._process != os.getpid():
-            self._process = os.getpid()
+        loop = asyncio.get_running_loop()
+        if self._producer is None or self._process != os.getpid() or self._loop is not loop:
+            self._process, self._loop = os.getpid(), loop
             self._producer = Producer(
                 self._primaries, node=new_node_id(_NAME), prefix=self._prefix, config=self._config
             )

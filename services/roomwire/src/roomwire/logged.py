@@ -78,6 +78,12 @@ class LoggedRooms(Rooms):
         self._partings: dict[str, asyncio.Future[None]] = {}
         self._was_held = False
 
+    def leave_loop(self) -> None:
+        """Forget what was waited for on an event loop that has ended."""
+        self._partings.clear()
+        self._told.clear()
+        self.log.leave_loop()
+
     # -- messages
 
     async def emit(

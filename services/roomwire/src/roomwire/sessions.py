@@ -54,9 +54,13 @@ class Sessions:
         self._log = log
         self._rooms = rooms
         self._limits = limits
-        self._turns = asyncio.Semaphore(limits.max_concurrent)
+        self.leave_loop()
         self._count = metrics.recoveries
         self._exceeded = metrics.exceeded
+
+    def leave_loop(self) -> None:
+        """Forget what was under way on an event loop that has ended."""
+        self._turns = asyncio.Semaphore(self._limits.max_concurrent)
 
     async def begin(self, member: Member, wish: Wish, subject: str) -> Sequence[bytes]:
         """Give a member its session: the one it asks for if it can be told all that it missed, else a new one.

@@ -259,6 +259,12 @@ class Log(Protocol):
     async def close(self) -> None:
         """Give publishes under way a moment to be answered, then disconnect; idempotent. Sessions stay."""
 
+    def leave_loop(self) -> None:
+        """Let go of the event loop that it was on, which has ended without `close`.
+
+        Afterwards it is live, on whatever loop is next, or as before `start`.
+        """
+
     async def check(self) -> None:
         """Ask whether the log works at this moment; raises `Unavailable` if not."""
 

@@ -178,6 +178,10 @@ class MemoryLog:
         await self._requests.close()
         self._metrics.backplane_up.set(0)
 
+    def leave_loop(self) -> None:
+        """See `Log`; it stays live."""
+        self._loop = None
+
     async def check(self) -> None:
         """See `Log`."""
         if not self._is_open:

@@ -46,11 +46,17 @@ class RedisBackplane:
         self._history = metrics.dependencies.add("history", where=where)
         self._writes = metrics.redis_writes
         self._client = client
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._prefix = f"{prefix}:{{0}}:"
         self._timeout_s = timeout_s
 
     async def start(self) -> None:
         """See `Backplane`."""
+        loop = asyncio.get_running_loop()
+        if self._loop not in {None, loop}:
+            # The connections that it keeps ended with the event loop on which they were made.
+            self._client.connection_pool.reset()  # type: ignore[no-untyped-call]
+        self._loop = loop
         await self.ping()
 
     async def close(self) -> None:

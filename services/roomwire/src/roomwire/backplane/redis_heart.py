@@ -43,6 +43,7 @@ class Heart:
 
     Args:
         node: This gateway.
+        predecessor: The one whose entry this one takes over: it was the same process. Empty: there is none.
         address: Where other gateways reach it. Empty: they cannot.
         keys: Names of keys.
         scripts: What runs on the primary.
@@ -58,6 +59,7 @@ class Heart:
         self,
         *,
         node: NodeId,
+        predecessor: str = "",
         address: str,
         keys: Keys,
         scripts: Scripts,
@@ -68,6 +70,7 @@ class Heart:
         name_is_ours: Dependency,
     ) -> None:
         self._node = node
+        self._predecessor = predecessor
         self._address = address
         self._keys = keys
         self._scripts = scripts
@@ -176,6 +179,9 @@ class Heart:
         pair = self._keeper.live_pair()
         try:
             async with asyncio.timeout(self._config.call_timeout_s):
+                if self._predecessor:
+                    gone = (self._name, self._predecessor, "", 0)
+                    await pair.bulk.ask_script(self._scripts.nodes, [self._keys.registry], gone)
                 flat = await pair.bulk.ask_script(
                     self._scripts.nodes, [self._keys.registry], self._entry(self._ttl_ms)
                 )

@@ -67,7 +67,7 @@ class RedisLog:
 
     Args:
         primaries: Knows where the primary is.
-        node: This incarnation of this gateway.
+        node: This incarnation of this gateway; when it starts again, after `close` or on another event loop, it is a new one.
         address: Where other gateways reach it. Default: nowhere.
         prefix: What every key begins with.
         config: Times and bounds.
@@ -92,15 +92,30 @@ class RedisLog:
         self.node = node
         self.config = config
         self._session_ttl_ms = int(config.session_ttl_s * 1000)
-        self._keys = keys = Keys(prefix)
-        self._scripts = scripts = Scripts()
+        self._keys = Keys(prefix)
+        self._scripts = Scripts()
+        self._primaries = primaries
+        self._address = address
+        self._metrics = metrics
+        self._count_read = metrics.history_read
+        self._is_used = self._is_closed = False
+        self._build()
+
+    def _build(self, predecessor: str = "") -> None:
+        """Put it together, for one start: its parts are bound to an event loop from then on, and numbers are an incarnation's."""
+        node, config, keys, scripts, metrics = (
+            self.node,
+            self.config,
+            self._keys,
+            self._scripts,
+            self._metrics,
+        )
         self._subscriber = subscriber = Subscriber(
             max_held_pushes=config.max_held_pushes, max_held_bytes=config.max_held_bytes
         )
         metrics.log_lag = lambda: subscriber.lag
         self._requests = Requests(node, self._send)
         self._reads = Reads(keys, scripts.read)
-        self._count_read = metrics.history_read
         self._recent = RecentReads(self._fetch, count=self._count_read)
         self._publisher = Publisher(
             node=node,
@@ -119,7 +134,7 @@ class RedisLog:
             subscriber=subscriber,
         )
         self._keeper = Keeper(
-            primaries=primaries,
+            primaries=self._primaries,
             node=node,
             keys=keys,
             scripts=scripts,
@@ -133,7 +148,8 @@ class RedisLog:
         )
         self._heart = Heart(
             node=node,
-            address=address,
+            predecessor=predecessor,
+            address=self._address,
             keys=keys,
             scripts=scripts,
             config=config,
@@ -169,11 +185,26 @@ class RedisLog:
 
     async def start(self, listener: Listener) -> None:
         """See `Log`."""
+        if self._is_closed:
+            self._build_anew()
+        self._is_used = True
         await self._keeper.start(listener)
         await self._heart.start()
 
+    def leave_loop(self) -> None:
+        """See `Log`; it has to be started again."""
+        if self._is_used:
+            self._build_anew()
+
+    def _build_anew(self) -> None:
+        self._is_used = self._is_closed = False
+        self._metrics.backplane_up.set(0)
+        before, self.node = self.node, sessions.new_node_id(self.node.rpartition(".")[0])
+        self._build(before)
+
     async def close(self) -> None:
         """See `Log`."""
+        self._is_closed = True
         await self._requests.close()
         await self._recent.close()
         await self._publisher.close(within_s=self.config.link_timeout_s)

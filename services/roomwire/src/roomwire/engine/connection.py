@@ -196,6 +196,15 @@ class Connection:
         self.state.end_poll()
         self.flush()
 
+    def leave_loop(self) -> None:
+        """Note that the event loop has ended on which it was: so has its transport, unless it polls and was between two polls."""
+        state = self.state
+        is_lost = self.upgraded or state.is_polled
+        self._posting = self._wake = self._answer = None
+        state.is_polled = state.is_probed = False
+        if is_lost:
+            self.close(Reason.TRANSPORT_CLOSE)
+
     def use_socket(self, wake: Callable[[], None]) -> None:
         """Have a WebSocket told, from now on, when there may be something to write or the end has come."""
         if self._answer is not None:

@@ -77,6 +77,8 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc] # python-engineio has 
             ping_timeout_s=self.ping_timeout,
             max_payload_bytes=self.max_http_buffer_size,
         )
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self.left_loop: Callable[[], None] = lambda: None
         self._wheel = Wheel()
         self._partings: set[asyncio.Task[None]] = set()
         self.turn = Turn()
@@ -94,8 +96,38 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc] # python-engineio has 
         """Return the name of the node that gave a session id, as far as it is one; else an empty string."""
         return sid.rpartition(".")[0]
 
+    @property
+    def has_no_loop(self) -> bool:
+        """Whether the event loop on which it was has ended, or there was none yet."""
+        return self._loop is None or self._loop.is_closed()
+
+    def use_loop(self) -> None:
+        """Be on the running event loop: called wherever something begins on one.
+
+        One process may have several, one after the other, as in tests. What was bound to the last one is made anew, and the
+        clients whose transports went with it are lost.
+        """
+        loop = asyncio.get_running_loop()
+        if loop is self._loop:
+            return
+        is_first, self._loop = self._loop is None, loop
+        if is_first:
+            return
+        self._wheel.rebind()
+        self.turn.rebind()
+        self.starter.rebind()
+        self._partings = set()
+        self.left_loop()
+        for connection in [*self.sockets.values()]:
+            if connection.closed:
+                # Nobody will tell of its end any more.
+                self._closed(connection, connection.state.closed or Reason.SERVER)
+            else:
+                connection.leave_loop()
+
     async def handle_request(self, scope: Any, receive: Any, send: Any) -> None:
         """Serve one ASGI request: HTTP of the polling transport, or a WebSocket."""
+        self.use_loop()
         if scope["type"] == "websocket":
             await receive()  # it announces the request, which the scope describes
             await websocket.serve(self, self.environ_of(scope), receive, send)
@@ -212,6 +244,7 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc] # python-engineio has 
 
     async def shutdown(self) -> None:
         """End all sessions, stop the timer, wait for what is under way; idempotent."""
+        self.use_loop()
         self.close_all(Reason.SERVER)
         self._wheel.close()
         await self.settle()

@@ -135,6 +135,7 @@ class FastSocket(asyncio.Protocol):
     def _begin(self, request: bytes) -> None:
         """Answer the request; what is to be said first goes out with the answer."""
         engine, is_superfluous = self._engine, False
+        engine.use_loop()
         try:
             upgrade = read_upgrade(
                 request,

@@ -67,6 +67,13 @@ class Turn:
         self._due.append(outlet)
         outlet.is_due = True
 
+    def rebind(self) -> None:
+        """Go on on the running loop; what was due on another one, which has ended, is due now."""
+        self._loop = None
+        due, self._due = self._due, []
+        for outlet in due:
+            self.wake(outlet)
+
     def _flush(self) -> None:
         due, self._due = self._due, []
         for outlet in due:

@@ -54,6 +54,12 @@ class Wheel:
             self._timer.cancel()
             self._timer = None
 
+    def rebind(self) -> None:
+        """Go on on the running loop: all loops have the same clock, and the timer of another one, which has ended, never rings."""
+        self._timer = None
+        if self._order:
+            self._arm(self._order[0])
+
     def _arm(self, slot: int) -> None:
         if self._timer is not None:
             self._timer.cancel()

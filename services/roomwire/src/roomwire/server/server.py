@@ -108,6 +108,7 @@ class Server(ClusterServer):
         self.eio.takes_now = self._take_event_in_time if self._paces else self._take_event_now
         self.eio.delay_of = self._delay_of
         self.eio.pulse = self._sessions
+        self.eio.left_loop = self._leave_loop
         if isinstance(log, MemoryLog):
             # Programs written for `socketio.AsyncServer` do not start it.
             log.start_now(rooms)
@@ -125,11 +126,25 @@ class Server(ClusterServer):
             Unavailable: The backplane does not answer; starting again later is right.
 
         """
+        self.eio.use_loop()
+        # Those that the last loop took with it are parted from before others come.
+        await self.eio.settle()
         await self.backplane.start()
         await self.backplane.log.start(self.manager)
         for namespace in self.namespace_handlers.values():
             if hasattr(namespace, "after_init"):
                 await namespace.after_init()
+
+    def _leave_loop(self) -> None:
+        """Go on on another event loop, as far as that is not the engine's matter."""
+        self._binary_packet.clear()
+        self._admissions.clear()
+        self._sessions.leave_loop()
+        self.manager.leave_loop()
+        if not self.backplane.log.is_live:
+            # They come again once it is.
+            for connection in [*self.eio.sockets.values()]:
+                connection.close(Reason.SERVER)
 
     async def drain(self, window_s: float) -> None:
         """Close all transports, in jittered batches spread over a window.
@@ -205,6 +220,8 @@ class Server(ClusterServer):
             RateLimited: With `callback`: `Limits.max_pending_acks` acks of this client are awaited already.
 
         """
+        if self.eio.has_no_loop:
+            self.eio.use_loop()
         namespace, target = namespace or "/", to or room
         # Its own level says enough of nearly all; what is no `Logger` is asked.
         if not isinstance(self.logger, logging.Logger) or self.logger.level <= logging.INFO:
