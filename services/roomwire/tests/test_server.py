@@ -597,3 +597,33 @@ async def test_events_sent_in_one_payload_with_the_farewell_are_handled_before_i
 def test_a_handshake_is_read_from_the_request(environ, expected):
     found = Handshake(environ, None, proxies=Proxies())
     assert expected == (found.query, found.headers, found.address)
+
+
+@pytest.mark.parametrize(
+    ("environ", "options", "names"),
+    [
+        ({}, {}, []),
+        ({"AUTH_MODE": "required"}, {}, ["ROOMWIRE_AUTH_MODE"]),
+        ({"AUTH_MODE": "optional"}, {}, ["ROOMWIRE_AUTH_MODE"]),
+        ({"AUTH_MODE": "off", "REDIS_URL": "memory://"}, {}, []),
+        ({"AUTH_MODE": "required"}, {"authenticate": raising(Forbidden())}, []),
+        (
+            {"REDIS_URL": "redis://:secret@there", "REDIS_URL_FILE": "/file"},
+            {},
+            ["ROOMWIRE_REDIS_URL", "ROOMWIRE_REDIS_URL_FILE"],
+        ),
+        ({"REDIS_URL": "redis://there"}, {"backplane": MemoryBackplane(node="n", metrics=Metrics())}, []),
+        ({"MAX_CONNECTIONS": "5", "PORT": "80"}, {}, []),
+    ],
+)
+def test_a_server_alone_names_the_settings_that_it_does_not_heed(
+    monkeypatch, log_lines, environ, options, names
+):
+    for name in ("AUTH_MODE", "REDIS_URL", "REDIS_URL_FILE"):
+        monkeypatch.delenv(f"ROOMWIRE_{name}", raising=False)
+    for name, value in environ.items():
+        monkeypatch.setenv(f"ROOMWIRE_{name}", value)
+    Server(**options)
+    lines = [line for line in log_lines() if line["event"] == "settings not read by a server alone"]
+    assert [names] * bool(names) == [line["names"] for line in lines]
+    assert "secret" not in str(lines)

@@ -69,7 +69,10 @@ async def test_what_is_kept_of_who_hears_a_stream_is_always_what_would_be_found(
         nonlocal was_kept
         for stream, told in rooms._told.items():
             members = rooms._members_of(stream)
-            found = ([one.outlet for one in members if one.pid], [one.outlet for one in members if not one.pid])
+            found = (
+                [one.outlet for one in members if one.pid],
+                [one.outlet for one in members if not one.pid],
+            )
             assert found == told
             was_kept += 1
 

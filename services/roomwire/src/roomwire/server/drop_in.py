@@ -1,6 +1,6 @@
 """What makes `Server` a drop-in for `socketio.AsyncServer`: the names it overrides, and the options it takes."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import socketio
@@ -96,3 +96,18 @@ def times_of(options: Mapping[str, Any], limits: Limits) -> LogConfig:
     interval = options.get("ping_interval", limits.ping_interval_s)
     interval_s = float(interval[0] if isinstance(interval, tuple) else interval)
     return LogConfig.for_pings(interval_s, float(options.get("ping_timeout", limits.ping_timeout_s)))
+
+
+def unread_settings(environ: Mapping[str, str], *, has_backplane: bool, authenticates: bool) -> Sequence[str]:
+    """Return the gateway service's settings in an environment that a server alone does not heed, though they matter.
+
+    Args:
+        environ: The environment.
+        has_backplane: Whether the server was given what connects it with others.
+        authenticates: Whether it was given what decides who may come in.
+
+    """
+    unread = [] if authenticates else ["ROOMWIRE_AUTH_MODE"]
+    if not has_backplane:
+        unread += ["ROOMWIRE_REDIS_URL", "ROOMWIRE_REDIS_URL_FILE"]
+    return [name for name in unread if environ.get(name, "off") not in {"off", "memory://"}]

@@ -11,6 +11,7 @@ asks the other nodes. Each overrides what it needs of python-socketio. What is o
 
 import asyncio
 import logging
+import os
 import random
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -26,6 +27,7 @@ from roomwire.engine.session import Reason
 from roomwire.errors import ClientError
 from roomwire.handshake import Authenticate, everyone
 from roomwire.logged import LoggedRooms
+from roomwire.logs import get_logger
 from roomwire.metrics import Metrics
 from roomwire.operations import Operations
 from roomwire.pace import Paces
@@ -33,15 +35,24 @@ from roomwire.recovery import RecoveryLimits
 from roomwire.rooms import Rooms
 from roomwire.server.admissions import Admissions
 from roomwire.server.cluster import ClusterServer
-from roomwire.server.drop_in import packets_within, times_of, with_our_own_way
+from roomwire.server.drop_in import packets_within, times_of, unread_settings, with_our_own_way
 from roomwire.sessions import Sessions
 from roomwire.sources import Proxies
 
 DRAIN_BATCHES_PER_S: Final = 10
 
+_log = get_logger(__name__)
+
 
 class Server(ClusterServer):
     """A Socket.IO server that is one of many.
+
+    It takes what it needs as arguments, and reads no environment: the variables `ROOMWIRE_...` are settings of the gateway
+    service. Alone it lets everybody in, has no bounds of rates, no HTTP API, no relay and no revocations, and drains only when
+    `drain` is called. A variable that says who may come in, or where Redis is, and is not heeded, is named in the log.
+
+    It may be used on several event loops, one after the other, as tests do. What a loop leaves behind that ended without `close`
+    is parted from on the next one; a backplane on Redis has to be started on each (`start`).
 
     Args:
         backplane: Connects it with the other nodes; started and closed by the server. Default: it is alone.
@@ -75,6 +86,11 @@ class Server(ClusterServer):
         trusted_proxies: Sequence[str] = (),
         **options: Any,
     ) -> None:
+        unread = unread_settings(
+            os.environ, has_backplane=backplane is not None, authenticates=authenticate is not everyone
+        )
+        if unread:
+            _log.warning("settings not read by a server alone", names=unread)
         self.node_name = node_name
         self._metrics = metrics or Metrics()
         self.backplane = backplane or MemoryBackplane(
