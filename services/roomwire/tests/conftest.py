@@ -20,7 +20,13 @@ from roomwire import logs
 hypothesis.settings.register_profile("roomwire", deadline=None)
 hypothesis.settings.load_profile("roomwire")
 
-ON_EVERY_LOOP = {"test_asgi_socket.py", "test_fast_socket.py", "test_http.py", "test_redis_log.py"}
+ON_EVERY_LOOP = {
+    "test_asgi_socket.py",
+    "test_fast_socket.py",
+    "test_http.py",
+    "test_order.py",
+    "test_redis_log.py",
+}
 
 LogText = Callable[[], str]
 LogLines = Callable[[], list[dict[str, Any]]]

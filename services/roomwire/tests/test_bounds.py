@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import time
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -18,6 +19,7 @@ from gateway.settings import Settings
 from roomwire import Gateway, Server, subscribe
 from roomwire.bounds import Bound
 from roomwire.codec import Packet
+from roomwire.engine.fast_socket import FastSocket
 from roomwire.engine.limits import Limits
 from roomwire.engine.session import Reason
 from roomwire.errors import RateLimited
@@ -279,6 +281,26 @@ class TestAPayloadOfMoreThanIsTakenAtOnce:
             assert [200, 200] == [(await post).status_code for post in posts]
         assert [1, 2] == happened
 
+    async def test_a_pong_that_comes_meanwhile_is_taken_at_once(self):
+        site, go_on = Site(), asyncio.Event()
+        handles(site, "say", lambda *_: None)
+
+        @site.server.on("connect", namespace="/slow")
+        async def connect(*_):
+            await go_on.wait()
+
+        async with site.serve("asgi") as peer:
+            sid = await polling_and_joined(peer)
+            posts = [asyncio.create_task(peer.post(sid, "40/slow,"))]
+            connection = peer.engine.find(sid)
+            await until(connection.posting.locked)
+            assert 200 == (await peer.post(sid, "3")).status_code
+            posts += [asyncio.create_task(peer.post(sid, '42["say"]')) for _ in range(8)]
+            await until(lambda: any(post.done() for post in posts))
+            assert [400] == [post.result().status_code for post in posts if post.done()]
+            go_on.set()
+            assert {200: 8, 400: 1} == Counter([(await post).status_code for post in posts])
+
     async def test_a_payload_whose_session_ends_meanwhile_is_not_taken(self):
         site, gateway = Site(max_waiting_events=3), Waiting()
         site.server.register_namespace(gateway)
@@ -303,24 +325,37 @@ async def test_more_fragments_close_on_the_fast_path():
         await site.counted(Bound.FRAGMENTS)
 
 
-async def test_more_messages_that_wait_for_one_close_on_the_fast_path():
+@pytest.mark.parametrize("size", [1, 500])
+async def test_a_client_of_whom_more_messages_wait_for_one_is_not_read_until_half_are_taken(size):
     """On plain ASGI they wait in the server, which stops to read."""
-    site = Site(max_waiting_messages=5)
-    go_on = asyncio.Event()
+    site = Site(max_waiting_messages=50, max_payload_bytes=1_000)
+    go_on, handled = asyncio.Event(), []
+    handles(site, "say", lambda _, number, __: handled.append(number))
 
-    @site.server.on("connect")
+    @site.server.on("connect", namespace="/slow")
     async def connect(*_):
         await go_on.wait()
 
-    async with site.serve("fast") as peer, peer.websocket() as websocket:
-        await websocket.recv()
-        await websocket.send("40")
-        for _ in range(6):
-            await websocket.send('42["x"]')
-        await closed(websocket)
-        assert 1013 == websocket.close_code
+    async with site.serve("fast") as peer, joined(peer) as websocket:
+        await websocket.send("40/slow,")
+        (protocol,) = [each for each in peer.place.state.connections if isinstance(each, FastSocket)]
+        sending = asyncio.create_task(
+            send_all(websocket, [f'42["say",{n},"{"x" * size}"]' for n in range(20_000)])
+        )
+        await until(lambda: protocol._holds_reading)
         await site.counted(Bound.WAITING_MESSAGES)
+        assert not protocol._transport.is_reading()
+        assert [] == handled
         go_on.set()
+        await sending
+        await until(lambda: len(handled) == 20_000)
+        assert protocol._transport.is_reading()
+    assert list(range(20_000)) == handled
+
+
+async def send_all(websocket, packets):
+    for packet in packets:
+        await websocket.send(packet)
 
 
 class TestWaitingEvents:

@@ -152,7 +152,7 @@ class Settings(ServiceSettings):
     )
     max_waiting_messages: int = Field(
         256,
-        description="Most messages of a client that wait for one being handled; beyond: closed.",
+        description="Most messages of a client that wait for one being handled; beyond: it is not read until half are taken.",
         ge=1,
         le=100_000,
     )

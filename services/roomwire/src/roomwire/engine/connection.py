@@ -44,6 +44,7 @@ class Connection:
         paces: What its events have to keep to; kept by the server.
         events_refused: How many have been refused since it last paused; kept by the server.
         attachments_refused: How many attachments of a refused event are still to come; kept by the server.
+        posts: How many payloads of its are being taken or wait for that; kept by polling.
         pings: What the pulse keeps of pings that were not answered yet.
 
     """
@@ -65,6 +66,7 @@ class Connection:
         "outbox",
         "paces",
         "pings",
+        "posts",
         "sid",
         "state",
     )
@@ -95,10 +97,11 @@ class Connection:
         self._answer: asyncio.Future[list[bytes]] | None = None
         self._wake: Callable[[], None] | None = None
         self._posting: asyncio.Lock | None = None
+        self.posts = 0
 
     @property
     def posting(self) -> asyncio.Lock:
-        """Held by the POST whose packets are being taken; the next one of the session comes after it."""
+        """Held by the POST whose messages are being taken; those of the next one come after them."""
         if self._posting is None:
             self._posting = asyncio.Lock()
         return self._posting

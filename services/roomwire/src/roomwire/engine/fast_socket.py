@@ -55,6 +55,7 @@ class FastSocket(asyncio.Protocol):
         "_connection",
         "_connections",
         "_engine",
+        "_holds_reading",
         "_inbox",
         "_is_closing",
         "_is_paused",
@@ -76,6 +77,7 @@ class FastSocket(asyncio.Protocol):
         self._inbox: _Inbox | None = None
         self._pump: asyncio.Task[None] | None = None
         self._owed_pong: bytes | None = None
+        self._holds_reading = False
         self._is_paused = False
         self._is_probing = False
         self._is_closing = False
@@ -230,7 +232,7 @@ class FastSocket(asyncio.Protocol):
             asyncio.get_running_loop().call_soon(self._read_on)
 
     def _read_on(self) -> None:
-        if not self._transport.is_closing():
+        if not self._holds_reading and not self._transport.is_closing():
             self._transport.resume_reading()
 
     def _texts(self, texts: Iterable[str]) -> None:
@@ -288,12 +290,28 @@ class FastSocket(asyncio.Protocol):
         if self._inbox is None:
             self._inbox = _Inbox()
         self._inbox.add(packet)
+        if not self._holds_reading and self._is_full(self._inbox, 1.0) and not self._transport.is_closing():
+            # As on plain ASGI, where the server does not read on: the client waits, and nothing is lost.
+            self._engine.exceeded(Bound.WAITING_MESSAGES)
+            self._holds_reading = True
+            self._transport.pause_reading()
+
+    def _is_full(self, inbox: "_Inbox", part: float) -> bool:
         limits = self._engine.limits
-        if (
-            self._inbox.bytes > limits.max_payload_bytes
-            or len(self._inbox.packets) > limits.max_waiting_messages
-        ):
-            self._fail(CloseCode.TRY_AGAIN_LATER, Bound.WAITING_MESSAGES)
+        return (
+            inbox.bytes > limits.max_payload_bytes * part
+            or len(inbox.packets) > limits.max_waiting_messages * part
+        )
+
+    def _take_waiting(self, inbox: "_Inbox") -> Packet:
+        """Return the message whose turn it is; goes on reading when enough have been taken."""
+        packet = inbox.take()
+        if not inbox.packets:
+            self._inbox = None
+        if self._holds_reading and not self._is_full(inbox, 0.5):
+            self._holds_reading = False
+            self._read_on()
+        return packet
 
     def _await(self, handling: Coroutine[Any, Any, None]) -> None:
         """Run what may have to be awaited; meanwhile, messages wait."""
@@ -303,10 +321,7 @@ class FastSocket(asyncio.Protocol):
         try:
             await handling
             while self._inbox is not None and self._connection is not None and not self._connection.closed:
-                packet = self._inbox.take()
-                if not self._inbox.packets:
-                    self._inbox = None
-                following = self._engine.take(self._connection, packet)
+                following = self._engine.take(self._connection, self._take_waiting(self._inbox))
                 if following is not None:
                     await following
         except BadPacket:
@@ -317,6 +332,9 @@ class FastSocket(asyncio.Protocol):
         finally:
             self._inbox = None
             self._pump = None
+            if self._holds_reading:
+                self._holds_reading = False
+                self._read_on()
 
     # To the client.
 

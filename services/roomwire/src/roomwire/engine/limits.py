@@ -22,7 +22,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
         max_fragments: Most frames of one WebSocket message, empty ones included, beside one for each KiB of it. Beyond:
             closed. On an ASGI server of others, that server puts messages together, and this is its matter.
         max_waiting_messages: Most messages that wait for one that is being handled, of no more than
-            `max_payload_bytes` together. Beyond: closed. On plain ASGI they wait in the server.
+            `max_payload_bytes` together. Beyond: the client is not read until half of them are taken. On plain ASGI they
+            wait in the server.
         max_waiting_events: Most events of a client in one namespace that are being handled or wait for it.
             Beyond: the event is refused, `rate_limited`; over polling it waits first, for up to half of `ping_timeout_s`.
         max_waiting_events_bytes: Largest sum of what waits in them, if it is more than one. Beyond: the same.

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 OK: Final = b"ok"
 _PACKETS_A_TURN: Final = 256
+_MAX_POSTS: Final = 8
+"""Most payloads of a session that are being taken or wait for that; clients of the field send one at a time."""
 _PATIENCE: Final = 0.5
 """The part of the ping timeout for which a payload may be held up."""
 _OF_SESSIONS: Final = frozenset({"GET", "POST"})
@@ -118,8 +120,7 @@ async def _answer(
     if method == "GET":
         return await _poll(connection, receive), None
     if method == "POST":
-        async with connection.posting:
-            await _post(engine, connection, environ, receive)
+        await _post(engine, connection, environ, receive)
         return OK, None
     raise Refused(BAD_METHOD)
 
@@ -185,8 +186,6 @@ async def _post(engine: "Engine", connection: Connection, environ: Mapping[str, 
     promised = environ.get("CONTENT_LENGTH", "")
     if promised.isdecimal() and len(body) < min(int(promised[:12]), limit + 1):
         raise Refused(BAD_REQUEST)  # cut off on its way: nothing of it is taken
-    if connection.closed:
-        raise Refused(UNKNOWN_SID)
     if len(body) > limit:
         # The session goes on: what it has sent before is handled, and smaller payloads are taken.
         engine.exceeded(Bound.MESSAGE_BYTES)
@@ -194,6 +193,28 @@ async def _post(engine: "Engine", connection: Connection, environ: Mapping[str, 
             (BAD_REQUEST[0], f"Payload too large: at most {limit} bytes"),
             status=HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
         )
+    if not _has_messages(body):
+        # A pong or a CLOSE says something about now, whatever is still being taken.
+        await _take(engine, connection, body)
+        return
+    if connection.posts >= _MAX_POSTS:
+        raise Refused(BAD_REQUEST)
+    connection.posts += 1
+    try:
+        async with connection.posting:
+            await _take(engine, connection, body)
+    finally:
+        connection.posts -= 1
+
+
+def _has_messages(body: bytes) -> bool:
+    return body.startswith((b"4", b"b")) or b"\x1e4" in body or b"\x1eb" in body
+
+
+async def _take(engine: "Engine", connection: Connection, body: bytes) -> None:
+    """Take a payload, or close the session for it."""
+    if connection.closed:
+        raise Refused(UNKNOWN_SID)
     try:
         await _take_all(
             engine, connection, decode_payload(body, max_packets=engine.limits.max_payload_packets)
