@@ -172,11 +172,12 @@ class LoggedRooms(Rooms):
         if told is None:
             self._put(self.members(namespace, room), namespace, message.payload, offset)
             return
-        put_all, (recoverable, others) = self.server.eio.turn.put_all, told
+        recoverable, others = told
         if recoverable:
-            put_all(recoverable, payload_frames(namespace, message.payload, offset))
+            frames = payload_frames(namespace, message.payload, offset)
+            self.server.eio.turn.put_all(recoverable, frames)
         if others:
-            put_all(others, payload_frames(namespace, message.payload))
+            self.server.eio.turn.put_all(others, payload_frames(namespace, message.payload))
 
     def _meant(self, message: Message, namespace: str, room: Any) -> Collection[Member]:
         """Return who is here of whom a message is for."""

@@ -77,7 +77,7 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc] # python-engineio has 
             ping_timeout_s=self.ping_timeout,
             max_payload_bytes=self.max_http_buffer_size,
         )
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self.loop: asyncio.AbstractEventLoop | None = None
         self.left_loop: Callable[[], None] = lambda: None
         self._wheel = Wheel()
         self._partings: set[asyncio.Task[None]] = set()
@@ -96,11 +96,6 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc] # python-engineio has 
         """Return the name of the node that gave a session id, as far as it is one; else an empty string."""
         return sid.rpartition(".")[0]
 
-    @property
-    def has_no_loop(self) -> bool:
-        """Whether the event loop on which it was has ended, or there was none yet."""
-        return self._loop is None or self._loop.is_closed()
-
     def use_loop(self) -> None:
         """Be on the running event loop: called wherever something begins on one.
 
@@ -108,9 +103,9 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc] # python-engineio has 
         clients whose transports went with it are lost.
         """
         loop = asyncio.get_running_loop()
-        if loop is self._loop:
+        if loop is self.loop:
             return
-        is_first, self._loop = self._loop is None, loop
+        is_first, self.loop = self.loop is None, loop
         if is_first:
             return
         self._wheel.rebind()

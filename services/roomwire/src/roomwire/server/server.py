@@ -236,7 +236,8 @@ class Server(ClusterServer):
             RateLimited: With `callback`: `Limits.max_pending_acks` acks of this client are awaited already.
 
         """
-        if self.eio.has_no_loop:
+        loop = self.eio.loop
+        if loop is None or loop.is_closed():
             self.eio.use_loop()
         namespace, target = namespace or "/", to or room
         # Its own level says enough of nearly all; what is no `Logger` is asked.
