@@ -177,13 +177,11 @@ KINDS: Final[Sequence[Kind]] = (
         name="Java",
         package="io.socket:socket.io-client 2.1.2",
         build=_java,
-        is_offered_recovery=True,
     ),
     Kind(
         name="Go",
         package="github.com/zishang520/socket.io/clients/socket/v3 3.0.6",
         build=_go,
-        is_offered_recovery=True,
         ways=("polling, then upgrade", "WebSocket only"),
         note="Polling only: what it sends waits until its pending poll is answered, which is up to a ping interval",
     ),
