@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import json
 import warnings
 
@@ -23,9 +24,16 @@ with warnings.catch_warnings():
 LOOPS = {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
 
 # A loop that ends in the middle leaves its transports to the garbage collector.
-left_in_the_middle = pytest.mark.filterwarnings(
+pytestmark = pytest.mark.filterwarnings(
     "ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning"
 )
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_left_to_the_tests_of_others():
+    yield
+    for _ in range(3):
+        gc.collect()
 
 
 class Hall(Gateway):
@@ -107,7 +115,6 @@ def test_a_server_that_was_never_started_works_on_each_loop(loop, way):
     assert 3 == len(server.gone)
 
 
-@left_in_the_middle
 @pytest.mark.parametrize("loop", LOOPS)
 @pytest.mark.parametrize("way", ["fast", "asgi"])
 def test_clients_whose_loop_has_ended_are_lost_and_parted_from_on_the_next(loop, way):
@@ -119,7 +126,6 @@ def test_clients_whose_loop_has_ended_are_lost_and_parted_from_on_the_next(loop,
     assert 4 == len(server.gone)
 
 
-@left_in_the_middle
 @pytest.mark.parametrize("is_closed", [True, False], ids=["closed", "not closed"])
 @pytest.mark.parametrize("way", ["fast", "asgi"])
 @pytest.mark.parametrize("url", ["memory", "redis"])
