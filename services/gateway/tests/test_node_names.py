@@ -28,15 +28,15 @@ async def test_a_gateway_whose_name_is_of_one_that_lives_waits_unready_and_then_
             status = await other.ended()
             log = other.log
         after = registry(redis_url)[b"twin"].split()[1]
-        causes = (await first.readyz()).get("causes")
+        causes = (await first.readyz()).get("causes", {})
 
-    assert ("starting", {"node_name": "name_taken"}) == (said["status"], said["causes"])
+    assert ("starting", "name_taken") == (said["status"], said["causes"]["node_name"])
     assert "name_taken" == other.lines(WAITS)[0]["cause"]
     assert 1 == status
     assert "another gateway runs under the node name 'twin'" in log
     # The first one was never left out.
     assert entry == after
-    assert causes is None
+    assert "node_name" not in causes
 
 
 async def test_a_gateway_that_was_killed_comes_back_under_its_own_name_once_its_entry_has_lapsed(
@@ -52,12 +52,12 @@ async def test_a_gateway_that_was_killed_comes_back_under_its_own_name_once_its_
             waiting = await second.readyz()
             await second.ready()
             here = registry(redis_url)[b"twin"].split()[1]
-            causes = (await second.readyz()).get("causes")
+            causes = (await second.readyz()).get("causes", {})
 
     assert "starting" == waiting["status"]
     assert gone != here
-    assert causes is None
-    assert ["node_name"] == [line["dependency"] for line in second.lines("dependency up")]
+    assert "node_name" not in causes
+    assert "node_name" in [line["dependency"] for line in second.lines("dependency up")]
 
 
 async def test_a_gateway_that_stopped_in_order_leaves_its_name_at_once(redis_url, tmp_path):
@@ -79,8 +79,8 @@ async def test_a_gateway_whose_name_was_taken_while_it_was_cut_off_says_so_and_t
         await asyncio.to_thread(take_over)
 
         async def said():
-            return (await first.readyz()).get("causes")
+            return (await first.readyz()).get("causes", {}).get("node_name")
 
-        assert {"node_name": "name_taken"} == await eventually(said)
+        assert "name_taken" == await eventually(said)
 
     assert b"twin.another" in registry(redis_url)[b"twin"]

@@ -44,23 +44,28 @@ async def gateway_behind(tmp_path, redis_url):
         yield start
 
 
+def clocks(gateway):
+    return [line for line in gateway.lines("dependency down") if line["dependency"] in BOTH]
+
+
 async def test_a_gateway_that_is_behind_by_less_than_the_leeway_lets_people_in_and_says_that_it_is_behind(
     gateway_behind,
 ):
     async with gateway_behind(40) as gateway:
         async with Client.open(gateway.address) as client:
             opening = await client.connect({"token": token()})
-        await until(lambda: len(gateway.lines("dependency down")) == 2)
+        await until(lambda: len(clocks(gateway)) == 2)
         readyz = await gateway.readyz()
         skews = [
             await gateway.metric("roomwire_clock_skew_seconds", against=one) for one in ("auth", "redis")
         ]
 
     assert opening["sid"]
-    assert ("ready", BOTH) == (readyz["status"], readyz["causes"])
+    assert "ready" == readyz["status"]
+    assert BOTH.items() <= readyz["causes"].items()
     assert [pytest.approx(40, abs=3)] * 2 == skews
-    assert {"clock_skew"} == {line["cause"] for line in gateway.lines("dependency down")}
-    assert all("behind" in line["detail"] for line in gateway.lines("dependency down"))
+    assert {"clock_skew"} == {line["cause"] for line in clocks(gateway)}
+    assert all("behind" in line["detail"] for line in clocks(gateway))
 
 
 async def test_at_a_gateway_that_is_behind_by_more_the_transport_closes_so_that_clients_come_again(
@@ -78,4 +83,4 @@ async def test_at_a_gateway_that_is_behind_by_more_the_transport_closes_so_that_
     assert [] == refusals
     assert 1 == counted
     assert "not_yet_valid" == gateway.lines("connect postponed")[0]["code"]
-    assert BOTH == readyz["causes"]
+    assert BOTH.items() <= readyz["causes"].items()
