@@ -110,7 +110,7 @@ def test_who_refreshed_its_tokens_comes_back_with_the_new_ones(system, tmp_path)
 
 def test_gateways_are_exchanged_under_a_run_with_proof_and_nothing_is_lost(system, tmp_path):
     run = start(
-        system.url, tmp_path, "--scenario", "rollout", "--users", "20", "--seconds", "25", thresholds=STRICT
+        system.url, tmp_path, "--scenario", "rollout", "--users", "20", "--seconds", "40", thresholds=STRICT
     )
     _, report = finish(run, tmp_path)
     assert [] == report["void"]
