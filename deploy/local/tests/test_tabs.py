@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 from local_system import LocalSystem, free_port, local_system
+from pages import chromium, join, say, sign_in_as_guest
 from playwright.sync_api import (
     Browser,
     BrowserContext,
@@ -16,9 +17,7 @@ from playwright.sync_api import (
     Response,
     Route,
     expect,
-    sync_playwright,
 )
-from test_browser import ARGUMENTS, join, say, sign_in_as_guest
 
 pytestmark = pytest.mark.browser
 # The page renews a token in its last half minute, at most every five seconds.
@@ -35,10 +34,8 @@ def strict(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalSystem]:
 
 @pytest.fixture(scope="module")
 def browser(chromium_path: str | None) -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=chromium_path, args=ARGUMENTS)
-        yield chromium
-        chromium.close()
+    with chromium(chromium_path) as running:
+        yield running
 
 
 class Person:
