@@ -12,6 +12,7 @@ from starlette.routing import Route
 from gateway.chat import ChatGateway
 from roomwire.backplane.memory import MemoryBackplane
 from roomwire.capabilities import Capabilities, load_policy
+from roomwire.clocks import LEEWAY_S
 from roomwire.errors import Unauthenticated
 from roomwire.metrics import Metrics
 from roomwire.tokens import SigningKey, User
@@ -123,7 +124,7 @@ async def test_a_backend_comes_in_by_its_token_and_may_do_what_its_role_may(gate
 
 EVERYTHING = {"*": ["join", "publish", "history", "presence", "rooms", "broadcast", "admin"]}
 LOCKED_OUT = [
-    pytest.param(lambda: token(EVERYTHING, lifetime_s=-60), id="expired"),
+    pytest.param(lambda: token(EVERYTHING, lifetime_s=-LEEWAY_S - 1), id="expired"),
     pytest.param(lambda: token(EVERYTHING, session="s1"), id="revoked, the session"),
     pytest.param(lambda: token(EVERYTHING)[:-4] + "AAAA", id="forged"),
 ]
@@ -152,8 +153,8 @@ async def test_who_brings_a_token_that_does_not_hold_gets_to_no_event_whatever_i
 @pytest.mark.parametrize("how", ["expired", "revoked"])
 async def test_who_is_locked_out_while_connected_gets_to_no_event_any_more(gateway, jwks, how):
     running = await gateway(auth_mode="required", auth_jwks_url=jwks)
-    # A token is good for five seconds after it expires: this one for three.
-    left_s = 600 if how == "revoked" else -2
+    # A token is good for the leeway after it expires: this one for three seconds.
+    left_s = 600 if how == "revoked" else 3 - LEEWAY_S
     async with Client.connected(
         running.address, {"token": token(EVERYTHING, lifetime_s=left_s, session="s1")}
     ) as client:

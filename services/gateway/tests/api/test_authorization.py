@@ -65,7 +65,7 @@ async def test_a_call_is_allowed_by_a_pattern_or_forbidden(start, tmp_path, who,
 @pytest.mark.parametrize("how", ["expired", "revoked", "of another issuer", "of another scheme"])
 async def test_a_token_that_does_not_hold_is_nobodys(start, how):
     system = await start(gateways=1)
-    bearer = token({"*": ["admin"]}, session="s1", lifetime_s=-60 if how == "expired" else 60)
+    bearer = token({"*": ["admin"]}, session="s1", lifetime_s=-61 if how == "expired" else 60)
     if how == "revoked":
         revoked = system.gateways[0].app._revoked
         revoked.add("session", "s1", at=time.time(), until=time.time() + 60)

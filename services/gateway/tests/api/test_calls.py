@@ -105,7 +105,7 @@ async def test_a_bad_body_is_told_and_nothing_of_it_is_said(start, body):
     ("args", "heard"),
     [
         ("[" * 5_000 + "]" * 5_000, None),
-        ("[" * 500 + "]" * 500, None),
+        ("[" * 200 + "]" * 200, json.loads("[" * 200 + "]" * 200)),
         ("[NaN]", [None]),
         ("[1e999]", [None]),
         (f"[{2**70}]", [2**70]),
