@@ -95,6 +95,39 @@ def test_the_jobs_that_make_secrets_and_rotate_keys_reach_the_clusters_api_alone
     assert [{"ports": [{"port": 16443, "protocol": "TCP"}]}] == policy["egress"]
 
 
+EXTRA = {"from": [SHOP], "ports": [{"port": 9999, "protocol": "TCP"}]}
+PARTS = {
+    "gateway": ["gateway"],
+    "auth": ["auth"],
+    "redis": ["redis"],
+    "secrets": ["secrets"],
+    "auth.signingKey.rotation": ["keys"],
+    "test": ["test"],
+    "loadTest": ["load-master", "load"],
+}
+"""The policies of each part that has pods of its own."""
+
+
+@pytest.mark.parametrize("rules", ["extraIngress", "extraEgress"])
+@pytest.mark.parametrize("part", PARTS)
+def test_every_part_has_the_further_rules_that_values_give_it(part, rules):
+    values = {"loadTest": {"enabled": True, "url": "http://traefik.traefik"}}
+    level = values
+    for name in part.split("."):
+        level = level.setdefault(name, {})
+    level[rules] = [EXTRA]
+    made = {
+        policy["spec"]["podSelector"]["matchLabels"][OF]: policy["spec"].get(
+            rules.removeprefix("extra").lower(), []
+        )
+        for policy in install(values).all("NetworkPolicy")
+    }
+    # Workers may open any connection as it is.
+    closed = {name for name, found in made.items() if {} not in found}
+
+    assert closed & {*PARTS[part]} == {name for name, found in made.items() if EXTRA in found}
+
+
 def test_redis_opens_no_connection():
     assert "egress" not in install().one("NetworkPolicy", "chat-roomwire-redis")["spec"]
 
@@ -128,7 +161,7 @@ def test_auth_has_its_prefix_and_gateways_have_the_rest():
     }
 
 
-@pytest.mark.parametrize("size", ["defaults", "everything", "tls"])
+@pytest.mark.parametrize("size", ["defaults", "everything"])
 def test_a_route_of_the_gateway_api_leads_where_the_ingress_does(size):
     values = {**SIZES[size], "httpRoute": {"enabled": True, "parentRefs": [{"name": "public"}]}}
     release = install(values)

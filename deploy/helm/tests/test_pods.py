@@ -112,8 +112,7 @@ def test_rules_of_ones_own_stand_beside_those_of_the_chart():
     for policy in install(SIZES["pods"]).all("NetworkPolicy"):
         spec, component = policy["spec"], policy["metadata"]["name"].removeprefix("chat-roomwire-")
         assert (component == "load") or said["extraEgress"][0] in spec["egress"], component
-        takes = component in {"gateway", "auth", "redis", "load-master"}
-        assert takes is (said["extraIngress"][0] in spec.get("ingress", ())), component
+        assert said["extraIngress"][0] in spec["ingress"], component
 
 
 @pytest.mark.parametrize(
