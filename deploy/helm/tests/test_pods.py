@@ -253,12 +253,24 @@ def test_the_address_that_a_service_binds_to_can_be_chosen(component):
 def test_services_have_both_families_where_the_cluster_has_both():
     for size in SIZES:
         assert {"PreferDualStack"} == {
-            one["spec"]["ipFamilyPolicy"] for one in install(SIZES[size]).all("Service")
+            one["spec"]["ipFamilyPolicy"]
+            for one in install(SIZES[size]).all("Service")
+            if "None" != one["spec"].get("clusterIP")
         }
     chosen = install({"service": {"ipFamilyPolicy": "", "ipFamilies": ["IPv6"]}}).all("Service")
     assert all(
         "ipFamilyPolicy" not in one["spec"] and ["IPv6"] == one["spec"]["ipFamilies"] for one in chosen
     )
+
+
+@pytest.mark.parametrize(("families", "first"), [([], None), (["IPv6", "IPv4"], ["IPv6"])])
+def test_a_pod_has_one_address_where_it_is_scraped_so_that_nothing_is_counted_twice(families, first):
+    values = {**SIZES["everything"], "service": {"ipFamilies": families}}
+    scraped = [one["spec"] for one in install(values).all("Service") if one["spec"].get("clusterIP")]
+
+    assert [("SingleStack", first)] * 2 == [
+        (spec["ipFamilyPolicy"], spec.get("ipFamilies")) for spec in scraped
+    ]
 
 
 def test_random_users_of_a_cluster_find_nothing_of_a_fixed_user_in_the_images():
