@@ -31,6 +31,14 @@ CASES = {
     },
     "policy.file and policy.existingConfigMap both": {"policy": {"file": "x", "existingConfigMap": "y"}},
     "name the Gateway that serves it in httpRoute.parentRefs": {"httpRoute": {"enabled": True}},
+    "httpRoute.enabled: a Gateway speaks TLS to pods only by a BackendTLSPolicy": {
+        "httpRoute": {"enabled": True, "parentRefs": [{"name": "public"}]},
+        "gateway": {"tls": {"secretName": "gateway-certificate"}},
+    },
+    "leave auth.tls.secretName empty": {
+        "httpRoute": {"enabled": True, "parentRefs": [{"name": "public"}]},
+        "auth": {"tls": {"secretName": "auth-certificate"}},
+    },
     "redis.external.caSecret is for another Redis": {"redis": {"external": {"caSecret": "x"}}},
     "minReplicas is above maxReplicas": {"gateway": {"autoscaling": {"enabled": True, "minReplicas": 11}}},
     "there is nothing to scale by": {
@@ -38,6 +46,12 @@ CASES = {
     },
     "cpuPercent needs gateway.resources.requests.cpu": {
         "gateway": {"autoscaling": {"enabled": True}, "resources": {"requests": {"cpu": None}}}
+    },
+    "gateway.rollout: with maxSurge and maxUnavailable both 0 no pod is ever replaced": {
+        "gateway": {"rollout": {"maxSurge": 0}}
+    },
+    "auth.rollout: with maxSurge and maxUnavailable both 0": {
+        "auth": {"rollout": {"maxSurge": "0%", "maxUnavailable": "0"}}
     },
     "corsOrigins: * stands alone": {"corsOrigins": ["*", "https://a.example"]},
     "gateway.settings.PORT: the chart sets ROOMWIRE_PORT itself": {"gateway": {"settings": {"PORT": "1"}}},

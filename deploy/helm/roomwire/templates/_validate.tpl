@@ -32,6 +32,20 @@
 {{- if and $values.httpRoute.enabled (not $values.httpRoute.parentRefs) -}}
 {{- fail "httpRoute.enabled: name the Gateway that serves it in httpRoute.parentRefs." -}}
 {{- end -}}
+{{- range $component := list "gateway" "auth" -}}
+{{- $service := get $values $component -}}
+{{- if or (eq $component "gateway") $service.enabled -}}
+{{- if and $values.httpRoute.enabled $service.tls.secretName -}}
+{{- fail (printf "httpRoute.enabled: a Gateway speaks TLS to pods only by a BackendTLSPolicy, which this chart does not make: leave %s.tls.secretName empty, or set httpRoute.enabled to false and make an HTTPRoute and a BackendTLSPolicy of your own." $component) -}}
+{{- end -}}
+{{- with $service.rollout -}}
+{{- /* Zero in each of the ways in which Kubernetes takes it. */ -}}
+{{- if and (regexMatch "^0+%?$" (toString .maxSurge)) (regexMatch "^0+%?$" (toString .maxUnavailable)) -}}
+{{- fail (printf "%s.rollout: with maxSurge and maxUnavailable both 0 no pod is ever replaced: set one of them to 1." $component) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
 {{- if and $values.redis.enabled $values.redis.external.caSecret -}}
 {{- fail "redis.external.caSecret is for another Redis: set redis.enabled to false." -}}
 {{- end -}}
