@@ -466,17 +466,33 @@ class TestPendingAcks:
             assert "again" == await calling
             assert {"pending_acks": 1} == site.exceeded()
 
-    async def test_of_several_clients_none_is_asked_if_one_cannot_be(self):
-        site = Site(max_pending_acks=1)
+    async def test_of_several_clients_one_that_cannot_be_asked_is_left_out_and_no_other_is_charged_for_it(
+        self,
+    ):
+        site = Site(max_pending_acks=2)
         handles(site, "x", lambda *_: None)
         async with site.serve("fast") as peer, joined(peer) as one, joined(peer) as other:
-            first, _ = site.server.manager.rooms["/"][None]
-            await site.server.emit("ask", to=first, callback=print)
-            with pytest.raises(RateLimited):
-                await site.server.emit("ask", callback=print)
+            first, second = site.server.manager.rooms["/"][None]
+            for _ in range(2):
+                await site.server.emit("fill", to=second, callback=print)
+            answers = []
+            for _ in range(5):
+                await site.server.emit("ask", callback=lambda *args: answers.append(args))
+                ack_id = (await take(one)).removeprefix("42").removesuffix('["ask"]')
+                await one.send(f'43{ack_id}["a"]')
+                await until(lambda: len(site.server.manager.callbacks[first]) == 1)
+            assert [("a",)] * 5 == answers
             await site.server.emit("end")
-            assert ['421["ask"]', '42["end"]'] == [await take(one), await take(one)]
-            assert '42["end"]' == await take(other)
+            assert ['421["fill"]', '422["fill"]', '42["end"]'] == [await take(other) for _ in range(3)]
+
+    async def test_an_event_that_cannot_be_encoded_leaves_no_answer_awaited(self):
+        site = Site()
+        handles(site, "x", lambda *_: None)
+        async with site.serve("fast") as peer, joined(peer):
+            (sid,) = site.server.manager.rooms["/"][None]
+            with pytest.raises(TypeError):
+                await site.server.emit("ask", object(), to=sid, callback=print)
+            assert {} == site.server.manager.callbacks
 
     async def test_a_call_that_nobody_answers_leaves_nothing_behind(self):
         site = Site()

@@ -13,7 +13,7 @@ from typing import Any, Final, Protocol
 import socketio
 
 from roomwire.bounds import Bound
-from roomwire.codec import arguments_of, event_frames
+from roomwire.codec import arguments_of, event_frames, event_payload, payload_frames
 from roomwire.engine import Engine
 from roomwire.engine.connection import Connection
 from roomwire.engine.session import Reason
@@ -217,18 +217,26 @@ class Rooms(socketio.AsyncManager):  # type: ignore[misc] # python-socketio has 
             data: The event's name and its arguments.
             callback: Gets the answer of each. Default: no answer is asked for.
 
+        Of several members, one of which too many answers are awaited is left out: it gives none.
+
         Raises:
-            RateLimited: Too many answers of one of them are awaited; it was sent to none.
+            RateLimited: There is only one, and too many answers of it are awaited; it was not sent.
 
         """
         turn = self.server.eio.turn
         if callback is None:
             turn.put_all([member.outlet for member in members], event_frames(namespace, data))
             return
-        # First whether all can be asked: of those that were, none would know that the call failed.
-        ack_ids = [self._generate_ack_id(member.sid, callback) for member in members]
-        for member, ack_id in zip(members, ack_ids, strict=True):
-            turn.put_all((member.outlet,), event_frames(namespace, data, ack_id))
+        # Encoded first: what cannot be shall leave no answer awaited.
+        payload = event_payload(data)
+        for member in members:
+            try:
+                ack_id = self._generate_ack_id(member.sid, callback)
+            except RateLimited:
+                if len(members) == 1:
+                    raise
+                continue
+            turn.put_all((member.outlet,), payload_frames(namespace, payload, ack_id=ack_id))
 
     @staticmethod
     def _not_skipped(members: Collection[Member], skip_sid: Any) -> Collection[Member]:

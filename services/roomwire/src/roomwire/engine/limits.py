@@ -31,7 +31,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
         max_attachments: Most binary attachments of one packet. Beyond: closed.
         max_attachments_bytes: Largest attachments of one packet, together, if there are several. Beyond: closed.
         max_pending_acks: Most acks that are awaited of a client in one namespace. Beyond: the newest is refused,
-            `rate_limited`, to the program that asks for it.
+            `rate_limited`, to the program that asks for it; where it asks several clients, this one is left out.
         max_held_frames: Most frames held back for a client that is connecting to a namespace. Beyond: closed.
         max_held_bytes: Their size. Beyond: closed.
         max_namespaces: Most namespaces of one connection. Beyond: that namespace is refused.

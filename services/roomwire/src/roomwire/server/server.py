@@ -233,7 +233,8 @@ class Server(ClusterServer):
             Unavailable: It is not in the log; trying again makes sense.
             OutcomeUnknown: Nobody knows; try again with the same `message_id`.
             TooLarge: The message id is too long.
-            RateLimited: With `callback`: `Limits.max_pending_acks` acks of this client are awaited already.
+            RateLimited: With `callback`, and one client alone to be told: `Limits.max_pending_acks` acks of it are
+                awaited already. Of several clients, such a one is left out.
 
         """
         loop = self.eio.loop
