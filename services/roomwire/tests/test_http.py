@@ -66,6 +66,15 @@ class App:
             return
         if scope["path"] == "/endless":
             body = b"a" * 32_000_000
+        if scope["path"] == "/pausing":
+            part = {"type": "http.response.body", "body": b"a" * 200_000, "more_body": True}
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+            await send(part)
+            await self.released.wait()
+            await send({**part, "body": b"end", "more_body": False})
+            return
+        if scope["path"] == "/larger":
+            body = b"a" * 200_000
         if scope["path"] == "/large":
             body = b"a" * 30_000
         if scope["path"] == "/chunks":
@@ -185,6 +194,29 @@ class Door:
 
     def websocket(self, path: str = "/"):
         return connect(f"ws://{HOST}:{self.port}{path}", compression=None, ping_interval=None)
+
+    @asynccontextmanager
+    async def nearly_read(self, path: bytes) -> AsyncIterator[HttpToolsProtocol]:
+        """Read an answer until so little is left that the application need not wait; yields the connection's end here."""
+        loop = asyncio.get_running_loop()
+        with socket.socket() as slow:
+            slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+            slow.setblocking(False)
+            await loop.sock_connect(slow, (HOST, self.port))
+            await self.open_are(1)
+            (connection,) = self.kept()
+            # The system shall take no more of it at a time than what may be left.
+            connection.transport.get_extra_info("socket").setsockopt(
+                socket.SOL_SOCKET, socket.SO_SNDBUF, 4_096
+            )
+            await loop.sock_sendall(slow, b"GET %s HTTP/1.1\r\n\r\n" % path)
+            async with asyncio.timeout(WAIT_S):
+                while not connection.flow.write_paused:
+                    await asyncio.sleep(0.001)
+                while connection.flow.write_paused:
+                    await loop.sock_recv(slow, 1_024)
+            assert connection.transport.get_write_buffer_size()
+            yield connection
 
     def refused(self) -> dict[str, float]:
         """Return how many were refused, by reason."""
@@ -681,6 +713,35 @@ class TestKeptConnections:
             it.kept()[0].shutdown()
             assert b"" == await caller.rest()
 
+    async def test_a_connection_over_which_nothing_has_come_yet_is_closed_with_the_listener(self):
+        async with door() as it, it.call() as caller:
+            await it.open_are(1)
+            it.kept()[0].shutdown()
+            assert b"" == await caller.rest()
+            assert {} == it.refused()
+
+    async def test_a_first_request_that_has_not_been_read_as_the_listener_closes_is_answered(self):
+        async with door() as it:
+            with socket.create_connection((HOST, it.port)) as client:
+                await it.open_are(1)
+                (connection,) = it.kept()
+                client.send(HEAD + b"\r\n")
+                connection.shutdown()
+                caller = Caller(*await asyncio.open_connection(sock=client))
+                assert 200 == await caller.refusal()
+                await caller.close()
+
+    async def test_a_request_whose_body_is_arriving_as_the_listener_closes_is_answered(self):
+        async with door() as it, it.call() as caller:
+            await caller.send(b"POST / HTTP/1.1\r\ncontent-length: 2\r\n\r\na")
+            async with asyncio.timeout(WAIT_S):
+                while not (begun := [each for each in it.kept() if each._is_in_body]):
+                    await asyncio.sleep(0.01)
+            begun[0].shutdown()
+            await caller.send(b"b")
+            assert (200, b"ab") == await caller.answer()
+            assert b"" == await caller.rest()
+
 
 class TestUnread:
     short = HttpLimits(body_timeout_s=SHORT_S)
@@ -733,6 +794,25 @@ class TestUnread:
                         connection._unsent.look()
                         await asyncio.sleep(0.001)
             assert {"unread": 1} == it.refused()
+
+    # uvloop has the application go on when nothing is left, and not before.
+    @pytest.mark.asyncio(loop_factories=["asyncio"])
+    async def test_a_client_that_takes_most_of_its_answer_and_then_stops_is_cut(self):
+        async with door(self.short) as it:
+            async with it.nearly_read(b"/larger"):
+                await it.open_are(0)
+            assert {"unread": 1} == it.refused()
+
+    # uvloop has the application go on when nothing is left, and not before.
+    @pytest.mark.asyncio(loop_factories=["asyncio"])
+    async def test_a_client_that_has_stopped_is_not_watched_while_its_answer_goes_on(self):
+        async with door() as it, it.nearly_read(b"/pausing") as connection:
+            assert connection._unsent.timer is None
+            it.app.released.set()
+            async with asyncio.timeout(WAIT_S):
+                while connection._unsent.timer is None:
+                    await asyncio.sleep(0.001)
+            assert not connection.transport.is_closing()
 
 
 class TestTwoRequestsAtATime:

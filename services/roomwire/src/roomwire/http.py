@@ -200,6 +200,9 @@ class _BoundedHttp(HttpToolsProtocol):
     def resume_writing(self) -> None:
         super().resume_writing()
         self._unsent.stop()
+        if self._serving is None or self._serving.response_complete:
+            # Nothing more is written, so what is left would be looked after by nothing.
+            self._unsent.watch(self.transport)
 
     # What uvicorn calls.
 
@@ -220,7 +223,9 @@ class _BoundedHttp(HttpToolsProtocol):
     def shutdown(self) -> None:
         """Close the connection, or let the request that is arriving be its last one."""
         self._is_parting = True
-        if self._timer is None and not self._has_unread():
+        # One that is over ends by its own time.
+        is_busy = self._is_over or self._has_begun or self._is_in_body or self._unparsed_bytes > 0
+        if not is_busy and not self._has_unread():
             super().shutdown()
         elif self.cycle is not None:
             self.cycle.keep_alive = False
