@@ -13,7 +13,7 @@ from roomwire.backplane.redis_homes import open_primaries
 from roomwire.backplane.redis_log import RedisLog
 from roomwire.backplane.sessions import NewSession, new_node_id, new_pid, sid_of
 from roomwire.backplane.streams import namespace_stream, room_stream, sid_stream
-from roomwire.errors import Unavailable
+from roomwire.errors import RateLimited, Unavailable
 from roomwire.metrics import Metrics
 
 QUICK = LogConfig(link_timeout_s=0.5, heartbeat_s=0.3, call_timeout_s=5.0)
@@ -73,6 +73,8 @@ class Gateway:
         self.requests.append((sender, body))
         if body == b"fail":
             raise RuntimeError("as the test wants it")
+        if body == b"too much":
+            raise RateLimited
         if body == b"sleep":
             await asyncio.sleep(60)
         return body[::-1]

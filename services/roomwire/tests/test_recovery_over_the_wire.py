@@ -13,7 +13,8 @@ from recovering import WAIT_S, Browser, nodes_of
 from roomwire.backplane import LogConfig
 from roomwire.backplane.sessions import new_pid, sid_of
 from roomwire.backplane.streams import room_stream, sid_stream
-from roomwire.errors import Unauthenticated, Unavailable
+from roomwire.engine.limits import Limits
+from roomwire.errors import RateLimited, Unauthenticated, Unavailable
 from roomwire.tokens import User
 
 
@@ -113,6 +114,17 @@ async def test_5_volatile_events_and_events_with_acks_are_not_replayed_and_the_o
     await client.connect(one)
     assert client.recovered
     assert [1] == await client.events(1)
+
+
+async def test_a_call_to_a_client_of_another_node_that_owes_too_many_acks_is_refused(nodes):
+    one, two = await nodes(limits=Limits(max_pending_acks=1)), await nodes()
+    client = Browser()
+    await client.connect(one)
+    await one.server.emit("n", "asked", to=client.sid, callback=lambda *_: None)
+    assert '421["n","asked"]' == await client.take()
+    async with asyncio.timeout(WAIT_S):
+        with pytest.raises(RateLimited, match="Too many acks"):
+            await two.server.call("n", "again", to=client.sid)
 
 
 async def test_6_a_client_that_got_nothing_yet_is_recovered(nodes):

@@ -11,7 +11,7 @@ from typing import Any, Final
 import msgspec
 
 from roomwire.backplane.entries import Entry, Message
-from roomwire.backplane.log import Fenced, Log, NodeAway
+from roomwire.backplane.log import Fenced, Log, NodeAway, NodeBusy
 from roomwire.backplane.sessions import NodeId, Sid, Tenure, is_sid
 from roomwire.backplane.streams import (
     Stream,
@@ -31,9 +31,6 @@ from roomwire.peers import REQUEST_TIMEOUT_S, Peers, Request
 from roomwire.rooms import TOO_MANY_ACKS, Member, Rooms, skipped_sids
 
 CALL_TIMEOUT_S: Final = 60.0
-
-_NOT_ASKED: Final = b""
-"""What a node answers that did not ask its client, as too many acks of it are awaited."""
 
 _Told = tuple[list[Outlet], list[Outlet]]
 """Who gets an entry with its offset, and who gets it without."""
@@ -441,14 +438,14 @@ class LoggedRooms(Rooms):
             if owner is None or owner.node == self.log.node:
                 return
             answer = await self.peers.ask(owner.node, request, timeout_s=CALL_TIMEOUT_S)
-        except ClientError as error:
-            # As with a client that does not answer: whoever waits has a timeout of its own.
-            _log.info("no answer of a client elsewhere", sid=sid, error=error.message)
-            return
-        if answer == _NOT_ASKED:
+        except NodeBusy:
             _log.info("client elsewhere not asked", sid=sid)
             if hasattr(callback, "refuse"):
                 callback.refuse(RateLimited(TOO_MANY_ACKS))
+            return
+        except ClientError as error:
+            # As with a client that does not answer: whoever waits has a timeout of its own.
+            _log.info("no answer of a client elsewhere", sid=sid, error=error.message)
             return
         result = callback(*msgspec.msgpack.decode(answer))
         if asyncio.iscoroutine(result):
@@ -489,10 +486,7 @@ class LoggedRooms(Rooms):
                 # Nobody shall wait for what no message between nodes can hold, as a number of a hundred digits.
                 answered.set_exception(InvalidBody(str(error)))
 
-        try:
-            ack_id = self._generate_ack_id(member.sid, answer)
-        except RateLimited:
-            return _NOT_ASKED
+        ack_id = self._generate_ack_id(member.sid, answer)
         frames = payload_frames(member.namespace, asked.payload, ack_id=ack_id)
         self.server.eio.turn.put_all((member.outlet,), frames)
         return await answered

@@ -14,7 +14,7 @@ from live import until
 from roomwire.backplane import open_log
 from roomwire.backplane.entries import Message
 from roomwire.backplane.intervals import Interval
-from roomwire.backplane.log import Fenced, LogConfig, NodeAway
+from roomwire.backplane.log import Fenced, LogConfig, NodeAway, NodeBusy
 from roomwire.backplane.positions import Epoch, Offset
 from roomwire.backplane.reading import Outcome, Range
 from roomwire.backplane.replay import base_of
@@ -689,6 +689,18 @@ async def test_a_request_that_is_not_answered_fails_in_time(world):
         async with asyncio.timeout(2):
             with pytest.raises(NodeAway):
                 await first.log.request(node, body, timeout_s=0.3)
+
+
+async def test_a_node_that_has_too_much_to_do_says_so_in_a_way_that_earlier_versions_take_for_a_failure(
+    world,
+):
+    first, second = await world.start(), await world.start()
+    told, take = [], first.log._requests.take
+    first.log._requests.take = lambda message, listener: (told.append(message), take(message, listener))
+    with pytest.raises(NodeBusy):
+        await first.log.request(second.log.node, b"too much", timeout_s=5)
+    # To what follows the 0 they do not look.
+    assert [b"a1 0 rate_limited"] == told
 
 
 async def test_a_started_log_works_at_once(world):

@@ -83,6 +83,12 @@ class NodeAway(Unavailable):
     default_message = "The node does not answer: try again."
 
 
+class NodeBusy(NodeAway):
+    """The node has too much of that to do, and did not do it."""
+
+    default_message = "The node has too much to do: try again later."
+
+
 class LogConfig(msgspec.Struct, frozen=True, kw_only=True):
     """Times and bounds. All gateways of a deployment use the same.
 
@@ -426,6 +432,7 @@ class Log(Protocol):
 
         Raises:
             NodeAway: There is no such node, it failed, or it did not answer in time: it may have done it.
+            NodeBusy: It says that it did not, as it was too much: `Listener.on_request` raised RateLimited.
 
         """
 

@@ -1,15 +1,17 @@
 """Requests from node to node, and their answers. Transport is somebody else's: bytes go out by a callable.
 
 A request may be done and its answer lost: at most once, not exactly once. Forms: `q<node> <number> <body>` and
-`a<number> <1 if done> <body>`.
+`a<number> <1 if done> <body>`. The body of what was not done says `rate_limited` if it was too much; earlier versions read
+none there.
 """
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
-from roomwire.backplane.log import Listener, NodeAway
+from roomwire.backplane.log import Listener, NodeAway, NodeBusy
 from roomwire.backplane.sessions import NodeId
+from roomwire.errors import RateLimited
 from roomwire.logs import get_logger
 
 _log = get_logger(__name__)
@@ -17,6 +19,10 @@ _log = get_logger(__name__)
 REQUEST: Final = b"q"
 ANSWER: Final = b"a"
 MAX_SERVING: Final = 1_000
+
+_DONE: Final = b"1"
+_NOT_DONE: Final = b"0"
+_TOO_MUCH: Final = RateLimited.code.encode()
 
 Send = Callable[[NodeId, bytes, Callable[[], None]], None]
 """Sends bytes to a node; the callable is called if it turns out that nobody listens there."""
@@ -43,6 +49,7 @@ class Requests:
 
         Raises:
             NodeAway: It did not come in time, or the node failed.
+            NodeBusy: The node says that it was too much.
 
         """
         self._number += 1
@@ -79,10 +86,10 @@ class Requests:
             number, is_done, body = message[1:].split(b" ", 2)
             answer = self._asked.get(number)
             if answer is not None and not answer.done():
-                if is_done == b"1":
+                if is_done == _DONE:
                     answer.set_result(body)
                 else:
-                    answer.set_exception(NodeAway())
+                    answer.set_exception(NodeBusy() if body == _TOO_MUCH else NodeAway())
         elif message.startswith(REQUEST):
             sender, number, body = message[1:].split(b" ", 2)
             self._serve(NodeId(sender.decode()), number, body, listener)
@@ -98,7 +105,7 @@ class Requests:
 
     def _serve(self, sender: NodeId, number: bytes, body: bytes, listener: Listener) -> None:
         if len(self._serving) >= MAX_SERVING:
-            self._answer(sender, number, None)
+            self._answer(sender, number, _NOT_DONE)
             return
         task = asyncio.get_running_loop().create_task(self._work(sender, number, body, listener))
         self._serving.add(task)
@@ -107,15 +114,17 @@ class Requests:
     async def _work(self, sender: NodeId, number: bytes, body: bytes, listener: Listener) -> None:
         try:
             answer = await listener.on_request(sender, body)
+        except RateLimited:
+            _log.info("request of another node refused", sender=sender)
+            self._answer(sender, number, _NOT_DONE, _TOO_MUCH)
         except Exception:
             _log.exception("request of another node failed", sender=sender)
-            self._answer(sender, number, None)
+            self._answer(sender, number, _NOT_DONE)
         else:
-            self._answer(sender, number, answer)
+            self._answer(sender, number, _DONE, answer)
 
-    def _answer(self, sender: NodeId, number: bytes, body: bytes | None) -> None:
-        is_done = b"0" if body is None else b"1"
-        self._send(sender, b"%s%s %s %s" % (ANSWER, number, is_done, body or b""), lambda: None)
+    def _answer(self, sender: NodeId, number: bytes, is_done: bytes, body: bytes = b"") -> None:
+        self._send(sender, b"%s%s %s %s" % (ANSWER, number, is_done, body), lambda: None)
 
 
 def _refuse(answer: "asyncio.Future[bytes]") -> None:
