@@ -34,7 +34,7 @@ class Node:
         backplane = open_backplane(url, node=name, config=LogConfig(), metrics=metrics)
         if url == "memory://":
             backplane.log = MemoryLog(node=new_node_id(name), hub=hub, metrics=metrics)
-        self.server = Server(backplane=backplane, node_name=name, metrics=metrics)
+        self.server = Server(backplane=backplane, node_name=name, metrics=metrics, recovery=True)
         self.id = backplane.log.node
         self.server.on("connect", lambda *_: None)
 
