@@ -217,7 +217,7 @@ def _once(job: dict[str, Any]) -> dict[str, Any]:
     for container in fixed["containers"]:
         del container["image"]
     digest = hashlib.sha256(json.dumps(fixed, sort_keys=True).encode()).hexdigest()[:10]
-    name = re.sub(r"\d+$", digest, metadata["name"])
+    name = re.sub(r"\d+-[0-9a-f]+$", digest, metadata["name"])
     return {"apiVersion": "v1", "kind": "Pod", "metadata": {**metadata, "name": name}, "spec": spec}
 
 

@@ -1,6 +1,7 @@
 """The chart, rendered by Helm."""
 
 import json
+import re
 import subprocess
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -97,6 +98,12 @@ SIZES: Mapping[str, Mapping[str, Any]] = {
 """Values that together render every line."""
 
 
+def _named(document: Mapping[str, Any]) -> str:
+    """Return an object's name; a Job's without the digest of what it holds."""
+    name = document["metadata"]["name"]
+    return re.sub(r"-[0-9a-f]{6}$", "", name) if document["kind"] == "Job" else str(name)
+
+
 class Refused(Exception):
     """Helm says no; the text is its message."""
 
@@ -110,12 +117,17 @@ class Release:
     def all(self, kind: str) -> list[dict[str, Any]]:
         return [document for document in self.documents if document["kind"] == kind]
 
+    def job(self, name: str) -> Any:
+        """Return the Job of that name, which ends with what it holds."""
+        (found,) = [document for document in self.all("Job") if name == _named(document)]
+        return found
+
     def one(self, kind: str, name: str) -> Any:
         (found,) = [document for document in self.all(kind) if document["metadata"]["name"] == name]
         return found
 
     def pods(self) -> Iterator[tuple[str, Any]]:
-        """Yield the name and the spec of each pod."""
+        """Yield the name and the spec of each pod; a Job's is without what it holds."""
         for document in self.documents:
             if document["kind"] == "Pod":
                 yield document["metadata"]["name"], document["spec"]
@@ -123,7 +135,7 @@ class Release:
                 job = document["spec"]["jobTemplate"]["spec"]
                 yield document["metadata"]["name"], job["template"]["spec"]
             elif "template" in document.get("spec", {}):
-                yield document["metadata"]["name"], document["spec"]["template"]["spec"]
+                yield _named(document), document["spec"]["template"]["spec"]
 
     def pod_labels(self) -> Iterator[tuple[str, Any]]:
         """Yield the name and the labels of each pod."""

@@ -12,10 +12,9 @@ ON = {"enabled": True, "url": "http://traefik.traefik", "workers": 3, "seconds":
 
 @pytest.fixture(scope="module")
 def jobs():
+    release = install({"loadTest": ON})
     return {
-        job["metadata"]["name"]: job["spec"]
-        for job in install({"loadTest": ON}).all("Job")
-        if "-load" in job["metadata"]["name"]
+        name: release.job(name)["spec"] for name in ("chat-roomwire-load-1", "chat-roomwire-load-workers-1")
     }
 
 
@@ -50,6 +49,15 @@ def test_master_and_workers_do_the_same(jobs):
     assert [wanted] * 2 == [{name: arguments(job)[name] for name in wanted} for job in jobs.values()]
 
 
+@pytest.mark.parametrize("change", [{"users": 80}, {"workers": 4}, {"image": {"tag": "next"}}])
+def test_master_and_workers_are_begun_together_as_neither_ends_without_the_other(change):
+    def names(values):
+        found = {one["metadata"]["name"] for one in install({"loadTest": values}).all("Job")}
+        return {name for name in found if "-load" in name}
+
+    assert set() == names(ON) & names({**ON, **change})
+
+
 def test_what_half_of_the_people_measured_is_not_begun_again(jobs):
     assert {0} == {job["backoffLimit"] for job in jobs.values()}
     assert {"Never"} == {job["template"]["spec"]["restartPolicy"] for job in jobs.values()}
@@ -77,7 +85,7 @@ def test_only_workers_reach_the_master_and_nobody_reaches_workers():
 def test_people_come_in_by_the_ingress_unless_told_otherwise(ingress, url):
     release = install({"ingress": ingress, "loadTest": {"enabled": True}})
 
-    assert url == arguments(release.one("Job", "chat-roomwire-load-1")["spec"])["--url"]
+    assert url == arguments(release.job("chat-roomwire-load-1")["spec"])["--url"]
 
 
 @pytest.mark.parametrize(

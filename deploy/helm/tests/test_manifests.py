@@ -72,6 +72,42 @@ def test_nothing_of_the_plain_manifests_is_in_the_way_of_another_image():
     assert "Job" not in kinds
 
 
+CHANGES = {
+    "another image": {"auth": {"image": {"tag": "next"}}, "loadTest": {"image": {"tag": "next"}}},
+    "other pods": {"pods": {"nodeSelector": {"pool": "chat"}}},
+    "more to do": {"gateway": {"relay": {"enabled": False}}, "loadTest": {"workers": 5}},
+}
+LOADED = {"enabled": True, "url": "http://traefik.traefik"}
+
+
+def jobs(values):
+    values = {**values, "loadTest": LOADED | values.get("loadTest", {})}
+    return {job["metadata"]["name"]: job["spec"] for job in install(values).all("Job")}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_job_that_would_change_has_another_name_as_helm_template_knows_one_revision_only(change):
+    before, after = jobs({}), jobs(CHANGES[change])
+
+    assert 3 == len(before)
+    assert before == jobs({})
+    assert {name: before[name] for name in before.keys() & after.keys()} == {
+        name: after[name] for name in before.keys() & after.keys()
+    }
+    assert not [name for name in before.keys() & after.keys() if "secrets" in name]
+
+
+def test_a_job_of_the_chart_stays_until_its_revision_goes_as_gitops_makes_again_what_vanishes():
+    for values in ({}, SIZES["everything"]):
+        for job in install(values).all("Job"):
+            assert "ttlSecondsAfterFinished" not in job["spec"]
+
+
+def test_a_label_holds_the_longest_name_of_a_job_after_many_revisions():
+    for job in install({"fullnameOverride": "x" * 60, "loadTest": LOADED}).all("Job"):
+        assert len(job["metadata"]["name"].replace("-1-", "-99999-")) <= 63
+
+
 def test_nothing_of_the_chart_but_its_test_is_a_hook_that_helm_waits_for_or_leaves_behind():
     hooks = {
         document["metadata"]["annotations"]["helm.sh/hook"]

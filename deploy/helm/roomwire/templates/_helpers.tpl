@@ -118,6 +118,12 @@ podSelector: {matchLabels: {{ include "roomwire.selector" . | fromYaml | toJson 
 {{- end -}}
 {{- end -}}
 
+{{- /* The name of a Job, which cannot be changed once it is there: each revision has its own, and, as all that `helm template`
+makes is revision 1, each content. Argument: dict "root" $ "name" NAME "spec" TEXT. */ -}}
+{{- define "roomwire.jobName" -}}
+{{ .name }}-{{ .root.Release.Revision }}-{{ .spec | sha256sum | trunc 6 }}
+{{- end -}}
+
 {{- /* The cluster's API, wherever it is. */ -}}
 {{- define "roomwire.apiEdge" -}}
 - ports:
