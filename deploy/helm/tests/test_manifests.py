@@ -58,6 +58,28 @@ def test_documents_name_values_that_there_are():
     assert set() == {name for name in named - known if not name.startswith(maps)}
 
 
+def test_documents_call_helm_by_options_that_it_has_and_by_none_that_an_older_chart_breaks():
+    pages = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+    calls = [
+        (verb, option)
+        for page in pages
+        for block in re.findall(r"^```sh\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL)
+        for verb, rest in re.findall(
+            r"^helm (install|upgrade) (.*)", block.replace("\\\n", " "), re.MULTILINE
+        )
+        for option in re.findall(r"(?<!\S)--[a-z-]+", rest)
+    ]
+    known = {
+        verb: subprocess.run([HELM, verb, "--help"], check=True, capture_output=True, text=True).stdout
+        for verb in ("install", "upgrade")
+    }
+
+    assert {"install", "upgrade"} == {verb for verb, _ in calls}
+    assert [] == [(verb, option) for verb, option in calls if f" {option} " not in known[verb]]
+    # It keeps the defaults of the chart before, and what is new in this one is then nothing at all.
+    assert "--reuse-values" not in {option for _, option in calls}
+
+
 def test_the_plain_manifests_are_for_any_namespace():
     for document in yaml.safe_load_all(MANIFESTS.read_text()):
         assert "namespace" not in document["metadata"]
