@@ -20,6 +20,7 @@ from gateway.app import GatewayApp, _cors, _recovery
 from gateway.settings import Settings
 from roomwire.backplane import LogConfig
 from roomwire.errors import ConfigurationError, Unavailable
+from roomwire.metrics import Metrics
 from roomwire.recovery import RecoveryLimits
 from roomwire.tokens import SigningKey, User
 
@@ -189,6 +190,22 @@ async def test_while_tokens_cannot_be_checked_nobody_is_refused_for_good(gateway
         await client.ended()
 
         assert [] == [frame for frame in client.frames if frame.startswith("44")]
+
+
+async def test_that_keys_could_not_be_fetched_is_forgotten_when_nobody_needs_them(
+    gateway, free_port, monkeypatch
+):
+    now = 1_000.0
+    monkeypatch.setattr("gateway.app.Metrics", lambda: Metrics(clock=lambda: now))
+    running = await gateway(auth_mode="required", auth_jwks_url=f"http://127.0.0.1:{free_port}/jwks.json")
+    token = KEY.sign(ANN, issuer="roomwire", audience="roomwire", lifetime_s=60)
+    async with Client.open(running.address) as client:
+        await client.send_frame('40{"token":"' + token + '"}')
+        await client.ended()
+    noted = running.app.dependencies.causes()
+    now += 300
+
+    assert ({"keys": "refused"}, {}) == (noted, running.app.dependencies.causes())
 
 
 async def test_check_tells_the_state_of_the_backplane(gateway, own_redis):

@@ -17,7 +17,7 @@ from gateway.settings import Settings
 from roomwire.errors import ConfigurationError
 from roomwire.http import bounded_http
 from roomwire.http_limits import HttpLimits
-from roomwire.metrics import HttpMetrics
+from roomwire.metrics import HttpMetrics, Metrics
 from roomwire.relay.proof import HELLO_BYTES, WELCOME_BYTES, Proof, Request
 
 SECRET = "a secret of more than thirty-two characters"
@@ -376,6 +376,18 @@ async def test_gateways_of_another_secret_hold_no_sessions_of_ours(start, http):
     assert 1 == first.metric("relays_taken_total", outcome="refused")
     assert 1 == second.metric("relays_total", kind="polling", outcome="unreached")
     assert "lost" == second.app.dependencies.causes()["relay"]
+
+
+async def test_a_gateway_that_was_not_reached_once_is_not_told_of_for_ever(start, http, monkeypatch):
+    now = 1_000.0
+    monkeypatch.setattr("gateway.app.Metrics", lambda: Metrics(clock=lambda: now))
+    first, second = await start("n1"), await start("n2", relay_secret="b" * 32)
+
+    assert is_refused(await http.get(polled(second, await opened(http, first))))
+    noted = second.app.dependencies.causes()
+    now += 60
+
+    assert ({"relay": "lost"}, {}) == (noted, second.app.dependencies.causes())
 
 
 async def test_beyond_the_bound_nothing_is_relayed(start, http):

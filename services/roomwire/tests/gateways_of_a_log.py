@@ -123,10 +123,10 @@ class World:
         self.gateways = []
         self._hub = MemoryHub(config) if url == "memory://" else None
 
-    def make(self, name="", address="", url=None):
+    def make(self, name="", address="", url=None, metrics=None):
         # Each has a name of its own, as gateways have.
         node = new_node_id(name or f"n{len(self.gateways)}")
-        metrics = Metrics()
+        metrics = metrics or Metrics()
         if self._hub is not None:
             log = MemoryLog(node=node, hub=self._hub, address=address, metrics=metrics)
         else:

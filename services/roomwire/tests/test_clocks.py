@@ -6,6 +6,7 @@ import pytest
 
 from roomwire.clocks import Clock
 from roomwire.dependencies import Cause, Dependency
+from roomwire.metrics import Metrics
 
 NOW = 1_700_000_000.0
 
@@ -50,6 +51,16 @@ def test_a_clock_that_agrees_again_is_up(clock, dependency):
     clock.compare(NOW, asked_at=NOW, answered_at=NOW)
 
     assert dependency.cause is None
+
+
+def test_a_clock_that_is_not_looked_at_any_more_accuses_nobody_for_ever():
+    now = 1_000.0
+    metrics = Metrics(clock=lambda: now)
+    metrics.clock("auth").compare(NOW + 60, asked_at=NOW, answered_at=NOW)
+    noted = metrics.dependencies.causes()
+    now += 900
+
+    assert ({"clock_auth": "clock_skew"}, {}) == (noted, metrics.dependencies.causes())
 
 
 def test_an_answer_that_took_long_accuses_nobody(clock, dependency, shown):

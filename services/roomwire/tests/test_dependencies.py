@@ -149,6 +149,40 @@ def test_what_fails_now_and_then_while_it_is_broken_stays_down_for_a_while():
     assert (Cause.FULL, None) == (while_broken, one.cause)
 
 
+def test_a_failure_that_nothing_repeats_lapses_and_the_log_says_so(log_events):
+    clock = Clock()
+    registry = CollectorRegistry()
+    every = Dependencies(registry, clock=clock)
+    relay = every.add("relay", clears_after_s=10, forgets_after_s=60)
+
+    def down():
+        return registry.get_sample_value("roomwire_dependency_down", {"dependency": "relay", "cause": "lost"})
+
+    relay.failed(EOFError())
+    clock.now += 59
+    remembered = (down(), every.causes())
+    clock.now += 1
+
+    assert (1, {"relay": "lost"}) == remembered
+    assert (None, {}) == (down(), every.causes())
+    assert [("dependency down", "lost"), ("dependency up", "")] == events(log_events)
+    assert (60.0, "it did not fail again for 60 s") == (log_events[-1]["down_s"], log_events[-1]["detail"])
+    relay.failed(EOFError())
+    assert {"relay": "lost"} == every.causes()
+
+
+def test_an_outage_that_is_noticed_again_and_again_does_not_lapse():
+    clock = Clock()
+    every = Dependencies(CollectorRegistry(), clock=clock)
+    relay, redis_ = every.add("relay", forgets_after_s=60), every.add("redis")
+    redis_.failed(ConnectionRefusedError())
+    for _ in range(10):
+        relay.failed(TimeoutError())
+        clock.now += 50
+
+    assert {"relay": "timeout", "redis": "refused"} == every.causes()
+
+
 def test_the_state_of_each_dependency_is_exported_with_its_cause():
     registry = CollectorRegistry()
     every = Dependencies(registry)

@@ -40,6 +40,8 @@ from roomwire.tls import vouched_for_by
 from roomwire.tokens import SESSION_ENDED, User, Verifier
 
 _PATH: Final = "/socket.io/"
+_KEYS_FORGOTTEN_S: Final = 300.0
+"""After how many seconds without another fetch it is forgotten that keys could not be fetched."""
 
 
 class GatewayApp:
@@ -231,7 +233,9 @@ def _keys(settings: Settings, metrics: Metrics) -> JwksClient:
         algorithms=settings.auth_algorithms,
         timeout_s=settings.auth_fetch_timeout_s,
         count_refused=metrics.key_refused,
-        dependency=metrics.dependencies.add("keys", where=_shown(discovered or settings.auth_jwks_url)),
+        dependency=metrics.dependencies.add(
+            "keys", where=_shown(discovered or settings.auth_jwks_url), forgets_after_s=_KEYS_FORGOTTEN_S
+        ),
         published=metrics.dependencies.add("published_keys"),
         issuers_clock=metrics.clock("auth", max_skew_s=settings.max_clock_skew_s),
     )

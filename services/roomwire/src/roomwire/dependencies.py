@@ -7,6 +7,7 @@ retries, and nothing secret is shown: errors do not quote passwords, and the log
 
 import asyncio
 import enum
+import math
 import re
 import socket
 import ssl
@@ -188,6 +189,8 @@ class Dependency:
         where: Its address, without secrets. Default: it has none.
         clears_after_s: How long nothing may have failed before a success counts; for what fails now and then while it is
             broken. Default: 0.
+        forgets_after_s: After how long a failure lapses that was not repeated; for what is only used when somebody asks, so that
+            nothing tells of its recovery. Default: never.
         clock: Monotonic seconds.
 
     Attributes:
@@ -202,12 +205,14 @@ class Dependency:
         *,
         where: str = "",
         clears_after_s: float = 0.0,
+        forgets_after_s: float = math.inf,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.name = name
         self.where = where
         self.cause: Cause | None = None
         self._clears_after_s = clears_after_s
+        self._forgets_after_s = forgets_after_s
         self._clock = clock
         self._began_at = self._failed_at = self._told_at = float("-inf")
         # The reasons that were logged since it went down: one that alternates with another is not news.
@@ -236,13 +241,21 @@ class Dependency:
         if self.cause is None and not self._told:
             return
         now = self._clock()
-        if now - self._failed_at < self._clears_after_s:
-            return
+        if now - self._failed_at >= self._clears_after_s:
+            self._is_up(now)
+
+    def lapse(self) -> None:
+        """Take it for well again if nothing was heard of it for as long as it is remembered: called by whoever shows it."""
+        now = self._clock()
+        if self.cause is not None and now - self._failed_at >= self._forgets_after_s:
+            self._is_up(now, detail=f"it did not fail again for {self._forgets_after_s:g} s")
+
+    def _is_up(self, now: float, **about: str) -> None:
         self.cause = None
         if self._told:
             self._told.clear()
             self._told_at = now
-            _log.info("dependency up", dependency=self.name, down_s=round(now - self._began_at, 3))
+            _log.info("dependency up", dependency=self.name, down_s=round(now - self._began_at, 3), **about)
 
 
 class Dependencies(Collector):
@@ -250,22 +263,42 @@ class Dependencies(Collector):
 
     Args:
         registry: The service's own.
+        clock: Monotonic seconds.
 
     """
 
-    def __init__(self, registry: CollectorRegistry) -> None:
+    def __init__(self, registry: CollectorRegistry, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._all: dict[str, Dependency] = {}
+        self._clock = clock
         registry.register(self)
 
-    def add(self, name: str, *, where: str = "", clears_after_s: float = 0.0) -> Dependency:
+    def add(
+        self,
+        name: str,
+        *,
+        where: str = "",
+        clears_after_s: float = 0.0,
+        forgets_after_s: float = math.inf,
+    ) -> Dependency:
         """Return the dependency of a name: a new one, unless there is one."""
         if name not in self._all:
-            self._all[name] = Dependency(name, where=where, clears_after_s=clears_after_s)
+            self._all[name] = Dependency(
+                name,
+                where=where,
+                clears_after_s=clears_after_s,
+                forgets_after_s=forgets_after_s,
+                clock=self._clock,
+            )
         return self._all[name]
 
     def causes(self) -> Mapping[str, str]:
         """Return why those that do not serve do not, by their names."""
-        return {one.name: one.cause.value for one in self._all.values() if one.cause is not None}
+        return {one.name: one.cause.value for one in self._now() if one.cause is not None}
+
+    def _now(self) -> Iterator[Dependency]:
+        for one in self._all.values():
+            one.lapse()
+            yield one
 
     def collect(self) -> Iterator[Metric]:
         """Yield the state of each; called by prometheus-client."""
@@ -274,7 +307,7 @@ class Dependencies(Collector):
             "1 while a dependency does not serve, with the cause; 0, with the cause none, while it does.",
             labels=["dependency", "cause"],
         )
-        for one in self._all.values():
+        for one in self._now():
             family.add_metric(
                 [one.name, one.cause.value if one.cause else _NONE], float(one.cause is not None)
             )

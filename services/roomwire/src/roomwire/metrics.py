@@ -4,6 +4,7 @@ Names are `roomwire_<noun>_<unit>[_total]` in base units; every label set is clo
 the process's composition root and is handed to whoever counts.
 """
 
+import time
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import accumulate
@@ -24,15 +25,22 @@ from roomwire.dependencies import Cause, Dependencies, Dependency
 
 TRANSPORTS = ("polling", "websocket")
 _WRITES_CLEAR_S = 10.0
+# Longer than keys are kept that were fetched.
+_CLOCK_FORGOTTEN_S = 900.0
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 
 
 class Metrics:
-    """The gateway's counters and gauges, in a registry of their own."""
+    """The gateway's counters and gauges, in a registry of their own.
 
-    def __init__(self) -> None:
+    Args:
+        clock: Monotonic seconds, by which failures of dependencies are remembered.
+
+    """
+
+    def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
         self.registry = CollectorRegistry()
-        self.dependencies = Dependencies(self.registry)
+        self.dependencies = Dependencies(self.registry, clock=clock)
         # While Redis is full some small writes still go through, between many that do not.
         self.redis_writes = self.dependencies.add("redis_writes", clears_after_s=_WRITES_CLEAR_S)
         self.clock_skew = Gauge(
@@ -146,7 +154,8 @@ class Metrics:
     def clock(self, against: Literal["redis", "auth"], *, max_skew_s: float = MAX_SKEW_S) -> Clock:
         """Return what compares a clock with ours; `roomwire_clock_skew_seconds` and the dependency `clock_<against>` show it."""
         return Clock(
-            self.dependencies.add(f"clock_{against}"),
+            # The issuer's is looked at when keys are fetched, which nobody need do.
+            self.dependencies.add(f"clock_{against}", forgets_after_s=_CLOCK_FORGOTTEN_S),
             show=self.clock_skew.labels(against).set,
             max_skew_s=max_skew_s,
         )

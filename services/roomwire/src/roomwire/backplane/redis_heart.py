@@ -18,7 +18,7 @@ from roomwire.backplane.redis_scripts import Scripts
 from roomwire.backplane.redis_watch import Watch
 from roomwire.backplane.sessions import NodeId, Tenure
 from roomwire.backplane.subscriber import Subscriber
-from roomwire.dependencies import Cause, Dependency
+from roomwire.dependencies import REFUSES_WRITES, Cause, Dependency, cause_of
 from roomwire.errors import NodeNameTaken, Unavailable
 from roomwire.logs import get_logger
 
@@ -58,6 +58,7 @@ class Heart:
         keeper: Has the links.
         watch: Asks the primary how it is, with each beat.
         name_is_ours: Where it is noted whether another process has this node's name.
+        writes: Where it is noted whether the primary takes writes: nobody else may write for a night.
 
     """
 
@@ -74,6 +75,7 @@ class Heart:
         keeper: Keeper,
         watch: Watch,
         name_is_ours: Dependency,
+        writes: Dependency,
     ) -> None:
         self._node = node
         self._predecessor = predecessor
@@ -86,6 +88,7 @@ class Heart:
         self._watch = watch
         self._name = node.rpartition(".")[0]
         self._name_is_ours = name_is_ours
+        self._writes = writes
         # The entry of another process, as it was when this one first wanted to enter.
         self._seen: bytes | None = None
         self._receipts: dict[Tenure, Offset] = {}
@@ -238,8 +241,13 @@ class Heart:
 
         def answered(value: Any) -> None:
             if isinstance(value, ReplyError):
+                if cause_of(value) in REFUSES_WRITES:
+                    self._writes.failed(value)
                 _log.warning("node not entered in the registry", error=str(value))
             elif not isinstance(value, LinkLost):
+                # A full Redis takes this write all the same: whether it has room is the watch's to say.
+                if self._writes.cause is not Cause.FULL:
+                    self._writes.works()
                 self._taken(value)
 
         pair.bulk.call(self._scripts.nodes, [self._keys.registry], self._entry(self._ttl_ms), answered)

@@ -157,6 +157,7 @@ class RedisLog:
             keeper=self._keeper,
             watch=Watch(metrics=metrics, max_skew_s=config.max_clock_skew_s),
             name_is_ours=metrics.dependencies.add("node_name"),
+            writes=metrics.redis_writes,
         )
 
     @property

@@ -67,7 +67,7 @@ class Watch:
         writes = self._metrics.redis_writes
         if most and used >= most:
             writes.is_down(Cause.FULL, f"{used:.0f} of {most:.0f} bytes of maxmemory are used")
-        elif writes.cause is Cause.FULL and used < most * _HAS_ROOM:
+        elif writes.cause is Cause.FULL and (not most or used < most * _HAS_ROOM):
             # Nobody may say anything for a while: that there is room again shows all the same.
             writes.works()
 

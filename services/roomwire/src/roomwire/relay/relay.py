@@ -20,6 +20,7 @@ from roomwire.relay.splice import Splice
 
 _BATCHES_PER_S: Final = 10
 _CLEARS_S: Final = 10.0
+_FORGOTTEN_S: Final = 60.0
 
 _log = get_logger(__name__)
 
@@ -75,8 +76,10 @@ class Relay:
         self._max_relays = max_relays
         self._timeout_s = timeout_s
         self._metrics = metrics
-        # A node that was killed is one for a moment, until the registry knows.
-        self._peers = metrics.dependencies.add("relay", clears_after_s=_CLEARS_S)
+        # A node that was killed is one for a moment, until the registry knows, and nothing may be relayed after that.
+        self._peers = metrics.dependencies.add(
+            "relay", clears_after_s=_CLEARS_S, forgets_after_s=_FORGOTTEN_S
+        )
         self._count_bytes = metrics.relay_bytes.count
         self._counts = {
             (kind, outcome): metrics.relays.labels(kind.value, outcome.value).inc
