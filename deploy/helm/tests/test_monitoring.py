@@ -35,7 +35,7 @@ def exported():
     ProcessMetrics(gateway.registry)
     gateway.watch_connections(dict)
     gateway.watch_load(rooms=int, tasks=int)
-    names = {"up", "kube_job_status_failed"}
+    names = {"up"}
     for registry in (gateway.registry, auth.registry):
         for family in registry.collect():
             suffixes = {"counter": ["_total"], "histogram": ["_bucket", "_sum", "_count"]}.get(
@@ -107,7 +107,7 @@ def test_an_alert_is_about_its_own_release(rules):
     other = install(SIZES["everything"], release="other").one("PrometheusRule", "other-roomwire")["spec"]
 
     of_this = re.compile(
-        r'="den",(pod|job_name)=~"chat-roomwire-(\((?:gateway\|auth|gateway|auth)\)|keys)-\.\+"'
+        r'="den",(?:(pod|job_name)=~"chat-roomwire-(\((?:gateway\|auth|gateway|auth)\)|keys)-\.\+"|cronjob="chat-roomwire-keys")'
     )
     for rule in all_of(rules):
         series = re.findall(r"(?:roomwire|kube)_[a-z_]+\{[^}]*\}", rule["expr"])
