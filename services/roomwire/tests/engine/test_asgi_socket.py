@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -299,6 +300,63 @@ class TestEnds:
         async with serving(close, close_timeout_s=SHORT_S) as place, place.raw():
             await place.until(0)
 
+    async def test_a_connection_that_the_application_itself_needs_and_does_not_get_is_told_in_the_log(
+        self, log_lines
+    ):
+        async def refused(_, receive, send):
+            await receive()
+            await send(SPEAKER)
+            raise ConnectionRefusedError("its database")
+
+        async with serving(refused) as place:
+            async with place.raw() as raw:
+                assert f"closed {FAILED}" == await place.ended(raw)
+            await place.until(0)
+        (line,) = log_lines()
+        assert ("websocket failed", "error") == (line["event"], line["level"])
+        assert "ConnectionRefusedError: its database" in json.dumps(line)
+
+    @pytest.mark.parametrize("sent", [frame(CLOSE, b""), None])
+    async def test_what_an_application_fails_to_reach_once_its_client_has_left_is_no_word_in_the_log(
+        self, sent, log_lines
+    ):
+        async def lose(_, receive, send):
+            await receive()
+            await send(SPEAKER)
+            await receive()
+            raise BrokenPipeError
+
+        async with serving(lose) as place:
+            async with place.raw() as raw:
+                if sent:
+                    await raw.send(sent)
+                    await raw.rest()
+            await place.until(0)
+            async with asyncio.timeout(WAIT_S):
+                while place.state.tasks:
+                    await asyncio.sleep(0.005)
+        assert [] == log_lines()
+
+    @pytest.mark.parametrize("way", ["the server stops", "the application closes"])
+    async def test_what_an_application_still_says_when_it_is_over_is_no_word_in_the_log(self, way, log_lines):
+        async def talk(_, receive, send):
+            await receive()
+            await send(SPEAKER)
+            if way == "the application closes":
+                await send({"type": "websocket.close"})
+            else:
+                await receive()
+            await send({"type": "websocket.send", "text": "too late"})
+
+        async with serving(talk) as place:
+            async with place.raw() as raw:
+                for each in list(place.state.connections):
+                    if way == "the server stops":
+                        each.shutdown()
+                await place.ended(raw)
+            await place.until(0)
+        assert [] == log_lines()
+
     async def test_a_server_that_stops_says_so(self):
         async with serving() as place, place.connect() as client:
             for each in list(place.state.connections):
@@ -369,6 +427,52 @@ class TestBounds:
             with contextlib.suppress(asyncio.CancelledError):
                 await sending
             may_go_on.set()
+
+    async def test_of_one_read_no_more_messages_wait_than_the_bound_and_all_arrive_in_order(self):
+        may_go_on, most, heard = asyncio.Event(), 0, []
+
+        async def count(scope, receive, send):
+            nonlocal most
+            await receive()
+            await send(SPEAKER)
+            await may_go_on.wait()
+            (socket,) = place.state.connections
+            while (event := await receive())["type"] == "websocket.receive":
+                most = max(most, socket._messages.qsize())
+                heard.append(event["text"])
+            heard.append(event["code"])
+
+        async with serving(count, max_waiting_messages=16) as place, place.raw() as raw:
+            (socket,) = place.state.connections
+            texts = [*map(str, range(500)), *[""] * 10_000, "last"]
+            # As if it had come by one read.
+            socket.data_received(b"".join(frame(TEXT, text.encode()) for text in texts))
+            assert 16 == socket._messages.qsize()
+            assert not socket._is_reading
+            await raw.send(frame(PING, b"here") + frame(CLOSE, struct.pack("!H", 4002)))
+            may_go_on.set()
+            assert b"\x8a\x04here" == await raw.reader.readexactly(6)
+            assert "closed 4002" == await place.ended(raw)
+            async with asyncio.timeout(WAIT_S):
+                while not heard or heard[-1] != 4002:
+                    await asyncio.sleep(0.005)
+        assert [*texts, 4002] == heard
+        assert 16 == most
+
+    async def test_what_waits_behind_the_bound_and_is_against_the_rules_closes_when_its_turn_has_come(self):
+        heard = []
+
+        async def listen(scope, receive, send):
+            await receive()
+            await send(SPEAKER)
+            while (event := await receive())["type"] == "websocket.receive":
+                heard.append(event["text"])
+
+        async with serving(listen, max_waiting_messages=2) as place, place.raw() as raw:
+            await raw.send(frame(TEXT, b"a") * 5 + frame(TEXT, b"\xff") + frame(TEXT, b"b"))
+            assert f"closed {INVALID_TEXT}" == await place.ended(raw)
+            await place.until(0)
+        assert ["a"] * 5 == heard
 
     async def test_a_client_that_does_not_read_is_cut_and_the_application_is_told(self):
         told = asyncio.Event()

@@ -46,6 +46,10 @@ def asgi_websocket(
     return make
 
 
+class _Ended(ConnectionResetError):
+    """The application has said something after the end."""
+
+
 class AsgiSocket(asyncio.Protocol):
     """One WebSocket, from its request to its end.
 
@@ -82,6 +86,8 @@ class AsgiSocket(asyncio.Protocol):
         self._is_accepted = False
         self._is_closing = False
         self._is_reading = True
+        self._has_client_left = False
+        self._has_rest = False
         self._owed_pong: bytes | None = None
         self._heard_at = self._loop.time()
         self._is_pinged = False
@@ -120,6 +126,7 @@ class AsgiSocket(asyncio.Protocol):
         """Tell the application."""
         self._server.connections.discard(self)
         self._stop_timer()
+        self._has_client_left = True
         self._end(LOST)
         self._may_write.set()
 
@@ -201,10 +208,11 @@ class AsgiSocket(asyncio.Protocol):
         try:
             await self._config.loaded_app(scope, self.receive, self.send)
             code = CloseCode.OK
-        except ConnectionError:
-            pass  # the client had gone before the application had said everything
-        except Exception:
-            _log.exception("websocket failed", path=scope["path"])
+        except Exception as error:
+            # That the client had gone before the application had said everything is no defect.
+            is_of_the_end = isinstance(error, ConnectionError) and self._has_client_left
+            if not is_of_the_end and not isinstance(error, _Ended):
+                _log.exception("websocket failed", path=scope["path"])
         finally:
             if self._is_accepted:
                 self._close(code)
@@ -217,7 +225,7 @@ class AsgiSocket(asyncio.Protocol):
         """Return the next event; see ASGI."""
         event = await self._messages.get()
         if self._messages.empty():
-            self._resume_reading()
+            self._go_on()
         return event
 
     async def send(self, event: dict[str, Any]) -> None:
@@ -231,7 +239,7 @@ class AsgiSocket(asyncio.Protocol):
         """
         await self._may_write.wait()
         if self._is_closing:
-            raise ConnectionResetError("the WebSocket has ended")
+            raise _Ended("the WebSocket has ended")
         kind: str = event["type"]
         if kind.startswith("http.response."):
             # `socketio.ASGIApp` says so of a path that it does not know.
@@ -278,11 +286,23 @@ class AsgiSocket(asyncio.Protocol):
 
     # From the client.
 
+    def _go_on(self) -> None:
+        """Take what is left of the last read, then what has come since; the application has nothing more to take."""
+        if self._has_rest and not self._is_closing:
+            self._read(b"")
+        if not self._has_rest and self._messages.empty():
+            self._resume_reading()
+
     def _read(self, data: bytes) -> None:
+        """Take messages until too many wait; the reader keeps the rest, as one read may bring tens of thousands."""
+        self._has_rest = False
         try:
             for message in self._reader.feed(data):
                 self._take(message)
                 if self._is_closing:
+                    return
+                if self._messages.qsize() >= self._limits.max_waiting_messages:
+                    self._has_rest = True
                     return
         except FrameError as error:
             if error.exceeded is not None:
@@ -303,6 +323,7 @@ class AsgiSocket(asyncio.Protocol):
             if self._may_write.is_set():
                 self._send_owed_pong()
         elif kind is Kind.CLOSE:
+            self._has_client_left = True
             code = close_answer(payload)
             reason = payload[2:].decode(errors="replace")
             self._close(code, told=code if payload else NO_CODE, reason_told=reason)

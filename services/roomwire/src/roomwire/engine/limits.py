@@ -23,7 +23,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
             closed. On an ASGI server of others, that server puts messages together, and this is its matter.
         max_waiting_messages: Most messages that wait for one that is being handled, of no more than
             `max_payload_bytes` together. Beyond: the client is not read until half of them are taken. On plain ASGI they
-            wait in the server.
+            wait in the server. A WebSocket of the application beside the engine is not read until all of them are taken.
         max_waiting_events: Most events of a client in one namespace that are being handled or wait for it.
             Beyond: the event is refused, `rate_limited`; over polling it waits first, for up to half of `ping_timeout_s`.
         max_waiting_events_bytes: Largest sum of what waits in them, if it is more than one. Beyond: the same.
