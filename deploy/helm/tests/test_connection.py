@@ -1,5 +1,7 @@
 """The script of `helm test`, on a real system with two gateways."""
 
+import contextlib
+import importlib.util
 import os
 import subprocess
 import sys
@@ -74,6 +76,39 @@ def test_it_fails_where_nobody_is_let_in(run):
 
     assert 1 == done.returncode
     assert "unauthenticated" in done.stderr
+
+
+@pytest.fixture
+def script(monkeypatch, tmp_path, own_redis):
+    """The script as a module, before a system of one gateway whose Redis can be killed."""
+    with local_system(
+        tmp_path, free_port(), GATEWAYS="1", ROOMWIRE_AUTH_MODE="optional", ROOMWIRE_REDIS_URL=own_redis.url
+    ) as system:
+        monkeypatch.setenv("GATEWAY_URL", system.url)
+        monkeypatch.setenv("GATEWAYS", "1")
+        spec = importlib.util.spec_from_file_location("connection", SCRIPT)
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        yield module
+
+
+def test_an_answer_that_may_come_out_well_later_is_waited_for_and_one_that_may_not_is_a_sentence(
+    script, own_redis, capsys
+):
+    room = {"roomId": "den", "userName": "test"}
+    with contextlib.ExitStack() as stack:
+        client = script.Client(stack, "")
+        with pytest.raises(SystemExit, match=r"joinRoom: .*invalid_body"):
+            client.call("joinRoom", {})
+        own_redis.kill()
+        for event in ("joinRoom", "presence"):
+            with pytest.raises(script.NotYet, match=f"{event}: .*unavailable"):
+                client.call(event, room)
+
+    own_redis.start()
+    script.main()
+
+    assert "recovery: the missed message came once, and in order" in capsys.readouterr().out
 
 
 def test_the_chart_runs_that_script_with_the_gateways_it_installs():

@@ -2,7 +2,7 @@
 
 It speaks Socket.IO as a client does, over the Services, and knows nothing else of the system. Just after an upgrade a Service
 may lead to pods that go, that come, or that do not speak TLS yet: what does not answer is tried again for a while, from the
-beginning. An answer that is wrong is not.
+beginning, and so is an answer that says that it may be. Any other answer that is wrong is not.
 """
 
 import contextlib
@@ -15,7 +15,7 @@ import time
 import urllib.error
 import urllib.request
 from http import HTTPStatus
-from typing import Any
+from typing import Any, NoReturn
 
 from websockets.exceptions import WebSocketException
 from websockets.sync.client import connect
@@ -34,6 +34,19 @@ for authority in os.environ.get("AUTHORITIES", "").split(":"):
 
 class NotYet(Exception):
     """What is tested is not there yet."""
+
+
+def fail(what: str, error: dict[str, Any]) -> NoReturn:
+    """End with what the server refused.
+
+    Raises:
+        NotYet: The server says that it may be tried again.
+        SystemExit: It does not.
+
+    """
+    if error.get("retryable"):
+        raise NotYet(f"{what}: {error}")
+    sys.exit(f"{what}: {error}")
 
 
 class Client:
@@ -60,17 +73,20 @@ class Client:
         self._socket.send(f"40{json.dumps(auth)}")
         reply = json.loads(self._packet("4")[1:].removeprefix("0"))
         if "sid" not in reply:
-            sys.exit(f"refused: {reply}")
+            fail("refused", reply.get("data") or reply)
         self.sid, self.pid = reply["sid"], reply["pid"]
 
     def call(self, event: str, body: dict[str, Any]) -> Any:
-        """Emit an event; returns its ack."""
+        """Emit an event; returns its ack. An error in it ends the script, or is `NotYet` where it may be tried again."""
         self._acks += 1
         self._socket.send(f"42{self._acks}{json.dumps([event, body])}")
         while True:
             packet = self._packet("4")
             if packet.startswith(f"3{self._acks}["):
-                return json.loads(packet.removeprefix(f"3{self._acks}"))[0]
+                ack = json.loads(packet.removeprefix(f"3{self._acks}"))[0]
+                if isinstance(ack, dict) and "error" in ack:
+                    fail(event, ack["error"])
+                return ack
             self._take(packet)
 
     def until(self, text: str) -> list[str]:
@@ -130,7 +146,9 @@ def two_clients(stack: contextlib.ExitStack, access: str, room: str) -> tuple[Cl
         client = Client(stack, access)
         client.call("joinRoom", {"roomId": room, "userName": "test"})
         members = client.call("presence", {"roomId": room})["members"]
-        gateway = next(member["gateway"] for member in members if member["id"] == client.sid)
+        gateway = next((member["gateway"] for member in members if member["id"] == client.sid), None)
+        if gateway is None:
+            raise NotYet("who has joined is no member: Redis was replaced meanwhile")
         clients[client.sid] = client, gateway
         first, first_gateway = next(iter(clients.values()))
         if client is not first and (gateway != first_gateway or GATEWAYS == 1):
