@@ -159,6 +159,14 @@ NAME_TAKEN = Failure(
     "RoomwireNodeNameTaken",
     _WHY,
 )
+RELAY = Failure(
+    "Gateways do not reach each other: their secrets differ, or a policy is between them",
+    "dependency down",
+    _DOWN,
+    "relay: lost",
+    "RoomwireRelayUnreachable",
+    _WHY,
+)
 
 FAILURES = (
     REDIS_REFUSED,
@@ -180,6 +188,7 @@ FAILURES = (
     LOOP_LATE,
     EVICTED,
     REFUSED,
+    RELAY,
 )
 
 

@@ -20,16 +20,21 @@ _WANTED = re.compile(r"roomwire_|process_")
 
 
 class Recording:
-    """Scrapes of processes, step by step; `mark` notes when the breakage began."""
+    """Scrapes of processes, step by step; `mark` notes when the breakage began, `mend` when it was over."""
 
     def __init__(self) -> None:
         self._steps: list[dict[str, str]] = []
         self._grown: list[dict[str, float]] = []
         self.broken_from = 0
+        self._mended_from: int | None = None
 
     def mark(self) -> None:
         """Note that what follows is broken."""
         self.broken_from = len(self._steps)
+
+    def mend(self) -> None:
+        """Note that what follows is well again: the alert has to have ended at the end."""
+        self._mended_from = len(self._steps)
 
     def add(self, **scrapes: str) -> None:
         """Add a step: what each pod exports, by a name such as `gateway`; a pod that is gone is left out."""
@@ -69,6 +74,8 @@ class Recording:
     ) -> None:
         """Have promtool say that the alert is silent before the breakage, fires after it, and that the panel shows it.
 
+        Of what was mended it says as well that the alert ends.
+
         Args:
             folder: Where files may be written.
             rules: The chart's.
@@ -83,8 +90,12 @@ class Recording:
         series = [{"series": name, "values": " ".join(_values_of(name, steps))} for name in names]
         firing = f'count(ALERTS{{alertname="{alert}",alertstate="firing"}}) or vector(0)'
         began_s = INTERVAL_S * self.broken_from
-        until_s = INTERVAL_S * (len(steps) - 1) if within_s is None else began_s + within_s
+        ended_s = INTERVAL_S * (len(steps) - 1)
+        broken_until_s = ended_s if self._mended_from is None else INTERVAL_S * (self._mended_from - 1)
+        until_s = broken_until_s if within_s is None else began_s + within_s
         cases = [_expects(f"({firing}) > bool 0", until_s, 1)]
+        if self._mended_from is not None:
+            cases.append(_expects(firing, ended_s, 0))
         if self.broken_from:
             cases.append(_expects(firing, began_s - INTERVAL_S, 0))
         seen_s = max(0, began_s - INTERVAL_S)

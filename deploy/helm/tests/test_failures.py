@@ -120,7 +120,9 @@ def admin(server):
     return redis.Redis(port=server.port)
 
 
-async def test_when_redis_is_full_it_is_said_within_a_minute_and_connections_stay(start, own_redis, broken):
+async def test_when_redis_is_full_it_is_said_within_a_minute_until_it_has_room_and_connections_stay(
+    start, own_redis, broken
+):
     gateway = await start("gateway", redis_url=own_redis.url, **OPEN)
     async with Client.connected(gateway.address) as client:
         recording = await healthy(gateway)
@@ -140,10 +142,13 @@ async def test_when_redis_is_full_it_is_said_within_a_minute_and_connections_sta
             asked.config_set("maxmemory", 0)
 
         async def recovered():
-            await client.emit("chatMessage", {"roomId": "den", "userName": "Ann", "message": "again"})
+            # Though nobody says anything.
             return "redis_writes" not in (await gateway.readyz()).get("causes", {})
 
         await eventually(recovered, within_s=40)
+        recording.mend()
+        recording.add(gateway=await gateway.scrape())
+        recording.hold(2)
 
     assert ("ready", "degraded") == (readyz["status"], readyz["backplane"])
     assert 5 == refusals
@@ -414,6 +419,32 @@ async def test_when_a_gateway_is_full_it_is_said_within_a_minute(start, redis_ur
         await says(gateway, failures.REFUSED)
 
     broken(failures.REFUSED, recording, within_s=60)
+
+
+async def test_when_other_gateways_are_not_reached_it_is_said(start, redis_url, free_port_factory, broken):
+    first, second = [
+        await start(
+            "gateway",
+            redis_url=redis_url,
+            node_name=name,
+            relay_port=free_port_factory(),
+            relay_secret=secret * 32,
+            **OPEN,
+        )
+        for name, secret in (("first", "a"), ("second", "b"))
+    ]
+    recording = await healthy(second)
+    async with httpx.AsyncClient(trust_env=False) as http:
+        polling = "/socket.io/?EIO=4&transport=polling"
+        opened = await http.get(f"http://{first.address}{polling}")
+        sid = json.loads(opened.text[1:])["sid"]
+        for _ in range(6):
+            refused = await http.get(f"http://{second.address}{polling}&sid={sid}")
+            assert httpx.codes.BAD_REQUEST == refused.status_code
+            recording.add(gateway=await second.scrape())
+    await says(second, failures.RELAY)
+
+    broken(failures.RELAY, recording)
 
 
 def test_the_runbook_has_a_row_for_each_failure():
