@@ -103,6 +103,8 @@ func open(asked request) {
 	}
 	options.SetTransports(wanted)
 	options.SetForceNew(true)
+	// It connects once its listeners stand: the handshake may be over before the next line.
+	options.SetAutoConnect(false)
 	options.SetReconnectionDelay(100)
 	options.SetReconnectionDelayMax(500)
 	if asked.Options.Auth != nil {
@@ -136,6 +138,7 @@ func open(asked request) {
 		}
 	})
 	clients[asked.Client] = client
+	client.Connect()
 	print(line{"id": asked.ID, "ok": nil})
 }
 
