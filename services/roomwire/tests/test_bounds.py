@@ -741,6 +741,24 @@ async def test_who_asks_again_while_a_refusal_waits_is_answered_once_by_what_it_
         assert {"refused_connects": 1} == site.exceeded()
 
 
+@pytest.mark.parametrize("way", WAYS)
+async def test_a_defect_met_by_who_asks_again_while_a_refusal_waits_ends_its_connection(way):
+    site = Site(max_refused_connects=1)
+    site.server.on("connect", lambda _, __, auth: False)
+
+    async def break_down(*_, **__):
+        raise RuntimeError("as the test wants it")
+
+    async with site.serve(way) as peer, peer.websocket() as websocket:
+        await websocket.recv()
+        for number in range(2):
+            await websocket.send(f'40{{"number":{number}}}')
+        assert "44" == (await take(websocket))[:2]
+        await websocket.send('40{"number":2}')
+        site.server._sessions.begin = break_down
+        await closed(websocket)
+
+
 async def test_beyond_many_refusals_that_wait_nobody_is_asked_any_more_and_each_is_answered():
     site = Site(max_refused_connects=0)
     handles(site, "say", lambda _: "still here")

@@ -33,8 +33,8 @@ OK: Final = b"ok"
 _PACKETS_A_TURN: Final = 256
 _MAX_POSTS: Final = 8
 """Most payloads of a session that are being taken or wait for that; clients of the field send one at a time."""
-_PATIENCE: Final = 0.5
-"""The part of the ping timeout for which a payload may be held up."""
+_PATIENCE: Final = 0.25
+"""The part of the ping timeout for which a payload may be held up: a pong may stand at the end of the one behind it."""
 _OF_SESSIONS: Final = frozenset({"GET", "POST"})
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from functools import partial
 from typing import Any, Final
 
@@ -178,13 +178,16 @@ class ConnectServer(EventServer):
         member = member_of(connection, namespace)
         if member is not None and member.phase is Phase.PARTING:
             # Who is sent away waits for its disconnect handler; what else comes over the connection must not.
-            self.begin(self._admit_aside(connection, namespace, data))
+            self.begin(self._aside(connection, namespace, self._admit(connection, namespace, data)))
         else:
             await self._admit(connection, namespace, data)
 
-    async def _admit_aside(self, connection: Connection, namespace: str, asked: Any) -> None:
+    async def _aside(
+        self, connection: Connection, namespace: str, connecting: Coroutine[Any, Any, None]
+    ) -> None:
+        """Connect a client in a task of its own; what fails ends the connection, as it does where its packets are read."""
         try:
-            await self._admit(connection, namespace, asked)
+            await connecting
         except Exception:
             _log.exception("connect failed", sid=connection.sid, namespace=namespace)
             connection.close(Reason.TRANSPORT_ERROR)
@@ -334,7 +337,8 @@ class ConnectServer(EventServer):
         if asked is Asked.NOTHING:
             self._send_refusal(connection, namespace, refusal)
         elif asked is not Asked.LEAVE:
-            self.begin(self._handle_connect(eio_sid, namespace, asked))
+            connecting = self._handle_connect(eio_sid, namespace, asked)
+            self.begin(self._aside(connection, namespace, connecting))
 
     def _send_refusal(self, connection: Connection, namespace: str, refusal: Any) -> None:
         packet = self.packet_class(socketio.packet.CONNECT_ERROR, data=refusal, namespace=namespace)
