@@ -175,7 +175,11 @@ def test_checkov_finds_nothing(tmp_path, needs):
         check=False,
     )
     report = json.loads(scan.stdout)
-    found = {f"{check['check_id']} {check['resource']}" for check in report["results"]["failed_checks"]}
+    # A Job's name ends with a digest of what it holds.
+    found = {
+        re.sub(r"( Job\..*)-[0-9a-f]{6}$", r"\1", f"{check['check_id']} {check['resource']}")
+        for check in report["results"]["failed_checks"]
+    }
 
     assert {*skips["objects"]} == found
     assert report["summary"]["passed"] > 0
