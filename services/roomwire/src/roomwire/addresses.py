@@ -7,7 +7,7 @@ import ipaddress
 import re
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Final
+from typing import Any, Final
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 _Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -44,6 +44,11 @@ class Networks:
 
     def __contains__(self, address: Address | None) -> bool:
         return address is not None and any(address in network for network in self._networks)
+
+
+def host_and_port(address: Any) -> tuple[str, int] | None:
+    """Return the host and port of a TCP socket's address; other sockets have no address that says anything."""
+    return (address[0], address[1]) if isinstance(address, tuple) else None
 
 
 def household(address: str) -> str:

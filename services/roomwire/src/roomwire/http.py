@@ -19,7 +19,7 @@ import httptools
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from roomwire.addresses import household
+from roomwire.addresses import host_and_port, household
 from roomwire.connections import Connections, Full
 from roomwire.http_cycles import Cycle, OldHttpCycle
 from roomwire.http_limits import HttpLimits
@@ -153,8 +153,8 @@ class _BoundedHttp(HttpToolsProtocol):
         self.connections.add(self)
         self.transport = transport
         self.flow = FlowControl(transport)
-        self.server = _host_and_port(transport.get_extra_info("sockname"))
-        self.client = _host_and_port(transport.get_extra_info("peername"))
+        self.server = host_and_port(transport.get_extra_info("sockname"))
+        self.client = host_and_port(transport.get_extra_info("peername"))
         self.scheme = "https" if transport.get_extra_info("sslcontext") else "http"
         self._full = self._connections.admit(household(self._address))
         if self._full is None:
@@ -456,11 +456,6 @@ class _BoundedHttp(HttpToolsProtocol):
         self.flow.resume_reading()
         self.transport.write_eof()
         self._timer = self.loop.call_later(self._limits.linger_s, self.transport.abort)
-
-
-def _host_and_port(address: Any) -> tuple[str, int] | None:
-    """Return an address of a TCP socket; others have none that says anything."""
-    return (address[0], address[1]) if isinstance(address, tuple) else None
 
 
 def _abandon(cycle: RequestResponseCycle | None) -> None:

@@ -9,9 +9,10 @@ Source: RFC 6455; the ASGI specification, "WebSocket".
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, Final
 
+from roomwire.addresses import host_and_port
 from roomwire.bounds import Bound
 from roomwire.engine.limits import Limits
 from roomwire.engine.opening import BadUpgrade, Upgrade, denial, http_answer, read_target, read_upgrade
@@ -182,8 +183,8 @@ class AsgiSocket(asyncio.Protocol):
             "asgi": {"version": self._config.asgi_version, "spec_version": "2.4"},
             "http_version": "1.1",
             "scheme": scheme,
-            "server": _host_and_port(self._transport.get_extra_info("sockname")),
-            "client": _host_and_port(self._transport.get_extra_info("peername")),
+            "server": host_and_port(self._transport.get_extra_info("sockname")),
+            "client": host_and_port(self._transport.get_extra_info("peername")),
             "root_path": root,
             "path": root + path,
             "raw_path": root.encode("ascii") + raw_path,
@@ -401,8 +402,3 @@ class AsgiSocket(asyncio.Protocol):
                 self._is_pinged = True
                 self._transport.write(ping_frame(b""))
         self._start_timer()
-
-
-def _host_and_port(address: Any) -> Sequence[Any] | None:
-    """Return an address of a TCP socket; others have none that says anything."""
-    return tuple(address[:2]) if isinstance(address, tuple) else None
