@@ -87,11 +87,18 @@ class _Gateway(Gateway):
 
 
 class Transport:
-    """Takes what is written; may be told that it is full."""
+    """Takes what is written, and stops and resumes reading as it is told."""
 
     def __init__(self) -> None:
         self.is_over = False
+        self.is_paused = False
         self.written = 0
+
+    def pause_reading(self) -> None:
+        self.is_paused = True
+
+    def resume_reading(self) -> None:
+        self.is_paused = False
 
     def write(self, data: bytes) -> None:
         self.written += len(data)
@@ -173,6 +180,7 @@ class Target:
             put(rest[start : start + size])
             if cut % 3 == 1:
                 await asyncio.sleep(0)
+            await _reading(transport)
         await asyncio.sleep(0)
         socket.connection_lost(None)
         for _ in range(TURNS):
@@ -202,6 +210,15 @@ def _putting(socket: FastSocket, transport: Transport) -> Callable[[bytes], None
             socket.data_received(data)
 
     return put
+
+
+async def _reading(transport: Transport) -> None:
+    """Wait as asyncio does, which hands over nothing while reading is paused."""
+    for _ in range(TURNS):
+        if not transport.is_paused or transport.is_over:
+            return
+        await asyncio.sleep(0)
+    raise AssertionError("reading was paused and never resumed")
 
 
 def _decode(body: bytes) -> None:
