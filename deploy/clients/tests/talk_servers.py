@@ -8,8 +8,9 @@ import sys
 from collections.abc import AsyncIterator, Sequence
 
 import httpx
-from local_system import HOST, free_port
+from local_system import HOST
 
+from free_ports import free_port
 from kinds import HERE, NODE, node_packages
 
 START_TIMEOUT_S = 30.0

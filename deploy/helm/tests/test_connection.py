@@ -8,7 +8,9 @@ import sys
 
 import pytest
 from chart import CHART, install
-from local_system import HOST, free_port, local_system
+from local_system import HOST, local_system
+
+from free_ports import free_port
 
 SCRIPT = CHART / "files/connection.py"
 

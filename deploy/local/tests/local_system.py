@@ -113,10 +113,3 @@ def is_listening(port: int) -> bool:
     """Say whether somebody listens on a loopback port."""
     with socket.socket() as sock:
         return sock.connect_ex((HOST, port)) == 0
-
-
-def free_port() -> int:
-    """Return a loopback port that was free just now."""
-    with socket.create_server((HOST, 0)) as sock:
-        port: int = sock.getsockname()[1]
-    return port

@@ -3,32 +3,22 @@
 import asyncio
 import os
 import signal
-import socket
 
 import httpx
 import pytest
 from clients import Client
-from local_system import HOST, free_port, local_system
+from local_system import HOST, local_system
+
+from free_ports import free_port, free_ports
 
 SECRET = "k" * 40
 ROOM = {"roomId": "den", "userName": "Ann"}
 
 
-def two_free_ports():
-    """Return the first of two free ports in a row."""
-    while True:
-        port = free_port()
-        try:
-            socket.create_server((HOST, port + 1)).close()
-        except OSError:
-            continue
-        return port
-
-
 @pytest.fixture
 async def api(tmp_path):
     """A system, and a function that calls a gateway's API."""
-    port = two_free_ports()
+    port, _ = free_ports(2)
     settings = {"ROOMWIRE_API_PORT": str(port), "ROOMWIRE_API_KEYS": f"shop service {SECRET}"}
     async with httpx.AsyncClient(trust_env=False, headers={"authorization": f"Bearer {SECRET}"}) as http:
         with local_system(tmp_path, free_port(), **settings) as system:

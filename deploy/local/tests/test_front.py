@@ -8,8 +8,10 @@ import httpx
 import pytest
 import yaml
 from clients import Clients
-from local_system import HOST, ROOT, LocalSystem, free_port
+from local_system import HOST, ROOT, LocalSystem
 from processes import program
+
+from free_ports import free_port
 
 
 @pytest.fixture

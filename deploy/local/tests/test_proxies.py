@@ -14,8 +14,10 @@ from pathlib import Path
 import httpx
 import pytest
 from clients import Client, Clients
-from local_system import HOST, free_port
+from local_system import HOST
 from processes import program, service
+
+from free_ports import free_port
 
 pytestmark = pytest.mark.proxies
 GATEWAYS = 3

@@ -13,7 +13,8 @@ import pytest
 import redis.asyncio
 from clients import Client, Clients
 from flaky_proxy import Proxy
-from local_system import free_port
+
+from free_ports import free_port
 
 ROOM = {"roomId": "den", "userName": "Ann"}
 START_TIMEOUT_S = 20

@@ -11,8 +11,9 @@ from pathlib import Path
 import httpx
 import pytest
 from clients import Client, Clients
-from local_system import HOST, LocalSystem, free_port, local_system
+from local_system import HOST, LocalSystem, local_system
 
+from free_ports import free_port
 from ingress import Entry, write_round_robin_config
 
 WAYS = [

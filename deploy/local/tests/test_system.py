@@ -12,7 +12,9 @@ import sys
 import httpx
 import psutil
 import pytest
-from local_system import HOST, ROOT, LocalSystem, free_port, is_listening, local_system, start_local_system
+from local_system import HOST, ROOT, LocalSystem, is_listening, local_system, start_local_system
+
+from free_ports import free_port
 
 RESTART_TIMEOUT_S = 15
 

@@ -9,9 +9,10 @@ import pytest
 import websockets
 from certificates import Authority
 from clients import Clients
-from local_system import HOST, free_port
+from local_system import HOST
 from processes import service
 
+from free_ports import free_port
 from roomwire.tls import vouched_for_by
 from roomwire.tokens import SigningKey
 

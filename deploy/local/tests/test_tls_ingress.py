@@ -15,11 +15,12 @@ import requests
 import socketio
 import yaml
 from certificates import Authority
-from local_system import HOST, ROOT, LocalSystem, free_port, local_system
+from local_system import HOST, ROOT, LocalSystem, local_system
 from pages import chromium, gateway_of, talk, two_people
 from playwright.sync_api import Browser, BrowserContext, expect
 from tls_proxies import NAMES, answering
 
+from free_ports import free_port
 from gateway.page import WEB
 from ingress import Backend, Entry, write_traefik_config
 

@@ -12,7 +12,9 @@ from pathlib import Path
 import httpx
 import pytest
 from certificates import Authority
-from local_system import HOST, free_port
+from local_system import HOST
+
+from free_ports import free_port
 
 START_TIMEOUT_S = 30.0
 NAMES = ("localhost", HOST, "chat.example")

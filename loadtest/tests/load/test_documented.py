@@ -8,10 +8,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from local_system import free_port, local_system
+from local_system import local_system
 from locusts import END_S, end, locust, page, stop, until
 from test_flame import MAY_LOOK
 
+from free_ports import free_port
 from load.thresholds import Outcome
 
 TOP = Path(__file__).resolve().parents[3]

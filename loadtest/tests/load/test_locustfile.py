@@ -4,8 +4,10 @@ import json
 from urllib.parse import urlencode
 
 import pytest
-from local_system import free_port, local_system
+from local_system import local_system
 from locusts import counts, end, locust, page, seen, stop, until
+
+from free_ports import free_port
 
 
 @pytest.fixture(scope="module")

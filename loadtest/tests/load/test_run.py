@@ -11,11 +11,12 @@ import time
 from pathlib import Path
 
 import pytest
-from local_system import free_port, local_system
+from local_system import local_system
 from locusts import END_S, page, until
 
 from faults.journal import parse
 from faults.oracle import COUNTS
+from free_ports import free_port
 from load.thresholds import FAILURES, Outcome
 
 LOADTEST = Path(__file__).resolve().parents[2]

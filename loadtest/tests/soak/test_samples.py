@@ -3,8 +3,9 @@
 import contextlib
 import socket
 
-from local_system import HOST, free_port, local_system
+from local_system import HOST, local_system
 
+from free_ports import free_port
 from soak.samples import ALLOWED, Sampler
 
 

@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from auth.clients import Clients
+from free_ports import free_ports
 from roomwire.capabilities import load_policy
 from roomwire.tokens import SigningKey
 
@@ -35,16 +36,11 @@ def run(*arguments, **settings):
     )
 
 
-def two_free_ports():
-    with socket.create_server((HOST, 0)) as one, socket.create_server((HOST, 0)) as other:
-        return one.getsockname()[1], other.getsockname()[1]
-
-
 class Service:
     """A running service; `lines` are those of its log so far."""
 
     def __init__(self, **settings):
-        self.port, self.ops_port = two_free_ports()
+        self.port, self.ops_port = free_ports(2)
         self._process = subprocess.Popen(
             COMMAND,
             env=environment(port=self.port, ops_port=self.ops_port, **settings),

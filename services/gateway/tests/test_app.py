@@ -4,7 +4,6 @@ import asyncio
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 
@@ -276,9 +275,8 @@ def test_check_config_of_the_gateway_shows_no_password():
     assert "hunter2" not in ended.stdout
 
 
-async def test_a_gateway_process_serves_until_it_is_told_to_stop(free_port, own_redis):
-    with socket.create_server(("127.0.0.1", 0)) as other:
-        ops_port = other.getsockname()[1]
+async def test_a_gateway_process_serves_until_it_is_told_to_stop(free_port, free_port_factory, own_redis):
+    ops_port = free_port_factory()
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",

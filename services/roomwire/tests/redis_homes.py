@@ -2,44 +2,20 @@
 
 import asyncio
 import contextlib
-import random
 import signal
-import socket
 import subprocess
 
 import redis
 import redis.asyncio
 from live import until
 
+from free_ports import free_ports
+
 HOST = "127.0.0.1"
 SERVICE = "chat"
 SLOT = 13_907
 """The slot of every key with the hash tag {0}."""
-_BUS = 10_000
 _PATIENCE_S = 20
-
-
-def free_ports(count):
-    """Return loopback ports that were free just now, all different."""
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.create_server((HOST, 0))) for _ in range(count)]
-        return [sock.getsockname()[1] for sock in sockets]
-
-
-def cluster_ports(count):
-    """Return free ports of which those of the cluster's bus, so much higher, are free as well.
-
-    All of them are below those that systems give to connections, where one could be taken at any moment.
-    """
-    ports = []
-    with contextlib.ExitStack() as stack:
-        while len(ports) < count:
-            port = random.randrange(10_000, 22_000)
-            with contextlib.suppress(OSError):
-                stack.enter_context(socket.create_server((HOST, port)))
-                stack.enter_context(socket.create_server((HOST, port + _BUS)))
-                ports.append(port)
-    return ports
 
 
 class Server:
@@ -199,7 +175,7 @@ class ClusterHome:
         self._tls = tls
         options = ("--cluster-enabled", "yes", "--cluster-node-timeout", "1500")
         self.members = [
-            data_server(binary, folder / str(port), port, *options, tls=tls) for port in cluster_ports(count)
+            data_server(binary, folder / str(port), port, *options, tls=tls) for port in free_ports(count)
         ]
         self.replica = self.members[3] if replica else None
 

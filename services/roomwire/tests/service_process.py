@@ -5,7 +5,6 @@ import contextlib
 import json
 import os
 import signal
-import socket
 import sys
 import time
 from collections.abc import AsyncIterator, Mapping
@@ -14,6 +13,8 @@ from typing import Any
 
 import httpx
 import psutil
+
+from free_ports import free_ports
 
 HOST = "127.0.0.1"
 START_TIMEOUT_S = 30.0
@@ -141,8 +142,7 @@ async def running(
         settings: By their names without `ROOMWIRE_`, in any case.
 
     """
-    with socket.create_server((HOST, 0)) as one, socket.create_server((HOST, 0)) as other:
-        port, ops_port = (listening.getsockname()[1] for listening in (one, other))
+    port, ops_port = free_ports(2)
     own = {name: value for name, value in os.environ.items() if not name.startswith("ROOMWIRE_")}
     chosen = {"port": port, "ops_port": ops_port, "drain_s": 0} | settings
     own |= environ or {}

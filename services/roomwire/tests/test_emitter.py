@@ -15,8 +15,9 @@ from flaky_proxy import Proxy
 from gateways_of_a_log import world_of
 from live import until
 from recovering import Browser, nodes_of
-from redis_homes import ClusterHome, SentinelHome, eventually, free_ports, running
+from redis_homes import ClusterHome, SentinelHome, eventually, running
 
+from free_ports import free_ports
 from roomwire import AsyncEmitter, Emitter
 from roomwire.backplane.log import LogConfig
 from roomwire.backplane.streams import namespace_stream, room_stream

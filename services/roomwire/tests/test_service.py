@@ -136,10 +136,8 @@ async def living(application, settings):
 
 
 @pytest.fixture
-def settings(free_port):
-    with socket.create_server(("127.0.0.1", 0)) as other:
-        ops_port = other.getsockname()[1]
-    return Settings(port=free_port, ops_port=ops_port)
+def settings(free_port_factory):
+    return Settings(port=free_port_factory(), ops_port=free_port_factory())
 
 
 async def test_a_process_lives_from_start_to_close_in_this_order(settings):

@@ -13,8 +13,9 @@ from gateways_of_a_log import (
     world_of,
 )  # fmt: skip
 from live import until
-from redis_homes import HOST, SLOT, ClusterHome, eventually, free_ports, running
+from redis_homes import HOST, SLOT, ClusterHome, eventually, running
 
+from free_ports import free_ports
 from roomwire.backplane.redis_address import RedisAddress
 from roomwire.backplane.redis_cluster import ClusterPrimaries
 from roomwire.backplane.sessions import Claimed

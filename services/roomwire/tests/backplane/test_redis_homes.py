@@ -15,10 +15,10 @@ from redis_homes import (
     SentinelHome,
     data_server,
     eventually,
-    free_ports,
     running,
 )  # fmt: skip
 
+from free_ports import free_ports
 from roomwire.backplane import connect, open_backplane
 from roomwire.backplane.reading import Range
 from roomwire.errors import ConfigurationError, Unavailable

@@ -6,8 +6,9 @@ import msgspec
 import pytest
 from gateways_of_a_log import DEN, QUICK, check_that_nothing_is_silent, speaking, world_of
 from live import until
-from redis_homes import HOST, SERVICE, SentinelHome, eventually, free_ports, running
+from redis_homes import HOST, SERVICE, SentinelHome, eventually, running
 
+from free_ports import free_ports
 from roomwire.backplane.redis_address import RedisAddress
 from roomwire.backplane.redis_sentinel import SentinelPrimaries
 from roomwire.backplane.sessions import ClaimRefused
