@@ -16,9 +16,9 @@ from roomwire.backplane import LogConfig, open_backplane
 from roomwire.backplane.log import NodeAway
 from roomwire.backplane.memory_log import MemoryHub, MemoryLog
 from roomwire.backplane.sessions import new_node_id
-from roomwire.codec import event_payload
 from roomwire.errors import TooLarge
 from roomwire.metrics import Metrics
+from roomwire.payloads import event_payload
 from roomwire.peers import Request
 
 SHORT_S = 0.5

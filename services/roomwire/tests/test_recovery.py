@@ -8,8 +8,8 @@ from roomwire.backplane.positions import Epoch, Position
 from roomwire.backplane.reading import Outcome, Range, Reading
 from roomwire.backplane.sessions import Claimed, Tenure, new_pid, sid_of
 from roomwire.backplane.streams import namespace_stream, room_stream, sid_stream
-from roomwire.codec import event_payload
 from roomwire.frames import message_of
+from roomwire.payloads import event_payload
 from roomwire.recovery import RecoveryLimits, Refusal, Wish, owed, replay_frames, wish_of
 
 PID = new_pid()

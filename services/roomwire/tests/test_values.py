@@ -12,8 +12,9 @@ import msgspec
 import numpy as np
 import pytest
 
-from roomwire.codec import ack_frames, event_frames, event_payload, payload_frames
+from roomwire.codec import ack_frames, event_frames
 from roomwire.frames import message_of
+from roomwire.payloads import event_payload, payload_frames
 from roomwire.values import encode, has_binary, parted
 
 

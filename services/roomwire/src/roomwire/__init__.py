@@ -2,11 +2,40 @@
 
 This package is the library that Roomwire's services are built from. What is imported here is its public
 API; CHANGELOG.md says what of it stays stable.
+
+Each name is imported when it is first used, so that a process that only emits loads neither the server nor python-socketio.
 """
 
-from roomwire.emitter import AsyncEmitter, Emitter
-from roomwire.gateways import Gateway, Key, Socket, subscribe
-from roomwire.server import Server
-from roomwire.tokens import User
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from roomwire.emitter import AsyncEmitter, Emitter
+    from roomwire.gateways import Gateway, Key, Socket, subscribe
+    from roomwire.server import Server
+    from roomwire.tokens import User
 
 __all__ = ["AsyncEmitter", "Emitter", "Gateway", "Key", "Server", "Socket", "User", "subscribe"]
+
+_HOMES: Final = {
+    "AsyncEmitter": "roomwire.emitter",
+    "Emitter": "roomwire.emitter",
+    "Gateway": "roomwire.gateways",
+    "Key": "roomwire.gateways",
+    "Server": "roomwire.server",
+    "Socket": "roomwire.gateways",
+    "User": "roomwire.tokens",
+    "subscribe": "roomwire.gateways",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name; it is kept, so that the next use costs nothing."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found = globals()[name] = getattr(import_module(_HOMES[name]), name)
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -9,7 +9,6 @@ import re
 from collections.abc import Sequence
 from typing import Any, ClassVar, Final
 
-import msgspec
 import socketio.packet
 from socketio.packet import ACK, BINARY_ACK, BINARY_EVENT, CONNECT, CONNECT_ERROR, DISCONNECT, EVENT
 
@@ -31,11 +30,6 @@ _MAX_ID_DIGITS: Final = 15
 _NUMBERS: Final = frozenset({int, float})
 _EXACT: Final = 1e21
 """From here on JavaScript writes numbers with an exponent."""
-
-_EVENT_HEAD: Final = b"4%d" % EVENT
-_BINARY_PAYLOAD: Final = b"\x01"
-_pack: Final = msgspec.msgpack.Encoder().encode
-_unpack: Final = msgspec.msgpack.Decoder(list[bytes]).decode
 
 
 class BadPacket(ValueError):
@@ -195,11 +189,6 @@ def name_of(number: float) -> str:
     return str(int(number) if number % 1 == 0 and abs(number) < _EXACT else number)
 
 
-def arguments_of(data: Any) -> list[Any]:
-    """Return the arguments that python-socketio means: None is none, a tuple several, anything else one."""
-    return [] if data is None else list(data) if isinstance(data, tuple) else [data]
-
-
 def packet_frames(packet: socketio.packet.Packet) -> list[bytes]:
     """Return a packet as it goes out, attachments included."""
     encoded = packet.encode()
@@ -209,50 +198,6 @@ def packet_frames(packet: socketio.packet.Packet) -> list[bytes]:
 def event_frames(namespace: str, data: list[Any], ack_id: int | None = None) -> list[bytes]:
     """Return an event as it goes out: `data` is its name and its arguments: hot."""
     return _frames(EVENT, namespace, data, ack_id)
-
-
-def event_payload(data: list[Any]) -> bytes:
-    """Return an event as the log keeps it, for `payload_frames`: its JSON, or that and its attachments: hot."""
-    for value in data:
-        if type(value) not in PLAIN and not is_plain(value):
-            # The numbers of the placeholders are the order of the attachments.
-            data, attachments = parted(data)
-            if attachments:
-                return _BINARY_PAYLOAD + _pack([encode(data), *attachments])
-            break
-    return encode(data)
-
-
-def payload_frames(
-    namespace: str, payload: bytes, offset: str | None = None, ack_id: int | None = None
-) -> list[bytes]:
-    """Return an event that was kept as it goes out: hot.
-
-    Args:
-        namespace: Where it is said.
-        payload: What `event_payload` returned.
-        offset: What a client that can be recovered gets as a last argument. Default: nothing.
-        ack_id: What the client's answer will name. Default: none is asked for.
-
-    Raises:
-        ValueError: The payload is none; a newer gateway may know better.
-
-    """
-    head = _EVENT_HEAD
-    attachments: Sequence[bytes] = ()
-    if payload.startswith(_BINARY_PAYLOAD):
-        payload, *attachments = _unpack(memoryview(payload)[1:])
-        head = b"4%d%d-" % (BINARY_EVENT, len(attachments))
-    if not payload.startswith(b"["):
-        raise ValueError("not an event as the log keeps it")
-    if offset is not None:
-        payload = b'%b,"%b"]' % (payload[:-1], offset.encode())
-    if namespace != "/":
-        head += namespace.encode() + b","
-    if ack_id is not None:
-        head += b"%d" % ack_id
-    frame = text_frame(head + payload)
-    return [frame, *map(binary_frame, attachments)] if attachments else [frame]
 
 
 def ack_frames(namespace: str, data: list[Any], ack_id: int) -> list[bytes]:

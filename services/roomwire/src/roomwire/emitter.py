@@ -20,9 +20,8 @@ from roomwire.backplane.redis_producer import Producer
 from roomwire.backplane.sessions import new_node_id
 from roomwire.backplane.streams import Stream, namespace_stream
 from roomwire.backplane.targets import stream_to
-from roomwire.codec import arguments_of, event_payload
 from roomwire.errors import NotFound, TooLarge, Unavailable
-from roomwire.rooms import skipped_sids
+from roomwire.payloads import arguments_of, event_payload, skipped_sids
 
 _NAME: Final = "emitter"
 

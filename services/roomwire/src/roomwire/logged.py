@@ -22,13 +22,13 @@ from roomwire.backplane.streams import (
     travelling_name,
 )
 from roomwire.backplane.targets import stream_of, stream_to
-from roomwire.codec import arguments_of, event_payload, payload_frames
 from roomwire.engine.session import Reason
 from roomwire.engine.turn import Outlet
 from roomwire.errors import ClientError, InvalidBody, NotFound, OutcomeUnknown, RateLimited
 from roomwire.logs import get_logger
+from roomwire.payloads import arguments_of, event_payload, payload_frames, skipped_sids
 from roomwire.peers import REQUEST_TIMEOUT_S, Peers, Request
-from roomwire.rooms import TOO_MANY_ACKS, Member, Rooms, skipped_sids
+from roomwire.rooms import TOO_MANY_ACKS, Member, Rooms
 
 CALL_TIMEOUT_S: Final = 60.0
 

@@ -19,10 +19,10 @@ import msgspec
 from roomwire.answers import Acks, Changed, Presence, RemoteSocket, ServerAnswers, Sockets
 from roomwire.backplane.sessions import NodeId, Sid, is_sid
 from roomwire.backplane.streams import room_of, travelling_name
-from roomwire.codec import arguments_of, event_payload, payload_frames
 from roomwire.errors import ClientError, RateLimited, TooLarge
 from roomwire.logged import LoggedRooms
 from roomwire.logs import get_logger
+from roomwire.payloads import arguments_of, event_payload, payload_frames
 from roomwire.peers import Request
 from roomwire.presence import Presences
 from roomwire.rooms import Member, Phase

@@ -17,7 +17,7 @@ from roomwire.backplane.positions import Epoch, Offset
 from roomwire.backplane.reading import Outcome, Reading
 from roomwire.backplane.replay import is_for, merged
 from roomwire.backplane.sessions import Claimed, Pid
-from roomwire.codec import payload_frames
+from roomwire.payloads import payload_frames
 
 _PID: Final = re.compile(r"[A-Za-z0-9_-]{20}")
 _OURS: Final = frozenset({"pid", "offset", "recovery"})

@@ -13,7 +13,7 @@ from typing import Any, Final, Protocol
 import socketio
 
 from roomwire.bounds import Bound
-from roomwire.codec import arguments_of, event_frames, event_payload, payload_frames
+from roomwire.codec import event_frames
 from roomwire.engine import Engine
 from roomwire.engine.connection import Connection
 from roomwire.engine.session import Reason
@@ -21,6 +21,7 @@ from roomwire.engine.turn import Outlet
 from roomwire.errors import RateLimited
 from roomwire.handshake import Handshake
 from roomwire.held import Held
+from roomwire.payloads import arguments_of, event_payload, payload_frames, skipped_sids
 from roomwire.tokens import User
 
 TOO_MANY_ACKS: Final = "Too many acks of this client are awaited: try again later."
@@ -381,12 +382,6 @@ class Rooms(socketio.AsyncManager):  # type: ignore[misc] # python-socketio has 
             self.server.expect_connect(connection.sid)
         member.lane = None  # it holds the member
         self.callbacks.pop(sid, None)
-
-
-def skipped_sids(skip_sid: Any) -> tuple[str, ...]:
-    """Return the ids that `skip_sid` names; as python-socketio has it, what is no id skips nobody."""
-    named = skip_sid if isinstance(skip_sid, list) else [skip_sid]
-    return tuple({sid for sid in named if isinstance(sid, str)})
 
 
 def member_of(connection: Connection, namespace: str) -> Member | None:

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag
 
 from gateway.messages import MAX_NAME_CHARS
-from roomwire.codec import event_payload
+from roomwire.payloads import event_payload
 
 MAX_MESSAGES: Final = 100
 MAX_ARGUMENTS: Final = 16

@@ -8,13 +8,14 @@ from typing import Any, Final
 import socketio
 
 from roomwire.bounds import Bound
-from roomwire.codec import BadPacket, ack_frames, any_event_head, arguments_of, event_head, name_of
+from roomwire.codec import BadPacket, ack_frames, any_event_head, event_head, name_of
 from roomwire.engine import Engine
 from roomwire.engine.connection import Connection
 from roomwire.engine.packets import Packet as EnginePacket
 from roomwire.engine.session import Reason
 from roomwire.errors import ClientError, Internal, InvalidBody, RateLimited
 from roomwire.logs import get_logger
+from roomwire.payloads import arguments_of
 from roomwire.rooms import Member, Phase, member_of
 
 _CONNECTED: Final = Phase.CONNECTED
