@@ -18,10 +18,10 @@ help:  ## list the targets
 install: $(VENV)/installed  ## create .venv with everything the other targets need
 
 up: install  ## run the whole system on this machine (PORT=3000 GATEWAYS=2)
-	@exec $(BIN)/python deploy/local up
+	@exec $(BIN)/python -m roomwire_local up
 
 down:  ## stop the system that `make up` started (PORT=3000)
-	@if [ -x $(BIN)/python ]; then exec $(BIN)/python deploy/local down; fi
+	@if [ -x $(BIN)/python ]; then exec $(BIN)/python -m roomwire_local down; fi
 
 test: install check $(CHECKOV)  ## run every check and every test
 	$(BIN)/pytest
@@ -60,25 +60,25 @@ clients: install  ## clients in JavaScript, Python, Java, Go and Rust, each from
 	$(BIN)/pytest -m clients deploy/clients
 
 faults: install  ## break it in sixteen ways and count messages (FAULTS="K1 K7" ALLOW_SKIP=K8 FAULTS_ARGS=--quick)
-	PYTHONPATH=loadtest:deploy/local $(BIN)/python -m faults $(FAULTS_ARGS)
+	PYTHONPATH=loadtest $(BIN)/python -m faults $(FAULTS_ARGS)
 
 load: install  ## people who chat through the ingress, counted and timed (LOAD="--scenario storm --users 500", LOAD=--help)
 	PYTHONPATH=loadtest $(BIN)/python -m load $(LOAD)
 
 soak: install  ## people come and go, and nothing may grow (DURATION=600 seconds, SOAK="--users 100", SOAK=--help)
-	PYTHONPATH=loadtest:deploy/local:deploy/local/tests $(BIN)/python -m soak --seconds $(or $(DURATION),600) $(SOAK)
+	PYTHONPATH=loadtest $(BIN)/python -m soak --seconds $(or $(DURATION),600) $(SOAK)
 
 profile: install  ## a flame graph of a gateway under load (PROFILE="--scenario big-room --users 500", PROFILE=--help)
-	PYTHONPATH=loadtest:deploy/local:deploy/local/tests $(BIN)/python loadtest/flame.py $(PROFILE)
+	PYTHONPATH=loadtest $(BIN)/python loadtest/flame.py $(PROFILE)
 
 capacity: install  ## what a workload needs (PLAN=loadtest/capacity/workloads/large.toml); without PLAN measure what things cost
-	PYTHONPATH=loadtest:deploy/local:deploy/local/tests $(BIN)/python -m capacity $(if $(PLAN),plan $(PLAN),measure)
+	PYTHONPATH=loadtest $(BIN)/python -m capacity $(if $(PLAN),plan $(PLAN),measure)
 
 report: install  ## write tables and plots of the last benchmark, load run and measurements again, from their JSON
-	PYTHONPATH=loadtest:deploy/local:deploy/local/tests $(BIN)/python loadtest/written.py
+	PYTHONPATH=loadtest $(BIN)/python loadtest/written.py
 
 e2e: install  ## install on a real cluster and break it under load (E2E="kill upgrade", E2E_URL=…: see --help)
-	PYTHONPATH=deploy:loadtest:deploy/local:services/roomwire/tests $(BIN)/python -m e2e
+	PYTHONPATH=deploy:loadtest $(BIN)/python -m e2e
 
 lock: install  ## resolve the lock files again
 	$(BIN)/uv pip compile $(LOCK) requirements/run.in -o requirements/run.txt
@@ -101,12 +101,12 @@ clean: down  ## stop the system, then delete all that was made here
 	find services deploy loadtest -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # One stamp for the environment: made again when a lock file or a package's pyproject.toml changes.
-$(VENV)/installed: requirements/dev.txt requirements/kubernetes.txt deploy/helm/tools.py $(wildcard services/*/pyproject.toml) package-lock.json
+$(VENV)/installed: requirements/dev.txt requirements/kubernetes.txt deploy/helm/tools.py $(wildcard services/*/pyproject.toml deploy/*/pyproject.toml) package-lock.json
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Roomwire needs Python 3.11 or newer: make PYTHON=python3.13 ...")'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation \
-		-e services/roomwire -e services/gateway -e services/auth
+		-e services/roomwire -e services/gateway -e services/auth -e deploy/local
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements/kubernetes.txt
 	$(BIN)/python deploy/helm/tools.py
 	$(NPM) ci --no-audit --no-fund

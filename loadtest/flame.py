@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import Final
 
 import psutil
-from local_system import local_system
 
-from free_ports import free_port
 from load.scenarios import SCENARIOS
+from roomwire_local.free_ports import free_port
+from roomwire_local.system import local_system
 
 LEAST_SAMPLES: Final = 200
 """Fewer show chance: a share of a tenth would be anything from a twentieth to a sixth."""

@@ -3,10 +3,9 @@
 import contextlib
 from collections.abc import AsyncIterator
 
-from certificates import Authority
-
 from e2e.images import SERVICES
 from e2e.release import NAME, Release
+from roomwire_local.certificates import Authority
 
 
 @contextlib.asynccontextmanager

@@ -10,11 +10,10 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
-from certificates import Authority
-
 from e2e.cluster import TOP, run
 from e2e.release import Release
 from faults.stage import Skipped
+from roomwire_local.certificates import Authority
 
 _SECRET: Final = "ingress-certificate"  # noqa: S105 - a name
 _NAMES: Final = ("localhost", "chat.example", "127.0.0.1")

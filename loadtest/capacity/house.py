@@ -8,9 +8,9 @@ from typing import Final
 
 import psutil
 import redis
-from local_system import HOST, LocalSystem, local_system
 
-from free_ports import free_port
+from roomwire_local.free_ports import free_port
+from roomwire_local.system import HOST, LocalSystem, local_system
 
 _REDIS: Final = re.compile(r"^  redis +127\.0\.0\.1:(\d+) ", re.MULTILINE)
 _TIMEOUT_S: Final = 10.0

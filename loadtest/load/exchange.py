@@ -7,7 +7,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -15,7 +14,6 @@ import msgspec
 
 from faults.journal import Entry
 
-_LOCAL: Final = Path(__file__).resolve().parents[2] / "deploy" / "local"
 _TIMEOUT_S: Final = 600.0
 LEAST_CUT: Final = 0.9
 """The share of clients that have to be cut off, if every gateway was exchanged: some come and go in that very moment."""
@@ -48,7 +46,7 @@ def exchange(url: str, command: str) -> Exchange:
     """
     began_ms = time.time() * 1000
     port = urlsplit(url).port or 80
-    arguments = shlex.split(command) if command else [sys.executable, str(_LOCAL), "restart"]
+    arguments = shlex.split(command) if command else [sys.executable, "-m", "roomwire_local", "restart"]
     try:
         done = subprocess.run(
             arguments,

@@ -11,9 +11,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Final
 
-from local_system import local_system
-
-from free_ports import free_port
+from roomwire_local.free_ports import free_port
+from roomwire_local.system import local_system
 from soak.samples import ALLOWED, Sampler
 from soak.trend import Trend, trend
 

@@ -9,8 +9,8 @@ from typing import Final
 
 import psutil
 import redis
-from local_system import HOST, LocalSystem
 
+from roomwire_local.system import HOST, LocalSystem
 from soak.trend import Allowance, Sample
 
 ALLOWED: Final[Mapping[str, Allowance]] = {

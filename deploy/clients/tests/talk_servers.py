@@ -8,10 +8,10 @@ import sys
 from collections.abc import AsyncIterator, Sequence
 
 import httpx
-from local_system import HOST
 
-from free_ports import free_port
 from kinds import HERE, NODE, node_packages
+from roomwire_local.free_ports import free_port
+from roomwire_local.system import HOST
 
 START_TIMEOUT_S = 30.0
 

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from clients import Client, Clients, clients_of
 from flaky_proxy import Proxy
-from local_system import HOST
 from talk_servers import Node, reference, two_nodes
 
 from kinds import HERE, NODE, WAYS, Kind, node_packages, table
+from roomwire_local.system import HOST
 
 pytestmark = [pytest.mark.clients, pytest.mark.timeout(420)]
 COMES_BACK_S = 30

@@ -8,9 +8,9 @@ import sys
 
 import pytest
 from chart import CHART, install
-from local_system import HOST, local_system
 
-from free_ports import free_port
+from roomwire_local.free_ports import free_port
+from roomwire_local.system import HOST, local_system
 
 SCRIPT = CHART / "files/connection.py"
 

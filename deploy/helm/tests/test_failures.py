@@ -13,7 +13,6 @@ import failures
 import httpx
 import pytest
 import redis
-from certificates import Authority
 from chart import ROOT, SIZES, install
 from failures import FAILURES, table
 from flaky_proxy import Proxy
@@ -27,6 +26,7 @@ from starlette.routing import Route
 from wrong_clock import COMPILER, wrong_clock
 
 from roomwire.tokens import SigningKey, User
+from roomwire_local.certificates import Authority
 
 KEY = SigningKey.generate()
 OPEN = {"auth_mode": "off", "page": False}

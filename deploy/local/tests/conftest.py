@@ -5,10 +5,10 @@ from collections.abc import AsyncIterator, Iterator
 import httpx
 import pytest
 from clients import Clients, js_clients
-from local_system import LocalSystem, local_system
 
 from auth.clients import new_secret, secret_digest
-from free_ports import free_port
+from roomwire_local.free_ports import free_port
+from roomwire_local.system import LocalSystem, local_system
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,8 @@ import sys
 from collections.abc import AsyncIterator
 
 import httpx
-from local_system import HOST
+
+from roomwire_local.system import HOST
 
 START_TIMEOUT_S = 30.0
 

@@ -7,9 +7,9 @@ import signal
 import httpx
 import pytest
 from clients import Client
-from local_system import HOST, local_system
 
-from free_ports import free_port, free_ports
+from roomwire_local.free_ports import free_port, free_ports
+from roomwire_local.system import HOST, local_system
 
 SECRET = "k" * 40
 ROOM = {"roomId": "den", "userName": "Ann"}

@@ -8,12 +8,13 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from local_system import HOST, ROOT, LocalSystem
 from pages import chromium, gateway_of, join, open_page, say, sign_in_as_guest, talk, two_people
 from playwright.sync_api import Browser, expect
 
 from roomwire import Emitter
+from roomwire_local.system import HOST, LocalSystem
 
+ROOT = Path(__file__).resolve().parents[3]
 ARTIFACTS = ROOT / "artifacts"
 pytestmark = pytest.mark.browser
 

@@ -4,7 +4,8 @@ import asyncio
 
 import pytest
 from clients import Client, Clients
-from local_system import LocalSystem
+
+from roomwire_local.system import LocalSystem
 
 WAYS = [
     pytest.param({}, "websocket", id="polling, then upgrade"),

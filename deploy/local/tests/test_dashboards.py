@@ -11,11 +11,11 @@ import pytest
 import yaml
 from chart import CHART, SIZES, install
 from live import Client, Polling
-from local_system import HOST
 from recording import filled
 from redis_homes import eventually
 
-from free_ports import free_port
+from roomwire_local.free_ports import free_port
+from roomwire_local.system import HOST
 
 PROMETHEUS = shutil.which("prometheus")
 MISSING = "needs Prometheus (Debian: apt-get install prometheus)"

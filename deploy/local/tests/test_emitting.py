@@ -2,9 +2,9 @@
 
 import contextlib
 import re
+from pathlib import Path
 
-from local_system import ROOT
-
+ROOT = Path(__file__).resolve().parents[3]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 

@@ -1,24 +1,21 @@
 """Ports for what is about to listen: no two processes that ask are given the same."""
 
 import json
-import os
 import socket
 import subprocess
 import sys
 
 import pytest
-from local_system import ROOT
 
-from free_ports import BLOCK_PORTS, FIRST_PORT, HOST, NoFreePorts, free_port, free_ports
+from roomwire_local.free_ports import BLOCK_PORTS, FIRST_PORT, HOST, NoFreePorts, free_port, free_ports
 
 SYSTEMS_OWN_FROM = 32_768
 BUS_ABOVE = 10_000
 
 
 def ports_of_another_process(count):
-    script = f"from free_ports import free_port; print([free_port() for _ in range({count})])"
-    environ = {**os.environ, "PYTHONPATH": str(ROOT / "deploy" / "local")}
-    return json.loads(subprocess.check_output([sys.executable, "-c", script], env=environ))
+    script = f"from roomwire_local.free_ports import free_port; print([free_port() for _ in range({count})])"
+    return json.loads(subprocess.check_output([sys.executable, "-c", script]))
 
 
 def test_no_port_is_given_to_two_processes():

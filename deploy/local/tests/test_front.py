@@ -8,16 +8,18 @@ import httpx
 import pytest
 import yaml
 from clients import Clients
-from local_system import HOST, ROOT, LocalSystem
 from processes import program
 
-from free_ports import free_port
+from roomwire_local.free_ports import free_port
+from roomwire_local.system import HOST, LocalSystem
+
+MANIFEST = Path(__file__).resolve().parents[3] / "deploy/dev/front.yaml"
 
 
 @pytest.fixture
 async def url(system: LocalSystem, tmp_path: Path) -> AsyncIterator[str]:
     """Traefik as the manifest starts it; names of services become the addresses that they would stand for."""
-    parts = {part["kind"]: part for part in yaml.safe_load_all((ROOT / "deploy/dev/front.yaml").read_text())}
+    parts = {part["kind"]: part for part in yaml.safe_load_all(MANIFEST.read_text())}
     (container,) = parts["Deployment"]["spec"]["template"]["spec"]["containers"]
     routes = yaml.safe_load(parts["ConfigMap"]["data"]["routes.yml"])
     gateways = [f"http://{HOST}:{port}" for name, port in system.ports.items() if name != "auth"]

@@ -5,8 +5,6 @@ The gateways relay nothing here: a request that reaches another one is refused, 
 
 import asyncio
 import contextlib
-import os
-import shutil
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
@@ -14,10 +12,11 @@ from pathlib import Path
 import httpx
 import pytest
 from clients import Client, Clients
-from local_system import HOST
 from processes import program, service
+from tls_proxies import binary
 
-from free_ports import free_port
+from roomwire_local.free_ports import free_port
+from roomwire_local.system import HOST
 
 pytestmark = pytest.mark.proxies
 GATEWAYS = 3
@@ -106,14 +105,6 @@ http {{
 
 
 Config = Callable[[Path, int, Sequence[int]], list[str]]
-
-
-def binary(name: str) -> str:
-    """Return the path of a program; the test fails without it."""
-    found = shutil.which(name, path=f"{os.environ['PATH']}:/usr/sbin:/usr/local/sbin")
-    if found is None:
-        pytest.fail(f"there is no {name}: apt-get install --no-install-recommends haproxy nginx-light")
-    return found
 
 
 @pytest.fixture(params=[haproxy, nginx], ids=lambda config: str(config.__name__))

@@ -14,7 +14,7 @@ import redis.asyncio
 from clients import Client, Clients
 from flaky_proxy import Proxy
 
-from free_ports import free_port
+from roomwire_local.free_ports import free_port
 
 ROOM = {"roomId": "den", "userName": "Ann"}
 START_TIMEOUT_S = 20

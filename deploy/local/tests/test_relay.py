@@ -11,10 +11,10 @@ from pathlib import Path
 import httpx
 import pytest
 from clients import Client, Clients
-from local_system import HOST, LocalSystem, local_system
 
-from free_ports import free_port
-from ingress import Entry, write_round_robin_config
+from roomwire_local.free_ports import free_port
+from roomwire_local.ingress import Entry, write_round_robin_config
+from roomwire_local.system import HOST, LocalSystem, local_system
 
 WAYS = [
     pytest.param({}, "websocket", id="polling, then upgrade"),

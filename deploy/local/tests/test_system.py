@@ -12,9 +12,9 @@ import sys
 import httpx
 import psutil
 import pytest
-from local_system import HOST, ROOT, LocalSystem, is_listening, local_system, start_local_system
 
-from free_ports import free_port
+from roomwire_local.free_ports import free_port
+from roomwire_local.system import HOST, LocalSystem, is_listening, local_system, start_local_system
 
 RESTART_TIMEOUT_S = 15
 
@@ -171,7 +171,7 @@ def refused(port, *names):
 def supervised(port, *names):
     """Run the command."""
     return subprocess.run(
-        [sys.executable, ROOT / "deploy/local", "restart", *names],
+        [sys.executable, "-m", "roomwire_local", "restart", *names],
         env={**os.environ, "PORT": str(port)},
         capture_output=True,
         text=True,

@@ -7,7 +7,6 @@ import json
 from collections.abc import Iterator
 
 import pytest
-from local_system import LocalSystem, local_system
 from pages import chromium, join, say, sign_in_as_guest
 from playwright.sync_api import (
     Browser,
@@ -19,7 +18,8 @@ from playwright.sync_api import (
     expect,
 )
 
-from free_ports import free_port
+from roomwire_local.free_ports import free_port
+from roomwire_local.system import LocalSystem, local_system
 
 pytestmark = pytest.mark.browser
 # The page renews a token in its last half minute, at most every five seconds.

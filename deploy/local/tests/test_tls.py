@@ -7,14 +7,14 @@ from pathlib import Path
 import httpx
 import pytest
 import websockets
-from certificates import Authority
 from clients import Clients
-from local_system import HOST
 from processes import service
 
-from free_ports import free_port
 from roomwire.tls import vouched_for_by
 from roomwire.tokens import SigningKey
+from roomwire_local.certificates import Authority
+from roomwire_local.free_ports import free_port
+from roomwire_local.system import HOST
 
 
 @pytest.mark.parametrize("transports", [["polling"], ["websocket"], ["polling", "websocket"]], ids="+".join)

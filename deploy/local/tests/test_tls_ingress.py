@@ -14,18 +14,18 @@ import pytest
 import requests
 import socketio
 import yaml
-from certificates import Authority
-from local_system import HOST, ROOT, LocalSystem, local_system
 from pages import chromium, gateway_of, talk, two_people
 from playwright.sync_api import Browser, BrowserContext, expect
 from tls_proxies import NAMES, answering
 
-from free_ports import free_port
 from gateway.page import WEB
-from ingress import Backend, Entry, write_traefik_config
+from roomwire_local.certificates import Authority
+from roomwire_local.free_ports import free_port
+from roomwire_local.ingress import Backend, Entry, write_traefik_config
+from roomwire_local.system import HOST, LocalSystem, local_system
 
 NAME = "chat.example"
-MANIFESTS = ROOT / "deploy/k8s/roomwire.yaml"
+MANIFESTS = Path(__file__).resolve().parents[3] / "deploy/k8s/roomwire.yaml"
 # Of the place where a service runs, and not of how it is set; and nobody waits for a drain here.
 PLACE = {"HOST", "PORT", "OPS_PORT", "RELAY_PORT", "AUTH_JWKS_URL", "DRAIN_S"}
 WAYS = {"polling first": None, "WebSocket only": ["websocket"], "polling only": ["polling"]}

@@ -11,12 +11,12 @@ from typing import Any
 
 import httpx
 import pytest
-from local_system import HOST, LocalSystem, local_system
 from pages import chromium, gateway_of, talk, two_people
 from playwright.sync_api import Browser, expect
 from tls_proxies import CONFIGS, ending_tls
 
-from free_ports import free_port
+from roomwire_local.free_ports import free_port
+from roomwire_local.system import HOST, LocalSystem, local_system
 
 pytestmark = [pytest.mark.proxies, pytest.mark.browser]
 # A loopback address that is no proxy's: by it a client is told from all others here.

@@ -11,10 +11,10 @@ import pytest
 from clients import Client
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-from local_system import LocalSystem
 
 from roomwire.clocks import LEEWAY_S
 from roomwire.tokens import SigningKey, User
+from roomwire_local.system import LocalSystem
 
 ANN = User(id="ann", name="Ann", kind="account")
 CLAIMS = {"issuer": "roomwire", "audience": "roomwire", "lifetime_s": 60}

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import httpx
 import pytest
-from certificates import Authority
-from local_system import HOST
 
-from free_ports import free_port
+from roomwire_local.certificates import Authority
+from roomwire_local.free_ports import free_port
+from roomwire_local.system import HOST
 
 START_TIMEOUT_S = 30.0
 NAMES = ("localhost", HOST, "chat.example")
@@ -126,7 +126,7 @@ http {{
 
 
 def _traefik(folder: Path, port: int, target: int, certificate: tuple[Path, Path]) -> list[str]:
-    from ingress import Entry, write_round_robin_config
+    from roomwire_local.ingress import Entry, write_round_robin_config
 
     entry = Entry(port, free_port(), HOST, certificate=certificate)
     return [f"--configFile={write_round_robin_config(folder, entry, gateways=[target])}"]

@@ -16,7 +16,7 @@ from faults.cutter import HOST, Cutter, run_cutters
 from faults.namespace import REDIS, Way
 from faults.stage import RATE, Row, Skipped, Stage
 from faults.system import START_TIMEOUT_S, Daemon, free_ports
-from ingress import Entry, write_round_robin_config
+from roomwire_local.ingress import Entry, write_round_robin_config
 
 _PERIOD_S: Final = 10.0
 _AWAY_S: Final = 2.0

@@ -8,12 +8,12 @@ import sys
 from pathlib import Path
 
 import pytest
-from local_system import local_system
 from locusts import END_S, end, locust, page, stop, until
 from test_flame import MAY_LOOK
 
-from free_ports import free_port
 from load.thresholds import Outcome
+from roomwire_local.free_ports import free_port
+from roomwire_local.system import local_system
 
 TOP = Path(__file__).resolve().parents[3]
 DOCUMENTS = [TOP / "README.md", TOP / "docs" / "load.md"]

@@ -4,10 +4,10 @@ import json
 from urllib.parse import urlencode
 
 import pytest
-from local_system import local_system
 from locusts import counts, end, locust, page, seen, stop, until
 
-from free_ports import free_port
+from roomwire_local.free_ports import free_port
+from roomwire_local.system import local_system
 
 
 @pytest.fixture(scope="module")

@@ -11,13 +11,13 @@ import time
 from pathlib import Path
 
 import pytest
-from local_system import local_system
 from locusts import END_S, page, until
 
 from faults.journal import parse
 from faults.oracle import COUNTS
-from free_ports import free_port
 from load.thresholds import FAILURES, Outcome
+from roomwire_local.free_ports import free_port
+from roomwire_local.system import local_system
 
 LOADTEST = Path(__file__).resolve().parents[2]
 STRICT = "".join(
@@ -50,9 +50,7 @@ def standing_still(system):
 def start(url, out, *arguments, thresholds=""):
     out.mkdir(exist_ok=True)
     (out / "t.toml").write_text(thresholds)
-    path = os.pathsep.join(
-        [str(LOADTEST), str(LOADTEST.parent / "deploy/local"), os.environ.get("PYTHONPATH", "")]
-    )
+    path = os.pathsep.join([str(LOADTEST), os.environ.get("PYTHONPATH", "")])
     return subprocess.Popen(
         [
             sys.executable,

@@ -3,9 +3,8 @@
 import contextlib
 import socket
 
-from local_system import HOST, local_system
-
-from free_ports import free_port
+from roomwire_local.free_ports import free_port
+from roomwire_local.system import HOST, local_system
 from soak.samples import ALLOWED, Sampler
 
 

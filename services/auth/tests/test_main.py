@@ -10,9 +10,9 @@ import httpx
 import pytest
 
 from auth.clients import Clients
-from free_ports import free_ports
 from roomwire.capabilities import load_policy
 from roomwire.tokens import SigningKey
+from roomwire_local.free_ports import free_ports
 
 COMMAND = [sys.executable, "-m", "auth"]
 ADA = {"username": "ada", "password": "correct horse"}

@@ -6,12 +6,12 @@ import ssl
 
 import pytest
 import redis
-from certificates import Authority
 from flaky_proxy import Proxy
 from live import until
 from service_process import running
 
 from roomwire.tokens import SigningKey
+from roomwire_local.certificates import Authority
 
 PASSWORD = "correct-horse"
 WRONG = "battery-staple"

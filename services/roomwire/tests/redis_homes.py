@@ -9,7 +9,7 @@ import redis
 import redis.asyncio
 from live import until
 
-from free_ports import free_ports
+from roomwire_local.free_ports import free_ports
 
 HOST = "127.0.0.1"
 SERVICE = "chat"

@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 import psutil
 
-from free_ports import free_ports
+from roomwire_local.free_ports import free_ports
 
 HOST = "127.0.0.1"
 START_TIMEOUT_S = 30.0

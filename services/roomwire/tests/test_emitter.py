@@ -17,11 +17,11 @@ from live import until
 from recovering import Browser, nodes_of
 from redis_homes import ClusterHome, SentinelHome, eventually, running
 
-from free_ports import free_ports
 from roomwire import AsyncEmitter, Emitter
 from roomwire.backplane.log import LogConfig
 from roomwire.backplane.streams import namespace_stream, room_stream
 from roomwire.errors import ConfigurationError, OutcomeUnknown, TooLarge, Unavailable
+from roomwire_local.free_ports import free_ports
 
 ROOT = Path(__file__).parents[3]
 EVERY_SERVER = pytest.mark.parametrize("redis_binary", ["valkey", "redis"], indirect=True)

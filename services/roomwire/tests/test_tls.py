@@ -7,7 +7,6 @@ import ssl
 import httpx
 import pytest
 import websockets
-from certificates import Authority
 from live import until
 from pydantic import Field
 from structlog.testing import capture_logs
@@ -21,6 +20,7 @@ from roomwire.metrics import HttpMetrics
 from roomwire.service import State
 from roomwire.settings import ServiceSettings
 from roomwire.tls import Certificate, vouched_for_by
+from roomwire_local.certificates import Authority
 
 
 class Settings(ServiceSettings):

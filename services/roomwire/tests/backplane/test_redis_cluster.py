@@ -15,12 +15,12 @@ from gateways_of_a_log import (
 from live import until
 from redis_homes import HOST, SLOT, ClusterHome, eventually, running
 
-from free_ports import free_ports
 from roomwire.backplane.redis_address import RedisAddress
 from roomwire.backplane.redis_cluster import ClusterPrimaries
 from roomwire.backplane.sessions import Claimed
 from roomwire.backplane.streams import room_stream
 from roomwire.errors import Unavailable
+from roomwire_local.free_ports import free_ports
 
 pytestmark = [
     pytest.mark.parametrize("redis_binary", ["valkey", "redis"], indirect=True),

@@ -18,12 +18,12 @@ from redis_homes import (
     running,
 )  # fmt: skip
 
-from free_ports import free_ports
 from roomwire.backplane import connect, open_backplane
 from roomwire.backplane.reading import Range
 from roomwire.errors import ConfigurationError, Unavailable
 from roomwire.metrics import Metrics
 from roomwire.redis_url import believing
+from roomwire_local.free_ports import free_ports
 
 CONFIG = msgspec.structs.replace(QUICK, link_timeout_s=1.0)
 EVERY_SERVER = pytest.mark.parametrize("redis_binary", ["valkey", "redis"], indirect=True)

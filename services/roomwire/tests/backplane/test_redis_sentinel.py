@@ -8,11 +8,11 @@ from gateways_of_a_log import DEN, QUICK, check_that_nothing_is_silent, speaking
 from live import until
 from redis_homes import HOST, SERVICE, SentinelHome, eventually, running
 
-from free_ports import free_ports
 from roomwire.backplane.redis_address import RedisAddress
 from roomwire.backplane.redis_sentinel import SentinelPrimaries
 from roomwire.backplane.sessions import ClaimRefused
 from roomwire.errors import Unavailable
+from roomwire_local.free_ports import free_ports
 
 pytestmark = [
     pytest.mark.parametrize("redis_binary", ["valkey", "redis"], indirect=True),

@@ -1,6 +1,6 @@
-"""The whole system on one machine: `make up` and `make down` call this.
+"""`python -m roomwire_local`: the whole system on one machine, for `make up` and `make down`.
 
-`plan` decides what runs where, `ingress` writes Traefik's configuration, `supervisor` keeps it running.
+Its data are kept in `.local/` of the folder in which it is started. `plan` decides what runs where, `ingress` writes Traefik's configuration, `supervisor` keeps it running.
 """
 
 import argparse
@@ -11,15 +11,13 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
-from plan import PlanError, make_plan
-from supervisor import SupervisorError, restart, run, stop
-
-ROOT = Path(__file__).resolve().parents[2]
+from roomwire_local.plan import PlanError, make_plan
+from roomwire_local.supervisor import SupervisorError, restart, run, stop
 
 
 def main() -> int:
     """Run the command line; returns the exit status."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m roomwire_local", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("up", help="run it until a signal")
     commands.add_parser("down", help="stop the one on PORT")
@@ -28,15 +26,15 @@ def main() -> int:
     )
     restarting.add_argument("names", nargs="*", help="as `up` shows them. Default: all gateways")
     arguments = parser.parse_args()
-    command = arguments.command
+    command, folder = arguments.command, Path.cwd()
     try:
         if command == "down":
-            stop(ROOT, os.environ)
+            stop(folder, os.environ)
         elif command == "restart":
-            for done in restart(ROOT, os.environ, arguments.names):
+            for done in restart(folder, os.environ, arguments.names):
                 print(json.dumps(asdict(done)), flush=True)
         else:
-            asyncio.run(run(make_plan(ROOT, os.environ)))
+            asyncio.run(run(make_plan(folder, os.environ)))
     except (PlanError, SupervisorError) as error:
         print(f"{command if command == 'restart' else f'make {command}'}: {error}", file=sys.stderr)
         return 1

@@ -25,7 +25,7 @@ import psutil
 import redis.asyncio
 from tornado.ioloop import IOLoop
 
-from plan import Plan, Process, state_folder
+from roomwire_local.plan import Plan, Process, state_folder
 
 READY_TIMEOUT_S: Final = 60.0
 STOP_TIMEOUT_S: Final = 30.0
@@ -112,9 +112,7 @@ def stop(root: Path, environ: Mapping[str, str]) -> None:
     pid_file = state_folder(root, int(environ.get("PORT") or 3000)) / "pid"
     try:
         process = psutil.Process(int(pid_file.read_text(encoding="utf-8")))
-        ours = (
-            str(Path(__file__).parent) in " ".join(process.cmdline()) or "deploy/local" in process.cmdline()
-        )
+        ours = __package__ in process.cmdline()
     except (FileNotFoundError, ValueError, psutil.NoSuchProcess):
         ours = False
     if not ours:
@@ -141,7 +139,7 @@ def restart(root: Path, environ: Mapping[str, str], names: Sequence[str]) -> lis
     """Exchange processes of the system on `PORT` one after another, each stopped as a pod would be; waits until each is ready.
 
     Args:
-        root: The repository.
+        root: The folder whose `.local/` holds its data.
         environ: The environment; `PORT` says which system.
         names: Of the processes, as the banner has them. None: all gateways.
 

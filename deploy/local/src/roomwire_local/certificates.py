@@ -1,4 +1,4 @@
-"""Certificates for tests: one authority, and what it vouches for."""
+"""Certificates that live for a day: one authority, and the names that it vouches for."""
 
 import datetime as dt
 import ipaddress

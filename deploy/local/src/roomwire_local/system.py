@@ -1,4 +1,4 @@
-"""Runs the local system for tests, the way `make up` does, and reads from its banner what runs where."""
+"""Runs the local system for tests and measurements, as `make up` does, and reads from its banner what runs where."""
 
 import os
 import re
@@ -11,14 +11,16 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 
 import psutil
 
-ROOT = Path(__file__).resolve().parents[3]
-HOST = "127.0.0.1"
-UP_TIMEOUT_S = 90
-DOWN_TIMEOUT_S = 30
-_ROW = re.compile(r"^  ([\w-]+) +http://127\.0\.0\.1:(\d+), operations (http://\S+)$", re.MULTILINE)
+from roomwire_local import plan
+
+HOST: Final = plan.HOST
+UP_TIMEOUT_S: Final = 90
+DOWN_TIMEOUT_S: Final = 30
+_ROW: Final = re.compile(r"^  ([\w-]+) +http://127\.0\.0\.1:(\d+), operations (http://\S+)$", re.MULTILINE)
 
 
 class LocalSystem:
@@ -36,7 +38,7 @@ class LocalSystem:
         self.port = port
         self.url = f"http://localhost:{port}"
         self.process = process
-        self.state = ROOT / ".local" / str(port)
+        self.state = plan.state_folder(Path.cwd(), port)
         self._log = log
 
     @property
@@ -87,8 +89,7 @@ def start_local_system(folder: Path, port: int, **environ: str) -> LocalSystem:
     log = folder / f"up-{port}.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [sys.executable, str(ROOT / "deploy" / "local"), "up"],
-            cwd=ROOT,
+            [sys.executable, "-m", __package__, "up"],
             env={**os.environ, "PORT": str(port), **environ},
             stdout=output,
             stderr=subprocess.STDOUT,
@@ -110,6 +111,6 @@ def local_system(folder: Path, port: int, **environ: str) -> Iterator[LocalSyste
 
 
 def is_listening(port: int) -> bool:
-    """Say whether somebody listens on a loopback port."""
+    """Say whether a process listens on a loopback port."""
     with socket.socket() as sock:
         return sock.connect_ex((HOST, port)) == 0

