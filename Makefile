@@ -51,7 +51,7 @@ fuzz: install  ## look for bytes that break the server, guided by coverage (FUZZ
 	cd services/roomwire && ../../$(BIN)/python -m tests.fuzz --seconds $(or $(FUZZ_SECONDS),60)
 
 bench: install  ## compare with other servers, one core each (BENCH="--quick --rows acks", BENCH=--help)
-	$(BIN)/python loadtest/bench.py $(BENCH)
+	$(BIN)/python -m roomwire_loadtest.bench $(BENCH)
 
 proxies: install  ## clients and the page through HAProxy, nginx and Traefik, set as docs/kubernetes.md says; fails without them
 	$(BIN)/pytest -m proxies deploy/local
@@ -60,25 +60,25 @@ clients: install  ## clients in JavaScript, Python, Java, Go and Rust, each from
 	$(BIN)/pytest -m clients deploy/clients
 
 faults: install  ## break it in sixteen ways and count messages (FAULTS="K1 K7" ALLOW_SKIP=K8 FAULTS_ARGS=--quick)
-	PYTHONPATH=loadtest $(BIN)/python -m faults $(FAULTS_ARGS)
+	$(BIN)/python -m roomwire_loadtest.faults $(FAULTS_ARGS)
 
 load: install  ## people who chat through the ingress, counted and timed (LOAD="--scenario storm --users 500", LOAD=--help)
-	PYTHONPATH=loadtest $(BIN)/python -m load $(LOAD)
+	$(BIN)/python -m roomwire_loadtest.load $(LOAD)
 
 soak: install  ## people come and go, and nothing may grow (DURATION=600 seconds, SOAK="--users 100", SOAK=--help)
-	PYTHONPATH=loadtest $(BIN)/python -m soak --seconds $(or $(DURATION),600) $(SOAK)
+	$(BIN)/python -m roomwire_loadtest.soak --seconds $(or $(DURATION),600) $(SOAK)
 
 profile: install  ## a flame graph of a gateway under load (PROFILE="--scenario big-room --users 500", PROFILE=--help)
-	PYTHONPATH=loadtest $(BIN)/python loadtest/flame.py $(PROFILE)
+	$(BIN)/python -m roomwire_loadtest.profile $(PROFILE)
 
-capacity: install  ## what a workload needs (PLAN=loadtest/capacity/workloads/large.toml); without PLAN measure what things cost
-	PYTHONPATH=loadtest $(BIN)/python -m capacity $(if $(PLAN),plan $(PLAN),measure)
+capacity: install  ## what a workload needs (PLAN=loadtest/workloads/large.toml); without PLAN measure what things cost
+	$(BIN)/python -m roomwire_loadtest.capacity $(if $(PLAN),plan $(PLAN),measure)
 
 report: install  ## write tables and plots of the last benchmark, load run and measurements again, from their JSON
-	PYTHONPATH=loadtest $(BIN)/python loadtest/written.py
+	$(BIN)/python -m roomwire_loadtest.report
 
 e2e: install  ## install on a real cluster and break it under load (E2E="kill upgrade", E2E_URL=…: see --help)
-	PYTHONPATH=deploy:loadtest $(BIN)/python -m e2e
+	PYTHONPATH=deploy $(BIN)/python -m e2e
 
 lock: install  ## resolve the lock files again
 	$(BIN)/uv pip compile $(LOCK) requirements/run.in -o requirements/run.txt
@@ -101,12 +101,12 @@ clean: down  ## stop the system, then delete all that was made here
 	find services deploy loadtest -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # One stamp for the environment: made again when a lock file or a package's pyproject.toml changes.
-$(VENV)/installed: requirements/dev.txt requirements/kubernetes.txt deploy/helm/tools.py $(wildcard services/*/pyproject.toml deploy/*/pyproject.toml) package-lock.json
+$(VENV)/installed: requirements/dev.txt requirements/kubernetes.txt deploy/helm/tools.py $(wildcard services/*/pyproject.toml deploy/*/pyproject.toml loadtest/pyproject.toml) package-lock.json
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Roomwire needs Python 3.11 or newer: make PYTHON=python3.13 ...")'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation \
-		-e services/roomwire -e services/gateway -e services/auth -e deploy/local
+		-e services/roomwire -e services/gateway -e services/auth -e deploy/local -e loadtest
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements/kubernetes.txt
 	$(BIN)/python deploy/helm/tools.py
 	$(NPM) ci --no-audit --no-fund

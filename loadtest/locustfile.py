@@ -8,9 +8,9 @@ from typing import Any
 
 from locust import events
 
-from faults.journal import Entry
-from load.people import Course, Person
-from load.scenarios import SCENARIOS
+from roomwire_loadtest.faults.journal import Entry
+from roomwire_loadtest.load.people import Course, Person
+from roomwire_loadtest.load.scenarios import SCENARIOS
 
 
 @events.init_command_line_parser.add_listener  # type: ignore[untyped-decorator]  # locust's hooks have no types

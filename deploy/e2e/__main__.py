@@ -35,11 +35,11 @@ from e2e.phases import PHASES
 from e2e.release import NAME, Release
 from e2e.tls import spoken
 from e2e.tls_ingress import try_tls_at_ingress
-from faults.fleet import FleetError, run_fleet
-from faults.journal import save
-from faults.judge import judge
-from faults.report import FAIL, PASS, SKIP, Outcome, table
-from faults.stage import Row, Skipped, Stage
+from roomwire_loadtest.faults.fleet import FleetError, run_fleet
+from roomwire_loadtest.faults.journal import save
+from roomwire_loadtest.faults.judge import judge
+from roomwire_loadtest.faults.report import FAIL, PASS, SKIP, Outcome, table
+from roomwire_loadtest.faults.stage import Row, Skipped, Stage
 
 _EDGES: Final = "edges"
 _LOAD: Final = "load"

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from e2e.cluster import TOP, Cluster, ClusterError, run
-from faults.stage import Skipped
+from roomwire_loadtest.faults.stage import Skipped
 
 SERVICES: Final = ("gateway", "auth")
 _REGISTRY: Final = "docker.io/library"

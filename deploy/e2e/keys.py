@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from e2e.cluster import ClusterError
 from e2e.release import NAME, Pod, Release
-from faults.stage import Stage
+from roomwire_loadtest.faults.stage import Stage
 
 SECRET: Final = f"{NAME}-roomwire-signing-key"
 CRON_JOB: Final = f"{NAME}-roomwire-keys"

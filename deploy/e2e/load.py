@@ -10,8 +10,8 @@ from typing import Any, Final
 from e2e import images
 from e2e.cluster import ClusterError
 from e2e.release import NAME, Release
-from faults.oracle import COUNTS
-from faults.stage import Skipped
+from roomwire_loadtest.faults.oracle import COUNTS
+from roomwire_loadtest.faults.stage import Skipped
 
 _SECONDS: Final = 30
 _USERS: Final = 40

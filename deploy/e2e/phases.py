@@ -9,7 +9,7 @@ from e2e.keys import rotate_under
 from e2e.release import SMALL, Pod, Release
 from e2e.talking import BACK_S, CLIENTS, MESSAGES, prove_reconnections, talking
 from e2e.upgrades import previous, switch, tight
-from faults.stage import Row, Stage
+from roomwire_loadtest.faults.stage import Row, Stage
 
 _HPA_S: Final = 180.0
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from e2e.release import Release
 from e2e.strangers import idle_pod
-from faults.stage import Skipped
+from roomwire_loadtest.faults.stage import Skipped
 
 _NAME: Final = "filler"
 _CORE_M: Final = 1000

@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import AsyncIterator
 from typing import Final
 
-from faults.stage import Stage
+from roomwire_loadtest.faults.stage import Stage
 
 MESSAGES: Final = 10_000
 """How many a phase has to have acknowledged to show anything; and at least 40 clients in 10 rooms."""

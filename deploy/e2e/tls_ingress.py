@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from e2e.cluster import TOP, run
 from e2e.release import Release
-from faults.stage import Skipped
+from roomwire_loadtest.faults.stage import Skipped
 from roomwire_local.certificates import Authority
 
 _SECRET: Final = "ingress-certificate"  # noqa: S105 - a name

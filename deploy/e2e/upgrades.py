@@ -12,7 +12,7 @@ from e2e import images
 from e2e.release import CHART, SMALL, Release
 from e2e.room import room_for
 from e2e.talking import BACK_S, prove_reconnections, talking
-from faults.stage import Stage
+from roomwire_loadtest.faults.stage import Stage
 
 _PREVIOUS: Final = "previous"
 _WAITS_S: Final = 60.0

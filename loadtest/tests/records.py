@@ -1,6 +1,6 @@
 """A record of a load run in which nothing was wrong, for tests to change what they are about."""
 
-from load.record import Generator, Record
+from roomwire_loadtest.load.record import Generator, Record
 
 KEPT = Record(
     scenario="mixed",

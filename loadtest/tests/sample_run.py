@@ -1,6 +1,6 @@
 """A small run, made up: what the tests of the report and of the lines read."""
 
-from results import Figure, Point, Run, Verdict
+from roomwire_loadtest.bench.results import Figure, Point, Run, Verdict
 
 SERVERS = {"ours": "Roomwire", "node-ws": "ws", "node-uws": "uWebSockets", "bun": "Bun", "centrifuge": "Go"}
 VALUES = {

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-import flame
+from roomwire_loadtest.profile import flame
 
 _SCOPE = Path("/proc/sys/kernel/yama/ptrace_scope")
 MAY_LOOK = os.geteuid() == 0 or not _SCOPE.exists() or _SCOPE.read_text().strip() == "0"

@@ -75,7 +75,7 @@ def _node(redis_url: str, name: str) -> Node:
     }
     environ = {key: value for key, value in os.environ.items() if not key.startswith("ROOMWIRE_")}
     environ |= {f"ROOMWIRE_{key}": str(value) for key, value in settings.items()}
-    return Node(sys.executable, "-m", "served", port=port, ready_port=ops_port, environment=environ)
+    return Node(sys.executable, str(HERE / "served.py"), port=port, ready_port=ops_port, environment=environ)
 
 
 @contextlib.asynccontextmanager

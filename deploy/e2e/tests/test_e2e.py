@@ -19,10 +19,10 @@ from e2e.room import asked, millicores
 from e2e.talking import MESSAGES
 from e2e.tls_ingress import try_tls_at_ingress
 from e2e.upgrades import raised
-from faults.oracle import COUNTS
-from faults.report import FAIL, PASS, SKIP, VOID, Outcome
-from faults.stage import Skipped
-from load.record import report
+from roomwire_loadtest.faults.oracle import COUNTS
+from roomwire_loadtest.faults.report import FAIL, PASS, SKIP, VOID, Outcome
+from roomwire_loadtest.faults.stage import Skipped
+from roomwire_loadtest.load.record import report
 
 COMPONENTS = ("gateway", "auth", "redis", "stranger", "scraper")
 

@@ -5,7 +5,7 @@ import json
 import pytest
 from chart import CHART, Refused, install
 
-from load.scenarios import SCENARIOS
+from roomwire_loadtest.load.scenarios import SCENARIOS
 
 ON = {"enabled": True, "url": "http://traefik.traefik", "workers": 3, "seconds": 30, "users": 70}
 

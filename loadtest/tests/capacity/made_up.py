@@ -1,7 +1,7 @@
 """A model made up for tests, and observations that follow from it."""
 
-from capacity.model import COLD, WEIGHTS, WORK, Model
-from capacity.observed import Observation, Weight
+from roomwire_loadtest.capacity.costs.model import COLD, WEIGHTS, WORK, Model
+from roomwire_loadtest.capacity.costs.observed import Observation, Weight
 
 MODEL = Model(
     cpu_s={

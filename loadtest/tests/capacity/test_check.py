@@ -4,7 +4,7 @@ import msgspec
 import pytest
 from made_up import MODEL, observations, weights
 
-from capacity.check import check
+from roomwire_loadtest.capacity.costs.check import check
 
 
 def test_a_model_that_is_right_holds():

@@ -2,14 +2,15 @@
 
 import pytest
 
-from capacity.document import PATHS, UnknownMark, filled
-from capacity.results import FOLDER, NAME, Result
-from capacity.tables import report
+from roomwire_loadtest.capacity.costs.results import NAME, Result
+from roomwire_loadtest.capacity.report.document import PATHS, UnknownMark, filled
+from roomwire_loadtest.capacity.report.tables import report
+from roomwire_loadtest.checkout import RESULTS
 
 
 @pytest.fixture(scope="module")
 def result():
-    return Result.load(FOLDER / f"{NAME}.json")
+    return Result.load(RESULTS / f"{NAME}.json")
 
 
 def test_the_kept_model_is_that_of_the_kept_measurements(result):
@@ -31,7 +32,7 @@ def test_the_documents_show_what_is_kept(result, path):
 
 
 def test_the_report_shows_what_is_kept(result):
-    assert (FOLDER / f"{NAME}.md").read_text("utf-8") == report(result)
+    assert (RESULTS / f"{NAME}.md").read_text("utf-8") == report(result)
 
 
 def test_a_mark_that_nothing_is_made_for_is_an_error(result):

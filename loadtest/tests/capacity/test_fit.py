@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from capacity.fit import Row, TooLittle, fit
+from roomwire_loadtest.capacity.costs.fit import Row, TooLittle, fit
 
 NUMBERS = st.floats(0, 10)
 

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from capacity.flows import Flows, kept
-from capacity.sizes import Fixed
-from capacity.workload import Giant, Rooms, Workload
+from roomwire_loadtest.capacity.planning.flows import Flows, kept
+from roomwire_loadtest.capacity.planning.sizes import Fixed
+from roomwire_loadtest.capacity.planning.workload import Giant, Rooms, Workload
 
 CALM = Workload(
     title="t",

@@ -2,15 +2,15 @@
 
 import pytest
 
-from capacity.busy_log import publish
-from capacity.clients import Clients
-from capacity.house import house
-from capacity.observing import Disturbed, Observer
-from capacity.runs import Busy, Churn, Talk
-from capacity.talks import Talks
-from capacity.weighing import Weighing
-from load.accounts import Accounts
-from load.target import Target
+from roomwire_loadtest.capacity.measuring.busy_log import publish
+from roomwire_loadtest.capacity.measuring.clients import Clients
+from roomwire_loadtest.capacity.measuring.house import house
+from roomwire_loadtest.capacity.measuring.observing import Disturbed, Observer
+from roomwire_loadtest.capacity.measuring.runs import Busy, Churn, Talk
+from roomwire_loadtest.capacity.measuring.talks import Talks
+from roomwire_loadtest.capacity.measuring.weighing import Weighing
+from roomwire_loadtest.load.accounts import Accounts
+from roomwire_loadtest.load.target import Target
 
 
 @pytest.fixture(scope="module")
@@ -36,8 +36,8 @@ def of(observer, process):
 
 
 def test_a_conversation_is_counted_by_who_takes_hears_and_delivers(home, clients, observer, monkeypatch):
-    monkeypatch.setattr("capacity.talks._CALM_MS", 60_000.0)
-    monkeypatch.setattr("capacity.talks._LATEST", 10.0)
+    monkeypatch.setattr("roomwire_loadtest.capacity.measuring.talks._CALM_MS", 60_000.0)
+    monkeypatch.setattr("roomwire_loadtest.capacity.measuring.talks._LATEST", 10.0)
     Talks(home, clients, observer).talk(Talk(rooms=3, size=4, gateways=2, rates=(40,)))
     first, second, redis = (of(observer, name) for name in ("gateway-1", "gateway-2", "redis"))
     said = first.work["messages"] + second.work["messages"]
@@ -76,8 +76,8 @@ def test_what_is_disturbed_is_tried_again_and_then_left_out(observer):
 
 
 def test_what_is_held_is_weighed(home, clients, monkeypatch):
-    monkeypatch.setattr("capacity.weighing.MEMBERS", ((20, 3, 5), (10, 2, 5)))
-    monkeypatch.setattr("capacity.weighing.KEPT", ((4, 64), (2, 64)))
+    monkeypatch.setattr("roomwire_loadtest.capacity.measuring.weighing.MEMBERS", ((20, 3, 5), (10, 2, 5)))
+    monkeypatch.setattr("roomwire_loadtest.capacity.measuring.weighing.KEPT", ((4, 64), (2, 64)))
     weighing = Weighing(home, "gateway-2", clients.auth, print)
     weighing.members()
     weighing.kept()

@@ -3,7 +3,7 @@
 import pytest
 from made_up import MODEL, observations, weights
 
-from capacity.model import WORK, fitted
+from roomwire_loadtest.capacity.costs.model import WORK, fitted
 
 
 def test_the_model_of_what_a_model_said_says_the_same():

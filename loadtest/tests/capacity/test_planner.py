@@ -6,10 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from made_up import MODEL
 
-from capacity.flows import Flows
-from capacity.planner import Impossible, plan
-from capacity.sizes import Fixed, LogNormal, Uniform, Zipf
-from capacity.workload import Deployment, Giant, Rooms, Workload
+from roomwire_loadtest.capacity.planning.flows import Flows
+from roomwire_loadtest.capacity.planning.planner import Impossible, plan
+from roomwire_loadtest.capacity.planning.sizes import Fixed, LogNormal, Uniform, Zipf
+from roomwire_loadtest.capacity.planning.workload import Deployment, Giant, Rooms, Workload
 
 CALM = Workload(
     title="t",

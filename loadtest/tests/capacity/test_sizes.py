@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from capacity.sizes import Fixed, LogNormal, Sizes, Uniform, Zipf, mean, spread
+from roomwire_loadtest.capacity.planning.sizes import Fixed, LogNormal, Sizes, Uniform, Zipf, mean, spread
 
 
 @pytest.mark.parametrize(

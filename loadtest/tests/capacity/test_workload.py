@@ -2,9 +2,10 @@
 
 import pytest
 
-from capacity.document import SHIPPED, WORKLOADS
-from capacity.sizes import Fixed
-from capacity.workload import WrongWorkload, read
+from roomwire_loadtest.capacity.planning.sizes import Fixed
+from roomwire_loadtest.capacity.planning.workload import WrongWorkload, read
+from roomwire_loadtest.capacity.report.document import SHIPPED
+from roomwire_loadtest.checkout import WORKLOADS
 
 LEAST = 'title = "t"\nconnections = 10\n[rooms]\nsizes = {kind = "fixed", size = 2}\n'
 

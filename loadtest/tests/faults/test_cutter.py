@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from faults.cutter import HOST, run_cutters
+from roomwire_loadtest.faults.cutter import HOST, run_cutters
 
 
 async def echo(reader, writer):

@@ -4,11 +4,11 @@ from types import SimpleNamespace
 
 import pytest
 
-from faults.journal import Entry
-from faults.judge import judge
-from faults.report import FAIL, NOT_WRITTEN, PASS, SKIP, VOID, Outcome, table
-from faults.scenarios import ROWS
-from faults.stage import Row, Stage
+from roomwire_loadtest.faults.journal import Entry
+from roomwire_loadtest.faults.judge import judge
+from roomwire_loadtest.faults.report import FAIL, NOT_WRITTEN, PASS, SKIP, VOID, Outcome, table
+from roomwire_loadtest.faults.scenarios import ROWS
+from roomwire_loadtest.faults.stage import Row, Stage
 
 
 def stage(*, proofs=("killed",), breaches=(), recovered=True, lose=False):

@@ -1,7 +1,7 @@
 """How soon messages are as quick again as before a fault."""
 
-from faults.journal import Entry
-from faults.latency import back_s, p99_ms, quantile
+from roomwire_loadtest.faults.journal import Entry
+from roomwire_loadtest.faults.latency import back_s, p99_ms, quantile
 
 
 def test_a_quantile_of_nothing_is_zero():

@@ -2,8 +2,8 @@
 
 import pytest
 
-from faults.journal import Entry
-from faults.oracle import check, void_reasons
+from roomwire_loadtest.faults.journal import Entry
+from roomwire_loadtest.faults.oracle import check, void_reasons
 
 
 def journal(messages=20, receivers=("ann", "bob", "cid"), *, offsets=True):

@@ -2,9 +2,9 @@
 
 import pytest
 
-from faults.judge import play
-from faults.report import PASS, table
-from faults.scenarios import ROWS
+from roomwire_loadtest.faults.judge import play
+from roomwire_loadtest.faults.report import PASS, table
+from roomwire_loadtest.faults.scenarios import ROWS
 
 SHORT = ("K1", "K2", "K4", "K9", "K7")
 CHOSEN = [row for wanted in SHORT for row in ROWS if row.id.split()[0] == wanted]

@@ -7,10 +7,10 @@ import pytest
 import socketio.exceptions
 from live import served
 
-from faults.journal import Entry
-from load.chatter import DISMISSED, Chatter
-from load.target import Target
 from roomwire import Server
+from roomwire_loadtest.faults.journal import Entry
+from roomwire_loadtest.load.chatter import DISMISSED, Chatter
+from roomwire_loadtest.load.target import Target
 
 
 @pytest.fixture

@@ -11,14 +11,15 @@ import pytest
 from locusts import END_S, end, locust, page, stop, until
 from test_flame import MAY_LOOK
 
-from load.thresholds import Outcome
+from roomwire_loadtest.load.thresholds import Outcome
 from roomwire_local.free_ports import free_port
 from roomwire_local.system import local_system
 
 TOP = Path(__file__).resolve().parents[3]
+LOAD = "roomwire_loadtest.load"
 DOCUMENTS = [TOP / "README.md", TOP / "docs" / "load.md"]
 _COMMAND = re.compile(
-    r"(?:PYTHONPATH=\S+ )?\.venv/bin/(?:locust|python -m load)[^`#\n]*|(?:LOAD|PROFILE|SOAK)=(?:\"--[^\"]*\"|--\w+)"
+    r"\.venv/bin/(?:locust|python -m roomwire_loadtest\.load)[^`#\n]*|(?:LOAD|PROFILE|SOAK)=(?:\"--[^\"]*\"|--\w+)"
 )
 
 
@@ -60,8 +61,8 @@ LOADS = [
     'LOAD="--scenario storm --users 500 --url https://chat.example"',
     'LOAD="--web 8089"',
 ]
-LED_LOAD = ['LOAD="--master 4"', "PYTHONPATH=loadtest .venv/bin/python -m load --worker HOST"]
-SCRIPT = "PYTHONPATH=loadtest .venv/bin/python -m load --scenario storm"
+LED_LOAD = ['LOAD="--master 4"', ".venv/bin/python -m roomwire_loadtest.load --worker HOST"]
+SCRIPT = ".venv/bin/python -m roomwire_loadtest.load --scenario storm"
 OTHERS = [
     "LOAD=--help",
     'PROFILE="--scenario big-room --users 500 --seconds 30"',
@@ -102,9 +103,9 @@ def test_locust_shows_its_page(system):
 
 
 def shortened(line, system, out):
-    """Return the arguments of `python -m load` in a line, for fewer people in a shorter time on this test's system."""
+    """Return the arguments of `python -m roomwire_loadtest.load` in a line, for fewer people in a shorter time on this test's system."""
     words = shlex.split(line.removeprefix('LOAD="').removesuffix('"'))
-    words = words[words.index("load") + 1 :] if "load" in words else words
+    words = words[words.index(LOAD) + 1 :] if LOAD in words else words
     given = dict(zip(words[::2], words[1::2], strict=True))
     # Long enough for somebody to say something on a slow machine, too: a run in which nobody does is void.
     seconds = "25" if given.get("--scenario") == "rollout" else "15"
@@ -129,8 +130,7 @@ def test_make_load_runs(line, system, tmp_path):
 
 def start_load(given):
     words = [word for pair in given.items() for word in pair]
-    environ = os.environ | {"PYTHONPATH": str(TOP / "loadtest")}
-    return subprocess.Popen([sys.executable, "-m", "load", *words], env=environ, stdout=subprocess.DEVNULL)
+    return subprocess.Popen([sys.executable, "-m", LOAD, *words], stdout=subprocess.DEVNULL)
 
 
 def test_make_load_leads_workers(system, tmp_path):

@@ -2,8 +2,8 @@
 
 import pytest
 
-from faults.journal import Entry
-from load.exchange import Exchange, exchange, unproven
+from roomwire_loadtest.faults.journal import Entry
+from roomwire_loadtest.load.exchange import Exchange, exchange, unproven
 
 DONE = Exchange(1_000.0, 2_000.0, ["gateway-1"])
 

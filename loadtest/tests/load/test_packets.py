@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from load.packets import FrameReader, packet, said
+from roomwire_loadtest.load.packets import FrameReader, packet, said
 
 
 def frame(payload):

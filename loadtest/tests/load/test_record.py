@@ -4,8 +4,8 @@ import msgspec
 import pytest
 from records import KEPT
 
-from load.record import Record, report
-from load.timeline import Second
+from roomwire_loadtest.load.record import Record, report
+from roomwire_loadtest.load.timeline import Second
 
 RECORD = msgspec.structs.replace(
     KEPT,

@@ -8,18 +8,16 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
 from locusts import END_S, page, until
 
-from faults.journal import parse
-from faults.oracle import COUNTS
-from load.thresholds import FAILURES, Outcome
+from roomwire_loadtest.faults.journal import parse
+from roomwire_loadtest.faults.oracle import COUNTS
+from roomwire_loadtest.load.thresholds import FAILURES, Outcome
 from roomwire_local.free_ports import free_port
 from roomwire_local.system import local_system
 
-LOADTEST = Path(__file__).resolve().parents[2]
 STRICT = "".join(
     f"{name} = 0\n"
     for name in (*COUNTS, *FAILURES)
@@ -50,12 +48,11 @@ def standing_still(system):
 def start(url, out, *arguments, thresholds=""):
     out.mkdir(exist_ok=True)
     (out / "t.toml").write_text(thresholds)
-    path = os.pathsep.join([str(LOADTEST), os.environ.get("PYTHONPATH", "")])
     return subprocess.Popen(
         [
             sys.executable,
             "-m",
-            "load",
+            "roomwire_loadtest.load",
             "--url",
             url,
             "--out",
@@ -64,7 +61,6 @@ def start(url, out, *arguments, thresholds=""):
             out / "t.toml",
             *arguments,
         ],
-        env={**os.environ, "PYTHONPATH": path},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
     )

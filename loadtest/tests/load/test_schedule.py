@@ -5,8 +5,8 @@ import itertools
 from hypothesis import given
 from hypothesis import strategies as st
 
-from load.scenarios import SCENARIOS
-from load.schedule import due_times
+from roomwire_loadtest.load.scenarios import SCENARIOS
+from roomwire_loadtest.load.schedule import due_times
 
 
 @given(st.floats(0.01, 50), st.floats(0, 0.99), st.floats(0.1, 60))

@@ -2,7 +2,7 @@
 
 import pytest
 
-from load.target import Target, WrongUrl
+from roomwire_loadtest.load.target import Target, WrongUrl
 
 
 @pytest.mark.parametrize(

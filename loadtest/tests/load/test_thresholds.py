@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from load import thresholds
-from load.thresholds import Outcome
+from roomwire_loadtest.load import thresholds
+from roomwire_loadtest.load.thresholds import Outcome
 
 SHIPPED = Path(thresholds.__file__).with_name("thresholds.toml")
 

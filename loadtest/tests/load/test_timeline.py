@@ -1,7 +1,7 @@
 """Second by second: who was connected at the end of each, and how long what was said in it took."""
 
-from faults.journal import Entry
-from load.timeline import Second, timeline
+from roomwire_loadtest.faults.journal import Entry
+from roomwire_loadtest.load.timeline import Second, timeline
 
 
 def test_nothing_has_no_seconds():

@@ -2,9 +2,9 @@
 
 import pytest
 
-from faults.journal import Entry
-from faults.oracle import check
-from load.verdict import silence, unacknowledged, void_reasons
+from roomwire_loadtest.faults.journal import Entry
+from roomwire_loadtest.faults.oracle import check
+from roomwire_loadtest.load.verdict import silence, unacknowledged, void_reasons
 
 
 def invoked(number):

@@ -3,9 +3,9 @@
 import contextlib
 import socket
 
+from roomwire_loadtest.soak.samples import ALLOWED, Sampler
 from roomwire_local.free_ports import free_port
 from roomwire_local.system import HOST, local_system
-from soak.samples import ALLOWED, Sampler
 
 
 def test_each_process_is_seen_and_what_is_opened_at_one_shows_there_alone(tmp_path):

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from soak.trend import Allowance, TooFew, trend
+from roomwire_loadtest.soak.trend import Allowance, TooFew, trend
 
 TIGHT = Allowance(share=0.05, least=1.0)
 

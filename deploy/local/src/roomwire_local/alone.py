@@ -1,0 +1,73 @@
+"""One gateway class served alone: the application around it that measurements and tests of clients share."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import socketio
+from prometheus_client import CollectorRegistry
+from pydantic import Field
+
+from roomwire import Gateway, Server, service
+from roomwire.backplane import open_backplane
+from roomwire.engine.fast import fast_websocket
+from roomwire.metrics import Metrics
+from roomwire.settings import ServiceSettings
+
+
+class Settings(ServiceSettings):
+    """Where it listens."""
+
+    port: int = Field(8000, description="Public port.")
+    ops_port: int = Field(9000, description="Operations port.")
+
+
+class Alone:
+    """A `roomwire.service.Application` of one gateway on the namespace `/`, without authentication.
+
+    Args:
+        settings: Where it listens, and its Redis.
+        gateway: Handles the events.
+
+    """
+
+    def __init__(self, settings: Settings, gateway: Gateway) -> None:
+        metrics = Metrics()
+        self.registry: CollectorRegistry = metrics.registry
+        self.dependencies = metrics.dependencies
+        backplane = open_backplane(
+            settings.redis_url.get_secret_value(),
+            node=settings.node_name,
+            prefix=settings.redis_prefix,
+            metrics=metrics,
+        )
+        self._server = Server(
+            backplane=backplane, node_name=settings.node_name, metrics=metrics, async_mode="asgi"
+        )
+        self._server.register_namespace(gateway)
+        self.asgi: Any = socketio.ASGIApp(self._server)
+        self.websocket: Any = fast_websocket(self._server.eio, "/socket.io/")
+
+    async def start(self) -> None:
+        """Connect to the backplane."""
+        await self._server.start()
+
+    async def check(self) -> Mapping[str, str]:
+        """Nothing to say."""
+        return {}
+
+    async def drain(self) -> None:
+        """Close all transports at once."""
+        await self._server.drain(0)
+
+    async def close(self) -> None:
+        """Let go of the backplane."""
+        await self._server.close()
+
+
+def serve(gateway: type[Gateway]) -> int:
+    """Serve a gateway class until a signal; returns the exit status."""
+    return service.main(
+        gateway.__name__.lower(),
+        settings=Settings,
+        build=lambda settings: Alone(settings, gateway("/")),
+    )

@@ -1,0 +1,1 @@
+"""The rows of the benchmark: what is done to one server in one round."""

@@ -1,0 +1,1 @@
+"""Takes the measurements on a running system."""

@@ -1,0 +1,88 @@
+"""Publishes to a log past the gateways, as fast as many of them would together: few cores show what one log bears."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+
+import uvloop
+
+from roomwire.backplane import LogConfig, open_backplane
+from roomwire.backplane.contract import Backplane
+from roomwire.backplane.entries import Message
+from roomwire.backplane.log import Published
+from roomwire.backplane.streams import room_stream
+from roomwire.metrics import Metrics
+from roomwire_loadtest.bench.log import Nobody
+from roomwire_loadtest.capacity.measuring.house import PING_INTERVAL_S, PING_TIMEOUT_S
+from roomwire_loadtest.capacity.measuring.runs import Busy
+
+_ROOMS = 100
+_STREAMS = [room_stream("/", f"busy-{number}") for number in range(_ROOMS)]
+_TICK_S = 0.004
+TEXT_BYTES = 64
+
+
+def publish(url: str, run: Busy, seconds: float) -> dict[str, float]:
+    """Publish, keep and hear for a while; returns the units of Redis' work that came of it.
+
+    Args:
+        url: The Redis.
+        run: How fast.
+        seconds: For how long.
+
+    """
+    return uvloop.run(_publish(url, run, seconds))
+
+
+async def _publish(url: str, run: Busy, seconds: float) -> dict[str, float]:
+    config = LogConfig.for_pings(PING_INTERVAL_S, PING_TIMEOUT_S)
+    nodes = [
+        open_backplane(url, node=f"busy-{number}", config=config, metrics=Metrics())
+        for number in range(run.speakers + run.hearers)
+    ]
+    async with AsyncExitStack() as stack:
+        ears = []
+        for node in nodes:
+            ears.append(Nobody())
+            await node.log.start(ears[-1])
+            stack.push_async_callback(node.log.close)
+            stack.push_async_callback(node.close)
+        speakers, hearers = nodes[: run.speakers], nodes[run.speakers :]
+        for hearer in hearers:
+            for stream in _STREAMS:
+                hearer.log.subscribe(stream)
+            await hearer.log.mark()
+        done = await _speak(speakers, run, seconds)
+        for hearer in hearers:
+            await hearer.log.mark()
+        done["pushes"] = sum(ear.entries for ear in ears)
+    return {name: float(count) for name, count in done.items()} | {
+        "taken_kib": (done["publishes"] + done["keeps"]) * TEXT_BYTES / 1024,
+        "pushed_kib": done["pushes"] * TEXT_BYTES / 1024,
+    }
+
+
+async def _speak(nodes: Sequence[Backplane], run: Busy, seconds: float) -> Counter[str]:
+    """Publish and keep what is due at every tick; a keep is a call of its own, publishes of one node are one together."""
+    loop, text = asyncio.get_running_loop(), b"x" * TEXT_BYTES
+    keeping: set[asyncio.Task[None]] = set()
+    last: dict[Backplane, asyncio.Future[Published]] = {}
+    done: Counter[str] = Counter(publishes=0, keeps=0, pushes=0)
+    began = loop.time()
+    while (passed_s := loop.time() - began) < seconds:
+        due = int(run.publishes * passed_s) - done["publishes"]
+        for number in range(due):
+            node = nodes[number % len(nodes)]
+            last[node] = node.log.publish(_STREAMS[(done["publishes"] + number) % _ROOMS], Message(text))
+        kept = int(run.keeps * passed_s) - done["keeps"]
+        for number in range(kept):
+            task = asyncio.create_task(nodes[0].remember(f"busy-{(done['keeps'] + number) % _ROOMS}", text))
+            keeping.add(task)
+            task.add_done_callback(keeping.discard)
+        done.update(
+            publishes=due, keeps=kept, calls=min(due, len(nodes)) + kept, moments=int(due > 0) + int(kept > 0)
+        )
+        await asyncio.sleep(_TICK_S)
+    await asyncio.gather(*last.values(), *keeping)
+    return done

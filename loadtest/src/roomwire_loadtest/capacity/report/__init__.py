@@ -1,0 +1,1 @@
+"""Shows costs and plans: tables, a picture, and the marked parts of documents."""

@@ -1,0 +1,11 @@
+"""Folders of the checkout: results are kept there, and documents are made from them."""
+
+from pathlib import Path
+from typing import Final
+
+_LOADTEST: Final = Path(__file__).resolve().parents[2]
+ROOT: Final = _LOADTEST.parent
+RESULTS: Final = _LOADTEST / "results"
+WORKLOADS: Final = _LOADTEST / "workloads"
+PEERS: Final = _LOADTEST / "peers"
+"""Servers in other languages, and python-socketio's own, each a program with its lock file."""

@@ -1,0 +1,1 @@
+"""The load generator: many clients in one thread, from the bytes of a frame to a crowd that speaks on schedule."""

@@ -1,0 +1,1 @@
+"""Where a gateway spends its time under a load (`make profile`)."""

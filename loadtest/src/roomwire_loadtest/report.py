@@ -1,0 +1,28 @@
+"""Writes everything again that is made of kept results: `make report`. Nothing is measured."""
+
+import sys
+from pathlib import Path
+
+from roomwire_loadtest.bench.report.files import show
+from roomwire_loadtest.bench.results import Run
+from roomwire_loadtest.capacity.costs.results import NAME, Result
+from roomwire_loadtest.capacity.report.files import write
+from roomwire_loadtest.checkout import RESULTS
+from roomwire_loadtest.load.record import Record
+
+
+def main(folder: Path = RESULTS) -> int:
+    """Write tables and plots of the last benchmark, load run and measurements; returns the exit status.
+
+    Args:
+        folder: Where their JSON is, and where all is written.
+
+    """
+    show(Run.load(folder / "bench.json"), folder, "bench")
+    Record.load(folder / "load.json").save(folder)
+    write(Result.load(folder / f"{NAME}.json"), folder)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
