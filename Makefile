@@ -78,7 +78,7 @@ report: install  ## write tables and plots of the last benchmark, load run and m
 	$(BIN)/python -m roomwire_loadtest.report
 
 e2e: install  ## install on a real cluster and break it under load (E2E="kill upgrade", E2E_URL=…: see --help)
-	PYTHONPATH=deploy $(BIN)/python -m e2e
+	$(BIN)/python -m roomwire_e2e
 
 lock: install  ## resolve the lock files again
 	$(BIN)/uv pip compile $(LOCK) requirements/run.in -o requirements/run.txt
@@ -106,7 +106,7 @@ $(VENV)/installed: requirements/dev.txt requirements/kubernetes.txt deploy/helm/
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation \
-		-e services/roomwire -e services/gateway -e services/auth -e deploy/local -e loadtest
+		-e services/roomwire -e services/gateway -e services/auth -e deploy/local -e loadtest -e deploy/e2e
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements/kubernetes.txt
 	$(BIN)/python deploy/helm/tools.py
 	$(NPM) ci --no-audit --no-fund

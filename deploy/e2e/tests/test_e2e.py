@@ -7,18 +7,18 @@ import pytest
 import yaml
 from records import KEPT
 
-from e2e.__main__ import TRIALS, Trial, chosen, passes, try_out
-from e2e.cluster import Cluster, ClusterError, exported, run
-from e2e.edges import Edge, wanted, without_one
-from e2e.elsewhere import MANIFESTS, changed, small
-from e2e.images import builder, checkout_of
-from e2e.load import Report, reported, run_load, wrong
-from e2e.phases import PHASES
-from e2e.release import CHART, Release
-from e2e.room import asked, millicores
-from e2e.talking import MESSAGES
-from e2e.tls_ingress import try_tls_at_ingress
-from e2e.upgrades import raised
+from roomwire_e2e.__main__ import TRIALS, Trial, chosen, passes, try_out
+from roomwire_e2e.cluster import Cluster, ClusterError, exported, run
+from roomwire_e2e.edges import Edge, wanted, without_one
+from roomwire_e2e.elsewhere import MANIFESTS, changed, small
+from roomwire_e2e.images import builder, checkout_of
+from roomwire_e2e.load import Report, reported, run_load, wrong
+from roomwire_e2e.phases import PHASES
+from roomwire_e2e.release import CHART, Release
+from roomwire_e2e.room import asked, millicores
+from roomwire_e2e.talking import MESSAGES
+from roomwire_e2e.tls_ingress import try_tls_at_ingress
+from roomwire_e2e.upgrades import raised
 from roomwire_loadtest.faults.oracle import COUNTS
 from roomwire_loadtest.faults.report import FAIL, PASS, SKIP, VOID, Outcome
 from roomwire_loadtest.faults.stage import Skipped

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-TOP: Final = Path(__file__).parents[2]
+TOP: Final = Path(__file__).resolve().parents[4]
 LOCAL_TOOL: Final = TOP.parent / "shared" / "cluster" / "cluster"
 _LOCAL_URL: Final = "http://127.0.0.1:18080"
 _TIMEOUT_S: Final = 600.0

@@ -11,8 +11,8 @@ import time
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, Final
 
-from e2e.cluster import ClusterError
-from e2e.release import NAME, Pod, Release
+from roomwire_e2e.cluster import ClusterError
+from roomwire_e2e.release import NAME, Pod, Release, release_of
 from roomwire_loadtest.faults.stage import Stage
 
 SECRET: Final = f"{NAME}-roomwire-signing-key"
@@ -101,7 +101,7 @@ async def rotate_under(stage: Stage, names: Collection[str]) -> None:
         names: Clients that came in with tokens of the old key.
 
     """
-    release: Release = stage.system
+    release = release_of(stage)
     began = stage.harm()
     kid = await rotated(release)
     stage.prove(True, f"the CronJob added {kid}, and all auth services publish it")  # noqa: FBT003 - an assertion

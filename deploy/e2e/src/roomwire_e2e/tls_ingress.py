@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
-from e2e.cluster import TOP, run
-from e2e.release import Release
+from roomwire_e2e.cluster import TOP, run
+from roomwire_e2e.release import Release
 from roomwire_loadtest.faults.stage import Skipped
 from roomwire_local.certificates import Authority
 

@@ -3,8 +3,8 @@
 import contextlib
 from collections.abc import AsyncIterator
 
-from e2e.images import SERVICES
-from e2e.release import NAME, Release
+from roomwire_e2e.images import SERVICES
+from roomwire_e2e.release import NAME, Release
 from roomwire_local.certificates import Authority
 
 

@@ -5,8 +5,8 @@ import json
 from collections.abc import AsyncIterator, Mapping
 from typing import Any, Final
 
-from e2e.cluster import ClusterError
-from e2e.release import Release
+from roomwire_e2e.cluster import ClusterError
+from roomwire_e2e.release import Release
 
 STRANGER: Final = "stranger"
 SCRAPER: Final = "scraper"

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Final
 
-from e2e.cluster import TOP, Cluster, ClusterError, run
+from roomwire_e2e.cluster import TOP, Cluster, ClusterError, run
 from roomwire_loadtest.faults.stage import Skipped
 
 SERVICES: Final = ("gateway", "auth")

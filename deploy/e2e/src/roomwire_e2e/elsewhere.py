@@ -8,9 +8,9 @@ from typing import Any, Final
 
 import yaml
 
-from e2e.cluster import TOP, Cluster, ClusterError
-from e2e.images import REPOSITORIES
-from e2e.release import CHART, NAME, Release
+from roomwire_e2e.cluster import TOP, Cluster, ClusterError
+from roomwire_e2e.images import REPOSITORIES
+from roomwire_e2e.release import CHART, NAME, Release
 
 MANIFESTS: Final = TOP / "deploy" / "k8s" / "roomwire.yaml"
 _TAINT: Final = "roomwire.io/e2e"

@@ -5,8 +5,8 @@ import json
 from collections.abc import AsyncIterator, Mapping
 from typing import Any, Final
 
-from e2e.release import Release
-from e2e.strangers import idle_pod
+from roomwire_e2e.release import Release
+from roomwire_e2e.strangers import idle_pod
 from roomwire_loadtest.faults.stage import Skipped
 
 _NAME: Final = "filler"

@@ -4,6 +4,7 @@ import contextlib
 from collections.abc import AsyncIterator
 from typing import Final
 
+from roomwire_e2e.release import release_of
 from roomwire_loadtest.faults.stage import Stage
 
 MESSAGES: Final = 10_000
@@ -18,7 +19,7 @@ _LOAD_S: Final = 600.0
 @contextlib.asynccontextmanager
 async def talking(stage: Stage) -> AsyncIterator[list[str]]:
     """Have people talk while the context lasts, and until enough has been said; yields all their names."""
-    token = await stage.system.token()
+    token = await release_of(stage).token()
     publishers = await stage.gather(rooms=_ROOMS, auth={"token": token})
     names = list(stage.fleet.names)
     stage.prove(len(names) >= CLIENTS, f"{len(names)} clients in {_ROOMS} rooms")

@@ -4,11 +4,11 @@ import contextlib
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from e2e.cluster import ClusterError
-from e2e.keys import rotate_under
-from e2e.release import SMALL, Pod, Release
-from e2e.talking import BACK_S, CLIENTS, MESSAGES, prove_reconnections, talking
-from e2e.upgrades import previous, switch, tight
+from roomwire_e2e.cluster import ClusterError
+from roomwire_e2e.keys import rotate_under
+from roomwire_e2e.release import SMALL, Pod, Release, release_of
+from roomwire_e2e.talking import BACK_S, CLIENTS, MESSAGES, prove_reconnections, talking
+from roomwire_e2e.upgrades import previous, switch, tight
 from roomwire_loadtest.faults.stage import Row, Stage
 
 _HPA_S: Final = 180.0
@@ -16,7 +16,7 @@ _HPA_S: Final = 180.0
 
 async def _replaced(stage: Stage, act: Callable[[Release, Pod], Awaitable[None]]) -> None:
     """Do something to the gateway that holds most clients; prove that it went, and that they came back."""
-    release: Release = stage.system
+    release = release_of(stage)
     pods = await release.ready("gateway")
     victim = max(pods, key=lambda pod: len(stage.fleet.on_gateway(pod.name)))
     held, began = len(stage.fleet.on_gateway(victim.name)), stage.harm()
@@ -42,7 +42,7 @@ async def drain(stage: Stage) -> None:
 
 async def upgrade(stage: Stage) -> None:
     """Replace every gateway by `helm upgrade`."""
-    release: Release = stage.system
+    release = release_of(stage)
     async with talking(stage):
         before, began = await release.ready("gateway"), stage.harm()
         await release.upgrade({"gateway.podAnnotations.again": "yes"})
@@ -53,7 +53,7 @@ async def upgrade(stage: Stage) -> None:
 
 async def scale(stage: Stage) -> None:
     """Have four gateways instead of two, and two again, by hand."""
-    release: Release = stage.system
+    release = release_of(stage)
     await release.upgrade(SMALL)
     async with talking(stage):
         first = await release.until_ready("gateway", 2)
@@ -74,7 +74,7 @@ async def scale(stage: Stage) -> None:
 
 async def autoscale(stage: Stage) -> None:
     """Let the autoscaler follow the number of connections, up and down again."""
-    release: Release = stage.system
+    release = release_of(stage)
     await release.upgrade(
         {
             **SMALL,
@@ -114,7 +114,7 @@ async def keys(stage: Stage) -> None:
 
 async def database(stage: Stage) -> None:
     """Kill Redis' pod; its volume stays, and with it every account."""
-    release: Release = stage.system
+    release = release_of(stage)
     account = {"username": "keeper", "password": "a long enough passphrase"}
     with contextlib.suppress(ClusterError):
         await release.post("/auth/register", account)

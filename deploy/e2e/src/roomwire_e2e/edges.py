@@ -12,8 +12,8 @@ from typing import Any, Final
 
 import httpx
 
-from e2e.release import NAME, Pod, Release
-from e2e.strangers import SCRAPER, STRANGER, Strangers, run_strangers
+from roomwire_e2e.release import NAME, Pod, Release
+from roomwire_e2e.strangers import SCRAPER, STRANGER, Strangers, run_strangers
 
 _TRY: Final = """
 import json, socket, sys

@@ -26,15 +26,15 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Final
 
-from e2e import images
-from e2e.cluster import TOP, Cluster, ClusterError, from_environment
-from e2e.edges import edges, idle_rules, metrics_are_hidden
-from e2e.elsewhere import try_manifests, try_quota
-from e2e.load import run_load, wrong
-from e2e.phases import PHASES
-from e2e.release import NAME, Release
-from e2e.tls import spoken
-from e2e.tls_ingress import try_tls_at_ingress
+from roomwire_e2e import images
+from roomwire_e2e.cluster import TOP, Cluster, ClusterError, from_environment
+from roomwire_e2e.edges import edges, idle_rules, metrics_are_hidden
+from roomwire_e2e.elsewhere import try_manifests, try_quota
+from roomwire_e2e.load import run_load, wrong
+from roomwire_e2e.phases import PHASES
+from roomwire_e2e.release import NAME, Release
+from roomwire_e2e.tls import spoken
+from roomwire_e2e.tls_ingress import try_tls_at_ingress
 from roomwire_loadtest.faults.fleet import FleetError, run_fleet
 from roomwire_loadtest.faults.journal import save
 from roomwire_loadtest.faults.judge import judge

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from e2e import images
-from e2e.cluster import ClusterError
-from e2e.release import NAME, Release
+from roomwire_e2e import images
+from roomwire_e2e.cluster import ClusterError
+from roomwire_e2e.release import NAME, Release
 from roomwire_loadtest.faults.oracle import COUNTS
 from roomwire_loadtest.faults.stage import Skipped
 

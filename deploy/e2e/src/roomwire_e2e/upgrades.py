@@ -8,10 +8,10 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Final
 
-from e2e import images
-from e2e.release import CHART, SMALL, Release
-from e2e.room import room_for
-from e2e.talking import BACK_S, prove_reconnections, talking
+from roomwire_e2e import images
+from roomwire_e2e.release import CHART, SMALL, release_of
+from roomwire_e2e.room import room_for
+from roomwire_e2e.talking import BACK_S, prove_reconnections, talking
 from roomwire_loadtest.faults.stage import Stage
 
 _PREVIOUS: Final = "previous"
@@ -41,7 +41,7 @@ def raised(chart: Path = CHART) -> Iterator[Path]:
 
 async def previous(stage: Stage) -> None:
     """Upgrade the commit before this one to this one, and this one to a chart that only has a higher version."""
-    release: Release = stage.system
+    release = release_of(stage)
     async with images.checkout_of("HEAD^") as tree:
         await images.build(release.cluster, _PREVIOUS, checkout=tree)
         tags = {f"{service}.image.tag": _PREVIOUS for service in images.SERVICES}
@@ -59,7 +59,7 @@ async def previous(stage: Stage) -> None:
 
 
 async def _raise_version(stage: Stage) -> None:
-    release: Release = stage.system
+    release = release_of(stage)
     before = await release.uids()
     with raised() as chart:
         await release.upgrade(chart=chart)
@@ -70,7 +70,7 @@ async def _raise_version(stage: Stage) -> None:
 
 async def tight(stage: Stage) -> None:
     """Upgrade where there is no room for one pod more, and where Redis and new gateways want the same room."""
-    release: Release = stage.system
+    release = release_of(stage)
     async with talking(stage):
         async with room_for(release, _TIGHT_M):
             await _raise_version(stage)
@@ -80,7 +80,7 @@ async def tight(stage: Stage) -> None:
 
 
 async def _replace_redis_beside_gateways(stage: Stage) -> None:
-    release: Release = stage.system
+    release = release_of(stage)
     gateways, (redis,) = await release.ready("gateway"), await release.ready("redis")
     values = {"redis.maxMemory": "320mb", "gateway.podAnnotations.tight": "yes"}
     async with room_for(release, _REDIS_LEAVES_M):
@@ -98,7 +98,7 @@ async def _replace_redis_beside_gateways(stage: Stage) -> None:
 
 async def switch(stage: Stage) -> None:
     """Switch the autoscaler on over four gateways, and off again: all four stay, until another number is asked for."""
-    release: Release = stage.system
+    release = release_of(stage)
     # One after the other: four large gateways beside small ones do not fit.
     await release.upgrade(SMALL)
     await release.upgrade({**SMALL, "gateway.replicas": "4"})
@@ -131,6 +131,6 @@ async def switch(stage: Stage) -> None:
 @contextlib.asynccontextmanager
 async def _staying(stage: Stage, before: dict[str, str], what: str) -> AsyncIterator[None]:
     yield
-    after = await stage.system.uids()
+    after = await release_of(stage).uids()
     stage.hold(before == after, f"{what}, and {before} became {after}")
     stage.note(f"{what}: {len(after)} pods stayed")

@@ -6,12 +6,13 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import httpx
 
-from e2e import images
-from e2e.cluster import TOP, Cluster, ClusterError
+from roomwire_e2e import images
+from roomwire_e2e.cluster import TOP, Cluster, ClusterError
+from roomwire_loadtest.faults.stage import Stage
 
 CHART: Final = TOP / "deploy" / "helm" / "roomwire"
 NAME: Final = "chat"
@@ -224,3 +225,8 @@ def _pod(item: Mapping[str, Any]) -> Pod:
         is_ready=conditions.get("Ready") == "True",
         is_going="deletionTimestamp" in item["metadata"],
     )
+
+
+def release_of(stage: Stage) -> Release:
+    """Return the release that a phase works with: it stands where the fault suite has its local system."""
+    return cast("Release", stage.system)
