@@ -10,12 +10,14 @@ WEB    := services/gateway/src/gateway/web
 DOCS   := services/auth/src/auth/web
 
 .DEFAULT_GOAL := help
-.PHONY: help install up down test steady check audit render chart-test proxies clients fuzz bench faults load soak profile capacity report e2e lock clean
+.PHONY: help help-more install up down test steady check audit render chart-test proxies clients fuzz bench faults load soak profile capacity report e2e lock clean
 
-help:  ## list the targets
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+# A target's description follows `##`; `##+` is for those that `make help-more` lists.
+LIST = @awk -F ':.*$(1) ' '/^[a-z0-9-]+:.*$(1) /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+help:
+	$(call LIST,##)
 
-install: $(VENV)/installed  ## create .venv with everything the other targets need
+install: $(VENV)/installed  ## create .venv with all that the other targets need
 
 up: install  ## run the whole system on this machine (PORT=3000 GATEWAYS=2)
 	@exec $(BIN)/python -m roomwire_local up
@@ -29,7 +31,7 @@ test: install check $(CHECKOV)  ## run every check and every test
 # What has to do with time: rates, timeouts, expiry, drains. By files and tests, so that a new one is found by its neighbours.
 TIMED := $(addprefix services/roomwire/tests/,test_bounds.py test_http.py test_pace.py test_recovery_bounds.py engine/test_wheel.py) \
 	$(addprefix services/gateway/tests/,test_chat.py test_expiry.py api/test_rate.py) services/auth/tests/test_throttle.py
-steady: install  ## the tests about time again and again, on a machine at rest (TIMES=20)
+steady: install  ##+ the tests about time again and again (TIMES=20)
 	for time in $$(seq $(or $(TIMES),20)); do $(BIN)/pytest -q $(TIMED) || exit 1; done
 
 check: install  ## format, lint, types, import directions
@@ -38,46 +40,46 @@ check: install  ## format, lint, types, import directions
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-audit: install  ## ask for known weaknesses of every locked package (AUDIT=--may-be-unreachable)
+audit: install  ##+ known weaknesses of what is locked (AUDIT=--help)
 	$(BIN)/python deploy/images/audit.py $(AUDIT)
 
-render: install  ## make the chart's schema, README and plain manifests from the chart
+render: install  ## write what is made from the chart: schema, README, manifests
 	$(BIN)/python deploy/helm/render.py
 
-chart-test: install $(CHECKOV)  ## check the Helm chart, the plain manifests and the alerts
+chart-test: install $(CHECKOV)  ## check the chart, the plain manifests and the alerts
 	$(BIN)/pytest deploy/helm
 
-fuzz: install  ## look for bytes that break the server, guided by coverage (FUZZ_SECONDS=60)
+fuzz: install  ##+ look for bytes that break the server (FUZZ_SECONDS=60)
 	cd services/roomwire && ../../$(BIN)/python -m tests.fuzz --seconds $(or $(FUZZ_SECONDS),60)
 
-bench: install  ## compare with other servers, one core each (BENCH="--quick --rows acks", BENCH=--help)
+bench: install  ## compare with other servers, one core each (BENCH=--help)
 	$(BIN)/python -m roomwire_loadtest.bench $(BENCH)
 
-proxies: install  ## clients and the page through HAProxy, nginx and Traefik, set as docs/kubernetes.md says; fails without them
+proxies: install  ##+ clients and the page through HAProxy, nginx and Traefik
 	$(BIN)/pytest -m proxies deploy/local
 
-clients: install  ## clients in JavaScript, Python, Java, Go and Rust, each from its registry; says which toolchain is missing
+clients: install  ##+ clients in JavaScript, Python, Java, Go and Rust
 	$(BIN)/pytest -m clients deploy/clients
 
-faults: install  ## break it in sixteen ways and count messages (FAULTS="K1 K7" ALLOW_SKIP=K8 FAULTS_ARGS=--quick)
+faults: install  ## break it in sixteen ways, count messages (FAULTS="K1 K7")
 	$(BIN)/python -m roomwire_loadtest.faults $(FAULTS_ARGS)
 
-load: install  ## people who chat through the ingress, counted and timed (LOAD="--scenario storm --users 500", LOAD=--help)
+load: install  ## people who chat, counted and timed (LOAD=--help)
 	$(BIN)/python -m roomwire_loadtest.load $(LOAD)
 
-soak: install  ## people come and go, and nothing may grow (DURATION=600 seconds, SOAK="--users 100", SOAK=--help)
+soak: install  ## people come and go, and nothing may grow (DURATION=600)
 	$(BIN)/python -m roomwire_loadtest.soak --seconds $(or $(DURATION),600) $(SOAK)
 
-profile: install  ## a flame graph of a gateway under load (PROFILE="--scenario big-room --users 500", PROFILE=--help)
+profile: install  ## a flame graph of a gateway under load (PROFILE=--help)
 	$(BIN)/python -m roomwire_loadtest.profile $(PROFILE)
 
-capacity: install  ## what a workload needs (PLAN=loadtest/workloads/large.toml); without PLAN measure what things cost
+capacity: install  ## what a workload needs (PLAN=loadtest/workloads/large.toml)
 	$(BIN)/python -m roomwire_loadtest.capacity $(if $(PLAN),plan $(PLAN),measure)
 
-report: install  ## write tables and plots of the last benchmark, load run and measurements again, from their JSON
+report: install  ##+ write tables and plots of the kept results again
 	$(BIN)/python -m roomwire_loadtest.report
 
-e2e: install  ## install on a real cluster and break it under load (E2E="kill upgrade", E2E_URL=…: see --help)
+e2e: install  ## install on a real cluster, break it under load (E2E="kill")
 	$(BIN)/python -m roomwire_e2e
 
 lock: install  ## resolve the lock files again
@@ -99,6 +101,9 @@ clean: down  ## stop the system, then delete all that was made here
 	rm -rf $(VENV) node_modules loadtest/peers/node_modules .local artifacts .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .coverage
 	rm -f $(WEB)/socket.io.esm.min.js $(DOCS)/swagger-ui*
 	find services deploy loadtest -name __pycache__ -type d -prune -exec rm -rf {} +
+
+help-more:  ## list the rest: audit, clients, fuzz, proxies, report, steady
+	$(call LIST,##[+])
 
 # One stamp for the environment: made again when a lock file or a package's pyproject.toml changes.
 $(VENV)/installed: requirements/dev.txt requirements/kubernetes.txt deploy/helm/tools.py $(wildcard services/*/pyproject.toml deploy/*/pyproject.toml loadtest/pyproject.toml) package-lock.json

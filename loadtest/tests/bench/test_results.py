@@ -3,7 +3,7 @@
 import pytest
 from sample_run import sample_run
 
-from roomwire_loadtest.bench.results import Run, Verdict, judge, percentile
+from roomwire_loadtest.bench.results import Run, Verdict, judge
 
 
 @pytest.mark.parametrize(
@@ -20,21 +20,6 @@ from roomwire_loadtest.bench.results import Run, Verdict, judge, percentile
 )
 def test_a_point_is_judged(share, p99_ms, generator, server, verdict):
     assert verdict is judge(share=share, p99_ms=p99_ms, generator_cpu=generator, server_cpu=server)
-
-
-@pytest.mark.parametrize(
-    ("values", "share", "expected"),
-    [
-        ([], 0.5, None),
-        ([7], 0.0, 7),
-        ([7], 1.0, 7),
-        ([3, 1, 2], 0.5, 2),
-        (range(1, 101), 0.99, 99),
-        (range(1, 101), 1.0, 100),
-    ],
-)
-def test_a_percentile_is_one_of_the_values(values, share, expected):
-    assert expected == percentile(values, share)
 
 
 def test_a_run_can_be_read_again(tmp_path):

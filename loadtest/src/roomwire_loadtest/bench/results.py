@@ -2,7 +2,6 @@
 
 import enum
 import statistics
-from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -129,11 +128,3 @@ def judge(*, share: float, p99_ms: float | None, generator_cpu: float, server_cp
     if generator_cpu > GENERATOR_LIMIT and server_cpu < SERVER_BUSY:
         return Verdict.VOID
     return Verdict.BEHIND
-
-
-def percentile(values: Iterable[float], share: float) -> float | None:
-    """Return the smallest value that at least this share of the values does not exceed; None of none."""
-    ordered: Sequence[float] = sorted(values)
-    if not ordered:
-        return None
-    return ordered[max(0, min(len(ordered) - 1, -int(-share * len(ordered) // 1) - 1))]

@@ -14,10 +14,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from roomwire_loadtest.bench.results import percentile
 from roomwire_loadtest.generator.dialects import Dialect
 from roomwire_loadtest.generator.links import Link
 from roomwire_loadtest.generator.masking import PONG, StampedFrame, masked
+from roomwire_loadtest.generator.percentile import percentile
 from roomwire_loadtest.generator.scanner import CLOSE, PING, TEXT, FrameError, Uniform, uniform_from, walk
 
 _FRONT: Final = 65_536
