@@ -95,7 +95,7 @@ lock: install  ## resolve the lock files again
 	cd deploy/clients/rust && cargo generate-lockfile && sed -i '/^source = /d' Cargo.lock
 # Extras stay written: pip would take the newest of `coverage[toml]`, and refuse it for want of a hash.
 LOCK := --quiet --upgrade --no-strip-extras --universal --python-version 3.11 --generate-hashes --no-header \
-	--no-emit-package roomwire --no-emit-package roomwire-gateway --no-emit-package roomwire-auth
+	--no-emit-package roomwire $(addprefix --no-emit-package roomwire-,gateway auth local loadtest e2e)
 
 clean: down  ## stop the system, then delete all that was made here
 	rm -rf $(VENV) node_modules loadtest/peers/node_modules .local artifacts .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .coverage
