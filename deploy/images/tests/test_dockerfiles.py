@@ -1,6 +1,11 @@
 """What can be told of the images without building them; the tests on a real cluster build and run them."""
 
+import json
 import re
+import subprocess
+import sys
+from importlib.metadata import packages_distributions
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -8,6 +13,11 @@ import pytest
 TOP = Path(__file__).parents[3]
 SERVICES = ("gateway", "auth")
 FOLDERS = {"gateway": "services/gateway", "auth": "services/auth", "load": "loadtest"}
+MODULES = {
+    "gateway": ("/opt/roomwire", "gateway"),
+    "auth": ("/opt/roomwire", "auth"),
+    "load": ("/opt/load", "roomwire_loadtest.load"),
+}
 
 
 def instructions(service: str) -> list[tuple[str, str]]:
@@ -60,8 +70,8 @@ def test_what_is_copied_exists_and_is_not_ignored(service):
 def test_it_runs_as_nobody_s_user_by_number_and_without_a_shell(service):
     parts = dict(instructions(service))
     assert re.fullmatch(r"[1-9]\d{3,}:[1-9]\d{3,}", parts["USER"])
-    home = "/opt/load" if service == "load" else "/opt/roomwire"
-    assert f'["{home}/bin/python", "-m", "{service}"]' == parts["ENTRYPOINT"]
+    home, module = MODULES[service]
+    assert f'["{home}/bin/python", "-m", "{module}"]' == parts["ENTRYPOINT"]
 
 
 def test_both_images_are_built_alike():
@@ -72,18 +82,23 @@ def test_both_images_are_built_alike():
 
 
 def test_the_load_test_s_image_has_all_that_people_need():
-    copied = [
-        rest.split()
-        for word, rest in instructions("load")
-        if word == "COPY" and "/opt/load/people" in rest and not rest.startswith("--from")
-    ]
+    script = "import json, sys, roomwire_loadtest.load.__main__; print(json.dumps([*sys.modules]))"
+    output = subprocess.check_output([sys.executable, "-c", script], text=True)
+    used = [name for name in json.loads(output.splitlines()[-1]) if name.startswith("roomwire_loadtest.")]
     needs = {
         module
-        for file in (TOP / "loadtest" / "load").glob("*.py")
-        for module in re.findall(r"^(?:from|import) (\w+)", file.read_text("utf-8"), re.MULTILINE)
-        if (TOP / "loadtest" / module).is_dir() or (TOP / "loadtest" / f"{module}.py").exists()
+        for name in used
+        for module in re.findall(
+            r"^(?:from|import) (\w+)", Path(find_spec(name).origin).read_text("utf-8"), re.MULTILINE
+        )
+        if module not in sys.stdlib_module_names
     }
-    assert needs == {Path(source).stem for *sources, _ in copied for source in sources}
+    locked = set(
+        re.findall(r"^([\w.-]+)==", (TOP / "requirements/load.txt").read_text("utf-8"), re.MULTILINE)
+    )
+    needs.remove("roomwire_loadtest")
+    assert {"gevent", "locust"} <= needs
+    assert set() == {module for module in needs if not locked & {*packages_distributions()[module]}}
 
 
 def test_the_build_tools_and_the_load_test_are_locked_at_the_versions_that_developing_uses():
