@@ -41,6 +41,15 @@ def test_a_client_is_found_by_its_id_and_its_secret_with_what_its_role_may_do(fi
         ("", ""),
         ("reports", "ä"),
     ],
+    ids=[
+        "another's secret",
+        "no secret",
+        "the digest",
+        "another case",
+        "another client",
+        "neither",
+        "no ascii",
+    ],
 )
 def test_nobody_else_is_found(file, client_id, secret):
     assert Clients(file, POLICY).find(client_id, secret) is None

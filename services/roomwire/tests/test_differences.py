@@ -235,7 +235,11 @@ class TestPackets:
         assert ["40"] == stock
         assert ["40", f"431[{text}]"] == ours
 
-    @pytest.mark.parametrize("value", [object(), Forbidden("no text"), np.int64(1), np.arange(2)], ids=str)
+    @pytest.mark.parametrize(
+        "value",
+        [object(), Forbidden("no text"), np.int64(1), np.arange(2)],
+        ids=lambda value: type(value).__name__,
+    )
     async def test_what_neither_json_nor_msgspec_knows_is_sent_on_neither(self, value):
         stock, ours = await differs(says("40", '421["give"]'), self.giving(value))
         assert ["40"] == stock == ours
