@@ -10,7 +10,7 @@ WEB    := services/gateway/src/gateway/web
 DOCS   := services/auth/src/auth/web
 
 .DEFAULT_GOAL := help
-.PHONY: help help-more install up down test steady check audit render chart-test proxies clients fuzz bench faults load soak profile capacity report e2e lock clean
+.PHONY: help help-more install up down test quick steady check audit render chart-test proxies clients fuzz bench faults load soak profile capacity report e2e lock clean
 
 # A target's description follows `##`; `##+` is for those that `make help-more` lists.
 LIST = @awk -F ':.*$(1) ' '/^[a-z0-9-]+:.*$(1) /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,7 +26,13 @@ down:  ## stop the system that `make up` started (PORT=3000)
 	@if [ -x $(BIN)/python ]; then exec $(BIN)/python -m roomwire_local down; fi
 
 test: install check $(CHECKOV)  ## run every check and every test
-	$(BIN)/pytest
+	$(BIN)/pytest $(PARALLEL)
+
+quick: install  ## run the tests that start no server and no process
+	$(BIN)/pytest --quick $(PARALLEL)
+
+# Twice as many workers as cores: most tests wait. Tests that share a server run in one worker (`tests/tiers.py`).
+PARALLEL := -n auto --dist loadgroup
 
 # What has to do with time: rates, timeouts, expiry, drains. By files and tests, so that a new one is found by its neighbours.
 TIMED := $(addprefix services/roomwire/tests/,test_bounds.py test_http.py test_pace.py test_recovery_bounds.py engine/test_wheel.py) \

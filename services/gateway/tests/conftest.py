@@ -27,7 +27,7 @@ _ANY_NUMBER = {"max_events_per_s": 0, "max_events_per_user_per_s": 0, "api_max_p
 
 
 @pytest.fixture
-async def gateway() -> AsyncIterator[Start]:
+async def gateway(starts_servers: None) -> AsyncIterator[Start]:
     """A factory of running gateways, put together as in production; without a page, tokens and bounds of what comes a second.
 
     A test that is not about these bounds may send more than a second's worth, and how fast the machine is decides whether

@@ -67,7 +67,7 @@ def console() -> Iterator[LogText]:
 
 
 @pytest.fixture
-def certificate(tmp_path: Path) -> Path:
+def certificate(tmp_path: Path, starts_servers: None) -> Path:
     """A certificate for 127.0.0.1 that signs itself, with its key."""
     path = tmp_path / "server.pem"
     # By OpenSSL's command: with pytest-cov in the process, cryptography does not know its own classes again.

@@ -8,6 +8,7 @@ import pytest
 from roomwire.ports import bind
 
 LOOPBACK = ["127.0.0.1", "::1"]
+pytestmark = pytest.mark.usefixtures("starts_servers")
 
 
 @pytest.mark.parametrize("host", ["localhost", "::", "LOCALHOST"])

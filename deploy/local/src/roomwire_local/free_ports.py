@@ -26,7 +26,7 @@ class _Block:
 
     def __init__(self) -> None:
         self.pid = os.getpid()
-        self._first, self._held = self._hold()
+        self._first = self._hold()
         # The first port is the one that holds the block.
         self._next = 1
 
@@ -42,13 +42,15 @@ class _Block:
             self._next += 1
         raise NoFreePorts(f"no {count} free ports in a row from {self._first} on")
 
-    def _hold(self) -> tuple[int, socket.socket]:
+    def _hold(self) -> int:
         for number in range(BLOCKS):
             first = FIRST_PORT + (self.pid + number) % BLOCKS * BLOCK_PORTS
             held = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
             with contextlib.suppress(OSError):
                 held.bind((HOST, first))
-                return first, held
+                # It is open until the process ends: nothing closes it.
+                held.detach()
+                return first
             held.close()
         raise NoFreePorts(f"all {BLOCKS} blocks of ports are held by processes that run")
 

@@ -13,7 +13,7 @@ from starlette.routing import Route
 
 
 @pytest.fixture
-async def jwks() -> AsyncIterator[str]:
+async def jwks(starts_servers: None) -> AsyncIterator[str]:
     app = Starlette(
         routes=[Route("/jwks.json", lambda _: JSONResponse({"keys": [SIGNING_KEY.public_jwk()]}))]
     )

@@ -30,7 +30,7 @@ def metrics():
 
 
 @pytest.fixture(params=["memory", "redis"])
-async def backplane(request, metrics):
+async def backplane(request, metrics, starts_servers):
     url = "memory://" if request.param == "memory" else request.getfixturevalue("redis_url")
     backplane = open_backplane(url, node="n1", metrics=metrics)
     server = Server(backplane=backplane, node_name="n1")

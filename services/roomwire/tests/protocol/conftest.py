@@ -11,19 +11,19 @@ def way(request):
 
 
 @pytest.fixture
-async def eio(way):
+async def eio(way, starts_servers):
     async with peer_by(way, eio_app(), "/engine.io/") as peer:
         yield peer
 
 
 @pytest.fixture
-async def sio(way):
+async def sio(way, starts_servers):
     async with peer_by(way, sio_app(), "/socket.io/") as peer:
         yield peer
 
 
 @pytest.fixture(params=["eio", "sio"])
-async def peer(request, way):
+async def peer(request, way, starts_servers):
     app, path = (eio_app(), "/engine.io/") if request.param == "eio" else (sio_app(), "/socket.io/")
     async with peer_by(way, app, path) as found:
         yield found

@@ -1,0 +1,179 @@
+"""The tiers of the tests: `--quick` runs those that start no server and no process, and nothing is marked by hand.
+
+A test is quick unless its file imports what starts servers or processes (`starters`), or one of its fixtures asks for
+`starts_servers`. While a quick test runs, in whichever tier, to listen or to start a process fails it: so what is taken for
+quick is. When tests run in parallel, those that share servers run in one worker: it is known by the same fixtures.
+"""
+
+import os
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from starters import Sources
+
+WATCHED = frozenset(
+    {
+        "os.exec",
+        "os.fork",
+        "os.forkpty",
+        "os.posix_spawn",
+        "os.spawn",
+        "os.system",
+        "socket.bind",
+        "subprocess.Popen",
+    }
+)
+"""Python's audit events of what a quick test must not do. Whatever listens on a port is bound to it before."""
+FOR_EACH_WORKER = frozenset({"_redis_server", "_redis_7_server", "helm"})
+"""Shared servers that cost so little that each worker has its own."""
+STARTS_SERVERS = "starts_servers"
+MOST_WORKERS = 12
+
+
+@pytest.fixture(scope="session")
+def starts_servers() -> None:
+    """Says of a test, or of a fixture that asks for it, that it starts servers or processes."""
+
+
+class Watch:
+    """Fails a quick test that starts a server or a process.
+
+    Attributes:
+        quick: The test that runs, if it is a quick one.
+        started: What it did of what is watched, as audit events.
+
+    """
+
+    def __init__(self) -> None:
+        self.quick: str | None = None
+        self.started: list[str] = []
+
+    def __call__(self, event: str, arguments: Sequence[Any]) -> None:
+        """Hear of one of Python's audit events."""
+        if self.quick is not None and event in WATCHED:
+            self.started.append(event)
+            pytest.fail(self._sentence)
+
+    def phase(self) -> Iterator[Any]:
+        """Watch a phase of a test; at its end, fail if the test swallowed the failure."""
+        self.started.clear()
+        result = yield
+        if self.started:
+            pytest.fail(self._sentence, pytrace=False)
+        return result
+
+    @property
+    def _sentence(self) -> str:
+        return (
+            f"{self.quick} is taken for a quick test, but starts a server or a process ({self.started[0]}): let it, or the "
+            "fixture that does so, ask for the fixture `starts_servers`"
+        )
+
+
+class Tiers:
+    """Chooses the tests of the tier that was asked for, and watches the quick ones."""
+
+    def __init__(self, config: pytest.Config, watch: Watch) -> None:
+        folders = [config.rootpath / folder for folder in config.getini("pythonpath")]
+        self._is_quick_asked_for = config.getoption("quick")
+        self._sources = Sources(folders)
+        self._starting: dict[Path, bool] = {}
+        self._watch = watch
+
+    def pytest_ignore_collect(self, collection_path: Path) -> bool | None:
+        """In the quick tier, do not even import files whose tests start something."""
+        if self._is_quick_asked_for and collection_path.name.startswith("test_"):
+            return self._test_starts(collection_path) or None
+        return None
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
+        """Leave out what is not quick, if only that is wanted; say which tests share servers."""
+        if self._is_quick_asked_for:
+            chosen = {True: [], False: []}
+            for item in items:
+                chosen[self._is_quick(item)].append(item)
+            config.hook.pytest_deselected(items=chosen[False])
+            items[:] = chosen[True]
+        for item in items:
+            if (server := self._shared_server(item)) is not None:
+                item.add_marker(pytest.mark.xdist_group(server))
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_protocol(self, item: pytest.Item) -> Iterator[None]:
+        """Watch a quick test, its fixtures included."""
+        self._watch.quick = item.nodeid if self._is_quick(item) else None
+        try:
+            return (yield)
+        finally:
+            self._watch.quick = None
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_setup(self) -> Iterator[None]:
+        """Watch what its fixtures do before it."""
+        return (yield from self._watch.phase())
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_call(self) -> Iterator[None]:
+        """Watch what it does."""
+        return (yield from self._watch.phase())
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_teardown(self) -> Iterator[None]:
+        """Watch what its fixtures do after it."""
+        return (yield from self._watch.phase())
+
+    def _is_quick(self, item: pytest.Item) -> bool:
+        fixtures: Sequence[str] = getattr(item, "fixturenames", ())
+        return STARTS_SERVERS not in fixtures and not self._test_starts(item.path)
+
+    def _test_starts(self, path: Path) -> bool:
+        if path not in self._starting:
+            self._starting[path] = self._sources.test_starts(path)
+        return self._starting[path]
+
+    def _shared_server(self, item: pytest.Item) -> str | None:
+        """Name the server that a test shares with others: they run in one worker, so that it is started once."""
+        info = getattr(item, "_fixtureinfo", None)
+        known = {} if info is None else {name: found[-1] for name, found in info.name2fixturedefs.items()}
+        shared = [name for name, fixture in known.items() if fixture.scope in {"session", "module"}]
+        servers = [name for name in shared if self._is_server(name, known, item)]
+        if not servers:
+            return None
+        # Those of several files go first: a test that has one and is not among its others would start it once more.
+        of_session = sorted(name for name in servers if known[name].scope == "session")
+        return of_session[0] if of_session else item.path.relative_to(item.config.rootpath).as_posix()
+
+    def _is_server(self, name: str, known: Mapping[str, Any], item: pytest.Item) -> bool:
+        if name in FOR_EACH_WORKER or name == STARTS_SERVERS:
+            return False
+        is_of_this_file = known[name].baseid.endswith(item.path.name)
+        asked = [each for each in known[name].argnames if each in known and each != name]
+        return (
+            (is_of_this_file and self._test_starts(item.path))
+            or STARTS_SERVERS in asked
+            or any(self._is_server(each, known, item) for each in asked)
+        )
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the option that chooses the tier."""
+    parser.addoption("--quick", action="store_true", help="only tests that start no server and no process")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Let the tiers be chosen and watched."""
+    watch = Watch()
+    sys.addaudithook(watch)
+    config.pluginmanager.register(Tiers(config, watch), "chosen tiers")
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Return how many workers `-n auto` means: most tests wait, so that there are twice as many as cores."""
+    return min(
+        2 * (os.process_cpu_count() if hasattr(os, "process_cpu_count") else len(os.sched_getaffinity(0))),
+        MOST_WORKERS,
+    )
