@@ -1,9 +1,12 @@
-"""What the chart renders is byte for byte what was committed."""
+"""What the chart renders is byte for byte what was committed, and each object is found by the name of its file."""
 
 import difflib
+import re
 
 import pytest
 import rendered
+import yaml
+from chart import CHART, SIZES, template
 
 RENEW = "The chart renders something else than what is kept. If that is meant: `make render`, and commit what it changes."
 
@@ -32,3 +35,22 @@ def test_the_chart_renders_byte_for_byte_what_is_kept():
 
     if before != after:
         pytest.fail(f"{RENEW}\n{difference(before, after)}")
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_an_object_stands_in_the_file_that_is_named_for_its_component_and_its_kind(size):
+    for source, text in rendered.sources(template(SIZES[size])):
+        (document,) = yaml.safe_load_all(text)
+        component = document["metadata"]["labels"]["app.kubernetes.io/component"]
+        found = re.fullmatch(r"templates/([a-z]+)/([a-z]+)(-[a-z]+)?\.yaml", source)
+
+        assert found, source
+        folder, kind, _ = found.groups()
+        # The load test's master is a component beside its workers.
+        assert (folder, kind) == (component.removesuffix("-master"), document["kind"].lower()), source
+
+
+def test_every_template_makes_an_object_for_some_size():
+    made = {source for size in SIZES for source, _ in rendered.sources(template(SIZES[size]))}
+
+    assert {str(path.relative_to(CHART)) for path in (CHART / "templates").rglob("*.yaml")} == made

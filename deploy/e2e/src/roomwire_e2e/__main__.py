@@ -216,7 +216,7 @@ async def _version(cluster: Cluster) -> str:
 async def _redis_image(cluster: Cluster) -> str:
     named = [part for name, image in images.REPOSITORIES.items() for part in ("--set", f"{name}={image}")]
     rendered = await cluster.helm(
-        "template", "chat", "deploy/helm/roomwire", "--show-only", "templates/redis.yaml", *named
+        "template", "chat", "deploy/helm/roomwire", "--show-only", "templates/redis/statefulset.yaml", *named
     )
     return next(line.partition("image:")[2].strip() for line in rendered.splitlines() if " image:" in line)
 

@@ -1,0 +1,93 @@
+{{- /* Combinations that cannot work, each refused with what to do. */ -}}
+{{- define "roomwire.validate" -}}
+{{- range list "redis" "provider" "secrets" "policy" "httpRoute" "services" "scaling" "origins" "load" -}}
+{{- include (printf "roomwire.validate.%s" .) $.Values -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "roomwire.validate.redis" -}}
+{{- if and (not .redis.enabled) (not .redis.existingSecret) -}}
+{{- fail "redis.enabled is false: name a Secret with the URLs of another Redis in redis.existingSecret." -}}
+{{- end -}}
+{{- if and .redis.enabled .redis.external.caSecret -}}
+{{- fail "redis.external.caSecret is for another Redis: set redis.enabled to false." -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "roomwire.validate.provider" -}}
+{{- $another := or .tokens.discoveryUrl .tokens.jwksUrl -}}
+{{- if not (or .auth.enabled $another (eq .gateway.authMode "off")) -}}
+{{- fail "auth.enabled is false: set tokens.discoveryUrl or tokens.jwksUrl to another identity provider's, or gateway.authMode to off." -}}
+{{- end -}}
+{{- if and .auth.enabled $another -}}
+{{- fail "tokens.discoveryUrl and tokens.jwksUrl name another identity provider: set auth.enabled to false." -}}
+{{- end -}}
+{{- if and .tokens.discoveryUrl .tokens.jwksUrl -}}
+{{- fail "tokens.discoveryUrl says where the keys are: leave tokens.jwksUrl empty." -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "roomwire.validate.secrets" -}}
+{{- range include "roomwire.secrets" (dict "Values" .) | fromYamlArray -}}
+{{- if and .needed (not .existing) (not $.secrets.create) -}}
+{{- fail (printf "secrets.create is false: name a Secret in %s." .value) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "roomwire.validate.policy" -}}
+{{- if and .policy.file .policy.existingConfigMap -}}
+{{- fail "policy.file and policy.existingConfigMap both name a policy: leave one empty." -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "roomwire.validate.httpRoute" -}}
+{{- if and .httpRoute.enabled (not .httpRoute.parentRefs) -}}
+{{- fail "httpRoute.enabled: name the Gateway that serves it in httpRoute.parentRefs." -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "roomwire.validate.services" -}}
+{{- range $component := .auth.enabled | ternary (list "gateway" "auth") (list "gateway") -}}
+{{- $service := get $ $component -}}
+{{- if and $.httpRoute.enabled $service.tls.secretName -}}
+{{- fail (printf "httpRoute.enabled: a Gateway speaks TLS to pods only by a BackendTLSPolicy, which this chart does not make: leave %s.tls.secretName empty, or set httpRoute.enabled to false and make an HTTPRoute and a BackendTLSPolicy of your own." $component) -}}
+{{- end -}}
+{{- /* Zero in each of the ways in which Kubernetes takes it. */ -}}
+{{- if and (regexMatch "^0+%?$" (toString $service.rollout.maxSurge)) (regexMatch "^0+%?$" (toString $service.rollout.maxUnavailable)) -}}
+{{- fail (printf "%s.rollout: with maxSurge and maxUnavailable both 0 no pod is ever replaced: set one of them to 1." $component) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "roomwire.validate.scaling" -}}
+{{- $scaling := .gateway.autoscaling -}}
+{{- if $scaling.enabled -}}
+{{- if gt (int $scaling.minReplicas) (int $scaling.maxReplicas) -}}
+{{- fail "gateway.autoscaling: minReplicas is above maxReplicas." -}}
+{{- end -}}
+{{- if not (or $scaling.connections $scaling.cpuPercent) -}}
+{{- fail "gateway.autoscaling: set connections or cpuPercent, there is nothing to scale by." -}}
+{{- end -}}
+{{- if and $scaling.cpuPercent (not (dig "requests" "cpu" "" .gateway.resources)) -}}
+{{- fail "gateway.autoscaling.cpuPercent needs gateway.resources.requests.cpu." -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "roomwire.validate.origins" -}}
+{{- if and (has "*" .corsOrigins) (gt (len .corsOrigins) 1) -}}
+{{- fail "corsOrigins: * stands alone." -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "roomwire.validate.load" -}}
+{{- if .loadTest.enabled -}}
+{{- if not (or .loadTest.url (and .ingress.enabled .ingress.host)) -}}
+{{- fail "loadTest.enabled: say in loadTest.url where people come in, or set ingress.host." -}}
+{{- end -}}
+{{- if not .auth.enabled -}}
+{{- fail "loadTest.enabled needs auth.enabled: people log in at it." -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}

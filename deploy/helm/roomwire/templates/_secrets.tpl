@@ -1,0 +1,34 @@
+{{- /* Secrets that a release may need, in their order: whether it does, and the value that can name one, as a YAML list. */ -}}
+{{- define "roomwire.secrets" -}}
+- {kind: redis, needed: {{ .Values.redis.enabled }}, value: redis.existingSecret, existing: {{ toJson .Values.redis.existingSecret }}}
+- {kind: signing-key, needed: {{ .Values.auth.enabled }}, value: auth.signingKey.existingSecret, existing: {{ toJson .Values.auth.signingKey.existingSecret }}}
+- {kind: relay, needed: {{ .Values.gateway.relay.enabled }}, value: gateway.relay.existingSecret, existing: {{ toJson .Values.gateway.relay.existingSecret }}}
+{{- end -}}
+
+{{- /* The name of one of them; argument: dict "root" $ "kind" "redis". */ -}}
+{{- define "roomwire.secretName" -}}
+{{- range include "roomwire.secrets" .root | fromYamlArray -}}
+{{- if eq .kind $.kind -}}
+{{ default (printf "%s-%s" (include "roomwire.fullname" $.root) .kind) .existing }}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{- /* Kinds of those that the Job makes, with commas; empty: none. */ -}}
+{{- define "roomwire.madeSecrets" -}}
+{{- $made := list -}}
+{{- range include "roomwire.secrets" . | fromYamlArray -}}
+{{- if and $.Values.secrets.create .needed (not .existing) }}{{ $made = append $made .kind }}{{ end -}}
+{{- end -}}
+{{ join "," $made }}
+{{- end -}}
+
+{{- /* Those of them that the cluster does not have. Where it cannot be asked (`helm template`): all. */ -}}
+{{- define "roomwire.missingSecrets" -}}
+{{- $missing := list -}}
+{{- range include "roomwire.madeSecrets" . | splitList "," | compact -}}
+{{- $name := include "roomwire.secretName" (dict "root" $ "kind" .) -}}
+{{- if not (lookup "v1" "Secret" $.Release.Namespace $name) }}{{ $missing = append $missing . }}{{ end -}}
+{{- end -}}
+{{ join "," $missing }}
+{{- end -}}

@@ -1,0 +1,28 @@
+{{- /* How many gateways the Deployment is told, as JSON with "replicas" and "keptOver"; without "replicas": the number is left
+to the cluster. Nothing that runs is taken away when the autoscaler is switched on or off:
+
+- on: the number that runs, which the autoscaler then changes; `helm template` sees no number, and tells none.
+- off: what runs goes on, until `gateway.replicas` is set to another number than it had then. */ -}}
+{{- define "roomwire.replicas" -}}
+{{- $name := printf "%s-gateway" (include "roomwire.fullname" .) -}}
+{{- $scaling := .Values.gateway.autoscaling -}}
+{{- $declared := .Values.gateway.replicas | int -}}
+{{- $found := lookup "apps/v1" "Deployment" .Release.Namespace $name -}}
+{{- $running := dig "spec" "replicas" 0 $found | int -}}
+{{- $made := dict -}}
+{{- if $scaling.enabled -}}
+{{- if $found -}}
+{{- $_ := set $made "replicas" (max $running (int $scaling.minReplicas)) -}}
+{{- end -}}
+{{- else -}}
+{{- $_ := set $made "replicas" $declared -}}
+{{- $keptOver := dig "metadata" "annotations" "roomwire.io/replicas-kept-over" "" $found -}}
+{{- if or (lookup "autoscaling/v2" "HorizontalPodAutoscaler" .Release.Namespace $name) (eq $keptOver (toString $declared)) -}}
+{{- if gt $running $declared -}}
+{{- $_ := set $made "replicas" $running -}}
+{{- $_ := set $made "keptOver" $declared -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{ toJson $made }}
+{{- end -}}

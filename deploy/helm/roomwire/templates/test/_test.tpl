@@ -1,0 +1,22 @@
+{{- /* Files by which the test believes services that speak TLS, as items of a list. */ -}}
+{{- define "roomwire.testFiles" -}}
+{{- if and .Values.auth.enabled .Values.auth.tls.secretName }}
+- {name: auth-ca, secret: {{ toJson .Values.auth.tls.secretName }}, items: {ca.crt: ca.crt}}
+{{- end }}
+{{- with .Values.gateway.tls.secretName }}
+- {name: gateway-ca, secret: {{ toJson . }}, items: {ca.crt: ca.crt}}
+{{- end }}
+{{- end -}}
+
+{{- /* Not empty: there is a test. It talks by WebSocket, and as a guest of the auth service or as somebody without a token. */ -}}
+{{- define "roomwire.isTested" -}}
+{{- $letsIn := or .Values.auth.enabled (ne .Values.gateway.authMode "required") -}}
+{{- if and $letsIn (has "websocket" .Values.gateway.transports) }}true{{ end -}}
+{{- end -}}
+
+{{- /* Annotations of what is made before the test, and goes with it. */ -}}
+{{- define "roomwire.testHook" -}}
+helm.sh/hook: test
+helm.sh/hook-weight: "-1"
+helm.sh/hook-delete-policy: before-hook-creation,hook-succeeded
+{{- end -}}
