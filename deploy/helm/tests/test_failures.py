@@ -25,7 +25,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 from wrong_clock import COMPILER, wrong_clock
 
-from roomwire.tokens import SigningKey, User
+from roomwire.identity.tokens import SigningKey, User
 from roomwire_local.certificates import Authority
 
 KEY = SigningKey.generate()

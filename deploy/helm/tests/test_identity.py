@@ -3,7 +3,7 @@
 import pytest
 from chart import install
 
-from gateway.settings import Settings
+from roomwire_gateway.settings import Settings
 
 DISCOVERY_URL = "https://id.example.org/.well-known/openid-configuration"
 JWKS_URL = "https://id.example.org/keys"

@@ -10,8 +10,10 @@ import yaml
 from chart import CHART, ROOT, SIZES, Refused, install
 from failures import FAILURES
 
-from auth.metrics import Metrics as AuthMetrics
-from roomwire.metrics import HttpMetrics, Metrics, ProcessMetrics
+from roomwire.metrics.gateway import Metrics
+from roomwire.metrics.http import HttpMetrics
+from roomwire.metrics.process import ProcessMetrics
+from roomwire_auth.metrics import Metrics as AuthMetrics
 
 TESTS = ROOT / "deploy/helm/tests/alerts.yaml"
 PROMTOOL = shutil.which("promtool")

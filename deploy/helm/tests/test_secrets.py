@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 from chart import CHART, install
 
-from auth.keyring import Keyring
-from gateway.settings import Settings
-from roomwire.tokens import SigningKey
+from roomwire.identity.tokens import SigningKey
+from roomwire_auth.keyring import Keyring
+from roomwire_gateway.settings import Settings
 from roomwire_local.certificates import Authority
 
 ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount"

@@ -5,9 +5,9 @@ import re
 import pytest
 from chart import REGISTRY, SIZES, install, template
 
-from auth.settings import Settings as AuthSettings
-from gateway.settings import Settings as GatewaySettings
-from roomwire.listener import CLOSE_TIMEOUT_S
+from roomwire.serving.listener import CLOSE_TIMEOUT_S
+from roomwire_auth.settings import Settings as AuthSettings
+from roomwire_gateway.settings import Settings as GatewaySettings
 
 
 @pytest.fixture(scope="module", params=SIZES)

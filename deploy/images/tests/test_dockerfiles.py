@@ -14,8 +14,8 @@ TOP = Path(__file__).parents[3]
 SERVICES = ("gateway", "auth")
 FOLDERS = {"gateway": "services/gateway", "auth": "services/auth", "load": "loadtest"}
 MODULES = {
-    "gateway": ("/opt/roomwire", "gateway"),
-    "auth": ("/opt/roomwire", "auth"),
+    "gateway": ("/opt/roomwire", "roomwire_gateway"),
+    "auth": ("/opt/roomwire", "roomwire_auth"),
     "load": ("/opt/load", "roomwire_loadtest.load"),
 }
 

@@ -17,9 +17,9 @@ from clients import js_clients
 from live import Client
 from service_process import ServiceProcess, running
 
-from roomwire.capabilities import Capabilities
-from roomwire.ports import bind
-from roomwire.tokens import TOKEN_TYPE, SigningKey, User
+from roomwire.identity.capabilities import Capabilities
+from roomwire.identity.tokens import TOKEN_TYPE, SigningKey, User
+from roomwire.serving.ports import bind
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from auth.settings import Settings as AuthSettings
-from gateway.settings import Settings as GatewaySettings
 from roomwire import Gateway
-from roomwire.settings import ServiceSettings, Setting
+from roomwire.serving.settings import ServiceSettings, Setting
+from roomwire_auth.settings import Settings as AuthSettings
+from roomwire_gateway.settings import Settings as GatewaySettings
 
 README = (Path(__file__).resolve().parents[3] / "README.md").read_text(encoding="utf-8")
 SHARED = set(ServiceSettings.model_fields) - {"port", "ops_port"}

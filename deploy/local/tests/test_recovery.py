@@ -45,7 +45,9 @@ class Gateway:
         }
         environ = {key: value for key, value in os.environ.items() if not key.startswith("ROOMWIRE_")}
         environ |= {f"ROOMWIRE_{key}": str(value) for key, value in settings.items()}
-        self._process = await asyncio.create_subprocess_exec(sys.executable, "-m", "gateway", env=environ)
+        self._process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "roomwire_gateway", env=environ
+        )
         async with (
             asyncio.timeout(START_TIMEOUT_S),
             httpx.AsyncClient(trust_env=False, base_url=f"http://127.0.0.1:{self._ops_port}") as http,

@@ -10,8 +10,8 @@ import websockets
 from clients import Clients
 from processes import service
 
-from roomwire.tls import vouched_for_by
-from roomwire.tokens import SigningKey
+from roomwire.identity.tokens import SigningKey
+from roomwire.serving.tls import vouched_for_by
 from roomwire_local.certificates import Authority
 from roomwire_local.free_ports import free_port
 from roomwire_local.system import HOST

@@ -18,7 +18,7 @@ from pages import chromium, gateway_of, talk, two_people
 from playwright.sync_api import Browser, BrowserContext, expect
 from tls_proxies import NAMES, answering
 
-from gateway.page import WEB
+from roomwire_gateway.page import WEB
 from roomwire_local.certificates import Authority
 from roomwire_local.free_ports import free_port
 from roomwire_local.ingress import Backend, Entry, write_traefik_config

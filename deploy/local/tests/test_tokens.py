@@ -12,8 +12,8 @@ from clients import Client
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from roomwire.clocks import LEEWAY_S
-from roomwire.tokens import SigningKey, User
+from roomwire.health.clocks import LEEWAY_S
+from roomwire.identity.tokens import SigningKey, User
 from roomwire_local.system import LocalSystem
 
 ANN = User(id="ann", name="Ann", kind="account")

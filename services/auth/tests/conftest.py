@@ -6,13 +6,13 @@ from typing import Any
 import httpx
 import pytest
 
-from auth.app import AuthApp
-from auth.metrics import Metrics
-from auth.settings import Settings
-from auth.store import Store
-from roomwire.backplane import connect
-from roomwire.jwks import JwksClient
-from roomwire.tokens import SigningKey, Verifier
+from roomwire.identity.jwks import JwksClient
+from roomwire.identity.tokens import SigningKey, Verifier
+from roomwire.redis.topology import connect
+from roomwire_auth.app import AuthApp
+from roomwire_auth.metrics import Metrics
+from roomwire_auth.settings import Settings
+from roomwire_auth.store import Store
 
 CHEAP = {"argon2_time_cost": 1, "argon2_memory_kib": 7_168}
 

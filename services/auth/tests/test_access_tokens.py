@@ -3,11 +3,11 @@
 import jwt
 import pytest
 
-from auth.access_tokens import AccessTokens
-from auth.keyring import Keyring
-from auth.keys import Keys
-from roomwire.capabilities import load_policy
-from roomwire.tokens import User, Verifier
+from roomwire.identity.capabilities import load_policy
+from roomwire.identity.tokens import User, Verifier
+from roomwire_auth.access_tokens import AccessTokens
+from roomwire_auth.keyring import Keyring
+from roomwire_auth.keys import Keys
 
 NOW = 1_000_000.7
 ADA = User("account:1", "Ada", "account")
@@ -39,7 +39,7 @@ def claims(token):
     ],
 )
 def test_a_token_is_dated_now_but_not_before_what_was_revoked(access_tokens, monkeypatch, issue_from, issued):
-    monkeypatch.setattr("auth.access_tokens.time.time", lambda: NOW)
+    monkeypatch.setattr("roomwire_auth.access_tokens.time.time", lambda: NOW)
 
     found = claims(access_tokens.issue(ADA, session="s1", issue_from=issue_from))
 

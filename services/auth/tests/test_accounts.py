@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from auth.accounts import Accounts
-from auth.errors import UsernameTaken
+from roomwire_auth.accounts import Accounts
+from roomwire_auth.errors import UsernameTaken
 
 
 @pytest.fixture

@@ -7,10 +7,10 @@ import jwt
 import pytest
 from pydantic import SecretStr
 
-from auth.keyring import Keyring
-from auth.settings import Settings
-from roomwire.capabilities import load_policy
 from roomwire.errors import Unauthenticated
+from roomwire.identity.capabilities import load_policy
+from roomwire_auth.keyring import Keyring
+from roomwire_auth.settings import Settings
 
 ADA = {"username": "Ada", "password": "correct horse"}
 TOKEN = "x" * 65
@@ -301,7 +301,7 @@ async def test_keys_are_taken_from_the_file_that_they_were_read_from(
     file = tmp_path / "keys"
     file.write_text(signing_key.to_pem())
     monkeypatch.setenv("ROOMWIRE_SIGNING_KEY_FILE", str(file))
-    monkeypatch.setattr("auth.reread.REREAD_S", 0.0)
+    monkeypatch.setattr("roomwire_auth.reread.REREAD_S", 0.0)
     client = open_client(Settings(redis_url=redis_url))
 
     file.write_text(Keyring([(0, signing_key)]).rotated(time.time(), lead_s=900).dump())

@@ -2,9 +2,9 @@
 
 import pytest
 
-from auth.app import AuthApp
-from auth.settings import Settings
 from roomwire.errors import ConfigurationError, Unavailable
+from roomwire_auth.app import AuthApp
+from roomwire_auth.settings import Settings
 
 
 @pytest.fixture
@@ -49,7 +49,7 @@ async def test_closing_twice_is_closing_once_even_if_it_never_started(open_app, 
 
 
 def test_without_a_signing_key_it_says_how_to_make_one(settings):
-    with pytest.raises(ConfigurationError, match="python -m auth new-key"):
+    with pytest.raises(ConfigurationError, match="python -m roomwire_auth new-key"):
         AuthApp(settings.model_copy(update={"signing_key": None}))
 
 

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from auth.audit import Event
-from auth.clients import new_secret, secret_digest
-from auth.keyring import Keyring
-from auth.settings import Settings
-from roomwire.tokens import SigningKey
+from roomwire.identity.tokens import SigningKey
+from roomwire_auth.audit import Event
+from roomwire_auth.clients import new_secret, secret_digest
+from roomwire_auth.keyring import Keyring
+from roomwire_auth.settings import Settings
 
 NAME = "zoe_whom_no_random_id_spells"
 ZOE = {"username": NAME, "password": "correct horse"}
@@ -85,7 +85,7 @@ async def told(open_client, redis_url, signing_key, tmp_path, monkeypatch, log_e
     ).model_copy(update={"argon2_time_cost": 1, "argon2_memory_kib": 7_168})
     story = Story(open_client(settings))
     await story.tell()
-    monkeypatch.setattr("auth.reread.REREAD_S", 0.0)
+    monkeypatch.setattr("roomwire_auth.reread.REREAD_S", 0.0)
     ring = Keyring([(0, SigningKey.generate())]).rotated(time.time(), lead_s=900)
     keys.write_text(ring.dump())
     clients.write_text(entry("billing"))

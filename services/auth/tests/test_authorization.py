@@ -5,8 +5,8 @@ import time
 import msgspec
 import pytest
 
-from auth.clients import new_secret, secret_digest
-from roomwire.tokens import User
+from roomwire.identity.tokens import User
+from roomwire_auth.clients import new_secret, secret_digest
 
 ADA = {"username": "ada", "password": "correct horse"}
 BOB = {"username": "bob", "password": "battery staple"}

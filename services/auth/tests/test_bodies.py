@@ -3,7 +3,7 @@
 import pytest
 from pydantic import ValidationError
 
-from auth.bodies import Guest, Login, Refresh, Registration
+from roomwire_auth.bodies import Guest, Login, Refresh, Registration
 
 PASSWORD = "correct horse"
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from auth.clients import new_secret, secret_digest
-from roomwire.capabilities import load_policy
+from roomwire.identity.capabilities import load_policy
+from roomwire_auth.clients import new_secret, secret_digest
 
 SECRET = new_secret()
 GRANT = {"grant_type": "client_credentials"}

@@ -2,10 +2,10 @@
 
 import pytest
 
-from auth.clients import Clients, new_secret, secret_digest
-from auth.reread import REREAD_S
-from roomwire.capabilities import load_policy
 from roomwire.errors import ConfigurationError
+from roomwire.identity.capabilities import load_policy
+from roomwire_auth.clients import Clients, new_secret, secret_digest
+from roomwire_auth.reread import REREAD_S
 
 POLICY = load_policy()
 OLD, NEW = new_secret(), new_secret()

@@ -2,8 +2,8 @@
 
 import pytest
 
-from auth import docs
 from roomwire.errors import ConfigurationError
+from roomwire_auth import docs
 
 
 @pytest.mark.parametrize(

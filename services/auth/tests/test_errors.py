@@ -2,7 +2,7 @@
 
 import pytest
 
-from auth.errors import RefreshTokenReused, TooManyAttempts, UsernameTaken
+from roomwire_auth.errors import RefreshTokenReused, TooManyAttempts, UsernameTaken
 
 
 @pytest.mark.parametrize(

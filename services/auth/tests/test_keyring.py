@@ -4,14 +4,14 @@ import httpx
 import msgspec
 import pytest
 
-from auth.api import JWKS_MAX_AGE_S
-from auth.keyring import KEEP_S, MAX_ACCESS_TTL_S, Keyring
-from auth.keys import Keys
-from auth.reread import REREAD_S
-from auth.settings import Settings
 from roomwire.errors import ConfigurationError
-from roomwire.jwks import JwksClient
-from roomwire.tokens import SigningKey
+from roomwire.identity.jwks import JwksClient
+from roomwire.identity.tokens import SigningKey
+from roomwire_auth.api import JWKS_MAX_AGE_S
+from roomwire_auth.keyring import KEEP_S, MAX_ACCESS_TTL_S, Keyring
+from roomwire_auth.keys import Keys
+from roomwire_auth.reread import REREAD_S
+from roomwire_auth.settings import Settings
 
 LEAD_S = 900
 OLD = SigningKey.generate()

@@ -2,10 +2,10 @@
 
 import pytest
 
-from auth.keyring import Keyring
-from auth.keys import Keys
-from auth.reread import REREAD_S
-from roomwire.tokens import SigningKey
+from roomwire.identity.tokens import SigningKey
+from roomwire_auth.keyring import Keyring
+from roomwire_auth.keys import Keys
+from roomwire_auth.reread import REREAD_S
 
 OLD = SigningKey.generate()
 NEW = SigningKey.generate()

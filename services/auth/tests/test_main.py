@@ -1,4 +1,4 @@
-"""The process: `python -m auth`."""
+"""The process: `python -m roomwire_auth`."""
 
 import json
 import os
@@ -9,12 +9,12 @@ import sys
 import httpx
 import pytest
 
-from auth.clients import Clients
-from roomwire.capabilities import load_policy
-from roomwire.tokens import SigningKey
+from roomwire.identity.capabilities import load_policy
+from roomwire.identity.tokens import SigningKey
+from roomwire_auth.clients import Clients
 from roomwire_local.free_ports import free_ports
 
-COMMAND = [sys.executable, "-m", "auth"]
+COMMAND = [sys.executable, "-m", "roomwire_auth"]
 ADA = {"username": "ada", "password": "correct horse"}
 HOST = "127.0.0.1"
 TIMEOUT_S = 20
@@ -101,7 +101,7 @@ def test_it_serves_until_sigterm_and_logs_no_secret(service):
         "refresh token repeated",
         "refresh token reused",
     ] == [line["event"] for line in audited]
-    assert {("auth.audit", HOST)} == {(line["logger"], line["address"]) for line in audited}
+    assert {("roomwire_auth.audit", HOST)} == {(line["logger"], line["address"]) for line in audited}
     secrets = [ADA["password"], "wrong horse", registered.json()["access_token"]]
     secrets += [refresh["refresh_token"], following["refresh_token"]]
     assert [] == [secret for secret in secrets if secret in log]
@@ -162,11 +162,11 @@ def test_the_command_makes_a_client_that_the_service_takes(tmp_path, signing_key
     [
         (
             ["no name!"],
-            "auth: a client's name has 1 to 64 letters (a-z), digits, '_', '.' or '-'",
+            "roomwire_auth: a client's name has 1 to 64 letters (a-z), digits, '_', '.' or '-'",
         ),
         (
             ["reports", "--role", "boss"],
-            "auth: the policy has no role 'boss': use one of admin, guest, service, user",
+            "roomwire_auth: the policy has no role 'boss': use one of admin, guest, service, user",
         ),
     ],
 )
@@ -193,21 +193,21 @@ def test_the_settings_are_shown_without_the_key():
         (
             {},
             (
-                "auth: there is no signing key: run `python -m auth new-key > signing-key.pem`"
+                "roomwire_auth: there is no signing key: run `python -m roomwire_auth new-key > signing-key.pem`"
                 " and set ROOMWIRE_SIGNING_KEY_FILE=signing-key.pem"
             ),
         ),
         (
             {"signing_key": "nonsense"},
-            "auth: the signing key is no Ed25519 private key in PEM: make one with `python -m auth new-key`",
+            "roomwire_auth: the signing key is no Ed25519 private key in PEM: make one with `python -m roomwire_auth new-key`",
         ),
         (
             {"redis_url": "memory://"},
-            "auth: ROOMWIRE_REDIS_URL: accounts need Redis or Valkey, memory:// is for a gateway alone",
+            "roomwire_auth: ROOMWIRE_REDIS_URL: accounts need Redis or Valkey, memory:// is for a gateway alone",
         ),
         (
             {"access_ttl_s": "0"},
-            "auth: ROOMWIRE_ACCESS_TTL_S: input should be greater than or equal to 30 (it is '0')",
+            "roomwire_auth: ROOMWIRE_ACCESS_TTL_S: input should be greater than or equal to 30 (it is '0')",
         ),
     ],
 )

@@ -1,6 +1,6 @@
 """The names that dashboards read."""
 
-from auth.metrics import Metrics
+from roomwire_auth.metrics import Metrics
 
 
 def test_the_names_are_these():

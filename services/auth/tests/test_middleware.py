@@ -2,8 +2,8 @@
 
 import pytest
 
-from auth.app import MAX_BODY_BYTES
-from roomwire.web.middleware import HEADERS
+from roomwire.serving.web.middleware import HEADERS
+from roomwire_auth.app import MAX_BODY_BYTES
 
 JSON = {"content-type": "application/json"}
 

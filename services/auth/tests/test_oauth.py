@@ -4,7 +4,7 @@ import base64
 
 import pytest
 
-from auth.oauth import FORM, Refused, TokenRequest, read_token_request
+from roomwire_auth.oauth import FORM, Refused, TokenRequest, read_token_request
 
 GRANT = "grant_type=client_credentials"
 IN_BODY = f"{GRANT}&client_id=reports&client_secret=s3cret"

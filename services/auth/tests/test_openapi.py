@@ -4,7 +4,7 @@ import pytest
 from openapi import TEST_TIME_S, broken_promises
 from service_process import running
 
-from roomwire.tokens import SigningKey
+from roomwire.identity.tokens import SigningKey
 
 # A secret comes in the header or in the form, and not in both (RFC 6749, section 2.3): no schema of a body can say so.
 ONE_SECRET = """

@@ -6,8 +6,8 @@ import threading
 import pytest
 from argon2.exceptions import VerifyMismatchError
 
-from auth.passwords import Passwords, open_passwords
 from roomwire.errors import Unavailable
+from roomwire_auth.passwords import Passwords, open_passwords
 
 
 @pytest.fixture

@@ -4,10 +4,10 @@ import time
 
 import pytest
 
-from auth.keyring import Keyring
-from auth.rotate_keys import rotate_keys
 from roomwire.errors import ConfigurationError
-from roomwire.tokens import SigningKey
+from roomwire.identity.tokens import SigningKey
+from roomwire_auth.keyring import Keyring
+from roomwire_auth.rotate_keys import rotate_keys
 
 
 @pytest.fixture

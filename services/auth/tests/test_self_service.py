@@ -5,16 +5,16 @@ from datetime import UTC, datetime
 
 import pytest
 
-from auth.accounts import Accounts
-from auth.passwords import open_passwords
-from auth.self_service import SelfService
-from auth.sessions import Sessions
-from auth.settings import Settings
-from auth.throttle import Throttle
 from roomwire.errors import Forbidden, Unauthenticated, Unavailable
-from roomwire.jwks import JwksClient
-from roomwire.revocations import RevocationReader, Revoked
-from roomwire.tokens import User, Verifier
+from roomwire.identity.jwks import JwksClient
+from roomwire.identity.revocations import RevocationReader, Revoked
+from roomwire.identity.tokens import User, Verifier
+from roomwire_auth.accounts import Accounts
+from roomwire_auth.passwords import open_passwords
+from roomwire_auth.self_service import SelfService
+from roomwire_auth.sessions import Sessions
+from roomwire_auth.settings import Settings
+from roomwire_auth.throttle import Throttle
 
 ADA = {"username": "ada", "password": "correct horse"}
 NEW = "new horse battery"
@@ -146,7 +146,7 @@ async def test_who_comes_in_again_is_taken_where_the_clock_that_dates_tokens_is_
 ):
     await ada.ask("POST", "logout-everywhere")
     now = datetime.now(UTC).timestamp()
-    monkeypatch.setattr("auth.access_tokens.time.time", lambda: now - 30)
+    monkeypatch.setattr("roomwire_auth.access_tokens.time.time", lambda: now - 30)
 
     again = await sign_in()
 
@@ -282,7 +282,7 @@ async def test_a_password_that_found_no_thread_is_no_failure(open_client, settin
         raise Unavailable
 
     with monkeypatch.context() as patched:
-        patched.setattr("auth.passwords.Passwords.verify", busy)
+        patched.setattr("roomwire_auth.passwords.Passwords.verify", busy)
         for _ in range(5):
             assert 503 == (await ada.ask("POST", "password", CHANGE)).status_code
 

@@ -6,12 +6,12 @@ import time
 import msgspec
 import pytest
 
-from auth.accounts import Accounts
-from auth.errors import AccountChanged, RefreshTokenReused
-from auth.sessions import Rotation, SessionInfo, Sessions, session_of
 from roomwire.errors import Unauthenticated
-from roomwire.revocations import RevocationReader, Revoked
-from roomwire.tokens import User
+from roomwire.identity.revocations import RevocationReader, Revoked
+from roomwire.identity.tokens import User
+from roomwire_auth.accounts import Accounts
+from roomwire_auth.errors import AccountChanged, RefreshTokenReused
+from roomwire_auth.sessions import Rotation, SessionInfo, Sessions, session_of
 
 ADA = User(id="account:1", name="Ada", kind="account")
 GUEST = User(id="guest:1", name="Käthe\u200d", kind="guest")
@@ -249,7 +249,7 @@ async def begin(sessions, user=ADA, account=None):
 
 def at(monkeypatch, now):
     """Let sessions begin and go on at this time."""
-    monkeypatch.setattr("auth.sessions.time.time", lambda: now)
+    monkeypatch.setattr("roomwire_auth.sessions.time.time", lambda: now)
 
 
 async def test_a_users_sessions_are_found_with_their_times_and_no_others(sessions, monkeypatch):

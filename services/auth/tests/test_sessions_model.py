@@ -4,10 +4,10 @@ import random
 
 import pytest
 
-from auth.errors import RefreshTokenReused
-from auth.sessions import Sessions, session_of
 from roomwire.errors import Unauthenticated
-from roomwire.tokens import User
+from roomwire.identity.tokens import User
+from roomwire_auth.errors import RefreshTokenReused
+from roomwire_auth.sessions import Sessions, session_of
 
 USERS = [User(f"account:{number}", f"Ann{number}", "account") for number in range(2)]
 MOST = 4

@@ -2,8 +2,8 @@
 
 import pytest
 
-from auth.settings import Settings
 from roomwire.errors import ConfigurationError
+from roomwire_auth.settings import Settings
 
 
 def test_the_defaults_are_those_of_the_design():

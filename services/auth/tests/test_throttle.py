@@ -6,8 +6,8 @@ import time
 
 import pytest
 
-from auth.errors import TooManyAttempts
-from auth.throttle import Limits, Throttle
+from roomwire_auth.errors import TooManyAttempts
+from roomwire_auth.throttle import Limits, Throttle
 
 HERE, THERE = "198.51.100.1", "203.0.113.9"
 LIMITS = Limits(

@@ -6,8 +6,8 @@ from typing import Any
 import httpx
 from live import Client
 
-from roomwire.capabilities import Capabilities
-from roomwire.tokens import SigningKey, User
+from roomwire.identity.capabilities import Capabilities
+from roomwire.identity.tokens import SigningKey, User
 
 SIGNING_KEY = SigningKey.generate()
 ADMIN = "a" * 40

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from gateway.app import GatewayApp
-from gateway.settings import Settings
+from roomwire_gateway.app import GatewayApp
+from roomwire_gateway.settings import Settings
 
 Start = Callable[..., Awaitable["Running"]]
 

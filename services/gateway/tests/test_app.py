@@ -14,14 +14,14 @@ from starlette.applications import Starlette
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from gateway import page
-from gateway.app import GatewayApp, _cors, _recovery
-from gateway.settings import Settings
-from roomwire.backplane import LogConfig
 from roomwire.errors import ConfigurationError, Unavailable
-from roomwire.metrics import Metrics
-from roomwire.recovery import RecoveryLimits
-from roomwire.tokens import SigningKey, User
+from roomwire.identity.tokens import SigningKey, User
+from roomwire.log.contract import LogConfig
+from roomwire.metrics.gateway import Metrics
+from roomwire.recovery.decisions import RecoveryLimits
+from roomwire_gateway import page
+from roomwire_gateway.app import GatewayApp, _cors, _recovery
+from roomwire_gateway.settings import Settings
 
 KEY = SigningKey.generate()
 ANN = User(id="account:1", name="Ann", kind="account")
@@ -195,7 +195,7 @@ async def test_that_keys_could_not_be_fetched_is_forgotten_when_nobody_needs_the
     gateway, free_port, monkeypatch
 ):
     now = 1_000.0
-    monkeypatch.setattr("gateway.app.Metrics", lambda: Metrics(clock=lambda: now))
+    monkeypatch.setattr("roomwire_gateway.app.Metrics", lambda: Metrics(clock=lambda: now))
     running = await gateway(auth_mode="required", auth_jwks_url=f"http://127.0.0.1:{free_port}/jwks.json")
     token = KEY.sign(ANN, issuer="roomwire", audience="roomwire", lifetime_s=60)
     async with Client.open(running.address) as client:
@@ -262,7 +262,7 @@ def environment(**variables):
 
 def test_check_config_of_the_gateway_shows_no_password():
     ended = subprocess.run(
-        [sys.executable, "-m", "gateway", "check-config"],
+        [sys.executable, "-m", "roomwire_gateway", "check-config"],
         env=environment(REDIS_URL="redis://:hunter2@host/0", PAGE="false"),
         capture_output=True,
         text=True,
@@ -321,6 +321,6 @@ async def test_a_gateway_process_serves_until_it_is_told_to_stop(free_port, free
     assert 0 == process.returncode
     lines = [json.loads(line) for line in output.decode().splitlines()]
     assert ["starting", "ready", "draining", "stopped"] == [
-        line["event"] for line in lines if line["logger"] == "roomwire.service"
+        line["event"] for line in lines if line["logger"] == "roomwire.serving.process"
     ]
     assert {"alone"} == {line["node"] for line in lines}

@@ -2,11 +2,11 @@
 
 import pytest
 
-from gateway.authentication import authentication
 from roomwire.errors import Unauthenticated, Unavailable
-from roomwire.handshake import Handshake
-from roomwire.sources import Proxies
-from roomwire.tokens import SigningKey, User, Verifier
+from roomwire.identity.tokens import SigningKey, User, Verifier
+from roomwire.protocol.sources import Proxies
+from roomwire.rooms.handshake import Handshake
+from roomwire_gateway.authentication import authentication
 
 KEY = SigningKey.generate()
 ANN = User(id="account:1", name="Ann", kind="account")

@@ -9,13 +9,13 @@ from starlette.applications import Starlette
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from gateway.chat import ChatGateway
-from roomwire.backplane.memory import MemoryBackplane
-from roomwire.capabilities import Capabilities, load_policy
-from roomwire.clocks import LEEWAY_S
 from roomwire.errors import Unauthenticated
-from roomwire.metrics import Metrics
-from roomwire.tokens import SigningKey, User
+from roomwire.health.clocks import LEEWAY_S
+from roomwire.history.memory import MemoryBackplane
+from roomwire.identity.capabilities import Capabilities, load_policy
+from roomwire.identity.tokens import SigningKey, User
+from roomwire.metrics.gateway import Metrics
+from roomwire_gateway.chat import ChatGateway
 
 KEY = SigningKey.generate()
 ROOM = "acme:den"

@@ -5,7 +5,7 @@ from datetime import datetime
 import pytest
 from live import Client, until
 
-from gateway.chat import MAX_ROOMS_PER_CONNECTION, ChatGateway
+from roomwire_gateway.chat import MAX_ROOMS_PER_CONNECTION, ChatGateway
 
 ANN = {"roomId": "den", "userName": "Ann"}
 BOB = {"roomId": "den", "userName": "Bob"}

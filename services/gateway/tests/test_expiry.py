@@ -9,9 +9,9 @@ from starlette.applications import Starlette
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from roomwire.capabilities import Capabilities
-from roomwire.clocks import LEEWAY_S
-from roomwire.tokens import SigningKey, User
+from roomwire.health.clocks import LEEWAY_S
+from roomwire.identity.capabilities import Capabilities
+from roomwire.identity.tokens import SigningKey, User
 
 KEY = SigningKey.generate()
 LIFETIME_S = 60

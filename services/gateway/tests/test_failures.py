@@ -10,7 +10,7 @@ from flaky_proxy import Proxy
 from live import until
 from service_process import running
 
-from roomwire.tokens import SigningKey
+from roomwire.identity.tokens import SigningKey
 from roomwire_local.certificates import Authority
 
 PASSWORD = "correct-horse"

@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 import msgspec
 import pytest
 
-from gateway import messages
-from gateway.messages import (
+from roomwire_gateway import messages
+from roomwire_gateway.messages import (
     MAX_HISTORY,
     MAX_NAME_CHARS,
     MAX_TEXT_CHARS,

@@ -5,9 +5,9 @@ import re
 import httpx
 import pytest
 
-from gateway import page
-from gateway.page import CLIENT, HEADERS, page_app
 from roomwire.errors import ConfigurationError
+from roomwire_gateway import page
+from roomwire_gateway.page import CLIENT, HEADERS, page_app
 
 
 def browser(*, enabled=True):

@@ -12,13 +12,14 @@ from prometheus_client import CollectorRegistry
 from serving import hypercorn_served, served
 from where_from import CASES
 
-from gateway.app import GatewayApp
-from gateway.settings import Settings
 from roomwire.errors import ConfigurationError
-from roomwire.http import bounded_http
-from roomwire.http_limits import HttpLimits
-from roomwire.metrics import HttpMetrics, Metrics
+from roomwire.limits.http import HttpLimits
+from roomwire.metrics.gateway import Metrics
+from roomwire.metrics.http import HttpMetrics
 from roomwire.relay.proof import HELLO_BYTES, WELCOME_BYTES, Proof, Request
+from roomwire.serving.http import bounded_http
+from roomwire_gateway.app import GatewayApp
+from roomwire_gateway.settings import Settings
 
 SECRET = "a secret of more than thirty-two characters"
 UNKNOWN_SID = {"code": 1, "message": "Session ID unknown"}
@@ -380,7 +381,7 @@ async def test_gateways_of_another_secret_hold_no_sessions_of_ours(start, http):
 
 async def test_a_gateway_that_was_not_reached_once_is_not_told_of_for_ever(start, http, monkeypatch):
     now = 1_000.0
-    monkeypatch.setattr("gateway.app.Metrics", lambda: Metrics(clock=lambda: now))
+    monkeypatch.setattr("roomwire_gateway.app.Metrics", lambda: Metrics(clock=lambda: now))
     first, second = await start("n1"), await start("n2", relay_secret="b" * 32)
 
     assert is_refused(await http.get(polled(second, await opened(http, first))))

@@ -7,9 +7,9 @@ from starlette.applications import Starlette
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from roomwire.capabilities import Capabilities
-from roomwire.revocations import revocations_key
-from roomwire.tokens import SigningKey, User
+from roomwire.identity.capabilities import Capabilities
+from roomwire.identity.revocations import revocations_key
+from roomwire.identity.tokens import SigningKey, User
 
 KEY = SigningKey.generate()
 

@@ -5,8 +5,8 @@ import os
 import msgspec
 import pytest
 
-from gateway.settings import Settings
 from roomwire.errors import ConfigurationError
+from roomwire_gateway.settings import Settings
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 from wrong_clock import COMPILER, wrong_clock
 
-from roomwire.tokens import SigningKey, User
+from roomwire.identity.tokens import SigningKey, User
 
 KEY = SigningKey.generate()
 BOTH = {"clock_auth": "clock_skew", "clock_redis": "clock_skew"}

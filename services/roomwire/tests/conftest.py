@@ -20,12 +20,13 @@ from roomwire import logs
 hypothesis.settings.register_profile("roomwire", deadline=None)
 hypothesis.settings.load_profile("roomwire")
 
+TESTS = Path(__file__).parent
 ON_EVERY_LOOP = {
-    "test_asgi_socket.py",
-    "test_fast_socket.py",
-    "test_http.py",
-    "test_order.py",
-    "test_redis_log.py",
+    "engine/test_asgi_socket.py",
+    "engine/test_fast_socket.py",
+    "serving/test_http.py",
+    "server/test_order.py",
+    "log/redis/test_log.py",
 }
 
 LogText = Callable[[], str]
@@ -37,7 +38,11 @@ def pytest_asyncio_loop_factories(
 ) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
     """Run what depends on transports on both loops: the services have uvloop, tests and others asyncio's."""
     factories = {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
-    return factories if item.path.name in ON_EVERY_LOOP else {"asyncio": asyncio.new_event_loop}
+    return (
+        factories
+        if item.path.relative_to(TESTS).as_posix() in ON_EVERY_LOOP
+        else {"asyncio": asyncio.new_event_loop}
+    )
 
 
 @contextlib.contextmanager

@@ -6,15 +6,15 @@ from collections.abc import AsyncIterator
 
 from live import until
 
-from roomwire.backplane.entries import Message
-from roomwire.backplane.log import LogConfig
-from roomwire.backplane.memory_log import MemoryHub, MemoryLog
-from roomwire.backplane.redis_homes import open_primaries
-from roomwire.backplane.redis_log import RedisLog
-from roomwire.backplane.sessions import NewSession, new_node_id, new_pid, sid_of
-from roomwire.backplane.streams import namespace_stream, room_stream, sid_stream
 from roomwire.errors import RateLimited, Unavailable
-from roomwire.metrics import Metrics
+from roomwire.log.contract import LogConfig
+from roomwire.log.entries import Message
+from roomwire.log.memory.log import MemoryHub, MemoryLog
+from roomwire.log.redis.log import RedisLog
+from roomwire.log.sessions import NewSession, new_node_id, new_pid, sid_of
+from roomwire.log.streams import namespace_stream, room_stream, sid_stream
+from roomwire.metrics.gateway import Metrics
+from roomwire.redis.topology import open_primaries
 
 QUICK = LogConfig(link_timeout_s=0.5, heartbeat_s=0.3, call_timeout_s=5.0)
 DEN = room_stream("/", "den")

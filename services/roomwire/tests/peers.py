@@ -126,3 +126,20 @@ WAYS: Mapping[str, Callable[[Any, int, Any, str], Any]] = {
     "hypercorn": lambda app, port, _, __: serving.hypercorn_served(app, port=port),
 }
 """How an engine is served: by uvicorn over plain ASGI, by uvicorn with the fast WebSockets, by hypercorn."""
+
+
+@asynccontextmanager
+async def raw(peer: Peer, sid: str = ""):
+    """Open a WebSocket by hand, perhaps for a session, to send frames that no library sends; yields the streams."""
+    url = peer.http.base_url
+    reader, writer = await asyncio.open_connection(url.host, url.port, limit=2**16)
+    writer.write(
+        f"GET {peer.path}&transport=websocket{sid and f'&sid={sid}'} HTTP/1.1\r\nHost: {url.host}\r\nConnection: Upgrade\r\n"
+        "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n".encode()
+    )
+    async with asyncio.timeout(WAIT_S):
+        assert b"HTTP/1.1 101" == (await reader.readuntil(b"\r\n\r\n"))[:12]
+    try:
+        yield reader, writer
+    finally:
+        writer.transport.abort()

@@ -10,9 +10,10 @@ import websockets
 from serving import served
 
 from roomwire import Server
-from roomwire.backplane import LogConfig, open_backplane
 from roomwire.engine.fast import fast_websocket
-from roomwire.metrics import Metrics
+from roomwire.history.opening import open_backplane
+from roomwire.log.contract import LogConfig
+from roomwire.metrics.gateway import Metrics
 
 WAIT_S = 10.0
 

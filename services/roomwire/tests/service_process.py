@@ -130,12 +130,12 @@ class ServiceProcess:
 
 @contextlib.asynccontextmanager
 async def running(
-    module: str, log: Path, *, waits: bool = True, environ: Mapping[str, str] | None = None, **settings: Any
+    name: str, log: Path, *, waits: bool = True, environ: Mapping[str, str] | None = None, **settings: Any
 ) -> AsyncIterator[ServiceProcess]:
-    """Run `python -m <module>` with these settings; it is ready, and ended at the end of the context.
+    """Run `python -m roomwire_<name>` with these settings; it is ready, and ended at the end of the context.
 
     Args:
-        module: `gateway` or `auth`.
+        name: `gateway` or `auth`.
         log: The file that it logs to.
         waits: Whether it is ready at the beginning; else its operations port answers.
         environ: Further variables of its environment.
@@ -149,7 +149,7 @@ async def running(
     own |= {f"ROOMWIRE_{name.upper()}": str(value) for name, value in chosen.items()}
     with log.open("wb") as output:
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", module, env=own, stdout=output, stderr=output
+            sys.executable, "-m", f"roomwire_{name}", env=own, stdout=output, stderr=output
         )
     try:
         service = ServiceProcess(process, port, ops_port, log)

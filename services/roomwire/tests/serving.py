@@ -13,8 +13,8 @@ from typing import Any
 import hypercorn.asyncio
 import uvicorn
 
-from roomwire.listener import Listener, listen
-from roomwire.settings import ServiceSettings
+from roomwire.serving.listener import Listener, listen
+from roomwire.serving.settings import ServiceSettings
 
 HOST = "127.0.0.1"
 GRACE_S = 1.0

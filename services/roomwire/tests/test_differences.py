@@ -19,12 +19,12 @@ from differential.acts import differs, got, says
 from differential.differences import DIFFERENCES
 from differential.harness import SERVERS, idle, make, peer_of
 from peers import take
-from protocol.cases import Cases
 from websockets.exceptions import InvalidStatus
+from wire.cases import Cases
 
 from roomwire import Server
-from roomwire.engine.limits import Limits
 from roomwire.errors import Forbidden, Internal
+from roomwire.limits.client import Limits
 
 pytestmark = pytest.mark.usefixtures("log_lines")
 

@@ -12,8 +12,8 @@ from differential import connections, events, namespaces, rooms  # noqa: F401 - 
 from differential.harness import PROGRAMS, SERVERS, make, peer_of, transcript
 from differential.surface import options as options_of
 from peers import take
-from protocol.cases import Cases
 from websockets.exceptions import ConnectionClosed, InvalidStatus
+from wire.cases import Cases
 
 pytestmark = pytest.mark.usefixtures("log_lines")
 

@@ -11,7 +11,7 @@ from http import HTTPStatus
 
 from cluster_api import ask, until_answered
 
-from roomwire.tokens import SigningKey
+from roomwire.identity.tokens import SigningKey
 
 
 def contents(kind: str, redis_host: str) -> dict[str, str]:

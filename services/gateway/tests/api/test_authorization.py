@@ -5,7 +5,7 @@ import time
 import pytest
 from backends import ADMIN, ROOM, token
 
-from roomwire.capabilities import load_policy
+from roomwire.identity.capabilities import load_policy
 
 CALLS = {
     "publish to a room": ("POST", "/publish", {"messages": [{"room": ROOM, "event": "x"}]}),

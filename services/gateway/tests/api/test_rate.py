@@ -2,9 +2,9 @@
 
 import pytest
 
-from gateway.api import rate
-from gateway.api.rate import Rate
 from roomwire.errors import RateLimited
+from roomwire_gateway.api import rate
+from roomwire_gateway.api.rate import Rate
 
 
 class Clock:

@@ -10,21 +10,21 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from roomwire.emitter import AsyncEmitter, Emitter
     from roomwire.gateways import Gateway, Key, Socket, subscribe
+    from roomwire.identity.tokens import User
+    from roomwire.log.emitter import AsyncEmitter, Emitter
     from roomwire.server import Server
-    from roomwire.tokens import User
 
 __all__ = ["AsyncEmitter", "Emitter", "Gateway", "Key", "Server", "Socket", "User", "subscribe"]
 
 _HOMES: Final = {
-    "AsyncEmitter": "roomwire.emitter",
-    "Emitter": "roomwire.emitter",
+    "AsyncEmitter": "roomwire.log.emitter",
+    "Emitter": "roomwire.log.emitter",
     "Gateway": "roomwire.gateways",
     "Key": "roomwire.gateways",
     "Server": "roomwire.server",
     "Socket": "roomwire.gateways",
-    "User": "roomwire.tokens",
+    "User": "roomwire.identity.tokens",
     "subscribe": "roomwire.gateways",
 }
 

@@ -17,15 +17,15 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from roomwire import Server
-from roomwire.bounds import Bound
-from roomwire.engine import Engine
+from roomwire.engine.asgi import AsgiEngine
 from roomwire.engine.asgi_socket import AsgiSocket, asgi_websocket
 from roomwire.engine.fast import fast_websocket
 from roomwire.engine.fast_socket import FastSocket
-from roomwire.engine.limits import Limits
-from roomwire.http import bounded_http
-from roomwire.http_limits import HttpLimits
-from roomwire.metrics import HttpMetrics
+from roomwire.limits.bounds import Bound
+from roomwire.limits.client import Limits
+from roomwire.limits.http import HttpLimits
+from roomwire.metrics.http import HttpMetrics
+from roomwire.serving.http import bounded_http
 
 WAIT_S = 10.0
 SHORT_S = 0.2
@@ -615,7 +615,7 @@ class TestSubProtocols:
     def socket_of(self, request):
         @asynccontextmanager
         async def opened() -> AsyncIterator[Place]:
-            engine = Engine(async_mode="asgi")
+            engine = AsgiEngine(async_mode="asgi")
             app = socketio.ASGIApp(engine, socketio_path="engine.io")
             ws = fast_websocket(engine, "/engine.io/") if request.param == "fast" else None
             async with served(app, ws=ws) as place:

@@ -1,4 +1,4 @@
-"""That a client gets its turn and no more. What it may send is in `test_bounds.py`, its frames in `test_reader.py`."""
+"""That a client gets its turn and no more. What it may send is in `limits/test_bounds.py`, its frames in `protocol/test_reader.py`."""
 
 import asyncio
 import contextlib
@@ -6,13 +6,12 @@ import socket
 
 import socketio
 from fuzz.entry import frame
-from peers import peer_by
-from protocol.test_stock_defects import raw
+from peers import peer_by, raw
 
-from roomwire.engine import Engine
-from roomwire.engine.limits import Limits
-from roomwire.engine.reader import CloseCode, Kind
-from roomwire.frames import close_frame
+from roomwire.engine.asgi import AsgiEngine
+from roomwire.limits.client import Limits
+from roomwire.protocol.frames import close_frame
+from roomwire.protocol.reader import CloseCode, Kind
 
 FRAME = b"\x81\x85\0\0\0\0" + b"4quux"
 READ_BYTES = 262_144
@@ -20,7 +19,7 @@ READ_BYTES = 262_144
 
 
 async def test_a_client_that_sent_very_much_is_read_once_a_turn():
-    engine = Engine(limits=Limits(ping_interval_s=60.0, ping_timeout_s=60.0))
+    engine = AsgiEngine(limits=Limits(ping_interval_s=60.0, ping_timeout_s=60.0))
     taken, turns = 0, []
 
     def take(*_):
@@ -52,7 +51,7 @@ async def test_a_client_that_sent_very_much_is_read_once_a_turn():
 
 
 async def test_what_follows_a_broken_probe_in_the_same_read_is_not_looked_at():
-    engine = Engine(limits=Limits(ping_interval_s=60.0, ping_timeout_s=60.0))
+    engine = AsgiEngine(limits=Limits(ping_interval_s=60.0, ping_timeout_s=60.0))
     app = socketio.ASGIApp(engine, socketio_path="engine.io")
     failures = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: failures.append(context))

@@ -4,10 +4,10 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from roomwire.engine.limits import Limits
-from roomwire.engine.packets import CLOSE, MESSAGE, NOOP, PING, PONG, PROBE, UPGRADE, BadPacket, framed
 from roomwire.engine.session import POLLING, WEBSOCKET, Reason, Session
-from roomwire.frames import message_of
+from roomwire.limits.client import Limits
+from roomwire.protocol.frames import message_of
+from roomwire.protocol.packets import CLOSE, MESSAGE, NOOP, PING, PONG, PROBE, UPGRADE, BadPacket, framed
 
 LIMITS = Limits(ping_interval_s=25.0, ping_timeout_s=20.0, max_unread_bytes=102)
 TRANSPORTS = [POLLING, WEBSOCKET]

@@ -13,9 +13,9 @@ from fixtures.protocol import OPTIONS
 from peers import WAIT_S
 from serving import served
 
-from roomwire.engine import Engine
+from roomwire.engine.asgi import AsgiEngine
 from roomwire.engine.fast import fast_websocket
-from roomwire.engine.limits import Limits
+from roomwire.limits.client import Limits
 
 MAX_FRAGMENTS = Limits().max_fragments
 CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0x0, 0x1, 0x2, 0x8, 0x9, 0xA
@@ -52,7 +52,9 @@ def close(code: int, reason: bytes = b"") -> bytes:
 class Wire:
     """A TCP connection that speaks WebSocket by hand."""
 
-    def __init__(self, engine: Engine, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def __init__(
+        self, engine: AsgiEngine, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
         self.engine = engine
         self._reader = reader
         self._writer = writer
@@ -108,7 +110,7 @@ async def wire(free_port: int) -> AsyncIterator[Wire]:
 @asynccontextmanager
 async def opened(port: int) -> AsyncIterator[Wire]:
     """Serve an echo with all messages taken, and yield a connection whose session has begun."""
-    engine = Engine(**OPTIONS | {"max_http_buffer_size": LIMIT, "ping_interval": 60, "ping_timeout": 60})
+    engine = AsgiEngine(**OPTIONS | {"max_http_buffer_size": LIMIT, "ping_interval": 60, "ping_timeout": 60})
 
     @engine.on("message")
     async def echo(sid: str, data: str | bytes) -> None:

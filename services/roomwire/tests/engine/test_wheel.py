@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
-from roomwire.engine.limits import Limits
-from roomwire.engine.packets import PING, PONG
 from roomwire.engine.session import WEBSOCKET, Session
 from roomwire.engine.wheel import TICK_S, Wheel
-from roomwire.frames import message_of
+from roomwire.limits.client import Limits
+from roomwire.protocol.frames import message_of
+from roomwire.protocol.packets import PING, PONG
 
 ROUNDING_S = 1e-9
 

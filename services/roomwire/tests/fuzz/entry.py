@@ -19,10 +19,10 @@ import msgspec
 import structlog.testing
 
 from roomwire import Gateway, Key, Server, Socket, subscribe
-from roomwire.codec import BadPacket, Packet
-from roomwire.engine import packets
 from roomwire.engine.fast_socket import FastSocket
-from roomwire.engine.limits import Limits
+from roomwire.limits.client import Limits
+from roomwire.protocol import packets
+from roomwire.protocol.codec import BadPacket, Packet
 
 REQUEST = (
     b"GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\n"

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from roomwire.errors import InvalidBody
 from roomwire.gateways.binding import Binding, Key, subscribe, subscribed_event
-from roomwire.tokens import User
+from roomwire.identity.tokens import User
 
 ANN = User(id="account:1", name="Ann", kind="account")
 

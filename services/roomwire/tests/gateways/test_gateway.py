@@ -10,12 +10,12 @@ import socketio
 from live import Client, served, until
 
 from roomwire import Gateway, Key, Server, Socket, User, subscribe
-from roomwire.backplane import MemoryBackplane
-from roomwire.engine.limits import Limits
 from roomwire.errors import ConfigurationError, Forbidden, Unavailable
 from roomwire.gateways.lane import Lane
-from roomwire.metrics import Metrics
-from roomwire.rooms import Member, Phase
+from roomwire.history.memory import MemoryBackplane
+from roomwire.limits.client import Limits
+from roomwire.metrics.gateway import Metrics
+from roomwire.rooms.registry import Member, Phase
 
 
 class Point(msgspec.Struct, rename="camel"):

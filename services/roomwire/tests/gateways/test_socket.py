@@ -8,8 +8,8 @@ import socketio
 from live import Client, served
 
 from roomwire import Gateway, Server, Socket
-from roomwire.backplane import MemoryBackplane
-from roomwire.metrics import Metrics
+from roomwire.history.memory import MemoryBackplane
+from roomwire.metrics.gateway import Metrics
 
 
 class Hall(Gateway):

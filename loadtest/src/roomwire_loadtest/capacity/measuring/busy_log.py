@@ -7,12 +7,12 @@ from contextlib import AsyncExitStack
 
 import uvloop
 
-from roomwire.backplane import LogConfig, open_backplane
-from roomwire.backplane.contract import Backplane
-from roomwire.backplane.entries import Message
-from roomwire.backplane.log import Published
-from roomwire.backplane.streams import room_stream
-from roomwire.metrics import Metrics
+from roomwire.history.contract import Backplane
+from roomwire.history.opening import open_backplane
+from roomwire.log.contract import LogConfig, Published
+from roomwire.log.entries import Message
+from roomwire.log.streams import room_stream
+from roomwire.metrics.gateway import Metrics
 from roomwire_loadtest.bench.log import Nobody
 from roomwire_loadtest.capacity.measuring.house import PING_INTERVAL_S, PING_TIMEOUT_S
 from roomwire_loadtest.capacity.measuring.runs import Busy

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from roomwire.backplane.redis_scripts import Scripts
+from roomwire.log.redis.scripts import Scripts
 from roomwire_loadtest.capacity.costs.observed import Observation, Weight
 from roomwire_loadtest.capacity.measuring.busy_log import publish
 from roomwire_loadtest.capacity.measuring.clients import Clients

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from roomwire.backplane.contract import HISTORY_ENTRIES, HISTORY_TTL_S
-from roomwire.backplane.log import LogConfig
+from roomwire.history.contract import HISTORY_ENTRIES, HISTORY_TTL_S
+from roomwire.log.contract import LogConfig
 from roomwire_loadtest.capacity.planning.sizes import mean, spread
 from roomwire_loadtest.capacity.planning.workload import Workload
 

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 from typing import Final
 
-from roomwire.tokens import SigningKey
+from roomwire.identity.tokens import SigningKey
 from roomwire_loadtest.faults.fleet import FleetError
 from roomwire_loadtest.faults.stage import Row, Stage
 

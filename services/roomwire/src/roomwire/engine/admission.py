@@ -7,19 +7,13 @@ client shows to its users.
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 from urllib.parse import parse_qsl
 
-import msgspec
-
 from roomwire.engine.connection import Connection
-from roomwire.engine.limits import Limits
-from roomwire.engine.opening import http_answer
-from roomwire.engine.packets import OPEN, Packet
-from roomwire.engine.session import POLLING, WEBSOCKET
-
-if TYPE_CHECKING:
-    from roomwire.engine.engine import Engine
+from roomwire.engine.engine import Engine
+from roomwire.engine.session import WEBSOCKET
+from roomwire.protocol.opening import http_answer
 
 PROTOCOL: Final = "4"
 _NAMES: Final = frozenset({"transport", "EIO", "sid"})
@@ -33,10 +27,10 @@ UNKNOWN_PROTOCOL: Final = (5, "Unsupported protocol version")
 
 
 class Refused(Exception):
-    """A request that is refused: code and sentence for the client.
+    """A request that is refused.
 
     Args:
-        error: They.
+        error: Code and sentence for the client.
         status: Default: 400.
 
     """
@@ -74,29 +68,7 @@ class Query:
         self.sid = values.get("sid", "")
 
 
-class _Handshake(msgspec.Struct, rename="camel"):
-    """The body of the packet that begins a session."""
-
-    sid: str
-    upgrades: Sequence[str]
-    ping_interval: int
-    ping_timeout: int
-    max_payload: int
-
-
-def open_packet(sid: str, transport: str, limits: Limits, *, upgrades: Sequence[str]) -> Packet:
-    """Return the packet that begins a session."""
-    handshake = _Handshake(
-        sid=sid,
-        upgrades=list(upgrades) if transport == POLLING else [],
-        ping_interval=round((limits.ping_interval_s + limits.ping_grace_s) * 1_000),
-        ping_timeout=round(limits.ping_timeout_s * 1_000),
-        max_payload=limits.max_payload_bytes,
-    )
-    return OPEN + msgspec.json.encode(handshake).decode()
-
-
-def check_origin(engine: "Engine", environ: Mapping[str, Any]) -> None:
+def check_origin(engine: Engine, environ: Mapping[str, Any]) -> None:
     """Refuse a request of a page that may not talk to this server."""
     origin = environ.get("HTTP_ORIGIN")
     if origin is not None and engine.cors_allowed_origins != []:
@@ -105,7 +77,7 @@ def check_origin(engine: "Engine", environ: Mapping[str, Any]) -> None:
             raise Refused(FORBIDDEN)
 
 
-def admit_websocket(engine: "Engine", environ: Mapping[str, Any]) -> Connection | None:
+def admit_websocket(engine: Engine, environ: Mapping[str, Any]) -> Connection | None:
     """Decide about a WebSocket: returns the session that it is to upgrade, None if it begins one of its own.
 
     Raises:

@@ -2,7 +2,7 @@
 
 Every WebSocket that is not the engine's comes here, whatever its path is, so that no path leads around the bounds: the
 same reader of frames, the same sizes, one owed pong, a client that is gone or does not read is cut. The bounds of the
-request itself (headers, time, number of connections) are `roomwire.http`'s, which hands the connection over.
+request itself (headers, time, number of connections) are `roomwire.serving.http`'s, which hands the connection over.
 
 Source: RFC 6455; the ASGI specification, "WebSocket".
 """
@@ -12,14 +12,14 @@ import contextlib
 from collections.abc import Callable
 from typing import Any, Final
 
-from roomwire.addresses import host_and_port
-from roomwire.bounds import Bound
-from roomwire.engine.limits import Limits
-from roomwire.engine.opening import BadUpgrade, Upgrade, denial, http_answer, read_target, read_upgrade
-from roomwire.engine.reader import CloseCode, FrameError, Kind, Message, Reader, close_answer, is_close
-from roomwire.frames import binary_frame, close_frame, ping_frame, pong_frame, text_frame
+from roomwire.limits.bounds import Bound
+from roomwire.limits.client import Limits
 from roomwire.logs import get_logger
-from roomwire.sources import Proxies
+from roomwire.protocol.addresses import host_and_port
+from roomwire.protocol.frames import binary_frame, close_frame, ping_frame, pong_frame, text_frame
+from roomwire.protocol.opening import BadUpgrade, Upgrade, denial, http_answer, read_target, read_upgrade
+from roomwire.protocol.reader import CloseCode, FrameError, Kind, Message, Reader, close_answer, is_close
+from roomwire.protocol.sources import Proxies
 
 NO_CODE: Final = 1005
 """What an application is told of a client that said no code when it closed: RFC 6455, section 7.4.1."""

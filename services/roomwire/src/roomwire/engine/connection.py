@@ -8,10 +8,10 @@ import asyncio
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
-from roomwire.bounds import Bound
-from roomwire.engine.packets import NOOP, PING, Packet, framed
 from roomwire.engine.session import POLLING, Reason, Session
 from roomwire.engine.turn import Turn
+from roomwire.limits.bounds import Bound
+from roomwire.protocol.packets import NOOP, PING, Packet, framed
 
 
 class Pulse(Protocol):
@@ -41,7 +41,7 @@ class Connection:
         outbox: See `Outlet`.
         is_due: See `Outlet`.
         members: What it is in each namespace it is connected to; kept by the server's rooms.
-        paces: What its events have to keep to; kept by the server.
+        rates: The rates that its events have to keep to; kept by the server.
         events_refused: How many have been refused since it last paused; kept by the server.
         attachments_refused: How many attachments of a refused event are still to come; kept by the server.
         posts: How many payloads of its are being taken or wait for that; kept by polling.
@@ -64,9 +64,9 @@ class Connection:
         "is_due",
         "members",
         "outbox",
-        "paces",
         "pings",
         "posts",
+        "rates",
         "sid",
         "state",
     )
@@ -85,7 +85,7 @@ class Connection:
         self.outbox = state.outbox
         self.is_due = False
         self.members: tuple[Any, ...] = ()
-        self.paces: tuple[Any, ...] = ()
+        self.rates: tuple[Any, ...] = ()
         self.events_refused = 0
         self.attachments_refused = 0
         self._turn = turn

@@ -2,7 +2,8 @@
 
 It is a `engineio.AsyncServer` whose sessions, transports and request handling are ours; of the original it
 keeps its settings, its handlers, its CORS headers and the helpers that python-socketio calls. Those of its
-names that are overridden stand in `roomwire.server.drop_in.OVERRIDDEN`.
+names that are overridden stand in `roomwire.server.drop_in.OVERRIDDEN`. Requests come to it by `roomwire.engine.asgi` and
+`roomwire.engine.fast`.
 """
 
 import asyncio
@@ -13,21 +14,19 @@ from typing import Any, Final
 import engineio
 import msgspec
 
-from roomwire.bounds import Bound
 from roomwire.eager import Starter
-from roomwire.engine import polling, websocket
-from roomwire.engine.admission import open_packet
 from roomwire.engine.connection import Connection, Pulse
-from roomwire.engine.environ import decoded, environ_of
-from roomwire.engine.limits import Limits
-from roomwire.engine.packets import MESSAGE, PONG, BadPacket, Packet
 from roomwire.engine.relay import Relay
-from roomwire.engine.session import Reason, Session
+from roomwire.engine.session import POLLING, Reason, Session
 from roomwire.engine.turn import Turn
 from roomwire.engine.wheel import Alarm, Wheel
+from roomwire.limits.bounds import Bound
+from roomwire.limits.client import Limits
 from roomwire.logs import get_logger
-from roomwire.origins import is_listed, is_own, is_spelled
-from roomwire.sources import Proxies
+from roomwire.protocol.environ import decoded, environ_of
+from roomwire.protocol.origins import is_listed, is_own, is_spelled
+from roomwire.protocol.packets import MESSAGE, PONG, BadPacket, Packet, open_packet
+from roomwire.protocol.sources import Proxies
 
 SETTLE_TIMEOUT_S: Final = 5.0
 _ID_BYTES: Final = 16
@@ -120,15 +119,6 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc] # python-engineio has 
             else:
                 connection.leave_loop()
 
-    async def handle_request(self, scope: Any, receive: Any, send: Any) -> None:
-        """Serve one ASGI request: HTTP of the polling transport, or a WebSocket."""
-        self.use_loop()
-        if scope["type"] == "websocket":
-            await receive()  # it announces the request, which the scope describes
-            await websocket.serve(self, self.environ_of(scope), receive, send)
-        else:
-            await polling.serve(self, scope, receive, send, relay=self.relay)
-
     def environ_of(self, scope: Mapping[str, Any]) -> dict[str, Any]:
         """Return an ASGI request as python-socketio's handlers know one, less what a stranger has forged."""
         return environ_of(scope, decoded(scope["headers"]), proxies=self.proxies)
@@ -139,9 +129,8 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc] # python-engineio has 
         state = Session(self.generate_id(), transport=transport, limits=self.limits, now=now)
         connection = Connection(state, environ, self.turn, self._closed, self.pulse)
         self.sockets[state.sid] = connection
-        state.send(
-            open_packet(state.sid, transport, self.limits, upgrades=self._upgrades(state.sid, transport))
-        )
+        upgrades = self._upgrades(state.sid, transport) if transport == POLLING else []
+        state.send(open_packet(state.sid, self.limits, upgrades=upgrades))
         accepted = await self._tell("connect", state.sid, environ)
         if accepted is not None and accepted is not True:
             self.sockets.pop(state.sid, None)

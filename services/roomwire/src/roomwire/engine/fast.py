@@ -8,18 +8,16 @@ transport, or the relay's if another node holds its session; whether it is for t
 
 import asyncio
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from roomwire.engine.admission import Query
 from roomwire.engine.asgi_socket import AsgiSocket
+from roomwire.engine.engine import Engine
 from roomwire.engine.fast_socket import FastSocket
-from roomwire.engine.opening import BadUpgrade, read_target
-
-if TYPE_CHECKING:
-    from roomwire.engine.engine import Engine
+from roomwire.protocol.opening import BadUpgrade, read_target
 
 
-def fast_websocket(engine: "Engine", path: str, *, may_relay: bool = True) -> Callable[..., asyncio.Protocol]:
+def fast_websocket(engine: Engine, path: str, *, may_relay: bool = True) -> Callable[..., asyncio.Protocol]:
     """Return what `uvicorn.Config(ws=...)` wants, for an engine served under a path.
 
     Args:

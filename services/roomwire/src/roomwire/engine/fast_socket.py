@@ -9,14 +9,18 @@ import asyncio
 import contextlib
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterable
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
-from roomwire.bounds import Bound
 from roomwire.engine.admission import Refused, Superfluous, admit_websocket
 from roomwire.engine.connection import Connection
-from roomwire.engine.opening import BadUpgrade, Upgrade, read_upgrade
-from roomwire.engine.packets import BadPacket, Packet, framed
-from roomwire.engine.reader import (
+from roomwire.engine.engine import Engine
+from roomwire.engine.session import WEBSOCKET, Reason
+from roomwire.limits.bounds import Bound
+from roomwire.logs import get_logger
+from roomwire.protocol.frames import close_frame, pong_frame
+from roomwire.protocol.opening import BadUpgrade, Upgrade, read_upgrade
+from roomwire.protocol.packets import BadPacket, Packet, framed
+from roomwire.protocol.reader import (
     CloseCode,
     FrameError,
     Kind,
@@ -26,12 +30,6 @@ from roomwire.engine.reader import (
     is_close,
     short_texts,
 )
-from roomwire.engine.session import WEBSOCKET, Reason
-from roomwire.frames import close_frame, pong_frame
-from roomwire.logs import get_logger
-
-if TYPE_CHECKING:
-    from roomwire.engine.engine import Engine
 
 _SLOW: Final = Reason.SLOW
 """Kept, as before Python 3.12 an enum's member takes a while to be found."""
@@ -68,7 +66,7 @@ class FastSocket(asyncio.Protocol):
         "_write",
     )
 
-    def __init__(self, engine: "Engine", connections: set[Any]) -> None:
+    def __init__(self, engine: Engine, connections: set[Any]) -> None:
         self._engine = engine
         self._connections = connections
         self._connection: Connection | None = None

@@ -6,9 +6,8 @@ Source: the Engine.IO protocol, version 4, "HTTP long-polling".
 import asyncio
 from collections.abc import Iterable, Mapping
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, Final, TypeGuard
+from typing import Any, Final, TypeGuard
 
-from roomwire.bounds import Bound
 from roomwire.engine.admission import (
     BAD_METHOD,
     BAD_REQUEST,
@@ -22,12 +21,11 @@ from roomwire.engine.admission import (
     check_origin,
 )
 from roomwire.engine.connection import Connection
-from roomwire.engine.packets import BadPacket, Packet, decode_payload, encode_payload
+from roomwire.engine.engine import Engine
 from roomwire.engine.relay import Relay
 from roomwire.engine.session import NOOP_INTERVAL_S, POLLING, Reason
-
-if TYPE_CHECKING:
-    from roomwire.engine.engine import Engine
+from roomwire.limits.bounds import Bound
+from roomwire.protocol.packets import BadPacket, Packet, decode_payload, encode_payload
 
 OK: Final = b"ok"
 _PACKETS_A_TURN: Final = 256
@@ -39,7 +37,7 @@ _OF_SESSIONS: Final = frozenset({"GET", "POST"})
 
 
 async def serve(
-    engine: "Engine", scope: Mapping[str, Any], receive: Any, send: Any, *, relay: Relay | None = None
+    engine: Engine, scope: Mapping[str, Any], receive: Any, send: Any, *, relay: Relay | None = None
 ) -> None:
     """Serve one HTTP request.
 
@@ -87,7 +85,7 @@ class _Gone(Exception):
     """The client has gone before it was answered."""
 
 
-def _environ(engine: "Engine", scope: Mapping[str, Any], query: Query) -> Mapping[str, Any]:
+def _environ(engine: Engine, scope: Mapping[str, Any], query: Query) -> Mapping[str, Any]:
     """Return what has to be known of a request: most belong to a session already, and to no other page."""
     names = {name for name, _ in scope["headers"]}
     if query.sid and b"origin" not in names and scope["method"] in _OF_SESSIONS:
@@ -102,7 +100,7 @@ def _promised(scope: Mapping[str, Any]) -> str:
 
 
 async def _answer(
-    engine: "Engine", environ: Mapping[str, Any], query: Query, receive: Any
+    engine: Engine, environ: Mapping[str, Any], query: Query, receive: Any
 ) -> tuple[bytes, str | None]:
     """Return the body, and the id of a session that has just begun."""
     method = environ["REQUEST_METHOD"]
@@ -126,7 +124,7 @@ async def _answer(
 
 
 async def _open(
-    engine: "Engine", environ: Mapping[str, Any], query: Query, method: str
+    engine: Engine, environ: Mapping[str, Any], query: Query, method: str
 ) -> tuple[bytes, str | None]:
     if method != "GET":
         raise Refused(BAD_METHOD)
@@ -180,7 +178,7 @@ async def _body(receive: Any, *, limit: int) -> bytes:
     return body
 
 
-async def _post(engine: "Engine", connection: Connection, environ: Mapping[str, Any], receive: Any) -> None:
+async def _post(engine: Engine, connection: Connection, environ: Mapping[str, Any], receive: Any) -> None:
     limit = engine.limits.max_payload_bytes
     body = await _body(receive, limit=limit)
     promised = environ.get("CONTENT_LENGTH", "")
@@ -211,7 +209,7 @@ def _has_messages(body: bytes) -> bool:
     return body.startswith((b"4", b"b")) or b"\x1e4" in body or b"\x1eb" in body
 
 
-async def _take(engine: "Engine", connection: Connection, body: bytes) -> None:
+async def _take(engine: Engine, connection: Connection, body: bytes) -> None:
     """Take a payload, or close the session for it."""
     if connection.closed:
         raise Refused(UNKNOWN_SID)
@@ -227,7 +225,7 @@ async def _take(engine: "Engine", connection: Connection, body: bytes) -> None:
         raise Refused(BAD_REQUEST) from None
 
 
-async def _take_all(engine: "Engine", connection: Connection, packets: Iterable[Packet]) -> None:
+async def _take_all(engine: Engine, connection: Connection, packets: Iterable[Packet]) -> None:
     """Take the packets of a payload in their order; the clients beside this one get their turns meanwhile.
 
     What would be refused now and not a moment later waits, and what is behind it: the client sends nothing more until

@@ -17,9 +17,9 @@ The application's messages come out of `receive`. Source: the Engine.IO protocol
 import enum
 from typing import Final
 
-from roomwire.bounds import Bound
-from roomwire.engine.limits import Limits
-from roomwire.engine.packets import (
+from roomwire.limits.bounds import Bound
+from roomwire.limits.client import Limits
+from roomwire.protocol.packets import (
     CLOSE,
     MESSAGE,
     NOOP,

@@ -6,24 +6,22 @@ Source: the Engine.IO protocol, version 4, "WebSocket" and "Upgrade".
 import asyncio
 import contextlib
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from roomwire.bounds import Bound
 from roomwire.engine.admission import Refused, Superfluous, admit_websocket
 from roomwire.engine.connection import Connection
-from roomwire.engine.packets import BadPacket, Packet
+from roomwire.engine.engine import Engine
 from roomwire.engine.session import WEBSOCKET, Reason
-from roomwire.frames import message_of
-
-if TYPE_CHECKING:
-    from roomwire.engine.engine import Engine
+from roomwire.limits.bounds import Bound
+from roomwire.protocol.frames import message_of
+from roomwire.protocol.packets import BadPacket, Packet
 
 
 class _Gone(Exception):
     """The WebSocket has been closed by the other side."""
 
 
-async def serve(engine: "Engine", environ: Mapping[str, Any], receive: Any, send: Any) -> None:
+async def serve(engine: Engine, environ: Mapping[str, Any], receive: Any, send: Any) -> None:
     """Serve one WebSocket, from its handshake to its end."""
     try:
         upgraded = admit_websocket(engine, environ)
@@ -48,7 +46,7 @@ async def serve(engine: "Engine", environ: Mapping[str, Any], receive: Any, send
     await socket.close()
 
 
-async def _upgrade(engine: "Engine", connection: Connection, socket: "_Socket") -> Connection | None:
+async def _upgrade(engine: Engine, connection: Connection, socket: "_Socket") -> Connection | None:
     """Let the WebSocket take over from polling; None if it does not keep to the rules."""
     state, is_probing = connection.state, False
     try:
@@ -71,7 +69,7 @@ async def _upgrade(engine: "Engine", connection: Connection, socket: "_Socket") 
             state.abandon_probe()
 
 
-async def _carry(engine: "Engine", connection: Connection, socket: "_Socket") -> None:
+async def _carry(engine: Engine, connection: Connection, socket: "_Socket") -> None:
     """Carry a session over a WebSocket until one of them ends."""
     news, ended = asyncio.Event(), asyncio.Event()
 
@@ -95,7 +93,7 @@ async def _carry(engine: "Engine", connection: Connection, socket: "_Socket") ->
         await asyncio.gather(reading, writing, return_exceptions=True)
 
 
-async def _read(engine: "Engine", connection: Connection, socket: "_Socket") -> None:
+async def _read(engine: Engine, connection: Connection, socket: "_Socket") -> None:
     """Hand what comes to the session until it ends."""
     try:
         while not connection.closed:

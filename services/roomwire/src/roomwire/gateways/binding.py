@@ -21,7 +21,7 @@ from typing import Annotated, Any, Protocol, TypeVar, Union, get_args, get_origi
 import msgspec
 
 from roomwire.errors import InvalidBody
-from roomwire.tokens import User
+from roomwire.identity.tokens import User
 
 _EVENT = "__roomwire_event__"
 _EVENT_NAME = "roomwire_event_name_"

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from time import perf_counter
 from typing import Any, Final
 
-from roomwire.bounds import Bound
 from roomwire.errors import ClientError, Internal, NotFound, RateLimited
 from roomwire.gateways.binding import Binding
 from roomwire.gateways.socket import Socket, to_wire
+from roomwire.limits.bounds import Bound
 from roomwire.logs import get_logger
 from roomwire.server import Server
 

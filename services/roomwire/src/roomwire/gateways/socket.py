@@ -6,10 +6,10 @@ from typing import Any, Final
 
 import msgspec
 
-from roomwire.handshake import Handshake
-from roomwire.rooms import Member
+from roomwire.identity.tokens import User
+from roomwire.rooms.handshake import Handshake
+from roomwire.rooms.registry import Member
 from roomwire.server import Server
-from roomwire.tokens import User
 
 _OWN_ID_BYTES: Final = 24
 

@@ -5,7 +5,7 @@
 `door` takes them in. The engine knows `roomwire.engine.relay` alone.
 """
 
-from roomwire.relay.door import Door
+from roomwire.relay.listener import Door
 from roomwire.relay.owners import advertised
 from roomwire.relay.relay import Relay
 

@@ -7,8 +7,8 @@ and so does everything that says where a request ends: what is relayed is framed
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from roomwire.forwarded import FORWARDED_HEADERS
-from roomwire.sources import Believes
+from roomwire.protocol.forwarded import FORWARDED_HEADERS
+from roomwire.protocol.sources import Believes
 
 _OF_ORIGIN: Final = frozenset({"host", "origin"}) | FORWARDED_HEADERS
 _OF_WEBSOCKETS: Final = frozenset(

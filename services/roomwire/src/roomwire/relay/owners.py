@@ -9,9 +9,9 @@ import time
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
-from roomwire.backplane.log import Log
-from roomwire.backplane.sessions import NodeId
 from roomwire.errors import RoomwireError
+from roomwire.log.contract import Log
+from roomwire.log.sessions import NodeId
 from roomwire.logs import get_logger
 
 FRESH_S: Final = 1.0

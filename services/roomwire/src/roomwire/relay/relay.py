@@ -7,10 +7,10 @@ import random
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from typing import Any, Final
 
-from roomwire.backplane.log import Log
 from roomwire.engine.engine import Engine
+from roomwire.log.contract import Log
 from roomwire.logs import get_logger
-from roomwire.metrics import Metrics
+from roomwire.metrics.gateway import Metrics
 from roomwire.relay.exchange import Cut, Exchange
 from roomwire.relay.head import polling_head
 from roomwire.relay.link import Link, Unreached, reach

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from roomwire.engine.admission import UNKNOWN_SID, Refused, check_origin
 from roomwire.engine.engine import Engine
-from roomwire.engine.opening import BadUpgrade, read_upgrade
+from roomwire.protocol.opening import BadUpgrade, read_upgrade
 from roomwire.relay.head import websocket_head
 from roomwire.relay.link import Link, Unreached
 from roomwire.relay.proof import Request

@@ -9,7 +9,7 @@ itself; what goes on in others does not wait for that.
 import enum
 from typing import Any, Final
 
-from roomwire.values import encode
+from roomwire.protocol.values import encode
 
 FIRST_DELAY_S: Final = 0.25
 LONGEST_DELAY_S: Final = 8.0

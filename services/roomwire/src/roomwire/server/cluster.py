@@ -1,10 +1,10 @@
-"""What the server asks of all nodes; see `roomwire.operations`."""
+"""What the server asks of all nodes; see `roomwire.cluster.operations`."""
 
 from collections.abc import Callable
 from typing import Any
 
-from roomwire.answers import Acks, Changed, Presence, ServerAnswers, Sockets
-from roomwire.operations import Handler, Operations
+from roomwire.cluster.operations import Handler, Operations
+from roomwire.cluster.results import Acks, Changed, Presence, ServerAnswers, Sockets
 from roomwire.server.connects import ConnectServer
 
 

@@ -8,21 +8,21 @@ from typing import Any, Final
 
 import socketio
 
-from roomwire.bounds import Bound
-from roomwire.codec import packet_frames
 from roomwire.engine.connection import Connection
 from roomwire.engine.session import Reason
 from roomwire.errors import ClientError, Forbidden, Internal, InvalidBody, Unauthenticated, Unavailable
-from roomwire.handshake import Authenticate, Handshake
+from roomwire.identity.tokens import User
+from roomwire.limits.bounds import Bound
 from roomwire.logs import get_logger
-from roomwire.metrics import Metrics
-from roomwire.pace import Paces
-from roomwire.recovery import wish_of
-from roomwire.rooms import Member, Phase, Rooms, member_of
+from roomwire.metrics.gateway import Metrics
+from roomwire.protocol.codec import packet_frames
+from roomwire.recovery.decisions import wish_of
+from roomwire.recovery.sessions import Sessions
+from roomwire.rooms.handshake import Authenticate, Handshake
+from roomwire.rooms.registry import Member, Phase, Rooms, member_of
 from roomwire.server.admissions import Admissions, Asked
 from roomwire.server.events import EventServer
-from roomwire.sessions import Sessions
-from roomwire.tokens import User
+from roomwire.server.rates import EventRates
 
 _VERDICTS: Final = frozenset({socketio.packet.CONNECT, socketio.packet.DISCONNECT})
 
@@ -39,7 +39,7 @@ class ConnectServer(EventServer):
     _sessions: Sessions
     _authenticate: Authenticate
     _is_recovery_offered: bool | None
-    _paces: Paces
+    _rates: EventRates
     _admissions: dict[str, Admissions]
     _count_connect: Callable[[], None]
 
@@ -107,9 +107,9 @@ class ConnectServer(EventServer):
         return None
 
     async def _handle_eio_connect(self, eio_sid: str, environ: Mapping[str, Any]) -> None:
-        if self._paces:
+        if self._rates:
             address = Handshake(environ, None, proxies=self.eio.proxies).address
-            self.eio.sockets[eio_sid].paces = self._paces.of_connection(address)
+            self.eio.sockets[eio_sid].rates = self._rates.of_connection(address)
         await super()._handle_eio_connect(eio_sid, environ)
         self.expect_connect(eio_sid)
 
@@ -274,7 +274,7 @@ class ConnectServer(EventServer):
         if member_of(connection, namespace) is not member:
             return  # refused: what was said to it meanwhile is nobody's
         self._watch_expiry(member)
-        connection.paces = tuple(dict.fromkeys((*connection.paces, *self._paces.of_user(member.user))))
+        connection.rates = tuple(dict.fromkeys((*connection.rates, *self._rates.of_user(member.user))))
         member.release(missed)
         if member.recovered:
             # Its answer says that it has all that.

@@ -5,9 +5,9 @@ from typing import Any, Final
 
 import socketio
 
-from roomwire.backplane import LogConfig
-from roomwire.codec import Packet
-from roomwire.engine.limits import Limits
+from roomwire.limits.client import Limits
+from roomwire.log.contract import LogConfig
+from roomwire.protocol.codec import Packet
 
 OVERRIDDEN: Final[Mapping[str, tuple[str, ...]]] = {
     "socketio.AsyncServer": (

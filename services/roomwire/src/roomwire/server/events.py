@@ -7,16 +7,16 @@ from typing import Any, Final
 
 import socketio
 
-from roomwire.bounds import Bound
-from roomwire.codec import BadPacket, ack_frames, any_event_head, event_head, name_of
-from roomwire.engine import Engine
 from roomwire.engine.connection import Connection
-from roomwire.engine.packets import Packet as EnginePacket
+from roomwire.engine.engine import Engine
 from roomwire.engine.session import Reason
 from roomwire.errors import ClientError, Internal, InvalidBody, RateLimited
+from roomwire.limits.bounds import Bound
 from roomwire.logs import get_logger
-from roomwire.payloads import arguments_of
-from roomwire.rooms import Member, Phase, member_of
+from roomwire.protocol.codec import BadPacket, ack_frames, any_event_head, event_head, name_of
+from roomwire.protocol.packets import Packet as EnginePacket
+from roomwire.protocol.payloads import arguments_of
+from roomwire.rooms.registry import Member, Phase, member_of
 
 _CONNECTED: Final = Phase.CONNECTED
 """Kept, as before Python 3.12 an enum's member takes a while to be found."""
@@ -139,7 +139,7 @@ class EventServer(socketio.AsyncServer):  # type: ignore[misc] # python-socketio
         if isinstance(message, bytes) or message[:2] not in _EVENTS_OF_ENGINE:
             return 0.0
         now = time.monotonic()
-        delay_s = max((pace.delay_s(now) for pace in connection.paces), default=0.0)
+        delay_s = max((rate.delay_s(now) for rate in connection.rates), default=0.0)
         if not delay_s and any(self._is_full(member, len(message)) for member in connection.members):
             delay_s = _FULL_DELAY_S
         return delay_s
@@ -258,13 +258,13 @@ class EventServer(socketio.AsyncServer):  # type: ignore[misc] # python-socketio
 def _exceeded_by_one_more(connection: Connection) -> Bound | None:
     """Count an event of a connection, unless that is faster than something allows: what that is."""
     now = time.monotonic()
-    paces = connection.paces
-    for pace in paces:
-        if pace.is_exceeded(now):
-            bound: Bound = pace.bound
+    rates = connection.rates
+    for rate in rates:
+        if rate.is_exceeded(now):
+            bound: Bound = rate.bound
             return bound
-    if connection.events_refused and not any(pace.until > now for pace in paces):
+    if connection.events_refused and not any(rate.until > now for rate in rates):
         connection.events_refused = 0
-    for pace in paces:
-        pace.take(now)
+    for rate in rates:
+        rate.charge(now)
     return None

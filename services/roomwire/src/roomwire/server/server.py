@@ -20,24 +20,26 @@ from typing import Any, Final
 import engineio
 import socketio
 
-from roomwire.backplane import Backplane, MemoryBackplane, MemoryLog
-from roomwire.engine import Engine
-from roomwire.engine.limits import Limits
+from roomwire.cluster.operations import Operations
+from roomwire.engine.asgi import AsgiEngine
 from roomwire.engine.session import Reason
 from roomwire.errors import ClientError
-from roomwire.handshake import Authenticate, everyone
-from roomwire.logged import LoggedRooms
+from roomwire.history.contract import Backplane
+from roomwire.history.memory import MemoryBackplane
+from roomwire.limits.client import Limits
+from roomwire.log.memory.log import MemoryLog
 from roomwire.logs import get_logger
-from roomwire.metrics import Metrics
-from roomwire.operations import Operations
-from roomwire.pace import Paces
-from roomwire.recovery import RecoveryLimits
-from roomwire.rooms import Rooms
+from roomwire.metrics.gateway import Metrics
+from roomwire.protocol.sources import Proxies
+from roomwire.recovery.decisions import RecoveryLimits
+from roomwire.recovery.sessions import Sessions
+from roomwire.rooms.delivery import LoggedRooms
+from roomwire.rooms.handshake import Authenticate, everyone
+from roomwire.rooms.registry import Rooms
 from roomwire.server.admissions import Admissions
 from roomwire.server.cluster import ClusterServer
 from roomwire.server.drop_in import packets_within, times_of, unread_settings, with_our_own_way
-from roomwire.sessions import Sessions
-from roomwire.sources import Proxies
+from roomwire.server.rates import EventRates
 
 DRAIN_BATCHES_PER_S: Final = 10
 
@@ -61,7 +63,7 @@ class Server(ClusterServer):
         authenticate: Decides about every connection, in every namespace, before its connect handler runs.
             Default: everyone may come in, anonymously.
         metrics: Where connects, events and connections are counted. Default: a registry of its own.
-        recovery: Whether clients that know recovery (see `roomwire.offers`) are offered to come back to their sessions; or its
+        recovery: Whether clients that know recovery (see `roomwire.recovery.offers`) are offered to come back to their sessions; or its
             bounds, with which they are. Default, None: they are in namespaces that a `Gateway` serves, and not where functions
             or `socketio.AsyncNamespace` handle events, as their clients then would come back under their old ids.
         limits: What one client may cost: one struct for all bounds. python-socketio's own options
@@ -116,12 +118,12 @@ class Server(ClusterServer):
             **with_our_own_way(options),
         )
         self.packet_class = packets_within(self.eio.limits)
-        self._paces = Paces(
+        self._rates = EventRates(
             per_s=self.eio.limits.max_events_per_s,
             per_user_per_s=self.eio.limits.max_events_per_user_per_s,
             per_address_per_s=self.eio.limits.max_events_per_address_per_s,
         )
-        self.eio.takes_now = self._take_event_in_time if self._paces else self._take_event_now
+        self.eio.takes_now = self._take_event_in_time if self._rates else self._take_event_now
         self.eio.delay_of = self._delay_of
         self.eio.pulse = self._sessions
         self.eio.left_loop = self._leave_loop
@@ -200,7 +202,7 @@ class Server(ClusterServer):
     # What follows overrides python-socketio: see `drop_in`.
 
     def _engineio_server_class(self) -> type[engineio.AsyncServer]:
-        return Engine
+        return AsgiEngine
 
     async def emit(
         self,

@@ -1,0 +1,108 @@
+"""Accounts: who is registered, by name. Knows hashes of passwords, never a password.
+
+What ends sessions as well, a change of password and the end of an account, is in `sessions`.
+"""
+
+import uuid
+from datetime import UTC, datetime
+from typing import Final
+
+import msgspec
+
+from roomwire.identity.tokens import User
+from roomwire_auth.errors import UsernameTaken
+from roomwire_auth.store import Store
+
+# KEYS account; ARGV its fields and values; returns 1, or 0 if there is one already
+_ADD: Final = """
+if redis.call('EXISTS', KEYS[1]) == 1 then return 0 end
+redis.call('HSET', KEYS[1], unpack(ARGV))
+return 1
+"""
+
+# KEYS account; ARGV hash it has, hash it gets
+_REPLACE_HASH: Final = """
+if redis.call('HGET', KEYS[1], 'password_hash') == ARGV[1] then
+    redis.call('HSET', KEYS[1], 'password_hash', ARGV[2])
+end
+"""
+
+
+class Account(msgspec.Struct, frozen=True, kw_only=True):
+    """A registered user.
+
+    Attributes:
+        id: Unique and stable: the subject of the tokens.
+        name: As it was spelled at registration; unique without regard to case.
+        password_hash: Argon2's encoded form, with parameters and salt.
+        created_at: When it was registered, in UTC.
+        password_changes: How often its password was changed. A hash that is made anew of the same one is no change.
+
+    """
+
+    id: str
+    name: str
+    password_hash: str
+    created_at: datetime
+    password_changes: int = 0
+
+    @property
+    def key_name(self) -> str:
+        """What its key in Redis ends with: names differ in more than case."""
+        return _key_name(self.name)
+
+    def user(self) -> User:
+        """Return the user that tokens speak for."""
+        return User(id=self.id, name=self.name, kind="account")
+
+    def __repr__(self) -> str:
+        return f"Account(id={self.id!r})"
+
+
+class Accounts:
+    """The accounts in Redis."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._add = store.script(_ADD)
+        self._replace_hash = store.script(_REPLACE_HASH)
+
+    async def add(self, name: str, password_hash: str) -> Account:
+        """Register an account. Of concurrent calls with one name exactly one succeeds.
+
+        Raises:
+            UsernameTaken: There is an account of this name.
+            Unavailable: The store does not answer; the account may or may not be registered.
+
+        """
+        account = Account(
+            id=f"account:{uuid.uuid4().hex}",
+            name=name,
+            password_hash=password_hash,
+            created_at=datetime.now(UTC).replace(microsecond=0),
+        )
+        fields = [part for item in msgspec.to_builtins(account).items() for part in item]
+        if not await self._store.ask(self._add(keys=[self._key(name)], args=fields)):
+            raise UsernameTaken
+        return account
+
+    async def find(self, name: str) -> Account | None:
+        """Return the account of this name, whatever its case; raises `Unavailable`."""
+        found = await self._store.ask(self._store.client.hgetall(self._key(name)))
+        if not found:
+            return None
+        return msgspec.convert(
+            {field.decode(): value.decode() for field, value in found.items()}, Account, strict=False
+        )
+
+    async def replace_hash(self, account: Account, password_hash: str) -> None:
+        """Give an account another hash, unless it has got one since it was read; raises `Unavailable`."""
+        arguments = [account.password_hash, password_hash]
+        await self._store.ask(self._replace_hash(keys=[self._key(account.name)], args=arguments))
+
+    def _key(self, name: str) -> str:
+        return self._store.key("account", _key_name(name))
+
+
+def _key_name(name: str) -> str:
+    return name.lower()

@@ -1,0 +1,229 @@
+"""The auth service, put together: the only place where its parts meet."""
+
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version
+from typing import Any, Final
+
+from fastapi import APIRouter, FastAPI
+from fastapi.routing import APIRoute
+from prometheus_client import CollectorRegistry
+from starlette.middleware import Middleware
+
+from roomwire.errors import ConfigurationError
+from roomwire.health.dependencies import Dependencies
+from roomwire.identity.capabilities import load_policy
+from roomwire.identity.tokens import SigningKey, Verifier
+from roomwire.protocol.sources import Proxies
+from roomwire.redis.topology import connect
+from roomwire.redis.url import shown_hosts
+from roomwire.serving.listener import NO_WEBSOCKETS
+from roomwire.serving.process import state_of
+from roomwire.serving.web import failures
+from roomwire.serving.web.cors import Cors
+from roomwire.serving.web.middleware import BodyLimit, RequestCount, SecurityHeaders
+from roomwire.serving.web.sources import Sources
+from roomwire_auth.access_tokens import AccessTokens
+from roomwire_auth.accounts import Accounts
+from roomwire_auth.api import key_routes, token_routes
+from roomwire_auth.callers import Callers
+from roomwire_auth.client_api import client_routes
+from roomwire_auth.client_tokens import ClientTokens
+from roomwire_auth.clients import Clients
+from roomwire_auth.docs import docs_routes
+from roomwire_auth.keyring import Keyring
+from roomwire_auth.keys import Keys
+from roomwire_auth.metrics import Metrics
+from roomwire_auth.passwords import open_passwords
+from roomwire_auth.routes import PREFIX, CallerOf
+from roomwire_auth.self_service import SelfService
+from roomwire_auth.self_service_api import self_service_routes
+from roomwire_auth.session_scripts import CLOCKS_S
+from roomwire_auth.sessions import Sessions
+from roomwire_auth.settings import Settings
+from roomwire_auth.sign_in import SignIn
+from roomwire_auth.store import Store, slot_key
+from roomwire_auth.throttle import Limits, Throttle
+
+MAX_BODY_BYTES: Final = 16 * 1024
+
+
+class AuthApp:
+    """A `roomwire.serving.process.Application`.
+
+    Raises:
+        ConfigurationError: There is no signing key, or what is there is none.
+
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        metrics = Metrics()
+        self._keys = keys = _keys(settings, metrics)
+        self._store = Store(
+            connect(
+                settings.redis_url.get_secret_value(),
+                key=slot_key(settings.redis_prefix),
+                timeout_s=settings.redis_timeout_s,
+            ),
+            prefix=settings.redis_prefix,
+            timeout_s=settings.redis_timeout_s,
+            dependency=metrics.dependencies.add(
+                "store", where=shown_hosts(settings.redis_url.get_secret_value())
+            ),
+        )
+        self._passwords = open_passwords(
+            time_cost=settings.argon2_time_cost,
+            memory_kib=settings.argon2_memory_kib,
+            parallelism=settings.argon2_parallelism,
+            threads=settings.password_hashers,
+            queue=settings.password_queue,
+            metrics=metrics,
+        )
+        metrics.watch_password_queue(lambda: self._passwords.waiting)
+        policy = load_policy(settings.policy_file)
+        accounts = Accounts(self._store)
+        sessions = Sessions(
+            self._store,
+            account_ttl_s=settings.refresh_ttl_s,
+            guest_ttl_s=settings.guest_ttl_s,
+            grace_s=settings.refresh_grace_s,
+            access_ttl_s=settings.access_ttl_s + CLOCKS_S + int(settings.auth_leeway_s),
+            max_sessions=settings.max_sessions,
+        )
+        access_tokens = AccessTokens(
+            keys,
+            issuer=settings.auth_issuer,
+            audience=settings.auth_audience,
+            ttl_s=settings.access_ttl_s,
+            policy=policy,
+        )
+        throttle = Throttle(self._store, limits=_limits(settings), metrics=metrics)
+        sign_in = SignIn(
+            accounts=accounts,
+            passwords=self._passwords,
+            sessions=sessions,
+            access_tokens=access_tokens,
+            throttle=throttle,
+            guests=settings.guests,
+            metrics=metrics,
+        )
+        self_service = SelfService(
+            accounts=accounts, passwords=self._passwords, sessions=sessions, throttle=throttle
+        )
+        client_tokens = ClientTokens(Clients(settings.clients_file, policy), access_tokens, throttle)
+        verifier = Verifier(
+            keys,
+            issuer=settings.auth_issuer,
+            audience=settings.auth_audience,
+            leeway_s=settings.auth_leeway_s,
+            max_token_bytes=settings.max_token_bytes,
+        )
+        routers = [
+            token_routes(sign_in, access_ttl_s=settings.access_ttl_s),
+            self_service_routes(self_service, caller_of=CallerOf(Callers(verifier, sessions))),
+            client_routes(client_tokens, access_ttl_s=settings.access_ttl_s),
+            key_routes(keys),
+        ]
+        self._metrics = metrics
+        self.websocket = NO_WEBSOCKETS
+        self.asgi: Any = _api(settings, routers, metrics)
+
+    @property
+    def registry(self) -> CollectorRegistry:
+        """What `/metrics` shows."""
+        return self._metrics.registry
+
+    @property
+    def dependencies(self) -> Dependencies:
+        """What it depends on, and why that does not serve."""
+        return self._metrics.dependencies
+
+    async def start(self) -> None:
+        """Make sure that the store answers."""
+        await self._store.ping()
+
+    async def check(self) -> Mapping[str, str]:
+        """Return the state of the store; a file of signing keys that cannot be read shows in `dependencies`."""
+        self._keys.published()
+        return {"store": await state_of(self._store.ping)}
+
+    async def drain(self) -> None:
+        """Nothing to part from: requests are short, and the listener finishes those at hand."""
+
+    async def close(self) -> None:
+        """End the threads and the connections."""
+        await self._passwords.close()
+        await self._store.close()
+
+
+def print_new_key() -> None:
+    """Print a new private key in PEM, for ROOMWIRE_SIGNING_KEY_FILE."""
+    print(SigningKey.generate().to_pem(), end="")  # noqa: T201 - this is the command's output
+
+
+def _keys(settings: Settings, metrics: Metrics) -> Keys:
+    if settings.signing_key is None:
+        raise ConfigurationError(
+            "there is no signing key: run `python -m roomwire_auth new-key > signing-key.pem`"
+            " and set ROOMWIRE_SIGNING_KEY_FILE=signing-key.pem"
+        )
+    ring = Keyring.parse(settings.signing_key.get_secret_value())
+    return Keys(
+        ring, file=settings.secret_file("signing_key"), dependency=metrics.dependencies.add("signing_keys")
+    )
+
+
+def _limits(settings: Settings) -> Limits | None:
+    if not settings.throttle:
+        return None
+    return Limits(
+        window_s=settings.throttle_window_s,
+        login_failures=settings.max_login_failures,
+        login_failures_per_address=settings.max_login_failures_per_address,
+        registrations_per_address=settings.max_registrations_per_address,
+        guests_per_address=settings.max_guests_per_address,
+        refresh_failures_per_address=settings.max_refresh_failures_per_address,
+        known_ttl_s=settings.known_address_ttl_s,
+    )
+
+
+def _api(settings: Settings, routers: Sequence[APIRouter], metrics: Metrics) -> FastAPI:
+    app = FastAPI(
+        title="Roomwire auth",
+        summary="Accounts, guests, clients, tokens and keys.",
+        version=version("roomwire-auth"),
+        openapi_url=f"{PREFIX}/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        middleware=_middleware(settings, metrics),
+        generate_unique_id_function=_operation_id,
+    )
+    failures.install(app)
+    for router in routers:
+        app.include_router(router)
+    if settings.docs:
+        app.router.routes.extend(docs_routes())
+    return app
+
+
+def _middleware(settings: Settings, metrics: Metrics) -> list[Middleware]:
+    """Return the middleware, from the outside to the inside."""
+    cors = Middleware(
+        Cors,
+        allow_origins=settings.cors_origins,
+        allow_methods=["GET", "POST", "DELETE"],
+        allow_headers=["Authorization"],
+        expose_headers=["Retry-After"],
+    )
+    return [
+        Middleware(RequestCount, counter=metrics.requests),
+        Middleware(SecurityHeaders),
+        Middleware(Sources, proxies=Proxies(settings.trusted_proxies)),
+        *([cors] if settings.cors_origins else []),
+        Middleware(failures.Guard),
+        Middleware(BodyLimit, max_body_bytes=min(settings.max_body_bytes, MAX_BODY_BYTES)),
+    ]
+
+
+def _operation_id(route: APIRoute) -> str:
+    return route.name

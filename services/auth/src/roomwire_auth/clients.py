@@ -1,0 +1,144 @@
+"""Clients: backends that get access tokens of their own, by a secret (RFC 6749, section 4.4).
+
+They stand in a file that an operator writes, each with its role and the digests of its secrets; `python -m roomwire_auth new-client`
+makes an entry. A secret is 256 random bits, so a plain digest keeps it: there is nothing to guess that a slow hash
+would make slower.
+"""
+
+import hashlib
+import hmac
+import re
+import secrets
+import time
+import tomllib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Annotated, Final
+
+import msgspec
+
+from roomwire.errors import ConfigurationError
+from roomwire.identity.capabilities import Capabilities, Policy
+from roomwire_auth.reread import Reread
+
+MAX_CLIENT_ID_CHARS: Final = 64
+MAX_SECRETS: Final = 4
+"""How many secrets a client may have: one, and the next while it is being replaced."""
+
+_CLIENT_ID: Final = re.compile(rf"[A-Za-z0-9_.-]{{1,{MAX_CLIENT_ID_CHARS}}}")
+_SECRET_BYTES: Final = 32
+
+
+class Client(msgspec.Struct, frozen=True):
+    """A client.
+
+    Attributes:
+        id: By which it says who it is.
+        role: Its role in the policy.
+        capabilities: What it may do.
+        secret_digests: SHA-256 of its secrets, in hex.
+
+    """
+
+    id: str
+    role: str
+    capabilities: Capabilities
+    secret_digests: tuple[str, ...]
+
+    def __repr__(self) -> str:
+        return f"Client(id={self.id!r}, role={self.role!r})"
+
+
+class _Entry(msgspec.Struct, forbid_unknown_fields=True):
+    secret_sha256: Annotated[
+        list[Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]],
+        msgspec.Meta(min_length=1, max_length=MAX_SECRETS),
+    ]
+    role: str = "service"
+
+
+class _File(msgspec.Struct, forbid_unknown_fields=True):
+    clients: dict[str, _Entry] = {}
+
+
+class Clients:
+    """The clients in force; none without a file.
+
+    Args:
+        file: Where they stand, in TOML; read again when it changes, see `Reread`. Default: nowhere.
+        policy: Knows their roles.
+        clock: Seconds since 1970.
+
+    Raises:
+        ConfigurationError: The file cannot be read, or something in it is wrong; the sentence says what.
+
+    """
+
+    def __init__(self, file: Path | None, policy: Policy, *, clock: Callable[[], float] = time.time) -> None:
+        self._decoy = secrets.token_hex(hashlib.sha256().digest_size)
+        self._clients = Reread(
+            _parse(_read(file), policy) if file else {},
+            file=file,
+            parse=lambda text: _parse(text, policy),
+            what="clients",
+            facts=lambda clients: {"clients": sorted(clients)},
+            clock=clock,
+        )
+
+    def knows(self, client_id: str) -> bool:
+        """Return whether there is a client of this id."""
+        return client_id in self._clients.current()
+
+    def find(self, client_id: str, secret: str) -> Client | None:
+        """Return the client whose id and secret these are; an unknown id takes as long as a wrong secret."""
+        client = self._clients.current().get(client_id)
+        digest = secret_digest(secret)
+        known = client.secret_digests if client else (self._decoy,)
+        # Each is compared: how long it takes says nothing of which it is.
+        matches = [hmac.compare_digest(digest, one) for one in known]
+        return client if any(matches) else None
+
+
+def new_secret() -> str:
+    """Return a secret: 256 random bits, in characters that need no quoting."""
+    return secrets.token_urlsafe(_SECRET_BYTES)
+
+
+def secret_digest(secret: str) -> str:
+    """Return what the file has of a secret."""
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
+def check_client_id(client_id: str) -> str:
+    """Return a client's id.
+
+    Raises:
+        ValueError: It cannot be one.
+
+    """
+    if not _CLIENT_ID.fullmatch(client_id):
+        raise ValueError(
+            f"a client's name has 1 to {MAX_CLIENT_ID_CHARS} letters (a-z), digits, '_', '.' or '-'"
+        )
+    return client_id
+
+
+def _read(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except (OSError, UnicodeError) as error:
+        problem = error.strerror if isinstance(error, OSError) else "This is no UTF-8 text"
+        raise ConfigurationError(f"ROOMWIRE_CLIENTS_FILE: {file}: {problem}") from None
+
+
+def _parse(text: str, policy: Policy) -> Mapping[str, Client]:
+    try:
+        entries = msgspec.convert(tomllib.loads(text), _File).clients
+        return {
+            check_client_id(name): Client(
+                name, entry.role, policy.of_role(entry.role), tuple(entry.secret_sha256)
+            )
+            for name, entry in entries.items()
+        }
+    except (tomllib.TOMLDecodeError, msgspec.ValidationError, ValueError, ConfigurationError) as error:
+        raise ConfigurationError(f"ROOMWIRE_CLIENTS_FILE: this is no file of clients: {error}") from None

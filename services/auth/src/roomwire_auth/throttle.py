@@ -1,0 +1,198 @@
+"""Throttling: how often one address may fail, and come in anew, before it has to wait.
+
+Nobody can lock somebody else out: failures at an account count for the address they come from alone, and an address
+from which the account has been signed in is not held to what others fail at from there. Counts are in Redis, the same
+for all processes; each is charged before the work begins, so that many requests at once get no more than one after
+another, and each disappears when its window ends. What one address can store is bounded by its own count, beyond which
+nothing is written, unless that count is off. Names and addresses stand in Redis as digests.
+"""
+
+import hashlib
+import math
+import time
+from collections.abc import Sequence
+from typing import Final, Literal
+
+import msgspec
+
+from roomwire.protocol.addresses import household
+from roomwire_auth import audit
+from roomwire_auth.audit import Event
+from roomwire_auth.errors import TooManyAttempts
+from roomwire_auth.metrics import Metrics
+from roomwire_auth.store import Store
+
+# KEYS counts; ARGV window in seconds, when a window that begins now ends, then the limit of each count;
+# charges all counts or none; returns {0}, or {place of the first that is full, when its window ends}
+_CHARGE: Final = """
+for place, key in ipairs(KEYS) do
+    local count, ends = unpack(redis.call('HMGET', key, 'count', 'ends'))
+    if count and tonumber(count) >= tonumber(ARGV[place + 2]) then return {place, ends} end
+end
+for place, key in ipairs(KEYS) do
+    local count = redis.call('HGET', key, 'count')
+    redis.call('HSET', key, 'count', (count or 0) + 1)
+    if not count then
+        redis.call('HSET', key, 'ends', ARGV[2])
+        redis.call('EXPIRE', key, ARGV[1])
+    end
+end
+return {0}
+"""
+
+# KEYS counts; takes one off each that is there
+_GIVE_BACK: Final = """
+for _, key in ipairs(KEYS) do
+    local count = tonumber(redis.call('HGET', key, 'count') or 0)
+    if count > 0 then redis.call('HSET', key, 'count', count - 1) end
+end
+"""
+
+# KEYS count of a pair, its mark; ARGV time to live of the mark in seconds; forgets the count, makes the mark
+_SUCCEED: Final = """
+redis.call('DEL', KEYS[1])
+redis.call('HSET', KEYS[2], 'known', 1)
+redis.call('EXPIRE', KEYS[2], ARGV[1])
+"""
+
+_Limit = Literal["login", "client", "login_address", "register", "guest", "refresh"]
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True):
+    """How much an address may do within a window; 0 for a count: any number.
+
+    Attributes:
+        window_s: How long a window is; it begins with the first that counts.
+        login_failures: Wrong passwords for one account from one address, and as many wrong secrets for one client.
+        login_failures_per_address: Wrong passwords and secrets from one address, for accounts and clients not known to
+            be at home there.
+        registrations_per_address: Registrations that were tried.
+        guests_per_address: Guests that came in.
+        refresh_failures_per_address: Refresh tokens that did not hold.
+        known_ttl_s: How long after its last login an account or client is at home at an address.
+
+    """
+
+    window_s: int
+    login_failures: int
+    login_failures_per_address: int
+    registrations_per_address: int
+    guests_per_address: int
+    refresh_failures_per_address: int
+    known_ttl_s: int
+
+
+class Attempt(msgspec.Struct, frozen=True):
+    """A login that has been charged: it is to be settled by `Throttle.succeed` or `Throttle.give_back`, or stays."""
+
+    count_of_pair: str
+    mark: str
+    counts: tuple[str, ...]
+
+
+class Throttle:
+    """Counts what addresses try. All methods may raise `Unavailable`.
+
+    Args:
+        store: Where the counts are.
+        limits: How much is allowed; None: everything, and nothing is counted.
+        metrics: Where what is refused is counted.
+
+    """
+
+    def __init__(self, store: Store, *, limits: Limits | None, metrics: Metrics) -> None:
+        self._store = store
+        self._limits = limits
+        self._metrics = metrics
+        self._charge_script = store.script(_CHARGE)
+        self._give_back_script = store.script(_GIVE_BACK)
+        self._succeed_script = store.script(_SUCCEED)
+
+    async def begin_login(self, name: str, address: str) -> Attempt | None:
+        """Charge a login as if it were to fail; None if nothing is limited.
+
+        Whether there is such an account makes no difference, and is not asked.
+
+        Raises:
+            TooManyAttempts: The account from this address, or the address, has failed too often.
+
+        """
+        return await self._begin("login", name.lower(), address)
+
+    async def begin_client(self, client_id: str, address: str) -> Attempt | None:
+        """Charge a client's request for a token, as `begin_login` does a login; it is no account of its name."""
+        return await self._begin("client", client_id, address)
+
+    async def _begin(self, limit: Literal["login", "client"], who: str, address: str) -> Attempt | None:
+        limits = self._limits
+        if limits is None:
+            return None
+        where = household(address)
+        pair = _digest(who, where)
+        count_of_pair = self._key(limit, pair)
+        mark = self._key("known" if limit == "login" else "known_client", pair)
+        counted: list[tuple[_Limit, str, int]] = [(limit, count_of_pair, limits.login_failures)]
+        if not await self._store.ask(self._store.client.exists(mark)):
+            key = self._key("login_address", _digest(where))
+            counted.append(("login_address", key, limits.login_failures_per_address))
+        return Attempt(count_of_pair, mark, await self._charge(counted, address))
+
+    async def succeed(self, attempt: Attempt | None) -> None:
+        """Take a login's charges back, forget the account's failures at the address: it is at home there now."""
+        if attempt is None or self._limits is None:
+            return
+        await self.give_back(attempt)
+        keys = [attempt.count_of_pair, attempt.mark]
+        await self._store.ask(self._succeed_script(keys=keys, args=[self._limits.known_ttl_s]))
+
+    async def give_back(self, attempt: Attempt | None) -> None:
+        """Take a login's charges back: it neither failed nor succeeded."""
+        if attempt is not None and attempt.counts:
+            await self._store.ask(self._give_back_script(keys=attempt.counts))
+
+    async def begin_registration(self, address: str) -> None:
+        """Charge a registration, whatever becomes of it; raises `TooManyAttempts`."""
+        if self._limits is not None:
+            await self._charge_address("register", address, self._limits.registrations_per_address)
+
+    async def begin_guest(self, address: str) -> None:
+        """Charge a guest's coming in; raises `TooManyAttempts`."""
+        if self._limits is not None:
+            await self._charge_address("guest", address, self._limits.guests_per_address)
+
+    async def refresh_failed(self, address: str) -> None:
+        """Charge a refresh token that did not hold; one that does is never refused.
+
+        Raises:
+            TooManyAttempts: The address has failed too often.
+
+        """
+        if self._limits is not None:
+            await self._charge_address("refresh", address, self._limits.refresh_failures_per_address)
+
+    async def _charge_address(self, limit: _Limit, address: str, most: int) -> None:
+        await self._charge([(limit, self._key(limit, _digest(household(address))), most)], address)
+
+    async def _charge(self, counted: Sequence[tuple[_Limit, str, int]], address: str) -> tuple[str, ...]:
+        """Charge what has a limit, all or nothing; returns the keys."""
+        counted = [count for count in counted if count[2]]
+        keys = tuple(key for _, key, _ in counted)
+        if self._limits is None or not keys:
+            return keys
+        window_s, now = self._limits.window_s, time.time()
+        arguments = [window_s, math.ceil(now) + window_s, *(most for _, _, most in counted)]
+        answer = await self._store.ask(self._charge_script(keys=keys, args=arguments))
+        if answer[0] == 0:
+            return keys
+        limit = counted[answer[0] - 1][0]
+        self._metrics.throttled.labels(limit).inc()
+        audit.record(Event.THROTTLED, limit=limit, address=address)
+        # The end was told by another machine's clock: it decides nothing but what the client is advised.
+        raise TooManyAttempts(min(max(int(answer[1]) - math.floor(now), 1), window_s))
+
+    def _key(self, kind: str, digest: str) -> str:
+        return self._store.key("throttle", f"{kind}:{digest}")
+
+
+def _digest(*parts: str) -> str:
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()

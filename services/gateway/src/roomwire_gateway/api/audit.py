@@ -1,0 +1,41 @@
+"""One line for each call that changes something, whatever became of it: who, what, whom it concerned. Never what was said.
+
+They can be told from other lines, as those of the auth service, by `"audit": true` or the logger, `roomwire_gateway.api.audit`, to be
+kept elsewhere, and for longer.
+"""
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+from roomwire.errors import ClientError, Internal
+from roomwire.logs import get_logger
+from roomwire_gateway.api.callers import Caller
+
+_log = get_logger("roomwire_gateway.api.audit")
+
+
+@contextlib.contextmanager
+def audited(caller: Caller, operation: str, **facts: Any) -> Iterator[dict[str, Any]]:
+    """Write the line of a call when it ends.
+
+    Args:
+        caller: Who calls.
+        operation: What it asks for.
+        facts: Whom it concerns.
+
+    Yields:
+        Facts that are known only at the end: put them in.
+
+    """
+    known: dict[str, Any] = {}
+    code = Internal.code
+    try:
+        yield known
+        code = "ok"
+    except ClientError as error:
+        code = error.code
+        raise
+    finally:
+        who = {"caller": caller.id, "address": caller.address}
+        _log.info("api call", audit=True, **who, operation=operation, code=code, **facts, **known)

@@ -1,0 +1,213 @@
+"""The bodies of requests and answers, as the API promises them. Unknown fields are refused."""
+
+from datetime import datetime
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag
+
+from roomwire.protocol.payloads import event_payload
+from roomwire_gateway.messages import MAX_NAME_CHARS
+
+MAX_MESSAGES: Final = 100
+MAX_ARGUMENTS: Final = 16
+MAX_EVENT_CHARS: Final = 128
+MAX_USER_CHARS: Final = 256
+MAX_KEY_CHARS: Final = 256
+POSITION: Final = r"^[0-9]{1,18}-[0-9]{1,18}$"
+RESERVED_EVENTS: Final = (
+    "connect",
+    "connect_error",
+    "disconnect",
+    "disconnecting",
+    "newListener",
+    "removeListener",
+)
+"""What clients take for something that happened to their connection."""
+
+
+def _check_event(value: str) -> str:
+    if value in RESERVED_EVENTS:
+        raise ValueError("this event is Socket.IO's own")
+    return value
+
+
+def _check_arguments(value: list[Any]) -> list[Any]:
+    """Refuse what JSON can spell and no packet can hold, as what is too deep."""
+    try:
+        event_payload(["", *value])
+    except (TypeError, ValueError, OverflowError, RecursionError):
+        raise ValueError("this cannot be sent") from None
+    return value
+
+
+Room = Annotated[str, Field(min_length=1, max_length=MAX_NAME_CHARS, description="As clients call it.")]
+UserId = Annotated[
+    str, Field(min_length=1, max_length=MAX_USER_CHARS, description="The claim `sub` of the user's tokens.")
+]
+
+
+class _Request(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class _Said(_Request):
+    """An event."""
+
+    event: Annotated[
+        str,
+        AfterValidator(_check_event),
+        Field(
+            min_length=1,
+            max_length=MAX_EVENT_CHARS,
+            description="Its name.",
+            json_schema_extra={"not": {"enum": [*RESERVED_EVENTS]}},
+        ),
+    ]
+    args: Annotated[
+        list[Any],
+        Field(max_length=MAX_ARGUMENTS, description="Its arguments."),
+        AfterValidator(_check_arguments),
+    ] = []
+    id: Annotated[
+        str,
+        Field(
+            min_length=1,
+            max_length=MAX_KEY_CHARS,
+            description="Said again under it, by the same caller to the same target, it is heard once.",
+        ),
+    ] = ""
+
+
+class ToRoom(_Said):
+    """An event for a room: `publish` there."""
+
+    room: Room
+
+
+class ToUser(_Said):
+    """An event for all sockets of a user: `admin`."""
+
+    user: UserId
+
+
+class ToEveryone(_Said):
+    """An event for everybody who is connected: `broadcast`."""
+
+    everyone: Literal[True]
+
+
+def _target(value: Any) -> str | None:
+    """Return which kind of message it is."""
+    if isinstance(value, dict):
+        return next((name for name in ("room", "user", "everyone") if name in value), None)
+    return next((tag for kind, tag in _TAGS if isinstance(value, kind)), None)
+
+
+_TAGS: Final = ((ToRoom, "room"), (ToUser, "user"), (ToEveryone, "everyone"))
+Said = Annotated[
+    Annotated[ToRoom, Tag("room")] | Annotated[ToUser, Tag("user")] | Annotated[ToEveryone, Tag("everyone")],
+    Discriminator(_target),
+]
+
+
+class Publish(_Request):
+    """Events, in the order in which they are to be heard."""
+
+    messages: Annotated[list[Said], Field(min_length=1, max_length=MAX_MESSAGES)]
+
+
+class Disconnect(_Request):
+    """Whom to disconnect."""
+
+    user: UserId
+
+
+class Move(_Request):
+    """Whom to move, from where to where."""
+
+    room: Room
+    to: Room
+    user: UserId = Field("", description="Whose sockets. Default: everybody's in the room.")
+
+
+class Published(BaseModel):
+    """All of it is in the log."""
+
+    published: int
+
+
+class RoomAnswer(BaseModel):
+    """A room and the number of its connected members, on all gateways."""
+
+    room: str
+    members: int
+
+
+class RoomsAnswer(BaseModel):
+    """Rooms, the largest first."""
+
+    rooms: list[RoomAnswer]
+
+
+class MemberAnswer(BaseModel):
+    """Somebody in a room."""
+
+    id: str = Field(description="The socket's id.")
+    name: str = Field(
+        description="What people in the room see. Chosen by the client: never a proof of anything."
+    )
+    user: str = Field(description="The user's id; empty for who is anonymous.")
+    kind: str = Field(description="`account`, `guest`, `service` or `anonymous`.")
+    gateway: str = Field(description="The gateway that it is on, or was on last.")
+    connected: bool = Field(
+        description="Else it is away: it may come back to its session, until that expires."
+    )
+
+
+class PresenceAnswer(BaseModel):
+    """Who is in a room."""
+
+    room: str
+    total: int = Field(description="How many there are; more than in `members` beyond the limit.")
+    members: list[MemberAnswer]
+    missing: list[str] = Field(description="Gateways that did not answer: their members count as away.")
+
+
+class MessageAnswer(BaseModel):
+    """A message of a room's history."""
+
+    position: str = Field(description="Where it stands in the history; `after` for what follows it.")
+    id: str
+    user: str
+    text: str
+    at: datetime
+
+
+class HistoryAnswer(BaseModel):
+    """A stretch of a room's history, oldest message first."""
+
+    room: str
+    messages: list[MessageAnswer]
+    joined: bool = Field(
+        description="Whether the message at `after` is still kept, so that none behind it was forgotten."
+    )
+    more: bool = Field(description="Whether there is more behind the last one.")
+
+
+class Disconnected(BaseModel):
+    """What became of the sockets of a user."""
+
+    disconnected: int = Field(
+        description="How many were sent away; sessions that waited for their client included."
+    )
+    failed: int
+    missing: list[str] = Field(description="Gateways that did not answer: try again.")
+
+
+class Moved(BaseModel):
+    """What became of the members of a room."""
+
+    moved: int
+    refused: int = Field(description="How many stay, as their own token does not allow them the other room.")
+    failed: int
+    missing: list[str] = Field(description="Gateways that did not answer: try again.")

@@ -1,0 +1,47 @@
+"""ASGI middleware before the API: nobody comes in whom it does not know, or too often."""
+
+from collections.abc import Collection
+
+import msgspec
+from starlette.datastructures import Headers
+from starlette.requests import Request
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from roomwire_gateway.api.callers import Caller, Callers
+from roomwire_gateway.api.rate import Rate
+
+_KEY = "roomwire.caller"
+
+
+class Gate:
+    """Lets known callers in, before anything of their request is read but its head.
+
+    Args:
+        app: What they come to; `caller_of` says there who it is.
+        callers: Knows them.
+        rate: How often they may come.
+        open_paths: Where everybody may come.
+
+    """
+
+    def __init__(self, app: ASGIApp, *, callers: Callers, rate: Rate, open_paths: Collection[str]) -> None:
+        self._app = app
+        self._callers = callers
+        self._rate = rate
+        self._open_paths = open_paths
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """See ASGI; raises `ClientError` for who is not let in."""
+        if scope["type"] == "http" and scope["path"] not in self._open_paths:
+            caller = await self._callers.identify(Headers(scope=scope).get("authorization", ""))
+            self._rate.take(caller.id)
+            # `Sources` has put the client's address into the scope.
+            address = scope["client"][0] if scope.get("client") else ""
+            scope[_KEY] = msgspec.structs.replace(caller, address=address)
+        await self._app(scope, receive, send)
+
+
+def caller_of(request: Request) -> Caller:
+    """Return who was let in."""
+    caller: Caller = request.scope[_KEY]
+    return caller

@@ -1,0 +1,157 @@
+"""The routes of the API, and nothing but HTTP about them. What they do is in `actions`."""
+
+from importlib.metadata import version
+from typing import Annotated, Final
+
+from fastapi import APIRouter, Depends, FastAPI, Header, Query, Security
+from fastapi.routing import APIRoute
+from fastapi.security import HTTPBearer
+from prometheus_client import Counter
+from starlette.middleware import Middleware
+
+from roomwire.errors import Forbidden, RateLimited, Unauthenticated
+from roomwire.protocol.sources import Proxies
+from roomwire.serving.web import failures
+from roomwire.serving.web.bodies import refusals
+from roomwire.serving.web.middleware import BodyLimit, RequestCount, SecurityHeaders
+from roomwire.serving.web.sources import Sources
+from roomwire_gateway.api.actions import Actions
+from roomwire_gateway.api.bodies import (
+    MAX_KEY_CHARS,
+    POSITION,
+    Disconnect,
+    Disconnected,
+    HistoryAnswer,
+    Move,
+    Moved,
+    PresenceAnswer,
+    Publish,
+    Published,
+    Room,
+    RoomsAnswer,
+)
+from roomwire_gateway.api.callers import Caller, Callers
+from roomwire_gateway.api.gate import Gate, caller_of
+from roomwire_gateway.api.rate import Rate
+from roomwire_gateway.messages import MAX_HISTORY
+
+PREFIX: Final = "/api/v1"
+SCHEMA: Final = f"{PREFIX}/openapi.json"
+MAX_LISTED: Final = 1_000
+
+_BEARER: Final = HTTPBearer(auto_error=False, description="An access token, or the secret of a key.")
+_REFUSALS: Final = refusals(Unauthenticated, Forbidden, RateLimited)
+_Caller = Annotated[Caller, Depends(caller_of)]
+
+
+def api_app(
+    actions: Actions,
+    *,
+    callers: Callers,
+    rate: Rate,
+    max_body_bytes: int,
+    requests: Counter,
+    proxies: Proxies,
+) -> FastAPI:
+    """Return the ASGI application of the API's port.
+
+    Args:
+        actions: Does what is asked for.
+        callers: Knows who asks.
+        rate: How often they may.
+        max_body_bytes: Largest body.
+        requests: Counts answers by route and status.
+        proxies: Tells where requests came from.
+
+    """
+    app = FastAPI(
+        title="Roomwire gateway",
+        summary="The chat, for backends.",
+        version=version("roomwire-gateway"),
+        openapi_url=SCHEMA,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        middleware=[
+            Middleware(RequestCount, counter=requests),
+            Middleware(SecurityHeaders),
+            Middleware(Sources, proxies=proxies),
+            Middleware(failures.Guard),
+            Middleware(Gate, callers=callers, rate=rate, open_paths={SCHEMA}),
+            Middleware(BodyLimit, max_body_bytes=max_body_bytes),
+        ],
+        generate_unique_id_function=_operation_id,
+    )
+    failures.install(app)
+    app.include_router(_routes(actions, rate))
+    return app
+
+
+def _routes(actions: Actions, rate: Rate) -> APIRouter:
+    router = APIRouter(prefix=PREFIX, dependencies=[Security(_BEARER)], responses=_REFUSALS)
+
+    @router.post("/publish")
+    async def publish(
+        caller: _Caller,
+        body: Publish,
+        idempotency_key: Annotated[
+            str,
+            Header(
+                min_length=1,
+                max_length=MAX_KEY_CHARS,
+                description="Names the request: sent again under it, each of its messages is heard once.",
+            ),
+        ] = "",
+    ) -> Published:
+        """Say events to rooms, to users or to everybody, in order; all of them, or none if one is not allowed."""
+        # The request itself has been counted.
+        rate.charge(caller.id, len(body.messages) - 1)
+        return Published(published=await actions.publish(caller, body.messages, key=idempotency_key))
+
+    @router.get("/rooms")
+    async def rooms(
+        caller: _Caller,
+        limit: Annotated[int, Query(ge=1, le=MAX_LISTED, description="Most rooms.")] = 100,
+    ) -> RoomsAnswer:
+        """Return the rooms with connected members, the largest first."""
+        return RoomsAnswer(rooms=await actions.rooms(caller, limit=limit))
+
+    @router.get("/presence")
+    async def presence(
+        caller: _Caller,
+        room: Annotated[Room, Query()],
+        limit: Annotated[int, Query(ge=1, le=MAX_LISTED, description="Most members.")] = 100,
+    ) -> PresenceAnswer:
+        """Return who is in a room, on all gateways, connected or away."""
+        return await actions.presence(caller, room, limit=limit)
+
+    @router.get("/history")
+    async def history(
+        caller: _Caller,
+        room: Annotated[Room, Query()],
+        after: Annotated[
+            str,
+            Query(
+                pattern=POSITION, description="A message's position: what follows it. Default: the newest."
+            ),
+        ] = "",
+        limit: Annotated[int, Query(ge=1, le=MAX_HISTORY, description="Most messages.")] = 50,
+    ) -> HistoryAnswer:
+        """Return what was said in a room, oldest message first."""
+        return await actions.history(caller, room, after=after, limit=limit)
+
+    @router.post("/disconnect")
+    async def disconnect(caller: _Caller, body: Disconnect) -> Disconnected:
+        """Disconnect all sockets of a user, and end its sessions that wait for their client."""
+        return await actions.disconnect(caller, body.user)
+
+    @router.post("/move")
+    async def move(caller: _Caller, body: Move) -> Moved:
+        """Move the connected members of a room, all or those of one user, to another."""
+        return await actions.move(caller, body.room, body.to, user=body.user)
+
+    return router
+
+
+def _operation_id(route: APIRoute) -> str:
+    return route.name

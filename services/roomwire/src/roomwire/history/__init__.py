@@ -1,0 +1,1 @@
+"""The recent messages and members of rooms, beside the log."""

@@ -1,0 +1,121 @@
+"""The backplane on Redis or Valkey: history, beside the ordered log, which has connections of its own.
+
+``<prefix>:{0}:history:<room>`` is a stream: one field `e` an entry. It carries the log's hash tag, so that a cluster keeps them
+together.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Mapping
+from typing import Any
+
+import redis.asyncio
+from redis.exceptions import RedisError
+
+from roomwire.errors import Unavailable
+from roomwire.health.dependencies import REFUSES_WRITES, cause_of
+from roomwire.history.contract import HISTORY_ENTRIES, HISTORY_TTL_S, Recalled, Remembered
+from roomwire.log.contract import HELD, Log
+from roomwire.metrics.gateway import Metrics
+
+
+class RedisBackplane:
+    """Implements `Backplane` on Redis or Valkey.
+
+    Args:
+        client: The connections; closed by `close`.
+        log: The ordered log.
+        prefix: What every key begins with.
+        timeout_s: How long one call may take.
+        metrics: Where what was not kept is counted, and why. Default: nowhere.
+        where: Its address, without secrets, for the log. Default: not said.
+
+    """
+
+    def __init__(
+        self,
+        client: "redis.asyncio.Redis",
+        *,
+        log: Log,
+        prefix: str = "rw",
+        timeout_s: float = 1.0,
+        metrics: Metrics | None = None,
+        where: str = "",
+    ) -> None:
+        self.log = log
+        self._metrics = metrics = metrics or Metrics()
+        self._history = metrics.dependencies.add("history", where=where)
+        self._writes = metrics.redis_writes
+        self._client = client
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._prefix = f"{prefix}:{{0}}:"
+        self._timeout_s = timeout_s
+
+    async def start(self) -> None:
+        """See `Backplane`."""
+        loop = asyncio.get_running_loop()
+        if self._loop not in {None, loop}:
+            # The connections that it keeps ended with the event loop on which they were made.
+            self._client.connection_pool.reset()  # type: ignore[no-untyped-call]
+        self._loop = loop
+        await self.ping()
+
+    async def close(self) -> None:
+        """See `Backplane`."""
+        await self._client.aclose()
+
+    async def ping(self) -> None:
+        """Ask Redis for a sign of life; raises `Unavailable`."""
+        await self._ask(self._client.ping())
+
+    async def check(self) -> None:
+        """See `Backplane`."""
+        await self.ping()
+        await self.log.check()
+
+    async def remember(self, room: str, entry: bytes) -> None:
+        """See `Backplane`."""
+        key = f"{self._prefix}history:{room}"
+        async with self._client.pipeline(transaction=False) as pipe:
+            pipe.xadd(key, {"e": entry}, maxlen=HISTORY_ENTRIES, approximate=False)
+            pipe.expire(key, HISTORY_TTL_S)
+            try:
+                await self._ask(pipe.execute())
+            except Unavailable:
+                # What is not kept is not published either.
+                self._metrics.publishes.count(Unavailable.code)
+                raise
+
+    async def recall(self, room: str, *, limit: int = 50, after: str = "") -> Recalled:
+        """See `Backplane`."""
+        key = f"{self._prefix}history:{room}"
+        if not after:
+            newest_first = await self._ask(self._client.xrevrange(key, count=limit))
+            return Recalled([_remembered(one) for one in reversed(newest_first)])
+        # The entry after which it begins, and one behind the last, say what the answer says of itself.
+        found = [
+            _remembered(one) for one in await self._ask(self._client.xrange(key, after, count=limit + 2))
+        ]
+        is_joined = bool(found) and found[0].position == after
+        entries = found[1:] if is_joined else found
+        return Recalled(entries[:limit], is_joined=is_joined, has_more=len(entries) > limit)
+
+    async def _ask(self, command: Awaitable[Any]) -> Any:
+        if self.log.is_given_up:
+            # It is the same Redis, and one event after another would wait for it.
+            if asyncio.iscoroutine(command):
+                command.close()
+            raise Unavailable(HELD)
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                answer = await command
+        except (RedisError, OSError, TimeoutError) as error:
+            # Redis answers, and takes nothing more: what it keeps can still be read.
+            refuses_writes = cause_of(error) in REFUSES_WRITES
+            (self._writes if refuses_writes else self._history).failed(error)
+            raise Unavailable("The backplane does not answer: try again.") from error
+        self._history.works()
+        return answer
+
+
+def _remembered(found: tuple[bytes, Mapping[bytes, bytes]]) -> Remembered:
+    return Remembered(found[0].decode(), found[1][b"e"])

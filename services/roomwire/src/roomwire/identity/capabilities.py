@@ -1,0 +1,195 @@
+"""What a user may do in which rooms, and the policy that says it of roles.
+
+Owns the patterns, how they match, and the policy file. It must not know tokens, users or events: `tokens` carries
+capabilities, and an application's gateway asks for them. Nothing is allowed that no pattern allows.
+"""
+
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import Final, Self
+
+import msgspec
+
+from roomwire.errors import ConfigurationError, Forbidden
+
+MAX_PATTERNS: Final = 32
+MAX_PATTERN_CHARS: Final = 128
+EVERYWHERE: Final = "*"
+NO_ROLE: Final = "none"
+
+OF_A_ROOM: Final = frozenset({"join", "publish", "history", "presence"})
+"""What can be allowed in some rooms."""
+OF_ALL_ROOMS: Final = frozenset({"rooms", "broadcast", "admin"})
+"""What concerns all rooms at once, and is allowed under the pattern `*` only."""
+
+
+class Capabilities(msgspec.Struct, frozen=True):
+    """What somebody may do.
+
+    Attributes:
+        grants: Patterns of rooms, each with the actions that are allowed there.
+
+    """
+
+    grants: tuple[tuple[str, frozenset[str]], ...] = ()
+
+    @classmethod
+    def of(cls, claim: Mapping[str, Sequence[str]]) -> Self:
+        """Read them as a token or a policy has them: patterns with lists of actions.
+
+        Actions that nobody here knows are left out: a newer issuer may know more.
+
+        Raises:
+            ValueError: There are too many patterns, or one is none.
+
+        """
+        if len(claim) > MAX_PATTERNS:
+            raise ValueError(f"more than {MAX_PATTERNS} patterns")
+        for pattern in claim:
+            _check_pattern(pattern)
+        return cls(
+            tuple(
+                (pattern, frozenset(actions) & (OF_A_ROOM | OF_ALL_ROOMS))
+                for pattern, actions in claim.items()
+            )
+        )
+
+    @classmethod
+    def of_all(cls, several: Iterable[Self]) -> Self:
+        """Return what is allowed by one or another of several."""
+        grants: dict[str, frozenset[str]] = {}
+        for each in several:
+            for pattern, actions in each.grants:
+                grants[pattern] = grants.get(pattern, frozenset()) | actions
+        return cls(tuple(grants.items()))
+
+    def claim(self) -> dict[str, list[str]]:
+        """Return them as a token carries them."""
+        return {pattern: sorted(actions) for pattern, actions in self.grants}
+
+    def may(self, action: str, room: str | None = None) -> bool:
+        """Say whether an action is allowed in a room, or without one, in all rooms at once."""
+        return any(
+            action in actions and (pattern == EVERYWHERE if room is None else matches(pattern, room))
+            for pattern, actions in self.grants
+        )
+
+    def require(self, action: str, room: str | None = None) -> None:
+        """Raise `Forbidden` unless `may` allows it."""
+        if not self.may(action, room):
+            raise Forbidden
+
+
+NOTHING: Final = Capabilities()
+
+
+class Policy(msgspec.Struct, frozen=True):
+    """Which role may do what, and who has a role that does not come with the kind of user.
+
+    Attributes:
+        roles: The capabilities of each role.
+        members: The ids of accounts by role; in no list, an account is a `user`.
+
+    """
+
+    roles: Mapping[str, Capabilities]
+    members: Mapping[str, frozenset[str]]
+
+    def role_of(self, user_id: str, *, is_guest: bool) -> str:
+        """Return the role of somebody who signed in."""
+        if is_guest:
+            return "guest"
+        return next((role for role, ids in self.members.items() if user_id in ids), "user")
+
+    def of_role(self, role: str) -> Capabilities:
+        """Return what a role may do; of the name `none`, nothing.
+
+        Raises:
+            ConfigurationError: There is no such role.
+
+        """
+        if role == NO_ROLE:
+            return NOTHING
+        if role not in self.roles:
+            raise ConfigurationError(
+                f"the policy has no role {role!r}: use one of {', '.join(sorted(self.roles))}"
+            )
+        return self.roles[role]
+
+
+class _File(msgspec.Struct, forbid_unknown_fields=True):
+    """What is in a policy file."""
+
+    roles: dict[str, dict[str, list[str]]]
+    members: dict[str, list[str]] = {}
+
+
+def load_policy(path: Path | None = None) -> Policy:
+    """Read a policy file.
+
+    Args:
+        path: The file, in TOML. Default: the one in the package, by which everybody may use every room.
+
+    Raises:
+        ConfigurationError: It cannot be read, or something in it is wrong; the sentence says what and where.
+
+    """
+    where = "the default policy" if path is None else str(path)
+    try:
+        text = (path or files("roomwire.identity").joinpath("policy.toml")).read_text(encoding="utf-8")
+        return _policy(msgspec.convert(tomllib.loads(text), _File))
+    except (OSError, UnicodeError, tomllib.TOMLDecodeError, msgspec.ValidationError, ValueError) as error:
+        raise ConfigurationError(f"{where} is no policy: {error}") from error
+
+
+def matches(pattern: str, room: str) -> bool:
+    """Say whether a room is one of a pattern's: an exact name, or the beginning of names and a `*`."""
+    return room.startswith(pattern[:-1]) if pattern.endswith("*") else room == pattern
+
+
+def _check_pattern(pattern: str) -> None:
+    if not 0 < len(pattern) <= MAX_PATTERN_CHARS:
+        raise ValueError(f"a pattern has 1 to {MAX_PATTERN_CHARS} characters")
+    if "*" in pattern[:-1]:
+        raise ValueError(f"the pattern {pattern!r} has a * before its end")
+
+
+def _policy(file: _File) -> Policy:
+    for needed in ("guest", "user"):
+        if needed not in file.roles:
+            raise ValueError(f"the role {needed!r} is missing")
+    roles = {}
+    for role, claim in file.roles.items():
+        if role == NO_ROLE:
+            raise ValueError(f"{NO_ROLE!r} is no name for a role: it is the one that may do nothing")
+        for pattern, actions in claim.items():
+            _check_actions(role, pattern, frozenset(actions))
+        try:
+            roles[role] = Capabilities.of(claim)
+        except ValueError as error:
+            raise ValueError(f"role {role!r}: {error}") from None
+    return Policy(roles, _members(file.members, roles))
+
+
+def _check_actions(role: str, pattern: str, actions: frozenset[str]) -> None:
+    if unknown := sorted(actions - OF_A_ROOM - OF_ALL_ROOMS):
+        raise ValueError(f"role {role!r}, pattern {pattern!r}: no action {unknown[0]!r}")
+    if pattern != EVERYWHERE and (misplaced := sorted(actions & OF_ALL_ROOMS)):
+        raise ValueError(
+            f"role {role!r}, pattern {pattern!r}: {misplaced[0]!r} concerns all rooms, so it goes under '*'"
+        )
+
+
+def _members(
+    lists: Mapping[str, Sequence[str]], roles: Mapping[str, Capabilities]
+) -> dict[str, frozenset[str]]:
+    seen: set[str] = set()
+    for role, ids in lists.items():
+        if role not in roles:
+            raise ValueError(f"members of {role!r}, which is no role")
+        if twice := seen & {*ids}:
+            raise ValueError(f"{min(twice)!r} is a member of two roles")
+        seen |= {*ids}
+    return {role: frozenset(ids) for role, ids in lists.items()}

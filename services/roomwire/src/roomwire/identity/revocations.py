@@ -1,0 +1,188 @@
+"""Sessions and users whose tokens no longer hold, though they have not expired.
+
+Auth appends each revocation to a stream in Redis (`revocations_key`), in the same step that ends the session there.
+Every gateway reads what is new a few times a second (`RevocationReader`) and remembers it for as long as a token could
+outlive it (`Revoked`). Without Redis nothing can be revoked and nothing is heard; what a gateway has heard goes on
+holding, and what it has missed it reads when Redis is back.
+
+An entry has the fields `session` or `user` (an id), and `for_s`: how many seconds tokens may outlive it.
+"""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+import redis.asyncio
+from redis.exceptions import RedisError
+
+from roomwire.errors import Unavailable
+from roomwire.health.dependencies import Dependency
+from roomwire.identity.tokens import User
+from roomwire.logs import get_logger
+
+MAX_REVOCATIONS: Final = 100_000
+"""How many are kept, in Redis and by a gateway; beyond, the oldest are forgotten."""
+
+_PAGE: Final = 1_000
+_SETTLED_S: Final = 30.0
+
+_log = get_logger(__name__)
+
+
+def revocations_key(prefix: str) -> str:
+    """Return the name of the stream; it is of auth's keys, and the one that gateways may read."""
+    return f"{prefix}:{{auth}}:revoked"
+
+
+class Revoked:
+    """What has been revoked: pure, with the time passed in.
+
+    Args:
+        max_entries: How many are remembered; beyond, the oldest are forgotten. Default: `MAX_REVOCATIONS`.
+
+    """
+
+    def __init__(self, *, max_entries: int = MAX_REVOCATIONS) -> None:
+        self._max_entries = max_entries
+        self._entries: dict[tuple[str, str], tuple[float, float]] = {}
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def add(self, kind: str, id_: str, *, at: float, until: float) -> bool:
+        """Remember a revocation; False says that the oldest had to be forgotten for it.
+
+        Args:
+            kind: `session` or `user`.
+            id_: Whose.
+            at: When, in seconds since 1970.
+            until: How long it is remembered, the same.
+
+        """
+        self._entries.pop((kind, id_), None)
+        self._entries[kind, id_] = (at, until)
+        if len(self._entries) <= self._max_entries:
+            return True
+        del self._entries[next(iter(self._entries))]
+        return False
+
+    def forget_before(self, now: float) -> None:
+        """Forget those that no token can outlive any more."""
+        for key in [key for key, (_, until) in self._entries.items() if until < now]:
+            del self._entries[key]
+
+    def holds(self, user: User) -> bool:
+        """Say whether a user's token was revoked: by its session, or by its user after it was issued."""
+        if user.session and ("session", user.session) in self._entries:
+            return True
+        found = self._entries.get(("user", user.id))
+        # Times of tokens are whole seconds: one of the same second may be older.
+        return found is not None and user.issued_at <= found[0]
+
+
+class RevocationReader:
+    """Keeps a `Revoked` up to date.
+
+    Args:
+        client: Redis; closed by `close`.
+        prefix: What every key in Redis begins with.
+        revoked: What it fills.
+        apply: Is called after something new, and for half a minute on, as somebody may be in the middle of connecting.
+        interval_s: How often it looks. Default: 0.4 seconds.
+        timeout_s: How long one answer may take. Default: 1 second.
+        dependency: Where it is noted whether they can be read. Default: nowhere but in the log.
+
+    """
+
+    def __init__(
+        self,
+        client: "redis.asyncio.Redis",
+        *,
+        prefix: str,
+        revoked: Revoked,
+        apply: Callable[[], None],
+        interval_s: float = 0.4,
+        timeout_s: float = 1.0,
+        dependency: Dependency | None = None,
+    ) -> None:
+        self._dependency = dependency or Dependency("revocations")
+        self._client = client
+        self._key = revocations_key(prefix)
+        self._revoked = revoked
+        self._apply = apply
+        self._interval_s = interval_s
+        self._timeout_s = timeout_s
+        self._last = b"-"
+        self._unsettled_until = 0.0
+        self._is_away = False
+        self._reading: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Read what has been revoked, then go on reading.
+
+        Raises:
+            Unavailable: Redis does not answer; starting again later is right.
+
+        """
+        try:
+            await self._read()
+        except (RedisError, OSError, TimeoutError) as error:
+            self._dependency.failed(error)
+            raise Unavailable("Revocations cannot be read.") from error
+        self._reading = asyncio.create_task(self._read_on())
+
+    async def close(self) -> None:
+        """Stop reading and close the connections; idempotent."""
+        if self._reading is not None:
+            self._reading.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._reading
+            self._reading = None
+        await self._client.aclose()
+
+    async def _read_on(self) -> None:
+        while True:
+            await asyncio.sleep(self._interval_s)
+            try:
+                await self._read()
+            except (RedisError, OSError, TimeoutError) as error:
+                if not self._is_away:
+                    _log.warning("revocations not read", error=repr(error))
+                self._is_away = True
+                self._dependency.failed(error)
+            except Exception:
+                _log.exception("revocations not applied")
+            else:
+                self._is_away = False
+
+    async def _read(self) -> None:
+        """Read what is new, and have it applied."""
+        while True:
+            async with asyncio.timeout(self._timeout_s):
+                entries: Any = await self._client.xrange(self._key, min=self._last, count=_PAGE)
+            for id_, fields in entries:
+                self._last = b"(" + id_
+                try:
+                    self._take(id_, fields)
+                except ValueError:
+                    _log.warning("revocation not understood", entry=id_.decode())
+            if len(entries) < _PAGE:
+                break
+        self._dependency.works()
+        now = time.monotonic()
+        if now < self._unsettled_until:
+            self._apply()
+        self._revoked.forget_before(time.time())
+
+    def _take(self, id_: bytes, fields: Mapping[bytes, Any]) -> None:
+        self._unsettled_until = time.monotonic() + _SETTLED_S
+        at = int(id_.partition(b"-")[0]) / 1_000
+        for kind in ("session", "user"):
+            whose = fields.get(kind.encode())
+            if whose is None:
+                continue
+            until = at + float(fields.get(b"for_s", 0))
+            if not self._revoked.add(kind, whose.decode(), at=at, until=until):
+                _log.warning("revocation forgotten", limit=len(self._revoked))

@@ -1,0 +1,1 @@
+"""Every bound on what a client may cost, and what counts against it."""

@@ -1,0 +1,34 @@
+"""What a client can exceed, by name: the label of `roomwire_bounds_exceeded_total`.
+
+The bounds' values are `roomwire.limits.client.Limits`, of recoveries `roomwire.recovery.decisions.RecoveryLimits` and
+`roomwire.log.contract.LogConfig`; those of HTTP have names of their own, in `roomwire.serving.http`.
+"""
+
+import enum
+
+
+class Bound(enum.StrEnum):
+    """A bound on what one client may cost."""
+
+    MESSAGE_BYTES = "message_bytes"
+    PAYLOAD_PACKETS = "payload_packets"
+    FRAGMENTS = "fragments"
+    WAITING_MESSAGES = "waiting_messages"
+    WAITING_EVENTS = "waiting_events"
+    UNREAD_BYTES = "unread_bytes"
+    ATTACHMENTS = "attachments"
+    ATTACHMENTS_BYTES = "attachments_bytes"
+    PENDING_ACKS = "pending_acks"
+    HELD = "held"
+    NAMESPACES = "namespaces"
+    REFUSED_CONNECTS = "refused_connects"
+    EVENTS_PER_S = "events_per_s"
+    EVENTS_PER_USER_PER_S = "events_per_user_per_s"
+    EVENTS_PER_ADDRESS_PER_S = "events_per_address_per_s"
+    REFUSED_EVENTS = "refused_events"
+    CONNECT_TIMEOUT = "connect_timeout"
+    UPGRADE_TIMEOUT = "upgrade_timeout"
+    REPLAY = "replay"
+    RECOVERIES = "recoveries"
+    RECOVERY_DEADLINE = "recovery_deadline"
+    CLAIMS = "claims"

@@ -1,0 +1,424 @@
+"""The ordered log of one gateway alone: everything in this process, nothing outlives it."""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
+
+from roomwire.errors import ClientError, RoomwireError, TooLarge, Unavailable
+from roomwire.log.contract import (
+    MAX_MESSAGE_ID_BYTES,
+    MAX_PRESENT_BYTES,
+    Fenced,
+    Listener,
+    LogConfig,
+    Published,
+    Then,
+)
+from roomwire.log.entries import Entry, Message
+from roomwire.log.memory.primary import MemoryPrimary
+from roomwire.log.positions import Epoch, Offset, Position
+from roomwire.log.reading import Range, Reader, Reading
+from roomwire.log.requests import Requests
+from roomwire.log.sessions import Attendance, Claimed, ClaimRefused, NewSession, NodeId, Owner, Sid, Tenure
+from roomwire.log.streams import Stream
+from roomwire.log.subscriber import Subscriber
+from roomwire.metrics.gateway import Metrics
+
+T = TypeVar("T")
+
+
+class MemoryHub:
+    """What gateways of one process share: the log, and the order in which its changes are made.
+
+    Changes are made one tick after they were asked for: nobody's listener is called in the middle of somebody's call.
+
+    Args:
+        config: Times and bounds.
+        is_eager: Make them at once instead, for one gateway whose listener expects that: a call that is awaited has
+            been done without a turn of the event loop. What is asked for in the middle of a change follows it.
+
+    """
+
+    def __init__(self, config: LogConfig, *, is_eager: bool = False) -> None:
+        config.check()
+        self.config = config
+        self.primary = MemoryPrimary(config, time.monotonic)
+        self.logs: dict[NodeId, MemoryLog] = {}
+        self._is_eager = is_eager
+        self._is_making = False
+        self._changes: deque[Callable[[], None]] = deque()
+
+    def soon(self, change: Callable[[], None]) -> None:
+        """Make a change, in order, with the others of this tick."""
+        if self._is_eager:
+            self._changes.append(change)
+            if not self._is_making:
+                self._make_all()
+            return
+        if not self._changes:
+            asyncio.get_running_loop().call_soon(self._make)
+        self._changes.append(change)
+
+    @property
+    def is_at_rest(self) -> bool:
+        """Whether a change may be made right away, instead of by `soon`."""
+        return self._is_eager and not self._is_making
+
+    def publish(self, stream: Stream, message: Message, message_id: str) -> Published:
+        """Append a message right away: hot. Only while `is_at_rest`."""
+        self._is_making = True
+        try:
+            return self.primary.publish(stream, message, message_id)
+        finally:
+            self._is_making = False
+            if self._changes:
+                self._make_all()
+
+    def _make_all(self) -> None:
+        self._is_making = True
+        try:
+            while self._changes:
+                self._changes.popleft()()
+        finally:
+            self._is_making = False
+
+    def _make(self) -> None:
+        # What is asked for meanwhile waits for the next tick.
+        changes, self._changes = self._changes, deque()
+        for change in changes:
+            change()
+
+
+class MemoryLog:
+    """Implements `Log` in one process.
+
+    Args:
+        node: This gateway.
+        hub: What it shares with others of this process.
+        address: Where other gateways reach it. Default: nowhere.
+        metrics: Where publishes and the log's state are counted.
+
+    """
+
+    def __init__(self, *, node: NodeId, hub: MemoryHub, address: str = "", metrics: Metrics) -> None:
+        self.node = node
+        self._hub = hub
+        self._primary = hub.primary
+        self._address = address
+        self._metrics = metrics
+        self._subscriber = Subscriber(
+            max_held_pushes=hub.config.max_held_pushes, max_held_bytes=hub.config.max_held_bytes
+        )
+        self._requests = Requests(node, self._send)
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._is_open = False
+        self._unanswered = 0
+
+    @property
+    def config(self) -> LogConfig:
+        """See `Log`."""
+        return self._hub.config
+
+    @property
+    def epoch(self) -> Epoch:
+        """See `Log`."""
+        return self._subscriber.epoch
+
+    @property
+    def cut(self) -> Position:
+        """See `Log`."""
+        return self._subscriber.cut
+
+    @property
+    def is_live(self) -> bool:
+        """See `Log`."""
+        return self._is_open
+
+    @property
+    def is_given_up(self) -> bool:
+        """See `Log`."""
+        return not self._is_open
+
+    def offset(self) -> Offset:
+        """See `Log`."""
+        return self._subscriber.offset
+
+    async def start(self, listener: Listener) -> None:
+        """See `Log`."""
+        self.start_now(listener)
+
+    def start_now(self, listener: Listener) -> None:
+        """Start, without anything to wait for."""
+        if self._is_open:
+            return
+        self._is_open = True
+        self._subscriber.listener = listener
+        self._subscriber.attached(self._primary.epoch, is_whole=True)
+        self._primary.nodes[self.node] = self
+        self._hub.logs[self.node] = self
+        self._subscriber.resume((), self._primary.last)
+        self._metrics.backplane_up.set(1)
+
+    async def close(self) -> None:
+        """See `Log`."""
+        self._is_open = False
+        self._primary.nodes.pop(self.node, None)
+        self._hub.logs.pop(self.node, None)
+        await self._requests.close()
+        self._metrics.backplane_up.set(0)
+
+    def leave_loop(self) -> None:
+        """See `Log`; it stays live."""
+        self._loop = None
+
+    async def check(self) -> None:
+        """See `Log`."""
+        if not self._is_open:
+            raise Unavailable("The log is closed.")
+
+    # -- messages
+
+    def publish(
+        self, stream: Stream, message: Message, *, message_id: str = ""
+    ) -> "asyncio.Future[Published]":
+        """See `Log`."""
+        if message_id and len(message_id.encode("utf-8", "surrogatepass")) > MAX_MESSAGE_ID_BYTES:
+            future: asyncio.Future[Published] = self._future()
+            future.set_exception(TooLarge(f"A message id has at most {MAX_MESSAGE_ID_BYTES} bytes."))
+            return future
+        if self._hub.is_at_rest and self._is_open:
+            return self._publish_now(stream, message, message_id)
+
+        def change() -> Published:
+            published = self._primary.publish(stream, message, message_id)
+            if published.position is not None:
+                self._subscriber.learn(published.position)
+            return published
+
+        future = self._soon(change)
+        if future.done():
+            self._count(future)
+        else:
+            future.add_done_callback(self._count)
+        return future
+
+    def subscribe(self, stream: Stream) -> None:
+        """See `Log`."""
+        self._subscriber.subscribe(stream)
+
+    def unsubscribe(self, stream: Stream) -> None:
+        """See `Log`."""
+        self._subscriber.unsubscribe(stream)
+
+    async def mark(self, then: Then | None = None) -> Position:
+        """See `Log`."""
+        return await self._change(lambda: self._primary.last, then)
+
+    async def read(self, ranges: Sequence[Range], *, max_entries: int, max_bytes: int) -> Sequence[Reading]:
+        """See `Log`."""
+        readers = [Reader(one, max_entries=max_entries, max_bytes=max_bytes) for one in ranges]
+
+        def change() -> None:
+            for reader in readers:
+                if reader.is_open:
+                    one = reader.range
+                    reader.take(self._primary.page(one.stream, reader.cursor, one.upto))
+
+        await self._soon(change)
+        return [reader.result() for reader in readers]
+
+    async def newest(self, stream: Stream, *, limit: int) -> Sequence[Entry]:
+        """See `Log`."""
+        return await self._soon(lambda: self._primary.newest(stream, limit))
+
+    # -- sessions
+
+    async def open(self, session: NewSession, then: Then | None = None) -> Tenure:
+        """See `Log`."""
+        tenure = Tenure(session.sid, 1)
+
+        def change() -> Position:
+            position = self._primary.open(session, self.node)
+            self._subscriber.hold(tenure)
+            return position
+
+        await self._change(change, then)
+        return tenure
+
+    async def join(self, tenure: Tenure, stream: Stream, then: Then | None = None) -> Position:
+        """See `Log`."""
+        return await self._owned(tenure, lambda: self._primary.join(tenure, stream), then)
+
+    async def leave(self, tenure: Tenure, stream: Stream, then: Then | None = None) -> Position:
+        """See `Log`."""
+        return await self._owned(tenure, lambda: self._primary.leave(tenure, stream), then)
+
+    async def claim(self, sid: Sid, *, namespace: str, subject: str) -> Claimed | ClaimRefused:
+        """See `Log`."""
+
+        def change() -> Claimed | ClaimRefused:
+            claimed = self._primary.claim(sid, self.node, namespace=namespace, subject=subject)
+            if isinstance(claimed, Claimed):
+                self._subscriber.hold(claimed.tenure)
+                self._subscriber.advance(claimed.position)
+            return claimed
+
+        return await self._soon(change)
+
+    def holds(self, tenure: Tenure) -> bool:
+        """See `Log`."""
+        return self._subscriber.holds(tenure)
+
+    async def save(self, tenure: Tenure, data: bytes) -> None:
+        """See `Log`."""
+
+        def change() -> Position:
+            self._primary.save(tenure, data)
+            return self._primary.last
+
+        await self._owned(tenure, change, None)
+
+    async def end(self, sid: Sid, claim: int | None = None) -> bool:
+        """See `Log`."""
+
+        def change() -> bool:
+            was_there = self._primary.end(sid, claim, self.node)
+            if was_there:
+                for held in [one for one in self._subscriber.held() if one.sid == sid]:
+                    self._subscriber.fence(sid, held.claim + 1)
+            return was_there
+
+        return await self._soon(change)
+
+    async def find(self, sid: Sid) -> Owner | None:
+        """See `Log`."""
+        return await self._soon(lambda: self._primary.find(sid))
+
+    async def present(self, stream: Stream, *, limit: int, max_bytes: int = MAX_PRESENT_BYTES) -> Attendance:
+        """See `Log`."""
+        return await self._soon(lambda: self._primary.present(stream, limit, max_bytes))
+
+    def receipt(self, tenure: Tenure, received: Offset) -> None:
+        """See `Log`."""
+
+        def change() -> None:
+            if not self._subscriber.holds(tenure):
+                return
+            try:
+                self._primary.beat(tenure, received.position)
+            except Fenced:
+                self._subscriber.fence(tenure.sid, tenure.claim + 1)
+
+        self._hub.soon(change)
+
+    def release(self, tenure: Tenure) -> None:
+        """See `Log`."""
+        self._subscriber.release(tenure)
+
+    # -- nodes
+
+    async def nodes(self) -> Mapping[str, tuple[NodeId, str]]:
+        """See `Log`."""
+        return {
+            node.rpartition(".")[0]: (node, log._address)  # noqa: SLF001 - one of its kind
+            for node, log in self._hub.logs.items()
+        }
+
+    async def request(self, node: NodeId, body: bytes, *, timeout_s: float) -> bytes:
+        """See `Log`."""
+        return await self._requests.ask(node, body, timeout_s=timeout_s)
+
+    async def request_all(self, body: bytes, *, timeout_s: float) -> Mapping[NodeId, bytes | None]:
+        """See `Log`."""
+        return await self._requests.ask_all(list(self._hub.logs), body, timeout_s=timeout_s)
+
+    # -- what the primary calls
+
+    def is_subscribed(self, stream: Stream) -> bool:
+        """Tell whether this gateway wants a stream."""
+        return self._subscriber.is_subscribed(stream)
+
+    def take(self, entry: Entry) -> None:
+        """Deliver an entry."""
+        self._subscriber.take_entry(entry)
+
+    def fence(self, sid: Sid, newer_claim: int) -> None:
+        """Drop a socket with an older claim."""
+        self._subscriber.fence(sid, newer_claim)
+
+    # -- inside
+
+    async def _owned(self, tenure: Tenure, change: Callable[[], Position], then: Then | None) -> Position:
+        try:
+            return await self._change(change, then)
+        except Fenced:
+            self._subscriber.fence(tenure.sid, tenure.claim + 1)
+            raise
+
+    async def _change(self, change: Callable[[], Position], then: Then | None) -> Position:
+        def make() -> Position:
+            position = change()
+            self._subscriber.advance(self._primary.last)
+            if then is not None:
+                then(position)
+            return position
+
+        return await self._soon(make)
+
+    def _soon(self, change: Callable[[], T]) -> "asyncio.Future[T]":
+        future: asyncio.Future[T] = self._future()
+        if not self._is_open:
+            future.set_exception(Unavailable("The log is closed."))
+            return future
+        if self._unanswered >= self._hub.config.max_publishes:
+            future.set_exception(Unavailable("Too much waits for the log: try again."))
+            return future
+        self._unanswered += 1
+
+        def make() -> None:
+            self._unanswered -= 1
+            if future.done():
+                return
+            try:
+                future.set_result(change())
+            except RoomwireError as error:
+                future.set_exception(error)
+
+        self._hub.soon(make)
+        return future
+
+    def _publish_now(self, stream: Stream, message: Message, message_id: str) -> "asyncio.Future[Published]":
+        future: asyncio.Future[Published] = self._future()
+        try:
+            published = self._hub.publish(stream, message, message_id)
+        except ClientError as error:
+            future.set_exception(error)
+            self._metrics.publishes.count(error.code)
+        else:
+            future.set_result(published)
+            self._metrics.publishes.count("ok")
+            if published.position is not None:
+                self._subscriber.learn(published.position)
+        return future
+
+    def _future(self) -> "asyncio.Future[Any]":
+        if self._loop is None:
+            # Kept, as asking for it costs a system call before Python 3.12.
+            self._loop = asyncio.get_running_loop()
+        return self._loop.create_future()
+
+    def _count(self, future: "asyncio.Future[Any]") -> None:
+        error = None if future.cancelled() else future.exception()
+        self._metrics.publishes.count(error.code if isinstance(error, ClientError) else "ok")
+
+    def _send(self, node: NodeId, message: bytes, nobody: Callable[[], None]) -> None:
+        def make() -> None:
+            log = self._hub.logs.get(node)
+            if log is None:
+                nobody()
+            else:
+                log._requests.take(message, log._subscriber.listener)  # noqa: SLF001 - one of its kind
+
+        self._hub.soon(make)

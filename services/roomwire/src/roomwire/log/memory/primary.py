@@ -1,0 +1,296 @@
+"""The log of one process: what Redis and the scripts do, without either. Knows no loop; the time is passed in.
+
+Several `MemoryLog`s may share one, as gateways share a primary; that is how it is tested. Nothing outlives the process,
+so there is one epoch.
+"""
+
+from collections import deque
+from collections.abc import Callable
+from typing import Protocol
+
+import msgspec
+
+from roomwire.errors import Internal, NotFound, RateLimited
+from roomwire.log.contract import Fenced, LogConfig, Published
+from roomwire.log.entries import Entry, Message, encode_message
+from roomwire.log.intervals import Interval, is_member, without
+from roomwire.log.positions import Position, new_epoch
+from roomwire.log.reading import ABSENT, Page
+from roomwire.log.sessions import (
+    Attendance,
+    Attendee,
+    Claimed,
+    ClaimRefused,
+    NewSession,
+    NodeId,
+    Owner,
+    Sid,
+    Tenure,
+)
+from roomwire.log.streams import Stream, is_sid_stream, parse_stream, sid_stream
+
+
+class Node(Protocol):
+    """A gateway, as the primary sees it."""
+
+    def is_subscribed(self, stream: Stream) -> bool:
+        """Tell whether it wants a stream."""
+
+    def take(self, entry: Entry) -> None:
+        """Take an entry of a stream that it wants, or of one of its sockets: hot."""
+
+    def fence(self, sid: Sid, newer_claim: int) -> None:
+        """Drop a socket with an older claim."""
+
+
+class _Stream(msgspec.Struct):
+    entries: deque[tuple[Position, Message]]
+    expires_at: float = 0.0
+    is_trimmed: bool = False
+
+
+class _Session(msgspec.Struct):
+    namespace: str
+    subject: str
+    data: bytes
+    about: bytes
+    node: NodeId
+    start: Position
+    expires_at: float
+    claim: int = 1
+    claims: tuple[float, ...] = ()
+    known: Position = Position(0)
+    rooms: dict[Stream, tuple[Interval, ...]] = msgspec.field(default_factory=dict)
+
+
+class MemoryPrimary:
+    """Keeps streams, sessions and message ids.
+
+    Args:
+        config: Times and bounds.
+        clock: The time in seconds; never goes back.
+
+    """
+
+    def __init__(self, config: LogConfig, clock: Callable[[], float]) -> None:
+        self.epoch = new_epoch()
+        self.last = Position(0)
+        self.nodes: dict[NodeId, Node] = {}
+        self._config = config
+        self._stream_ttl_s = config.stream_ttl_s
+        self._clock = clock
+        self._streams: dict[Stream, _Stream] = {}
+        self._sessions: dict[Sid, _Session] = {}
+        self._members: dict[Stream, dict[Sid, None]] = {}
+        self._message_ids: dict[str, tuple[float, Position]] = {}
+        self._swept_at = clock()
+
+    # -- messages
+
+    def publish(self, stream: Stream, message: Message, message_id: str) -> Published:
+        """Append and push a message: hot; see `Log.publish`."""
+        now = self._clock()
+        if now - self._swept_at >= self._config.heartbeat_s:
+            self._sweep(now)
+        # Also for what is refused, as the script does: gaps mean nothing.
+        position = self._take_position()
+        if message_id:
+            expires_at, first = self._message_ids.get(message_id, (now, position))
+            if expires_at > now:
+                return Published(first, is_repeat=True)
+        nodes = self._owner(stream) if is_sid_stream(stream) else tuple(self.nodes.values())
+        kept = self._stream(stream, now)
+        if kept is None:
+            kept = self._streams[stream] = _Stream(deque())
+        kept.entries.append((position, message))
+        kept.expires_at = now + self._stream_ttl_s
+        if len(kept.entries) > self._config.max_stream_entries:
+            kept.entries.popleft()
+            kept.is_trimmed = True
+        if message_id:
+            self._message_ids[message_id] = (now + self._config.message_id_ttl_s, position)
+        entry = Entry(stream, position, message)
+        for node in nodes:
+            if node.is_subscribed(stream):
+                node.take(entry)
+        return Published(position)
+
+    def page(self, stream: Stream, cursor: Position, upto: Position) -> Page:
+        """Return what a stream holds from a cursor on, inclusive."""
+        kept = self._stream(stream, self._clock())
+        if kept is None:
+            return ABSENT
+        is_whole = not kept.is_trimmed or kept.entries[0][0] <= cursor
+        entries = [
+            (position, encode_message(message))
+            for position, message in kept.entries
+            if cursor <= position <= upto
+        ]
+        return Page(is_there=True, is_whole=is_whole, entries=entries, has_more=False)
+
+    def newest(self, stream: Stream, limit: int) -> list[Entry]:
+        """Return the newest entries, oldest first."""
+        kept = self._stream(stream, self._clock())
+        newest = [] if kept is None or limit < 1 else list(kept.entries)[-limit:]
+        return [Entry(stream, position, message) for position, message in newest]
+
+    # -- sessions
+
+    def open(self, new: NewSession, node: NodeId) -> Position:
+        """Begin a session."""
+        if self._session(new.sid) is not None:
+            raise Internal
+        start = self._take_position()
+        expires_at = self._clock() + self._config.session_ttl_s
+        self._sessions[new.sid] = _Session(
+            new.namespace, new.subject, new.data, new.about, node, start, expires_at
+        )
+        return start
+
+    def join(self, tenure: Tenure, stream: Stream) -> Position:
+        """Begin a membership, or return where it began."""
+        session = self._owned(tenure)
+        intervals = session.rooms.get(stream, ())
+        if is_member(intervals):
+            return intervals[-1].joined
+        intervals = without(intervals, session.known)
+        if len(intervals) >= self._config.max_intervals:
+            raise RateLimited("The room was joined and left too often: try again later.")
+        position = self._take_position()
+        session.rooms[stream] = (*intervals, Interval(position, None))
+        self._members.setdefault(stream, {})[tenure.sid] = None
+        return position
+
+    def leave(self, tenure: Tenure, stream: Stream) -> Position:
+        """End a membership."""
+        session = self._owned(tenure)
+        position = self._take_position()
+        self._unindex(stream, tenure.sid)
+        intervals = session.rooms.pop(stream, ())
+        if is_member(intervals):
+            intervals = (*intervals[:-1], Interval(intervals[-1].joined, position))
+        if kept := without(intervals, session.known):
+            session.rooms[stream] = kept
+        return position
+
+    def claim(self, sid: Sid, node: NodeId, *, namespace: str, subject: str) -> Claimed | ClaimRefused:
+        """Take a session over, and fence who held it elsewhere."""
+        session = self._session(sid)
+        if session is None or (session.namespace, session.subject) != (namespace, subject):
+            return ClaimRefused.GONE
+        now = self._clock()
+        lately = tuple(one for one in session.claims if one > now - self._config.claims_window_s)
+        if len(lately) >= self._config.max_claims:
+            return ClaimRefused.DUEL
+        session.claims = (*lately, now)
+        position = self._take_position()
+        session.claim += 1
+        owner, session.node = session.node, node
+        if owner != node and owner in self.nodes:
+            self.nodes[owner].fence(sid, session.claim)
+        return Claimed(
+            tenure=Tenure(sid, session.claim),
+            position=position,
+            start=session.start,
+            born=self.epoch,
+            known=session.known,
+            data=session.data,
+            rooms=dict(session.rooms),
+            ends={},
+        )
+
+    def beat(self, tenure: Tenure, known: Position) -> None:
+        """Take a receipt; raises `Fenced`."""
+        session = self._owned(tenure)
+        session.known = max(session.known, known)
+        session.expires_at = self._clock() + self._config.session_ttl_s
+
+    def save(self, tenure: Tenure, data: bytes) -> None:
+        """Store session data; raises `Fenced`."""
+        self._owned(tenure).data = data
+
+    def end(self, sid: Sid, claim: int | None, node: NodeId) -> bool:
+        """Delete a session, and fence who held it elsewhere."""
+        session = self._session(sid)
+        if session is None or claim not in {None, session.claim}:
+            return False
+        self._forget(sid, session)
+        self._streams.pop(sid_stream(sid), None)
+        if session.node != node and session.node in self.nodes:
+            self.nodes[session.node].fence(sid, session.claim + 1)
+        return True
+
+    def find(self, sid: Sid) -> Owner | None:
+        """Return where a session lives."""
+        session = self._session(sid)
+        return None if session is None else Owner(session.node, session.namespace, session.subject)
+
+    def present(self, stream: Stream, limit: int, max_bytes: int) -> Attendance:
+        """Return who is in a room."""
+        found, size = [], 0
+        members = [
+            (sid, session)
+            for sid in [*self._members.get(stream, ())]
+            if (session := self._session(sid)) is not None
+        ]
+        for sid, session in members[:limit]:
+            about, data = (session.about, session.data) if max_bytes else (b"", b"")
+            size += len(about) + len(data)
+            if size > max_bytes:
+                break
+            found.append(Attendee(sid, session.node, session.subject, about, data))
+        return Attendance(len(members), found)
+
+    # -- inside
+
+    def _take_position(self) -> Position:
+        self.last = Position(self.last + 1)
+        return self.last
+
+    def _owner(self, stream: Stream) -> tuple[Node, ...]:
+        session = self._session(Sid(parse_stream(stream).sid or ""))
+        if session is None:
+            raise NotFound("The session has ended.")
+        return (self.nodes[session.node],) if session.node in self.nodes else ()
+
+    def _stream(self, stream: Stream, now: float) -> _Stream | None:
+        kept = self._streams.get(stream)
+        if kept is not None and kept.expires_at <= now:
+            del self._streams[stream]
+            return None
+        return kept
+
+    def _session(self, sid: Sid) -> _Session | None:
+        session = self._sessions.get(sid)
+        if session is not None and session.expires_at <= self._clock():
+            self._forget(sid, session)
+            return None
+        return session
+
+    def _forget(self, sid: Sid, session: _Session) -> None:
+        del self._sessions[sid]
+        for stream in session.rooms:
+            self._unindex(stream, sid)
+
+    def _unindex(self, stream: Stream, sid: Sid) -> None:
+        members = self._members.get(stream, {})
+        members.pop(sid, None)
+        if not members:
+            self._members.pop(stream, None)
+
+    def _owned(self, tenure: Tenure) -> _Session:
+        session = self._session(tenure.sid)
+        if session is None or session.claim != tenure.claim:
+            raise Fenced
+        return session
+
+    def _sweep(self, now: float) -> None:
+        """Forget what has expired; every now and then, so that each publish costs the same."""
+        self._swept_at = now
+        for stream in list(self._streams):
+            self._stream(stream, now)
+        for sid in list(self._sessions):
+            self._session(sid)
+        expired = [one for one, (expires_at, _) in self._message_ids.items() if expires_at <= now]
+        for message_id in expired:
+            del self._message_ids[message_id]

@@ -1,0 +1,33 @@
+"""Opens the ordered log that a URL stands for."""
+
+from roomwire.log.contract import Log, LogConfig
+from roomwire.log.memory.log import MemoryHub, MemoryLog
+from roomwire.log.redis.keys import Keys
+from roomwire.log.redis.log import RedisLog
+from roomwire.log.sessions import new_node_id
+from roomwire.metrics.gateway import Metrics
+from roomwire.redis.topology import open_primaries
+
+
+def open_log(
+    url: str, *, node: str, address: str = "", prefix: str = "rw", config: LogConfig, metrics: Metrics
+) -> Log:
+    """Return the ordered log a URL stands for; nothing is connected before its `start`.
+
+    Args:
+        url: `memory://` for one gateway alone, else the URL of Redis or Valkey, see `roomwire.redis.url`.
+        node: This gateway's name among its like; this incarnation gets an id of its own.
+        address: Where other gateways reach this one. Default: nowhere.
+        prefix: What every key in Redis begins with.
+        config: Times and bounds.
+        metrics: Where publishes and the log's state are counted.
+
+    Raises:
+        ConfigurationError: The URL is none, or the times would lose messages.
+
+    """
+    node_id = new_node_id(node)
+    if url.startswith("memory://"):
+        return MemoryLog(node=node_id, hub=MemoryHub(config), address=address, metrics=metrics)
+    primaries = open_primaries(url, key=Keys(prefix).log, timeout_s=config.link_timeout_s)
+    return RedisLog(primaries, node=node_id, address=address, prefix=prefix, config=config, metrics=metrics)

@@ -1,0 +1,161 @@
+"""Reading a stretch of a stream, page by page, and knowing whether it is all of it. Pure.
+
+Completeness, by the rules of the log: the stream still holds an entry at or before the point from which it is
+read, or has never been trimmed; a stream that is absent proves that nothing was said, as streams outlive everybody
+who could have missed something; and each further page begins with the entry that the page before it ended with, so
+that nothing was trimmed between them.
+"""
+
+from collections.abc import Sequence
+from enum import Enum
+from typing import NamedTuple
+
+import msgspec
+
+from roomwire.log.entries import Entry, UnreadableEntry, decode_message
+from roomwire.log.positions import Position
+from roomwire.log.streams import Stream
+
+
+class Range(NamedTuple):
+    """The positions (after, upto] of a stream."""
+
+    stream: Stream
+    after: Position
+    upto: Position
+
+
+class Outcome(Enum):
+    """How a read ended."""
+
+    COMPLETE = "complete"
+    TRIMMED = "trimmed"
+    """Something before the first entry may be missing."""
+    TOO_MUCH = "too much"
+    """There is more than the reader is willing to take."""
+    UNREADABLE = "unreadable"
+    """A newer gateway wrote some of it in a form that this one does not know."""
+
+
+class Reading(msgspec.Struct, frozen=True):
+    """What was read of a range.
+
+    Attributes:
+        range: What was asked for.
+        outcome: Whether it is all of it.
+        entries: In order of their positions; none unless the outcome is `COMPLETE`.
+        since: From here on it is complete: the range's beginning, or later if less was asked for (`takes_rest`).
+
+    """
+
+    range: Range
+    outcome: Outcome
+    entries: Sequence[Entry]
+    since: Position
+
+
+class Page(NamedTuple):
+    """A piece of a stream, beginning at the cursor, inclusive, as the primary gave it in one step.
+
+    Attributes:
+        is_there: Whether the stream exists.
+        is_whole: It has never been trimmed, or still holds an entry at or before the cursor.
+        entries: Positions and stored messages from the cursor on.
+        has_more: Whether the page ended because it was full.
+
+    """
+
+    is_there: bool
+    is_whole: bool
+    entries: Sequence[tuple[Position, bytes]]
+    has_more: bool
+
+
+ABSENT = Page(is_there=False, is_whole=True, entries=(), has_more=False)
+
+
+class Reader:
+    """Reads one range. Use: while `is_open`, fetch a page from `cursor` on and `take` it; then `result`.
+
+    Args:
+        wanted: The range.
+        max_entries: Most entries taken.
+        max_bytes: Most bytes of stored messages taken.
+        takes_rest: What was trimmed before the read is not missed: `since` says from where on the rest is complete.
+
+    """
+
+    def __init__(self, wanted: Range, *, max_entries: int, max_bytes: int, takes_rest: bool = False) -> None:
+        self.cursor = wanted.after
+        self._since = wanted.after
+        self._takes_rest = takes_rest
+        self._range = wanted
+        self._left_entries = max_entries
+        self._left_bytes = max_bytes
+        self._is_first = True
+        self._taken: list[tuple[Position, bytes]] = []
+        self._outcome = Outcome.COMPLETE if wanted.after >= wanted.upto else None
+
+    @property
+    def range(self) -> Range:
+        """What is read."""
+        return self._range
+
+    @property
+    def is_open(self) -> bool:
+        """Whether another page is needed."""
+        return self._outcome is None
+
+    def take(self, page: Page) -> None:
+        """Take the page that begins at `cursor`."""
+        if not page.is_there:
+            # Absent at first: nothing was said. Absent later: it was there a moment ago, so something happened to it.
+            self._outcome = Outcome.COMPLETE if self._is_first else Outcome.TRIMMED
+            return
+        if self._takes_rest and self._is_first and not page.is_whole:
+            # Nothing is known of what stood before the first entry that is left.
+            self._since = page.entries[0][0] if page.entries else self._range.upto
+            page = page._replace(is_whole=True)
+        overlaps = bool(page.entries) and page.entries[0][0] == self.cursor
+        if not page.is_whole or not (self._is_first or overlaps):
+            self._outcome = Outcome.TRIMMED
+            return
+        before, self._is_first = self.cursor, False
+        self._add(page)
+        if self._outcome is not None:
+            return
+        if not page.has_more or self.cursor >= self._range.upto:
+            self._outcome = Outcome.COMPLETE
+        elif self.cursor == before:
+            raise RuntimeError("a page with more to come has to lead on")
+
+    def result(self) -> Reading:
+        """Return what was read.
+
+        Raises:
+            RuntimeError: It is not over.
+
+        """
+        if self._outcome is None:
+            raise RuntimeError("the read is not over")
+        if self._outcome is not Outcome.COMPLETE:
+            return Reading(self._range, self._outcome, (), self._since)
+        stream = self._range.stream
+        try:
+            entries = [Entry(stream, position, decode_message(blob)) for position, blob in self._taken]
+        except UnreadableEntry:
+            return Reading(self._range, Outcome.UNREADABLE, (), self._since)
+        return Reading(self._range, Outcome.COMPLETE, entries, self._since)
+
+    def _add(self, page: Page) -> None:
+        for position, blob in page.entries:
+            if not self.cursor < position <= self._range.upto:
+                continue
+            self._left_entries -= 1
+            self._left_bytes -= len(blob)
+            if self._left_entries < 0 or self._left_bytes < 0:
+                self._outcome = Outcome.TOO_MUCH
+                return
+            self._taken.append((position, blob))
+        if page.entries:
+            self.cursor = max(self.cursor, page.entries[-1][0])

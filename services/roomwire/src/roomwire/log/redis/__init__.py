@@ -1,0 +1,1 @@
+"""The ordered log on Redis or Valkey."""

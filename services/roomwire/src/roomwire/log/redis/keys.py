@@ -1,0 +1,50 @@
+"""Names of keys and channels. All carry one hash tag, so that a cluster keeps them together."""
+
+from roomwire.log.sessions import NodeId, Sid
+from roomwire.log.streams import Stream, sid_stream
+
+
+class Keys:
+    """Makes the names.
+
+    Args:
+        prefix: What every name begins with.
+
+    """
+
+    def __init__(self, prefix: str) -> None:
+        self.prefix = f"{prefix}:{{0}}:".encode()
+        self.log = self.prefix + b"log"
+        self.registry = self.prefix + b"registry"
+        self.due = self.prefix + b"due"
+        self._stream = self.prefix + b"room:"
+        self._channel = self.prefix + b"ch:"
+        self._channel_size = len(self._channel)
+
+    def stream(self, stream: Stream) -> bytes:
+        """Return where the entries of a stream are."""
+        return self._stream + stream
+
+    def channel(self, stream: Stream) -> bytes:
+        """Return where the entries of a stream are pushed."""
+        return self._channel + stream
+
+    def stream_of(self, channel: bytes) -> Stream:
+        """Return the stream whose entries are pushed on a channel."""
+        return Stream(channel[self._channel_size :])
+
+    def session(self, sid: Sid) -> bytes:
+        """Return where a session is."""
+        return self.prefix + b"session:" + sid_stream(sid)[2:]
+
+    def members(self, stream: Stream) -> bytes:
+        """Return where the sessions that are in a room are found."""
+        return self.prefix + b"members:" + stream
+
+    def published(self, node: NodeId) -> bytes:
+        """Return where the number of a gateway's last publish is."""
+        return self.prefix + b"pub:" + node.encode()
+
+    def node(self, node: NodeId) -> bytes:
+        """Return the channel of one gateway: entries for its sockets, fences, requests."""
+        return self.prefix + b"node:" + node.encode()

@@ -1,0 +1,466 @@
+"""The ordered log on Redis or Valkey: `Log`, put together from its parts. The layout of keys stands in `scripts`.
+
+====================================  ================================================================
+``<prefix>:{0}:log``                  hash: seq, epoch, run, since, end:<epoch>
+``<prefix>:{0}:room:<stream>``        stream: id ``<position>-0``, one field `e`: the stored message
+``<prefix>:{0}:session:<sid>``        hash: v, ns, sub, data, about, node, claim, claims, epoch, born, start, known; a field
+                                      per room
+``<prefix>:{0}:members:<stream>``     sorted set: session in the room → when it is looked at again
+``<prefix>:{0}:due``                  sorted set: stream with members → when the first of them is
+``<prefix>:{0}:pub:<node>``           number of a gateway's last publish
+``<prefix>:{0}:mid:<id>``             position of the message that a client gave this id
+``<prefix>:{0}:registry``             hash: node name → when it expires, incarnation, address
+``<prefix>:{0}:ch:<stream>``          channel: ``<epoch> <position> <stored message>``
+``<prefix>:{0}:node:<node>``          channel: ``e`` entries of sockets, ``f`` fences, ``q`` requests, ``a`` answers
+====================================  ================================================================
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NoReturn
+
+from roomwire.errors import Internal, RateLimited, TooLarge, Unavailable
+from roomwire.log import sessions
+from roomwire.log.contract import (
+    HELD,
+    MAX_MESSAGE_ID_BYTES,
+    MAX_PRESENT_BYTES,
+    Fenced,
+    Listener,
+    LogConfig,
+    NodeAway,
+    Published,
+    Then,
+)
+from roomwire.log.entries import Entry, Message, UnreadableEntry, encode_message
+from roomwire.log.positions import Epoch, Offset, Position
+from roomwire.log.reading import Range, Reading
+from roomwire.log.recent import KEPT_BYTES, RecentReads
+from roomwire.log.redis.heartbeat import Heart
+from roomwire.log.redis.keys import Keys
+from roomwire.log.redis.publisher import Publisher
+from roomwire.log.redis.reads import Reads
+from roomwire.log.redis.replies import attendance_reply, claim_reply, nodes_reply, owner_reply
+from roomwire.log.redis.resync import Resync, fence
+from roomwire.log.redis.scripts import Scripts
+from roomwire.log.redis.supervisor import Keeper
+from roomwire.log.redis.watch import Watch
+from roomwire.log.requests import Requests
+from roomwire.log.sessions import Attendance, Claimed, ClaimRefused, NewSession, NodeId, Owner, Sid, Tenure
+from roomwire.log.streams import Stream, is_sid_stream, sid_stream
+from roomwire.log.subscriber import Subscriber
+from roomwire.metrics.gateway import Metrics
+from roomwire.redis.address import Primaries
+from roomwire.redis.script import Script
+
+
+class RedisLog:
+    """Implements `Log`.
+
+    Args:
+        primaries: Knows where the primary is.
+        node: This incarnation of this gateway; when it starts again, after `close` or on another event loop, it is a new one.
+        address: Where other gateways reach it. Default: nowhere.
+        prefix: What every key begins with.
+        config: Times and bounds.
+        metrics: Where publishes and the log's state are counted.
+
+    Raises:
+        ConfigurationError: The times would lose messages.
+
+    """
+
+    def __init__(
+        self,
+        primaries: Primaries,
+        *,
+        node: NodeId,
+        address: str = "",
+        prefix: str = "rw",
+        config: LogConfig,
+        metrics: Metrics,
+    ) -> None:
+        config.check()
+        self.node = node
+        self.config = config
+        self._session_ttl_ms = int(config.session_ttl_s * 1000)
+        self._keys = Keys(prefix)
+        self._scripts = Scripts()
+        self._primaries = primaries
+        self._address = address
+        self._metrics = metrics
+        self._count_read = metrics.history_read
+        self._is_used = self._is_closed = False
+        self._build()
+
+    def _build(self, predecessor: str = "") -> None:
+        """Put it together, for one start: its parts are bound to an event loop from then on, and numbers are an incarnation's."""
+        node, config, keys, scripts, metrics = (
+            self.node,
+            self.config,
+            self._keys,
+            self._scripts,
+            self._metrics,
+        )
+        self._subscriber = subscriber = Subscriber(
+            max_held_pushes=config.max_held_pushes, max_held_bytes=config.max_held_bytes
+        )
+        metrics.log_lag = lambda: subscriber.lag
+        self._requests = Requests(node, self._send)
+        self._reads = Reads(keys, scripts.read)
+        self._recent = RecentReads(self._fetch, count=self._count_read)
+        self._publisher = Publisher(
+            node=node,
+            keys=keys,
+            script=scripts.publish,
+            config=config,
+            subscriber=subscriber,
+            metrics=metrics,
+        )
+        resync = Resync(
+            node=node,
+            keys=keys,
+            scripts=scripts,
+            reads=self._reads,
+            config=config,
+            subscriber=subscriber,
+        )
+        self._keeper = Keeper(
+            primaries=self._primaries,
+            node=node,
+            keys=keys,
+            scripts=scripts,
+            config=config,
+            subscriber=subscriber,
+            publisher=self._publisher,
+            requests=self._requests,
+            resync=resync,
+            on_lost=self._recent.forget,
+            metrics=metrics,
+        )
+        self._heart = Heart(
+            node=node,
+            predecessor=predecessor,
+            address=self._address,
+            keys=keys,
+            scripts=scripts,
+            config=config,
+            subscriber=subscriber,
+            keeper=self._keeper,
+            watch=Watch(metrics=metrics, max_skew_s=config.max_clock_skew_s),
+            name_is_ours=metrics.dependencies.add("node_name"),
+            writes=metrics.redis_writes,
+        )
+
+    @property
+    def epoch(self) -> Epoch:
+        """See `Log`."""
+        return self._subscriber.epoch
+
+    @property
+    def cut(self) -> Position:
+        """See `Log`."""
+        return self._subscriber.cut
+
+    @property
+    def is_live(self) -> bool:
+        """See `Log`."""
+        return self._keeper.is_live
+
+    @property
+    def is_given_up(self) -> bool:
+        """See `Log`."""
+        return self._keeper.is_given_up
+
+    def offset(self) -> Offset:
+        """See `Log`."""
+        return self._subscriber.offset
+
+    async def start(self, listener: Listener) -> None:
+        """See `Log`."""
+        if self._is_closed:
+            self._build_anew()
+        self._is_used = True
+        await self._keeper.start(listener)
+        await self._heart.start()
+
+    def leave_loop(self) -> None:
+        """See `Log`; it has to be started again."""
+        if self._is_used:
+            self._build_anew()
+
+    def _build_anew(self) -> None:
+        self._is_used = self._is_closed = False
+        self._metrics.backplane_up.set(0)
+        before, self.node = self.node, sessions.new_node_id(self.node.rpartition(".")[0])
+        self._build(before)
+
+    async def close(self) -> None:
+        """See `Log`."""
+        self._is_closed = True
+        await self._requests.close()
+        await self._recent.close()
+        await self._publisher.close(within_s=self.config.link_timeout_s)
+        await self._heart.close()
+        await self._keeper.close()
+
+    async def check(self) -> None:
+        """See `Log`."""
+        if not self.is_live:
+            raise Unavailable("The link to Redis is being restored.")
+        await self.mark()
+
+    # -- messages
+
+    def publish(
+        self, stream: Stream, message: Message, *, message_id: str = ""
+    ) -> "asyncio.Future[Published]":
+        """See `Log`."""
+        raw_id = message_id.encode("utf-8", "surrogatepass") if message_id else b""
+        if len(raw_id) > MAX_MESSAGE_ID_BYTES:
+            future: asyncio.Future[Published] = asyncio.get_running_loop().create_future()
+            future.set_exception(TooLarge(f"A message id has at most {MAX_MESSAGE_ID_BYTES} bytes."))
+            return future
+        if self.is_given_up:
+            return self._publisher.refused(HELD)
+        return self._publisher.publish(stream, encode_message(message), raw_id)
+
+    def subscribe(self, stream: Stream) -> None:
+        """See `Log`."""
+        pair = self._keeper.pair
+        if self._subscriber.subscribe(stream) and pair is not None and pair.is_subscribed:
+            pair.log.subscribe([self._keys.channel(stream)])
+
+    def unsubscribe(self, stream: Stream) -> None:
+        """See `Log`."""
+        pair = self._keeper.pair
+        if self._subscriber.unsubscribe(stream) and pair is not None and pair.is_subscribed:
+            pair.log.unsubscribe([self._keys.channel(stream)])
+
+    async def mark(self, then: Then | None = None) -> Position:
+        """See `Log`."""
+
+        def apply(reply: Any) -> Position:
+            last, epoch = reply
+            if epoch != self.epoch.encode():
+                self._keeper.begin_again("another epoch")
+                raise Unavailable("The log begins anew: try again.")
+            return self._reach(Position(int(last)), then)
+
+        return await self._keeper.command((b"HMGET", self._keys.log, b"seq", b"epoch"), apply)
+
+    async def read(self, ranges: Sequence[Range], *, max_entries: int, max_bytes: int) -> Sequence[Reading]:
+        """See `Log`."""
+        # A socket's own stream is read for it alone; rooms are shared by all who come back together.
+        own = [one for one in ranges if is_sid_stream(one.stream)]
+        shared = [one for one in ranges if not is_sid_stream(one.stream)]
+        # Another link may be one of another epoch, in which these positions mean something else.
+        pair = self._keeper.live_pair()
+        for _ in own:
+            self._count_read("own")
+        async with self._keeper.reading():
+            of_own, of_shared = await asyncio.gather(
+                self._reads.read(pair.bulk, self.epoch, own, max_entries=max_entries, max_bytes=max_bytes),
+                asyncio.gather(
+                    *(self._recent.read(one, max_entries=max_entries, max_bytes=max_bytes) for one in shared)
+                ),
+            )
+        found = {one.range: one for one in (*of_own, *of_shared)}
+        return [found[one] for one in ranges]
+
+    async def newest(self, stream: Stream, *, limit: int) -> Sequence[Entry]:
+        """See `Log`."""
+        try:
+            async with self._keeper.reading() as pair:
+                return await self._reads.newest(pair.bulk, stream, limit=limit)
+        except UnreadableEntry as error:
+            raise Internal from error
+
+    # -- sessions
+
+    async def open(self, session: NewSession, then: Then | None = None) -> Tenure:
+        """See `Log`."""
+        tenure = Tenure(session.sid, 1)
+
+        def apply(position: int | None) -> Tenure:
+            if position is None:
+                raise Internal
+            self._subscriber.hold(tenure)
+            self._reach(Position(position), then)
+            return tenure
+
+        arguments = (
+            self.node,
+            sessions.FORMAT,
+            _text(session.namespace),
+            _text(session.subject),
+            session.data,
+            self._session_ttl_ms,
+            session.about,
+        )
+        return await self._keeper.call(
+            self._scripts.open, [self._keys.session(session.sid)], arguments, apply
+        )
+
+    async def join(self, tenure: Tenure, stream: Stream, then: Then | None = None) -> Position:
+        """See `Log`."""
+        return await self._change(self._scripts.join, b"join", tenure, stream, then)
+
+    async def leave(self, tenure: Tenure, stream: Stream, then: Then | None = None) -> Position:
+        """See `Log`."""
+        return await self._change(self._scripts.leave, b"leave", tenure, stream, then)
+
+    async def claim(self, sid: Sid, *, namespace: str, subject: str) -> Claimed | ClaimRefused:
+        """See `Log`."""
+
+        def apply(reply: Any) -> Claimed | ClaimRefused:
+            claimed = claim_reply(sid, reply)
+            if isinstance(claimed, ClaimRefused):
+                return claimed
+            # An older socket of this session on this node is fenced by that, at once.
+            self._subscriber.hold(claimed.tenure)
+            self._reach(claimed.position, None)
+            return claimed
+
+        arguments = (
+            self.node,
+            sid,
+            sessions.FORMAT,
+            _text(namespace),
+            _text(subject),
+            self._keys.prefix,
+            int(self.config.confirm_s * 1000),
+            self.config.max_claims,
+            int(self.config.claims_window_s * 1000),
+            self._session_ttl_ms,
+        )
+        keys = [self._keys.session(sid), self._keys.due]
+        return await self._keeper.call(self._scripts.claim, keys, arguments, apply)
+
+    def holds(self, tenure: Tenure) -> bool:
+        """See `Log`."""
+        return self._subscriber.holds(tenure)
+
+    async def save(self, tenure: Tenure, data: bytes) -> None:
+        """See `Log`."""
+
+        def apply(is_own: int) -> None:
+            if not is_own:
+                self._fence(tenure)
+
+        await self._keeper.call(
+            self._scripts.save, [self._keys.session(tenure.sid)], (tenure.claim, data), apply
+        )
+
+    async def end(self, sid: Sid, claim: int | None = None) -> bool:
+        """See `Log`."""
+
+        def apply(was_there: int) -> bool:
+            if was_there:
+                for held in [one for one in self._subscriber.held() if one.sid == sid]:
+                    fence(self._subscriber, held)
+            return was_there == 1
+
+        keys = [self._keys.session(sid), self._keys.stream(sid_stream(sid)), self._keys.due]
+        arguments = (self.node, sid, "" if claim is None else claim, self._keys.prefix)
+        return await self._keeper.call(self._scripts.end, keys, arguments, apply)
+
+    async def find(self, sid: Sid) -> Owner | None:
+        """See `Log`."""
+        async with self._keeper.reading() as pair:
+            found = await pair.bulk.ask(b"HMGET", self._keys.session(sid), b"node", b"ns", b"sub")
+        return owner_reply(found)
+
+    async def present(self, stream: Stream, *, limit: int, max_bytes: int = MAX_PRESENT_BYTES) -> Attendance:
+        """See `Log`."""
+        keys = [self._keys.log, self._keys.members(stream)]
+        arguments = (self._keys.prefix, stream, limit, max_bytes)
+        async with self._keeper.reading() as pair:
+            return attendance_reply(await pair.bulk.ask_script(self._scripts.present, keys, arguments))
+
+    def receipt(self, tenure: Tenure, received: Offset) -> None:
+        """See `Log`."""
+        # After a loss no session is held: a late answer must not confirm one that was told to be lost.
+        if self._subscriber.holds(tenure):
+            self._heart.receipt(tenure, received)
+
+    def release(self, tenure: Tenure) -> None:
+        """See `Log`."""
+        self._heart.forget(tenure)
+        self._subscriber.release(tenure)
+
+    # -- nodes
+
+    async def nodes(self) -> Mapping[str, tuple[NodeId, str]]:
+        """See `Log`."""
+        async with self._keeper.reading() as pair:
+            flat = await pair.bulk.ask_script(
+                self._scripts.nodes, [self._keys.registry], ("", self.node, "", 0)
+            )
+        return nodes_reply(flat)
+
+    async def request(self, node: NodeId, body: bytes, *, timeout_s: float) -> bytes:
+        """See `Log`."""
+        if not self.is_live:
+            raise NodeAway
+        return await self._requests.ask(node, body, timeout_s=timeout_s)
+
+    async def request_all(self, body: bytes, *, timeout_s: float) -> Mapping[NodeId, bytes | None]:
+        """See `Log`."""
+        nodes = [node for node, _ in (await self.nodes()).values()]
+        return await self._requests.ask_all(nodes, body, timeout_s=timeout_s)
+
+    # -- inside
+
+    async def _fetch(self, wanted: Range) -> Reading:
+        pair = self._keeper.live_pair()
+        most = 2 * self.config.max_stream_entries
+        (reading,) = await self._reads.read(
+            pair.bulk, self.epoch, [wanted], max_entries=most, max_bytes=KEPT_BYTES, takes_rest=True
+        )
+        return reading
+
+    async def _change(
+        self, script: Script, what: bytes, tenure: Tenure, stream: Stream, then: Then | None
+    ) -> Position:
+        if is_sid_stream(stream):
+            raise Internal
+
+        def apply(reply: Any) -> Position:
+            if reply is None:
+                self._fence(tenure)
+            if isinstance(reply, bytes):
+                raise RateLimited("The room was joined and left too often: try again later.")
+            last, position = reply
+            self._reach(Position(last), then, Position(position))
+            return Position(position)
+
+        keys = [self._keys.session(tenure.sid), self._keys.members(stream), self._keys.due]
+        arguments = (tenure.claim, stream, what, self.config.max_intervals, tenure.sid, self._session_ttl_ms)
+        return await self._keeper.call(script, keys, arguments, apply)
+
+    def _reach(self, last: Position, then: Then | None, position: Position | None = None) -> Position:
+        self._subscriber.advance(last)
+        if then is not None:
+            then(last if position is None else position)
+        return last
+
+    def _fence(self, tenure: Tenure) -> NoReturn:
+        fence(self._subscriber, tenure)
+        raise Fenced
+
+    def _send(self, node: NodeId, message: bytes, nobody: Callable[[], None]) -> None:
+        pair = self._keeper.pair
+        if pair is None:
+            nobody()
+            return
+
+        def answered(receivers: Any) -> None:
+            if not isinstance(receivers, int) or receivers == 0:
+                nobody()
+
+        pair.bulk.command((b"SPUBLISH", self._keys.node(node), message), answered)
+
+
+def _text(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")

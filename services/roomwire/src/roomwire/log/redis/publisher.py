@@ -1,0 +1,223 @@
+"""Publishes of this gateway: the outbox, joined to the bulk link of the day."""
+
+import asyncio
+import contextlib
+from collections.abc import Sequence
+from typing import Any, Final, Protocol
+
+from roomwire.errors import ClientError, NotFound, OutcomeUnknown, Unavailable
+from roomwire.log.contract import LogConfig, Published
+from roomwire.log.outbox import Batch, Outbox, Publish
+from roomwire.log.positions import Epoch, Position
+from roomwire.log.redis.keys import Keys
+from roomwire.log.sessions import NodeId
+from roomwire.log.streams import Stream, is_sid_stream
+from roomwire.metrics.gateway import Metrics
+from roomwire.redis.errors import is_stale, translated
+from roomwire.redis.link import Argument, LinkLost, RedisLink, ReplyError, is_unknown_script
+from roomwire.redis.script import Script
+
+_EXPIRY_PERIOD_S: Final = 0.1
+_NUMBER_TTL_S: Final = 86_400.0
+
+
+class Knowledge(Protocol):
+    """What a publisher knows of the log, and what is known from its publishes."""
+
+    epoch: Epoch
+
+    def learn(self, position: Position) -> None:
+        """Note that a position exists."""
+
+
+class Publisher:
+    """Sends what is published, in order, over whatever link there is.
+
+    Args:
+        node: Whose publishes they are.
+        keys: Names of keys.
+        script: The script that appends.
+        config: Times and bounds.
+        subscriber: Knows the epoch, and learns which positions exist.
+        metrics: Where publishes are counted.
+        number_ttl_s: How long the primary remembers the last number after a publish; at least for a call's time.
+
+    """
+
+    def __init__(
+        self,
+        *,
+        node: NodeId,
+        keys: Keys,
+        script: Script,
+        config: LogConfig,
+        subscriber: Knowledge,
+        metrics: Metrics,
+        number_ttl_s: float = _NUMBER_TTL_S,
+    ) -> None:
+        self._keys = keys
+        self._script = script
+        self._timeout_s = config.call_timeout_s
+        self._subscriber = subscriber
+        self._metrics = metrics
+        self._writes = metrics.redis_writes
+        self._outbox: Outbox[asyncio.Future[Published]] = Outbox(
+            max_publishes=config.max_publishes, max_bytes=config.max_publish_bytes, settled=self._settled
+        )
+        self._link: RedisLink | None = None
+        self._number_key = keys.published(node)
+        self._number_ttl_ms = int(number_ttl_s * 1000)
+        self._limits: tuple[Argument, ...] = (
+            config.max_stream_entries,
+            int(config.stream_ttl_s * 1000),
+            int(config.message_id_ttl_s * 1000),
+        )
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._is_flushing = False
+        self._is_closed = False
+        self._timer: asyncio.TimerHandle | None = None
+        self._emptied: asyncio.Event | None = None
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether anything waits for its answer."""
+        return bool(self._outbox)
+
+    def publish(self, stream: Stream, blob: bytes, message_id: bytes) -> "asyncio.Future[Published]":
+        """Append a message; see `Log.publish`."""
+        if self._is_closed or not self._outbox.has_room(len(blob)):
+            return self.refused("Too many messages wait for the log: try again.")
+        loop = self._loop
+        if loop is None:
+            # Kept, as asking for it costs a system call before Python 3.12.
+            loop = self._loop = asyncio.get_running_loop()
+        future: asyncio.Future[Published] = loop.create_future()
+        self._outbox.add(Publish(stream, blob, message_id, loop.time() + self._timeout_s, future))
+        if self._timer is None:
+            self._timer = loop.call_later(_EXPIRY_PERIOD_S, self._expire)
+        if not self._is_flushing and self._link is not None:
+            self._is_flushing = True
+            loop.call_soon(self._flush)
+        return future
+
+    def refused(self, sentence: str) -> "asyncio.Future[Published]":
+        """Return, for a message that is not taken, what `publish` would: it fails with `Unavailable`, and is counted."""
+        self._metrics.publishes.count(Unavailable.code)
+        future: asyncio.Future[Published] = asyncio.get_running_loop().create_future()
+        future.set_exception(Unavailable(sentence))
+        return future
+
+    def use(self, link: RedisLink) -> None:
+        """Send over a link from now on, first what was not answered on the last one."""
+        self._link = link
+        self._send()
+
+    def link_lost(self) -> None:
+        """Keep what is not answered for the next link."""
+        self._link = None
+        self._outbox.link_lost()
+
+    def refuse(self, error: ClientError) -> None:
+        """Give up what waits, because there will be no link for it; what may have been done is unknown."""
+        self._outbox.give_up(lambda publish: OutcomeUnknown() if publish.is_uncertain else error)
+
+    async def close(self, *, within_s: float) -> None:
+        """Give what is under way a moment, then give it up; idempotent."""
+        self._is_closed = True
+        if self._link is not None and self._outbox:
+            self._emptied = self._emptied or asyncio.Event()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(within_s):
+                    await self._emptied.wait()
+        self._outbox.give_up(_too_late)
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _flush(self) -> None:
+        """Send what was published in the tick that ends here: behind the next one, all that is read in it would go first."""
+        self._is_flushing = False
+        self._send()
+        if self._link is not None:
+            self._link.flush()
+
+    def _send(self) -> None:
+        link = self._link
+        while link is not None and (batch := self._outbox.next_batch()) is not None:
+            link.command(self._command(batch), lambda value: self._answered(link, value))
+
+    def _command(self, batch: Batch[asyncio.Future[Published]]) -> Sequence[Argument]:
+        names = self._keys
+        keys: list[Argument] = [names.log, self._number_key]
+        arguments: list[Argument] = [
+            self._subscriber.epoch,
+            names.prefix,
+            self._number_ttl_ms,
+            batch.predecessor,
+            *self._limits,
+        ]
+        for publish in batch.publishes:
+            stream = publish.stream
+            channel = b"" if is_sid_stream(stream) else names.channel(stream)
+            keys.append(names.stream(stream))
+            arguments += (publish.number, channel, publish.blob, publish.message_id)
+        return (b"EVALSHA", self._script.sha, len(keys), *keys, *arguments)
+
+    def _answered(self, link: RedisLink, value: Any) -> None:
+        if isinstance(value, LinkLost) or link is not self._link:
+            return
+        if not isinstance(value, ReplyError):
+            self._writes.works()
+            self._outbox.answered(value)
+        elif is_unknown_script(value):
+            # The batches behind this one come back as well, and go out after the script.
+            link.command((b"SCRIPT", b"LOAD", self._script.text), lambda _: None)
+            self._outbox.returned()
+        elif str(value).startswith("CHAIN"):
+            self._outbox.returned()
+        elif is_stale(value):
+            link.close(str(value))
+            return
+        else:
+            error = translated(value)
+            self._writes.failed(value)
+            self._outbox.failed(lambda publish: OutcomeUnknown() if publish.is_uncertain else error)
+        self._send()
+
+    def _settled(self, publish: Publish[asyncio.Future[Published]], result: Any) -> None:
+        """Tell who waits what became of a publish, and count it: hot."""
+        future = publish.waiting
+        outcome = "ok"
+        if type(result) is int:
+            position = Position(abs(result))
+            self._subscriber.learn(position)
+            if not future.done():
+                future.set_result(Published(position or None, is_repeat=result <= 0))
+        else:
+            error = _error_of(result)
+            outcome = "unknown" if isinstance(error, OutcomeUnknown) else error.code
+            if not future.done():
+                future.set_exception(error)
+        self._metrics.publishes.count(outcome)
+        self._metrics.publish_seconds.count(future.get_loop().time() - publish.deadline + self._timeout_s)
+        if self._emptied is not None and not self._outbox:
+            self._emptied.set()
+
+    def _expire(self) -> None:
+        self._timer = None
+        loop = asyncio.get_running_loop()
+        self._outbox.expire(loop.time(), _too_late)
+        if self._outbox:
+            self._timer = loop.call_later(_EXPIRY_PERIOD_S, self._expire)
+
+
+def _too_late(publish: Publish[Any]) -> ClientError:
+    return OutcomeUnknown() if publish.is_uncertain else Unavailable("The log does not answer: try again.")
+
+
+def _error_of(result: Any) -> ClientError:
+    if isinstance(result, ClientError):
+        return result
+    if isinstance(result, ReplyError):
+        return translated(result)
+    return NotFound("The session has ended.")

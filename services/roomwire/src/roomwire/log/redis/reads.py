@@ -1,0 +1,90 @@
+"""Reads of streams over the bulk link, in pages, several streams in a call."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any, Final
+
+from roomwire.log.entries import Entry, decode_message
+from roomwire.log.positions import Epoch, Position
+from roomwire.log.reading import ABSENT, Page, Range, Reader, Reading
+from roomwire.log.redis.chunks import chunks
+from roomwire.log.redis.keys import Keys
+from roomwire.log.streams import Stream
+from roomwire.redis.link import Argument, RedisLink
+from roomwire.redis.script import Script
+
+PAGE_ENTRIES: Final = 64
+PAGE_BYTES: Final = 65_536
+STREAMS_PER_CALL: Final = 16
+_MAX_READS: Final = 8
+
+
+class Reads:
+    """Reads pages and puts them together.
+
+    Args:
+        keys: Names of keys.
+        script: The script that returns pages.
+
+    """
+
+    def __init__(self, keys: Keys, script: Script) -> None:
+        self._keys = keys
+        self._script = script
+        # A storm of readers waits here, not in the connection, where publishes would wait behind it.
+        self._turns = asyncio.Semaphore(_MAX_READS)
+
+    async def read(
+        self,
+        link: RedisLink,
+        epoch: Epoch,
+        ranges: Sequence[Range],
+        *,
+        max_entries: int,
+        max_bytes: int,
+        takes_rest: bool = False,
+    ) -> Sequence[Reading]:
+        """Return what ranges hold; see `Log.read`, and `Reader` for `takes_rest`.
+
+        Raises:
+            LinkLost: The link was lost meanwhile.
+            ReplyError: The primary refused.
+
+        """
+        readers = [
+            Reader(one, max_entries=max_entries, max_bytes=max_bytes, takes_rest=takes_rest) for one in ranges
+        ]
+        while unread := [reader for reader in readers if reader.is_open]:
+            for together in chunks(unread, STREAMS_PER_CALL):
+                pages = await self._pages(link, epoch, [(one.range, one.cursor) for one in together])
+                for reader, page in zip(together, pages, strict=True):
+                    reader.take(page)
+        return [reader.result() for reader in readers]
+
+    async def newest(self, link: RedisLink, stream: Stream, *, limit: int) -> Sequence[Entry]:
+        """Return the newest entries of a stream, oldest first; raises as `read`."""
+        async with self._turns:
+            found = await link.ask(b"XREVRANGE", self._keys.stream(stream), b"+", b"-", b"COUNT", limit)
+        return [
+            Entry(stream, Position(int(entry_id.partition(b"-")[0])), decode_message(fields[1]))
+            for entry_id, fields in reversed(found)
+        ]
+
+    async def _pages(
+        self, link: RedisLink, epoch: Epoch, wanted: Sequence[tuple[Range, Position]]
+    ) -> Sequence[Page]:
+        keys = [self._keys.log, *(self._keys.stream(one.stream) for one, _ in wanted)]
+        arguments: list[Argument] = [epoch, PAGE_ENTRIES, PAGE_BYTES]
+        for one, cursor in wanted:
+            arguments += (cursor, one.upto)
+        async with self._turns:
+            pages = await link.ask_script(self._script, keys, arguments)
+        return [_page(page) for page in pages]
+
+
+def _page(raw: Any) -> Page:
+    if raw is None:
+        return ABSENT
+    is_whole, has_more, flat = raw
+    entries = [(Position(position), blob) for position, blob in zip(flat[::2], flat[1::2], strict=True)]
+    return Page(is_there=True, is_whole=is_whole == 1, entries=entries, has_more=has_more == 1)

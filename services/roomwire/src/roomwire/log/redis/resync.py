@@ -1,0 +1,128 @@
+"""The way from a new pair of links to a log that is live again.
+
+Attach; subscribe everything; learn which sockets were claimed elsewhere; take a mark; read what was missed up to it;
+deliver that in order, then what was pushed meanwhile. Until then the log is held and nobody else uses the log link.
+"""
+
+from secrets import token_urlsafe
+from typing import Final
+
+from roomwire.log.contract import LogConfig
+from roomwire.log.positions import EPOCH_SUFFIX_BYTES, Epoch, Position
+from roomwire.log.reading import Outcome, Range
+from roomwire.log.redis.chunks import chunks
+from roomwire.log.redis.keys import Keys
+from roomwire.log.redis.pair import Pair
+from roomwire.log.redis.reads import Reads
+from roomwire.log.redis.scripts import Scripts
+from roomwire.log.replay import merged
+from roomwire.log.sessions import NodeId, Tenure
+from roomwire.log.subscriber import Interrupted, Subscriber
+from roomwire.redis.link import Argument
+
+EPOCHS_KEPT: Final = 64
+SESSIONS_PER_CALL: Final = 256
+_CHANNELS_PER_COMMAND: Final = 512
+# Of one stream; a gateway that was away for longer tells that stream's clients so.
+_MAX_MISSED_BYTES: Final = 16_777_216
+
+
+class Resync:
+    """Brings a gateway up to date over a pair of links.
+
+    Args:
+        node: The gateway.
+        keys: Names of keys.
+        scripts: What runs on the primary.
+        reads: Reads streams.
+        config: Times and bounds.
+        subscriber: What the gateway has.
+
+    """
+
+    def __init__(
+        self,
+        *,
+        node: NodeId,
+        keys: Keys,
+        scripts: Scripts,
+        reads: Reads,
+        config: LogConfig,
+        subscriber: Subscriber,
+    ) -> None:
+        self._node = node
+        self._keys = keys
+        self._scripts = scripts
+        self._reads = reads
+        self._config = config
+        self._subscriber = subscriber
+
+    async def run(self, pair: Pair) -> None:
+        """Do all of it; afterwards the log is live.
+
+        Raises:
+            LinkLost: The links were lost meanwhile.
+            ReplyError: The primary refused.
+            Interrupted: Another epoch has begun meanwhile.
+
+        """
+        subscriber = self._subscriber
+        await self._attach(pair)
+        pair.is_subscribed = True
+        pair.log.subscribe([self._keys.node(self._node)])
+        for streams in chunks(subscriber.subscriptions(), _CHANNELS_PER_COMMAND):
+            pair.log.subscribe([self._keys.channel(stream) for stream in streams])
+        await self._drop_fenced(pair)
+        mark = await self._mark(pair)
+        ranges = [Range(stream, subscriber.cut, mark) for stream in subscriber.served()]
+        # Limits of a stream, not of all: the clients of one busy room are told, the others go on.
+        readings = await self._reads.read(
+            pair.bulk,
+            subscriber.epoch,
+            ranges,
+            max_entries=self._config.max_stream_entries * 2,
+            max_bytes=_MAX_MISSED_BYTES,
+        )
+        if pair.is_lost:
+            return
+        whole = [one.entries for one in readings if one.outcome is Outcome.COMPLETE]
+        subscriber.incomplete(one.range.stream for one in readings if one.outcome is not Outcome.COMPLETE)
+        subscriber.resume(merged(whole), mark)
+
+    async def _attach(self, pair: Pair) -> None:
+        subscriber = self._subscriber
+        suffix = token_urlsafe(EPOCH_SUFFIX_BYTES)
+        arguments: list[Argument] = [subscriber.epoch, subscriber.known, suffix, EPOCHS_KEPT]
+        is_whole, epoch, last = await pair.log.ask_script(self._scripts.attach, [self._keys.log], arguments)
+        # A gateway that never was live, or that lost everything, has no clients who could have missed something.
+        is_beginning = not subscriber.epoch or not is_whole
+        subscriber.attached(Epoch(epoch.decode()), is_whole=is_whole == 1)
+        if is_beginning:
+            subscriber.advance(Position(last))
+        subscriber.learn(Position(last))
+
+    async def _drop_fenced(self, pair: Pair) -> None:
+        held = self._subscriber.held()
+        for tenures in chunks(held, SESSIONS_PER_CALL):
+            keys = [self._keys.log, *(self._keys.session(tenure.sid) for tenure in tenures)]
+            arguments: list[Argument] = [self._subscriber.epoch, _ttl_ms(self._config)]
+            for tenure in tenures:
+                arguments += (tenure.claim, 0, 0)
+            _, fenced = await pair.log.ask_script(self._scripts.heartbeat, keys, arguments)
+            for number in fenced:
+                fence(self._subscriber, tenures[number - 1])
+
+    async def _mark(self, pair: Pair) -> Position:
+        last, epoch = await pair.log.ask(b"HMGET", self._keys.log, b"seq", b"epoch")
+        if epoch != self._subscriber.epoch.encode():
+            raise Interrupted("another epoch")
+        return Position(int(last))
+
+
+def fence(subscriber: Subscriber, tenure: Tenure) -> None:
+    """Drop the socket of a tenure that is not the session's any more."""
+    subscriber.fence(tenure.sid, tenure.claim + 1)
+
+
+def _ttl_ms(config: LogConfig) -> int:
+    return int(config.session_ttl_s * 1000)

@@ -1,0 +1,41 @@
+"""The log's scripts: which there are, and from which files each is put together."""
+
+from collections.abc import Iterator
+from importlib.resources import files
+from typing import Final
+
+from roomwire.redis.script import Script
+
+_FOLDER: Final = files(__name__)
+# A script without flags is refused as a whole when the primary is out of memory. These may run: they take next to no
+# memory, and without them sessions would die of it.
+_ALLOW_OOM: Final = "allow-oom"
+_NO_WRITES: Final = "no-writes"
+
+
+class Scripts:
+    """All scripts of the log."""
+
+    def __init__(self) -> None:
+        self.attach = _script("attach", "attach", _ALLOW_OOM)
+        self.publish = _script("publish", "publish")
+        self.open = _script("open", "open")
+        self.join = _script("join", "membership", is_indexed=True)
+        self.leave = _script("leave", "membership", _ALLOW_OOM, is_indexed=True)
+        self.claim = _script("claim", "claim", _ALLOW_OOM, is_indexed=True)
+        self.heartbeat = _script("heartbeat", "heartbeat", _ALLOW_OOM)
+        self.save = _script("save", "save")
+        self.end = _script("end", "end", _ALLOW_OOM, is_indexed=True)
+        self.present = _script("present", "present", _NO_WRITES, is_indexed=True)
+        self.sweep = _script("sweep", "sweep", _ALLOW_OOM, is_indexed=True)
+        self.read = _script("read", "read", _NO_WRITES)
+        self.nodes = _script("nodes", "nodes", _ALLOW_OOM)
+
+    def __iter__(self) -> Iterator[Script]:
+        return iter(vars(self).values())
+
+
+def _script(name: str, file: str, flags: str = "", *, is_indexed: bool = False) -> Script:
+    head = f"#!lua flags={flags}\n" if flags else "#!lua\n"
+    parts = ("common", "index", file) if is_indexed else ("common", file)
+    return Script(name, head + "".join((_FOLDER / f"{part}.lua").read_text() for part in parts))

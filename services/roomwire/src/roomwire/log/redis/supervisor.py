@@ -1,0 +1,330 @@
+"""Keeps the links to the primary: connects, brings the gateway up to date, notices a loss, begins again.
+
+A loss takes effect at once, in the callback that notices it: both links are closed, the log is held, and what was
+awaited learns that its outcome is not known.
+"""
+
+import asyncio
+import contextlib
+import random
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Any, Final, TypeVar
+
+from roomwire.errors import ConfigurationError, OutcomeUnknown, Unavailable
+from roomwire.log.contract import HELD, Listener, LogConfig
+from roomwire.log.entries import UnreadableEntry, parse_push
+from roomwire.log.redis.keys import Keys
+from roomwire.log.redis.pair import Pair, open_pair
+from roomwire.log.redis.publisher import Publisher
+from roomwire.log.redis.resync import Resync
+from roomwire.log.redis.scripts import Scripts
+from roomwire.log.requests import Requests
+from roomwire.log.sessions import NodeId, Sid
+from roomwire.log.streams import Stream
+from roomwire.log.subscriber import Interrupted, Subscriber
+from roomwire.logs import get_logger
+from roomwire.metrics.gateway import Metrics
+from roomwire.redis.address import Primaries
+from roomwire.redis.errors import is_stale, translated
+from roomwire.redis.link import Argument, LinkLost, ReplyError
+from roomwire.redis.script import Script
+
+_log = get_logger(__name__)
+
+_MAX_CALLS: Final = 20_000
+_FIRST_PAUSE_S: Final = 0.02
+_LONGEST_PAUSE_S: Final = 1.0
+
+T = TypeVar("T")
+Apply = Callable[[Any], T]
+"""Takes a reply at its place in the order, synchronously, and returns what the caller gets; it may raise that."""
+
+
+class Keeper:
+    """Owns the links and the task that keeps them.
+
+    Args:
+        primaries: Knows where the primary is.
+        node: This gateway.
+        keys: Names of keys.
+        scripts: What runs on the primary.
+        config: Times and bounds.
+        subscriber: What the gateway has taken from the log.
+        publisher: Sends publishes.
+        requests: Takes other nodes' requests.
+        resync: Brings the gateway up to date.
+        on_lost: Called when the log is held.
+        metrics: Where the state and losses are counted.
+
+    """
+
+    def __init__(
+        self,
+        *,
+        primaries: Primaries,
+        node: NodeId,
+        keys: Keys,
+        scripts: Scripts,
+        config: LogConfig,
+        subscriber: Subscriber,
+        publisher: Publisher,
+        requests: Requests,
+        resync: Resync,
+        on_lost: Callable[[], None],
+        metrics: Metrics,
+    ) -> None:
+        self._primaries = primaries
+        self._node = node
+        self._keys = keys
+        self._scripts = scripts
+        self._config = config
+        self._subscriber = subscriber
+        self._publisher = publisher
+        self._requests = requests
+        self._resync = resync
+        self._on_lost = on_lost
+        self._metrics = metrics
+        self._redis = metrics.dependencies.add("redis", where=str(primaries))
+        self._pair: Pair | None = None
+        self._live = asyncio.Event()
+        self._held_at: float | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._own_channel = keys.node(node)
+        self._calls = 0
+
+    @property
+    def is_live(self) -> bool:
+        """Whether the log goes on."""
+        return self._live.is_set()
+
+    @property
+    def is_given_up(self) -> bool:
+        """Whether the log has been held for as long as a call may take: whoever asks then need not wait as well."""
+        held_at = self._held_at
+        return (
+            held_at is not None and asyncio.get_running_loop().time() - held_at > self._config.call_timeout_s
+        )
+
+    @property
+    def pair(self) -> Pair | None:
+        """The links of the day, live or not yet."""
+        return self._pair
+
+    async def start(self, listener: Listener) -> None:
+        """Become live, and stay it; see `Log.start`."""
+        if self._task is not None:
+            return
+        self._subscriber.listener = listener
+        try:
+            pair = await self._connect()
+        except (Unavailable, ConfigurationError) as error:
+            self._redis.failed(error)
+            raise
+        self._task = asyncio.create_task(self._keep(pair))
+
+    async def close(self) -> None:
+        """Disconnect; idempotent."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+            self._task = None
+        # Nobody is told that the log is held: this end is meant.
+        pair, self._pair = self._pair, None
+        self._live.clear()
+        self._metrics.backplane_up.set(0)
+        if pair is not None:
+            self._publisher.link_lost()
+            pair.close("closed")
+            await pair.wait_closed()
+
+    async def until_live(self) -> Pair:
+        """Wait for the log to go on, and return its links.
+
+        Raises:
+            Unavailable: It is closed, or others have waited for it in vain.
+
+        """
+        if self.is_given_up:
+            raise Unavailable(HELD)
+        while True:
+            if self._task is None:
+                raise Unavailable("The log is closed.")
+            if self._live.is_set() and self._pair is not None:
+                return self._pair
+            await self._live.wait()
+
+    def live_pair(self) -> Pair:
+        """Return the links if the log goes on.
+
+        Raises:
+            Unavailable: It is held.
+
+        """
+        if self._pair is None or not self._live.is_set():
+            raise Unavailable(HELD)
+        return self._pair
+
+    def begin_again(self, reason: str) -> None:
+        """Give the present links up."""
+        if self._pair is not None:
+            self._pair.close(reason)
+
+    async def call(
+        self, script: Script, keys: Sequence[bytes], arguments: Sequence[Argument], apply: Apply[T]
+    ) -> T:
+        """Call a script on the log link, and apply its reply at its place in the order.
+
+        Raises:
+            Unavailable: Nothing was done.
+            OutcomeUnknown: It may have been done.
+            RoomwireError: Whatever `apply` raises.
+
+        """
+
+        def send(pair: Pair, reply: Callable[[Any], None]) -> None:
+            pair.log.call(script, [self._keys.log, *keys], [self._subscriber.epoch, *arguments], reply)
+
+        return await self._call(send, apply)
+
+    async def command(self, arguments: Sequence[Argument], apply: Apply[T]) -> T:
+        """Send a command on the log link, as `call`."""
+        return await self._call(lambda pair, reply: pair.log.command(arguments, reply), apply)
+
+    @contextlib.asynccontextmanager
+    async def reading(self) -> AsyncIterator[Pair]:
+        """Lend the links to somebody who only reads, for as long as a call may take.
+
+        Raises:
+            Unavailable: It cannot be read now.
+
+        """
+        try:
+            async with asyncio.timeout(self._config.call_timeout_s):
+                pair = await self.until_live()
+                try:
+                    yield pair
+                except ReplyError as error:
+                    if is_stale(error):
+                        pair.close(str(error))
+                    raise translated(error) from error
+        except (LinkLost, TimeoutError) as error:
+            raise Unavailable("The log does not answer: try again.") from error
+
+    async def _call(self, send: Callable[[Pair, Callable[[Any], None]], None], apply: Apply[T]) -> T:
+        if self._calls >= _MAX_CALLS:
+            raise Unavailable("Too much waits for the log: try again.")
+        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        was_sent = False
+        self._calls += 1
+        try:
+            async with asyncio.timeout(self._config.call_timeout_s):
+                pair = await self.until_live()
+                send(pair, lambda value: self._reply(pair, future, value, apply))
+                was_sent = True
+                return await future
+        except (LinkLost, TimeoutError) as error:
+            if was_sent:
+                raise OutcomeUnknown from error
+            raise Unavailable("The log does not answer: try again.") from error
+        finally:
+            self._calls -= 1
+
+    def _reply(self, pair: Pair, future: "asyncio.Future[T]", value: Any, apply: Apply[T]) -> None:
+        error: Exception | None = None
+        if isinstance(value, ReplyError):
+            error = translated(value)
+            if is_stale(value):
+                pair.close(str(value))
+            elif isinstance(error, Unavailable):
+                self._metrics.redis_writes.failed(value)
+        elif isinstance(value, LinkLost):
+            error = value
+        if future.done():
+            return
+        if error is not None:
+            future.set_exception(error)
+            return
+        try:
+            future.set_result(apply(value))
+        except Exception as raised:
+            future.set_exception(raised)
+
+    # -- the life of the links
+
+    async def _connect(self) -> Pair:
+        """Return links over which the log is live."""
+        pair = await open_pair(
+            self._primaries,
+            node=self._node,
+            scripts=self._scripts,
+            timeout_s=self._config.link_timeout_s,
+            on_push=self._push,
+            on_lost=self._lost,
+        )
+        self._pair = pair
+        try:
+            # Bounded like a recovery: streams are kept for long enough for that.
+            async with asyncio.timeout(self._config.claim_deadline_s):
+                await self._resync.run(pair)
+        except (LinkLost, ReplyError, Interrupted, TimeoutError) as error:
+            pair.close(f"not brought up to date: {error!r}")
+            raise Unavailable(f"The log cannot be taken up: {error!r}") from error
+        except BaseException:
+            pair.close("not brought up to date")
+            raise
+        if pair.is_lost:
+            raise Unavailable(f"The log cannot be taken up: {pair.reason}")
+        self._live.set()
+        self._held_at = None
+        self._metrics.backplane_up.set(1)
+        self._redis.works()
+        self._publisher.use(pair.bulk)
+        _log.info("log live", epoch=self._subscriber.epoch, position=self._subscriber.cut)
+        return pair
+
+    async def _keep(self, pair: Pair) -> None:
+        pause_s = 0.0
+        while True:
+            await pair.wait_lost()
+            while True:
+                await asyncio.sleep(pause_s * random.uniform(0.5, 1.0))  # noqa: S311 - nobody guesses it
+                pause_s = min(max(pause_s * 2, _FIRST_PAUSE_S), _LONGEST_PAUSE_S)
+                try:
+                    pair = await self._connect()
+                    break
+                except (Unavailable, ConfigurationError) as error:
+                    self._redis.failed(error)
+                    _log.debug("log still held", error=str(error))
+                except Exception:
+                    _log.exception("taking up the log failed")
+            pause_s = 0.0
+
+    def _lost(self, pair: Pair, reason: str) -> None:
+        if pair is not self._pair:
+            return
+        if self._live.is_set():
+            self._live.clear()
+            self._held_at = asyncio.get_running_loop().time()
+            self._metrics.backplane_up.set(0)
+            self._metrics.links_lost.inc()
+            _log.warning("log held", reason=reason)
+            self._redis.failed(LinkLost(reason))
+        self._publisher.link_lost()
+        self._subscriber.pause()
+        self._on_lost()
+
+    def _push(self, channel: bytes, data: bytes) -> None:
+        try:
+            if channel != self._own_channel:
+                self._subscriber.take(parse_push(self._keys.stream_of(channel), data))
+            elif data.startswith(b"e"):
+                epoch, position, stream, blob = data[1:].split(b" ", 3)
+                self._subscriber.take(parse_push(Stream(stream), b"%s %s %s" % (epoch, position, blob)))
+            elif data.startswith(b"f"):
+                sid, claim = data[1:].split(b" ")
+                self._subscriber.fence(Sid(sid.decode()), int(claim))
+            else:
+                self._requests.take(data, self._subscriber.listener)
+        except (Interrupted, UnreadableEntry, ValueError) as error:
+            if self._pair is not None:
+                self._pair.close(f"push: {error}")

@@ -1,0 +1,132 @@
+"""Requests from node to node, and their answers. Transport is somebody else's: bytes go out by a callable.
+
+A request may be done and its answer lost: at most once, not exactly once. Forms: `q<node> <number> <body>` and
+`a<number> <1 if done> <body>`. The body of what was not done says `rate_limited` if it was too much; earlier versions read
+none there.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final
+
+from roomwire.errors import RateLimited
+from roomwire.log.contract import Listener, NodeAway, NodeBusy
+from roomwire.log.sessions import NodeId
+from roomwire.logs import get_logger
+
+_log = get_logger(__name__)
+
+REQUEST: Final = b"q"
+ANSWER: Final = b"a"
+MAX_SERVING: Final = 1_000
+
+_DONE: Final = b"1"
+_NOT_DONE: Final = b"0"
+_TOO_MUCH: Final = RateLimited.code.encode()
+
+Send = Callable[[NodeId, bytes, Callable[[], None]], None]
+"""Sends bytes to a node; the callable is called if it turns out that nobody listens there."""
+
+
+class Requests:
+    """Asks other nodes, and answers them.
+
+    Args:
+        node: Who asks.
+        send: Carries a message to a node.
+
+    """
+
+    def __init__(self, node: NodeId, send: Send) -> None:
+        self._node = node
+        self._send = send
+        self._asked: dict[bytes, asyncio.Future[bytes]] = {}
+        self._serving: set[asyncio.Task[None]] = set()
+        self._number = 0
+
+    async def ask(self, node: NodeId, body: bytes, *, timeout_s: float) -> bytes:
+        """Return a node's answer.
+
+        Raises:
+            NodeAway: It did not come in time, or the node failed.
+            NodeBusy: The node says that it was too much.
+
+        """
+        self._number += 1
+        number = str(self._number).encode()
+        answer: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+        self._asked[number] = answer
+        try:
+            async with asyncio.timeout(timeout_s):
+                message = b"%s%s %s %s" % (REQUEST, self._node.encode(), number, body)
+                self._send(node, message, lambda: _refuse(answer))
+                return await answer
+        except TimeoutError:
+            raise NodeAway from None
+        finally:
+            del self._asked[number]
+
+    async def ask_all(
+        self, nodes: Sequence[NodeId], body: bytes, *, timeout_s: float
+    ) -> Mapping[NodeId, bytes | None]:
+        """Return the answers of many; None for each that did not come in time."""
+
+        async def ask(node: NodeId) -> bytes | None:
+            try:
+                return await self.ask(node, body, timeout_s=timeout_s)
+            except NodeAway:
+                return None
+
+        answers = await asyncio.gather(*(ask(node) for node in nodes))
+        return dict(zip(nodes, answers, strict=True))
+
+    def take(self, message: bytes, listener: Listener) -> None:
+        """Take a request or an answer as it comes; what is neither is ignored."""
+        if message.startswith(ANSWER):
+            number, is_done, body = message[1:].split(b" ", 2)
+            answer = self._asked.get(number)
+            if answer is not None and not answer.done():
+                if is_done == _DONE:
+                    answer.set_result(body)
+                else:
+                    answer.set_exception(NodeBusy() if body == _TOO_MUCH else NodeAway())
+        elif message.startswith(REQUEST):
+            sender, number, body = message[1:].split(b" ", 2)
+            self._serve(NodeId(sender.decode()), number, body, listener)
+
+    async def close(self) -> None:
+        """End what is being answered and what was asked; idempotent."""
+        for answer in list(self._asked.values()):
+            _refuse(answer)
+        serving = list(self._serving)
+        for task in serving:
+            task.cancel()
+        await asyncio.gather(*serving, return_exceptions=True)
+
+    def _serve(self, sender: NodeId, number: bytes, body: bytes, listener: Listener) -> None:
+        if len(self._serving) >= MAX_SERVING:
+            self._answer(sender, number, _NOT_DONE)
+            return
+        task = asyncio.get_running_loop().create_task(self._work(sender, number, body, listener))
+        self._serving.add(task)
+        task.add_done_callback(self._serving.discard)
+
+    async def _work(self, sender: NodeId, number: bytes, body: bytes, listener: Listener) -> None:
+        try:
+            answer = await listener.on_request(sender, body)
+        except RateLimited:
+            _log.info("request of another node refused", sender=sender)
+            self._answer(sender, number, _NOT_DONE, _TOO_MUCH)
+        except Exception:
+            _log.exception("request of another node failed", sender=sender)
+            self._answer(sender, number, _NOT_DONE)
+        else:
+            self._answer(sender, number, _DONE, answer)
+
+    def _answer(self, sender: NodeId, number: bytes, is_done: bytes, body: bytes = b"") -> None:
+        self._send(sender, b"%s%s %s %s" % (ANSWER, number, is_done, body), lambda: None)
+
+
+def _refuse(answer: "asyncio.Future[bytes]") -> None:
+    if not answer.done():
+        answer.set_exception(NodeAway())

@@ -1,0 +1,46 @@
+"""The metrics of a port that speaks HTTP."""
+
+from collections.abc import Callable
+
+from prometheus_client import CollectorRegistry, Counter
+
+from roomwire.health.dependencies import Cause, Dependency
+
+
+class HttpMetrics:
+    """The counters of a port that speaks HTTP.
+
+    Args:
+        registry: The service's own.
+        name: Of the counter. Default: the public port's.
+        full: Where it is noted that connections are turned away for their number. Default: nowhere.
+
+    """
+
+    def __init__(
+        self,
+        registry: CollectorRegistry,
+        *,
+        name: str = "roomwire_http_refused_total",
+        full: Dependency | None = None,
+    ) -> None:
+        self._full = full
+        self.refused = Counter(
+            name,
+            "Connections closed for what their client sent, or for their number, by reason.",
+            ["reason"],
+            registry=registry,
+        )
+
+    def counter(self, reason: str) -> Callable[[], None]:
+        """Return what counts connections that are closed for a reason."""
+        count = self.refused.labels(reason).inc
+        full = self._full
+        if full is None or reason != "connections":
+            return count
+
+        def turned_away() -> None:
+            count()
+            full.is_down(Cause.FULL, "connections are turned away: ROOMWIRE_MAX_CONNECTIONS are open")
+
+        return turned_away

@@ -1,0 +1,24 @@
+"""The metrics of a process: whether it serves, its event loop, its CPU, memory and files."""
+
+from prometheus_client import CollectorRegistry, Gauge, ProcessCollector
+
+from roomwire.metrics.collectors import Seconds
+
+
+class ProcessMetrics:
+    """What both services export of their processes: whether they serve, the event loop, and `process_*`: CPU, memory, files.
+
+    Args:
+        registry: The service's own.
+
+    """
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        ProcessCollector(registry=registry)
+        self.ready = Gauge(
+            "roomwire_ready", "1 from when the service is ready until it drains, else 0.", registry=registry
+        )
+        self.loop_late_seconds = Seconds(
+            "roomwire_loop_late_seconds", "How late the event loop runs timers, asked four times a second."
+        )
+        registry.register(self.loop_late_seconds)

@@ -1,0 +1,42 @@
+"""The figures of Redis, as Redis itself gives them."""
+
+from collections.abc import Iterator, Mapping
+
+from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+
+class RedisFigures(Collector):
+    """What the primary says of itself, as a gateway last heard it; nothing before it was asked.
+
+    The CPU time and commands are those of the server since it started: of all its users, not of this gateway.
+    """
+
+    def __init__(self) -> None:
+        self._figures: Mapping[str, float] = {}
+
+    def show(self, figures: Mapping[str, float]) -> None:
+        """Export these from now on: by their names in `INFO`."""
+        self._figures = figures
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield what was heard; called by prometheus-client."""
+        of = self._figures
+        gauges = (
+            ("memory_used_bytes", "Memory that counts against the limit.", "used_memory"),
+            ("memory_max_bytes", "The limit (maxmemory), 0: there is none.", "maxmemory"),
+            ("clients", "Connections of all clients.", "connected_clients"),
+        )
+        for name, about, field in gauges:
+            family = GaugeMetricFamily(f"roomwire_redis_{name}", f"Redis: {about}")
+            if field in of:
+                family.add_metric([], of[field])
+            yield family
+        cpu = CounterMetricFamily("roomwire_redis_cpu_seconds", "Redis: CPU time of the server.")
+        if "used_cpu_user" in of:
+            cpu.add_metric([], of["used_cpu_user"] + of.get("used_cpu_sys", 0.0))
+        yield cpu
+        commands = CounterMetricFamily("roomwire_redis_commands", "Redis: commands of all clients.")
+        if "total_commands_processed" in of:
+            commands.add_metric([], of["total_commands_processed"])
+        yield commands

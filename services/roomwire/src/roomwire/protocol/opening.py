@@ -1,0 +1,228 @@
+"""A WebSocket's opening handshake: the request's bytes in, what python-engineio calls an environ and the answer out.
+
+Pure. Source: RFC 6455, section 4.2.
+"""
+
+import binascii
+import hashlib
+import re
+from collections.abc import Iterable, Sequence
+from http import HTTPStatus
+from typing import Any, Final, NamedTuple
+from urllib.parse import unquote
+
+import httptools
+
+from roomwire.protocol.environ import environ_of
+from roomwire.protocol.sources import Proxies
+
+_GUID: Final = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+_VERSION: Final = "13"
+_KEY_BYTES: Final = 16
+_ACCEPTED: Final = (
+    b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: "
+)
+_REQUEST_LINE_PARTS: Final = 3
+_TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_OF_ONE_CONNECTION: Final = frozenset({b"connection", b"content-length", b"transfer-encoding"})
+_LINE_BREAK: Final = re.compile(rb"[\r\n\0]")
+
+
+class BadUpgrade(Exception):
+    """A request that is no handshake.
+
+    Args:
+        answer: What is said to it, whole.
+
+    """
+
+    def __init__(self, answer: bytes) -> None:
+        super().__init__(answer)
+        self.answer = answer
+
+
+class Upgrade(NamedTuple):
+    """A request for a WebSocket.
+
+    Attributes:
+        environ: The request as python-engineio describes one.
+        protocols: The sub-protocols that the client offers, the one that it likes best first.
+        key: What proves that the server has read the request, base64.
+        rest: What came behind the request.
+
+    """
+
+    environ: dict[str, Any]
+    protocols: Sequence[str]
+    key: bytes
+    rest: bytes
+
+    @property
+    def answer(self) -> bytes:
+        """What accepts the request, by the first sub-protocol that the client offers, if it offers one.
+
+        A client that offers sub-protocols fails the connection if none of them is chosen: RFC 6455, section 4.1.
+        """
+        return self.answer_with(self.protocols[0] if self.protocols else "")
+
+    def answer_with(self, protocol: str, headers: Iterable[tuple[bytes, bytes]] = ()) -> bytes:
+        """Return what accepts the request.
+
+        Args:
+            protocol: The sub-protocol that is chosen. Empty: none.
+            headers: Further headers of the answer.
+
+        Raises:
+            ValueError: One of them breaks its line.
+
+        """
+        more = [(b"Sec-WebSocket-Protocol", protocol.encode("latin-1"))] if protocol else []
+        return b"".join([_ACCEPTED, self.key, b"\r\n", *_lines([*more, *headers]), b"\r\n"])
+
+
+def http_answer(status: str, body: bytes, *headers: str, kind: str = "application/json") -> bytes:
+    """Return a whole answer after which the connection is closed; no cache keeps it."""
+    lines = [
+        f"HTTP/1.1 {status}",
+        *headers,
+        f"Content-Type: {kind}",
+        f"Content-Length: {len(body)}",
+        "Cache-Control: no-store",
+        "Connection: close",
+    ]
+    return "\r\n".join([*lines, "", ""]).encode() + body
+
+
+def denial(status: int, headers: Iterable[tuple[bytes, bytes]], body: bytes) -> bytes:
+    """Return a whole answer of an application that does not accept a WebSocket; the connection is closed after it.
+
+    Raises:
+        ValueError: A header breaks its line, or there is no such status.
+
+    """
+    kept = [(name, value) for name, value in headers if name.lower() not in _OF_ONE_CONNECTION]
+    line = b"HTTP/1.1 %d %s\r\n" % (status, HTTPStatus(status).phrase.encode())
+    ending = b"Content-Length: %d\r\nConnection: close\r\n\r\n" % len(body)
+    return b"".join([line, *_lines(kept), ending, body])
+
+
+def _lines(headers: Iterable[tuple[bytes, bytes]]) -> Iterable[bytes]:
+    for name, value in headers:
+        if _LINE_BREAK.search(name) or _LINE_BREAK.search(value):
+            raise ValueError("a header of an answer has no line breaks")
+        yield b"%s: %s\r\n" % (name, value)
+
+
+_BAD_REQUEST: Final = http_answer("400 Bad Request", b"", kind="text/plain")
+
+
+class Target(NamedTuple):
+    """What a request is for, however its target is spelled: as a path alone, or behind a scheme and a host.
+
+    Attributes:
+        path: Decoded.
+        raw_path: As it came.
+        query: As it came, without the `?`.
+
+    """
+
+    path: str
+    raw_path: bytes
+    query: bytes
+
+
+def read_target(target: bytes) -> Target:
+    """Read a request's target exactly as uvicorn reads those of HTTP, so that one path has one meaning everywhere.
+
+    Raises:
+        BadUpgrade: It is none.
+
+    """
+    try:
+        parsed = httptools.parse_url(target)
+        raw: bytes = parsed.path or b""
+        path = unquote(raw.decode("ascii"))
+    except (httptools.HttpParserError, UnicodeDecodeError):
+        raise BadUpgrade(_BAD_REQUEST) from None
+    if not raw.startswith(b"/"):
+        raise BadUpgrade(_BAD_REQUEST)
+    return Target(path, raw, parsed.query or b"")
+
+
+def offered_protocols(value: str) -> Sequence[str]:
+    """Return the sub-protocols of a `Sec-WebSocket-Protocol` header; one that was sent twice is joined by a comma.
+
+    Raises:
+        BadUpgrade: It is no list of different tokens: RFC 6455, section 4.1.
+
+    """
+    protocols = [protocol.strip(" \t") for protocol in value.split(",")]
+    if len({*protocols}) < len(protocols) or not all(map(_TOKEN.fullmatch, protocols)):
+        raise BadUpgrade(_BAD_REQUEST)
+    return protocols
+
+
+def read_upgrade(request: bytes, peer: Any, *, scheme: str, proxies: Proxies) -> Upgrade:
+    """Read a request, as the HTTP parser has left it.
+
+    Args:
+        request: The bytes.
+        peer: The other side, as asyncio has it; None if it has no address.
+        scheme: `http` or `https`: what it came by.
+        proxies: Knows which peers are believed about their clients.
+
+    Raises:
+        BadUpgrade: It is no handshake of RFC 6455.
+
+    """
+    head, end, rest = request.partition(b"\r\n\r\n")
+    first, *lines = head.decode("latin-1").split("\r\n")
+    parts = first.split(" ")
+    if not end or len(parts) != _REQUEST_LINE_PARTS:
+        raise BadUpgrade(_BAD_REQUEST)
+    method, target, version = parts
+    path, _, query = read_target(target.encode("latin-1"))
+    scope = {
+        "type": "websocket",
+        "path": path,
+        "query_string": query,
+        "client": tuple(peer[:2]) if peer else None,
+        "scheme": scheme,
+    }
+    environ = environ_of(scope, map(_field, lines), proxies=proxies)
+    if method != "GET":
+        raise BadUpgrade(http_answer("405 Method Not Allowed", b"", "Allow: GET"))
+    if version != "HTTP/1.1" or not _asks(environ):
+        raise BadUpgrade(_BAD_REQUEST)
+    if environ.get("HTTP_SEC_WEBSOCKET_VERSION") != _VERSION:
+        raise BadUpgrade(http_answer("426 Upgrade Required", b"", f"Sec-WebSocket-Version: {_VERSION}"))
+    offer = environ.get("HTTP_SEC_WEBSOCKET_PROTOCOL")
+    protocols = () if offer is None else offered_protocols(offer)
+    return Upgrade(environ, protocols, _accept(environ.get("HTTP_SEC_WEBSOCKET_KEY", "")), rest)
+
+
+def _field(line: str) -> tuple[str, str]:
+    name, _, value = line.partition(":")
+    return name, value.strip(" \t")
+
+
+def _asks(headers: dict[str, Any]) -> bool:
+    """Say whether a request asks for a WebSocket; both headers may name other things beside it."""
+    return "websocket" in _tokens(headers.get("HTTP_UPGRADE", "")) and "upgrade" in _tokens(
+        headers.get("HTTP_CONNECTION", "")
+    )
+
+
+def _tokens(value: str) -> list[str]:
+    return [token.strip(" \t").lower() for token in value.split(",")]
+
+
+def _accept(key: str) -> bytes:
+    try:
+        is_valid = len(binascii.a2b_base64(key, strict_mode=True)) == _KEY_BYTES
+    except ValueError:
+        is_valid = False
+    if not is_valid:
+        raise BadUpgrade(_BAD_REQUEST)
+    digest = hashlib.sha1(key.encode() + _GUID, usedforsecurity=False).digest()
+    return binascii.b2a_base64(digest, newline=False)

@@ -1,0 +1,76 @@
+"""Events as the log keeps them, and as they go out from there. Pure, and without python-socketio: an emitter needs no more.
+
+The neighbour is `codec`, which reads and writes packets.
+Source: the Socket.IO protocol, version 5.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import msgspec
+
+from roomwire.protocol.frames import binary_frame, text_frame
+from roomwire.protocol.values import PLAIN, encode, is_plain, parted
+
+_EVENT_HEAD: Final = b"42"
+"""What begins the text of an event: Engine.IO's type for a message, then Socket.IO's for an event."""
+_BINARY_HEAD: Final = b"45%d-"
+"""The same for an event with so many attachments."""
+_BINARY_PAYLOAD: Final = b"\x01"
+_pack: Final = msgspec.msgpack.Encoder().encode
+_unpack: Final = msgspec.msgpack.Decoder(list[bytes]).decode
+
+
+def arguments_of(data: Any) -> list[Any]:
+    """Return the arguments that python-socketio means: None is none, a tuple several, anything else one."""
+    return [] if data is None else list(data) if isinstance(data, tuple) else [data]
+
+
+def event_payload(data: list[Any]) -> bytes:
+    """Return an event as the log keeps it, for `payload_frames`: its JSON, or that and its attachments: hot."""
+    for value in data:
+        if type(value) not in PLAIN and not is_plain(value):
+            # The numbers of the placeholders are the order of the attachments.
+            data, attachments = parted(data)
+            if attachments:
+                return _BINARY_PAYLOAD + _pack([encode(data), *attachments])
+            break
+    return encode(data)
+
+
+def payload_frames(
+    namespace: str, payload: bytes, offset: str | None = None, ack_id: int | None = None
+) -> list[bytes]:
+    """Return an event that was kept as it goes out: hot.
+
+    Args:
+        namespace: Where it is said.
+        payload: What `event_payload` returned.
+        offset: What a client that can be recovered gets as a last argument. Default: nothing.
+        ack_id: What the client's answer will name. Default: none is asked for.
+
+    Raises:
+        ValueError: The payload is none; a newer gateway may know better.
+
+    """
+    head = _EVENT_HEAD
+    attachments: Sequence[bytes] = ()
+    if payload.startswith(_BINARY_PAYLOAD):
+        payload, *attachments = _unpack(memoryview(payload)[1:])
+        head = _BINARY_HEAD % len(attachments)
+    if not payload.startswith(b"["):
+        raise ValueError("not an event as the log keeps it")
+    if offset is not None:
+        payload = b'%b,"%b"]' % (payload[:-1], offset.encode())
+    if namespace != "/":
+        head += namespace.encode() + b","
+    if ack_id is not None:
+        head += b"%d" % ack_id
+    frame = text_frame(head + payload)
+    return [frame, *map(binary_frame, attachments)] if attachments else [frame]
+
+
+def skipped_sids(skip_sid: Any) -> tuple[str, ...]:
+    """Return the ids that `skip_sid` names; as python-socketio has it, what is no id skips nobody."""
+    named = skip_sid if isinstance(skip_sid, list) else [skip_sid]
+    return tuple({sid for sid in named if isinstance(sid, str)})

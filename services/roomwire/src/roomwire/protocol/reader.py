@@ -1,0 +1,232 @@
+"""What a client sends over a WebSocket: bytes in, whole messages and control frames out. Pure.
+
+Owns the rules of RFC 6455, section 5, for a server's side, and the bounds on what may pile up before a
+message is whole: its bytes and the number of its fragments, empty ones included. Who uses it closes the
+WebSocket with the code that a `FrameError` carries; nothing is read after that.
+"""
+
+import enum
+from collections.abc import Iterator
+from typing import Final, NamedTuple
+
+from websockets.frames import apply_mask  # type: ignore[attr-defined] # in C where it can be
+
+from roomwire.limits.bounds import Bound
+
+
+class Kind(enum.IntEnum):
+    """What a frame or message is: the opcodes of RFC 6455, section 11.8."""
+
+    CONTINUATION = 0
+    TEXT = 1
+    BINARY = 2
+    CLOSE = 8
+    PING = 9
+    PONG = 10
+
+
+class CloseCode(enum.IntEnum):
+    """Why a WebSocket is closed: RFC 6455, section 7.4.1, and the registry it founds."""
+
+    OK = 1000
+    GOING_AWAY = 1001
+    PROTOCOL_ERROR = 1002
+    INVALID_TEXT = 1007
+    POLICY_VIOLATION = 1008
+    MESSAGE_TOO_BIG = 1009
+    INTERNAL_ERROR = 1011
+    TRY_AGAIN_LATER = 1013
+
+
+class FrameError(Exception):
+    """What came is against the protocol or over a bound.
+
+    Args:
+        code: What the WebSocket is to be closed with.
+        exceeded: The bound, if it is over one.
+
+    """
+
+    def __init__(self, code: CloseCode, exceeded: Bound | None = None) -> None:
+        super().__init__(code.name)
+        self.code = code
+        self.exceeded = exceeded
+
+
+class Message(NamedTuple):
+    """A whole message, or a control frame."""
+
+    kind: Kind
+    payload: bytes
+
+
+_FIN: Final = 0x80
+_RESERVED: Final = 0x70
+_OPCODE: Final = 0x0F
+_MASKED: Final = 0x80
+_CONTROL: Final = 0x08
+_SMALL: Final = 125
+_MEDIUM: Final = 0xFFFF
+_LARGEST: Final = 2**63 - 1
+_MASK_BYTES: Final = 4
+_KINDS: Final = frozenset(Kind)
+_WHOLE_TEXT: Final = _FIN | Kind.TEXT
+_SHORT_HEAD: Final = 2 + _MASK_BYTES
+
+
+def short_texts(data: bytes) -> list[str] | None:
+    """Return the texts if the bytes are nothing but short, unfragmented text frames, as nearly all are: hot.
+
+    None says that a `Reader` has to look at them.
+    """
+    texts = []
+    start, end = 0, len(data)
+    while start < end:
+        payload = start + _SHORT_HEAD
+        size = data[start + 1] - _MASKED if payload <= end else -1
+        stop = payload + size
+        if data[start] != _WHOLE_TEXT or not 0 <= size <= _SMALL or stop > end:
+            return None
+        try:
+            texts.append(apply_mask(data[payload:stop], data[start + 2 : payload]).decode())
+        except UnicodeDecodeError:
+            return None
+        start = stop
+    return texts
+
+
+def is_close(data: bytes) -> bool:
+    """Say whether the bytes are exactly one CLOSE frame: of a message's middle, hardly any bytes look like it."""
+    return (
+        len(data) >= _SHORT_HEAD
+        and data[0] == _FIN | Kind.CLOSE
+        and len(data) == data[1] - _MASKED + _SHORT_HEAD
+    )
+
+
+FRAGMENT_BYTES: Final = 1_024
+"""What a frame of a message carries that is not cut up for nothing; browsers' carry 128 KiB."""
+
+
+class _Head(NamedTuple):
+    """The beginning of a frame, and where its payload begins."""
+
+    kind: Kind
+    is_last: bool
+    size: int
+    mask: bytes
+    start: int
+
+
+class Reader:
+    """Takes a client's bytes apart.
+
+    Args:
+        max_message_bytes: Largest message; a frame that promises more is refused before it has come.
+        max_fragments: Most frames of one message, beside one for each `FRAGMENT_BYTES` of it: clients cut large ones up.
+
+    """
+
+    __slots__ = ("_buffer", "_fragments", "_fragments_bytes", "_kind", "_max_bytes", "_max_fragments")
+
+    def __init__(self, *, max_message_bytes: int, max_fragments: int) -> None:
+        self._max_bytes = max_message_bytes
+        self._max_fragments = max_fragments
+        self._buffer = bytearray()
+        self._fragments: list[bytes] = []
+        self._fragments_bytes = 0
+        self._kind = Kind.TEXT
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing is left over: the next byte begins a message."""
+        return not self._buffer and not self._fragments
+
+    def feed(self, data: bytes) -> Iterator[Message]:
+        """Take bytes; yields what has become whole, in order.
+
+        Raises:
+            FrameError: After what came before it; feed nothing more.
+
+        """
+        self._buffer += data
+        position = 0
+        try:
+            while (head := self._head(position)) is not None:
+                end = head.start + head.size
+                if len(self._buffer) < end:
+                    break
+                payload = apply_mask(bytes(self._buffer[head.start : end]), head.mask)
+                position = end
+                message = self._take(head, payload)
+                if message is not None:
+                    yield message
+        finally:
+            del self._buffer[:position]
+
+    def _head(self, position: int) -> _Head | None:
+        """Read the head of the frame that begins at a position; None if not all of it is there."""
+        buffer = self._buffer
+        if len(buffer) < position + 2:
+            return None
+        first, second = buffer[position], buffer[position + 1]
+        opcode, is_last, size = first & _OPCODE, bool(first & _FIN), second & ~_MASKED
+        if first & _RESERVED or opcode not in _KINDS or not second & _MASKED:
+            raise FrameError(CloseCode.PROTOCOL_ERROR)
+        if opcode & _CONTROL and (not is_last or size > _SMALL):
+            raise FrameError(CloseCode.PROTOCOL_ERROR)
+        start = position + 2
+        if size > _SMALL:
+            length = 2 if size == _SMALL + 1 else 8
+            if len(buffer) < start + length:
+                return None
+            size = int.from_bytes(buffer[start : start + length], "big")
+            if size <= (_SMALL if length == 2 else _MEDIUM) or size > _LARGEST:  # noqa: PLR2004 - as above
+                raise FrameError(CloseCode.PROTOCOL_ERROR)
+            start += length
+        if size > self._max_bytes:
+            raise FrameError(CloseCode.MESSAGE_TOO_BIG, Bound.MESSAGE_BYTES)
+        if len(buffer) < start + _MASK_BYTES:
+            return None
+        mask = bytes(buffer[start : start + _MASK_BYTES])
+        return _Head(Kind(opcode), is_last, size, mask, start + _MASK_BYTES)
+
+    def _take(self, head: _Head, payload: bytes) -> Message | None:
+        """Take a frame; returns the message that it completes."""
+        if head.kind & _CONTROL:
+            return Message(head.kind, payload)
+        if (head.kind is Kind.CONTINUATION) is not bool(self._fragments):
+            raise FrameError(CloseCode.PROTOCOL_ERROR)
+        if head.kind is not Kind.CONTINUATION:
+            self._kind = head.kind
+            if head.is_last:
+                return Message(head.kind, payload)
+        self._fragments.append(payload)
+        self._fragments_bytes += len(payload)
+        if self._fragments_bytes > self._max_bytes:
+            raise FrameError(CloseCode.MESSAGE_TOO_BIG, Bound.MESSAGE_BYTES)
+        if len(self._fragments) > self._max_fragments + self._fragments_bytes // FRAGMENT_BYTES:
+            raise FrameError(CloseCode.MESSAGE_TOO_BIG, Bound.FRAGMENTS)
+        if not head.is_last:
+            return None
+        whole = b"".join(self._fragments)
+        self._fragments, self._fragments_bytes = [], 0
+        return Message(self._kind, whole)
+
+
+_CLOSE_CODES: Final = frozenset({1000, 1001, 1002, 1003, *range(1007, 1015), *range(3_000, 5_000)})
+"""Those that may stand in a CLOSE frame: RFC 6455, section 7.4, and the registry it founds."""
+
+
+def close_answer(payload: bytes) -> int:
+    """Return the code that answers a CLOSE frame: the same, if what it carries is well-formed."""
+    if not payload:
+        return CloseCode.OK
+    code = int.from_bytes(payload[:2], "big")
+    if len(payload) < 2 or code not in _CLOSE_CODES:  # noqa: PLR2004 - a code has two bytes
+        return CloseCode.PROTOCOL_ERROR
+    try:
+        payload[2:].decode()
+    except UnicodeDecodeError:
+        return CloseCode.INVALID_TEXT
+    return code

@@ -1,0 +1,223 @@
+"""Where a request came from: the scheme, host and port that its client used, and the client's address.
+
+The one place that knows. Every way in asks it: polling, both kinds of WebSocket, the relay, the auth service, the HTTP
+API, and whatever limits or logs by address. Pure: it is told the peer, the scheme and the headers of a request.
+
+Only a trusted proxy is believed about its client. `origins` judges by the answer which pages are our own.
+"""
+
+import ipaddress
+import re
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache, partial
+from typing import Any, Final, NamedTuple
+
+from roomwire.protocol.addresses import Networks, parse_address, parse_node
+from roomwire.protocol.forwarded import FORWARDED_HEADERS, Hops, read_hops
+
+Header = Callable[[str], str]
+"""Returns the values of a header, named in lower case, joined by commas; an empty string if there is none."""
+
+Believes = Callable[[str], bool]
+"""Says of a header's name whether it is taken from the peer that sent it."""
+
+SCHEMES: Final[Mapping[str, str]] = {"http": "http", "https": "https", "ws": "http", "wss": "https"}
+"""What a scheme is to HTTP. Proxies name a WebSocket's `ws` and `wss` (Traefik), and so do clients (Swift's)."""
+
+DEFAULT_PORTS: Final[Mapping[str, int]] = {"http": 80, "https": 443}
+
+_AUTHORITY: Final = re.compile(
+    r"(?P<host>\[[0-9a-f:.]+\]|[\w.~-]{1,255})(:(?P<port>\d{0,5}))?", re.ASCII | re.IGNORECASE
+)
+_MAX_PORT: Final = 65_535
+_MAX_AUTHORITY_CHARACTERS: Final = 262
+"""The longest host, a colon and a port."""
+_IN_ENVIRON: Final[Mapping[str, str]] = {
+    name: f"HTTP_{name.upper().replace('-', '_')}" for name in ("host", *FORWARDED_HEADERS)
+}
+
+
+class Authority(NamedTuple):
+    """A host and a port.
+
+    Attributes:
+        host: A name in lower case, or an address; one of IPv6 without brackets.
+        port: None: not given.
+
+    """
+
+    host: str
+    port: int | None
+
+
+class Source(NamedTuple):
+    """Where a request came from.
+
+    Attributes:
+        address: The client's address; what the peer calls itself if that is no address.
+        scheme: `http` or `https`: what the client used.
+        host: The host that the client asked for. Empty: it named none, or more than one.
+        port: The port that the client asked for.
+        places: Where the client may have asked: by `Host`, and by what a trusted proxy says of it.
+
+    """
+
+    address: str
+    scheme: str
+    host: str
+    port: int
+    places: Sequence[Authority]
+
+
+class Proxies:
+    """Tells where requests came from, as far as the proxies in between are trusted.
+
+    Args:
+        trusted: Addresses or networks of the proxies that are believed, IPv4 or IPv6. Default: none is.
+
+    Raises:
+        ValueError: One of them is neither.
+
+    """
+
+    def __init__(self, trusted: Sequence[str] = ()) -> None:
+        self._trusted = Networks(trusted)
+
+    def is_trusted(self, peer: str) -> bool:
+        """Say whether a peer is one of the trusted proxies; something that is no address never is."""
+        # Most services have no proxy to trust: they do not pay for reading addresses.
+        return bool(self._trusted) and parse_address(peer) in self._trusted
+
+    def believes(self, peer: str) -> Believes:
+        """Return what says of a header's name whether it is taken from a peer."""
+        return partial(is_believed, is_from_proxy=self.is_trusted(peer))
+
+    def address(self, peer: str, header: Header) -> str:
+        """Return the client's address.
+
+        Walks the addresses that proxies have written from the right, as long as those who wrote them are trusted. Where
+        they say nothing that can be read, the last trusted proxy's own address is all that is known.
+
+        Args:
+            peer: The other end of the connection. Returned as it is if it is no address.
+            header: Returns the request's headers; what a stranger says of itself is not looked at.
+
+        """
+        hops = read_hops(header) if self.is_trusted(peer) else Hops()
+        return self._walk(peer, hops.nodes)[0]
+
+    def scheme(self, peer: str, scheme: str, header: Header) -> str:
+        """Return what a client used, `http` or `https`; see `source`."""
+        told: str | None = None
+        if self.is_trusted(peer):
+            hops = read_hops(header)
+            told = self._scheme(hops, self._walk(peer, hops.nodes)[1])
+        return told or SCHEMES.get(scheme.lower(), "http")
+
+    def source(self, peer: str, scheme: str, header: Header) -> Source:
+        """Return where a request came from.
+
+        Args:
+            peer: See `address`.
+            scheme: The scheme of the connection: `http`, `https`, `ws` or `wss`.
+            header: See `address`.
+
+        """
+        hops = read_hops(header) if self.is_trusted(peer) else Hops()
+        address, trusted = self._walk(peer, hops.nodes)
+        by_host = parse_authority(header("host"))
+        by_proxy = parse_authority(hops.value(hops.hosts, trusted))
+        named = [place for place in (by_proxy, by_host) if place is not None]
+        port = _parse_port(hops.value(hops.ports, trusted))
+        # A proxy that drops the port from Host may say it elsewhere.
+        places = named + [
+            Authority(host, port) for host, missing in named if missing is None and port is not None
+        ]
+        known = self._scheme(hops, trusted) or SCHEMES.get(scheme.lower(), "http")
+        host, asked = named[0] if named else ("", None)
+        return Source(address, known, host, asked or port or DEFAULT_PORTS[known], places)
+
+    def address_of(self, environ: Mapping[str, Any]) -> str:
+        """Return the address of the client of a request that is described as an environ."""
+        return self.address(_peer_of(environ), header_of(environ))
+
+    def source_of(self, environ: Mapping[str, Any]) -> Source:
+        """Return where a request came from that is described as an environ."""
+        scheme = environ.get("wsgi.url_scheme", "http")
+        return self.source(_peer_of(environ), scheme, header_of(environ))
+
+    @staticmethod
+    def _scheme(hops: Hops, trusted: int) -> str | None:
+        """Return the scheme that proxies name; None: none that is known."""
+        return SCHEMES.get(hops.value(hops.schemes, trusted).lower())
+
+    def _walk(self, peer: str, nodes: Sequence[str]) -> tuple[str, int]:
+        """Return the client's address, and how many of the last nodes were written by trusted proxies."""
+        client = parse_address(peer)
+        if client is None:
+            return peer, 0
+        trusted = 0
+        for node in reversed(nodes):
+            if client not in self._trusted:
+                break
+            trusted += 1
+            address = parse_node(node)
+            if address is None:
+                break
+            client = address
+        return str(client), trusted
+
+
+def header_of(environ: Mapping[str, Any]) -> Header:
+    """Return what gives those headers of a request that say where it came from; it is described as an environ."""
+    return lambda name: environ.get(_IN_ENVIRON[name], "")
+
+
+def _peer_of(environ: Mapping[str, Any]) -> str:
+    """Return the address of the other end of a request's connection; empty: it has none."""
+    peer: str = (environ.get("asgi.scope", {}).get("client") or ("", 0))[0]
+    return peer
+
+
+def is_believed(name: str, *, is_from_proxy: bool) -> bool:
+    """Say whether a request's header may be seen by whoever decides: all may but what strangers forge.
+
+    A WSGI-like environment writes `X_Forwarded_For` and `X-Forwarded-For` the same, but a proxy replaces
+    only its own spelling: with underscores it is a stranger's, whoever passed it on.
+
+    Args:
+        name: The header's name, in any case.
+        is_from_proxy: Whether a trusted proxy sent the request.
+
+    """
+    plain = name.lower().replace("_", "-")
+    return plain not in FORWARDED_HEADERS or (is_from_proxy and "_" not in name)
+
+
+def parse_authority(text: str) -> Authority | None:
+    """Return a host and a port as `Host` has them; None if the text is no such thing, as two values of Host are not."""
+    return _read_authority(text) if len(text) <= _MAX_AUTHORITY_CHARACTERS else None
+
+
+# A service has few names: the same one comes with each request.
+@lru_cache(maxsize=512)
+def _read_authority(text: str) -> Authority | None:
+    match = _AUTHORITY.fullmatch(text.strip())
+    if match is None:
+        return None
+    host = match["host"].lower()
+    port = _parse_port(match["port"] or "")
+    if match["port"] and port is None:
+        return None
+    if host.startswith("["):
+        try:
+            host = str(ipaddress.IPv6Address(host[1:-1]))
+        except ValueError:
+            return None
+    return Authority(host, port)
+
+
+def _parse_port(text: str) -> int | None:
+    """Return a port; None if the text is none."""
+    port = int(text) if text.isascii() and text.isdecimal() and len(text) <= len(str(_MAX_PORT)) else 0
+    return port if 0 < port <= _MAX_PORT else None

@@ -1,0 +1,1 @@
+"""How a client that was disconnected goes on where it was."""

@@ -1,0 +1,253 @@
+"""Sessions of this node's members: opened, recovered, kept alive by receipts, ended.
+
+Owns what is asked of the log for one client; what to decide stands in `roomwire.recovery.decisions`, who is in which room in
+`roomwire.rooms.delivery`.
+"""
+
+import asyncio
+import contextlib
+from collections import deque
+from collections.abc import AsyncIterator, Sequence
+from typing import Any, Final
+
+import msgspec
+
+from roomwire.cluster.results import About
+from roomwire.engine.connection import Connection
+from roomwire.errors import ClientError, Unavailable
+from roomwire.limits.bounds import Bound
+from roomwire.log.contract import Log
+from roomwire.log.entries import Entry
+from roomwire.log.intervals import is_member
+from roomwire.log.positions import Epoch, Position
+from roomwire.log.replay import base_of, ranges_of
+from roomwire.log.sessions import Claimed, ClaimRefused, NewSession, Pid, Sid, Tenure, new_pid, sid_of
+from roomwire.log.streams import namespace_stream
+from roomwire.logs import get_logger
+from roomwire.metrics.gateway import Metrics
+from roomwire.recovery.decisions import RecoveryLimits, Refusal, Wish, owed, replay_frames
+from roomwire.rooms.delivery import LoggedRooms
+from roomwire.rooms.registry import Member
+
+MAX_DATA_BYTES: Final = 65_536
+_MAX_PINGS: Final = 8
+_REFUSED: Final = {ClaimRefused.GONE: Refusal.GONE, ClaimRefused.DUEL: Refusal.DUEL}
+_BOUNDS: Final = {Refusal.DUEL: Bound.CLAIMS, Refusal.TOO_MUCH: Bound.REPLAY}
+
+_log = get_logger(__name__)
+_encode: Final = msgspec.msgpack.Encoder().encode
+_decode: Final = msgspec.msgpack.Decoder().decode
+
+
+class Sessions:
+    """The sessions of one node; the engine's `Pulse`.
+
+    Args:
+        log: Keeps them.
+        rooms: Who is told what.
+        limits: The bounds of recoveries.
+        metrics: Where recoveries are counted.
+
+    """
+
+    def __init__(self, log: Log, rooms: LoggedRooms, *, limits: RecoveryLimits, metrics: Metrics) -> None:
+        self._log = log
+        self._rooms = rooms
+        self._limits = limits
+        self.leave_loop()
+        self._count = metrics.recoveries
+        self._exceeded = metrics.exceeded
+
+    def leave_loop(self) -> None:
+        """Forget what was under way on an event loop that has ended."""
+        self._turns = asyncio.Semaphore(self._limits.max_concurrent)
+
+    async def begin(self, member: Member, wish: Wish, subject: str) -> Sequence[bytes]:
+        """Give a member its session: the one it asks for if it can be told all that it missed, else a new one.
+
+        From here on it is known by its id, and what is said to it waits for `Member.release`.
+
+        Args:
+            member: Who has been authenticated.
+            wish: What it asks for.
+            subject: Whom it was authenticated as; empty: nobody in particular.
+
+        Returns:
+            What it missed, as it goes out behind the reply to its CONNECT.
+
+        Raises:
+            Unavailable: Close the transport: it has to come again.
+
+        """
+        if wish.pid is not None:
+            entries = await self._recover(member, wish.pid, wish.offset, subject)
+            if not isinstance(entries, Refusal):
+                self._count.labels("recovered").inc()
+                member.recovered = True
+                return list(replay_frames(entries, member.namespace, self._log.epoch))
+            self._count.labels("refused").inc()
+            if entries in _BOUNDS:
+                self._exceeded(_BOUNDS[entries])
+            _log.info("recovery refused", namespace=member.namespace, reason=entries.value)
+        await self._open(member, subject, is_offered=wish.is_offered)
+        return ()
+
+    async def store(self, member: Member, data: Any) -> None:
+        """Keep the application's data of a session with it, wherever its client comes back to, and for who asks for it."""
+        if member.tenure is None:
+            return
+        try:
+            stored = _encode(data)
+        except (TypeError, ValueError, OverflowError) as error:
+            _log.warning("session data stay on this node", sid=member.sid, error=str(error))
+            return
+        if len(stored) > MAX_DATA_BYTES:
+            _log.warning("session data stay on this node", sid=member.sid, bytes=len(stored))
+            return
+        await self._log.save(member.tenure, stored)
+
+    async def finish(self, member: Member) -> None:
+        """Let go of the session of a member that is gone: it waits for the client, or ends."""
+        tenure = member.tenure
+        if tenure is None:
+            return
+        self._log.release(tenure)
+        if member.is_lost and member.pid is not None:
+            return
+        try:
+            await self._log.end(tenure.sid, tenure.claim)
+        except ClientError as error:
+            # It ends by itself, after its time to live.
+            _log.info("session not ended", sid=member.sid, error=error.message)
+
+    # -- receipts
+
+    def pinged(self, connection: Connection) -> None:
+        """See `Pulse`: keep what has been written until now, for those to whom all of it has been."""
+        if connection.pings is None:
+            connection.pings = deque(maxlen=_MAX_PINGS)
+        tenures = [one.tenure for one in connection.members if one.is_released and one.tenure is not None]
+        connection.pings.append((self._log.offset(), tenures))
+
+    def ponged(self, connection: Connection) -> None:
+        """See `Pulse`: the client has what was written before the ping that it answered."""
+        if connection.pings:
+            offset, tenures = connection.pings.popleft()
+            for tenure in tenures:
+                self._log.receipt(tenure, offset)
+
+    # -- a fresh one
+
+    async def _open(self, member: Member, subject: str, *, is_offered: bool) -> None:
+        pid = new_pid()
+        member.sid = sid_of(pid)
+        member.pid = pid if is_offered else None
+        tenure = Tenure(Sid(member.sid), 1)
+        self._log.subscribe(namespace_stream(member.namespace))
+
+        def enter(_: Any) -> None:
+            member.tenure = tenure
+            self._rooms.admit(member)
+
+        try:
+            about = About.of(member.user)
+            await self._log.open(NewSession(Sid(member.sid), member.namespace, subject, about=about), enter)
+        finally:
+            if member.tenure is None:
+                self._log.unsubscribe(namespace_stream(member.namespace))
+
+    # -- one that was there before
+
+    async def _recover(
+        self, member: Member, pid: Pid, offset: str | None, subject: str
+    ) -> Sequence[Entry] | Refusal:
+        if self._turns.locked():
+            self._exceeded(Bound.RECOVERIES)
+        try:
+            async with asyncio.timeout(self._log.config.claim_deadline_s), self._turns:
+                return await self._claim(member, pid, sid_of(pid), offset, subject)
+        except TimeoutError:
+            # What is read later may have expired unseen.
+            self._exceeded(Bound.RECOVERY_DEADLINE)
+            self._count.labels("postponed").inc()
+            raise Unavailable("The recovery takes too long: try again.") from None
+        except Unavailable:
+            self._count.labels("postponed").inc()
+            raise
+
+    async def _claim(
+        self, member: Member, pid: Pid, sid: Sid, offset: str | None, subject: str
+    ) -> Sequence[Entry] | Refusal:
+        # A socket of this node's hears of the claim at once; its handlers come before those of the new one.
+        claimed = await self._log.claim(sid, namespace=member.namespace, subject=subject)
+        if claimed is ClaimRefused.NOT_YET:
+            raise Unavailable("The session is being confirmed: try again.")
+        if not isinstance(claimed, Claimed):
+            return _REFUSED[claimed]
+        async with self._held_or_released(claimed.tenure, member):
+            epoch = self._log.epoch
+            await self._rooms.gone(sid)
+            base = base_of(offset, claimed, epoch)
+            if base is None:
+                entries: Sequence[Entry] | Refusal = Refusal.OFFSET
+            else:
+                entries = await self._replay(member, claimed, base, epoch, pid)
+            if isinstance(entries, Refusal):
+                self._rooms.forget(member)
+                # What has come for the session meanwhile.
+                member.outlet.outbox.clear()
+                member.tenure = None
+                self._log.release(claimed.tenure)
+                await self._log.end(sid, claimed.tenure.claim)
+                return entries
+        self._restore_data(member, claimed.data)
+        return entries
+
+    async def _replay(
+        self, member: Member, claimed: Claimed, base: Position, epoch: Epoch, pid: Pid
+    ) -> Sequence[Entry] | Refusal:
+        sid = claimed.tenure.sid
+        rooms = [stream for stream, intervals in claimed.rooms.items() if is_member(intervals)]
+        streams = [namespace_stream(member.namespace), *rooms]
+        for stream in streams:
+            self._log.subscribe(stream)
+
+        def enter(_: Any) -> None:
+            if not self._log.holds(claimed.tenure):
+                # A newer claim, or a loss of the log, came before there was a socket to fence.
+                return
+            member.sid, member.tenure, member.pid = sid, claimed.tenure, pid
+            self._rooms.admit(member)
+            for stream in rooms:
+                self._rooms.restore(member, stream)
+
+        try:
+            mark = await self._log.mark(enter)
+        finally:
+            if member.tenure is None:
+                for stream in streams:
+                    self._log.unsubscribe(stream)
+        if member.tenure is None:
+            raise Unavailable("The session continues elsewhere: try again.")
+        if self._log.epoch != epoch:
+            raise Unavailable
+        limits = self._limits
+        ranges = ranges_of(claimed, member.namespace, base, mark)
+        readings = await self._log.read(ranges, max_entries=limits.max_entries, max_bytes=limits.max_bytes)
+        return owed(readings, claimed, limits)
+
+    @contextlib.asynccontextmanager
+    async def _held_or_released(self, tenure: Tenure, member: Member) -> AsyncIterator[None]:
+        """Let a session wait for its client if what is done with it here fails."""
+        try:
+            yield
+        except BaseException:
+            self._rooms.forget(member)
+            self._log.release(tenure)
+            member.tenure = None
+            raise
+
+    @staticmethod
+    def _restore_data(member: Member, data: bytes) -> None:
+        if data:
+            member.connection.session[member.namespace] = _decode(data)

@@ -1,0 +1,91 @@
+"""Where the primary is, and how to log in there.
+
+`Primaries` is the seam for deployments in which that changes: it is asked before every link.
+"""
+
+import ssl
+from typing import Protocol
+
+import msgspec
+
+from roomwire.redis.url import Host, RedisUrl
+
+_DEFAULT_PORT = 6379
+
+
+class RedisAddress(msgspec.Struct, frozen=True, kw_only=True):
+    """One server of Redis or Valkey.
+
+    Args:
+        host: Name or address; empty when `path` is given.
+        port: TCP port.
+        path: A Unix socket. Default: none.
+        user: The ACL user. Default: `default`, if there is a password.
+        password: Its password. Default: none.
+        database: The number of the database.
+        tls: How to speak TLS. Default: not at all.
+
+    """
+
+    host: str = ""
+    port: int = _DEFAULT_PORT
+    path: str = ""
+    user: str = ""
+    password: str = ""
+    database: int = 0
+    tls: ssl.SSLContext | None = None
+
+    def __repr__(self) -> str:
+        return f"<RedisAddress {self}>"
+
+    def __str__(self) -> str:
+        """Return where it is, without secrets."""
+        return self.path or f"{self.host}:{self.port}"
+
+    def at(self, host: Host) -> "RedisAddress":
+        """Return the address of another server, to which one logs in in the same way."""
+        return msgspec.structs.replace(self, host=host.name, port=host.port)
+
+
+class Primaries(Protocol):
+    """Knows where the primary is now; as a text, where that is asked, without secrets."""
+
+    async def find(self) -> RedisAddress:
+        """Return its address, or give up in a bounded time.
+
+        Raises:
+            OSError: It cannot be found at the moment.
+
+        """
+
+
+class OnePrimary:
+    """A primary that is always at one address, or behind a name that leads to it.
+
+    Args:
+        address: Where.
+
+    """
+
+    def __init__(self, address: RedisAddress) -> None:
+        self._address = address
+
+    def __str__(self) -> str:
+        return str(self._address)
+
+    async def find(self) -> RedisAddress:
+        """See `Primaries`."""
+        return self._address
+
+
+def address_of(url: RedisUrl) -> RedisAddress:
+    """Return how to log in at a URL's servers, at the first of its hosts.
+
+    Raises:
+        ConfigurationError: A file of its TLS options cannot be read.
+
+    """
+    address = RedisAddress(
+        path=url.path, user=url.user, password=url.password, database=url.database, tls=url.context()
+    )
+    return address.at(url.hosts[0]) if url.hosts else address

@@ -1,0 +1,1 @@
+"""A process that serves: its life, its ports, HTTP, TLS and settings."""

@@ -1,0 +1,465 @@
+"""HTTP at the door: uvicorn's protocol, with bounds on what a stranger can send and how long it may take.
+
+Owns the limits of one listener's connections: bytes, counts and times of requests, and how many connections
+there are. It must not look at what a request says: that is the application's matter, as is the size of its
+body. Its neighbour is `roomwire.serving.process`, which gives `bounded_http` to `uvicorn.Config(http=...)`.
+
+A request that is refused costs its connection. It is answered if nothing else is being answered, and then
+discarded for a moment, so that the answer is not lost to a reset (RFC 9112, section 9.6).
+
+uvicorn's names that are overridden or used here, and by the relay's door, stand in `RELIED_ON`; a test fails when a release moves them.
+"""
+
+import asyncio
+import select
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar, Final, NoReturn
+
+import httptools
+from uvicorn.protocols.http.flow_control import FlowControl
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+
+from roomwire.limits.connections import Connections, Full
+from roomwire.limits.http import HttpLimits
+from roomwire.limits.unsent import Unsent
+from roomwire.logs import get_logger
+from roomwire.metrics.http import HttpMetrics
+from roomwire.protocol.addresses import host_and_port, household
+from roomwire.serving.http_cycles import Cycle, OldHttpCycle
+from roomwire.serving.http_refusals import Refusal, refusal_answer
+
+RELIED_ON: Final[Mapping[str, tuple[str, ...]]] = {
+    "HttpToolsProtocol": (
+        "_should_upgrade",
+        "_start_asgi_task",
+        "_unset_keepalive_if_required",
+        "client",
+        "connection_lost",
+        "connection_made",
+        "cycle",
+        "data_received",
+        "flow",
+        "handle_websocket_upgrade",
+        "loop",
+        "on_body",
+        "on_header",
+        "on_headers_complete",
+        "on_message_begin",
+        "on_message_complete",
+        "on_response_complete",
+        "on_url",
+        "parser",
+        "pause_writing",
+        "pipeline",
+        "resume_writing",
+        "server_state",
+        "shutdown",
+        "timeout_keep_alive",
+        "timeout_keep_alive_handler",
+        "timeout_keep_alive_task",
+        "transport",
+    ),
+    "RequestResponseCycle": (
+        "chunked_encoding",
+        "disconnected",
+        "expected_content_length",
+        "keep_alive",
+        "message_event",
+        "response_complete",
+        "response_started",
+        "scope",
+        "send",
+        "send_500_response",
+        "waiting_for_100_continue",
+    ),
+    "FlowControl": ("read_paused", "resume_reading"),
+    "ServerState": ("connections", "default_headers", "tasks"),
+}
+
+_REQUEST_LINE_BYTES: Final = len(b"GET  HTTP/1.1\r\n\r\n")
+_FIELD_LINE_BYTES: Final = len(b": \r\n")
+_CURRENT_HTTP: Final = "1.1"
+
+_log = get_logger(__name__)
+
+
+def bounded_http(limits: HttpLimits, *, metrics: HttpMetrics) -> type[HttpToolsProtocol]:
+    """Return what `uvicorn.Config(http=...)` wants, for one listener.
+
+    Args:
+        limits: What is taken from strangers.
+        metrics: Where refusals are counted.
+
+    """
+
+    class Bounded(_BoundedHttp):
+        _limits = limits
+        _connections = Connections(
+            limits.max_connections, max_connections_per_address=limits.max_connections_per_address
+        )
+        _refused = {refusal: metrics.counter(refusal.value) for refusal in Refusal}  # noqa: RUF012
+
+    return Bounded
+
+
+def let_part(http: Any) -> None:
+    """Have each connection of a listener end with its next answer, so that no proxy sends a request into its end.
+
+    Args:
+        http: What `bounded_http` has returned; nothing happens to anything else.
+
+    """
+    if isinstance(http, type) and issubclass(http, _BoundedHttp):
+        http._connections.is_closing = True  # noqa: SLF001 - of a class of this module
+
+
+class _Refused(Exception):
+    """Ends the parsing of a request that breaks a limit."""
+
+
+class _BoundedHttp(HttpToolsProtocol):
+    """One connection, until it is lost or becomes a WebSocket.
+
+    At most one timer runs while the client owes the rest of a request's headers or body, another while it does not
+    read what it is sent, and uvicorn's while it is idle.
+    """
+
+    _limits: ClassVar[HttpLimits]
+    _connections: ClassVar[Connections]
+    _refused: ClassVar[Mapping[Refusal, Callable[[], None]]]
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.timeout_keep_alive = self._limits.keep_alive_s  # type: ignore[assignment] # seconds as any others
+        self._timer: asyncio.TimerHandle | None = None
+        self._unsent = Unsent(self.loop, self._limits.body_timeout_s, self._cut_unread)
+        self._is_old_http = False
+        self._is_parting = False
+        self._serving: RequestResponseCycle | None = None
+        self._refusal = Refusal.MALFORMED
+        self._full: Full | None = None
+        self._is_over = False
+        self._is_in_body = False
+        self._has_begun = False
+        self._has_progressed = False
+        self._unparsed_bytes = 0
+        self._header_bytes = 0
+        self._header_count = 0
+
+    # What asyncio calls.
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn's
+        # As uvicorn does, which makes a Python socket for each of the two addresses.
+        self.connections.add(self)
+        self.transport = transport
+        self.flow = FlowControl(transport)
+        self.server = host_and_port(transport.get_extra_info("sockname"))
+        self.client = host_and_port(transport.get_extra_info("peername"))
+        self.scheme = "https" if transport.get_extra_info("sslcontext") else "http"
+        self._full = self._connections.admit(household(self._address))
+        if self._full is None:
+            self._start_timer()
+        else:
+            self._turn_away(Refusal(self._full))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stop_timer()
+        self._unsent.stop()
+        if self._full is None:
+            self._connections.release(household(self._address))
+        else:
+            self._connections.turned_away -= 1
+        # uvicorn tells the latest request only: an earlier one that is still being answered would wait on.
+        _abandon(self._serving)
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Parse what came, as uvicorn does, but without a line in the log for a stranger's nonsense."""
+        if self._is_over:
+            self._discard(len(data))
+            return
+        if self._full is not None:
+            self._part(Refusal(self._full))
+            return
+        self._unset_keepalive_if_required()
+        self._has_progressed = False
+        try:
+            is_upgraded = self._feed(data)
+        except httptools.HttpParserError:
+            self._refuse(self._refusal)
+            return
+        if is_upgraded:
+            self.handle_websocket_upgrade()
+        elif not self.transport.is_closing():
+            self._await_rest(len(data))
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._unsent.watch(self.transport)
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._unsent.stop()
+        if self._serving is None or self._serving.response_complete:
+            # Nothing more is written, so what is left would be looked after by nothing.
+            self._unsent.watch(self.transport)
+
+    # What uvicorn calls.
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        self._unsent.stop()
+        self._unsent.watch(self.transport)
+
+    def timeout_keep_alive_handler(self) -> None:
+        """Close an idle connection, but none whose next request is here and has only not been read yet."""
+        if self._has_unread():
+            self.timeout_keep_alive_task = self.loop.call_later(
+                self.timeout_keep_alive, self.timeout_keep_alive_handler
+            )
+        else:
+            super().timeout_keep_alive_handler()
+
+    def shutdown(self) -> None:
+        """Close the connection, or let the request that is arriving be its last one."""
+        self._is_parting = True
+        # One that is over ends by its own time.
+        is_busy = self._is_over or self._has_begun or self._is_in_body or self._unparsed_bytes > 0
+        if not is_busy and not self._has_unread():
+            super().shutdown()
+        elif self.cycle is not None:
+            self.cycle.keep_alive = False
+
+    def handle_websocket_upgrade(self) -> None:
+        """Hand the connection over; it stays counted until it is lost."""
+        if self._serving is not None and not self._serving.response_complete:
+            # Its answer would run into the WebSocket's frames.
+            self._refuse(Refusal.MALFORMED)
+            return
+        self._is_over = True
+        self._stop_timer()
+        self._unsent.stop()
+        super().handle_websocket_upgrade()
+        # It holds this protocol, which will not be told of the connection's end any more.
+        self.parser = None  # type: ignore[assignment]
+        # The protocol that has taken over may itself hand over within this turn of the loop.
+        self.loop.call_soon(self._connections.watch, self.transport, household(self._address))
+
+    # What the parser calls.
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._has_begun = True
+        self._header_bytes = _REQUEST_LINE_BYTES
+        self._header_count = 0
+
+    def on_url(self, url: bytes) -> None:
+        super().on_url(url)
+        self._header_bytes += len(url)
+        if len(self.url) > self._limits.max_url_bytes:
+            self._stop(Refusal.URL_BYTES)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Keep a header; count a trailer and drop it.
+
+        uvicorn would add trailers to the request's headers, where they pass for what a proxy said of the
+        client (RFC 9110, section 6.5.1).
+        """
+        if self._is_in_body:
+            self._measure([(name, value)])
+        else:
+            super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        self._measure(self.headers)
+        if len(self.pipeline) >= self._limits.max_pipelined_requests:
+            self._stop(Refusal.PIPELINED_REQUESTS)
+        self._is_old_http = self.parser.get_http_version() < _CURRENT_HTTP
+        if self._is_old_http and any(name == b"transfer-encoding" for name, _ in self.headers):
+            # HTTP/1.0 has none, so where the body ends is uncertain: RFC 9112, section 6.1.
+            self._stop(Refusal.MALFORMED)
+        if [name for name, _ in self.headers].count(b"host") > 1:
+            # Which of them a proxy has routed by is uncertain: RFC 9112, section 3.2.
+            self._stop(Refusal.MALFORMED)
+        earlier = self.cycle
+        super().on_headers_complete()
+        if self.cycle is not earlier:
+            self._adapt(self.cycle)
+        self._is_in_body = True
+        self._progress()
+
+    def _should_upgrade(self) -> bool:
+        # In HTTP/1.0 the header means nothing: RFC 9110, section 7.8.
+        return not self._is_old_http and super()._should_upgrade()
+
+    def on_body(self, body: bytes) -> None:
+        self._has_progressed = True
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        super().on_message_complete()
+        self._is_in_body = False
+        self._has_begun = False
+        self._progress()
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        self._serving = cycle
+        super()._start_asgi_task(cycle, app)
+
+    # What is ours.
+
+    @property
+    def _address(self) -> str:
+        return self.client[0] if self.client else ""
+
+    def _feed(self, data: bytes) -> bool:
+        """Parse what came; says whether it ends in a request for a WebSocket.
+
+        The parser stops behind each request that asks for another protocol. Where it is not changed to, further
+        requests follow.
+        """
+        while data:
+            try:
+                self.parser.feed_data(data)
+            except httptools.HttpParserUpgrade as upgrade:
+                if self._should_upgrade():
+                    return True
+                data = data[upgrade.args[0] :]
+            else:
+                break
+        return False
+
+    def _adapt(self, cycle: RequestResponseCycle) -> None:
+        """Have a request answered in the way of its own version of HTTP, and the last one as such."""
+        cycle.__class__ = OldHttpCycle if self._is_old_http else Cycle
+        if self._is_old_http:
+            cycle.keep_alive = self.parser.should_keep_alive()
+            # Who speaks it does not wait for a 100: RFC 9110, section 10.1.1.
+            cycle.waiting_for_100_continue = False
+        if self._is_parting or self._connections.is_closing:
+            cycle.keep_alive = False
+
+    def _has_unread(self) -> bool:
+        """Say whether something has come that the loop has not read yet: it may run a timer before it reads."""
+        socket = self.transport.get_extra_info("socket")
+        descriptor = -1 if socket is None else socket.fileno()
+        if descriptor < 0:
+            return False
+        poll = select.poll()
+        poll.register(descriptor, select.POLLIN)
+        return any(events & select.POLLIN for _, events in poll.poll(0))
+
+    def _cut_unread(self) -> None:
+        self._count(Refusal.UNREAD)
+        self._is_over = True
+        self.transport.abort()
+
+    def _stop(self, refusal: Refusal) -> NoReturn:
+        self._refusal = refusal
+        raise _Refused(refusal)
+
+    def _measure(self, headers: Sequence[tuple[bytes, bytes]]) -> None:
+        self._header_count += len(headers)
+        self._header_bytes += sum(len(name) + len(value) + _FIELD_LINE_BYTES for name, value in headers)
+        if self._header_count > self._limits.max_headers:
+            self._stop(Refusal.HEADERS)
+        if self._header_bytes > self._limits.max_header_bytes:
+            self._stop(Refusal.HEADER_BYTES)
+
+    def _progress(self) -> None:
+        self._has_progressed = True
+        self._stop_timer()
+
+    def _await_rest(self, size: int) -> None:
+        """See what the client owes after a read.
+
+        The parser keeps a header to itself until it is whole, and headers are measured when all are there. So
+        whole reads are counted in which nothing was finished: they belong to one head, trailer or chunk size.
+        """
+        self._unparsed_bytes = 0 if self._has_progressed else self._unparsed_bytes + size
+        if self._unparsed_bytes > self._limits.max_header_bytes:
+            self._refuse(Refusal.HEADER_BYTES)
+        elif self._timer is None and (self._is_in_body or self._has_begun or self._unparsed_bytes):
+            self._start_timer()
+
+    def _start_timer(self) -> None:
+        limits = self._limits
+        timeout_s = limits.body_timeout_s if self._is_in_body else limits.header_timeout_s
+        self._timer = self.loop.call_later(timeout_s, self._time_out)
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _time_out(self) -> None:
+        self._timer = None
+        if self._full is not None:
+            self._part(Refusal(self._full))
+        elif self.flow.read_paused:
+            # Nothing can come while the application takes its time: that is not the client's fault.
+            self._start_timer()
+        else:
+            self._refuse(Refusal.BODY_TIMEOUT if self._is_in_body else Refusal.HEADER_TIMEOUT)
+
+    def _turn_away(self, refusal: Refusal) -> None:
+        """Let a client that is one too many ask, so that it takes the answer for one: many fail otherwise."""
+        self._count(refusal)
+        self._connections.turned_away += 1
+        if self._connections.turned_away > self._limits.max_turned_away:
+            self._is_over = True
+            self.transport.abort()
+        else:
+            self._timer = self.loop.call_later(self._limits.linger_s, self._time_out)
+
+    def _refuse(self, refusal: Refusal) -> None:
+        self._count(refusal)
+        self._part(refusal)
+
+    def _count(self, refusal: Refusal) -> None:
+        self._refused[refusal]()
+        _log.debug("http refused", reason=refusal.value, address=self._address)
+
+    def _part(self, refusal: Refusal) -> None:
+        """Answer if that is possible, and let the connection end."""
+        self._is_over = True
+        self._stop_timer()
+        self._unset_keepalive_if_required()
+        may_answer = self._may_answer(refusal)
+        _abandon(self._serving)
+        _abandon(self.cycle)
+        self.pipeline.clear()
+        if not may_answer:
+            self.transport.abort()
+            return
+        self.transport.write(refusal_answer(refusal, self.server_state.default_headers))
+        if self.transport.can_write_eof():
+            self._linger()
+        else:
+            self.transport.close()
+
+    def _may_answer(self, refusal: Refusal) -> bool:
+        """Say whether an answer now would be taken for the one to the request that is refused."""
+        serving = self._serving
+        if self._is_in_body:
+            return serving is not None and serving is self.cycle and not serving.response_started
+        was_silent = refusal is Refusal.HEADER_TIMEOUT and not self._has_begun
+        return not was_silent and (serving is None or serving.response_complete)
+
+    def _discard(self, size: int) -> None:
+        self._unparsed_bytes += size
+        if self._unparsed_bytes > self._limits.max_linger_bytes:
+            self.transport.abort()
+
+    def _linger(self) -> None:
+        self._unparsed_bytes = 0
+        self.flow.resume_reading()
+        self.transport.write_eof()
+        self._timer = self.loop.call_later(self._limits.linger_s, self.transport.abort)
+
+
+def _abandon(cycle: RequestResponseCycle | None) -> None:
+    """Tell the application that its client has gone; what it still sends is dropped."""
+    if cycle is not None and not cycle.response_complete:
+        cycle.disconnected = True
+        cycle.message_event.set()

@@ -1,0 +1,64 @@
+"""How requests are answered: uvicorn's way, less what is wrong in HTTP/1.0 and what a cache could keep.
+
+Owns the form of answers. When one may be given is its neighbour's matter, `roomwire.serving.http`, which also lists the names of
+uvicorn that are relied on here.
+"""
+
+from http import HTTPStatus
+from typing import Any, Final
+
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
+
+_WITHOUT_BODY: Final = frozenset({HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED})
+
+
+class Cycle(RequestResponseCycle):
+    """Answers a request; what it says of a defect is kept by no cache."""
+
+    async def send_500_response(self) -> None:
+        """Tell the client that the application has failed."""
+        status = HTTPStatus.INTERNAL_SERVER_ERROR
+        body = status.phrase.encode()
+        headers = [
+            (b"content-type", b"text/plain; charset=utf-8"),
+            (b"content-length", b"%d" % len(body)),
+            (b"cache-control", b"no-store"),
+            (b"connection", b"close"),
+        ]
+        await self.send({"type": "http.response.start", "status": status.value, "headers": headers})
+        await self.send({"type": "http.response.body", "body": body})
+
+
+class OldHttpCycle(Cycle):
+    """Answers a request of HTTP/1.0, which knows no chunks: where an answer has no length, its end is the connection's.
+
+    The connection is kept if the client asked for that, and is told: RFC 9112, sections 6.1, 6.3 and 9.3.
+    """
+
+    _ends_with_connection = False
+
+    async def send(self, message: Any) -> None:
+        """Send a part of the answer; see ASGI."""
+        if message["type"] == "http.response.start" and not self.response_started:
+            message = self._started(message)
+        elif self._ends_with_connection and message["type"] == "http.response.body":
+            self.expected_content_length = len(message.get("body", b""))
+        await super().send(message)
+
+    def _started(self, message: Any) -> Any:
+        headers = [
+            (name, value)
+            for name, value in message.get("headers", ())
+            if name.lower() != b"transfer-encoding"
+        ]
+        names = {name.lower() for name, _ in headers}
+        has_end = (
+            b"content-length" in names or self.scope["method"] == "HEAD" or message["status"] in _WITHOUT_BODY
+        )
+        if not has_end:
+            self.chunked_encoding = False
+            self._ends_with_connection = True
+            self.keep_alive = False
+        elif self.keep_alive and b"connection" not in names:
+            headers.append((b"connection", b"keep-alive"))
+        return {**message, "headers": headers}

@@ -1,0 +1,55 @@
+"""Why requests and connections are refused, and what their clients are told. Pure.
+
+Its neighbour is `roomwire.serving.http`, which refuses.
+"""
+
+import enum
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Final
+
+from roomwire.limits.connections import Full
+
+
+class Refusal(enum.StrEnum):
+    """Why a connection is closed: the label of `roomwire_http_refused_total`."""
+
+    HEADER_BYTES = "header_bytes"
+    URL_BYTES = "url_bytes"
+    HEADERS = "headers"
+    HEADER_TIMEOUT = "header_timeout"
+    BODY_TIMEOUT = "body_timeout"
+    UNREAD = "unread"
+    PIPELINED_REQUESTS = "pipelined_requests"
+    MALFORMED = "malformed"
+    CONNECTIONS = Full.CONNECTIONS
+    CONNECTIONS_PER_ADDRESS = Full.CONNECTIONS_PER_ADDRESS
+
+
+_STATUS: Final[Mapping[Refusal, HTTPStatus]] = {
+    Refusal.HEADER_BYTES: HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
+    Refusal.URL_BYTES: HTTPStatus.REQUEST_URI_TOO_LONG,
+    Refusal.HEADERS: HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
+    Refusal.HEADER_TIMEOUT: HTTPStatus.REQUEST_TIMEOUT,
+    Refusal.BODY_TIMEOUT: HTTPStatus.REQUEST_TIMEOUT,
+    Refusal.PIPELINED_REQUESTS: HTTPStatus.TOO_MANY_REQUESTS,
+    Refusal.MALFORMED: HTTPStatus.BAD_REQUEST,
+    Refusal.CONNECTIONS: HTTPStatus.SERVICE_UNAVAILABLE,
+    Refusal.CONNECTIONS_PER_ADDRESS: HTTPStatus.SERVICE_UNAVAILABLE,
+}
+
+
+def refusal_answer(refusal: Refusal, default_headers: list[tuple[bytes, bytes]]) -> bytes:
+    """Return a whole answer after which the connection is closed; no cache keeps it."""
+    status = _STATUS[refusal]
+    body = f"{status.phrase}\n".encode()
+    headers = [
+        *default_headers,
+        (b"content-type", b"text/plain; charset=utf-8"),
+        (b"content-length", b"%d" % len(body)),
+        (b"cache-control", b"no-store"),
+        (b"connection", b"close"),
+    ]
+    lines = [b"HTTP/1.1 %d %s" % (status.value, status.phrase.encode())]
+    lines += [name + b": " + value for name, value in headers]
+    return b"\r\n".join(lines) + b"\r\n\r\n" + body

@@ -1,0 +1,244 @@
+"""The ports of a service: uvicorn without its signals, with TLS if there is a certificate.
+
+The only module that talks to uvicorn's server. When a port opens and closes is `service`'s matter.
+"""
+
+import asyncio
+import contextlib
+import socket
+import ssl
+from collections.abc import AsyncIterator
+from typing import Any, Final
+
+import uvicorn
+
+from roomwire.engine.asgi_socket import AsgiSocket, asgi_websocket
+from roomwire.errors import ConfigurationError
+from roomwire.limits.client import Limits
+from roomwire.limits.http import HttpLimits
+from roomwire.metrics.http import HttpMetrics
+from roomwire.serving.http import bounded_http, let_part
+from roomwire.serving.ports import BACKLOG, Sockets, bind
+from roomwire.serving.settings import ServiceSettings
+from roomwire.serving.tls import REREAD_S, Certificate
+
+CLOSE_TIMEOUT_S: Final = 5
+"""How long requests at hand may take when a port closes, in seconds."""
+
+
+NO_WEBSOCKETS: Final = "none"
+"""What `Listener` is told where there are none: a request for one is then an ordinary request."""
+
+
+class Listener:
+    """A uvicorn server that leaves signals to the process.
+
+    Args:
+        app: The ASGI application.
+        listening: The sockets of its port; they are closed with the server.
+        settings: The service's, for what strangers may cost.
+        http: As for `uvicorn.Config`.
+        websocket: The same; None: the application's, within the bounds of `AsgiSocket`; `NO_WEBSOCKETS`: there are
+            none.
+        tls: What its connections begin with. Default: nothing, they are plain.
+
+    Attributes:
+        task: The server, from `open` on; it ends with the server.
+
+    """
+
+    def __init__(
+        self,
+        app: Any,
+        listening: Sockets,
+        settings: ServiceSettings,
+        *,
+        http: Any = "httptools",
+        websocket: Any = None,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        ws: Any = websocket or asgi_websocket(Limits(max_payload_bytes=settings.max_body_bytes))
+        config = uvicorn.Config(
+            app,
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            http=http,
+            ws=ws,
+            # The fast WebSockets bypass it: `roomwire.protocol.sources` resolves proxies, in one way for all.
+            proxy_headers=False,
+            server_header=False,
+            timeout_graceful_shutdown=CLOSE_TIMEOUT_S,
+        )
+        self._server = _Uvicorn(config, tls, settings.header_timeout_s)
+        self._http = http
+        self._sockets = listening
+        self.task: asyncio.Task[None]
+
+    async def open(self) -> None:
+        """Accept connections; returns when it does."""
+        self.task = asyncio.create_task(self._server.serve(sockets=self._sockets))
+        await self._server.opened.wait()
+
+    async def drain(self, window_s: float) -> None:
+        """Part from the clients: connections end with their next answer, the application's WebSockets one after another.
+
+        Args:
+            window_s: Over how long these are spread, so that not all of them come again at once.
+
+        """
+        let_part(self._http)
+        sockets = [each for each in self._server.server_state.connections if isinstance(each, AsgiSocket)]
+        for number, each in enumerate(sockets):
+            if number:
+                await asyncio.sleep(window_s / len(sockets))
+            each.shutdown()
+
+    async def close(self) -> None:
+        """Finish the requests at hand, then close; waits for at most `CLOSE_TIMEOUT_S`."""
+        self._server.should_exit = True
+        await self.task
+
+
+class SidePort:
+    """A further HTTP port of a service, which its application opens and closes; with bounds and TLS like the public one.
+
+    Args:
+        app: The ASGI application.
+        settings: The service's.
+        field: The setting that names the port.
+        metrics: Where refusals are counted.
+
+    """
+
+    def __init__(self, app: Any, settings: ServiceSettings, field: str, *, metrics: HttpMetrics) -> None:
+        self._app = app
+        self._settings = settings
+        self._field = field
+        self._http = bounded_http(http_limits(settings), metrics=metrics)
+        self._listener: Listener | None = None
+        self._rereading: asyncio.Task[None] | None = None
+
+    async def open(self) -> None:
+        """Accept connections; nothing happens if it does.
+
+        Raises:
+            ConfigurationError: The port cannot be bound, or the certificate not be used.
+
+        """
+        if self._listener is None:
+            known = certificate(self._settings)
+            listening = listen(self._settings, self._field)
+            tls = known.context if known else None
+            self._listener = Listener(
+                self._app, listening, self._settings, http=self._http, websocket=NO_WEBSOCKETS, tls=tls
+            )
+            await self._listener.open()
+            self._rereading = asyncio.create_task(_reread(known)) if known else None
+
+    async def close(self) -> None:
+        """Finish the requests at hand, then close; waits for at most `CLOSE_TIMEOUT_S`. Idempotent."""
+        listener, self._listener = self._listener, None
+        if self._rereading is not None:
+            self._rereading.cancel()
+            await asyncio.gather(self._rereading, return_exceptions=True)
+            self._rereading = None
+        if listener is not None:
+            await listener.close()
+
+
+class _Uvicorn(uvicorn.Server):
+    """Uvicorn, less its signal handling (the process owns the signals), and it says when it is open.
+
+    With TLS it opens the sockets itself: uvicorn leaves a stranger asyncio's minute for the handshake.
+    """
+
+    def __init__(
+        self, config: uvicorn.Config, tls: ssl.SSLContext | None, handshake_timeout_s: float
+    ) -> None:
+        super().__init__(config)
+        self.opened = asyncio.Event()
+        self._tls = tls
+        self._handshake_timeout_s = handshake_timeout_s
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets if self._tls is None else [])
+        if self._tls is not None:
+            self.servers = [await self._open(listening, self._tls) for listening in sockets or ()]
+        self.opened.set()
+
+    async def _open(self, listening: socket.socket, tls: ssl.SSLContext) -> asyncio.Server:
+        def connection() -> asyncio.Protocol:
+            protocol: asyncio.Protocol = self.config.http_protocol_class(  # type: ignore[call-arg] # as uvicorn calls it
+                config=self.config, server_state=self.server_state, app_state=self.lifespan.state
+            )
+            return protocol
+
+        return await asyncio.get_running_loop().create_server(
+            connection,
+            sock=listening,
+            ssl=tls,
+            ssl_handshake_timeout=self._handshake_timeout_s,
+            # Who says nothing on goodbye is not waited for.
+            ssl_shutdown_timeout=CLOSE_TIMEOUT_S,
+            backlog=BACKLOG,
+        )
+
+    def capture_signals(self) -> Any:
+        return contextlib.nullcontext()
+
+
+def certificate(settings: ServiceSettings) -> Certificate | None:
+    """Return the public port's certificate; None: it speaks plain HTTP.
+
+    Raises:
+        ConfigurationError: It cannot be used.
+
+    """
+    if settings.tls_cert_file is None or settings.tls_key_file is None:
+        return None
+    return Certificate(settings.tls_cert_file, settings.tls_key_file)
+
+
+@contextlib.asynccontextmanager
+async def rereading(known: Certificate | None) -> AsyncIterator[None]:
+    """Look at a certificate's files every `REREAD_S` while the context lasts; None: there is nothing to look at."""
+    if known is None:
+        yield
+        return
+    async with asyncio.TaskGroup() as tasks:
+        rereading = tasks.create_task(_reread(known))
+        try:
+            yield
+        finally:
+            rereading.cancel()
+
+
+async def _reread(known: Certificate) -> None:
+    while True:
+        await asyncio.sleep(REREAD_S)
+        known.reread()
+
+
+def http_limits(settings: ServiceSettings) -> HttpLimits:
+    """Return what a listener takes from strangers: the settings of these names."""
+    return HttpLimits(**{name: getattr(settings, name) for name in HttpLimits.__struct_fields__})
+
+
+def listen(settings: ServiceSettings, field: str) -> Sockets:
+    """Bind the port that a setting of this name holds.
+
+    Raises:
+        ConfigurationError: It is taken, or not to be had: a sentence instead of a traceback.
+
+    """
+    port = getattr(settings, field)
+    try:
+        return bind(settings.host, port)
+    except OSError as error:
+        variable = f"ROOMWIRE_{field.upper()}"
+        # The standard library appends the address, which the sentence has already.
+        problem = str(error.strerror).partition(" (while attempting")[0]
+        raise ConfigurationError(
+            f"cannot listen on {settings.host}:{port}: {problem}; choose another port with {variable}"
+        ) from None

@@ -1,0 +1,336 @@
+"""What every service needs around it: the command line, the process's life, health, the operations port.
+
+A service is an `Application` in its own package; `main` runs one. The only module that talks to signals.
+
+Life: STARTING → READY → DRAINING → STOPPED. The operations port is open from the first moment to the
+last; the public port opens once the application has started, and closes after it has drained.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import enum
+import gc
+import inspect
+import signal
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, Protocol, TypeVar
+
+import uvloop
+from prometheus_client import CollectorRegistry
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+
+from roomwire import logs
+from roomwire.errors import ConfigurationError, NodeNameTaken, RoomwireError, Unavailable
+from roomwire.health.dependencies import Cause, Dependencies, cause_of, detail_of
+from roomwire.health.lateness import Lateness
+from roomwire.metrics.http import HttpMetrics
+from roomwire.metrics.process import ProcessMetrics
+from roomwire.serving.http import bounded_http
+from roomwire.serving.listener import (
+    CLOSE_TIMEOUT_S,
+    NO_WEBSOCKETS,
+    Listener,
+    certificate,
+    http_limits,
+    listen,
+    rereading,
+)
+from roomwire.serving.ports import Sockets
+from roomwire.serving.settings import ServiceSettings
+from roomwire.serving.web.middleware import SecurityHeaders
+
+START_RETRY_S: Final = 1.0
+_CLEARS_S: Final = 60.0
+"""How long what comes and goes has to be away before it is said to be over, in seconds: longer than two scrapes."""
+PUBLIC_REFUSED: Final = "roomwire_http_refused_total"
+OPS_REFUSED: Final = "roomwire_ops_http_refused_total"
+GC_THRESHOLDS: Final = (50_000, 20, 50)
+"""How seldom Python looks for cycles of garbage. With its default, which is made for programs that hold little,
+half the time of a storm of new connections goes into looking at old ones; what we drop forms no cycles."""
+
+_log = logs.get_logger(__name__)
+_S = TypeVar("_S", bound=ServiceSettings)
+
+
+class State(enum.StrEnum):
+    """Where a process is in its life."""
+
+    STARTING = "starting"
+    READY = "ready"
+    DRAINING = "draining"
+    STOPPED = "stopped"
+
+
+class Application(Protocol):
+    """What a service package provides."""
+
+    @property
+    def asgi(self) -> Any:
+        """The ASGI application of the public port."""
+
+    @property
+    def websocket(self) -> Any:
+        """What takes the WebSockets of the public port, as `uvicorn.Config(ws=...)`.
+
+        None: those of `asgi`, within the bounds of `AsgiSocket`. `NO_WEBSOCKETS`: there are none.
+        """
+
+    @property
+    def registry(self) -> CollectorRegistry:
+        """What `/metrics` shows."""
+
+    @property
+    def dependencies(self) -> Dependencies:
+        """What it depends on: `/readyz` says why something of that does not serve."""
+
+    async def start(self) -> None:
+        """Connect to what it depends on; raises `Unavailable` to be started again."""
+
+    async def check(self) -> Mapping[str, str]:
+        """Return the state of what it depends on, by name: `ok` or `degraded`."""
+
+    async def drain(self) -> None:
+        """Part from its clients, over the drain window."""
+
+    async def close(self) -> None:
+        """Let go of everything; idempotent, and right after a failed `start` too."""
+
+
+def main(
+    name: str,
+    *,
+    settings: type[_S],
+    build: Callable[[_S], Application],
+    commands: Mapping[str, Callable[..., None]] | None = None,
+    argv: Sequence[str] | None = None,
+) -> int:
+    """Run a service's command line; returns the exit status.
+
+    Args:
+        name: The package's name, as in `python -m <name>`.
+        settings: Its settings class.
+        build: Builds the application from its settings.
+        commands: Further commands: name → function, whose docstring is its help. Its parameters are texts: those by position
+            are arguments of the command, those by keyword alone are options and have a default.
+        argv: The arguments. Default: those of the process.
+
+    """
+    commands = commands or {}
+    arguments = _parser(name, settings, commands).parse_args(argv)
+    try:
+        command = arguments.command
+        if command in commands:
+            given = vars(arguments)
+            given.pop("command")
+            commands[command](**given)
+            return 0
+        effective = settings.load()
+        if command == "check-config":
+            build(effective)
+            certificate(effective)
+            for variable, value in effective.effective():
+                print(f"{variable}={value}")  # noqa: T201 - this is the command's output
+            return 0
+        logs.configure(level=effective.log_level, log_format=effective.log_format, node=effective.node_name)
+        application = build(effective)
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(_Process(name, effective, application).run())
+    except ConfigurationError as error:
+        print(f"{name}: {error}", file=sys.stderr)  # noqa: T201 - the logs may not be configured yet
+        return 2
+    except NodeNameTaken as error:
+        print(f"{name}: {error}", file=sys.stderr)  # noqa: T201 - as above
+        return 1
+    return 0
+
+
+def _parser(
+    name: str, settings: type[ServiceSettings], commands: Mapping[str, Callable[..., None]]
+) -> argparse.ArgumentParser:
+    rows = list(settings.listing())
+    lines = []
+    for row in rows:
+        default = f" [{row.default}]" if row.default else ""
+        lines += [f"  {row.variable}{default}", f"      {row.description}"]
+    parser = argparse.ArgumentParser(
+        prog=f"python -m {name}",
+        description=f"Run one {name} process. It is configured by the environment only.",
+        epilog="environment, with defaults in brackets:\n" + "\n".join(lines),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    sub = parser.add_subparsers(dest="command", metavar="command")
+    sub.add_parser("run", help="run the service (the default)")
+    sub.add_parser("check-config", help="check the settings and print those in force, secrets masked")
+    for command, function in commands.items():
+        documented = (function.__doc__ or "").strip()
+        takes = sub.add_parser(command, help=documented, description=documented)
+        for parameter in inspect.signature(function).parameters.values():
+            if parameter.kind is parameter.KEYWORD_ONLY:
+                takes.add_argument(f"--{parameter.name}", default=parameter.default, help="[%(default)s]")
+            else:
+                takes.add_argument(parameter.name)
+    return parser
+
+
+class _Process:
+    """One service process: its ports, its signals, its state."""
+
+    def __init__(self, name: str, settings: ServiceSettings, application: Application) -> None:
+        self._name = name
+        self._settings = settings
+        self._application = application
+        self._certificate = certificate(settings)
+        self._stop = asyncio.Event()
+        self._metrics = ProcessMetrics(application.registry)
+        self._metrics.ready.set_function(lambda: float(self.state is State.READY))
+        dependencies = application.dependencies
+        self._connections = dependencies.add("connections", clears_after_s=_CLEARS_S)
+        self._lateness = Lateness(
+            dependencies.add("event_loop", clears_after_s=_CLEARS_S),
+            count=self._metrics.loop_late_seconds.count,
+            pulse=self._connections.works,
+        )
+        self.state = State.STARTING
+
+    async def run(self) -> None:
+        """Live until SIGTERM or SIGINT.
+
+        Raises:
+            ConfigurationError: A port cannot be bound.
+
+        """
+        loop = asyncio.get_running_loop()
+        for signum in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(signum, self._stop.set)
+        with listen(self._settings, "port") as public, listen(self._settings, "ops_port") as ops:
+            operations = Listener(
+                operations_app(self, self._application),
+                ops,
+                self._settings,
+                http=self._bounded(OPS_REFUSED),
+                websocket=NO_WEBSOCKETS,
+            )
+            await operations.open()
+            measuring = asyncio.create_task(self._lateness.measure())
+            try:
+                if await self._start():
+                    await self._serve(public)
+            finally:
+                await self._application.close()
+                self.state = State.STOPPED
+                measuring.cancel()
+                _log.info("stopped", service=self._name)
+                await operations.close()
+
+    async def _start(self) -> bool:
+        """Start the application, again and again until it succeeds; False if told to stop meanwhile."""
+        _log.info("starting", service=self._name, port=self._settings.port, ops_port=self._settings.ops_port)
+        told: set[Cause] = set()
+        while not self._stop.is_set():
+            try:
+                await self._application.start()
+            except Unavailable as error:
+                # Once for each reason: the tries go on, the lines do not.
+                if (cause := cause_of(error)) not in told:
+                    told.add(cause)
+                    _log.warning(
+                        "waiting for what this service depends on",
+                        error=error.message,
+                        cause=cause.value,
+                        detail=detail_of(error),
+                    )
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._stop.wait(), START_RETRY_S)
+            else:
+                return True
+        return False
+
+    def _bounded(self, name: str) -> Any:
+        """Return HTTP within the bounds of the settings, whose refusals are counted under a name."""
+        metrics = HttpMetrics(self._application.registry, name=name, full=self._connections)
+        return bounded_http(http_limits(self._settings), metrics=metrics)
+
+    async def _serve(self, public: Sockets) -> None:
+        listener = Listener(
+            self._application.asgi,
+            public,
+            self._settings,
+            http=self._bounded(PUBLIC_REFUSED),
+            websocket=self._application.websocket,
+            tls=self._certificate.context if self._certificate else None,
+        )
+        await listener.open()
+        # What is there now stays: nobody has to look at it again.
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(*GC_THRESHOLDS)
+        self.state = State.READY
+        _log.info("ready", service=self._name)
+        async with rereading(self._certificate):
+            stopping = asyncio.create_task(self._stop.wait())
+            await asyncio.wait({stopping, listener.task}, return_when=asyncio.FIRST_COMPLETED)
+            stopping.cancel()
+        self.state = State.DRAINING
+        _log.info("draining", service=self._name, drain_s=self._settings.drain_s)
+        try:
+            async with (
+                asyncio.timeout(self._settings.drain_s + CLOSE_TIMEOUT_S),
+                asyncio.TaskGroup() as parting,
+            ):
+                parting.create_task(listener.drain(self._settings.drain_s))
+                parting.create_task(self._application.drain())
+        except TimeoutError:
+            _log.warning("drain not finished", drain_s=self._settings.drain_s)
+        await listener.close()
+
+
+class Lifecycle(Protocol):
+    """Has the state that the operations port reports."""
+
+    state: State
+
+
+def operations_app(lifecycle: Lifecycle, application: Application) -> Starlette:
+    """Return the ASGI application of the operations port: `/livez`, `/readyz`, `/metrics`.
+
+    `/livez` answers while the event loop turns. `/readyz` answers 200 from READY to DRAINING, whatever has
+    become of what the service depends on: that is a field of the answer, because taking all pods out at
+    once helps nobody. `causes` says of each dependency that does not serve why (`roomwire.health.dependencies.Cause`). Nothing can be changed here: who may scrape must not be able to drain.
+    """
+
+    async def livez(_: Request) -> Response:
+        return PlainTextResponse("ok\n")
+
+    async def readyz(_: Request) -> Response:
+        ready = lifecycle.state is State.READY
+        answer: dict[str, Any] = {"status": lifecycle.state.value}
+        if ready:
+            answer |= await application.check()
+        if causes := application.dependencies.causes():
+            answer["causes"] = causes
+        return JSONResponse(answer, status_code=200 if ready else 503)
+
+    async def metrics(_: Request) -> Response:
+        return Response(generate_latest(application.registry), media_type=CONTENT_TYPE_LATEST)
+
+    return Starlette(
+        routes=[Route("/livez", livez), Route("/readyz", readyz), Route("/metrics", metrics)],
+        # Whoever caches one of these answers is told of a state that has passed.
+        middleware=[Middleware(SecurityHeaders)],
+    )
+
+
+async def state_of(check: Callable[[], Any]) -> str:
+    """Return `ok`, or `degraded` if a check raises one of our errors."""
+    try:
+        await check()
+    except RoomwireError:
+        return "degraded"
+    return "ok"

@@ -1,0 +1,139 @@
+"""The names of settings: which there are, whose they are, and what else begins like one in an environment.
+
+Pure. A name that no service knows is most likely misspelled, and what it was to set would silently not hold. Its neighbour
+is `roomwire.serving.settings`, which refuses such names.
+"""
+
+import difflib
+import re
+from collections.abc import Collection, Iterable, Iterator
+from typing import Final
+
+PREFIX: Final = "ROOMWIRE_"
+
+OF_SERVICES: Final = frozenset(
+    f"{PREFIX}{name}"
+    for name in [
+        "ACCESS_TTL_S",
+        "ANONYMOUS_ROLE",
+        "API_KEYS",
+        "API_KEYS_FILE",
+        "API_MAX_PER_S",
+        "API_PORT",
+        "ARGON2_MEMORY_KIB",
+        "ARGON2_PARALLELISM",
+        "ARGON2_TIME_COST",
+        "AUTH_ALGORITHMS",
+        "AUTH_CLAIM_NAME",
+        "AUTH_CLAIM_ROLES",
+        "AUTH_CLAIM_SESSION",
+        "AUTH_CLAIM_USER",
+        "AUTH_DISCOVERY_URL",
+        "AUTH_FETCH_TIMEOUT_S",
+        "AUTH_JWKS_CA_FILE",
+        "AUTH_JWKS_URL",
+        "AUTH_MODE",
+        "AUTH_TOKEN_TYPES",
+        "CLAIMLESS_ROLE",
+        "CLAIMS_WINDOW_S",
+        "CLIENTS_FILE",
+        "CLOSE_TIMEOUT_S",
+        "CONNECT_TIMEOUT_S",
+        "DOCS",
+        "GUESTS",
+        "GUEST_TTL_S",
+        "KEY_LEAD_S",
+        "KNOWN_ADDRESS_TTL_S",
+        "MAX_ATTACHMENTS",
+        "MAX_ATTACHMENTS_BYTES",
+        "MAX_CLAIMS",
+        "MAX_CLOCK_SKEW_S",
+        "MAX_EVENTS_PER_ADDRESS_PER_S",
+        "MAX_EVENTS_PER_S",
+        "MAX_EVENTS_PER_USER_PER_S",
+        "MAX_FRAGMENTS",
+        "MAX_GUESTS_PER_ADDRESS",
+        "MAX_HELD_BYTES",
+        "MAX_HELD_FRAMES",
+        "MAX_LOGIN_FAILURES",
+        "MAX_LOGIN_FAILURES_PER_ADDRESS",
+        "MAX_NAMESPACES",
+        "MAX_PAYLOAD_PACKETS",
+        "MAX_PENDING_ACKS",
+        "MAX_RECOVERIES",
+        "MAX_REFRESH_FAILURES_PER_ADDRESS",
+        "MAX_REFUSED_CONNECTS",
+        "MAX_REFUSED_EVENTS",
+        "MAX_REGISTRATIONS_PER_ADDRESS",
+        "MAX_RELAYS",
+        "MAX_REPLAY_BYTES",
+        "MAX_REPLAY_MESSAGES",
+        "MAX_SESSIONS",
+        "MAX_UNREAD_BYTES",
+        "MAX_WAITING_EVENTS",
+        "MAX_WAITING_EVENTS_BYTES",
+        "MAX_WAITING_MESSAGES",
+        "MESSAGE_ID_TTL_S",
+        "PAGE",
+        "PASSWORD_HASHERS",
+        "PASSWORD_QUEUE",
+        "PING_INTERVAL_S",
+        "PING_TIMEOUT_S",
+        "RECOVERY",
+        "RECOVERY_DEADLINE_S",
+        "REFRESH_GRACE_S",
+        "REFRESH_TTL_S",
+        "RELAY_HOST",
+        "RELAY_PORT",
+        "RELAY_SECRET",
+        "RELAY_SECRET_FILE",
+        "RELAY_TIMEOUT_S",
+        "SIGNING_KEY",
+        "SIGNING_KEY_FILE",
+        "THROTTLE",
+        "THROTTLE_WINDOW_S",
+        "TRANSPORTS",
+        "UPGRADE_TIMEOUT_S",
+    ]
+)
+"""What one of our services alone knows. Every service ignores those of the others, as one file often sets all."""
+
+_SERVICE_LINK: Final = re.compile(
+    r"\w+_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)", re.ASCII
+)
+_LINKED_ADDRESS: Final = re.compile(r"(tcp|udp|sctp)://")
+_MIN_LIKENESS: Final = 0.6
+
+
+def is_link(value: object) -> bool:
+    """Say whether a value is what Kubernetes sets `<SERVICE>_PORT` to, in every pod of a Service's namespace."""
+    return isinstance(value, str) and _LINKED_ADDRESS.match(value) is not None
+
+
+def unknown(environment: Iterable[tuple[str, str]], known: Collection[str]) -> Iterator[str]:
+    """Yield a sentence for each variable that begins like a setting and is none; never its value.
+
+    Args:
+        environment: The names of variables, with their values.
+        known: The names of settings, in upper case.
+
+    """
+    for name, value in environment:
+        variable = name.upper()
+        if variable.startswith(PREFIX) and variable not in known and not _is_service_link(variable, value):
+            yield f"{name} is no setting{_hint(variable, known)}"
+
+
+def _hint(variable: str, known: Collection[str]) -> str:
+    setting = variable.removesuffix("_FILE")
+    if setting in known:
+        return f": only secrets are read from files, set {setting}"
+    names = sorted(name.removeprefix(PREFIX) for name in known)
+    for likest in difflib.get_close_matches(variable.removeprefix(PREFIX), names, n=1, cutoff=_MIN_LIKENESS):
+        return f": did you mean {PREFIX}{likest}?"
+    return ""
+
+
+def _is_service_link(variable: str, value: str) -> bool:
+    """Say whether Kubernetes has set a variable for a Service whose name begins like our settings."""
+    return _SERVICE_LINK.fullmatch(variable) is not None or (variable.endswith("_PORT") and is_link(value))

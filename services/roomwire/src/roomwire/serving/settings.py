@@ -1,0 +1,362 @@
+"""Settings: read once from the environment, checked, frozen.
+
+Owns how settings are read, listed (`--help`), shown (`check-config`) and refused. A service's own settings
+are a subclass of `ServiceSettings`, and the only place that names its environment variables.
+"""
+
+import ipaddress
+import os
+import re
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any, Literal, NamedTuple, Self
+from urllib.parse import urlsplit
+
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError, ValidationInfo, field_validator
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
+
+from roomwire.errors import ConfigurationError
+from roomwire.health.clocks import LEEWAY_S
+from roomwire.limits.http import MAX_TOKEN_BYTES
+from roomwire.logs import LogFormat
+from roomwire.redis.url import believing, parse_redis_url
+from roomwire.serving.setting_names import OF_SERVICES, PREFIX, is_link, unknown
+
+ENV_PREFIX = PREFIX
+_NODE_NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+
+
+def _split_commas(value: Any) -> Any:
+    return (
+        tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+    )
+
+
+CommaSeparated = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split_commas)]
+"""A tuple of strings, written with commas in the environment."""
+
+
+def _default_node_name() -> str:
+    name = re.sub(r"[^a-z0-9-]+", "-", socket.gethostname().lower())
+    return name.strip("-")[:63].strip("-") or "node"
+
+
+class ServiceSettings(BaseSettings):
+    """What every service of Roomwire can be told. Each field is the environment variable `ROOMWIRE_<FIELD>`.
+
+    A field that holds a secret is read from the file named by `ROOMWIRE_<FIELD>_FILE` as well.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix=ENV_PREFIX, frozen=True, extra="ignore", env_ignore_empty=True
+    )
+
+    host: str = Field(
+        "localhost",
+        description="Address that all ports bind to, of IPv4 or IPv6. `localhost`: this machine alone, `::`: every address,"
+        " each of both where the machine has both.",
+    )
+    port: int = Field(description="Public port.", ge=0, le=65535)
+    ops_port: int = Field(description="Operations port: /livez, /readyz, /metrics.", ge=0, le=65535)
+    node_name: str = Field(
+        default_factory=_default_node_name,
+        description="Name of this process among its like: lower-case letters, digits, '-'. Default: the host name.",
+    )
+    redis_ca_file: Path | None = Field(
+        None,
+        description="Authority (PEM) of a Redis that speaks TLS, for a URL that names none in `ssl_ca_certs`. Default: the"
+        " system's.",
+    )
+    redis_url: SecretStr = Field(
+        SecretStr("redis://127.0.0.1:6379/0"),
+        description="Redis or Valkey, see docs/redis.md: redis://, redis+sentinel://, redis+cluster://, unix://.",
+    )
+    redis_prefix: str = Field(
+        "rw", description="What every key in Redis begins with.", pattern=r"^[\w-]{1,32}$"
+    )
+    redis_timeout_s: float = Field(1.0, description="How long one answer of Redis may take.", gt=0, le=60)
+    auth_issuer: str = Field("roomwire", description="The issuer (`iss`) of access tokens.", min_length=1)
+    auth_audience: str = Field("roomwire", description="The audience (`aud`) of access tokens.", min_length=1)
+    auth_leeway_s: float = Field(
+        LEEWAY_S,
+        description="How far the clocks of auth (or the identity provider) and of this service may differ before tokens are"
+        " refused. Must be identical on all services.",
+        ge=0,
+        le=300,
+    )
+    max_token_bytes: int = Field(
+        MAX_TOKEN_BYTES,
+        description="Longest access token that is taken; one in a header or a URL has to be within ROOMWIRE_MAX_HEADER_BYTES"
+        " and ROOMWIRE_MAX_URL_BYTES, too.",
+        ge=256,
+        le=1_000_000,
+    )
+    policy_file: Path | None = Field(
+        None,
+        description="What each role may do, docs/tokens.md; the same for all services. Default: the package's.",
+    )
+    cors_origins: CommaSeparated = Field(
+        (),
+        description="Origins of the web pages that may talk to this service, with commas, or *. Default: its own, by host and port.",
+    )
+    trusted_proxies: CommaSeparated = Field(
+        (),
+        description="Addresses or networks whose X-Forwarded-* and Forwarded headers are believed. Default: none.",
+    )
+    max_body_bytes: int = Field(
+        1_000_000, description="Largest message or HTTP body taken from a client.", ge=1_000
+    )
+    max_header_bytes: int = Field(
+        16_384, description="Largest request line with headers taken from a client.", ge=1_024, le=1_048_576
+    )
+    max_url_bytes: int = Field(
+        13_312,
+        description="Longest URL of a request, its query included: a token may stand there.",
+        ge=256,
+        le=65_536,
+    )
+    max_headers: int = Field(100, description="Most headers of a request.", ge=10, le=1_000)
+    max_pipelined_requests: int = Field(
+        64,
+        description="Most requests of one connection that wait for an earlier one's answer.",
+        ge=1,
+        le=1_000,
+    )
+    header_timeout_s: float = Field(
+        10.0, description="How long a request's headers may take to arrive.", ge=0.1, le=300
+    )
+    body_timeout_s: float = Field(
+        30.0, description="How long a request's body may take to arrive, after its headers.", ge=0.1, le=3600
+    )
+    keep_alive_s: float = Field(
+        95.0,
+        description="How long a connection without a request stays open, on every port; longer than a proxy in front"
+        " keeps it, docs/platforms.md.",
+        ge=0.1,
+        le=86_400,
+    )
+    max_connections: int = Field(
+        20_000,
+        description="Most open connections of this process, WebSockets included; beyond: 503. 0: any number.",
+        ge=0,
+    )
+    max_connections_per_address: int = Field(
+        0,
+        description="Most open connections of one address, of IPv6 of one /64; 0: any number, as behind a proxy they come from few.",
+        ge=0,
+    )
+    max_turned_away: int = Field(
+        256,
+        description="Most connections beyond these that are open to get their 503; beyond: cut.",
+        ge=0,
+        le=100_000,
+    )
+    linger_s: float = Field(
+        1.0,
+        description="How long a refused client may still send, so that it gets its answer.",
+        ge=0.1,
+        le=60,
+    )
+    max_linger_bytes: int = Field(262_144, description="How much it may.", ge=0)
+    tls_cert_file: Path | None = Field(
+        None,
+        description="Certificate of the public port with its chain, PEM; read again when it changes. Default: plain HTTP.",
+    )
+    tls_key_file: Path | None = Field(
+        None, description="Its private key, PEM, without a passphrase.", validate_default=True
+    )
+    drain_s: float = Field(
+        5.0, description="How long open connections are spread over when stopping.", ge=0, le=3600
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="Lowest level that is logged."
+    )
+    log_format: LogFormat = Field("auto", description="json, console, or auto: console on a terminal.")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - pydantic passes it by name
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the same
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Read the environment and secret files, and nothing else."""
+        return init_settings, env_settings, _SecretFiles(settings_cls)
+
+    @field_validator("node_name")
+    @classmethod
+    def _check_node_name(cls, value: str) -> str:
+        if not _NODE_NAME.fullmatch(value):
+            raise ValueError("use 1 to 63 lower-case letters, digits and '-', not at the ends")
+        return value
+
+    @field_validator("redis_url")
+    @classmethod
+    def _check_redis_url(cls, value: SecretStr, info: ValidationInfo) -> SecretStr:
+        url, ca_file = value.get_secret_value(), info.data.get("redis_ca_file")
+        if url.startswith("memory://"):
+            return value
+        try:
+            parse_redis_url(url)
+            return value if ca_file is None else SecretStr(believing(url, ca_file))
+        except ConfigurationError as error:
+            raise ValueError(str(error)) from None
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _check_networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for network in value:
+            ipaddress.ip_network(network)
+        return value
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _check_origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if value == ("*",):
+            return value
+        for origin in value:
+            parts = urlsplit(origin)
+            if (
+                parts.scheme not in {"http", "https"}
+                or not parts.netloc
+                or origin != f"{parts.scheme}://{parts.netloc}"
+            ):
+                raise ValueError(f"{origin!r} is no origin like https://chat.example.org, and * stands alone")
+        return value
+
+    @field_validator("tls_key_file")
+    @classmethod
+    def _check_certificate_and_key(cls, value: Path | None, info: ValidationInfo) -> Path | None:
+        # What is wrong with the certificate's own value is a complaint already.
+        if "tls_cert_file" in info.data and (value is None) is not (info.data["tls_cert_file"] is None):
+            raise ValueError("set ROOMWIRE_TLS_CERT_FILE and ROOMWIRE_TLS_KEY_FILE, or neither")
+        return value
+
+    @classmethod
+    def load(cls) -> Self:
+        """Read the settings from the environment.
+
+        Raises:
+            ConfigurationError: One or more settings are missing, wrong or unknown; the text names each, and what it may be.
+
+        """
+        complaints = [*unknown(os.environ.items(), OF_SERVICES | cls._names())]
+        try:
+            settings = cls()
+        except ValidationError as error:
+            complaints += _complaints(cls, error)
+        if complaints:
+            raise ConfigurationError("; ".join(complaints))
+        return settings
+
+    @classmethod
+    def _names(cls) -> frozenset[str]:
+        """Return the variables that are read."""
+        secrets = {f"{name}_file" for name, field in cls.model_fields.items() if _is_secret(field)}
+        return frozenset(f"{ENV_PREFIX}{name.upper()}" for name in {*cls.model_fields, *secrets})
+
+    @staticmethod
+    def secret_file(name: str) -> Path | None:
+        """Return the file that a field's secret is read from, for who reads it again; None: from no file."""
+        variable = f"{ENV_PREFIX}{name.upper()}"
+        path = os.environ.get(f"{variable}_FILE", "")
+        return Path(path) if path and not os.environ.get(variable) else None
+
+    @classmethod
+    def listing(cls) -> "Iterator[Setting]":
+        """Yield each setting as people are told about it: in `--help` and in the README."""
+        for name, field in cls.model_fields.items():
+            yield Setting(f"{ENV_PREFIX}{name.upper()}", _shown_default(field), field.description or "")
+
+    def effective(self) -> Iterator[tuple[str, str]]:
+        """Yield the environment variables and their values in force; secrets are masked."""
+        for name in type(self).model_fields:
+            value = getattr(self, name)
+            yield (
+                f"{ENV_PREFIX}{name.upper()}",
+                _shown(_mask(value) if isinstance(value, SecretStr) else value),
+            )
+
+
+class Setting(NamedTuple):
+    """One line of a settings table."""
+
+    variable: str
+    default: str
+    description: str
+
+
+class _SecretFiles(PydanticBaseSettingsSource):
+    """Reads a secret from the file that `ROOMWIRE_<FIELD>_FILE` names."""
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        path = os.environ.get(f"{ENV_PREFIX}{field_name.upper()}_FILE", "")
+        if not path or not _is_secret(field):
+            return None, field_name, False
+        try:
+            return Path(path).read_text(encoding="utf-8").strip(), field_name, False
+        except (OSError, UnicodeError) as error:
+            problem = error.strerror if isinstance(error, OSError) else "This is no UTF-8 text"
+            raise ConfigurationError(f"{ENV_PREFIX}{field_name.upper()}_FILE: {path}: {problem}") from None
+
+    def __call__(self) -> dict[str, Any]:
+        found = {
+            name: self.get_field_value(field, name)[0]
+            for name, field in self.settings_cls.model_fields.items()
+        }
+        return {name: value for name, value in found.items() if value is not None}
+
+
+def _is_secret(field: FieldInfo) -> bool:
+    return field.annotation in {SecretStr, SecretStr | None}
+
+
+def _complaints(settings: type[ServiceSettings], error: ValidationError) -> Iterator[str]:
+    for detail in error.errors():
+        field_name = str(detail["loc"][0])
+        name = f"{ENV_PREFIX}{field_name.upper()}"
+        if detail["type"] == "missing":
+            yield f"{name} is not set"
+            continue
+        if is_link(detail["input"]):
+            yield (
+                f"{name} is an address that Kubernetes sets for a Service of that name: set `enableServiceLinks: false` in"
+                f" the pod, or {name} itself (it is {detail['input']!r})"
+            )
+            continue
+        reason = detail["msg"].removeprefix("Value error, ")
+        given = "" if _is_secret(settings.model_fields[field_name]) else f" (it is {detail['input']!r})"
+        yield f"{name}: {reason[0].lower()}{reason[1:]}{given}"
+
+
+def _mask(secret: SecretStr) -> str:
+    """Keep of a secret URL what helps a person, without its credentials."""
+    value = secret.get_secret_value()
+    if "://" not in value:
+        return "********"
+    parts = urlsplit(value)
+    userinfo, _, address = parts.netloc.rpartition("@")
+    shown = f"{parts.scheme}://{'********@' if userinfo else ''}{address}{parts.path}"
+    # Redis clients take a password from the query as well.
+    return f"{shown}?********" if parts.query else shown
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, tuple):
+        return ",".join(value)
+    if isinstance(value, bool):
+        return str(value).lower()
+    return "" if value is None else str(value)
+
+
+def _shown_default(field: FieldInfo) -> str:
+    if field.is_required():
+        return "(required)"
+    if field.default_factory is not None:
+        return ""
+    default = field.default
+    return _shown(default.get_secret_value() if isinstance(default, SecretStr) else default)

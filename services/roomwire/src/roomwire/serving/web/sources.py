@@ -1,0 +1,45 @@
+"""ASGI middleware that corrects what an application sees of its request: where it came from.
+
+What `roomwire.protocol.sources` finds out stands in ASGI's scope, so that whatever reads a request behind it, a route, a
+framework or a page, reads the client's scheme, host and address and no proxy's.
+"""
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from roomwire.protocol.sources import Proxies
+
+
+class Sources:
+    """Puts the client's scheme, host and address into the scope of each request.
+
+    Headers of a stranger that only a proxy may write are dropped.
+
+    Args:
+        app: The application.
+        proxies: Tells where requests came from.
+
+    """
+
+    def __init__(self, app: ASGIApp, *, proxies: Proxies) -> None:
+        self._app = app
+        self._proxies = proxies
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """See ASGI."""
+        if scope["type"] in {"http", "websocket"}:
+            # In place: what stands around this reads the route that the router puts into the same scope.
+            self._correct(scope)
+        await self._app(scope, receive, send)
+
+    def _correct(self, scope: Scope) -> None:
+        peer, port = scope.get("client") or ("", 0)
+        believes = self._proxies.believes(peer)
+        headers = [(name, value) for name, value in scope["headers"] if believes(name.decode("latin-1"))]
+
+        def header(name: str) -> str:
+            raw = name.encode("latin-1")
+            return b",".join(value for other, value in headers if other == raw).decode("latin-1")
+
+        source = self._proxies.source(peer, scope.get("scheme", "http"), header)
+        client = (source.address, port if source.address == peer else 0) if peer else None
+        scope.update(headers=headers, client=client, scheme=source.scheme)

@@ -1,0 +1,99 @@
+"""Decisions about recovery: tables, and times that are passed in."""
+
+import pytest
+
+from roomwire.log.entries import Entry, Message
+from roomwire.log.intervals import Interval
+from roomwire.log.positions import Epoch, Position
+from roomwire.log.reading import Outcome, Range, Reading
+from roomwire.log.sessions import Claimed, Tenure, new_pid, sid_of
+from roomwire.log.streams import namespace_stream, room_stream, sid_stream
+from roomwire.protocol.frames import message_of
+from roomwire.protocol.payloads import event_payload
+from roomwire.recovery.decisions import RecoveryLimits, Refusal, Wish, owed, replay_frames, wish_of
+
+PID = new_pid()
+SID = sid_of(PID)
+BROWSER = {"HTTP_USER_AGENT": "Mozilla/5.0"}
+RED, BLUE = room_stream("/", "red"), room_stream("/", "blue")
+
+
+@pytest.mark.parametrize(
+    ("auth", "expected"),
+    [
+        (None, Wish(None, None, None, is_offered=True)),
+        ({}, Wish(None, None, {}, is_offered=True)),
+        ({"token": "x"}, Wish(None, None, {"token": "x"}, is_offered=True)),
+        ({"pid": PID, "offset": "e.1"}, Wish(PID, "e.1", None, is_offered=True)),
+        ({"pid": PID, "token": "x"}, Wish(PID, None, {"token": "x"}, is_offered=True)),
+        ({"pid": PID, "offset": 7}, Wish(PID, None, None, is_offered=True)),
+        ({"pid": PID, "recovery": False}, Wish(None, None, None, is_offered=False)),
+        ({"recovery": False, "a": 1}, Wish(None, None, {"a": 1}, is_offered=False)),
+        # The application's own, that happen to have these names.
+        ({"pid": 17, "offset": 3}, Wish(None, None, {"pid": 17, "offset": 3}, is_offered=True)),
+    ],
+)
+def test_what_a_client_asks_for_is_ours_and_the_rest_is_the_applications(auth, expected):
+    assert expected == wish_of(auth, BROWSER)
+
+
+def test_where_the_server_does_not_offer_it_no_client_is_offered_any():
+    wish = wish_of({"recovery": True, "pid": PID, "offset": "e.1"}, BROWSER, may_recover=False)
+    assert (None, False) == (wish.pid, wish.is_offered)
+
+
+def entry(stream, position, text, **options):
+    message = Message(event_payload(["n", text]), **options)
+    return Entry(stream, Position(position), message)
+
+
+def reading(stream, *entries, outcome=Outcome.COMPLETE):
+    return Reading(Range(stream, Position(0), Position(100)), outcome, entries, Position(0))
+
+
+CLAIMED = Claimed(
+    tenure=Tenure(SID, 2),
+    position=Position(90),
+    start=Position(0),
+    born=Epoch("e"),
+    known=Position(0),
+    data=b"",
+    rooms={RED: (Interval(Position(10), None),)},
+    ends={},
+)
+
+
+def test_what_is_owed_is_in_the_order_of_the_log_and_for_this_client_only():
+    everybody = namespace_stream("/")
+    readings = [
+        reading(RED, entry(RED, 12, "b"), entry(RED, 15, "e")),
+        reading(
+            everybody,
+            entry(everybody, 11, "a"),
+            entry(everybody, 13, "c", rooms=(RED, BLUE)),
+            entry(everybody, 16, "not in blue", rooms=(BLUE,)),
+            entry(everybody, 17, "skipped", skip_sids=(SID,)),
+        ),
+        reading(sid_stream(SID), entry(sid_stream(SID), 14, "d")),
+    ]
+    entries = owed(readings, CLAIMED, RecoveryLimits())
+    frames = [message_of(frame) for frame in replay_frames(entries, "/", Epoch("e"))]
+    assert [f'42["n","{text}","e.{place}"]' for text, place in zip("abcde", range(11, 16), strict=True)] == [
+        frame.removeprefix("4") if not frame.startswith("42") else frame for frame in frames
+    ]
+
+
+@pytest.mark.parametrize("outcome", [one for one in Outcome if one is not Outcome.COMPLETE])
+def test_what_cannot_be_told_in_full_is_not_told_at_all(outcome):
+    readings = [reading(RED, entry(RED, 12, "b")), reading(BLUE, outcome=outcome)]
+    expected = Refusal.TOO_MUCH if outcome is Outcome.TOO_MUCH else Refusal.INCOMPLETE
+    assert expected is owed(readings, CLAIMED, RecoveryLimits())
+
+
+@pytest.mark.parametrize("limits", [RecoveryLimits(max_entries=1), RecoveryLimits(max_bytes=10)])
+def test_a_replay_is_bounded_over_all_streams(limits):
+    readings = [
+        reading(RED, entry(RED, 12, "b")),
+        reading(sid_stream(SID), entry(sid_stream(SID), 14, "d")),
+    ]
+    assert Refusal.TOO_MUCH is owed(readings, CLAIMED, limits)
