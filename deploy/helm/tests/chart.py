@@ -61,7 +61,6 @@ class Release:
         return {entry["name"]: entry.get("value", "") for entry in container["env"]}
 
 
-def install(values: Mapping[str, Any] | None = None, **options: str) -> Release:
-    return Release(
-        [document for document in yaml.safe_load_all(template(values or {}, **options)) if document]
-    )
+def install(values: Mapping[str, Any] | None = None, *options: str, **where: str) -> Release:
+    printed = template(values or {}, *options, **where)
+    return Release([document for document in yaml.safe_load_all(printed) if document])

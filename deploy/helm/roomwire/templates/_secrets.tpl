@@ -23,12 +23,16 @@
 {{ join "," $made }}
 {{- end -}}
 
-{{- /* Those of them that the cluster does not have. Where it cannot be asked (`helm template`): all. */ -}}
+{{- /* Those of them that the cluster does not have. Where it cannot be asked (`helm template`): all. It is asked once, so that all
+files see one answer: what one has found is kept in the values. */ -}}
 {{- define "roomwire.missingSecrets" -}}
+{{- if not (hasKey .Values "missingSecrets") -}}
 {{- $missing := list -}}
 {{- range include "roomwire.madeSecrets" . | splitList "," | compact -}}
 {{- $name := include "roomwire.secretName" (dict "root" $ "kind" .) -}}
 {{- if not (lookup "v1" "Secret" $.Release.Namespace $name) }}{{ $missing = append $missing . }}{{ end -}}
 {{- end -}}
-{{ join "," $missing }}
+{{- $_ := set .Values "missingSecrets" (join "," $missing) -}}
+{{- end -}}
+{{ .Values.missingSecrets }}
 {{- end -}}
