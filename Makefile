@@ -10,10 +10,10 @@ WEB    := services/gateway/src/roomwire_gateway/web
 DOCS   := services/auth/src/roomwire_auth/web
 
 .DEFAULT_GOAL := help
-.PHONY: help help-more install up down test quick steady check audit render map chart-test proxies clients fuzz bench faults load soak profile capacity report e2e lock clean
+.PHONY: help help-more install up down test quick steady release release-test matrix check audit render map chart-test proxies clients fuzz bench faults load soak profile capacity report e2e lock clean
 
 # A target's description follows `##`; `##+` is for those that `make help-more` lists.
-LIST = @awk -F ':.*$(1) ' '/^[a-z0-9-]+:.*$(1) /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+LIST = @awk -F ':.*$(1) ' '/^[a-z0-9-]+:.*$(1) /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 help:
 	$(call LIST,##)
 
@@ -39,6 +39,15 @@ TIMED := $(addprefix services/roomwire/tests/,limits/test_bounds.py serving/test
 	$(addprefix services/gateway/tests/,test_chat.py test_expiry.py api/test_rate.py) services/auth/tests/test_throttle.py
 steady: install  ##+ the tests about time again and again (TIMES=20)
 	for time in $$(seq $(or $(TIMES),20)); do $(BIN)/pytest -q $(TIMED) || exit 1; done
+
+release: install  ##+ build all that is released, into dist/ (RELEASE=--help)
+	$(BIN)/python deploy/release/build.py $(RELEASE)
+
+release-test: install  ##+ install a release from its folder alone, and run it
+	$(BIN)/pytest -m release deploy/release
+
+matrix: install  ##+ test with the oldest and newest dependencies
+	$(BIN)/python deploy/release/matrix.py $(MATRIX)
 
 check: install  ## format, lint, types, import directions
 	$(BIN)/ruff format --check .
@@ -91,6 +100,7 @@ e2e: install  ## install on a real cluster, break it under load (E2E="kill")
 lock: install  ## resolve the lock files again
 	$(BIN)/uv pip compile $(LOCK) requirements/run.in -o requirements/run.txt
 	$(BIN)/uv pip compile $(LOCK) requirements/dev.in -o requirements/dev.txt
+	$(BIN)/uv pip compile $(LOCK) --resolution lowest-direct requirements/oldest.in -o requirements/oldest.txt
 	$(BIN)/uv pip compile $(LOCK) --no-deps requirements/kubernetes.in -o requirements/kubernetes.txt
 	$(BIN)/uv pip compile $(LOCK) requirements/checkov.in -o requirements/checkov.txt
 	$(BIN)/uv pip compile $(LOCK) requirements/build.in -o requirements/build.txt
@@ -104,11 +114,11 @@ LOCK := --quiet --upgrade --no-strip-extras --universal --python-version 3.11 --
 	--no-emit-package roomwire $(addprefix --no-emit-package roomwire-,gateway auth local loadtest e2e)
 
 clean: down  ## stop the system, then delete all that was made here
-	rm -rf $(VENV) node_modules loadtest/peers/node_modules .local artifacts .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .coverage
+	rm -rf $(VENV) node_modules loadtest/peers/node_modules .local artifacts dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .coverage
 	rm -f $(WEB)/socket.io.esm.min.js $(DOCS)/swagger-ui*
 	find services deploy loadtest -name __pycache__ -type d -prune -exec rm -rf {} +
 
-help-more:  ## list the rest: audit, clients, fuzz, map, proxies, report, steady
+help-more:  ## list the rest: audit, clients, fuzz, map, matrix, release …
 	$(call LIST,##[+])
 
 # One stamp for the environment: made again when a lock file or a package's pyproject.toml changes.

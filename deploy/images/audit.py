@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 ROOT = Path(__file__).resolve().parents[2]
-LOCKS = tuple(sorted((ROOT / "requirements").glob("*.txt")))
+LOCKS = tuple(lock for lock in sorted((ROOT / "requirements").glob("*.txt")) if lock.stem != "oldest")
 TIMEOUT_S = 600
 
 

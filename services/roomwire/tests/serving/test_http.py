@@ -12,9 +12,7 @@ from contextlib import asynccontextmanager
 import pytest
 from prometheus_client import CollectorRegistry
 from serving import served
-from uvicorn.protocols.http.flow_control import FlowControl
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
-from uvicorn.server import ServerState
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
@@ -23,7 +21,7 @@ from roomwire.engine.fast import fast_websocket
 from roomwire.limits.client import Limits
 from roomwire.limits.http import HttpLimits
 from roomwire.metrics.http import HttpMetrics
-from roomwire.serving.http import RELIED_ON, bounded_http, let_part
+from roomwire.serving.http import bounded_http, let_part
 from roomwire.serving.http_refusals import Refusal
 from roomwire.serving.settings import ServiceSettings
 
@@ -271,16 +269,7 @@ def head_of(size: int) -> bytes:
     return HEAD + b"x: " + b"a" * filler + b"\r\n\r\n"
 
 
-class TestWhatIsReliedOn:
-    def test_uvicorn_still_has_the_names(self):
-        owners = {
-            owner.__name__: {*dir(owner), *owner.__init__.__code__.co_names}
-            for owner in (HttpToolsProtocol, RequestResponseCycle, FlowControl, ServerState)
-        }
-        assert set(RELIED_ON) == set(owners)
-        for owner, names in RELIED_ON.items():
-            assert set() == set(names) - owners[owner]
-
+class TestLimits:
     def test_every_limit_is_a_setting_with_the_same_default(self):
         limits = HttpLimits()
         for name in HttpLimits.__struct_fields__:

@@ -9,9 +9,17 @@ import enum
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-from websockets.frames import apply_mask  # type: ignore[attr-defined] # in C where it can be
+import websockets.frames
 
+from roomwire.foreign import Foreign
 from roomwire.limits.bounds import Bound
+
+WEBSOCKETS: Final = Foreign(
+    "websockets", oldest="15.0", newest="17.4", names={"websockets.frames": ("apply_mask",)}
+)
+WEBSOCKETS.check()
+# In C where it can be.
+apply_mask: Final = websockets.frames.apply_mask  # type: ignore[attr-defined]
 
 
 class Kind(enum.IntEnum):

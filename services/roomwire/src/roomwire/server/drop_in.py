@@ -1,10 +1,11 @@
-"""What makes `Server` a drop-in for `socketio.AsyncServer`: the names it overrides, and the options it takes."""
+"""What makes `Server` a drop-in for `socketio.AsyncServer`: the names it overrides, which are checked here, and the options it takes."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import socketio
 
+from roomwire.foreign import Foreign
 from roomwire.limits.client import Limits
 from roomwire.log.contract import LogConfig
 from roomwire.protocol.codec import Packet
@@ -61,6 +62,19 @@ OVERRIDDEN: Final[Mapping[str, tuple[str, ...]]] = {
     ),
 }
 """Names of python-socketio and python-engineio that are overridden, here and in the modules below."""
+
+NEWER: Final[Mapping[str, str]] = {"is_pre_connected": "5.18", "is_sid_room": "5.17", "pre_connect": "5.18"}
+"""Which of these python-socketio has had since which release; with an older one they are ours alone."""
+
+
+def _of(package: str) -> Mapping[str, tuple[str, ...]]:
+    return {owner: names for owner, names in OVERRIDDEN.items() if owner.startswith(f"{package}.")}
+
+
+SOCKETIO: Final = Foreign("python-socketio", oldest="5.16", newest="5.18", names=_of("socketio"), since=NEWER)
+ENGINEIO: Final = Foreign("python-engineio", oldest="4.13", newest="4.15", names=_of("engineio"))
+for _package in (SOCKETIO, ENGINEIO):
+    _package.check()
 
 
 def packets_within(limits: Limits) -> type[Packet]:

@@ -7,7 +7,7 @@ body. Its neighbour is `roomwire.serving.process`, which gives `bounded_http` to
 A request that is refused costs its connection. It is answered if nothing else is being answered, and then
 discarded for a moment, so that the answer is not lost to a reset (RFC 9112, section 9.6).
 
-uvicorn's names that are overridden or used here, and by the relay's door, stand in `RELIED_ON`; a test fails when a release moves them.
+uvicorn's names that are overridden or used here, and by the relay's door, stand in `RELIED_ON`, and are checked here.
 """
 
 import asyncio
@@ -19,6 +19,7 @@ import httptools
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
+from roomwire.foreign import Foreign
 from roomwire.limits.connections import Connections, Full
 from roomwire.limits.http import HttpLimits
 from roomwire.limits.unsent import Unsent
@@ -29,7 +30,7 @@ from roomwire.serving.http_cycles import Cycle, OldHttpCycle
 from roomwire.serving.http_refusals import Refusal, refusal_answer
 
 RELIED_ON: Final[Mapping[str, tuple[str, ...]]] = {
-    "HttpToolsProtocol": (
+    "uvicorn.protocols.http.httptools_impl.HttpToolsProtocol": (
         "_should_upgrade",
         "_start_asgi_task",
         "_unset_keepalive_if_required",
@@ -59,7 +60,7 @@ RELIED_ON: Final[Mapping[str, tuple[str, ...]]] = {
         "timeout_keep_alive_task",
         "transport",
     ),
-    "RequestResponseCycle": (
+    "uvicorn.protocols.http.httptools_impl.RequestResponseCycle": (
         "chunked_encoding",
         "disconnected",
         "expected_content_length",
@@ -72,9 +73,13 @@ RELIED_ON: Final[Mapping[str, tuple[str, ...]]] = {
         "send_500_response",
         "waiting_for_100_continue",
     ),
-    "FlowControl": ("read_paused", "resume_reading"),
-    "ServerState": ("connections", "default_headers", "tasks"),
+    "uvicorn.protocols.http.flow_control.FlowControl": ("read_paused", "resume_reading"),
+    "uvicorn.server.ServerState": ("connections", "default_headers", "tasks"),
 }
+"""Names of uvicorn that are overridden or used, here and in the modules that serve."""
+
+UVICORN: Final = Foreign("uvicorn", oldest="0.52", newest="0.54", names=RELIED_ON)
+UVICORN.check()
 
 _REQUEST_LINE_BYTES: Final = len(b"GET  HTTP/1.1\r\n\r\n")
 _FIELD_LINE_BYTES: Final = len(b": \r\n")

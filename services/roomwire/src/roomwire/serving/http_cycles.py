@@ -13,7 +13,13 @@ _WITHOUT_BODY: Final = frozenset({HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED
 
 
 class Cycle(RequestResponseCycle):
-    """Answers a request; what it says of a defect is kept by no cache."""
+    """Answers a request; what it says of a defect is kept by no cache, and the last answer of a connection says that it is."""
+
+    async def send(self, message: Any) -> None:
+        """Send a part of the answer; see ASGI."""
+        if message["type"] == "http.response.start" and not self.keep_alive:
+            message = _as_the_last(message)
+        await super().send(message)
 
     async def send_500_response(self) -> None:
         """Tell the client that the application has failed."""
@@ -62,3 +68,11 @@ class OldHttpCycle(Cycle):
         elif self.keep_alive and b"connection" not in names:
             headers.append((b"connection", b"keep-alive"))
         return {**message, "headers": headers}
+
+
+def _as_the_last(message: Any) -> Any:
+    """Return the beginning of an answer that says that the connection ends, as uvicorn itself says it since 0.53."""
+    headers = list(message.get("headers", ()))
+    if any(name.lower() == b"connection" and b"close" in value.lower() for name, value in headers):
+        return message
+    return {**message, "headers": [*headers, (b"connection", b"close")]}

@@ -1,0 +1,85 @@
+"""Names of other packages that the library relies on beyond what those packages promise.
+
+A module that overrides or reads such names lists them in a `Foreign` and calls `check` when it is imported, so that a release
+that has moved one is refused with a sentence, and not by an attribute error in the middle of a connection. Pure, but for
+looking at what is installed.
+"""
+
+import pkgutil
+import re
+import warnings
+from collections.abc import Mapping
+from importlib import metadata
+from typing import Any, Final, NamedTuple
+
+from roomwire.errors import ConfigurationError
+
+_MINOR: Final = re.compile(r"(\d+)\.(\d+)")
+
+
+class Foreign(NamedTuple):
+    """What the library relies on of one package.
+
+    Attributes:
+        package: Its name, as package indexes have it.
+        oldest: The oldest minor release that the library is tested with, as `5.16`.
+        newest: The newest one.
+        names: The names, by the class or module that has them. Attributes that `__init__` sets count as a class's own.
+        since: The first minor release that has a name, for names that the oldest one does not have.
+
+    """
+
+    package: str
+    oldest: str
+    newest: str
+    names: Mapping[str, tuple[str, ...]]
+    since: Mapping[str, str] = {}
+
+    def check(self) -> None:
+        """Look at what is installed.
+
+        A release outside the tested range is a `RuntimeWarning`.
+
+        Raises:
+            ConfigurationError: It lacks a name.
+
+        """
+        version = _version_of(self.package)
+        release = _minor(version)
+        for owner, names in self.names.items():
+            has = _names_of(owner)
+            for name in names:
+                is_due = release >= _minor(self.since.get(name, self.oldest))
+                if is_due and name not in has:
+                    raise ConfigurationError(
+                        f"{self.package} {version} has no {owner}.{name}, which Roomwire relies on: "
+                        f"install a release from {self.oldest} to {self.newest}."
+                    )
+        if not _minor(self.oldest) <= release <= _minor(self.newest):
+            warnings.warn(
+                f"{self.package} {version} is not among the releases that Roomwire is tested with, "
+                f"{self.oldest} to {self.newest}: it has every name that is relied on, and may use them differently.",
+                RuntimeWarning,
+                stacklevel=2,
+            )
+
+
+def _version_of(package: str) -> str:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError as error:
+        raise ConfigurationError(f"{package} is not installed: install it with Roomwire.") from error
+
+
+def _minor(version: str) -> tuple[int, int]:
+    found = _MINOR.match(version)
+    return (int(found[1]), int(found[2])) if found else (0, 0)
+
+
+def _names_of(owner: str) -> set[str]:
+    try:
+        found: Any = pkgutil.resolve_name(owner)
+    except (ImportError, AttributeError):
+        return set()
+    initial = getattr(getattr(found, "__init__", None), "__code__", None)
+    return {*dir(found), *(() if initial is None else initial.co_names)}
