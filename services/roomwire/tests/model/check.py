@@ -17,9 +17,11 @@ HOLE = "hole"
 UNTOLD = "untold"
 STALE = "stale"
 HOLLOW = "hollow"
+DENIED = "denied"
 SHUFFLED = "shuffled"
 REFUSED = "refused"
 STUCK = "stuck"
+RESTLESS = "restless"
 
 KINDS = {
     LOST: "a message that the log has never came, and the client was not told",
@@ -30,9 +32,11 @@ KINDS = {
     UNTOLD: "Redis forgot an acknowledged message, and a client that may have missed it was not told",
     STALE: "a volatile event came over another connection than it was emitted to",
     HOLLOW: "a publish was acknowledged that the log never had",
+    DENIED: "the log has a publish of which it was said that it would never be there",
     SHUFFLED: "the log has a publisher's messages in another order than it published them in",
     REFUSED: "a client was refused although nothing stood in the way of its recovery",
     STUCK: "at the end a client is not connected, not in its rooms, or waits for an answer",
+    RESTLESS: "long after the end something still goes on",
 }
 
 
@@ -67,6 +71,9 @@ def _appends(record: Record) -> Iterator[tuple[str, int]]:
         # To a socket that nobody has any more there is nothing to append, and no need to tell.
         if message.is_acknowledged and not message.stamp and message.rooms[0][0] != "@":
             yield HOLLOW, message.number
+        # Where it was said again, another try may have done it.
+        if message.is_refused and message.turn and message.stamp:
+            yield DENIED, message.number
     last: dict[str, int] = {}
     for message in sorted(
         (message for message in logged if message.turn), key=lambda message: message.turn or ()

@@ -19,7 +19,7 @@ class Client:
         self.name = name
         self.rejoins = rejoins
         self.pid = 0
-        self.offset: Any = None
+        self.offset: str | None = None
         self.transport: Transport | None = None
         self.is_connected = False
         self.is_banished = False
@@ -102,7 +102,7 @@ class Client:
         """Take a frame from the gateway."""
         kind = frame[0]
         if kind == "ping":
-            transport.up.put(("pong", frame[1], frame[2]))
+            transport.up.put(("pong", frame[1]))
         elif kind == "event":
             if self.is_connected:
                 self._event(transport, frame)
@@ -151,6 +151,7 @@ class Client:
     def _acknowledged(self, number: int, stamp: int) -> None:
         kind, about = self.pending.pop(number, ("", None))
         if kind == "publish":
+            # Also of what is certain not to be in the log: it is not said again.
             self.unacknowledged.pop(about, None)
         elif kind == "join" and not about.joined:
             about.joined = stamp

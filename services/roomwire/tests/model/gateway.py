@@ -1,31 +1,30 @@
 """One gateway: its link to the log, the rooms that it serves, what it publishes.
 
-The *cut* is the highest position that it has taken from the log connection; every frame that it writes to a socket
-follows all frames of positions up to its offset. `known` is the highest position that it knows in any way.
+What it has taken from the log is production's `Subscriber`, what it publishes production's `Outbox`, the way back to a live
+log production's `Resync`. Every frame that it writes to a socket follows all frames of positions up to its offset.
 """
 
-from collections import deque
 from collections.abc import Iterable
 from typing import Any
 
 from model import history, requests
+from model.broken_subscriber import subscriber
 from model.link import BROKEN, Link
-from model.log import EPOCH, Entry
+from model.listener import Listener
+from model.log import EPOCH
 from model.pipe import Answer, Lost, Process, Runner, Signal
+from model.publisher import Publisher
+from model.reads import reads, resync
 from model.record import Message
+from model.said import number_and_stamp, sid_of, stream_of
 from model.sockets import DEAD, LIVE, REPLAYING, Socket
 from model.transport import Transport
-
-
-class Publish:
-    """A publish that has not been answered."""
-
-    __slots__ = ("answer", "message", "number")
-
-    def __init__(self, number: int, message: Message) -> None:
-        self.number = number
-        self.message = message
-        self.answer = Answer()
+from model.wire import Pair, Wire
+from roomwire.log.entries import Entry, Push
+from roomwire.log.positions import Offset, Position
+from roomwire.log.sessions import NodeId, Sid, Tenure
+from roomwire.log.streams import Stream, is_sid_stream
+from roomwire.log.subscriber import Interrupted
 
 
 class Gateway:
@@ -34,20 +33,20 @@ class Gateway:
     def __init__(self, world: Any, name: str) -> None:
         self.world = world
         self.bugs: frozenset[str] = world.bugs
-        self.name = name
+        self.name = NodeId(name)
         self.runner = Runner()
         self.paused_until = 0
         self.next_heartbeat = world.now + world.limits.heartbeat
-        self.epoch = self.cut = self.known = 0
-        self.is_held = True
-        self.early: list[tuple[str, Entry]] = []
-        self.seen: dict[str, int] = {}  # of rooms; only a bug looks
-        self.number = 0
-        self.unanswered: deque[Publish] = deque()
-        self.served: dict[str, int] = {}
-        self.members: dict[str, dict[Any, Socket]] = {}
+        self.is_live = False
+        self.subscriber = subscriber(self.bugs, world.limits)
+        self.subscriber.listener = Listener(self)
+        self.publisher = Publisher(self)
+        self.reads = reads(self.bugs)
+        self._resync = resync(self.bugs, self.name, world.config, self.subscriber)
+        self.seen: dict[Stream, Position] = {}  # only a bug looks
+        self.members: dict[Stream, dict[Any, Socket]] = {}
         self.sockets: dict[Socket, None] = {}
-        self.by_pid: dict[int, Socket] = {}
+        self.by_sid: dict[Sid, Socket] = {}
         self.live = Signal()
         self.fallen = Signal()
         self.connect()
@@ -60,20 +59,18 @@ class Gateway:
         self.log = Link(self.world, self, self._take)
         self.bulk = Link(self.world, self, self._take)
         self.ordered = self.bulk if "marker_on_bulk" in self.bugs else self.log
+        self.pair = self._pair(self.world.now)
 
     def relink(self) -> None:
         """Give both connections up: from now on nothing is taken from them, and the log is held."""
-        self.is_held = True
+        self.is_live = False
         for link in (self.log, self.bulk):
             link.give_up(
                 self.world.random, but_listen="dead_link_heard" in self.bugs and len(link.replies.items) > 1
             )
+        self.publisher.link_lost()
+        self.subscriber.pause()
         self.runner.wake(self.fallen)
-
-    def taken(self, position: int) -> None:
-        """Everything up to a position has been taken from the log connection."""
-        self.cut = max(self.cut, position)
-        self.known = max(self.known, position)
 
     def checked(self, reply: Any) -> Any:
         """Return a reply, unless it says that the epoch is over.
@@ -87,79 +84,39 @@ class Gateway:
             raise Lost
         return reply
 
+    def wire(self, link: Link, began: int) -> Wire:
+        """Return a link as production's code sees it, for something that began then and must not take too long."""
+
+        def checked(reply: Any) -> Any:
+            if self.world.now - began > self.world.limits.claim_deadline and "no_deadline" not in self.bugs:
+                raise Lost
+            return self.checked(reply)
+
+        return Wire(link, self.name, link.primary.run, checked)
+
+    def _pair(self, began: int) -> Pair:
+        log = self.log
+        return Pair(self.wire(log, began), self.wire(self.bulk, began), lambda: not log.is_open)
+
     def _keep_link(self) -> Process:
         while True:
             try:
                 yield from self._catch_up()
                 yield self.fallen
-            except Lost:
+            except (Lost, Interrupted):
                 pass
             self.relink()
             self.connect()
 
     def _catch_up(self) -> Process:
-        """Attach, learn what was said meanwhile, deliver it in order, go on live."""
-        world, bugs, log = self.world, self.bugs, self.log
-        self.early.clear()
-        is_whole, epoch = yield log.call("attach", self.epoch, self.known, log.primary.run)
-        is_first = not self.epoch
-        if not is_whole:
-            for socket in list(self.sockets):
-                self.close(socket)
-            self.cut = self.known = 0
-        self.epoch = epoch
-        began = world.now
-        log.tell("subscribe", self.name)
-        for room in self.served:
-            log.tell("subscribe", room)
-        yield from self._learn_claims()
-        position, marked = yield self.ordered.call("mark")
-        if marked != epoch:
-            raise Lost
-        if bugs & {"log_not_held", "gap_by_previous_position"}:
-            self.is_held = False
-            self._hear_early()
-        missed = yield from self._read_missed(position)
-        if world.now - began > world.limits.claim_deadline:
-            raise Lost
-        for each in sorted(missed):
-            self.deliver(*missed[each])
-        self.taken(position)
-        self.is_held = False
-        self._hear_early()
+        """Learn what was said meanwhile, deliver it in order, go on live: production's way, in production's order."""
+        log = self.log
+        yield from self._resync.run(self.pair).__await__()
         if not log.is_open:
             raise Lost
-        self._resend()
+        self.is_live = True
+        self.publisher.use(self.bulk)
         self.runner.wake(self.live)
-        for socket in self.sockets:
-            if socket.state == LIVE and not is_first:
-                socket.is_receipt_due = True
-                self.ping(socket)
-
-    def _learn_claims(self) -> Process:
-        """Drop the sockets whose clients went elsewhere while nothing was heard."""
-        sockets = [socket for socket in self.sockets if socket.state in {REPLAYING, LIVE}]
-        receipts = [(socket.pid, socket.claim, 0, 0) for socket in sockets]
-        reply = yield self.log.call("heartbeat", self.epoch, self.name, receipts)
-        _, fenced = self.checked(reply)
-        for socket in sockets:
-            if socket.pid in fenced:
-                self.close(socket)
-
-    def _read_missed(self, end: int) -> Process:
-        """Read every room that has members here; those of a room that is not complete will be told."""
-        missed: dict[int, tuple[str, Entry]] = {}
-        if "gap_by_previous_position" in self.bugs:
-            return missed
-        base = self.cut
-        for room in sorted(room for room, members in self.members.items() if members):
-            entries = yield from history.read(self, room, base, end)
-            if entries is None:
-                for socket in list(self.members.get(room, {}).values()):
-                    self.close(socket)
-            else:
-                missed.update((entry.position, (room, entry)) for entry in entries)
-        return missed
 
     def _take(self, link: Link, item: tuple[Any, Any]) -> None:
         """Take what Redis sent unasked, or the news that a link is broken."""
@@ -170,49 +127,45 @@ class Gateway:
             link.give_up(self.world.random, but_listen=False)
         elif link is not self.log:
             return
-        elif value[0] == "fence":
-            socket = self.by_pid.get(value[1])
-            if socket is not None and socket.claim < value[2]:
-                self.fence(socket)
-        elif self.is_held:
-            self.early.append(value)
+        elif not isinstance(value, Push):
+            self.subscriber.fence(*value)
+        elif "gap_by_previous_position" in self.bugs and self.is_live:
+            history.hear_with_gaps(self, value)
         else:
-            self._hear(*value)
+            self.hear(value)
 
-    def _hear_early(self) -> None:
-        early, self.early = self.early, []
-        for room, entry in early:
-            if self.is_held:
-                return
-            self._hear(room, entry)
-
-    def _hear(self, room: str, entry: Entry) -> None:
+    def hear(self, push: Push) -> None:
         """Take a push."""
-        if entry.epoch != self.epoch and not self.bugs & {"epoch_by_counter", "any_epoch_writes"}:
+        try:
+            self.subscriber.take(push)
+        except Interrupted:
             self.relink()
-        elif "gap_by_previous_position" in self.bugs:
-            history.hear_with_gaps(self, room, entry)
-        elif entry.position > self.cut:
-            self.deliver(room, entry)
 
     # Rooms.
 
-    def deliver(self, room: str, entry: Entry) -> None:
+    @property
+    def offset(self) -> Offset:
+        """The offset of what is written now."""
+        return self.subscriber.offset
+
+    def deliver(self, entry: Entry) -> None:
         """Give an entry of the log to this gateway's members."""
-        bugs = self.bugs
-        self.taken(self._newest_under_way(entry.position) if "offset_of_the_tick" in bugs else entry.position)
-        message: Message = self.world.messages[entry.message]
-        if "local_first" in bugs and message.publisher is self and len(entry.rooms) == 1:
+        bugs, message = self.bugs, entry.message
+        number, stamp = number_and_stamp(entry)
+        if "local_first" in bugs and self.world.messages[number].publisher is self and not message.rooms:
             return
-        frame = ("event", entry.message, (self.epoch, self.cut), entry.stamp)
-        for socket in self.audience(room, entry.rooms):
-            if socket.pid != entry.excluded:
+        offset = self.offset
+        if "offset_of_the_tick" in bugs:
+            offset = Offset(offset.epoch, self._newest_under_way(entry.position))
+        frame = ("event", number, str(offset), stamp)
+        for socket in self.audience(entry.stream, message.rooms):
+            if socket.sid not in message.skip_sids:
                 self._hand_over(socket, frame)
 
-    def audience(self, room: str, rooms: tuple[str, ...]) -> Iterable[Socket]:
-        """Return the members of a room; or of several, each once."""
-        if len(rooms) == 1:
-            return list(self.members.get(room, {}).values())
+    def audience(self, stream: Stream, rooms: tuple[Stream, ...]) -> Iterable[Socket]:
+        """Return the members of a stream; or of several rooms, each once."""
+        if not rooms:
+            return list(self.members.get(stream, {}).values())
         return list({socket: None for room in rooms for socket in self.members.get(room, {}).values()})
 
     def _hand_over(self, socket: Socket, frame: tuple[Any, ...]) -> None:
@@ -223,45 +176,42 @@ class Gateway:
         else:
             socket.write(*frame)
 
-    def _newest_under_way(self, position: int) -> int:
+    def _newest_under_way(self, position: Position) -> Position:
         """Return the newest position among the pushes that have arrived but are not yet delivered."""
-        pushes = [value for kind, value in self.log.replies.items if kind is None and value[0] != "fence"]
-        newest: int = max((entry.position for _, entry in pushes), default=position)
-        return max(position, newest)
+        pushes = [value for kind, value in self.log.replies.items if kind is None and isinstance(value, Push)]
+        return max((push.position for push in pushes), default=position)
 
-    def serve(self, room: str) -> None:
+    def serve(self, stream: Stream) -> None:
         """Count one more who needs a room's pushes."""
-        count = self.served.get(room, 0)
-        self.served[room] = count + 1
-        if not count:
-            self.log.tell("subscribe", room)
+        if self.subscriber.subscribe(stream) and self.pair.is_subscribed:
+            self.log.tell("subscribe", stream)
 
-    def unserve(self, room: str) -> None:
+    def unserve(self, stream: Stream) -> None:
         """Count one less."""
-        self.served[room] -= 1
-        if not self.served[room]:
-            del self.served[room]
-            self.seen.pop(room, None)
-            self.log.tell("unsubscribe", room)
+        if self.subscriber.unsubscribe(stream):
+            self.seen.pop(stream, None)
+            if self.pair.is_subscribed:
+                self.log.tell("unsubscribe", stream)
 
-    def enter(self, socket: Socket, room: str, stamp: int) -> None:
+    def enter(self, socket: Socket, stream: Stream, stamp: int) -> None:
         """Make a socket a member of a room that is served for it."""
-        socket.rooms[room] = stamp
-        key = socket.pid if "old_socket_lingers" in self.bugs else socket
-        self.members.setdefault(room, {})[key] = socket
+        socket.rooms[stream] = stamp
+        self.members.setdefault(stream, {})[self._key(socket)] = socket
 
-    def leave(self, socket: Socket, room: str) -> None:
+    def leave(self, socket: Socket, stream: Stream) -> None:
         """End a membership."""
-        if socket.rooms.pop(room, None) is not None:
-            key = socket.pid if "old_socket_lingers" in self.bugs else socket
-            self.members.get(room, {}).pop(key, None)
-            if room[0] != "@":
-                self.unserve(room)
+        if socket.rooms.pop(stream, None) is not None:
+            self.members.get(stream, {}).pop(self._key(socket), None)
+            if not is_sid_stream(stream):
+                self.unserve(stream)
+
+    def _key(self, socket: Socket) -> Any:
+        return socket.sid if "old_socket_lingers" in self.bugs else socket
 
     def leave_all(self, socket: Socket) -> None:
         """End all memberships."""
-        for room in list(socket.rooms):
-            self.leave(socket, room)
+        for stream in list(socket.rooms):
+            self.leave(socket, stream)
 
     # Sockets.
 
@@ -272,70 +222,52 @@ class Gateway:
         socket.state = DEAD
         socket.transport.close()
         self.sockets.pop(socket, None)
-        if self.by_pid.get(socket.pid) is socket:
-            del self.by_pid[socket.pid]
+        if self.by_sid.get(socket.sid) is socket:
+            del self.by_sid[socket.sid]
         self.leave_all(socket)
+        if socket.claim:
+            self.subscriber.release(socket.tenure)
         self.runner.wake(socket.arrived)
+
+    def close_all(self, stream: Stream | None) -> None:
+        """Close the transports of all in a stream, or of all."""
+        for socket in list(self.sockets if stream is None else self.members.get(stream, {}).values()):
+            self.close(socket)
 
     def from_client(self, transport: Transport, frame: tuple[Any, ...]) -> None:
         """Take a frame from a client."""
         requests.take(self, transport, frame)
 
-    def fence(self, socket: Socket) -> None:
-        """Its client is somewhere else."""
-        if "fenced_is_disconnected" in self.bugs:
-            socket.write("disconnect")
-        self.close(socket)
+    def fenced(self, tenure: Tenure) -> None:
+        """Drop the socket that does not speak for its session any more."""
+        socket = self.by_sid.get(tenure.sid)
+        if socket is not None and socket.tenure == tenure:
+            if "fenced_is_disconnected" in self.bugs:
+                socket.write("disconnect")
+            self.close(socket)
+
+    def fence(self, tenure: Tenure) -> None:
+        """Learn from the log that a tenure is over."""
+        self.subscriber.fence(tenure.sid, tenure.claim + 1)
 
     def ping(self, socket: Socket) -> None:
         """Ask for a receipt for everything written so far."""
         if not socket.tick:
-            socket.write("ping", self.cut, self.epoch)
+            socket.write("ping", self.offset)
+
+    def ping_all(self) -> None:
+        """Ask all for a receipt, which is due at once."""
+        for socket in self.sockets:
+            if socket.state == LIVE:
+                socket.is_receipt_due = True
+                self.ping(socket)
 
     # Publishing.
 
     def publish(self, message: Message) -> Answer:
-        """Append to the log; the answer comes when Redis has it."""
-        self.number += 1
-        message.turn = (self.name, self.number) if message.publisher is None else None
-        message.publisher = self
-        publish = Publish(self.number, message)
-        self.unanswered.append(publish)
-        if not self.is_held:
-            self._send(publish)
+        """Append to the log; see `Publisher`."""
         if "local_first" in self.bugs and len(message.rooms) == 1:
-            for socket in self.audience(message.rooms[0], message.rooms):
-                if socket.pid != message.excluded:
-                    socket.write("event", message.number, (self.epoch, self.cut), self.world.stamp)
-        return publish.answer
-
-    def _resend(self) -> None:
-        """Send again what was not answered, in order."""
-        publishes = list(self.unanswered)
-        if "resent_newest_first" in self.bugs:
-            publishes.reverse()
-        for publish in publishes:
-            self._send(publish)
-
-    def _send(self, publish: Publish) -> None:
-        def take(reply: Any) -> None:
-            if reply is EPOCH:
-                self.relink()
-            elif publish in self.unanswered:
-                self.unanswered.remove(publish)
-                self._answered(publish, reply)
-
-        message = publish.message
-        arguments = (message.number, message.retried, message.rooms, message.excluded)
-        self.bulk.call("publish", self.name, publish.number, self.epoch, *arguments, then=take)
-
-    def _answered(self, publish: Publish, reply: tuple[str, int]) -> None:
-        _, position = reply
-        self.known = max(self.known, position)
-        if "cut_from_publishes" in self.bugs:
-            self.cut = max(self.cut, position)
-        publish.message.witness = self
-        publish.message.is_acknowledged = True
-        publish.answer.value = True
-        if publish.answer.process is not None:
-            self.runner.resume(publish.answer.process, True)
+            for socket in self.audience(stream_of(message.rooms[0]), ()):
+                if socket.sid != sid_of(message.excluded):
+                    socket.write("event", message.number, str(self.offset), self.world.stamp)
+        return self.publisher.publish(message)

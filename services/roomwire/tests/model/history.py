@@ -1,53 +1,34 @@
-"""Reading a room's history so that a gap shows.
+"""Finding gaps without a marker, as a design without one would: only a bug does.
 
-A read is complete if the stream still holds an entry at or before its base, or was never trimmed. Pages overlap by one
-entry, so that trimming between two pages shows as well. A stream that is absent says that nothing was said for longer
-than anybody may have been away.
+Each push names the position before it in its stream, and what lies between is fetched when it shows.
 """
 
 from typing import Any
 
-from model.log import Entry
 from model.pipe import Process
+from roomwire.log.entries import Push
+from roomwire.log.positions import Position
+from roomwire.log.reading import Range
 
 
-def read(gateway: Any, room: str, base: int, end: int) -> Process:
-    """Return the entries in (base, end], or None if they cannot be shown to be all."""
-    bugs = gateway.bugs
-    entries: list[Entry] = []
-    first = base
-    size = gateway.world.limits.page_entries + 1
-    while first < end:
-        reply = yield gateway.bulk.call("read", room, first)
-        if reply is None:
-            return entries if first == base else None
-        page, is_anchored, is_untrimmed = reply
-        overlaps = first == base or (page and page[0].position == first)
-        is_whole = overlaps and (is_anchored or is_untrimmed)
-        if not is_whole and "trimming_unnoticed" not in bugs:
-            return None
-        entries += [entry for entry in page if max(first, base) < entry.position <= end]
-        if len(page) < size or page[-1].position >= end:
-            return entries
-        first = page[-1].position
-    return entries
-
-
-def hear_with_gaps(gateway: Any, room: str, entry: Entry) -> None:
-    """Take a push as a design without markers would: each names the position before it in its room, and what lies
-    between is fetched when it shows.
-    """
-    seen = gateway.seen.get(room, 0)
-    if entry.position <= seen:
+def hear_with_gaps(gateway: Any, push: Push) -> None:
+    """Take a push, or fetch first what is missing before it."""
+    seen = gateway.seen.get(push.stream, 0)
+    if push.position <= seen:
         return
-    gateway.seen[room] = entry.position
-    if seen and entry.previous > seen:
-        gateway.runner.start(_fill(gateway, room, seen, entry))
+    gateway.seen[push.stream] = push.position
+    previous = gateway.log.primary.log.kept.before(push.stream, push.position)
+    if seen and previous > seen:
+        gateway.runner.start(_fill(gateway, seen, push))
     else:
-        gateway.deliver(room, entry)
+        gateway.hear(push)
 
 
-def _fill(gateway: Any, room: str, seen: int, entry: Entry) -> Process:
-    entries = yield from read(gateway, room, seen, entry.position)
-    for missed in entries or (entry,):
-        gateway.deliver(room, missed)
+def _fill(gateway: Any, seen: Position, push: Push) -> Process:
+    epoch, missing = gateway.subscriber.epoch, Range(push.stream, seen, push.position)
+    wire = gateway.wire(gateway.bulk, gateway.world.now)
+    (reading,) = yield from gateway.reads.read(
+        wire, epoch, [missing], max_entries=100, max_bytes=1 << 20
+    ).__await__()
+    for entry in reading.entries:
+        gateway.subscriber.take_entry(entry)

@@ -87,7 +87,7 @@ class Link:
         waiting, self._waiting = self._waiting, {}
         for answer in waiting:
             if answer.process is not None:
-                self._runner.soon.append((answer.process, Lost))
+                self._runner.later(answer.process, Lost)
 
     def _execute(self, request: tuple[Answer | None, str, tuple[Any, ...]]) -> None:
         answer, name, arguments = request

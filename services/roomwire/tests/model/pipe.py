@@ -2,12 +2,12 @@
 
 A `Pipe` keeps its order and loses nothing while its ends live; which pipe moves next is the schedule's choice.
 A process is a generator that yields what it waits for: an `Answer` or a `Signal`. It runs until it waits again, as a
-coroutine does on an event loop.
+coroutine does on an event loop; a coroutine of production's that waits for nothing else is one as well, by its `__await__`.
 """
 
 from collections import deque
 from collections.abc import Callable, Generator
-from typing import Any
+from typing import Any, Self
 
 
 class Lost(Exception):
@@ -58,6 +58,10 @@ class Answer:
         self.then = then
         self.value: Any = None
 
+    def __await__(self) -> Generator[Self, Any, Any]:
+        """Wait for it in a coroutine of production's."""
+        return (yield self)
+
     def park(self, process: Process) -> None:
         """Remember who waits."""
         self.process = process
@@ -104,6 +108,10 @@ class Runner:
         for process in signal.processes:
             self.soon.append((process, None))
         signal.processes.clear()
+
+    def later(self, process: Process, value: Any = None) -> None:
+        """Hand a process what it waited for, when what runs now has come to its end."""
+        self.soon.append((process, value))
 
     def settle(self) -> None:
         """Run what was woken."""

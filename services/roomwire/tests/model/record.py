@@ -8,6 +8,7 @@ from collections.abc import Iterable
 
 FOREVER = 1 << 40
 NOBODY = -1
+REFUSED = -1  # in place of a stamp: it was not done
 
 
 class Message:
@@ -15,12 +16,13 @@ class Message:
 
     `stamp` is the step in which the log appended it, 0 if it never did. `lost_at` is the step in which Redis
     forgot it again, 0 if it still has it. `is_witnessed` says whether a gateway that is alive at the end was told that it had
-    been appended, `is_acknowledged` whether its publisher was ever told so. `turn` is the publisher and its count; None if it said
+    been appended, `is_acknowledged` whether its publisher was ever told so, `is_refused` whether
+    it was told that it had not been, and never would be. `turn` is the publisher and its count; None if it said
     it again somewhere else. A volatile one has the connection that it was written to instead.
     """
 
     __slots__ = (
-        "connection", "excluded", "is_acknowledged", "is_witnessed", "lost_at", "number", "publisher", "retried",
+        "connection", "excluded", "is_acknowledged", "is_refused", "is_witnessed", "lost_at", "number", "publisher", "retried",
         "rooms", "stamp", "turn", "witness",
     )  # fmt: skip
 
@@ -32,6 +34,7 @@ class Message:
         self.lost_at = 0
         self.is_witnessed = False
         self.is_acknowledged = False
+        self.is_refused = False
         self.turn: tuple[str, int] | None = None
         self.witness: object = None  # the gateway that was told
         self.publisher: object = None  # the gateway that says it

@@ -1,227 +1,202 @@
 """A client arrives: it gets a new session, or the one it had, with everything that was said meanwhile."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from model import history
-from model.log import WAIT, End, Entry, Session
+from model import replay
+from model.log import Birth
 from model.pipe import Lost, Process
-from model.record import FOREVER
+from model.reads import MAX_BYTES, MAX_ENTRIES, Reads
+from model.said import number_and_stamp, sid_of, stream_of
 from model.sockets import DEAD, LIVE, REPLAYING, Socket
+from roomwire.log.entries import Entry
+from roomwire.log.intervals import is_member
+from roomwire.log.positions import Offset, Position
+from roomwire.log.reading import Outcome
+from roomwire.log.sessions import Claimed, ClaimRefused
+from roomwire.log.streams import Stream
+from roomwire.recovery.decisions import Refusal
 
-Offset = tuple[int, int]
-POISON = (-1, -1)  # the string of somebody else that a client took for an offset
+POISON = "somebody else's"  # the string of an event that a client took for an offset
 
 
 class Refused(Exception):
     """The session cannot be continued, or not be shown to be complete: the client gets a new one."""
 
 
-def admit(gateway: Any, socket: Socket, pid: int, offset: Offset | None) -> Process:
+class Returning:
+    """A session that was claimed, and what is known of it for the record: its stamp, and those of its stays in rooms."""
+
+    __slots__ = ("birth", "claimed", "joined", "pid")
+
+    def __init__(self, pid: int, claimed: Claimed, birth: Birth, joined: Mapping[Stream, int]) -> None:
+        self.pid = pid
+        self.claimed = claimed
+        self.birth = birth
+        self.joined = joined
+
+
+def admit(gateway: Any, socket: Socket, pid: int, offset: str | None) -> Process:
     """Answer a CONNECT. Trouble of ours closes the transport: the client comes again."""
     try:
-        while gateway.is_held:
+        while not gateway.is_live:
             yield gateway.live
         try:
             if not pid:
                 raise Refused
             yield from _recover(gateway, socket, pid, offset)
         except Refused:
-            if gateway.by_pid.get(pid) is socket:
-                del gateway.by_pid[pid]
+            _let_go(gateway, socket)
             yield from _open(gateway, socket)
     except Lost:
         gateway.close(socket)
 
 
 def _open(gateway: Any, socket: Socket) -> Process:
-    world = gateway.world
-    pid = socket.pid = world.identity()
-    socket.claim = 1
-    gateway.serve("N")
+    pid = gateway.world.identity()
+    socket.sid = sid_of(pid)
+    gateway.serve(stream_of("N"))
     try:
-        reply = yield gateway.ordered.call("open", pid, gateway.name, gateway.epoch)
+        reply = yield gateway.ordered.call("open", socket.sid, gateway.name, gateway.subscriber.epoch)
         started, stamp, excuses = gateway.checked(reply)
     except Lost:
-        gateway.unserve("N")
+        gateway.unserve(stream_of("N"))
         raise
-    gateway.taken(started)
+    gateway.subscriber.advance(started)
     if socket.state == DEAD:
-        gateway.unserve("N")
+        gateway.unserve(stream_of("N"))
         return
-    gateway.by_pid[pid] = socket
-    gateway.enter(socket, "N", 0)
-    gateway.enter(socket, f"@{pid}", 0)
+    socket.claim = 1
+    gateway.subscriber.hold(socket.tenure)
+    gateway.by_sid[socket.sid] = socket
+    gateway.enter(socket, stream_of("N"), 0)
+    gateway.enter(socket, stream_of(f"@{pid}"), 0)
     socket.state = LIVE
-    socket.known = gateway.cut
+    socket.known = gateway.subscriber.cut
     socket.write("connect", pid, stamp, excuses)
 
 
-def _recover(gateway: Any, socket: Socket, pid: int, offset: Offset | None) -> Process:
-    bugs, world = gateway.bugs, gateway.world
-    began, epoch = world.now, gateway.epoch
-    reply = gateway.checked((yield gateway.ordered.call("claim", pid, gateway.name, epoch)))
-    if reply is WAIT or socket.state == DEAD:
+def _recover(gateway: Any, socket: Socket, pid: int, offset: str | None) -> Process:
+    bugs, world, log = gateway.bugs, gateway.world, gateway.subscriber
+    began, epoch = world.now, log.epoch
+    sid = sid_of(pid)
+    reply = gateway.checked((yield gateway.ordered.call("claim", sid, gateway.name, epoch)))
+    if reply is ClaimRefused.NOT_YET:
         raise Lost
-    if reply is None:
+    if isinstance(reply, ClaimRefused):
         raise Refused
-    session, ends = reply
-    _drop_predecessor(gateway, pid)
-    if epoch != gateway.epoch:
+    session = Returning(pid, *reply)
+    claimed = session.claimed
+    # An older socket of this session on this gateway is fenced by that, at once.
+    log.hold(claimed.tenure)
+    log.advance(claimed.position)
+    if socket.state == DEAD or epoch != log.epoch:
+        log.release(claimed.tenure)
         raise Lost
-    socket.pid, socket.claim = pid, session.claim
-    if "fenced_before_admission" not in bugs:
-        # From here on a fence finds it; `_become_member` does not admit a socket that one has closed.
-        gateway.by_pid[pid] = socket
-    base = _base(gateway, session, ends, offset)
-    rooms = _rooms(session)
-    end = yield from _become_member(gateway, socket, session, rooms)
+    socket.sid, socket.claim = sid, claimed.tenure.claim
+    base = replay.base_of(bugs, offset, claimed, epoch)
+    if base is None:
+        raise Refused
+    end = yield from _become_member(gateway, socket, session)
     if "reply_before_reading" in bugs:
-        _reply(gateway, socket, session)
-    replay = yield from _read_all(gateway, socket, rooms, base, end)
+        _reply(socket, session)
+    entries = yield from _read_all(gateway, socket, session, base, end, began)
     if world.now - began > world.limits.claim_deadline and "no_deadline" not in bugs:
         raise Lost
-    _replay(gateway, socket, session, base, replay)
+    _replay(gateway, socket, session, base, entries)
 
 
-def _drop_predecessor(gateway: Any, pid: int) -> None:
-    """The client's last socket may be on this very gateway, which need not have noticed that it is dead."""
-    old = gateway.by_pid.get(pid)
-    if old is not None and "old_socket_lingers" not in gateway.bugs:
-        gateway.fence(old)
+def _let_go(gateway: Any, socket: Socket) -> None:
+    """Forget the session that a socket did not get."""
+    gateway.leave_all(socket)
+    socket.queued.clear()
+    if gateway.by_sid.get(socket.sid) is socket:
+        del gateway.by_sid[socket.sid]
+    if socket.claim:
+        gateway.subscriber.release(socket.tenure)
+        socket.claim = 0
 
 
-def _base(gateway: Any, session: Session, ends: dict[int, End], offset: Offset | None) -> int:
-    """Return the position up to which the client has everything.
-
-    Raises:
-        Refused: The client has seen what the log no longer has.
-
-    """
-    bugs = gateway.bugs
-    position = 0
-    if offset == POISON:
-        raise Refused
-    if offset is not None:
-        position = _position(gateway, session, ends, *offset)
-    started = 0 if "start_ignored" in bugs and position else session.started
-    return max(position, started, 0 if "receipts_ignored" in bugs else session.known)
-
-
-def _position(gateway: Any, session: Session, ends: dict[int, End], epoch: int, position: int) -> int:
-    """Return the position that an offset stands for, 0 if it says nothing about this session.
-
-    Raises:
-        Refused: The client has seen what the log no longer has; or, where a primary was deposed, does not have yet.
-
-    """
-    bugs = gateway.bugs
-    if epoch == gateway.epoch:
-        return position
-    if bugs & {"epoch_by_counter", "old_offset_refused"}:
-        raise Refused
-    if "older_offset_counts" not in bugs and epoch < session.born:
-        return 0
-    end = ends.get(epoch)
-    if end is None and "unknown_epoch_is_nothing" in bugs:
-        return 0
-    if end is None or end.is_broken or position > end.position:
-        raise Refused
-    return position
-
-
-def _rooms(session: Session) -> list[tuple[str, int, int]]:
-    """Return the intervals (room, joined, left) in which the client was in a room; its namespace and itself included."""
-    stays = [(room, stay.joined, stay.left) for room, stays in session.rooms.items() for stay in stays]
-    return [*stays, ("N", 0, FOREVER), (f"@{session.pid}", 0, FOREVER)]
-
-
-def _become_member(
-    gateway: Any, socket: Socket, session: Session, rooms: list[tuple[str, int, int]]
-) -> Process:
+def _become_member(gateway: Any, socket: Socket, session: Returning) -> Process:
     """Subscribe the rooms that the client is in; return the position from which on it hears them live."""
-    present = [room for room, _, left in rooms if left == FOREVER]
-    for room in present:
-        if room[0] != "@":
-            gateway.serve(room)
+    log = gateway.subscriber
+    present = [stream for stream, stays in session.claimed.rooms.items() if is_member(stays)]
+    present.append(stream_of("N"))
+    for stream in present:
+        gateway.serve(stream)
     try:
         position, epoch = yield gateway.ordered.call("mark")
-        if epoch != gateway.epoch or socket.state == DEAD:
+        if epoch != log.epoch or socket.state == DEAD:
+            raise Lost
+        log.advance(position)
+        if not log.holds(socket.tenure) and "fenced_before_admission" not in gateway.bugs:
+            # A newer claim came before there was a socket to fence.
             raise Lost
     except Lost:
-        for room in present:
-            if room[0] != "@":
-                gateway.unserve(room)
+        for stream in present:
+            gateway.unserve(stream)
         raise
-    gateway.taken(position)
-    gateway.by_pid[socket.pid] = socket
+    gateway.by_sid[socket.sid] = socket
     socket.state = REPLAYING
-    stamps = {room: stays[-1].stamp for room, stays in session.rooms.items()}
-    for room in present:
-        gateway.enter(socket, room, stamps.get(room, 0))
+    for stream in present:
+        gateway.enter(socket, stream, session.joined.get(stream, 0))
+    gateway.enter(socket, stream_of(f"@{session.pid}"), 0)
     return position
 
 
 def _read_all(
-    gateway: Any, socket: Socket, rooms: list[tuple[str, int, int]], base: int, end: int
+    gateway: Any, socket: Socket, session: Returning, base: Position, end: Position, began: int
 ) -> Process:
-    """Return what was said to the client in (base, end], by position.
+    """Return what was said to the client in (base, end], in order.
 
     Raises:
         Refused: It cannot be shown to be all.
         Lost: The socket died meanwhile.
 
     """
-    replay: dict[int, Entry] = {}
-    for room, joined, left in rooms:
-        low = base if "joined_ignored" in gateway.bugs else max(base, joined)
-        high = min(end, left)
-        if low >= high:
-            continue
-        entries = yield from history.read(gateway, room, low, high)
-        if socket.state == DEAD:
-            raise Lost
-        if entries is None:
-            _excuse_trimming(gateway, socket, room)
-            gateway.leave_all(socket)
-            socket.queued.clear()
-            raise Refused
-        replay.update((entry.position, entry) for entry in entries if _is_for(gateway, socket, rooms, entry))
-    return replay
+    bugs, epoch = gateway.bugs, gateway.subscriber.epoch
+    ranges = replay.ranges_of(bugs, session.claimed, base, end)
+    read: Reads = gateway.reads
+    readings = yield from read.read(
+        gateway.wire(gateway.bulk, began), epoch, ranges, max_entries=MAX_ENTRIES, max_bytes=MAX_BYTES
+    ).__await__()
+    if socket.state == DEAD:
+        raise Lost
+    entries = replay.owed(bugs, readings, session.claimed)
+    if isinstance(entries, Refusal):
+        trimmed = [one.range.stream for one in readings if one.outcome is not Outcome.COMPLETE]
+        _excuse_trimming(gateway, session, trimmed)
+        raise Refused
+    return entries
 
 
-def _excuse_trimming(gateway: Any, socket: Socket, room: str) -> None:
+def _excuse_trimming(gateway: Any, session: Returning, streams: Sequence[Stream]) -> None:
     """For the record: a refusal is right if something that the client has not answered for may have been trimmed."""
-    log = gateway.bulk.primary.log
-    stream, session = log.streams.get(room), log.sessions.get(socket.pid)
-    if stream is None or session is None or stream.entries[0].position > session.known:
+    kept = gateway.bulk.primary.log.kept
+    now = kept.session(session.claimed.tenure.sid)
+    known = session.claimed.known if now is None else now.known
+    begins = [kept.begins_at(stream) for stream in streams]
+    if now is None or any(begin is None or begin > known for begin in begins):
         gateway.world.excuses.count += 1
 
 
-def _is_for(gateway: Any, socket: Socket, rooms: list[tuple[str, int, int]], entry: Entry) -> bool:
-    if entry.excluded == socket.pid and "exclusion_forgotten" not in gateway.bugs:
-        return False
-    if len(entry.rooms) == 1:
-        return True
-    if "filter_by_present_rooms" in gateway.bugs:
-        return any(room in socket.rooms for room in entry.rooms)
-    return any(room in entry.rooms and joined < entry.position <= left for room, joined, left in rooms)
+def _reply(socket: Socket, session: Returning) -> None:
+    socket.write("connect", session.pid, session.birth.stamp, session.birth.excuses)
 
 
-def _reply(gateway: Any, socket: Socket, session: Session) -> None:
-    socket.write("connect", socket.pid, session.stamp, session.excuses)
-
-
-def _replay(gateway: Any, socket: Socket, session: Session, base: int, replay: dict[int, Entry]) -> None:
+def _replay(
+    gateway: Any, socket: Socket, session: Returning, base: Position, entries: Sequence[Entry]
+) -> None:
     """Write the CONNECT reply, what was missed, what was said meanwhile, and a ping: its answer is the receipt."""
-    bugs = gateway.bugs
+    bugs, log = gateway.bugs, gateway.subscriber
     if not bugs & {"replay_before_reply", "reply_before_reading"}:
-        _reply(gateway, socket, session)
-    for position in sorted(replay):
-        entry = replay[position]
-        offset = gateway.cut if "replayed_with_the_cut" in bugs else position
-        socket.write("event", entry.message, (gateway.epoch, offset), entry.stamp)
+        _reply(socket, session)
+    for entry in entries:
+        position = log.cut if "replayed_with_the_cut" in bugs else entry.position
+        number, stamp = number_and_stamp(entry)
+        socket.write("event", number, str(Offset(log.epoch, position)), stamp)
     if "replay_before_reply" in bugs:
-        _reply(gateway, socket, session)
+        _reply(socket, session)
     socket.known = base
     socket.state = LIVE
     for frame in socket.queued:

@@ -17,9 +17,10 @@ RESTART = "restart Redis with its data"
 EMPTY = "restart Redis without data"
 FAILOVER = "promote a lagging replica"
 SPLIT = "promote a replica while the old primary goes on"
+FLUSH = "make Redis forget its scripts"
 GOODBYE = "a client disconnects on purpose"
 TAB = "a tab is duplicated, pid and all"
-FAULTS = (DROP, KILL, PAUSE, UNPLUG, STALL, RESTART, EMPTY, FAILOVER, SPLIT, GOODBYE, TAB)
+FAULTS = (DROP, KILL, PAUSE, UNPLUG, STALL, RESTART, EMPTY, FAILOVER, SPLIT, FLUSH, GOODBYE, TAB)
 
 
 class Bias(NamedTuple):
@@ -69,11 +70,42 @@ ORDER = (
         Bias((DROP, KILL), fault_rate=0.05, time_scale=40),
     ),
     Rule("resent_newest_first", "A gateway sends its unanswered publishes again in their order."),
+    Rule(
+        "resent_behind_the_others",
+        "What was not answered goes out again before what was published meanwhile.",
+        Bias((UNPLUG,), fault_rate=0.05),
+    ),
+    Rule(
+        "batches_not_chained",
+        "A batch names the last number of the one before it, and is refused unless that was taken.",
+        Bias((FLUSH,), fault_rate=0.1),
+    ),
+    Rule(
+        "returned_too_soon",
+        "What came back goes out again when nothing is under way any more: before that, order could be lost.",
+        Bias((FLUSH,), fault_rate=0.1),
+    ),
 )
 ONCE = (
     Rule(
         "publishes_not_numbered",
         "A publish number that is not above the last one of that gateway is a repetition.",
+    ),
+    Rule("numbered_anew", "What is sent again keeps its number."),
+    Rule("settled_when_sent", "A publish is acknowledged when the log has it, not when it was sent."),
+    Rule(
+        "dropped_with_the_link",
+        "What was under way on a link that was lost is sent again: the log need not have it.",
+    ),
+    Rule(
+        "outcome_guessed",
+        "Of a publish that was sent and given up, nobody says that it was not done.",
+        Bias((STALL, UNPLUG), fault_rate=0.05),
+    ),
+    Rule(
+        "sent_after_its_time",
+        "What was given up is not sent any more.",
+        Bias((STALL, UNPLUG), fault_rate=0.05),
     ),
     Rule("message_ids_forgotten", "A message id that is known is a repetition by the client."),
 )
@@ -84,6 +116,13 @@ GAPS = (
         "gap_by_previous_position",
         "A gap is closed when the link is back, not when the next message of the room shows it.",
     ),
+    Rule("held_pushes_dropped", "What comes while a gateway catches up is delivered behind what was missed."),
+    Rule("missed_unordered", "What was missed is delivered before what came while it was read."),
+    Rule(
+        "delivered_again",
+        "A push of a position that was reached is not delivered again: a read may have brought it.",
+    ),
+    Rule("subscriptions_not_counted", "A room is subscribed for as long as one of its members is here."),
     Rule("trimming_unnoticed", "A history that may have been trimmed after the base is not complete."),
     Rule("room_life_too_short", "A room's history outlives every session that could ask for it."),
 )
@@ -97,11 +136,17 @@ EPOCHS = (
         "A script that changes the log is refused if its caller's epoch is over.",
         Bias((FAILOVER, SPLIT, DROP), fault_rate=0.05, time_scale=40),
     ),
+    Rule("loss_not_told", "A loss that the log proves to a gateway is told to all its clients."),
+    Rule(
+        "acknowledged_forgotten",
+        "What is known from acknowledgements counts as known, when it is asked whether the log has lost something.",
+        Bias((FAILOVER,), fault_rate=0.05),
+    ),
     Rule("loss_kept_quiet", "A gateway that knows more than the log has proves a loss: nobody goes on."),
     Rule(
         "strange_epoch_trusted",
         "An epoch that the log does not know proves a loss as well.",
-        Bias((FAILOVER,), fault_rate=0.05, gateways=3),
+        Bias((FAILOVER, PAUSE), fault_rate=0.1, gateways=3),
     ),
     Rule(
         "loss_proven_once",
@@ -125,7 +170,7 @@ EPOCHS = (
     Rule(
         "unknown_epoch_is_nothing",
         "An offset of an epoch that the log does not know, and that is not before the session, is refused.",
-        Bias((SPLIT, DROP), gateways=2, clients=1, time_scale=40),
+        Bias((SPLIT, KILL, DROP), fault_rate=0.05, gateways=3, clients=1, time_scale=40),
     ),
 )
 SESSIONS = (
@@ -151,7 +196,7 @@ SESSIONS = (
     Rule(
         "owner_not_told",
         "A claim tells the old owner to drop its socket.",
-        Bias((DROP,), fault_rate=0.1, gateways=2, clients=3, time_scale=40),
+        Bias((DROP, PAUSE), fault_rate=0.1, gateways=3, clients=2, time_scale=40, steps=240),
     ),
     Rule(
         "old_socket_lingers",
@@ -207,6 +252,7 @@ RECOVERY = (
         "Whom a message to several rooms reaches is judged by the rooms of its time.",
     ),
     Rule("exclusion_forgotten", "Who was left out when it was said is left out when it is replayed."),
+    Rule("replayed_by_room", "A replay is in the log's order, from however many rooms it is."),
     Rule("live_during_replay", "Live messages wait until the replay is written."),
     Rule(
         "volatile_during_replay",

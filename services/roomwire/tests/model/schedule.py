@@ -8,7 +8,7 @@ from random import Random
 from typing import Any, NamedTuple
 
 from model import requests
-from model.check import Violation, violations
+from model.check import RESTLESS, Violation, violations
 from model.client import Client
 from model.log import Limits
 from model.primary import LAG_COMMANDS
@@ -18,6 +18,7 @@ from model.rules import (
     EMPTY,
     FAILOVER,
     FAULTS,
+    FLUSH,
     GOODBYE,
     KILL,
     PAUSE,
@@ -28,7 +29,7 @@ from model.rules import (
     UNBIASED,
     Bias,
 )
-from model.world import Size, World
+from model.world import STAMPS_A_STEP, Size, World
 
 REDIS_FAULTS = frozenset({RESTART, EMPTY, FAILOVER, SPLIT})
 
@@ -36,6 +37,10 @@ REDIS_RATE = 0.3  # the share of Redis' faults that happen when they are drawn
 PEACE_ROUNDS = 12
 RECONNECTIONS_A_ROUND = 8
 MOVES_TO_QUIESCENCE = 20_000
+
+
+class Restless(Exception):
+    """Something goes on and on, though nothing happens any more."""
 
 
 class Result(NamedTuple):
@@ -74,18 +79,23 @@ class Schedule:
         world = self.world
         for _ in range(self.steps):
             self._step()
-        self._make_peace()
+        try:
+            self._make_peace()
+        except Restless:
+            return Result([Violation(RESTLESS, -1, -1)], world.recovered, world.refused, world.stamp)
+        if world.failures:
+            raise world.failures[0]
         found = violations(self._record())
         for violation in found:
             world.tell(f"** {violation.kind}: client {violation.client}, message {violation.message}")
-        return Result(found, world.recovered, world.refused, world.stamp)
+        return Result(found, world.recovered, world.refused, world.stamp // STAMPS_A_STEP)
 
     # The time of trouble.
 
     def _step(self) -> None:
         world, random = self.world, self.random
         world.now += 1
-        world.stamp += 1
+        world.stamp += STAMPS_A_STEP
         for gateway in world.gateways:
             if world.now >= gateway.next_heartbeat and world.now >= gateway.paused_until:
                 gateway.next_heartbeat = world.now + world.limits.heartbeat
@@ -136,6 +146,7 @@ class Schedule:
         message = world.message(random.choice(targets))
         world.tell(f"{gateway.name} emits {message.number} to {message.rooms}")
         gateway.publish(message)
+        gateway.runner.settle()
 
     def _talk(self, client: Client, drawn: float) -> None:
         world, random = self.world, self.random
@@ -164,6 +175,9 @@ class Schedule:
             index = random.randrange(len(world.gateways))
             world.tell(f"{fault}: {world.gateways[index].name}")
             world.kill(index)
+        elif fault == FLUSH:
+            world.tell(fault)
+            world.primary.has_script = False
         elif fault == STALL:
             world.primary.paused_until = world.now + random.choice((10, 40))
         elif fault in {DROP, GOODBYE}:
@@ -191,14 +205,14 @@ class Schedule:
         old = world.primary
         world.excuses.count += 1
         run = world.identity()
-        world.tell(f"{fault}: position {old.log.position}")
+        world.tell(f"{fault}: position {old.log.kept.last}")
         if fault == RESTART:
             old.restart(run)
         elif fault == EMPTY:
             old.restart_empty(run)
         else:
             world.primary = old.promote(run, random.randint(0, LAG_COMMANDS))
-            world.tell(f"   the new primary is at position {world.primary.log.position}")
+            world.tell(f"   the new primary is at position {world.primary.log.kept.last}")
             if fault == SPLIT:
                 for link in list(old.links):
                     if random.random() < 0.5:
@@ -242,13 +256,13 @@ class Schedule:
     def _drain(self) -> None:
         world = self.world
         for _ in range(MOVES_TO_QUIESCENCE):
-            world.stamp += 1
+            world.stamp += STAMPS_A_STEP
             if world.bugs:
                 for gateway in world.gateways:
                     self._flush(gateway)
             if not world.move_something():
                 return
-        raise RuntimeError("the deployment does not come to rest")
+        raise Restless
 
     @staticmethod
     def _is_stuck(client: Client) -> bool:
@@ -276,13 +290,17 @@ def _limits(random: Random, bias: Bias, bugs: frozenset[str]) -> Limits:
     scale = random.choice((1, 40, 40))
     if bias.time_scale:
         scale = bias.time_scale
+    held_pushes = random.choice((3, 1_000, 1_000))
+    publish_deadline = random.choice((30, 10_000))
     return Limits(
         stream_entries=bias.stream_entries or stream_entries,
         page_entries=page_entries,
+        held_pushes=held_pushes,
         session_life=150 * scale,
         room_life=(60 if "room_life_too_short" in bugs else 340) * scale,
         heartbeat=min(40, 20 * scale),
         claim_deadline=100 * scale,
+        publish_deadline=publish_deadline,
     )
 
 

@@ -92,6 +92,13 @@ def test_an_acknowledgement_without_an_entry_is_hollow() -> None:
     assert [check.HOLLOW] == kinds([said(1, 0)], member())
 
 
+def test_an_entry_of_which_it_was_said_that_it_would_never_be_there_is_denied() -> None:
+    refused = said(1, 10, is_refused=True, turn=("gateway", 1))
+    assert [check.DENIED] == kinds([refused], member((1, 10)))
+    refused.turn = None
+    assert [] == kinds([refused], member((1, 10)))
+
+
 def test_a_publisher_whose_messages_changed_places_is_shuffled() -> None:
     first, second = said(1, 20, "B", turn=("gateway", 1)), said(2, 10, "B", turn=("gateway", 2))
     assert [check.SHUFFLED] == kinds([first, second], member())

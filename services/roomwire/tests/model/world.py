@@ -11,6 +11,8 @@ from model.primary import Primary, new_primary
 from model.record import NOBODY, Message
 from model.transport import Transport
 
+STAMPS_A_STEP = 128  # as many as a batch has publishes: each gets one of its own
+
 
 class Size(NamedTuple):
     """How large a deployment is."""
@@ -21,7 +23,7 @@ class Size(NamedTuple):
 
 
 class World:
-    """All that exists in a run. `now` is everybody's clock, in steps; `stamp` the count of steps, for the record.
+    """All that exists in a run. `now` is everybody's clock, in steps; `stamp` counts what happens, for the record.
 
     `trace` collects sentences about what happens, or is None.
     """
@@ -31,6 +33,7 @@ class World:
     ) -> None:
         self.random = random
         self.limits = limits
+        self.config = limits.config(bugs)
         self.bugs = bugs
         self.trace = trace
         self.now = self.stamp = 0
@@ -40,6 +43,7 @@ class World:
         self.ready: list[Pipe] = []
         self.always = Always()
         self.messages: list[Message] = []
+        self.failures: list[Exception] = []
         self.transports: list[Transport] = []
         self._identities = 0
         self.deposed: list[Primary] = []
@@ -65,7 +69,7 @@ class World:
     def tell(self, sentence: str) -> None:
         """Add to the trace."""
         if self.trace is not None:
-            self.trace.append(f"{self.stamp:5} {sentence}")
+            self.trace.append(f"{self.stamp // STAMPS_A_STEP:5} {sentence}")
 
     def message(self, rooms: tuple[str, ...], excluded: int = NOBODY) -> Message:
         """Return a new message."""
@@ -83,7 +87,7 @@ class World:
         gateway.runner.is_stopped = True
         gateway.paused_until = 0  # what is still sent to it is read by nobody, at once
         if "stored_on_close" in self.bugs:
-            self.primary.log.forget_sessions_of(gateway.name)
+            self.primary.log.kept.forget_sessions_of(gateway.name)
         for link in (gateway.log, gateway.bulk):
             link.snap(self.random)
             link.is_open = False

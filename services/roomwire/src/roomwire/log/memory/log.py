@@ -18,7 +18,7 @@ from roomwire.log.contract import (
 )
 from roomwire.log.entries import Entry, Message
 from roomwire.log.memory.primary import MemoryPrimary
-from roomwire.log.positions import Epoch, Offset, Position
+from roomwire.log.positions import Epoch, Offset, Position, new_epoch
 from roomwire.log.reading import Range, Reader, Reading
 from roomwire.log.requests import Requests
 from roomwire.log.sessions import Attendance, Claimed, ClaimRefused, NewSession, NodeId, Owner, Sid, Tenure
@@ -44,7 +44,7 @@ class MemoryHub:
     def __init__(self, config: LogConfig, *, is_eager: bool = False) -> None:
         config.check()
         self.config = config
-        self.primary = MemoryPrimary(config, time.monotonic)
+        self.primary = MemoryPrimary(config, time.monotonic, epoch=new_epoch())
         self.logs: dict[NodeId, MemoryLog] = {}
         self._is_eager = is_eager
         self._is_making = False

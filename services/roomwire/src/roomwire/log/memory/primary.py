@@ -14,7 +14,7 @@ from roomwire.errors import Internal, NotFound, RateLimited
 from roomwire.log.contract import Fenced, LogConfig, Published
 from roomwire.log.entries import Entry, Message, encode_message
 from roomwire.log.intervals import Interval, is_member, without
-from roomwire.log.positions import Position, new_epoch
+from roomwire.log.positions import Epoch, Position
 from roomwire.log.reading import ABSENT, Page
 from roomwire.log.sessions import (
     Attendance,
@@ -69,11 +69,12 @@ class MemoryPrimary:
     Args:
         config: Times and bounds.
         clock: The time in seconds; never goes back.
+        epoch: The epoch in which it begins.
 
     """
 
-    def __init__(self, config: LogConfig, clock: Callable[[], float]) -> None:
-        self.epoch = new_epoch()
+    def __init__(self, config: LogConfig, clock: Callable[[], float], *, epoch: Epoch) -> None:
+        self.epoch = epoch
         self.last = Position(0)
         self.nodes: dict[NodeId, Node] = {}
         self._config = config
