@@ -15,9 +15,9 @@ from roomwire_gateway.messages import (
     HistoryQuery,
     JoinRoom,
     LeaveRoom,
-    Member,
     Message,
     PresenceChange,
+    RoomMember,
 )
 
 AT = datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -96,7 +96,7 @@ def test_a_body_of_an_event_refuses_unknown_fields():
             id="a message to everybody names no room",
         ),
         pytest.param(
-            PresenceChange(room="den", joined=Member("n1.x", "Ann", "n1")),
+            PresenceChange(room="den", joined=RoomMember("n1.x", "Ann", "n1")),
             {"room": "den", "joined": {"id": "n1.x", "user": "Ann", "gateway": "n1"}},
             id="somebody came",
         ),

@@ -16,7 +16,7 @@ from roomwire.errors import ConfigurationError
 from roomwire.limits.http import HttpLimits
 from roomwire.metrics.gateway import Metrics
 from roomwire.metrics.http import HttpMetrics
-from roomwire.relay.proof import HELLO_BYTES, WELCOME_BYTES, Proof, Request
+from roomwire.relay.proof import HELLO_BYTES, WELCOME_BYTES, Proof, RelayRequest
 from roomwire.serving.http import bounded_http
 from roomwire_gateway.app import GatewayApp
 from roomwire_gateway.settings import Settings
@@ -233,7 +233,7 @@ async def test_a_poll_that_waits_when_its_owner_dies_is_answered_that_the_sessio
     await http.get(polled(second, sid))
     poll = asyncio.create_task(http.get(polled(second, sid)))
     await until(lambda: first.metric("relays_taken_total", outcome="taken") == 3)
-    for connection in list(first.app._door._state.connections):
+    for connection in list(first.app._relay_listener._state.connections):
         connection.transport.abort()
 
     assert is_refused(await poll)
@@ -282,12 +282,14 @@ async def test_a_forged_id_leads_nowhere(start, http, sid):
 async def test_what_was_relayed_is_not_relayed_again(start, http):
     first, second, third = await start("n1"), await start("n2"), await start("n3")
     sid = await opened(http, third)
-    request = Request("192.0.2.1", 1, "http", f"GET {POLLING}&sid={sid} HTTP/1.1\r\nHost: a\r\n\r\n".encode())
+    request = RelayRequest(
+        "192.0.2.1", 1, "http", f"GET {POLLING}&sid={sid} HTTP/1.1\r\nHost: a\r\n\r\n".encode()
+    )
     upgrade = (
         f"GET {WEBSOCKET}&sid={sid} HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: upgrade\r\n"
         "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n\r\n"
     )
-    for one in (request, Request("192.0.2.1", 1, "http", upgrade.encode())):
+    for one in (request, RelayRequest("192.0.2.1", 1, "http", upgrade.encode())):
         answer = await brought(first, Proof(SECRET, first.node), one)
         assert answer.startswith(b"HTTP/1.1 400")
         assert b"Session ID unknown" in answer

@@ -42,7 +42,7 @@ class Gateway:
         self.requests = []
         self.fails_on = None
 
-    # -- Listener
+    # -- LogObserver
 
     def on_entry(self, entry):
         assert entry.position == self.log.cut

@@ -51,26 +51,26 @@ class Nobody:
         self.entries = 0
 
     def on_entry(self, entry: Entry) -> None:  # noqa: ARG002 - nobody looks
-        """See `Listener`."""
+        """See `LogObserver`."""
         self.entries += 1
 
     def on_fenced(self, tenure: Tenure) -> None:
-        """See `Listener`."""
+        """See `LogObserver`."""
 
     def on_incomplete(self, stream: Stream) -> None:
-        """See `Listener`."""
+        """See `LogObserver`."""
 
     def on_loss(self) -> None:
-        """See `Listener`."""
+        """See `LogObserver`."""
 
     def on_held(self) -> None:
-        """See `Listener`."""
+        """See `LogObserver`."""
 
     def on_live(self) -> None:
-        """See `Listener`."""
+        """See `LogObserver`."""
 
     async def on_request(self, sender: NodeId, body: bytes) -> bytes:  # noqa: ARG002 - nobody asks
-        """See `Listener`."""
+        """See `LogObserver`."""
         return body
 
 

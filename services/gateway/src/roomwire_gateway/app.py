@@ -28,7 +28,7 @@ from roomwire.protocol.sources import Proxies
 from roomwire.recovery.decisions import RecoveryLimits
 from roomwire.redis.topology import connect
 from roomwire.redis.url import shown_hosts
-from roomwire.relay import Door, Relay
+from roomwire.relay import Relay, RelayListener
 from roomwire.server import Server
 from roomwire.serving.listener import SidePort, http_limits
 from roomwire.serving.process import state_of
@@ -115,9 +115,9 @@ class GatewayApp:
         self.websocket: Any = fast_websocket(self.server.eio, _PATH)
         self._revocations = self._make_reader()
         self._relay: Relay | None = None
-        self._door: Door | None = None
+        self._relay_listener: RelayListener | None = None
         if settings.relay_port:
-            self._relay, self._door = self._make_relay()
+            self._relay, self._relay_listener = self._make_relay()
             self.server.eio.relay = self._relay
 
     def _make_reader(self) -> RevocationReader | None:
@@ -156,7 +156,7 @@ class GatewayApp:
         refused = HttpMetrics(self._metrics.registry, name="roomwire_api_http_refused_total")
         return SidePort(app, settings, "api_port", metrics=refused)
 
-    def _make_relay(self) -> tuple[Relay, Door]:
+    def _make_relay(self) -> tuple[Relay, RelayListener]:
         """Return what takes requests to other gateways, and what takes theirs."""
         settings, log, engine = self._settings, self._backplane.log, self.server.eio
         secret = settings.relay_secret.get_secret_value() if settings.relay_secret else ""
@@ -168,7 +168,7 @@ class GatewayApp:
             timeout_s=settings.relay_timeout_s,
             metrics=self._metrics,
         )
-        door = Door(
+        listener = RelayListener(
             engine,
             path=_PATH,
             node=log.node,
@@ -176,7 +176,7 @@ class GatewayApp:
             limits=http_limits(settings),
             metrics=self._metrics,
         )
-        return relay, door
+        return relay, listener
 
     @property
     def registry(self) -> CollectorRegistry:
@@ -185,8 +185,8 @@ class GatewayApp:
 
     async def start(self) -> None:
         """Open the relay port, connect to the other gateways, which learn of it, then open the port of the API."""
-        if self._door is not None:
-            await self._door.open(self._settings.host, self._settings.relay_port)
+        if self._relay_listener is not None:
+            await self._relay_listener.open(self._settings.host, self._settings.relay_port)
         await self.server.start()
         if self._revocations is not None:
             await self._revocations.start()
@@ -219,8 +219,8 @@ class GatewayApp:
         if self._relay is not None:
             await self._relay.close()
         await self.server.close()
-        if self._door is not None:
-            await self._door.close()
+        if self._relay_listener is not None:
+            await self._relay_listener.close()
         await self._keys.close()
 
 

@@ -26,14 +26,14 @@ from roomwire_gateway.messages import (
     JoinRoom,
     Kept,
     LeaveRoom,
-    Member,
     Message,
     Name,
-    Presence,
     PresenceChange,
     RefreshToken,
     Renewal,
-    Rooms,
+    RoomList,
+    RoomMember,
+    RoomPresence,
     Text,
     Typing,
 )
@@ -190,20 +190,20 @@ class ChatGateway(Gateway):
         return History(room=body.room_id, messages=list(messages.values()))
 
     @subscribe("presence")
-    async def presence(self, user: User, room: Annotated[Name, Key("roomId")]) -> Presence:
+    async def presence(self, user: User, room: Annotated[Name, Key("roomId")]) -> RoomPresence:
         """Return who is connected and in a room, on all gateways; who may come back is told when it does."""
         user.capabilities.require("presence", room)
         found = await self._rooms.presence(room, limit=MAX_PRESENT)
         here = [one for one in found.present if one.is_connected]
         count = found.total - (len(found.present) - len(here))
         members = [member_of(one, room) for one in here[:MAX_MEMBERS]]
-        return Presence(room=room, count=count, members=members)
+        return RoomPresence(room=room, count=count, members=members)
 
     @subscribe("rooms")
-    async def rooms(self, user: User) -> Rooms:
+    async def rooms(self, user: User) -> RoomList:
         """Return the rooms that have members."""
         user.capabilities.require("rooms")
-        return Rooms(rooms=await self._rooms.largest())
+        return RoomList(rooms=await self._rooms.largest())
 
     @subscribe("refreshToken")
     async def refresh_token(self, socket: Socket, body: RefreshToken) -> Renewal:
@@ -290,7 +290,7 @@ class ChatGateway(Gateway):
 
     async def _enter(self, socket: Socket, body: JoinRoom) -> None:
         """Join, then tell the room; if either cannot be done, nothing has been."""
-        member = Member(id=socket.id, user=body.user_name, gateway=self.server.node_name)
+        member = RoomMember(id=socket.id, user=body.user_name, gateway=self.server.node_name)
         try:
             await self._join(socket, body.room_id)
             self._note_joined(socket, body.room_id, body.user_name)

@@ -102,7 +102,7 @@ class History(Struct, frozen=True):
     messages: Sequence[Message]
 
 
-class Member(Struct, frozen=True):
+class RoomMember(Struct, frozen=True):
     """Somebody in a room: the socket's id, the name people see, the gateway it sits on."""
 
     id: str
@@ -117,19 +117,19 @@ class RoomSize(Struct, frozen=True):
     members: int
 
 
-class Presence(Struct, frozen=True):
+class RoomPresence(Struct, frozen=True):
     """The ack of `presence`: how many are in the room, and who, as far as the list goes."""
 
     room: str
     count: int
-    members: Sequence[Member]
+    members: Sequence[RoomMember]
 
 
 class PresenceChange(Struct, frozen=True, omit_defaults=True):
     """The event `presence`: somebody joined a room, or the socket with this id left it."""
 
     room: str
-    joined: Member | None = None
+    joined: RoomMember | None = None
     left: str | None = None
 
 
@@ -140,7 +140,7 @@ class Typing(Struct, frozen=True):
     user: str
 
 
-class Rooms(Struct, frozen=True):
+class RoomList(Struct, frozen=True):
     """The ack of `rooms`, the largest first."""
 
     rooms: Sequence[RoomSize]

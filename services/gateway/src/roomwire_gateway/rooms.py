@@ -11,7 +11,7 @@ from typing import Any, Final
 from roomwire import Server
 from roomwire.cluster.results import Presence, Present
 from roomwire.log.sessions import is_sid
-from roomwire_gateway.messages import Member, RoomSize
+from roomwire_gateway.messages import RoomMember, RoomSize
 
 AUDIENCES: Final = ("text", "full")
 """Members that get the tutorial's text alone, and those that get the structured form as well."""
@@ -96,8 +96,8 @@ class ChatRooms:
         return dict(self._sizes.most_common(MAX_LISTED))
 
 
-def member_of(present: Present, room: str) -> Member:
+def member_of(present: Present, room: str) -> RoomMember:
     """Return somebody in a room as clients are told: under the name that it chose there."""
     rooms: Mapping[str, Any] = present.data.get("rooms", {}) if isinstance(present.data, dict) else {}
     name = rooms.get(room, present.user_name)
-    return Member(id=present.sid, user=name, gateway=present.node.rpartition(".")[0])
+    return RoomMember(id=present.sid, user=name, gateway=present.node.rpartition(".")[0])

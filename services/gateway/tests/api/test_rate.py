@@ -23,7 +23,7 @@ def count(limited, caller="a"):
     """Return how often somebody may ask now."""
     for number in range(1_000):
         try:
-            limited.take(caller)
+            limited.admit(caller)
         except RateLimited:
             return number
     return 1_000
@@ -45,13 +45,13 @@ def test_each_caller_has_its_own(clock):
 
 def test_what_a_batch_costs_is_waited_for_afterwards(clock):
     limited = Rate(10, clock=clock)
-    limited.take("a")
+    limited.admit("a")
     limited.charge("a", 99)
     with pytest.raises(RateLimited) as caught:
-        limited.take("a")
+        limited.admit("a")
     assert 9 == caught.value.retry_after_s
     clock.now += 9.1
-    limited.take("a")
+    limited.admit("a")
 
 
 def test_no_rate_is_any_number(clock):
@@ -62,5 +62,5 @@ def test_callers_that_are_remembered_are_bounded_and_the_quietest_is_forgotten(c
     monkeypatch.setattr(rate, "MAX_CALLERS", 2)
     limited = Rate(1, clock=clock)
     for caller in ("a", "b", "c"):
-        limited.take(caller)
+        limited.admit(caller)
     assert (1, 0) == (count(limited, "a"), count(limited, "c"))

@@ -20,7 +20,7 @@ from roomwire.log.memory.log import MemoryHub, MemoryLog
 from roomwire.log.sessions import new_node_id
 from roomwire.metrics.gateway import Metrics
 from roomwire.protocol.payloads import event_payload
-from roomwire.rooms.peers import Request
+from roomwire.rooms.peers import PeerRequest
 
 SHORT_S = 0.5
 RECOVERY = {"recovery": True}
@@ -507,12 +507,12 @@ async def test_no_room_at_all_is_not_everybody():
 async def test_what_nobody_here_does_is_refused_and_not_answered_with_nothing(nodes):
     peers = nodes.two.server.manager.peers
     with pytest.raises(NodeAway):
-        await peers.ask(nodes.one.id, Request("of a later version", "/", ""))
+        await peers.ask(nodes.one.id, PeerRequest("of a later version", "/", ""))
 
 
 async def test_an_ack_that_cannot_travel_is_refused_at_once(nodes):
     client = await nodes.client(nodes.one.address)
-    request = Request("call", "/", client.sid, payload=event_payload(["ask"]))
+    request = PeerRequest("call", "/", client.sid, payload=event_payload(["ask"]))
     asking = asyncio.create_task(nodes.two.server.manager.peers.ask(nodes.one.id, request, timeout_s=60))
     id_, _ = await asked(client, "ask")
     await client.send_frame(f"43{id_}[{10**30}]")

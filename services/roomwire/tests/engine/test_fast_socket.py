@@ -11,7 +11,7 @@ from peers import peer_by, raw
 from roomwire.engine.asgi import AsgiEngine
 from roomwire.limits.client import Limits
 from roomwire.protocol.frames import close_frame
-from roomwire.protocol.reader import CloseCode, Kind
+from roomwire.protocol.reader import CloseCode, Opcode
 
 FRAME = b"\x81\x85\0\0\0\0" + b"4quux"
 READ_BYTES = 262_144
@@ -58,7 +58,7 @@ async def test_what_follows_a_broken_probe_in_the_same_read_is_not_looked_at():
     async with peer_by("fast", app, "/engine.io/") as peer:
         session = await peer.open()
         async with raw(peer, session["sid"]) as (reader, writer), asyncio.timeout(10):
-            writer.write(frame(Kind.TEXT, b"x") + frame(Kind.TEXT, b"2probe"))
+            writer.write(frame(Opcode.TEXT, b"x") + frame(Opcode.TEXT, b"2probe"))
             assert close_frame(CloseCode.PROTOCOL_ERROR) == await reader.read()
             assert not failures
 

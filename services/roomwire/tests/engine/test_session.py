@@ -7,7 +7,17 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from roomwire.engine.session import POLLING, WEBSOCKET, Reason, Session
 from roomwire.limits.client import Limits
 from roomwire.protocol.frames import message_of
-from roomwire.protocol.packets import CLOSE, MESSAGE, NOOP, PING, PONG, PROBE, UPGRADE, BadPacket, framed
+from roomwire.protocol.packets import (
+    CLOSE,
+    MESSAGE,
+    NOOP,
+    PING,
+    PONG,
+    PROBE,
+    UPGRADE,
+    BadEnginePacket,
+    framed,
+)
 
 LIMITS = Limits(ping_interval_s=25.0, ping_timeout_s=20.0, max_unread_bytes=102)
 TRANSPORTS = [POLLING, WEBSOCKET]
@@ -113,11 +123,11 @@ class TestReceiving:
         ["", "0", "0{}", "2", "2probe", "3probe", "3x", "1x", "5", "6", "7", "abc", "\u0664x", " 4x"],
     )
     def test_what_a_client_may_not_send_is_refused(self, packet):
-        with pytest.raises(BadPacket):
+        with pytest.raises(BadEnginePacket):
             session().receive(packet)
 
     def test_the_refusal_quotes_the_beginning_only(self):
-        with pytest.raises(BadPacket) as refused:
+        with pytest.raises(BadEnginePacket) as refused:
             session().receive("x" * 1_000_000)
         assert 100 > len(str(refused.value))
 
@@ -249,7 +259,7 @@ class TestUpgrade:
     @pytest.mark.parametrize("packet", ["", "2", "3probe", "2probe ", "5", "4x", b"2probe"])
     def test_what_is_no_probe_is_refused_without_ending_the_session(self, packet):
         found = session(POLLING)
-        with pytest.raises(BadPacket):
+        with pytest.raises(BadEnginePacket):
             found.start_probe(packet)
         assert (None, False) == (found.closed, found.is_probed)
 
@@ -257,23 +267,23 @@ class TestUpgrade:
     def test_what_is_no_upgrade_is_refused_without_ending_the_session(self, packet):
         found = session(POLLING)
         found.start_probe(PING + PROBE)
-        with pytest.raises(BadPacket):
+        with pytest.raises(BadEnginePacket):
             found.finish_probe(packet)
         assert (None, POLLING) == (found.closed, found.transport)
 
     @pytest.mark.parametrize("transport", TRANSPORTS)
     def test_without_a_probe_there_is_no_upgrade(self, transport):
-        with pytest.raises(BadPacket):
+        with pytest.raises(BadEnginePacket):
             session(transport).finish_probe(UPGRADE)
 
     def test_a_websocket_is_not_probed(self):
-        with pytest.raises(BadPacket):
+        with pytest.raises(BadEnginePacket):
             session(WEBSOCKET).start_probe(PING + PROBE)
 
     def test_a_second_probe_beside_the_first_is_refused(self):
         found = session(POLLING)
         found.start_probe(PING + PROBE)
-        with pytest.raises(BadPacket):
+        with pytest.raises(BadEnginePacket):
             found.start_probe(PING + PROBE)
         found.finish_probe(UPGRADE)
         assert WEBSOCKET == found.transport
@@ -282,9 +292,9 @@ class TestUpgrade:
         found = session(POLLING)
         found.start_probe(PING + PROBE)
         found.close(Reason.SERVER)
-        with pytest.raises(BadPacket):
+        with pytest.raises(BadEnginePacket):
             found.finish_probe(UPGRADE)
-        with pytest.raises(BadPacket):
+        with pytest.raises(BadEnginePacket):
             closed(transport=POLLING).start_probe(PING + PROBE)
 
 
@@ -446,7 +456,7 @@ class Machine(RuleBasedStateMachine):
             else:
                 self.ends(Reason.CLIENT)
         else:
-            with pytest.raises(BadPacket):
+            with pytest.raises(BadEnginePacket):
                 self.session.receive(packet)
 
     @rule()
@@ -485,7 +495,7 @@ class Machine(RuleBasedStateMachine):
             self.is_probed = True
             self.noops = 2
         else:
-            with pytest.raises(BadPacket):
+            with pytest.raises(BadEnginePacket):
                 self.session.start_probe(packet)
 
     @rule(packet=st.just("5") | packets)
@@ -495,7 +505,7 @@ class Machine(RuleBasedStateMachine):
             self.is_probed = self.is_polled = False
             self.transport = WEBSOCKET
         else:
-            with pytest.raises(BadPacket):
+            with pytest.raises(BadEnginePacket):
                 self.session.finish_probe(packet)
 
     @rule()

@@ -222,7 +222,7 @@ async def _reading(transport: Transport) -> None:
 
 
 def _decode(body: bytes) -> None:
-    with contextlib.suppress(packets.BadPacket):
+    with contextlib.suppress(packets.BadEnginePacket):
         for packet in packets.decode_payload(body, max_packets=8):
             if isinstance(packet, str):
                 with contextlib.suppress(BadPacket):

@@ -100,7 +100,7 @@ class Run:
         received = Offset(Epoch(gateway.log.epoch), max(gateway.log.cut - back, 0))
         gateway.log.receipt(self.tenure(session), received)
         if isinstance(gateway.log, RedisLog):
-            gateway.log._heart._send_receipts()
+            gateway.log._heartbeat._send_receipts()
 
     async def find(self, gateway, session):
         owner = await gateway.log.find(self.tenure(session).sid)

@@ -1,4 +1,4 @@
-"""What the log tells a gateway: production's `Listener`.
+"""What the log tells a gateway: production's `LogObserver`.
 
 Production logs an exception of a listener's and goes on; here one is a mistake of the simulation's, and ends the run.
 """

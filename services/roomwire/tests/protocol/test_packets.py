@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from roomwire.protocol.packets import BadPacket, decode_payload, encode_payload, framed
+from roomwire.protocol.packets import BadEnginePacket, decode_payload, encode_payload, framed
 
 MAX_PACKETS = 8
 
@@ -32,7 +32,7 @@ def test_a_payload_comes_back_as_it_was_sent(packets):
 def test_any_body_is_packets_or_a_bad_packet(body):
     try:
         packets = payload_of(body)
-    except BadPacket:
+    except BadEnginePacket:
         return
     assert packets == payload_of(encode_payload([framed(packet) for packet in packets]))
 
@@ -61,7 +61,7 @@ def test_as_many_packets_as_allowed_are_taken_and_any_number_of_messages():
 def test_what_comes_before_a_malformed_packet_is_taken():
     taken = decode_payload(b"4a\x1ebAQ==\x1eb!", max_packets=MAX_PACKETS)
     assert ["4a", b"\1"] == [next(taken), next(taken)]
-    with pytest.raises(BadPacket):
+    with pytest.raises(BadEnginePacket):
         next(taken)
 
 
@@ -100,5 +100,5 @@ def test_base64_in_lines_is_what_it_is_without_them(data):
     ],
 )
 def test_a_malformed_payload_is_refused(body, reason):
-    with pytest.raises(BadPacket, match=reason):
+    with pytest.raises(BadEnginePacket, match=reason):
         payload_of(body)

@@ -12,8 +12,8 @@ from roomwire.protocol.reader import (
     FRAGMENT_BYTES,
     CloseCode,
     FrameError,
-    Kind,
-    Reader,
+    FrameReader,
+    Opcode,
     close_answer,
     short_texts,
 )
@@ -22,8 +22,8 @@ MAX_BYTES = 300
 MAX_FRAGMENTS = 4
 
 
-def reader() -> Reader:
-    return Reader(max_message_bytes=MAX_BYTES, max_fragments=MAX_FRAGMENTS)
+def reader() -> FrameReader:
+    return FrameReader(max_message_bytes=MAX_BYTES, max_fragments=MAX_FRAGMENTS)
 
 
 def read(*parts: bytes) -> list:
@@ -52,7 +52,7 @@ def cut(data: bytes, places: list[int]) -> list[bytes]:
 frames = st.lists(
     st.builds(
         frame,
-        st.sampled_from(list(Kind)),
+        st.sampled_from(list(Opcode)),
         st.binary(max_size=130) | st.binary(min_size=MAX_BYTES - 2, max_size=MAX_BYTES + 2),
         is_last=st.booleans(),
     ),
@@ -67,7 +67,9 @@ def test_any_cutting_of_any_bytes_gives_the_same(data, places):
 
 
 @given(
-    st.lists(st.tuples(st.sampled_from([Kind.TEXT, Kind.BINARY]), st.binary(max_size=MAX_BYTES)), max_size=5)
+    st.lists(
+        st.tuples(st.sampled_from([Opcode.TEXT, Opcode.BINARY]), st.binary(max_size=MAX_BYTES)), max_size=5
+    )
 )
 def test_what_was_framed_comes_back(messages):
     assert messages == read(b"".join(frame(kind, payload) for kind, payload in messages))
@@ -91,10 +93,10 @@ def test_texts_taken_at_once_are_what_the_reader_makes_of_them(data):
     texts = short_texts(data)
     found = read(data)
     if texts is not None:
-        assert [(Kind.TEXT, text.encode()) for text in texts] == found
+        assert [(Opcode.TEXT, text.encode()) for text in texts] == found
     else:
         # What was left to the reader is no row of whole texts.
-        is_all_texts = all(kind is Kind.TEXT and _is_utf8(payload) for kind, payload in found)
+        is_all_texts = all(kind is Opcode.TEXT and _is_utf8(payload) for kind, payload in found)
         assert not is_all_texts or len(data) != sum(len(payload) + 6 for _, payload in found)
 
 
@@ -122,11 +124,11 @@ def test_the_bound_that_is_exceeded_is_named(parts, bound):
     ("size", "is_taken"), [(FRAGMENT_BYTES, True), (60_000, True), (FRAGMENT_BYTES // 2, False), (0, False)]
 )
 def test_the_number_of_frames_follows_what_they_carry(size, is_taken):
-    taking = Reader(max_message_bytes=50_000_000, max_fragments=MAX_FRAGMENTS)
+    taking = FrameReader(max_message_bytes=50_000_000, max_fragments=MAX_FRAGMENTS)
     parts = [frame(2, b"", is_last=False), *[frame(0, b"x" * size, is_last=False)] * 69, frame(0, b"")]
     data = b"".join(parts)
     if is_taken:
-        assert [(Kind.BINARY, b"x" * size * 69)] == list(taking.feed(data))
+        assert [(Opcode.BINARY, b"x" * size * 69)] == list(taking.feed(data))
     else:
         with pytest.raises(FrameError) as refused:
             list(taking.feed(data))

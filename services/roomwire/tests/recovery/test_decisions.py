@@ -10,7 +10,14 @@ from roomwire.log.sessions import Claimed, Tenure, new_pid, sid_of
 from roomwire.log.streams import namespace_stream, room_stream, sid_stream
 from roomwire.protocol.frames import message_of
 from roomwire.protocol.payloads import event_payload
-from roomwire.recovery.decisions import RecoveryLimits, Refusal, Wish, owed, replay_frames, wish_of
+from roomwire.recovery.decisions import (
+    RecoveryLimits,
+    RecoveryRequest,
+    Refusal,
+    missed_entries,
+    recovery_request_of,
+    replay_frames,
+)
 
 PID = new_pid()
 SID = sid_of(PID)
@@ -21,25 +28,25 @@ RED, BLUE = room_stream("/", "red"), room_stream("/", "blue")
 @pytest.mark.parametrize(
     ("auth", "expected"),
     [
-        (None, Wish(None, None, None, is_offered=True)),
-        ({}, Wish(None, None, {}, is_offered=True)),
-        ({"token": "x"}, Wish(None, None, {"token": "x"}, is_offered=True)),
-        ({"pid": PID, "offset": "e.1"}, Wish(PID, "e.1", None, is_offered=True)),
-        ({"pid": PID, "token": "x"}, Wish(PID, None, {"token": "x"}, is_offered=True)),
-        ({"pid": PID, "offset": 7}, Wish(PID, None, None, is_offered=True)),
-        ({"pid": PID, "recovery": False}, Wish(None, None, None, is_offered=False)),
-        ({"recovery": False, "a": 1}, Wish(None, None, {"a": 1}, is_offered=False)),
+        (None, RecoveryRequest(None, None, None, is_offered=True)),
+        ({}, RecoveryRequest(None, None, {}, is_offered=True)),
+        ({"token": "x"}, RecoveryRequest(None, None, {"token": "x"}, is_offered=True)),
+        ({"pid": PID, "offset": "e.1"}, RecoveryRequest(PID, "e.1", None, is_offered=True)),
+        ({"pid": PID, "token": "x"}, RecoveryRequest(PID, None, {"token": "x"}, is_offered=True)),
+        ({"pid": PID, "offset": 7}, RecoveryRequest(PID, None, None, is_offered=True)),
+        ({"pid": PID, "recovery": False}, RecoveryRequest(None, None, None, is_offered=False)),
+        ({"recovery": False, "a": 1}, RecoveryRequest(None, None, {"a": 1}, is_offered=False)),
         # The application's own, that happen to have these names.
-        ({"pid": 17, "offset": 3}, Wish(None, None, {"pid": 17, "offset": 3}, is_offered=True)),
+        ({"pid": 17, "offset": 3}, RecoveryRequest(None, None, {"pid": 17, "offset": 3}, is_offered=True)),
     ],
 )
 def test_what_a_client_asks_for_is_ours_and_the_rest_is_the_applications(auth, expected):
-    assert expected == wish_of(auth, BROWSER)
+    assert expected == recovery_request_of(auth, BROWSER)
 
 
 def test_where_the_server_does_not_offer_it_no_client_is_offered_any():
-    wish = wish_of({"recovery": True, "pid": PID, "offset": "e.1"}, BROWSER, may_recover=False)
-    assert (None, False) == (wish.pid, wish.is_offered)
+    request = recovery_request_of({"recovery": True, "pid": PID, "offset": "e.1"}, BROWSER, may_recover=False)
+    assert (None, False) == (request.pid, request.is_offered)
 
 
 def entry(stream, position, text, **options):
@@ -76,7 +83,7 @@ def test_what_is_owed_is_in_the_order_of_the_log_and_for_this_client_only():
         ),
         reading(sid_stream(SID), entry(sid_stream(SID), 14, "d")),
     ]
-    entries = owed(readings, CLAIMED, RecoveryLimits())
+    entries = missed_entries(readings, CLAIMED, RecoveryLimits())
     frames = [message_of(frame) for frame in replay_frames(entries, "/", Epoch("e"))]
     assert [f'42["n","{text}","e.{place}"]' for text, place in zip("abcde", range(11, 16), strict=True)] == [
         frame.removeprefix("4") if not frame.startswith("42") else frame for frame in frames
@@ -87,7 +94,7 @@ def test_what_is_owed_is_in_the_order_of_the_log_and_for_this_client_only():
 def test_what_cannot_be_told_in_full_is_not_told_at_all(outcome):
     readings = [reading(RED, entry(RED, 12, "b")), reading(BLUE, outcome=outcome)]
     expected = Refusal.TOO_MUCH if outcome is Outcome.TOO_MUCH else Refusal.INCOMPLETE
-    assert expected is owed(readings, CLAIMED, RecoveryLimits())
+    assert expected is missed_entries(readings, CLAIMED, RecoveryLimits())
 
 
 @pytest.mark.parametrize("limits", [RecoveryLimits(max_entries=1), RecoveryLimits(max_bytes=10)])
@@ -96,4 +103,4 @@ def test_a_replay_is_bounded_over_all_streams(limits):
         reading(RED, entry(RED, 12, "b")),
         reading(sid_stream(SID), entry(sid_stream(SID), 14, "d")),
     ]
-    assert Refusal.TOO_MUCH is owed(readings, CLAIMED, limits)
+    assert Refusal.TOO_MUCH is missed_entries(readings, CLAIMED, limits)

@@ -15,7 +15,7 @@ from recovering import nodes_of
 
 from roomwire import Gateway, Server, subscribe
 from roomwire.log.sessions import new_pid
-from roomwire.recovery.decisions import RecoveryLimits, wish_of
+from roomwire.recovery.decisions import RecoveryLimits, recovery_request_of
 from roomwire.recovery.offers import RULES, client_of, is_offered
 
 OTHERS = [
@@ -63,7 +63,7 @@ OTHERS = [
 def test_the_first_rule_that_fits_decides(auth, query, headers, expected):
     names = {"UA": "HTTP_USER_AGENT", "ORIGIN": "HTTP_ORIGIN"}
     environ = {"QUERY_STRING": query} | {names[name]: value for name, value in headers.items()}
-    assert expected == wish_of(auth, environ).is_offered
+    assert expected == recovery_request_of(auth, environ).is_offered
 
 
 def test_every_rule_decides_about_a_client():

@@ -11,11 +11,11 @@ from roomwire.relay.proof import (
     WELCOME_BYTES,
     BadProof,
     Proof,
-    Request,
+    RelayRequest,
 )
 
 SECRET = "s" * 32
-REQUEST = Request("2001:db8::7", 4711, "https", b"GET /socket.io/?sid=n2.x HTTP/1.1\r\nHost: a\r\n\r\n")
+REQUEST = RelayRequest("2001:db8::7", 4711, "https", b"GET /socket.io/?sid=n2.x HTTP/1.1\r\nHost: a\r\n\r\n")
 MINE = Proof(SECRET, "n2.abc")
 OTHERS = [
     pytest.param(Proof("t" * 32, "n2.abc"), id="another secret"),
@@ -24,9 +24,9 @@ OTHERS = [
 ]
 
 
-def greeted(caller=MINE, door=MINE):
+def greeted(caller=MINE, listener=MINE):
     hello, nonce = caller.hello()
-    welcome, nonces = door.welcome(hello)
+    welcome, nonces = listener.welcome(hello)
     return nonce, welcome, nonces
 
 
@@ -41,7 +41,7 @@ def test_a_request_arrives_as_it_was():
 
 
 @pytest.mark.parametrize("other", OTHERS)
-def test_a_door_answers_no_other(other):
+def test_a_listener_answers_no_other(other):
     with pytest.raises(BadProof):
         greeted(caller=other)
 

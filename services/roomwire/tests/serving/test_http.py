@@ -22,7 +22,7 @@ from roomwire.limits.client import Limits
 from roomwire.limits.http import HttpLimits
 from roomwire.metrics.http import HttpMetrics
 from roomwire.serving.http import bounded_http, let_part
-from roomwire.serving.http_refusals import Refusal
+from roomwire.serving.http_refusals import HttpRefusal
 from roomwire.serving.settings import ServiceSettings
 
 HOST = "127.0.0.1"
@@ -220,7 +220,7 @@ class Door:
         """Return how many were refused, by reason."""
         counts = {
             reason.value: self._registry.get_sample_value("roomwire_http_refused_total", {"reason": reason})
-            for reason in Refusal
+            for reason in HttpRefusal
         }
         return {reason: count for reason, count in counts.items() if count}
 

@@ -34,7 +34,7 @@ class Gate:
         """See ASGI; raises `ClientError` for who is not let in."""
         if scope["type"] == "http" and scope["path"] not in self._open_paths:
             caller = await self._callers.identify(Headers(scope=scope).get("authorization", ""))
-            self._rate.take(caller.id)
+            self._rate.admit(caller.id)
             # `Sources` has put the client's address into the scope.
             address = scope["client"][0] if scope.get("client") else ""
             scope[_KEY] = msgspec.structs.replace(caller, address=address)

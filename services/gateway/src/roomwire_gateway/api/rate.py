@@ -26,7 +26,7 @@ class Rate:
         self._clock = clock
         self._limiters: OrderedDict[str, RateLimiter] = OrderedDict()
 
-    def take(self, caller: str) -> None:
+    def admit(self, caller: str) -> None:
         """Count a request of a caller.
 
         Raises:

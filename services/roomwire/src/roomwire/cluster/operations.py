@@ -17,14 +17,14 @@ from typing import Any, Final
 import msgspec
 
 from roomwire.cluster.presence import Presences
-from roomwire.cluster.results import Acks, Changed, Presence, RemoteSocket, ServerAnswers, Sockets
+from roomwire.cluster.results import Acks, Changed, Presence, RemoteSocket, ServerResults, Sockets
 from roomwire.errors import ClientError, RateLimited, TooLarge
 from roomwire.log.sessions import NodeId, Sid, is_sid
 from roomwire.log.streams import room_of, travelling_name
 from roomwire.logs import get_logger
 from roomwire.protocol.payloads import arguments_of, event_payload, payload_frames
 from roomwire.rooms.delivery import LoggedRooms
-from roomwire.rooms.peers import Request
+from roomwire.rooms.peers import PeerRequest
 from roomwire.rooms.registry import Member, Phase
 
 ANSWER_S: Final = 2.0
@@ -99,7 +99,7 @@ class Operations:
             join_all=self._join_here,
             leave_all=self._leave_here,
             disconnect_all=self._disconnect_here,
-            server_side=self._take_event,
+            server_side=self._handle_server_side,
         )
 
     # -- asking
@@ -177,14 +177,14 @@ class Operations:
 
     async def server_side_emit(
         self, event: str, args: Sequence[Any], *, namespace: str, timeout_s: float, is_answered: bool
-    ) -> ServerAnswers:
+    ) -> ServerResults:
         """See `Server.server_side_emit`."""
         taken = _Event(event, list(args), timeout_s if is_answered else 0.0)
         request = _request("server_side", namespace, taken)
         others = await self._rooms.peers.others()
         replies = await self._rooms.peers.ask_each(others, request, timeout_s=_checked(timeout_s) + ANSWER_S)
         answers = {node: _decode(reply) for node, reply in replies.items() if reply}
-        return ServerAnswers(answers, [node for node in replies if node not in answers])
+        return ServerResults(answers, [node for node in replies if node not in answers])
 
     def on_server_side(self, event: str, namespace: str, handler: Handler) -> None:
         """Have an event of other nodes handled; a second handler takes the place of the first."""
@@ -219,7 +219,7 @@ class Operations:
         members = self._rooms.members(namespace, rooms or None)
         return [member for member in members if member.phase is Phase.CONNECTED]
 
-    async def _fetch_here(self, request: Request) -> bytes:
+    async def _fetch_here(self, request: PeerRequest) -> bytes:
         asked = _decode(request.payload, type=_Asked)
         members = self._members(request.namespace, asked)
         sockets: list[msgspec.Raw] = []
@@ -261,11 +261,11 @@ class Operations:
             return _encode(socket)
         return None
 
-    async def _ask_here(self, request: Request) -> bytes:
+    async def _ask_here(self, request: PeerRequest) -> bytes:
         asked = _decode(request.payload, type=_Asked)
         members = self._members(request.namespace, asked)
         collected = _Collected(len(members))
-        callbacks = [(member.sid, collected.taker(member.sid)) for member in members]
+        callbacks = [(member.sid, collected.receiver_of(member.sid)) for member in members]
         put_all = self._rooms.server.eio.turn.put_all
         try:
             for member, (sid, callback) in zip(members, callbacks, strict=True):
@@ -281,21 +281,21 @@ class Operations:
                 self._rooms.forget_callback(sid, callback)
         return _encode(collected.result())
 
-    async def _join_here(self, request: Request) -> bytes:
+    async def _join_here(self, request: PeerRequest) -> bytes:
         asked = _decode(request.payload, type=_Asked)
         other, namespace = room_of(asked.other), request.namespace
         return await self._each(
             namespace, asked, lambda member: self._rooms.enter_room(member.sid, namespace, other)
         )
 
-    async def _leave_here(self, request: Request) -> bytes:
+    async def _leave_here(self, request: PeerRequest) -> bytes:
         asked = _decode(request.payload, type=_Asked)
         other, namespace = room_of(asked.other), request.namespace
         return await self._each(
             namespace, asked, lambda member: self._rooms.leave_room(member.sid, namespace, other)
         )
 
-    async def _disconnect_here(self, request: Request) -> bytes:
+    async def _disconnect_here(self, request: PeerRequest) -> bytes:
         asked, namespace = _decode(request.payload, type=_Asked), request.namespace
         server: Any = self._rooms.server
         return await self._each(
@@ -320,7 +320,7 @@ class Operations:
                 _log.warning("clients not changed", count=len(errors), error=repr(errors[0]))
         return _encode(_Counted(done, len(members) - done))
 
-    async def _take_event(self, request: Request) -> bytes:
+    async def _handle_server_side(self, request: PeerRequest) -> bytes:
         """Run the handler for another node's event; an empty answer says that there is none."""
         taken = _decode(request.payload, type=_Event)
         handler = self._handlers.get((request.namespace, taken.event))
@@ -362,10 +362,10 @@ class _Collected:
         self._answers: dict[str, msgspec.Raw] = {}
         self._all_came = asyncio.Event()
 
-    def taker(self, sid: str) -> Callable[..., None]:
-        """Return what takes a client's answer; each is one of its own, to be forgotten by."""
+    def receiver_of(self, sid: str) -> Callable[..., None]:
+        """Return the callback that receives a client's answer; each client has its own, by which it is forgotten."""
 
-        def take(*args: Any) -> None:
+        def receive(*args: Any) -> None:
             self._received += 1
             try:
                 raw = _encode(args)
@@ -379,7 +379,7 @@ class _Collected:
             if self._received >= self._expected:
                 self._all_came.set()
 
-        return take
+        return receive
 
     async def wait(self, timeout_s: float) -> None:
         """Wait for all answers, or until the time is up."""
@@ -395,11 +395,11 @@ class _Collected:
         return _Answered(self._expected, self._received, self._dropped, self._answers)
 
 
-def _request(what: str, namespace: str, asked: msgspec.Struct) -> Request:
+def _request(what: str, namespace: str, asked: msgspec.Struct) -> PeerRequest:
     payload = _encode(asked)
     if len(payload) > MAX_BODY_BYTES:
         raise TooLarge(f"Other nodes take at most {MAX_BODY_BYTES} bytes.")
-    return Request(what, namespace, "", payload=payload)
+    return PeerRequest(what, namespace, "", payload=payload)
 
 
 def _checked(timeout_s: float) -> float:

@@ -16,7 +16,7 @@ from roomwire.log.contract import MAX_PRESENT_BYTES
 from roomwire.log.sessions import Attendee, NodeId, Sid
 from roomwire.log.targets import stream_of
 from roomwire.rooms.delivery import LoggedRooms
-from roomwire.rooms.peers import Request
+from roomwire.rooms.peers import PeerRequest
 from roomwire.rooms.registry import Phase
 
 _encode: Final = msgspec.msgpack.Encoder().encode
@@ -81,7 +81,7 @@ class Presences:
         connected = {*self._of(by_node.pop(self._rooms.log.node, []), namespace)}
 
         async def ask(node: NodeId, sids: list[Sid]) -> Mapping[NodeId, bytes | None]:
-            asked = Request("present", namespace, "", payload=_encode(sids))
+            asked = PeerRequest("present", namespace, "", payload=_encode(sids))
             return await self._rooms.peers.ask_each([node], asked, timeout_s=timeout_s)
 
         missing = []
@@ -98,7 +98,7 @@ class Presences:
         members = ((sid, self._rooms.member(sid, namespace)) for sid in sids)
         return [sid for sid, member in members if member is not None and member.phase is Phase.CONNECTED]
 
-    async def _connected_here(self, request: Request) -> bytes:
+    async def _connected_here(self, request: PeerRequest) -> bytes:
         return _encode(self._of(_decode_sids(request.payload), request.namespace))
 
 

@@ -158,7 +158,7 @@ class Changed(msgspec.Struct, frozen=True):
     missing: Sequence[NodeId]
 
 
-class ServerAnswers(msgspec.Struct, frozen=True):
+class ServerResults(msgspec.Struct, frozen=True):
     """What other nodes answered.
 
     Attributes:

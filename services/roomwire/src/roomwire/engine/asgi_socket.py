@@ -18,7 +18,15 @@ from roomwire.logs import get_logger
 from roomwire.protocol.addresses import host_and_port
 from roomwire.protocol.frames import binary_frame, close_frame, ping_frame, pong_frame, text_frame
 from roomwire.protocol.opening import BadUpgrade, Upgrade, denial, http_answer, read_target, read_upgrade
-from roomwire.protocol.reader import CloseCode, FrameError, Kind, Message, Reader, close_answer, is_close
+from roomwire.protocol.reader import (
+    CloseCode,
+    FrameError,
+    FrameReader,
+    Opcode,
+    WebSocketMessage,
+    close_answer,
+    is_close,
+)
 from roomwire.protocol.sources import Proxies
 
 NO_CODE: Final = 1005
@@ -78,7 +86,9 @@ class AsgiSocket(asyncio.Protocol):
         self._limits = limits
         self._exceeded = exceeded
         self._loop = asyncio.get_running_loop()
-        self._reader = Reader(max_message_bytes=limits.max_payload_bytes, max_fragments=limits.max_fragments)
+        self._reader = FrameReader(
+            max_message_bytes=limits.max_payload_bytes, max_fragments=limits.max_fragments
+        )
         self._messages: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         self._upgrade: Upgrade | None = None
         self._denied: tuple[int, list[tuple[bytes, bytes]], list[bytes]] | None = None
@@ -312,18 +322,18 @@ class AsgiSocket(asyncio.Protocol):
         except UnicodeDecodeError:
             self._close(CloseCode.INVALID_TEXT)
 
-    def _take(self, message: Message) -> None:
+    def _take(self, message: WebSocketMessage) -> None:
         kind, payload = message
-        if kind is Kind.TEXT:
+        if kind is Opcode.TEXT:
             self._tell({"type": "websocket.receive", "text": payload.decode()})
-        elif kind is Kind.BINARY:
+        elif kind is Opcode.BINARY:
             self._tell({"type": "websocket.receive", "bytes": payload})
-        elif kind is Kind.PING:
+        elif kind is Opcode.PING:
             # To a client that reads nothing only its latest ping is owed an answer: RFC 6455, section 5.5.3.
             self._owed_pong = payload
             if self._may_write.is_set():
                 self._send_owed_pong()
-        elif kind is Kind.CLOSE:
+        elif kind is Opcode.CLOSE:
             self._has_client_left = True
             code = close_answer(payload)
             reason = payload[2:].decode(errors="replace")

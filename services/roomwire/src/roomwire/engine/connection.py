@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from roomwire.engine.session import POLLING, Reason, Session
 from roomwire.engine.turn import Turn
 from roomwire.limits.bounds import Bound
-from roomwire.protocol.packets import NOOP, PING, Packet, framed
+from roomwire.protocol.packets import NOOP, PING, EnginePacket, framed
 
 
 class Pulse(Protocol):
@@ -132,7 +132,7 @@ class Connection:
         """Whether WebSocket is its transport; python-engineio's name."""
         return self.state.transport != POLLING
 
-    def send(self, packet: Packet) -> None:
+    def send(self, packet: EnginePacket) -> None:
         """Send a packet over whatever transport it has, at the end of this turn."""
         self._turn.put(self, framed(packet))
 

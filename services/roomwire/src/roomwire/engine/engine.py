@@ -16,7 +16,7 @@ import msgspec
 
 from roomwire.eager import Starter
 from roomwire.engine.connection import Connection, Pulse
-from roomwire.engine.relay import Relay
+from roomwire.engine.relay import SessionRelay
 from roomwire.engine.session import POLLING, Reason, Session
 from roomwire.engine.turn import Turn
 from roomwire.engine.wheel import Alarm, Wheel
@@ -25,7 +25,7 @@ from roomwire.limits.client import Limits
 from roomwire.logs import get_logger
 from roomwire.protocol.environ import decoded, environ_of
 from roomwire.protocol.origins import is_listed, is_own, is_spelled
-from roomwire.protocol.packets import MESSAGE, PONG, BadPacket, Packet, open_packet
+from roomwire.protocol.packets import MESSAGE, PONG, BadEnginePacket, EnginePacket, open_packet
 from roomwire.protocol.sources import Proxies
 
 SETTLE_TIMEOUT_S: Final = 5.0
@@ -82,10 +82,10 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc] # python-engineio has 
         self._partings: set[asyncio.Task[None]] = set()
         self.turn = Turn()
         self.starter = Starter()
-        self.takes_now: Callable[[Connection, Packet], bool] = lambda _, __: False
-        self.delay_of: Callable[[Connection, Packet], float] = lambda _, __: 0.0
+        self.takes_now: Callable[[Connection, EnginePacket], bool] = lambda _, __: False
+        self.delay_of: Callable[[Connection, EnginePacket], float] = lambda _, __: 0.0
         self.pulse: Pulse | None = None
-        self.relay: Relay | None = None
+        self.relay: SessionRelay | None = None
 
     def generate_id(self) -> str:
         """Return a new session id: the node's name, a dot, and 128 random bits in base64url."""
@@ -153,16 +153,16 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc] # python-engineio has 
             connection.tick(asyncio.get_running_loop().time())
         return None if connection is None or connection.closed else connection
 
-    def take(self, connection: Connection, packet: Packet) -> Coroutine[Any, Any, None] | None:
+    def dispatch(self, connection: Connection, packet: EnginePacket) -> Coroutine[Any, Any, None] | None:
         """Take a packet that came over the session's transport; returns what is left to be awaited, if anything: hot.
 
         Raises:
-            BadPacket: It is none; the session has been closed.
+            BadEnginePacket: It is none; the session has been closed.
 
         """
         try:
             message = connection.state.receive(packet)
-        except BadPacket:
+        except BadEnginePacket:
             connection.close(Reason.TRANSPORT_ERROR)
             raise
         if message is None:

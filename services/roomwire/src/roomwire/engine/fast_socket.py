@@ -19,13 +19,13 @@ from roomwire.limits.bounds import Bound
 from roomwire.logs import get_logger
 from roomwire.protocol.frames import close_frame, pong_frame
 from roomwire.protocol.opening import BadUpgrade, Upgrade, read_upgrade
-from roomwire.protocol.packets import BadPacket, Packet, framed
+from roomwire.protocol.packets import BadEnginePacket, EnginePacket, framed
 from roomwire.protocol.reader import (
     CloseCode,
     FrameError,
-    Kind,
-    Message,
-    Reader,
+    FrameReader,
+    Opcode,
+    WebSocketMessage,
     close_answer,
     is_close,
     short_texts,
@@ -71,7 +71,7 @@ class FastSocket(asyncio.Protocol):
         self._connections = connections
         self._connection: Connection | None = None
         self._upgrades: Connection | None = None
-        self._reader: Reader | None = None
+        self._reader: FrameReader | None = None
         self._inbox: _Inbox | None = None
         self._pump: asyncio.Task[None] | None = None
         self._owed_pong: bytes | None = None
@@ -187,7 +187,7 @@ class FastSocket(asyncio.Protocol):
         self._upgrades = None
         connection.use_socket(self._flush)
 
-    def _probe(self, connection: Connection, packet: Packet) -> None:
+    def _probe(self, connection: Connection, packet: EnginePacket) -> None:
         try:
             if self._is_probing:
                 connection.state.finish_probe(packet)
@@ -198,7 +198,7 @@ class FastSocket(asyncio.Protocol):
                 self._transport.write(framed(answer))
                 # The pending poll ends, so that the client can stop polling.
                 connection.flush()
-        except BadPacket:
+        except BadEnginePacket:
             self._close(CloseCode.PROTOCOL_ERROR)
 
     def _give_up_probe(self, _: float) -> None:
@@ -213,7 +213,7 @@ class FastSocket(asyncio.Protocol):
         reader = self._reader
         if reader is None:
             limits = self._engine.limits
-            reader = self._reader = Reader(
+            reader = self._reader = FrameReader(
                 max_message_bytes=limits.max_payload_bytes, max_fragments=limits.max_fragments
             )
         try:
@@ -239,18 +239,18 @@ class FastSocket(asyncio.Protocol):
             if self._is_closing:
                 return
 
-    def _messages(self, messages: Iterable[Message]) -> None:
+    def _messages(self, messages: Iterable[WebSocketMessage]) -> None:
         for kind, payload in messages:
-            if kind is Kind.TEXT:
+            if kind is Opcode.TEXT:
                 self._message(payload.decode())
-            elif kind is Kind.BINARY:
+            elif kind is Opcode.BINARY:
                 self._message(payload)
-            elif kind is Kind.PING:
+            elif kind is Opcode.PING:
                 # To a client that reads nothing only its latest ping is owed an answer: RFC 6455, section 5.5.3.
                 self._owed_pong = payload
                 if not self._is_paused:
                     self._send_owed_pong()
-            elif kind is Kind.CLOSE:
+            elif kind is Opcode.CLOSE:
                 # What was said to it in this turn goes before.
                 self._flush()
                 self._close(close_answer(payload))
@@ -263,15 +263,15 @@ class FastSocket(asyncio.Protocol):
             self._transport.write(pong_frame(self._owed_pong))
         self._owed_pong = None
 
-    def _message(self, packet: Packet) -> None:
+    def _message(self, packet: EnginePacket) -> None:
         """Take a packet, or let it wait for an earlier one that is still being handled: hot."""
         connection = self._connection
         if connection is None or self._pump is not None:
             self._wait(packet)
             return
         try:
-            handling = self._engine.take(connection, packet)
-        except BadPacket:
+            handling = self._engine.dispatch(connection, packet)
+        except BadEnginePacket:
             return
         except Exception:
             # A defect of ours costs this connection, and is told in the log.
@@ -281,7 +281,7 @@ class FastSocket(asyncio.Protocol):
         if handling is not None:
             self._await(handling)
 
-    def _wait(self, packet: Packet) -> None:
+    def _wait(self, packet: EnginePacket) -> None:
         if self._upgrades is not None:
             self._probe(self._upgrades, packet)
             return
@@ -301,9 +301,9 @@ class FastSocket(asyncio.Protocol):
             or len(inbox.packets) > limits.max_waiting_messages * part
         )
 
-    def _take_waiting(self, inbox: "_Inbox") -> Packet:
+    def _pop_waiting(self, inbox: "_Inbox") -> EnginePacket:
         """Return the message whose turn it is; goes on reading when enough have been taken."""
-        packet = inbox.take()
+        packet = inbox.pop()
         if not inbox.packets:
             self._inbox = None
         if self._holds_reading and not self._is_full(inbox, 0.5):
@@ -319,10 +319,10 @@ class FastSocket(asyncio.Protocol):
         try:
             await handling
             while self._inbox is not None and self._connection is not None and not self._connection.closed:
-                following = self._engine.take(self._connection, self._take_waiting(self._inbox))
+                following = self._engine.dispatch(self._connection, self._pop_waiting(self._inbox))
                 if following is not None:
                     await following
-        except BadPacket:
+        except BadEnginePacket:
             pass
         except Exception:
             _log.exception("message handling failed")
@@ -399,14 +399,14 @@ class _Inbox:
     __slots__ = ("bytes", "packets")
 
     def __init__(self) -> None:
-        self.packets: deque[Packet] = deque()
+        self.packets: deque[EnginePacket] = deque()
         self.bytes = 0
 
-    def add(self, packet: Packet) -> None:
+    def add(self, packet: EnginePacket) -> None:
         self.packets.append(packet)
         self.bytes += len(packet)
 
-    def take(self) -> Packet:
+    def pop(self) -> EnginePacket:
         packet = self.packets.popleft()
         self.bytes -= len(packet)
         return packet

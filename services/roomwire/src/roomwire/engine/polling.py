@@ -22,10 +22,10 @@ from roomwire.engine.admission import (
 )
 from roomwire.engine.connection import Connection
 from roomwire.engine.engine import Engine
-from roomwire.engine.relay import Relay
+from roomwire.engine.relay import SessionRelay
 from roomwire.engine.session import NOOP_INTERVAL_S, POLLING, Reason
 from roomwire.limits.bounds import Bound
-from roomwire.protocol.packets import BadPacket, Packet, decode_payload, encode_payload
+from roomwire.protocol.packets import BadEnginePacket, EnginePacket, decode_payload, encode_payload
 
 OK: Final = b"ok"
 _PACKETS_A_TURN: Final = 256
@@ -37,7 +37,7 @@ _OF_SESSIONS: Final = frozenset({"GET", "POST"})
 
 
 async def serve(
-    engine: Engine, scope: Mapping[str, Any], receive: Any, send: Any, *, relay: Relay | None = None
+    engine: Engine, scope: Mapping[str, Any], receive: Any, send: Any, *, relay: SessionRelay | None = None
 ) -> None:
     """Serve one HTTP request.
 
@@ -72,7 +72,7 @@ async def serve(
     await send({"type": "http.response.body", "body": body})
 
 
-def _is_for(relay: Relay | None, query: Query, environ: Mapping[str, Any]) -> TypeGuard[Relay]:
+def _is_for(relay: SessionRelay | None, query: Query, environ: Mapping[str, Any]) -> TypeGuard[SessionRelay]:
     return (
         relay is not None
         and query.transport == POLLING
@@ -214,25 +214,25 @@ async def _take(engine: Engine, connection: Connection, body: bytes) -> None:
     if connection.closed:
         raise Refused(UNKNOWN_SID)
     try:
-        await _take_all(
+        await _dispatch_all(
             engine, connection, decode_payload(body, max_packets=engine.limits.max_payload_packets)
         )
         if connection.state.closed is Reason.TRANSPORT_ERROR:
             # Whoever found it bad: the message handler may have, and what came after it was not looked at.
-            raise BadPacket("the payload has ended the session")
-    except BadPacket as error:
+            raise BadEnginePacket("the payload has ended the session")
+    except BadEnginePacket as error:
         connection.close(Reason.TRANSPORT_ERROR, error.exceeded)
         raise Refused(BAD_REQUEST) from None
 
 
-async def _take_all(engine: Engine, connection: Connection, packets: Iterable[Packet]) -> None:
+async def _dispatch_all(engine: Engine, connection: Connection, packets: Iterable[EnginePacket]) -> None:
     """Take the packets of a payload in their order; the clients beside this one get their turns meanwhile.
 
     What would be refused now and not a moment later waits, and what is behind it: the client sends nothing more until
     its payload is taken. Not for so long that the pong behind it would come too late.
 
     Raises:
-        BadPacket: One is none; the session has been closed.
+        BadEnginePacket: One is none; the session has been closed.
 
     """
     loop = asyncio.get_running_loop()
@@ -243,8 +243,8 @@ async def _take_all(engine: Engine, connection: Connection, packets: Iterable[Pa
         if connection.state.closed is Reason.CLIENT:
             return
         if connection.closed:
-            raise BadPacket("the session ended before its payload")
-        handling = engine.take(connection, packet)
+            raise BadEnginePacket("the session ended before its payload")
+        handling = engine.dispatch(connection, packet)
         if handling is not None:
             await handling
         if number % _PACKETS_A_TURN == 0:

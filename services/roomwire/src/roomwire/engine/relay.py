@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 
-class Relay(Protocol):
+class SessionRelay(Protocol):
     """Takes requests to the nodes that hold their sessions. `roomwire.relay` has the one there is."""
 
     def leads_elsewhere(self, sid: str) -> bool:

@@ -27,8 +27,8 @@ from roomwire.protocol.packets import (
     PONG,
     PROBE,
     UPGRADE,
-    BadPacket,
-    Packet,
+    BadEnginePacket,
+    EnginePacket,
     framed,
 )
 
@@ -112,7 +112,7 @@ class Session:
         self._noops = 0
         self._unread_bytes = 0
 
-    def send(self, packet: Packet) -> None:
+    def send(self, packet: EnginePacket) -> None:
         """Put a packet out; a client that lets too much pile up is closed."""
         if self.closed is None:
             self.outbox.append(framed(packet))
@@ -130,11 +130,11 @@ class Session:
             outbox.clear()
             self.close(Reason.SLOW, Bound.UNREAD_BYTES)
 
-    def receive(self, packet: Packet) -> Packet | None:
+    def receive(self, packet: EnginePacket) -> EnginePacket | None:
         """Take a packet from the active transport; returns the message it carries, if any: hot.
 
         Raises:
-            BadPacket: It is none, or not one a client may send; close the session with `TRANSPORT_ERROR`.
+            BadEnginePacket: It is none, or not one a client may send; close the session with `TRANSPORT_ERROR`.
 
         """
         if self.closed is not None:
@@ -148,7 +148,7 @@ class Session:
         elif packet == CLOSE:
             self.close(Reason.CLIENT)
         else:
-            raise BadPacket(f"not a packet that a client may send: {packet[:16]!r}")
+            raise BadEnginePacket(f"not a packet that a client may send: {packet[:16]!r}")
         return None
 
     def poll(self) -> bool:
@@ -192,28 +192,28 @@ class Session:
                 frames.append(framed(NOOP if self.closed in {None, Reason.CLIENT} else CLOSE))
         return frames
 
-    def start_probe(self, packet: Packet) -> Packet:
+    def start_probe(self, packet: EnginePacket) -> EnginePacket:
         """Take the first packet of a WebSocket that is to replace polling; returns the answer to it.
 
         Raises:
-            BadPacket: It is no probe, or there is nothing to upgrade: close that WebSocket, not the session.
+            BadEnginePacket: It is no probe, or there is nothing to upgrade: close that WebSocket, not the session.
 
         """
         if packet != PING + PROBE or self.transport != POLLING or self.is_probed or self.closed is not None:
-            raise BadPacket("not a probe, or no session to upgrade")
+            raise BadEnginePacket("not a probe, or no session to upgrade")
         self.is_probed = True
         self._noops = _QUICK_NOOPS
         return PONG + PROBE
 
-    def finish_probe(self, packet: Packet) -> None:
+    def finish_probe(self, packet: EnginePacket) -> None:
         """Take the second packet of that WebSocket: from here on it is the transport, and no poll is pending.
 
         Raises:
-            BadPacket: It is no upgrade.
+            BadEnginePacket: It is no upgrade.
 
         """
         if packet != UPGRADE or not self.is_probed or self.closed is not None:
-            raise BadPacket("not an upgrade")
+            raise BadEnginePacket("not an upgrade")
         self.is_probed = self.is_polled = False
         self.transport = WEBSOCKET
 

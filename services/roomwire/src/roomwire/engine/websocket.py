@@ -14,7 +14,7 @@ from roomwire.engine.engine import Engine
 from roomwire.engine.session import WEBSOCKET, Reason
 from roomwire.limits.bounds import Bound
 from roomwire.protocol.frames import message_of
-from roomwire.protocol.packets import BadPacket, Packet
+from roomwire.protocol.packets import BadEnginePacket, EnginePacket
 
 
 class _Gone(Exception):
@@ -57,7 +57,7 @@ async def _upgrade(engine: Engine, connection: Connection, socket: "_Socket") ->
             # The pending poll ends, so that the client can stop polling.
             connection.flush()
             state.finish_probe(await socket.read())
-    except BadPacket:
+    except BadEnginePacket:
         return None
     except TimeoutError:
         engine.exceeded(Bound.UPGRADE_TIMEOUT)
@@ -99,13 +99,13 @@ async def _read(engine: Engine, connection: Connection, socket: "_Socket") -> No
         while not connection.closed:
             packet = await socket.read()
             if len(packet) > engine.limits.max_payload_bytes:
-                raise BadPacket("the message is too large", Bound.MESSAGE_BYTES)
-            handling = engine.take(connection, packet)
+                raise BadEnginePacket("the message is too large", Bound.MESSAGE_BYTES)
+            handling = engine.dispatch(connection, packet)
             if handling is not None:
                 await handling
     except _Gone:
         connection.close(Reason.TRANSPORT_CLOSE)
-    except BadPacket as error:
+    except BadEnginePacket as error:
         connection.close(Reason.TRANSPORT_ERROR, error.exceeded)
 
 
@@ -129,7 +129,7 @@ class _Socket:
         self._receive = receive
         self._send = send
 
-    async def read(self) -> Packet:
+    async def read(self) -> EnginePacket:
         """Return the next message.
 
         Raises:
@@ -139,10 +139,10 @@ class _Socket:
         event = await self._receive()
         if event["type"] != "websocket.receive":
             raise _Gone
-        data: Packet | None = event.get("bytes")
+        data: EnginePacket | None = event.get("bytes")
         return data if data is not None else event.get("text", "")
 
-    async def write(self, packet: Packet) -> None:
+    async def write(self, packet: EnginePacket) -> None:
         """Send a message."""
         await self._put({"type": "websocket.send", "bytes" if isinstance(packet, bytes) else "text": packet})
 

@@ -82,8 +82,8 @@ class Lane:
         self._waiting_bytes = 0
         self._parting: asyncio.Future[None] | None = None
 
-    def take_text(self, text: str, start: int, ack_id: int | None) -> bool:
-        """Take an event as it came, its JSON beginning at `start`; False if only `take` can tell what to do: hot."""
+    def admit_text(self, text: str, start: int, ack_id: int | None) -> bool:
+        """Take an event as it came, its JSON beginning at `start`; False if only `admit` can tell what to do: hot."""
         handler = self._handlers.get(text[start + 2 : text.find('"', start + 2)])
         if handler is None or text[start + 1] != '"':
             return False
@@ -96,7 +96,7 @@ class Lane:
         self._put((handler, arguments, ack_id, len(text)))
         return True
 
-    def take(self, event: str, body: Sequence[Any], ack_id: int | None) -> None:
+    def admit(self, event: str, body: Sequence[Any], ack_id: int | None) -> None:
         """Take an event and its arguments."""
         handler = self._handlers.get(event)
         if handler is None:

@@ -50,7 +50,16 @@ from roomwire.health.clocks import MAX_SKEW_S
 from roomwire.log.entries import Entry, Message
 from roomwire.log.positions import Epoch, Offset, Position
 from roomwire.log.reading import Range, Reading
-from roomwire.log.sessions import Attendance, Claimed, ClaimRefused, NewSession, NodeId, Owner, Sid, Tenure
+from roomwire.log.sessions import (
+    Attendance,
+    Claimed,
+    ClaimRefused,
+    NewSession,
+    NodeId,
+    SessionOwner,
+    Sid,
+    Tenure,
+)
 from roomwire.log.streams import Stream
 
 HELD: Final = "The log is held: try again."
@@ -181,7 +190,7 @@ class Published(msgspec.Struct, frozen=True, gc=False):
     is_repeat: bool = False
 
 
-class Listener(Protocol):
+class LogObserver(Protocol):
     """Whom a log tells what happens, in the log's order. None of these may wait; `on_request` is a coroutine.
 
     A listener that raises on an entry has missed it: `on_incomplete` follows for that stream.
@@ -243,7 +252,7 @@ class Log(Protocol):
     def offset(self) -> Offset:
         """Return epoch and cut: the offset of whatever is written to a client now."""
 
-    async def start(self, listener: Listener) -> None:
+    async def start(self, listener: LogObserver) -> None:
         """Connect, and deliver from now on.
 
         Raises:
@@ -385,7 +394,7 @@ class Log(Protocol):
 
         """
 
-    async def find(self, sid: Sid) -> Owner | None:
+    async def find(self, sid: Sid) -> SessionOwner | None:
         """Return where a session lives, for operations on it from afar."""
 
     async def present(self, stream: Stream, *, limit: int, max_bytes: int = MAX_PRESENT_BYTES) -> Attendance:
@@ -423,7 +432,7 @@ class Log(Protocol):
 
         Raises:
             NodeAway: There is no such node, it failed, or it did not answer in time: it may have done it.
-            NodeBusy: It says that it did not, as it was too much: `Listener.on_request` raised RateLimited.
+            NodeBusy: It says that it did not, as it was too much: `LogObserver.on_request` raised RateLimited.
 
         """
 

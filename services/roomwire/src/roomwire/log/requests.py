@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from roomwire.errors import RateLimited
-from roomwire.log.contract import Listener, NodeAway, NodeBusy
+from roomwire.log.contract import LogObserver, NodeAway, NodeBusy
 from roomwire.log.sessions import NodeId
 from roomwire.logs import get_logger
 
@@ -80,7 +80,7 @@ class Requests:
         answers = await asyncio.gather(*(ask(node) for node in nodes))
         return dict(zip(nodes, answers, strict=True))
 
-    def take(self, message: bytes, listener: Listener) -> None:
+    def take(self, message: bytes, listener: LogObserver) -> None:
         """Take a request or an answer as it comes; what is neither is ignored."""
         if message.startswith(ANSWER):
             number, is_done, body = message[1:].split(b" ", 2)
@@ -103,7 +103,7 @@ class Requests:
             task.cancel()
         await asyncio.gather(*serving, return_exceptions=True)
 
-    def _serve(self, sender: NodeId, number: bytes, body: bytes, listener: Listener) -> None:
+    def _serve(self, sender: NodeId, number: bytes, body: bytes, listener: LogObserver) -> None:
         if len(self._serving) >= MAX_SERVING:
             self._answer(sender, number, _NOT_DONE)
             return
@@ -111,7 +111,7 @@ class Requests:
         self._serving.add(task)
         task.add_done_callback(self._serving.discard)
 
-    async def _work(self, sender: NodeId, number: bytes, body: bytes, listener: Listener) -> None:
+    async def _work(self, sender: NodeId, number: bytes, body: bytes, listener: LogObserver) -> None:
         try:
             answer = await listener.on_request(sender, body)
         except RateLimited:

@@ -168,7 +168,7 @@ class Attendance(msgspec.Struct, frozen=True):
     attendees: Sequence[Attendee]
 
 
-class Owner(msgspec.Struct, frozen=True):
+class SessionOwner(msgspec.Struct, frozen=True):
     """Where a session lives."""
 
     node: NodeId

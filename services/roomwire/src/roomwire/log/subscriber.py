@@ -7,7 +7,7 @@ bounded queue; `resume` gives the listener what was missed, then those that wait
 from collections import deque
 from collections.abc import Callable, Iterable
 
-from roomwire.log.contract import Listener
+from roomwire.log.contract import LogObserver
 from roomwire.log.entries import Entry, Push, UnreadableEntry, decode_message
 from roomwire.log.positions import START, Epoch, Offset, Position
 from roomwire.log.sessions import Sid, Tenure
@@ -38,7 +38,7 @@ class Subscriber:
         self.cut = START
         self.known = START
         self.is_held = True
-        self._listener: Listener | None = None
+        self._listener: LogObserver | None = None
         self._max_held_pushes = max_held_pushes
         self._max_held_bytes = max_held_bytes
         self._waiting_bytes = 0
@@ -47,14 +47,14 @@ class Subscriber:
         self._sessions: dict[Sid, int] = {}
 
     @property
-    def listener(self) -> Listener:
+    def listener(self) -> LogObserver:
         """Who is told."""
         if self._listener is None:
             raise RuntimeError("the log was not started")
         return self._listener
 
     @listener.setter
-    def listener(self, listener: Listener) -> None:
+    def listener(self, listener: LogObserver) -> None:
         self._listener = listener
 
     @property
@@ -232,7 +232,7 @@ class Subscriber:
     def _tell_fenced(self, tenure: Tenure) -> None:
         self._tell(lambda listener: listener.on_fenced(tenure))
 
-    def _tell(self, tell: Callable[[Listener], None]) -> None:
+    def _tell(self, tell: Callable[[LogObserver], None]) -> None:
         """Tell the listener; a failure of its own must not keep the log from going on."""
         try:
             tell(self.listener)

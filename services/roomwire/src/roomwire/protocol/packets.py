@@ -31,11 +31,11 @@ _MESSAGES: Final = (MESSAGE, _BINARY)
 _LINE_BREAKS_AND_SPACES: Final = str.maketrans("", "", "\r\n\t ")
 _OF_URLS: Final = str.maketrans("-_", "+/")
 
-Packet = str | bytes
+EnginePacket = str | bytes
 """What comes from a client, or goes out before it is framed."""
 
 
-class BadPacket(ValueError):
+class BadEnginePacket(ValueError):
     """What came is no Engine.IO packet or payload. The text is for the log, not for the client.
 
     Args:
@@ -49,7 +49,7 @@ class BadPacket(ValueError):
         self.exceeded = exceeded
 
 
-def decode_payload(body: bytes, *, max_packets: int) -> Iterator[Packet]:
+def decode_payload(body: bytes, *, max_packets: int) -> Iterator[EnginePacket]:
     """Yield the packets of a polling payload, one by one: many small ones take many times the room of the payload.
 
     Args:
@@ -58,13 +58,13 @@ def decode_payload(body: bytes, *, max_packets: int) -> Iterator[Packet]:
             payload, as many messages as fit.
 
     Raises:
-        BadPacket: It is no UTF-8, holds too many packets or one that is none; after those that came before it.
+        BadEnginePacket: It is no UTF-8, holds too many packets or one that is none; after those that came before it.
 
     """
     try:
         text = body.decode()
     except UnicodeDecodeError:
-        raise BadPacket("the payload is no UTF-8") from None
+        raise BadEnginePacket("the payload is no UTF-8") from None
     start, others = 0, 0
     while start <= len(text):
         end = text.find(_SEPARATOR, start)
@@ -73,14 +73,14 @@ def decode_payload(body: bytes, *, max_packets: int) -> Iterator[Packet]:
         if not text.startswith(_MESSAGES, start):
             others += 1
             if others > max_packets:
-                raise BadPacket(
+                raise BadEnginePacket(
                     f"more than {max_packets} packets beside messages in a payload", Bound.PAYLOAD_PACKETS
                 )
         yield _decode_part(text[start:end])
         start = end + 1
 
 
-def framed(packet: Packet) -> bytes:
+def framed(packet: EnginePacket) -> bytes:
     """Return a packet as it goes out: as a WebSocket frame."""
     return text_frame(packet.encode()) if isinstance(packet, str) else binary_frame(packet)
 
@@ -90,7 +90,7 @@ def encode_payload(frames: Sequence[bytes]) -> bytes:
     return _SEPARATOR.join(_encode_part(message_of(frame)) for frame in frames).encode()
 
 
-def _decode_part(part: str) -> Packet:
+def _decode_part(part: str) -> EnginePacket:
     if not part.startswith(_BINARY):
         return part
     try:
@@ -109,10 +109,10 @@ def _decode_base64_of_the_field(text: str) -> bytes:
     try:
         return binascii.a2b_base64(digits + "=" * (-len(digits) % 4), strict_mode=True)
     except ValueError:
-        raise BadPacket("a binary packet is no base64") from None
+        raise BadEnginePacket("a binary packet is no base64") from None
 
 
-def _encode_part(packet: Packet) -> str:
+def _encode_part(packet: EnginePacket) -> str:
     return packet if isinstance(packet, str) else _BINARY + base64.b64encode(packet).decode()
 
 
@@ -126,7 +126,7 @@ class _Handshake(msgspec.Struct, rename="camel"):
     max_payload: int
 
 
-def open_packet(sid: str, limits: Limits, *, upgrades: Sequence[str]) -> Packet:
+def open_packet(sid: str, limits: Limits, *, upgrades: Sequence[str]) -> EnginePacket:
     """Return the packet that begins a session."""
     handshake = _Handshake(
         sid=sid,

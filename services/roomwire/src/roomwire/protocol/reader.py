@@ -22,7 +22,7 @@ WEBSOCKETS.check()
 apply_mask: Final = websockets.frames.apply_mask  # type: ignore[attr-defined]
 
 
-class Kind(enum.IntEnum):
+class Opcode(enum.IntEnum):
     """What a frame or message is: the opcodes of RFC 6455, section 11.8."""
 
     CONTINUATION = 0
@@ -61,10 +61,10 @@ class FrameError(Exception):
         self.exceeded = exceeded
 
 
-class Message(NamedTuple):
+class WebSocketMessage(NamedTuple):
     """A whole message, or a control frame."""
 
-    kind: Kind
+    kind: Opcode
     payload: bytes
 
 
@@ -77,15 +77,15 @@ _SMALL: Final = 125
 _MEDIUM: Final = 0xFFFF
 _LARGEST: Final = 2**63 - 1
 _MASK_BYTES: Final = 4
-_KINDS: Final = frozenset(Kind)
-_WHOLE_TEXT: Final = _FIN | Kind.TEXT
+_KINDS: Final = frozenset(Opcode)
+_WHOLE_TEXT: Final = _FIN | Opcode.TEXT
 _SHORT_HEAD: Final = 2 + _MASK_BYTES
 
 
 def short_texts(data: bytes) -> list[str] | None:
     """Return the texts if the bytes are nothing but short, unfragmented text frames, as nearly all are: hot.
 
-    None says that a `Reader` has to look at them.
+    None says that a `FrameReader` has to look at them.
     """
     texts = []
     start, end = 0, len(data)
@@ -107,7 +107,7 @@ def is_close(data: bytes) -> bool:
     """Say whether the bytes are exactly one CLOSE frame: of a message's middle, hardly any bytes look like it."""
     return (
         len(data) >= _SHORT_HEAD
-        and data[0] == _FIN | Kind.CLOSE
+        and data[0] == _FIN | Opcode.CLOSE
         and len(data) == data[1] - _MASKED + _SHORT_HEAD
     )
 
@@ -119,14 +119,14 @@ FRAGMENT_BYTES: Final = 1_024
 class _Head(NamedTuple):
     """The beginning of a frame, and where its payload begins."""
 
-    kind: Kind
+    kind: Opcode
     is_last: bool
     size: int
     mask: bytes
     start: int
 
 
-class Reader:
+class FrameReader:
     """Takes a client's bytes apart.
 
     Args:
@@ -143,14 +143,14 @@ class Reader:
         self._buffer = bytearray()
         self._fragments: list[bytes] = []
         self._fragments_bytes = 0
-        self._kind = Kind.TEXT
+        self._kind = Opcode.TEXT
 
     @property
     def is_idle(self) -> bool:
         """Whether nothing is left over: the next byte begins a message."""
         return not self._buffer and not self._fragments
 
-    def feed(self, data: bytes) -> Iterator[Message]:
+    def feed(self, data: bytes) -> Iterator[WebSocketMessage]:
         """Take bytes; yields what has become whole, in order.
 
         Raises:
@@ -197,18 +197,18 @@ class Reader:
         if len(buffer) < start + _MASK_BYTES:
             return None
         mask = bytes(buffer[start : start + _MASK_BYTES])
-        return _Head(Kind(opcode), is_last, size, mask, start + _MASK_BYTES)
+        return _Head(Opcode(opcode), is_last, size, mask, start + _MASK_BYTES)
 
-    def _take(self, head: _Head, payload: bytes) -> Message | None:
+    def _take(self, head: _Head, payload: bytes) -> WebSocketMessage | None:
         """Take a frame; returns the message that it completes."""
         if head.kind & _CONTROL:
-            return Message(head.kind, payload)
-        if (head.kind is Kind.CONTINUATION) is not bool(self._fragments):
+            return WebSocketMessage(head.kind, payload)
+        if (head.kind is Opcode.CONTINUATION) is not bool(self._fragments):
             raise FrameError(CloseCode.PROTOCOL_ERROR)
-        if head.kind is not Kind.CONTINUATION:
+        if head.kind is not Opcode.CONTINUATION:
             self._kind = head.kind
             if head.is_last:
-                return Message(head.kind, payload)
+                return WebSocketMessage(head.kind, payload)
         self._fragments.append(payload)
         self._fragments_bytes += len(payload)
         if self._fragments_bytes > self._max_bytes:
@@ -219,7 +219,7 @@ class Reader:
             return None
         whole = b"".join(self._fragments)
         self._fragments, self._fragments_bytes = [], 0
-        return Message(self._kind, whole)
+        return WebSocketMessage(self._kind, whole)
 
 
 _CLOSE_CODES: Final = frozenset({1000, 1001, 1002, 1003, *range(1007, 1015), *range(3_000, 5_000)})

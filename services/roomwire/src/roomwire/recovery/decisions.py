@@ -55,7 +55,7 @@ class Refusal(enum.StrEnum):
     """It missed more than is replayed."""
 
 
-class Wish(msgspec.Struct, frozen=True):
+class RecoveryRequest(msgspec.Struct, frozen=True):
     """What a client asks for when it connects.
 
     Args:
@@ -72,7 +72,9 @@ class Wish(msgspec.Struct, frozen=True):
     is_offered: bool
 
 
-def wish_of(auth: Any, environ: Mapping[str, Any], *, may_recover: bool = True) -> Wish:
+def recovery_request_of(
+    auth: Any, environ: Mapping[str, Any], *, may_recover: bool = True
+) -> RecoveryRequest:
     """Return what a CONNECT asks for.
 
     Args:
@@ -89,7 +91,7 @@ def wish_of(auth: Any, environ: Mapping[str, Any], *, may_recover: bool = True) 
         rest = {name: value for name, value in auth.items() if name not in ours}
         # A client without anything to say sends no payload at all.
         auth = rest if rest or not ours & auth.keys() else None
-    return Wish(
+    return RecoveryRequest(
         pid=Pid(str(pid)) if is_back and is_offered else None,
         offset=offset if isinstance(offset, str) else None,
         auth=auth,
@@ -97,7 +99,9 @@ def wish_of(auth: Any, environ: Mapping[str, Any], *, may_recover: bool = True) 
     )
 
 
-def owed(readings: Sequence[Reading], claimed: Claimed, limits: RecoveryLimits) -> Sequence[Entry] | Refusal:
+def missed_entries(
+    readings: Sequence[Reading], claimed: Claimed, limits: RecoveryLimits
+) -> Sequence[Entry] | Refusal:
     """Return what a client gets of what was read for it, in order; or why it cannot be told in full."""
     outcomes = {one.outcome for one in readings}
     if Outcome.TOO_MUCH in outcomes:

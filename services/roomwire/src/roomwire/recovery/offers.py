@@ -12,7 +12,7 @@ from urllib.parse import parse_qs
 _WORDS: Final = {"0": False, "false": False, "off": False, "1": True, "true": True, "on": True}
 
 
-class Client(NamedTuple):
+class ConnectingClient(NamedTuple):
     """What of a CONNECT and of its connection's first request says who sent it.
 
     Attributes:
@@ -40,7 +40,7 @@ class Rule(NamedTuple):
     """
 
     name: str
-    fits: Callable[[Client], bool]
+    fits: Callable[[ConnectingClient], bool]
     is_offered: bool | None
 
 
@@ -55,7 +55,7 @@ RULES: Final = (
 """The first that fits decides."""
 
 
-def client_of(auth: Any, environ: Mapping[str, Any], *, has_pid: bool) -> Client:
+def client_of(auth: Any, environ: Mapping[str, Any], *, has_pid: bool) -> ConnectingClient:
     """Return what is to be known of a client.
 
     Args:
@@ -68,10 +68,12 @@ def client_of(auth: Any, environ: Mapping[str, Any], *, has_pid: bool) -> Client
     query = environ.get("QUERY_STRING", "")
     if said is None and "recovery" in query:
         said = _said(parse_qs(query).get("recovery", [""])[-1])
-    return Client(said, has_pid, environ.get("HTTP_USER_AGENT", "").lower(), "HTTP_ORIGIN" in environ)
+    return ConnectingClient(
+        said, has_pid, environ.get("HTTP_USER_AGENT", "").lower(), "HTTP_ORIGIN" in environ
+    )
 
 
-def is_offered(client: Client) -> bool:
+def is_offered(client: ConnectingClient) -> bool:
     """Say whether a client is offered recovery, where the server offers it."""
     rule = next(rule for rule in RULES if rule.fits(client))
     return bool(client.said if rule.is_offered is None else rule.is_offered)

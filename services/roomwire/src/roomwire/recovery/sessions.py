@@ -25,7 +25,13 @@ from roomwire.log.sessions import Claimed, ClaimRefused, NewSession, Pid, Sid, T
 from roomwire.log.streams import namespace_stream
 from roomwire.logs import get_logger
 from roomwire.metrics.gateway import Metrics
-from roomwire.recovery.decisions import RecoveryLimits, Refusal, Wish, owed, replay_frames
+from roomwire.recovery.decisions import (
+    RecoveryLimits,
+    RecoveryRequest,
+    Refusal,
+    missed_entries,
+    replay_frames,
+)
 from roomwire.rooms.delivery import LoggedRooms
 from roomwire.rooms.registry import Member
 
@@ -62,14 +68,14 @@ class Sessions:
         """Forget what was under way on an event loop that has ended."""
         self._turns = asyncio.Semaphore(self._limits.max_concurrent)
 
-    async def begin(self, member: Member, wish: Wish, subject: str) -> Sequence[bytes]:
+    async def begin(self, member: Member, request: RecoveryRequest, subject: str) -> Sequence[bytes]:
         """Give a member its session: the one it asks for if it can be told all that it missed, else a new one.
 
         From here on it is known by its id, and what is said to it waits for `Member.release`.
 
         Args:
             member: Who has been authenticated.
-            wish: What it asks for.
+            request: What it asks for.
             subject: Whom it was authenticated as; empty: nobody in particular.
 
         Returns:
@@ -79,8 +85,8 @@ class Sessions:
             Unavailable: Close the transport: it has to come again.
 
         """
-        if wish.pid is not None:
-            entries = await self._recover(member, wish.pid, wish.offset, subject)
+        if request.pid is not None:
+            entries = await self._recover(member, request.pid, request.offset, subject)
             if not isinstance(entries, Refusal):
                 self._count.labels("recovered").inc()
                 member.recovered = True
@@ -89,7 +95,7 @@ class Sessions:
             if entries in _BOUNDS:
                 self._exceeded(_BOUNDS[entries])
             _log.info("recovery refused", namespace=member.namespace, reason=entries.value)
-        await self._open(member, subject, is_offered=wish.is_offered)
+        await self._open(member, subject, is_offered=request.is_offered)
         return ()
 
     async def store(self, member: Member, data: Any) -> None:
@@ -234,7 +240,7 @@ class Sessions:
         limits = self._limits
         ranges = ranges_of(claimed, member.namespace, base, mark)
         readings = await self._log.read(ranges, max_entries=limits.max_entries, max_bytes=limits.max_bytes)
-        return owed(readings, claimed, limits)
+        return missed_entries(readings, claimed, limits)
 
     @contextlib.asynccontextmanager
     async def _held_or_released(self, tenure: Tenure, member: Member) -> AsyncIterator[None]:

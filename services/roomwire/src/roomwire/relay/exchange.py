@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import httptools
 
-from roomwire.relay.link import Link
+from roomwire.relay.link import RelayLink
 
 MAX_ANSWER_HEADER_BYTES: Final = 16_384
 _OF_ONE_CONNECTION: Final = frozenset(
@@ -49,7 +49,7 @@ class Exchange:
         if not self._cutting.done():
             self._cutting.set_result(None)
 
-    async def over(self, link: Link) -> None:
+    async def over(self, link: RelayLink) -> None:
         """Have it over a connection with the owner, which has the head.
 
         Raises:
@@ -75,7 +75,7 @@ class Exchange:
             answering.cancel()
             await asyncio.gather(asking, answering, return_exceptions=True)
 
-    async def _ask(self, link: Link) -> None:
+    async def _ask(self, link: RelayLink) -> None:
         """Send the body, then wait until the client is gone."""
         size = 0
         is_more = self._has_body
@@ -91,7 +91,7 @@ class Exchange:
                 link.write(b"0\r\n\r\n")
             await link.drain()
 
-    async def _answer(self, link: Link) -> None:
+    async def _answer(self, link: RelayLink) -> None:
         """Pass the answer on.
 
         Raises:
@@ -118,7 +118,7 @@ class Exchange:
                 # An owner of an earlier release does not say it.
                 headers.append((b"cache-control", b"no-store"))
             await self._send({"type": "http.response.start", "status": answer.status, "headers": headers})
-        body = answer.take()
+        body = answer.drain()
         if body or answer.is_whole:
             await self._send({"type": "http.response.body", "body": body, "more_body": not answer.is_whole})
 
@@ -145,7 +145,7 @@ class _Answer:
         if not self.has_head and self._unread_bytes > MAX_ANSWER_HEADER_BYTES:
             raise httptools.HttpParserError("too long a head")
 
-    def take(self) -> bytes:
+    def drain(self) -> bytes:
         """Return what there is of the body."""
         body, self._body = b"".join(self._body), []
         return body

@@ -1,10 +1,10 @@
-"""One connection with another node's door, from the proof on: bytes of one request, both ways."""
+"""One connection with another node's listener, from the proof on: bytes of one request, both ways."""
 
 import asyncio
 from collections.abc import Callable
 from typing import Final
 
-from roomwire.relay.proof import WELCOME_BYTES, BadProof, Proof, Request
+from roomwire.relay.proof import WELCOME_BYTES, BadProof, Proof, RelayRequest
 
 READ_BYTES: Final = 65_536
 """Most bytes that are read, and about the most that are kept, of each direction of one relay."""
@@ -14,7 +14,7 @@ class Unreached(Exception):
     """The node does not answer, or does not show that it is the one that is meant."""
 
 
-class Link:
+class RelayLink:
     """A connection with a node that has shown who it is.
 
     Args:
@@ -65,9 +65,9 @@ class Link:
 
 
 async def reach(
-    host: str, port: int, proof: Proof, request: Request, *, count: Callable[[str, int], None]
-) -> Link:
-    """Connect with a node's door, and give it a request. The caller sets a time limit.
+    host: str, port: int, proof: Proof, request: RelayRequest, *, count: Callable[[str, int], None]
+) -> RelayLink:
+    """Connect with a node's listener, and give it a request. The caller sets a time limit.
 
     Raises:
         Unreached: See there.
@@ -82,7 +82,7 @@ async def reach(
         writer.write(proof.request(nonce, await reader.readexactly(WELCOME_BYTES), request))
         is_reached = True
     except EOFError as error:
-        # A door answers a false proof with nothing.
+        # A listener answers a false proof with nothing.
         raise Unreached(
             f"{host}:{port} ends without a welcome: is its ROOMWIRE_RELAY_SECRET ours?"
         ) from error
@@ -91,4 +91,4 @@ async def reach(
     finally:
         if writer is not None and not is_reached:
             writer.transport.abort()
-    return Link(reader, writer, count)
+    return RelayLink(reader, writer, count)

@@ -20,7 +20,7 @@ from roomwire.errors import ConfigurationError
 from roomwire.limits.http import HttpLimits
 from roomwire.metrics.gateway import Metrics
 from roomwire.metrics.http import HttpMetrics
-from roomwire.relay.proof import ENVELOPE_BYTES, HELLO_BYTES, BadProof, Nonces, Proof, Request
+from roomwire.relay.proof import ENVELOPE_BYTES, HELLO_BYTES, BadProof, Nonces, Proof, RelayRequest
 from roomwire.serving.http import bounded_http
 from roomwire.serving.ports import BACKLOG, bind
 
@@ -39,7 +39,7 @@ class Taken(enum.StrEnum):
     FULL = "full"
 
 
-class Door:
+class RelayListener:
     """Takes requests from other nodes.
 
     Args:
@@ -122,7 +122,7 @@ class Door:
         for transport in list(self.guests):
             transport.abort()
 
-    def serve(self, transport: Any, request: Request, rest: bytes) -> None:
+    def serve(self, transport: Any, request: RelayRequest, rest: bytes) -> None:
         """Serve a request, and what comes behind it."""
         make: Any = self._config.http_protocol_class
         protocol = make(config=self._config, server_state=self._state, app_state={})
@@ -142,7 +142,7 @@ class SeenFrom:
 
     __slots__ = ("_peer", "_scheme", "_transport", "write")
 
-    def __init__(self, transport: Any, request: Request) -> None:
+    def __init__(self, transport: Any, request: RelayRequest) -> None:
         self._transport = transport
         self._peer = (request.peer, request.port) if request.peer else None
         self._scheme = request.scheme
@@ -163,19 +163,19 @@ class SeenFrom:
 class _Guest(asyncio.Protocol):
     """One connection, until it has shown who it is. It keeps at most one message, of a bounded length."""
 
-    def __init__(self, door: Door) -> None:
-        self._door = door
+    def __init__(self, listener: RelayListener) -> None:
+        self._listener = listener
         self._said = b""
         self._nonces: Nonces | None = None
         self._timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: Any) -> None:
         self._transport = transport
-        limits = self._door.limits
-        if limits.max_connections and len(self._door.guests) >= limits.max_connections:
+        limits = self._listener.limits
+        if limits.max_connections and len(self._listener.guests) >= limits.max_connections:
             self._end(Taken.FULL)
             return
-        self._door.guests.add(transport)
+        self._listener.guests.add(transport)
         self._timer = asyncio.get_running_loop().call_later(limits.header_timeout_s, self._end, Taken.TIMEOUT)
 
     def data_received(self, data: bytes) -> None:
@@ -196,7 +196,7 @@ class _Guest(asyncio.Protocol):
 
     def _greet(self) -> None:
         if len(self._said) >= HELLO_BYTES:
-            welcome, self._nonces = self._door.proof.welcome(self._said[:HELLO_BYTES])
+            welcome, self._nonces = self._listener.proof.welcome(self._said[:HELLO_BYTES])
             self._said = self._said[HELLO_BYTES:]
             self._transport.write(welcome)
 
@@ -204,15 +204,15 @@ class _Guest(asyncio.Protocol):
         """Take the request once it is whole, and hand the connection over."""
         if len(self._said) < ENVELOPE_BYTES:
             return
-        proof, envelope = self._door.proof, self._said[:ENVELOPE_BYTES]
+        proof, envelope = self._listener.proof, self._said[:ENVELOPE_BYTES]
         end = ENVELOPE_BYTES + proof.request_bytes(
-            envelope, max_head_bytes=self._door.limits.max_header_bytes
+            envelope, max_head_bytes=self._listener.limits.max_header_bytes
         )
         if len(self._said) < end:
             return
         request = proof.read(nonces, envelope, self._said[ENVELOPE_BYTES:end])
         self._leave(Taken.TAKEN)
-        self._door.serve(self._transport, request, self._said[end:])
+        self._listener.serve(self._transport, request, self._said[end:])
 
     def _end(self, taken: Taken) -> None:
         self._leave(taken)
@@ -220,8 +220,8 @@ class _Guest(asyncio.Protocol):
 
     def _leave(self, taken: Taken) -> None:
         """Be no guest any more."""
-        self._door.counts[taken]()
-        self._door.guests.discard(self._transport)
+        self._listener.counts[taken]()
+        self._listener.guests.discard(self._transport)
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

@@ -1,12 +1,12 @@
 """How two nodes show each other that they know the secret, before either says anything. Pure.
 
 ```
-caller → door    hello:    "RWR1", a nonce, MAC(hello, the door's node, the nonce)
-door → caller    welcome:  a nonce, MAC(welcome, node, both nonces)
-caller → door    request:  its length, MAC(request, node, both nonces, the request), the request
+caller → listener   hello:    "RWR1", a nonce, MAC(hello, the listener's node, the nonce)
+listener → caller   welcome:  a nonce, MAC(welcome, node, both nonces)
+caller → listener   request:  its length, MAC(request, node, both nonces, the request), the request
 ```
 
-A door answers a false hello with nothing, and a caller tells nobody what a client asked who has not shown that it is
+A listener answers a false hello with nothing, and a caller tells nobody what a client asked who has not shown that it is
 the node it was looking for: an address may meanwhile be somebody else's. Both nonces are fresh, so nothing can be
 played again, and no clock is needed. It is no encryption: who reads along reads what is relayed.
 
@@ -35,7 +35,7 @@ class BadProof(Exception):
     """Who sent this does not know the secret, means another node, or says too much."""
 
 
-class Request(msgspec.Struct, frozen=True):
+class RelayRequest(msgspec.Struct, frozen=True):
     """A client's request, as the node saw it that the client reached.
 
     Attributes:
@@ -65,7 +65,7 @@ class Nonces(NamedTuple):
     """What makes a connection of two nodes like no other."""
 
     caller: bytes
-    door: bytes
+    listener: bytes
 
 
 class Proof:
@@ -73,7 +73,7 @@ class Proof:
 
     Args:
         secret: What all nodes know.
-        node: The incarnation of the node whose door it is.
+        node: The incarnation of the node that listens.
 
     """
 
@@ -87,7 +87,7 @@ class Proof:
         return _MAGIC + nonce + self._mac(b"hello", nonce), nonce
 
     def welcome(self, hello: bytes) -> tuple[bytes, Nonces]:
-        """Return what a door answers to `HELLO_BYTES`.
+        """Return what a listener answers to `HELLO_BYTES`.
 
         Raises:
             BadProof: Nothing is answered.
@@ -98,13 +98,13 @@ class Proof:
             raise BadProof("no hello")
         self._check(hello[-_MAC_BYTES:], b"hello", nonce)
         nonces = Nonces(nonce, secrets.token_bytes(_NONCE_BYTES))
-        return nonces.door + self._mac(b"welcome", *nonces), nonces
+        return nonces.listener + self._mac(b"welcome", *nonces), nonces
 
-    def request(self, nonce: bytes, welcome: bytes, request: Request) -> bytes:
-        """Return what a caller says to a door that answered `WELCOME_BYTES`.
+    def request(self, nonce: bytes, welcome: bytes, request: RelayRequest) -> bytes:
+        """Return what a caller says to a listener that answered `WELCOME_BYTES`.
 
         Raises:
-            BadProof: It is not the door of that node.
+            BadProof: It is not the listener of that node.
 
         """
         nonces = Nonces(nonce, welcome[:_NONCE_BYTES])
@@ -125,7 +125,7 @@ class Proof:
             raise BadProof("too long a request")
         return size
 
-    def read(self, nonces: Nonces, envelope: bytes, body: bytes) -> Request:
+    def read(self, nonces: Nonces, envelope: bytes, body: bytes) -> RelayRequest:
         """Return what a caller says.
 
         Raises:
@@ -138,7 +138,7 @@ class Proof:
             origin = _ORIGIN.decode(line)
         except msgspec.MsgspecError as error:
             raise BadProof("no request") from error
-        return Request(origin.peer, origin.port, origin.scheme, head)
+        return RelayRequest(origin.peer, origin.port, origin.scheme, head)
 
     def _mac(self, kind: bytes, *parts: bytes) -> bytes:
         said = b"".join(

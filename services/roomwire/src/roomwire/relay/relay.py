@@ -1,4 +1,4 @@
-"""Takes requests for sessions of other nodes to their owners. Neighbours: `owners` finds them, `door` opens to it."""
+"""Takes requests for sessions of other nodes to their owners. Neighbours: `owners` finds them, `listener` takes them in."""
 
 import asyncio
 import contextlib
@@ -13,9 +13,9 @@ from roomwire.logs import get_logger
 from roomwire.metrics.gateway import Metrics
 from roomwire.relay.exchange import Cut, Exchange
 from roomwire.relay.head import polling_head
-from roomwire.relay.link import Link, Unreached, reach
+from roomwire.relay.link import RelayLink, Unreached, reach
 from roomwire.relay.owners import Owner, Owners
-from roomwire.relay.proof import Proof, Request
+from roomwire.relay.proof import Proof, RelayRequest
 from roomwire.relay.splice import Splice
 
 _BATCHES_PER_S: Final = 10
@@ -25,14 +25,14 @@ _FORGOTTEN_S: Final = 60.0
 _log = get_logger(__name__)
 
 
-class Kind(enum.StrEnum):
+class RelayKind(enum.StrEnum):
     """What is relayed: the label of `roomwire_relays_total`."""
 
     POLLING = "polling"
     WEBSOCKET = "websocket"
 
 
-class Outcome(enum.StrEnum):
+class RelayOutcome(enum.StrEnum):
     """What became of it: the label of `roomwire_relays_total`."""
 
     SERVED = "served"
@@ -48,7 +48,7 @@ class Outcome(enum.StrEnum):
 
 
 class Relay:
-    """Implements `roomwire.engine.relay.Relay`.
+    """Implements `roomwire.engine.relay.SessionRelay`.
 
     Args:
         engine: Whose clients ask.
@@ -83,8 +83,8 @@ class Relay:
         self._count_bytes = metrics.relay_bytes.count
         self._counts = {
             (kind, outcome): metrics.relays.labels(kind.value, outcome.value).inc
-            for kind in Kind
-            for outcome in Outcome
+            for kind in RelayKind
+            for outcome in RelayOutcome
         }
         self._is_over = False
         self._cuts: set[Callable[[], None]] = set()
@@ -99,7 +99,7 @@ class Relay:
         """See `roomwire.engine.relay`."""
         peer, port = scope.get("client") or ("", 0)
         head = polling_head(scope, believes=self._engine.proxies.believes(peer))
-        request = Request(peer, port or 0, scope.get("scheme", "http"), head)
+        request = RelayRequest(peer, port or 0, scope.get("scheme", "http"), head)
         limits = self._engine.limits
         exchange = Exchange(
             scope,
@@ -110,7 +110,7 @@ class Relay:
             timeout_s=limits.ping_interval_s + limits.ping_grace_s + limits.ping_timeout_s,
         )
         try:
-            async with self._link(Kind.POLLING, sid, request, cut=exchange.cut) as link:
+            async with self._link(RelayKind.POLLING, sid, request, cut=exchange.cut) as link:
                 await exchange.over(link)
         except (Unreached, Cut):
             return exchange.has_begun
@@ -119,8 +119,10 @@ class Relay:
     def websocket(self, sid: str, connections: set[Any]) -> asyncio.Protocol:
         """See `roomwire.engine.relay`."""
 
-        def link(request: Request, cut: Callable[[], None]) -> contextlib.AbstractAsyncContextManager[Link]:
-            return self._link(Kind.WEBSOCKET, sid, request, cut=cut)
+        def link(
+            request: RelayRequest, cut: Callable[[], None]
+        ) -> contextlib.AbstractAsyncContextManager[RelayLink]:
+            return self._link(RelayKind.WEBSOCKET, sid, request, cut=cut)
 
         return Splice(self._engine, connections, link=link, start=self._start, timeout_s=self._timeout_s)
 
@@ -162,8 +164,8 @@ class Relay:
 
     @contextlib.asynccontextmanager
     async def _link(
-        self, kind: Kind, sid: str, request: Request, *, cut: Callable[[], None]
-    ) -> AsyncIterator[Link]:
+        self, kind: RelayKind, sid: str, request: RelayRequest, *, cut: Callable[[], None]
+    ) -> AsyncIterator[RelayLink]:
         """Be connected with a session's owner, which has the request.
 
         Raises:
@@ -171,34 +173,34 @@ class Relay:
 
         """
         if self._is_over or len(self._cuts) >= self._max_relays:
-            self._counts[kind, Outcome.FULL]()
+            self._counts[kind, RelayOutcome.FULL]()
             raise Unreached
-        outcome = Outcome.CUT
+        outcome = RelayOutcome.CUT
         self._cuts.add(cut)
         try:
             link = await self._reach(sid, request)
             if link is None:
-                outcome = Outcome.UNKNOWN
+                outcome = RelayOutcome.UNKNOWN
                 raise Unreached
             self._peers.works()
             try:
                 yield link
-                outcome = Outcome.SERVED
+                outcome = RelayOutcome.SERVED
             except asyncio.CancelledError:
-                outcome = Outcome.SERVED
+                outcome = RelayOutcome.SERVED
                 raise
             finally:
                 link.close()
         except Unreached as error:
-            if outcome is not Outcome.UNKNOWN:
-                outcome = Outcome.UNREACHED
+            if outcome is not RelayOutcome.UNKNOWN:
+                outcome = RelayOutcome.UNREACHED
                 self._peers.failed(error)
             raise
         finally:
             self._cuts.discard(cut)
             self._counts[kind, outcome]()
 
-    async def _reach(self, sid: str, request: Request) -> Link | None:
+    async def _reach(self, sid: str, request: RelayRequest) -> RelayLink | None:
         """Return a connection with a session's owner; None if no such node lives."""
         name = self._engine.node_of(sid)
         try:
@@ -218,6 +220,6 @@ class Relay:
             _log.info("owner of a session not reached in time", owner=name)
             raise Unreached(f"{name} does not answer in time") from error
 
-    async def _reach_at(self, owner: Owner, request: Request) -> Link:
+    async def _reach_at(self, owner: Owner, request: RelayRequest) -> RelayLink:
         proof = Proof(self._secret, owner.node)
         return await reach(owner.host, owner.port, proof, request, count=self._count_bytes)

@@ -13,8 +13,8 @@ from roomwire.engine.admission import UNKNOWN_SID, Refused, check_origin
 from roomwire.engine.engine import Engine
 from roomwire.protocol.opening import BadUpgrade, read_upgrade
 from roomwire.relay.head import websocket_head
-from roomwire.relay.link import Link, Unreached
-from roomwire.relay.proof import Request
+from roomwire.relay.link import RelayLink, Unreached
+from roomwire.relay.proof import RelayRequest
 
 _ACCEPTED: Final = b"HTTP/1.1 101 "
 
@@ -36,7 +36,7 @@ class Splice(asyncio.Protocol):
         engine: Engine,
         connections: set[Any],
         *,
-        link: Callable[[Request, Callable[[], None]], contextlib.AbstractAsyncContextManager[Link]],
+        link: Callable[[RelayRequest, Callable[[], None]], contextlib.AbstractAsyncContextManager[RelayLink]],
         start: Callable[[Coroutine[Any, Any, None]], "asyncio.Task[None]"],
         timeout_s: float,
     ) -> None:
@@ -45,7 +45,7 @@ class Splice(asyncio.Protocol):
         self._connect = link
         self._start = start
         self._timeout_s = timeout_s
-        self._link: Link | None = None
+        self._link: RelayLink | None = None
         self._joining: asyncio.Task[None] | None = None
         self._emptying: asyncio.Task[None] | None = None
         self._is_begun = False
@@ -113,7 +113,7 @@ class Splice(asyncio.Protocol):
         head = websocket_head(request, believes=engine.proxies.believes(host))
         self._connections.add(self)
         transport.pause_reading()
-        self._joining = self._start(self._join(Request(host, port, scheme, head)))
+        self._joining = self._start(self._join(RelayRequest(host, port, scheme, head)))
 
     def _turn_away(self, answer: bytes) -> None:
         self._transport.write(answer)
@@ -121,7 +121,7 @@ class Splice(asyncio.Protocol):
         # Earlier answers that it does not read would keep it open.
         self._engine.alarm_in(self._engine.limits.close_timeout_s, lambda _: self._transport.abort())
 
-    async def _join(self, request: Request) -> None:
+    async def _join(self, request: RelayRequest) -> None:
         """Have the owner take the WebSocket, and pass on what it says until one of the two ends."""
         try:
             async with self._connect(request, self.shutdown) as link:
@@ -136,7 +136,7 @@ class Splice(asyncio.Protocol):
             self._link = None
             self._transport.close()
 
-    async def _open(self, link: Link) -> None:
+    async def _open(self, link: RelayLink) -> None:
         """Pass on the owner's answer; if it accepts, the client may speak."""
         answer = b""
         async with asyncio.timeout(self._timeout_s):
@@ -159,7 +159,7 @@ class Splice(asyncio.Protocol):
                 async with asyncio.timeout(self._engine.limits.close_timeout_s):
                     await self._is_lost.wait()
 
-    async def _empty(self, link: Link) -> None:
+    async def _empty(self, link: RelayLink) -> None:
         """Read on once the owner has taken what it was sent."""
         await link.drain()
         self._emptying = None

@@ -20,7 +20,7 @@ from roomwire.log.streams import Stream, namespace_stream, parse_stream, room_of
 from roomwire.log.targets import stream_of, stream_to
 from roomwire.logs import get_logger
 from roomwire.protocol.payloads import arguments_of, event_payload, payload_frames, skipped_sids
-from roomwire.rooms.peers import REQUEST_TIMEOUT_S, Peers, Request
+from roomwire.rooms.peers import REQUEST_TIMEOUT_S, PeerRequest, Peers
 from roomwire.rooms.registry import TOO_MANY_ACKS, Member, Rooms
 
 CALL_TIMEOUT_S: Final = 60.0
@@ -35,7 +35,7 @@ _encode: Final = msgspec.msgpack.Encoder(enc_hook=str).encode
 
 
 class LoggedRooms(Rooms):
-    """Rooms whose messages and memberships are in the log; the log's `Listener`.
+    """Rooms whose messages and memberships are in the log; the log's `LogObserver`.
 
     Args:
         log: The log.
@@ -144,7 +144,7 @@ class LoggedRooms(Rooms):
             others = [member.outlet for member in members if member.pid is None]
             put_all(others, payload_frames(namespace, payload))
 
-    # -- what the log tells: see `Listener`
+    # -- what the log tells: see `LogObserver`
 
     def on_entry(self, entry: Entry) -> None:
         """Deliver to the members that are here: hot."""
@@ -346,7 +346,7 @@ class LoggedRooms(Rooms):
         """
         if self.is_sid_room(namespace, room):
             raise ValueError("cannot close a sid room")
-        asked = Request("close_room", namespace, "", travelling_name(room))
+        asked = PeerRequest("close_room", namespace, "", travelling_name(room))
         others = await self.peers.others()
         await self.close_here(room, namespace)
         if None in (await self.peers.ask_each(others, asked, timeout_s=REQUEST_TIMEOUT_S)).values():
@@ -407,7 +407,7 @@ class LoggedRooms(Rooms):
         if owner is None or owner.namespace != namespace:
             return False
         try:
-            await self.peers.ask(owner.node, Request("disconnect", namespace, sid))
+            await self.peers.ask(owner.node, PeerRequest("disconnect", namespace, sid))
         except NodeAway:
             # Nobody holds it: it shall not come back as the same.
             await self.log.end(Sid(sid))
@@ -417,7 +417,7 @@ class LoggedRooms(Rooms):
         owner = await self.log.find(Sid(sid))
         is_elsewhere = owner is not None and owner.node != self.log.node and owner.namespace == namespace
         if owner is not None and is_elsewhere:
-            await self.peers.ask(owner.node, Request(what, namespace, sid, travelling_name(room)))
+            await self.peers.ask(owner.node, PeerRequest(what, namespace, sid, travelling_name(room)))
         elif what == "enter":
             # As python-socketio has it.
             if namespace in self.rooms:
@@ -425,7 +425,7 @@ class LoggedRooms(Rooms):
             raise ValueError("sid is not connected to requested namespace")
 
     async def _call_elsewhere(self, event: str, data: Any, namespace: str, sid: str, callback: Any) -> None:
-        request = Request("call", namespace, sid, payload=event_payload([event, *arguments_of(data)]))
+        request = PeerRequest("call", namespace, sid, payload=event_payload([event, *arguments_of(data)]))
         try:
             owner = await self.log.find(Sid(sid))
             if owner is None or owner.node == self.log.node:
@@ -446,27 +446,27 @@ class LoggedRooms(Rooms):
 
     # -- what other nodes ask for
 
-    async def _close_for_another(self, asked: Request) -> bytes:
+    async def _close_for_another(self, asked: PeerRequest) -> bytes:
         await self.close_here(room_of(asked.room), asked.namespace)
         return b""
 
-    async def _disconnect_for_another(self, asked: Request) -> bytes:
+    async def _disconnect_for_another(self, asked: PeerRequest) -> bytes:
         self._asked_for(asked)
         server: Any = self.server
         await server.disconnect(asked.sid, namespace=asked.namespace, ignore_queue=True)
         return b""
 
-    async def _enter_for_another(self, asked: Request) -> bytes:
+    async def _enter_for_another(self, asked: PeerRequest) -> bytes:
         self._asked_for(asked)
         await self.enter_room(asked.sid, asked.namespace, room_of(asked.room))
         return b""
 
-    async def _leave_for_another(self, asked: Request) -> bytes:
+    async def _leave_for_another(self, asked: PeerRequest) -> bytes:
         self._asked_for(asked)
         await self.leave_room(asked.sid, asked.namespace, room_of(asked.room))
         return b""
 
-    async def _call_for_another(self, asked: Request) -> bytes:
+    async def _call_for_another(self, asked: PeerRequest) -> bytes:
         member = self._asked_for(asked)
         answered: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
 
@@ -484,7 +484,7 @@ class LoggedRooms(Rooms):
         self.server.eio.turn.put_all((member.outlet,), frames)
         return await answered
 
-    def _asked_for(self, asked: Request) -> Member:
+    def _asked_for(self, asked: PeerRequest) -> Member:
         """Return whom a request is about; raises NotFound if that client is not here."""
         member = self.member(asked.sid, asked.namespace)
         if member is None:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 
-class Held:
+class HoldBuffer:
     """An `Outlet` that keeps what it gets.
 
     Args:

@@ -16,7 +16,7 @@ from roomwire.log.sessions import NodeId
 REQUEST_TIMEOUT_S: Final = 5.0
 
 
-class Request(msgspec.Struct, frozen=True, array_like=True):
+class PeerRequest(msgspec.Struct, frozen=True, array_like=True):
     """What one node asks of another about its clients."""
 
     what: str
@@ -26,11 +26,11 @@ class Request(msgspec.Struct, frozen=True, array_like=True):
     payload: bytes = b""
 
 
-Serve = Callable[[Request], Awaitable[bytes]]
+Serve = Callable[[PeerRequest], Awaitable[bytes]]
 """Answers a request."""
 
 _encode: Final = msgspec.msgpack.Encoder().encode
-_decode: Final = msgspec.msgpack.Decoder(Request).decode
+_decode: Final = msgspec.msgpack.Decoder(PeerRequest).decode
 
 
 class Peers:
@@ -40,7 +40,7 @@ class Peers:
         log: Carries requests and answers.
 
     Attributes:
-        serves: What can be asked for, by `Request.what`.
+        serves: What can be asked for, by `PeerRequest.what`.
 
     """
 
@@ -59,12 +59,12 @@ class Peers:
         """Return the other nodes; raises `Unavailable` if nobody knows them."""
         return [node for node, _ in (await self._log.nodes()).values() if node != self._log.node]
 
-    async def ask(self, node: NodeId, asked: Request, *, timeout_s: float = REQUEST_TIMEOUT_S) -> bytes:
+    async def ask(self, node: NodeId, asked: PeerRequest, *, timeout_s: float = REQUEST_TIMEOUT_S) -> bytes:
         """Ask a node; raises `NodeAway` if it did not do it in time."""
         return await self._log.request(node, _encode(asked), timeout_s=timeout_s)
 
     async def ask_each(
-        self, nodes: Sequence[NodeId], asked: Request, *, timeout_s: float
+        self, nodes: Sequence[NodeId], asked: PeerRequest, *, timeout_s: float
     ) -> Mapping[NodeId, bytes | None]:
         """Ask several nodes at once; None for each that did not do it in time."""
 

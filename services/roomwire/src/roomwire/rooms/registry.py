@@ -22,7 +22,7 @@ from roomwire.limits.bounds import Bound
 from roomwire.protocol.codec import event_frames
 from roomwire.protocol.payloads import arguments_of, event_payload, payload_frames, skipped_sids
 from roomwire.rooms.handshake import Handshake
-from roomwire.rooms.hold_buffer import Held
+from roomwire.rooms.hold_buffer import HoldBuffer
 
 TOO_MANY_ACKS: Final = "Too many acks of this client are awaited: try again later."
 
@@ -86,7 +86,7 @@ class Member:
         self.connection = connection
         # Until there is a verdict about it, it hears nothing.
         limits = connection.state.limits
-        self.outlet: Outlet = Held(
+        self.outlet: Outlet = HoldBuffer(
             partial(connection.close, Reason.SLOW, Bound.HELD),
             max_frames=limits.max_held_frames,
             max_bytes=limits.max_held_bytes,

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from roomwire.cluster.operations import Handler, Operations
-from roomwire.cluster.results import Acks, Changed, Presence, ServerAnswers, Sockets
+from roomwire.cluster.results import Acks, Changed, Presence, ServerResults, Sockets
 from roomwire.server.connects import ConnectServer
 
 
@@ -129,7 +129,7 @@ class ClusterServer(ConnectServer):
 
     async def server_side_emit(
         self, event: str, *args: Any, namespace: str = "/", timeout_s: float = 5.0
-    ) -> ServerAnswers:
+    ) -> ServerResults:
         """Tell all other nodes something; returns when their handlers have begun, or cannot.
 
         Args:
@@ -148,7 +148,7 @@ class ClusterServer(ConnectServer):
 
     async def server_side_emit_with_ack(
         self, event: str, *args: Any, namespace: str = "/", timeout_s: float = 5.0
-    ) -> ServerAnswers:
+    ) -> ServerResults:
         """Ask all other nodes something; as `server_side_emit`, and it waits for what their handlers return."""
         return await self._operations.server_side_emit(
             event, args, namespace=namespace, timeout_s=timeout_s, is_answered=True

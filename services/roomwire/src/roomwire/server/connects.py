@@ -16,7 +16,7 @@ from roomwire.limits.bounds import Bound
 from roomwire.logs import get_logger
 from roomwire.metrics.gateway import Metrics
 from roomwire.protocol.codec import packet_frames
-from roomwire.recovery.decisions import wish_of
+from roomwire.recovery.decisions import recovery_request_of
 from roomwire.recovery.sessions import Sessions
 from roomwire.rooms.handshake import Authenticate, Handshake
 from roomwire.rooms.registry import Member, Phase, Rooms, member_of
@@ -246,19 +246,19 @@ class ConnectServer(EventServer):
     async def _connect(self, member: Member, data: Any) -> None:
         """Authenticate a client, give it its session, ask its connect handler, answer, and tell it what it missed."""
         connection, namespace = member.connection, member.namespace
-        wish = wish_of(data, connection.environ, may_recover=self._offers_recovery(namespace))
-        member.handshake = Handshake(connection.environ, wish.auth, proxies=self.eio.proxies)
+        request = recovery_request_of(data, connection.environ, may_recover=self._offers_recovery(namespace))
+        member.handshake = Handshake(connection.environ, request.auth, proxies=self.eio.proxies)
         try:
             refusal = await self._authenticated(member)
             if refusal is not None:
                 await self._refuse(connection, namespace, refusal)
                 return
             subject = "" if member.user.kind == "anonymous" else member.user.id
-            missed = await self._sessions.begin(member, wish, subject)
+            missed = await self._sessions.begin(member, request, subject)
             if connection.sid not in self.environ:
                 await self._withdraw(member)
                 return
-            await super()._handle_connect(connection.sid, namespace, wish.auth)
+            await super()._handle_connect(connection.sid, namespace, request.auth)
         except Unavailable as error:
             # A refusal would keep the client away for good; a lost transport makes it come back.
             _log.warning("connect postponed", error=error.message, code=error.code)

@@ -14,7 +14,7 @@ from roomwire.errors import ClientError, Internal, InvalidBody, RateLimited
 from roomwire.limits.bounds import Bound
 from roomwire.logs import get_logger
 from roomwire.protocol.codec import BadPacket, ack_frames, any_event_head, event_head, name_of
-from roomwire.protocol.packets import Packet as EnginePacket
+from roomwire.protocol.packets import EnginePacket
 from roomwire.protocol.payloads import arguments_of
 from roomwire.rooms.registry import Member, Phase, member_of
 
@@ -161,7 +161,7 @@ class EventServer(socketio.AsyncServer):  # type: ignore[misc] # python-socketio
         if member is None or member.phase is not _CONNECTED:
             return False
         if member.lane is not None and namespace not in self.handlers:
-            taken: bool = member.lane.take_text(message, start, ack_id)
+            taken: bool = member.lane.admit_text(message, start, ack_id)
             return taken
         return self.async_handlers and self._begin_event(member, message, ack_id)
 
@@ -206,7 +206,7 @@ class EventServer(socketio.AsyncServer):  # type: ignore[misc] # python-socketio
             return
         if member.lane is not None and namespace not in self.handlers:
             name = data[0] if isinstance(data[0], str) else name_of(data[0])
-            member.lane.take(name, data[1:], id)
+            member.lane.admit(name, data[1:], id)
         elif self.async_handlers:
             self._begin_handling(member, data, id)
         else:

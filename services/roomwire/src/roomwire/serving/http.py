@@ -1,4 +1,4 @@
-"""HTTP at the door: uvicorn's protocol, with bounds on what a stranger can send and how long it may take.
+"""HTTP as it comes in: uvicorn's protocol, with bounds on what a stranger can send and how long it may take.
 
 Owns the limits of one listener's connections: bytes, counts and times of requests, and how many connections
 there are. It must not look at what a request says: that is the application's matter, as is the size of its
@@ -7,7 +7,7 @@ body. Its neighbour is `roomwire.serving.process`, which gives `bounded_http` to
 A request that is refused costs its connection. It is answered if nothing else is being answered, and then
 discarded for a moment, so that the answer is not lost to a reset (RFC 9112, section 9.6).
 
-uvicorn's names that are overridden or used here, and by the relay's door, stand in `RELIED_ON`, and are checked here.
+uvicorn's names that are overridden or used here, and by the relay's listener, stand in `RELIED_ON`, and are checked here.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ from roomwire.logs import get_logger
 from roomwire.metrics.http import HttpMetrics
 from roomwire.protocol.addresses import host_and_port, household
 from roomwire.serving.http_cycles import Cycle, OldHttpCycle
-from roomwire.serving.http_refusals import Refusal, refusal_answer
+from roomwire.serving.http_refusals import HttpRefusal, refusal_answer
 
 RELIED_ON: Final[Mapping[str, tuple[str, ...]]] = {
     "uvicorn.protocols.http.httptools_impl.HttpToolsProtocol": (
@@ -102,7 +102,7 @@ def bounded_http(limits: HttpLimits, *, metrics: HttpMetrics) -> type[HttpToolsP
         _connections = Connections(
             limits.max_connections, max_connections_per_address=limits.max_connections_per_address
         )
-        _refused = {refusal: metrics.counter(refusal.value) for refusal in Refusal}  # noqa: RUF012
+        _refused = {refusal: metrics.counter(refusal.value) for refusal in HttpRefusal}  # noqa: RUF012
 
     return Bounded
 
@@ -131,7 +131,7 @@ class _BoundedHttp(HttpToolsProtocol):
 
     _limits: ClassVar[HttpLimits]
     _connections: ClassVar[Connections]
-    _refused: ClassVar[Mapping[Refusal, Callable[[], None]]]
+    _refused: ClassVar[Mapping[HttpRefusal, Callable[[], None]]]
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -141,7 +141,7 @@ class _BoundedHttp(HttpToolsProtocol):
         self._is_old_http = False
         self._is_parting = False
         self._serving: RequestResponseCycle | None = None
-        self._refusal = Refusal.MALFORMED
+        self._refusal = HttpRefusal.MALFORMED
         self._full: Full | None = None
         self._is_over = False
         self._is_in_body = False
@@ -165,7 +165,7 @@ class _BoundedHttp(HttpToolsProtocol):
         if self._full is None:
             self._start_timer()
         else:
-            self._turn_away(Refusal(self._full))
+            self._turn_away(HttpRefusal(self._full))
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_timer()
@@ -184,7 +184,7 @@ class _BoundedHttp(HttpToolsProtocol):
             self._discard(len(data))
             return
         if self._full is not None:
-            self._part(Refusal(self._full))
+            self._part(HttpRefusal(self._full))
             return
         self._unset_keepalive_if_required()
         self._has_progressed = False
@@ -239,7 +239,7 @@ class _BoundedHttp(HttpToolsProtocol):
         """Hand the connection over; it stays counted until it is lost."""
         if self._serving is not None and not self._serving.response_complete:
             # Its answer would run into the WebSocket's frames.
-            self._refuse(Refusal.MALFORMED)
+            self._refuse(HttpRefusal.MALFORMED)
             return
         self._is_over = True
         self._stop_timer()
@@ -262,7 +262,7 @@ class _BoundedHttp(HttpToolsProtocol):
         super().on_url(url)
         self._header_bytes += len(url)
         if len(self.url) > self._limits.max_url_bytes:
-            self._stop(Refusal.URL_BYTES)
+            self._stop(HttpRefusal.URL_BYTES)
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Keep a header; count a trailer and drop it.
@@ -278,14 +278,14 @@ class _BoundedHttp(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         self._measure(self.headers)
         if len(self.pipeline) >= self._limits.max_pipelined_requests:
-            self._stop(Refusal.PIPELINED_REQUESTS)
+            self._stop(HttpRefusal.PIPELINED_REQUESTS)
         self._is_old_http = self.parser.get_http_version() < _CURRENT_HTTP
         if self._is_old_http and any(name == b"transfer-encoding" for name, _ in self.headers):
             # HTTP/1.0 has none, so where the body ends is uncertain: RFC 9112, section 6.1.
-            self._stop(Refusal.MALFORMED)
+            self._stop(HttpRefusal.MALFORMED)
         if [name for name, _ in self.headers].count(b"host") > 1:
             # Which of them a proxy has routed by is uncertain: RFC 9112, section 3.2.
-            self._stop(Refusal.MALFORMED)
+            self._stop(HttpRefusal.MALFORMED)
         earlier = self.cycle
         super().on_headers_complete()
         if self.cycle is not earlier:
@@ -355,11 +355,11 @@ class _BoundedHttp(HttpToolsProtocol):
         return any(events & select.POLLIN for _, events in poll.poll(0))
 
     def _cut_unread(self) -> None:
-        self._count(Refusal.UNREAD)
+        self._count(HttpRefusal.UNREAD)
         self._is_over = True
         self.transport.abort()
 
-    def _stop(self, refusal: Refusal) -> NoReturn:
+    def _stop(self, refusal: HttpRefusal) -> NoReturn:
         self._refusal = refusal
         raise _Refused(refusal)
 
@@ -367,9 +367,9 @@ class _BoundedHttp(HttpToolsProtocol):
         self._header_count += len(headers)
         self._header_bytes += sum(len(name) + len(value) + _FIELD_LINE_BYTES for name, value in headers)
         if self._header_count > self._limits.max_headers:
-            self._stop(Refusal.HEADERS)
+            self._stop(HttpRefusal.HEADERS)
         if self._header_bytes > self._limits.max_header_bytes:
-            self._stop(Refusal.HEADER_BYTES)
+            self._stop(HttpRefusal.HEADER_BYTES)
 
     def _progress(self) -> None:
         self._has_progressed = True
@@ -383,7 +383,7 @@ class _BoundedHttp(HttpToolsProtocol):
         """
         self._unparsed_bytes = 0 if self._has_progressed else self._unparsed_bytes + size
         if self._unparsed_bytes > self._limits.max_header_bytes:
-            self._refuse(Refusal.HEADER_BYTES)
+            self._refuse(HttpRefusal.HEADER_BYTES)
         elif self._timer is None and (self._is_in_body or self._has_begun or self._unparsed_bytes):
             self._start_timer()
 
@@ -400,14 +400,14 @@ class _BoundedHttp(HttpToolsProtocol):
     def _time_out(self) -> None:
         self._timer = None
         if self._full is not None:
-            self._part(Refusal(self._full))
+            self._part(HttpRefusal(self._full))
         elif self.flow.read_paused:
             # Nothing can come while the application takes its time: that is not the client's fault.
             self._start_timer()
         else:
-            self._refuse(Refusal.BODY_TIMEOUT if self._is_in_body else Refusal.HEADER_TIMEOUT)
+            self._refuse(HttpRefusal.BODY_TIMEOUT if self._is_in_body else HttpRefusal.HEADER_TIMEOUT)
 
-    def _turn_away(self, refusal: Refusal) -> None:
+    def _turn_away(self, refusal: HttpRefusal) -> None:
         """Let a client that is one too many ask, so that it takes the answer for one: many fail otherwise."""
         self._count(refusal)
         self._connections.turned_away += 1
@@ -417,15 +417,15 @@ class _BoundedHttp(HttpToolsProtocol):
         else:
             self._timer = self.loop.call_later(self._limits.linger_s, self._time_out)
 
-    def _refuse(self, refusal: Refusal) -> None:
+    def _refuse(self, refusal: HttpRefusal) -> None:
         self._count(refusal)
         self._part(refusal)
 
-    def _count(self, refusal: Refusal) -> None:
+    def _count(self, refusal: HttpRefusal) -> None:
         self._refused[refusal]()
         _log.debug("http refused", reason=refusal.value, address=self._address)
 
-    def _part(self, refusal: Refusal) -> None:
+    def _part(self, refusal: HttpRefusal) -> None:
         """Answer if that is possible, and let the connection end."""
         self._is_over = True
         self._stop_timer()
@@ -443,12 +443,12 @@ class _BoundedHttp(HttpToolsProtocol):
         else:
             self.transport.close()
 
-    def _may_answer(self, refusal: Refusal) -> bool:
+    def _may_answer(self, refusal: HttpRefusal) -> bool:
         """Say whether an answer now would be taken for the one to the request that is refused."""
         serving = self._serving
         if self._is_in_body:
             return serving is not None and serving is self.cycle and not serving.response_started
-        was_silent = refusal is Refusal.HEADER_TIMEOUT and not self._has_begun
+        was_silent = refusal is HttpRefusal.HEADER_TIMEOUT and not self._has_begun
         return not was_silent and (serving is None or serving.response_complete)
 
     def _discard(self, size: int) -> None:

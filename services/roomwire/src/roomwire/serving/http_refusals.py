@@ -11,7 +11,7 @@ from typing import Final
 from roomwire.limits.connections import Full
 
 
-class Refusal(enum.StrEnum):
+class HttpRefusal(enum.StrEnum):
     """Why a connection is closed: the label of `roomwire_http_refused_total`."""
 
     HEADER_BYTES = "header_bytes"
@@ -26,20 +26,20 @@ class Refusal(enum.StrEnum):
     CONNECTIONS_PER_ADDRESS = Full.CONNECTIONS_PER_ADDRESS
 
 
-_STATUS: Final[Mapping[Refusal, HTTPStatus]] = {
-    Refusal.HEADER_BYTES: HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
-    Refusal.URL_BYTES: HTTPStatus.REQUEST_URI_TOO_LONG,
-    Refusal.HEADERS: HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
-    Refusal.HEADER_TIMEOUT: HTTPStatus.REQUEST_TIMEOUT,
-    Refusal.BODY_TIMEOUT: HTTPStatus.REQUEST_TIMEOUT,
-    Refusal.PIPELINED_REQUESTS: HTTPStatus.TOO_MANY_REQUESTS,
-    Refusal.MALFORMED: HTTPStatus.BAD_REQUEST,
-    Refusal.CONNECTIONS: HTTPStatus.SERVICE_UNAVAILABLE,
-    Refusal.CONNECTIONS_PER_ADDRESS: HTTPStatus.SERVICE_UNAVAILABLE,
+_STATUS: Final[Mapping[HttpRefusal, HTTPStatus]] = {
+    HttpRefusal.HEADER_BYTES: HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
+    HttpRefusal.URL_BYTES: HTTPStatus.REQUEST_URI_TOO_LONG,
+    HttpRefusal.HEADERS: HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
+    HttpRefusal.HEADER_TIMEOUT: HTTPStatus.REQUEST_TIMEOUT,
+    HttpRefusal.BODY_TIMEOUT: HTTPStatus.REQUEST_TIMEOUT,
+    HttpRefusal.PIPELINED_REQUESTS: HTTPStatus.TOO_MANY_REQUESTS,
+    HttpRefusal.MALFORMED: HTTPStatus.BAD_REQUEST,
+    HttpRefusal.CONNECTIONS: HTTPStatus.SERVICE_UNAVAILABLE,
+    HttpRefusal.CONNECTIONS_PER_ADDRESS: HTTPStatus.SERVICE_UNAVAILABLE,
 }
 
 
-def refusal_answer(refusal: Refusal, default_headers: list[tuple[bytes, bytes]]) -> bytes:
+def refusal_answer(refusal: HttpRefusal, default_headers: list[tuple[bytes, bytes]]) -> bytes:
     """Return a whole answer after which the connection is closed; no cache keeps it."""
     status = _STATUS[refusal]
     body = f"{status.phrase}\n".encode()

@@ -18,7 +18,7 @@ from roomwire.limits.client import Limits
 from roomwire.limits.http import HttpLimits
 from roomwire.metrics.http import HttpMetrics
 from roomwire.serving.http import bounded_http, let_part
-from roomwire.serving.ports import BACKLOG, Sockets, bind
+from roomwire.serving.ports import BACKLOG, ListeningSockets, bind
 from roomwire.serving.settings import ServiceSettings
 from roomwire.serving.tls import REREAD_S, Certificate
 
@@ -50,7 +50,7 @@ class Listener:
     def __init__(
         self,
         app: Any,
-        listening: Sockets,
+        listening: ListeningSockets,
         settings: ServiceSettings,
         *,
         http: Any = "httptools",
@@ -225,7 +225,7 @@ def http_limits(settings: ServiceSettings) -> HttpLimits:
     return HttpLimits(**{name: getattr(settings, name) for name in HttpLimits.__struct_fields__})
 
 
-def listen(settings: ServiceSettings, field: str) -> Sockets:
+def listen(settings: ServiceSettings, field: str) -> ListeningSockets:
     """Bind the port that a setting of this name holds.
 
     Raises:

@@ -1,7 +1,7 @@
 """Binding a port: at one address, or at all of a machine, of IPv4 and of IPv6.
 
 Where both are meant there is a socket for each. One socket for both would name IPv4 peers `::ffff:10.0.0.1`, and
-everything that compares addresses would have to know that. Its neighbours are `roomwire.serving.listener` and the relay's door.
+everything that compares addresses would have to know that. Its neighbours are `roomwire.serving.listener` and the relay's listener.
 """
 
 import contextlib
@@ -19,7 +19,7 @@ _ABSENT: Final = frozenset({errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL, errno.EPROT
 _ATTEMPTS: Final = 16
 
 
-class Sockets(list[socket.socket]):
+class ListeningSockets(list[socket.socket]):
     """The listening sockets of one port. As a context, it closes them at the end."""
 
     def __enter__(self) -> Self:
@@ -40,7 +40,7 @@ class Sockets(list[socket.socket]):
         return port
 
 
-def bind(host: str, port: int) -> Sockets:
+def bind(host: str, port: int) -> ListeningSockets:
     """Listen on a port.
 
     Args:
@@ -64,8 +64,8 @@ def bind(host: str, port: int) -> Sockets:
     raise taken
 
 
-def _bind_each(addresses: Sequence[str], port: int) -> Sockets:
-    sockets = Sockets()
+def _bind_each(addresses: Sequence[str], port: int) -> ListeningSockets:
+    sockets = ListeningSockets()
     absent: OSError | None = None
     with contextlib.ExitStack() as undo:
         undo.callback(sockets.close)

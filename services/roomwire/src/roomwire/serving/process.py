@@ -42,7 +42,7 @@ from roomwire.serving.listener import (
     listen,
     rereading,
 )
-from roomwire.serving.ports import Sockets
+from roomwire.serving.ports import ListeningSockets
 from roomwire.serving.settings import ServiceSettings
 from roomwire.serving.web.middleware import SecurityHeaders
 
@@ -257,7 +257,7 @@ class _Process:
         metrics = HttpMetrics(self._application.registry, name=name, full=self._connections)
         return bounded_http(http_limits(self._settings), metrics=metrics)
 
-    async def _serve(self, public: Sockets) -> None:
+    async def _serve(self, public: ListeningSockets) -> None:
         listener = Listener(
             self._application.asgi,
             public,

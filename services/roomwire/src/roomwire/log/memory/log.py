@@ -11,8 +11,8 @@ from roomwire.log.contract import (
     MAX_MESSAGE_ID_BYTES,
     MAX_PRESENT_BYTES,
     Fenced,
-    Listener,
     LogConfig,
+    LogObserver,
     Published,
     Then,
 )
@@ -21,7 +21,16 @@ from roomwire.log.memory.primary import MemoryPrimary
 from roomwire.log.positions import Epoch, Offset, Position, new_epoch
 from roomwire.log.reading import Range, Reader, Reading
 from roomwire.log.requests import Requests
-from roomwire.log.sessions import Attendance, Claimed, ClaimRefused, NewSession, NodeId, Owner, Sid, Tenure
+from roomwire.log.sessions import (
+    Attendance,
+    Claimed,
+    ClaimRefused,
+    NewSession,
+    NodeId,
+    SessionOwner,
+    Sid,
+    Tenure,
+)
 from roomwire.log.streams import Stream
 from roomwire.log.subscriber import Subscriber
 from roomwire.metrics.gateway import Metrics
@@ -145,11 +154,11 @@ class MemoryLog:
         """See `Log`."""
         return self._subscriber.offset
 
-    async def start(self, listener: Listener) -> None:
+    async def start(self, listener: LogObserver) -> None:
         """See `Log`."""
         self.start_now(listener)
 
-    def start_now(self, listener: Listener) -> None:
+    def start_now(self, listener: LogObserver) -> None:
         """Start, without anything to wait for."""
         if self._is_open:
             return
@@ -292,7 +301,7 @@ class MemoryLog:
 
         return await self._soon(change)
 
-    async def find(self, sid: Sid) -> Owner | None:
+    async def find(self, sid: Sid) -> SessionOwner | None:
         """See `Log`."""
         return await self._soon(lambda: self._primary.find(sid))
 

@@ -23,7 +23,7 @@ from roomwire.log.sessions import (
     ClaimRefused,
     NewSession,
     NodeId,
-    Owner,
+    SessionOwner,
     Sid,
     Tenure,
 )
@@ -221,10 +221,10 @@ class MemoryPrimary:
             self.nodes[session.node].fence(sid, session.claim + 1)
         return True
 
-    def find(self, sid: Sid) -> Owner | None:
+    def find(self, sid: Sid) -> SessionOwner | None:
         """Return where a session lives."""
         session = self._session(sid)
-        return None if session is None else Owner(session.node, session.namespace, session.subject)
+        return None if session is None else SessionOwner(session.node, session.namespace, session.subject)
 
     def present(self, stream: Stream, limit: int, max_bytes: int) -> Attendance:
         """Return who is in a room."""

@@ -14,7 +14,7 @@ from roomwire.log.redis.pair import Pair
 from roomwire.log.redis.replies import nodes_reply
 from roomwire.log.redis.resync import SESSIONS_PER_CALL, fence
 from roomwire.log.redis.scripts import Scripts
-from roomwire.log.redis.supervisor import Keeper
+from roomwire.log.redis.supervisor import Supervisor
 from roomwire.log.redis.watch import Watch
 from roomwire.log.sessions import NodeId, Tenure
 from roomwire.log.subscriber import Subscriber
@@ -44,7 +44,7 @@ class _NameHeld(Unavailable):
     cause = Cause.NAME_TAKEN
 
 
-class Heart:
+class Heartbeat:
     """Sends receipts soon after they came, many together, and a beat of the node's own.
 
     Args:
@@ -55,7 +55,7 @@ class Heart:
         scripts: What runs on the primary.
         config: Times.
         subscriber: Learns places and fences.
-        keeper: Has the links.
+        supervisor: Has the links.
         watch: Asks the primary how it is, with each beat.
         name_is_ours: Where it is noted whether another process has this node's name.
         writes: Where it is noted whether the primary takes writes: nobody else may write for a night.
@@ -72,7 +72,7 @@ class Heart:
         scripts: Scripts,
         config: LogConfig,
         subscriber: Subscriber,
-        keeper: Keeper,
+        supervisor: Supervisor,
         watch: Watch,
         name_is_ours: Dependency,
         writes: Dependency,
@@ -84,7 +84,7 @@ class Heart:
         self._scripts = scripts
         self._config = config
         self._subscriber = subscriber
-        self._keeper = keeper
+        self._supervisor = supervisor
         self._watch = watch
         self._name = node.rpartition(".")[0]
         self._name_is_ours = name_is_ours
@@ -107,8 +107,8 @@ class Heart:
         """
         if self._task is None:
             await self._enter()
-            if self._keeper.pair is not None:
-                self._watch.ask(self._keeper.pair)
+            if self._supervisor.pair is not None:
+                self._watch.ask(self._supervisor.pair)
             self._task = asyncio.create_task(self._beat())
 
     async def close(self) -> None:
@@ -121,8 +121,8 @@ class Heart:
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
         self._task = None
-        pair = self._keeper.pair
-        if pair is not None and self._keeper.is_live:
+        pair = self._supervisor.pair
+        if pair is not None and self._supervisor.is_live:
             try:
                 await pair.bulk.ask_script(self._scripts.nodes, [self._keys.registry], self._entry(0))
             except (LinkLost, ReplyError) as error:
@@ -143,10 +143,10 @@ class Heart:
         if self._gathering is not None:
             self._gathering.cancel()
             self._gathering = None
-        pair = self._keeper.pair
+        pair = self._supervisor.pair
         receipts, self._receipts = self._receipts, {}
         # While the log is held they are of no use: all clients are pinged again once it goes on.
-        if pair is None or not self._keeper.is_live:
+        if pair is None or not self._supervisor.is_live:
             return
         for some in chunks(list(receipts.items()), SESSIONS_PER_CALL):
             self._call(pair, some)
@@ -176,8 +176,8 @@ class Heart:
     async def _beat(self) -> None:
         while True:
             await asyncio.sleep(self._config.heartbeat_s)
-            pair = self._keeper.pair
-            if pair is not None and self._keeper.is_live:
+            pair = self._supervisor.pair
+            if pair is not None and self._supervisor.is_live:
                 # Even without receipts: it would tell that another epoch has begun.
                 self._call(pair, ())
                 self._register()
@@ -186,7 +186,7 @@ class Heart:
 
     async def _enter(self) -> None:
         """Enter the registry, unless another process that may live is there under the same name."""
-        pair = self._keeper.live_pair()
+        pair = self._supervisor.live_pair()
         try:
             async with asyncio.timeout(self._config.call_timeout_s):
                 if self._predecessor:
@@ -235,7 +235,7 @@ class Heart:
         return holder
 
     def _register(self) -> None:
-        pair = self._keeper.pair
+        pair = self._supervisor.pair
         if pair is None:
             return
 

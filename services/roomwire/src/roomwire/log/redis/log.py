@@ -26,8 +26,8 @@ from roomwire.log.contract import (
     MAX_MESSAGE_ID_BYTES,
     MAX_PRESENT_BYTES,
     Fenced,
-    Listener,
     LogConfig,
+    LogObserver,
     NodeAway,
     Published,
     Then,
@@ -36,17 +36,26 @@ from roomwire.log.entries import Entry, Message, UnreadableEntry, encode_message
 from roomwire.log.positions import Epoch, Offset, Position
 from roomwire.log.reading import Range, Reading
 from roomwire.log.recent import KEPT_BYTES, RecentReads
-from roomwire.log.redis.heartbeat import Heart
+from roomwire.log.redis.heartbeat import Heartbeat
 from roomwire.log.redis.keys import Keys
 from roomwire.log.redis.publisher import Publisher
 from roomwire.log.redis.reads import Reads
 from roomwire.log.redis.replies import attendance_reply, claim_reply, nodes_reply, owner_reply
 from roomwire.log.redis.resync import Resync, fence
 from roomwire.log.redis.scripts import Scripts
-from roomwire.log.redis.supervisor import Keeper
+from roomwire.log.redis.supervisor import Supervisor
 from roomwire.log.redis.watch import Watch
 from roomwire.log.requests import Requests
-from roomwire.log.sessions import Attendance, Claimed, ClaimRefused, NewSession, NodeId, Owner, Sid, Tenure
+from roomwire.log.sessions import (
+    Attendance,
+    Claimed,
+    ClaimRefused,
+    NewSession,
+    NodeId,
+    SessionOwner,
+    Sid,
+    Tenure,
+)
 from roomwire.log.streams import Stream, is_sid_stream, sid_stream
 from roomwire.log.subscriber import Subscriber
 from roomwire.metrics.gateway import Metrics
@@ -125,7 +134,7 @@ class RedisLog:
             config=config,
             subscriber=subscriber,
         )
-        self._keeper = Keeper(
+        self._supervisor = Supervisor(
             primaries=self._primaries,
             node=node,
             keys=keys,
@@ -138,7 +147,7 @@ class RedisLog:
             on_lost=self._recent.forget,
             metrics=metrics,
         )
-        self._heart = Heart(
+        self._heartbeat = Heartbeat(
             node=node,
             predecessor=predecessor,
             address=self._address,
@@ -146,7 +155,7 @@ class RedisLog:
             scripts=scripts,
             config=config,
             subscriber=subscriber,
-            keeper=self._keeper,
+            supervisor=self._supervisor,
             watch=Watch(metrics=metrics, max_skew_s=config.max_clock_skew_s),
             name_is_ours=metrics.dependencies.add("node_name"),
             writes=metrics.redis_writes,
@@ -165,24 +174,24 @@ class RedisLog:
     @property
     def is_live(self) -> bool:
         """See `Log`."""
-        return self._keeper.is_live
+        return self._supervisor.is_live
 
     @property
     def is_given_up(self) -> bool:
         """See `Log`."""
-        return self._keeper.is_given_up
+        return self._supervisor.is_given_up
 
     def offset(self) -> Offset:
         """See `Log`."""
         return self._subscriber.offset
 
-    async def start(self, listener: Listener) -> None:
+    async def start(self, listener: LogObserver) -> None:
         """See `Log`."""
         if self._is_closed:
             self._build_anew()
         self._is_used = True
-        await self._keeper.start(listener)
-        await self._heart.start()
+        await self._supervisor.start(listener)
+        await self._heartbeat.start()
 
     def leave_loop(self) -> None:
         """See `Log`; it has to be started again."""
@@ -201,8 +210,8 @@ class RedisLog:
         await self._requests.close()
         await self._recent.close()
         await self._publisher.close(within_s=self.config.link_timeout_s)
-        await self._heart.close()
-        await self._keeper.close()
+        await self._heartbeat.close()
+        await self._supervisor.close()
 
     async def check(self) -> None:
         """See `Log`."""
@@ -227,13 +236,13 @@ class RedisLog:
 
     def subscribe(self, stream: Stream) -> None:
         """See `Log`."""
-        pair = self._keeper.pair
+        pair = self._supervisor.pair
         if self._subscriber.subscribe(stream) and pair is not None and pair.is_subscribed:
             pair.log.subscribe([self._keys.channel(stream)])
 
     def unsubscribe(self, stream: Stream) -> None:
         """See `Log`."""
-        pair = self._keeper.pair
+        pair = self._supervisor.pair
         if self._subscriber.unsubscribe(stream) and pair is not None and pair.is_subscribed:
             pair.log.unsubscribe([self._keys.channel(stream)])
 
@@ -243,11 +252,11 @@ class RedisLog:
         def apply(reply: Any) -> Position:
             last, epoch = reply
             if epoch != self.epoch.encode():
-                self._keeper.begin_again("another epoch")
+                self._supervisor.begin_again("another epoch")
                 raise Unavailable("The log begins anew: try again.")
             return self._reach(Position(int(last)), then)
 
-        return await self._keeper.command((b"HMGET", self._keys.log, b"seq", b"epoch"), apply)
+        return await self._supervisor.command((b"HMGET", self._keys.log, b"seq", b"epoch"), apply)
 
     async def read(self, ranges: Sequence[Range], *, max_entries: int, max_bytes: int) -> Sequence[Reading]:
         """See `Log`."""
@@ -255,10 +264,10 @@ class RedisLog:
         own = [one for one in ranges if is_sid_stream(one.stream)]
         shared = [one for one in ranges if not is_sid_stream(one.stream)]
         # Another link may be one of another epoch, in which these positions mean something else.
-        pair = self._keeper.live_pair()
+        pair = self._supervisor.live_pair()
         for _ in own:
             self._count_read("own")
-        async with self._keeper.reading():
+        async with self._supervisor.reading():
             of_own, of_shared = await asyncio.gather(
                 self._reads.read(pair.bulk, self.epoch, own, max_entries=max_entries, max_bytes=max_bytes),
                 asyncio.gather(
@@ -271,7 +280,7 @@ class RedisLog:
     async def newest(self, stream: Stream, *, limit: int) -> Sequence[Entry]:
         """See `Log`."""
         try:
-            async with self._keeper.reading() as pair:
+            async with self._supervisor.reading() as pair:
                 return await self._reads.newest(pair.bulk, stream, limit=limit)
         except UnreadableEntry as error:
             raise Internal from error
@@ -298,7 +307,7 @@ class RedisLog:
             self._session_ttl_ms,
             session.about,
         )
-        return await self._keeper.call(
+        return await self._supervisor.call(
             self._scripts.open, [self._keys.session(session.sid)], arguments, apply
         )
 
@@ -335,7 +344,7 @@ class RedisLog:
             self._session_ttl_ms,
         )
         keys = [self._keys.session(sid), self._keys.due]
-        return await self._keeper.call(self._scripts.claim, keys, arguments, apply)
+        return await self._supervisor.call(self._scripts.claim, keys, arguments, apply)
 
     def holds(self, tenure: Tenure) -> bool:
         """See `Log`."""
@@ -348,7 +357,7 @@ class RedisLog:
             if not is_own:
                 self._fence(tenure)
 
-        await self._keeper.call(
+        await self._supervisor.call(
             self._scripts.save, [self._keys.session(tenure.sid)], (tenure.claim, data), apply
         )
 
@@ -363,11 +372,11 @@ class RedisLog:
 
         keys = [self._keys.session(sid), self._keys.stream(sid_stream(sid)), self._keys.due]
         arguments = (self.node, sid, "" if claim is None else claim, self._keys.prefix)
-        return await self._keeper.call(self._scripts.end, keys, arguments, apply)
+        return await self._supervisor.call(self._scripts.end, keys, arguments, apply)
 
-    async def find(self, sid: Sid) -> Owner | None:
+    async def find(self, sid: Sid) -> SessionOwner | None:
         """See `Log`."""
-        async with self._keeper.reading() as pair:
+        async with self._supervisor.reading() as pair:
             found = await pair.bulk.ask(b"HMGET", self._keys.session(sid), b"node", b"ns", b"sub")
         return owner_reply(found)
 
@@ -375,25 +384,25 @@ class RedisLog:
         """See `Log`."""
         keys = [self._keys.log, self._keys.members(stream)]
         arguments = (self._keys.prefix, stream, limit, max_bytes)
-        async with self._keeper.reading() as pair:
+        async with self._supervisor.reading() as pair:
             return attendance_reply(await pair.bulk.ask_script(self._scripts.present, keys, arguments))
 
     def receipt(self, tenure: Tenure, received: Offset) -> None:
         """See `Log`."""
         # After a loss no session is held: a late answer must not confirm one that was told to be lost.
         if self._subscriber.holds(tenure):
-            self._heart.receipt(tenure, received)
+            self._heartbeat.receipt(tenure, received)
 
     def release(self, tenure: Tenure) -> None:
         """See `Log`."""
-        self._heart.forget(tenure)
+        self._heartbeat.forget(tenure)
         self._subscriber.release(tenure)
 
     # -- nodes
 
     async def nodes(self) -> Mapping[str, tuple[NodeId, str]]:
         """See `Log`."""
-        async with self._keeper.reading() as pair:
+        async with self._supervisor.reading() as pair:
             flat = await pair.bulk.ask_script(
                 self._scripts.nodes, [self._keys.registry], ("", self.node, "", 0)
             )
@@ -413,7 +422,7 @@ class RedisLog:
     # -- inside
 
     async def _fetch(self, wanted: Range) -> Reading:
-        pair = self._keeper.live_pair()
+        pair = self._supervisor.live_pair()
         most = 2 * self.config.max_stream_entries
         (reading,) = await self._reads.read(
             pair.bulk, self.epoch, [wanted], max_entries=most, max_bytes=KEPT_BYTES, takes_rest=True
@@ -437,7 +446,7 @@ class RedisLog:
 
         keys = [self._keys.session(tenure.sid), self._keys.members(stream), self._keys.due]
         arguments = (tenure.claim, stream, what, self.config.max_intervals, tenure.sid, self._session_ttl_ms)
-        return await self._keeper.call(script, keys, arguments, apply)
+        return await self._supervisor.call(script, keys, arguments, apply)
 
     def _reach(self, last: Position, then: Then | None, position: Position | None = None) -> Position:
         self._subscriber.advance(last)
@@ -450,7 +459,7 @@ class RedisLog:
         raise Fenced
 
     def _send(self, node: NodeId, message: bytes, nobody: Callable[[], None]) -> None:
-        pair = self._keeper.pair
+        pair = self._supervisor.pair
         if pair is None:
             nobody()
             return

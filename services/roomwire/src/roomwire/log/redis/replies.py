@@ -5,7 +5,16 @@ from typing import Any
 
 from roomwire.log.intervals import parse_intervals
 from roomwire.log.positions import End, Epoch, Position
-from roomwire.log.sessions import Attendance, Attendee, Claimed, ClaimRefused, NodeId, Owner, Sid, Tenure
+from roomwire.log.sessions import (
+    Attendance,
+    Attendee,
+    Claimed,
+    ClaimRefused,
+    NodeId,
+    SessionOwner,
+    Sid,
+    Tenure,
+)
 from roomwire.log.streams import Stream
 
 _REFUSED: dict[bytes, ClaimRefused] = {
@@ -38,13 +47,13 @@ def claim_reply(sid: Sid, reply: Any) -> Claimed | ClaimRefused:
     )
 
 
-def owner_reply(found: Sequence[bytes | None]) -> Owner | None:
+def owner_reply(found: Sequence[bytes | None]) -> SessionOwner | None:
     """Return where a session lives, from its node, namespace and subject."""
     parts = [part.decode("utf-8", "surrogatepass") for part in found if part is not None]
     if not parts:
         return None
     node, namespace, subject = parts
-    return Owner(NodeId(node), namespace, subject)
+    return SessionOwner(NodeId(node), namespace, subject)
 
 
 def attendance_reply(reply: Any) -> Attendance:

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any, Final, TypeVar
 
 from roomwire.errors import ConfigurationError, OutcomeUnknown, Unavailable
-from roomwire.log.contract import HELD, Listener, LogConfig
+from roomwire.log.contract import HELD, LogConfig, LogObserver
 from roomwire.log.entries import UnreadableEntry, parse_push
 from roomwire.log.redis.keys import Keys
 from roomwire.log.redis.pair import Pair, open_pair
@@ -40,7 +40,7 @@ Apply = Callable[[Any], T]
 """Takes a reply at its place in the order, synchronously, and returns what the caller gets; it may raise that."""
 
 
-class Keeper:
+class Supervisor:
     """Owns the links and the task that keeps them.
 
     Args:
@@ -110,7 +110,7 @@ class Keeper:
         """The links of the day, live or not yet."""
         return self._pair
 
-    async def start(self, listener: Listener) -> None:
+    async def start(self, listener: LogObserver) -> None:
         """Become live, and stay it; see `Log.start`."""
         if self._task is not None:
             return
