@@ -42,10 +42,13 @@ def objects(case: Case) -> Objects:
 
 
 def sources(printed: str) -> Iterator[tuple[str, str]]:
-    """Yield each object that Helm printed: the path of its template, and its text."""
+    """Yield each object that Helm printed: the path of its template, and its text.
+
+    Blank lines behind an object are none of it: Helm 4 prints them, and Helm 3 does not.
+    """
     for document in re.split(r"^---\n", printed, flags=re.MULTILINE)[1:]:
         source, _, text = document.removeprefix("# Source: roomwire/").partition("\n")
-        yield source, text.rstrip("\n") + "\n"
+        yield source, text.rstrip() + "\n"
 
 
 def _path(kind: str, name: str) -> str:
