@@ -61,6 +61,9 @@ audit: install  ##+ known weaknesses of what is locked (AUDIT=--help)
 render: install  ## write what is made from the chart: schema, README, manifests
 	$(BIN)/python deploy/helm/render.py
 
+map: install  ##+ write the map of the code into CONTRIBUTING
+	$(BIN)/python services/map.py
+
 chart-test: install $(CHECKOV)  ## check the chart, the plain manifests and the alerts
 	$(BIN)/pytest deploy/helm
 
@@ -118,7 +121,7 @@ clean: down  ## stop the system, then delete all that was made here
 	rm -f $(WEB)/socket.io.esm.min.js $(DOCS)/swagger-ui*
 	find services deploy loadtest -name __pycache__ -type d -prune -exec rm -rf {} +
 
-help-more:  ## list the rest: audit, clients, fuzz, map, matrix, release …
+help-more:  ## list the rest: audit, clients, fuzz, proxies, release …
 	$(call LIST,##[+])
 
 # One stamp for the environment: made again when a lock file or a package's pyproject.toml changes.
