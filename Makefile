@@ -36,7 +36,7 @@ PARALLEL := -n auto --dist loadgroup
 
 # What has to do with time: rates, timeouts, expiry, drains. By files and tests, so that a new one is found by its neighbours.
 TIMED := $(addprefix services/roomwire/tests/,limits/test_bounds.py serving/test_http.py limits/test_rate.py server/test_rates.py recovery/test_recovery_bounds.py engine/test_wheel.py) \
-	$(addprefix services/gateway/tests/,test_chat.py test_expiry.py api/test_rate.py) services/auth/tests/test_throttle.py
+	$(addprefix services/gateway/tests/,test_chat.py test_expiry.py api/test_rate.py) services/auth/tests/accounts/test_throttle.py
 steady: install  ##+ the tests about time again and again (TIMES=20)
 	for time in $$(seq $(or $(TIMES),20)); do $(BIN)/pytest -q $(TIMED) || exit 1; done
 

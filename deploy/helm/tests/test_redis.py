@@ -19,8 +19,8 @@ from roomwire.log.streams import room_stream
 from roomwire.metrics.gateway import Metrics
 from roomwire.redis.topology import connect
 from roomwire.server import Server as Gateways
-from roomwire_auth.accounts import Accounts
-from roomwire_auth.sessions import Sessions, session_of
+from roomwire_auth.accounts.accounts import Accounts
+from roomwire_auth.sessions.sessions import Sessions, session_of
 from roomwire_auth.store import Store, slot_key
 from roomwire_local.free_ports import free_port
 

@@ -15,7 +15,7 @@ import pytest
 from chart import CHART, install
 
 from roomwire.identity.tokens import SigningKey
-from roomwire_auth.keyring import Keyring
+from roomwire_auth.keys.keyring import Keyring
 from roomwire_gateway.settings import Settings
 from roomwire_local.certificates import Authority
 

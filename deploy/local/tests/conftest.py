@@ -6,7 +6,7 @@ import httpx
 import pytest
 from clients import Clients, js_clients
 
-from roomwire_auth.clients import new_secret, secret_digest
+from roomwire_auth.clients.clients import new_secret, secret_digest
 from roomwire_local.free_ports import free_port
 from roomwire_local.system import LocalSystem, local_system
 

@@ -9,8 +9,8 @@ from pydantic import SecretStr
 
 from roomwire.identity.tokens import SigningKey
 from roomwire_auth.audit import Event
-from roomwire_auth.clients import new_secret, secret_digest
-from roomwire_auth.keyring import Keyring
+from roomwire_auth.clients.clients import new_secret, secret_digest
+from roomwire_auth.keys.keyring import Keyring
 from roomwire_auth.settings import Settings
 
 NAME = "zoe_whom_no_random_id_spells"

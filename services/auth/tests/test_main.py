@@ -11,7 +11,7 @@ import pytest
 
 from roomwire.identity.capabilities import load_policy
 from roomwire.identity.tokens import SigningKey
-from roomwire_auth.clients import Clients
+from roomwire_auth.clients.clients import Clients
 from roomwire_local.free_ports import free_ports
 
 COMMAND = [sys.executable, "-m", "roomwire_auth"]
@@ -101,7 +101,7 @@ def test_it_serves_until_sigterm_and_logs_no_secret(service):
         "refresh token repeated",
         "refresh token reused",
     ] == [line["event"] for line in audited]
-    assert {("roomwire_auth.audit", HOST)} == {(line["logger"], line["address"]) for line in audited}
+    assert {("auth.audit", HOST)} == {(line["logger"], line["address"]) for line in audited}
     secrets = [ADA["password"], "wrong horse", registered.json()["access_token"]]
     secrets += [refresh["refresh_token"], following["refresh_token"]]
     assert [] == [secret for secret in secrets if secret in log]

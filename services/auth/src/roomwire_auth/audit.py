@@ -1,6 +1,6 @@
 """The audit log: one line for each thing that happens to accounts, sessions, clients and keys.
 
-All go through `record`, so they can be told from other lines by `"audit": true` or the logger `roomwire_auth.audit`. Fields are
+All go through `record`, so they can be told from other lines by `"audit": true` or the logger `auth.audit`. Fields are
 ids and addresses: never a token or a password, and never a name that somebody typed, which may be a password in the
 wrong field.
 """
@@ -11,7 +11,7 @@ from typing import Final
 
 from roomwire.logs import get_logger
 
-_log = get_logger("roomwire_auth.audit")
+_log = get_logger("auth.audit")
 
 
 class Event(enum.StrEnum):

@@ -5,8 +5,8 @@ from pathlib import Path
 from pydantic import Field, SecretStr, field_validator
 
 from roomwire.serving.settings import ServiceSettings
-from roomwire_auth.keyring import MAX_ACCESS_TTL_S
-from roomwire_auth.sessions import MAX_SESSIONS
+from roomwire_auth.keys.keyring import MAX_ACCESS_TTL_S
+from roomwire_auth.sessions.sessions import MAX_SESSIONS
 
 _DAY_S = 86_400
 _MAX_COUNT = 1_000_000

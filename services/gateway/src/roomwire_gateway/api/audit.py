@@ -1,6 +1,6 @@
 """One line for each call that changes something, whatever became of it: who, what, whom it concerned. Never what was said.
 
-They can be told from other lines, as those of the auth service, by `"audit": true` or the logger, `roomwire_gateway.api.audit`, to be
+They can be told from other lines, as those of the auth service, by `"audit": true` or the logger, `gateway.api.audit`, to be
 kept elsewhere, and for longer.
 """
 
@@ -12,7 +12,7 @@ from roomwire.errors import ClientError, Internal
 from roomwire.logs import get_logger
 from roomwire_gateway.api.callers import Caller
 
-_log = get_logger("roomwire_gateway.api.audit")
+_log = get_logger("gateway.api.audit")
 
 
 @contextlib.contextmanager

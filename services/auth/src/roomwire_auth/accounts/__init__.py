@@ -1,0 +1,1 @@
+"""Accounts, their passwords, and how often an address may try one."""

@@ -1,0 +1,1 @@
+"""Clients: backends that get access tokens by a secret of their own."""

@@ -1,0 +1,43 @@
+"""Client tokens: what a client's request is answered, without HTTP."""
+
+from roomwire_auth import audit
+from roomwire_auth.accounts.throttle import Throttle
+from roomwire_auth.audit import Event
+from roomwire_auth.clients.clients import Clients
+from roomwire_auth.clients.oauth import WRONG_CLIENT, Refused, TokenRequest
+from roomwire_auth.keys.access_tokens import AccessTokens
+
+
+class ClientTokens:
+    """Gives clients access tokens. There is nothing to refresh: a client asks again.
+
+    Args:
+        clients: Who may have one.
+        access_tokens: Issues them.
+        throttle: Says who has to wait.
+
+    """
+
+    def __init__(self, clients: Clients, access_tokens: AccessTokens, throttle: Throttle) -> None:
+        self._clients = clients
+        self._access_tokens = access_tokens
+        self._throttle = throttle
+
+    async def issue(self, request: TokenRequest, *, address: str) -> str:
+        """Return an access token for a client.
+
+        Raises:
+            Refused: There is no such client, or this is not its secret: neither answer nor cost says which.
+            TooManyAttempts: The client from this address, or the address, has failed too often.
+            Unavailable: The store does not answer.
+
+        """
+        attempt = await self._throttle.begin_client(request.client_id, address)
+        client = self._clients.find(request.client_id, request.client_secret)
+        if client is None:
+            known = request.client_id if self._clients.knows(request.client_id) else None
+            audit.record(Event.CLIENT_REFUSED, client=known, address=address)
+            raise Refused("invalid_client", WRONG_CLIENT)
+        await self._throttle.succeed(attempt)
+        audit.record(Event.CLIENT_ADMITTED, client=client.id, role=client.role, address=address)
+        return self._access_tokens.issue_to_client(client.id, client.capabilities)

@@ -1,0 +1,1 @@
+"""The commands of `python -m roomwire_auth`, beside running the service."""

@@ -1,0 +1,82 @@
+"""The token endpoint of RFC 6749, for backends: HTTP alone; the work is done by `client_tokens`."""
+
+from http import HTTPStatus
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, Depends, Request, Response
+from fastapi.responses import JSONResponse
+from fastapi.security.http import HTTPBase
+
+from roomwire.serving.web.bodies import refusals
+from roomwire_auth.clients.client_tokens import ClientTokens
+from roomwire_auth.clients.oauth import FORM, MAX_FIELDS, Refused, read_token_request
+from roomwire_auth.errors import TooManyAttempts
+from roomwire_auth.http.bodies import ClientRefusal, ClientTokenAnswer
+from roomwire_auth.http.routes import PREFIX, address_of
+
+_FORM_FIELDS: Final = {
+    "type": "object",
+    "required": ["grant_type"],
+    "properties": {
+        "grant_type": {"type": "string", "enum": ["client_credentials"]},
+        "client_id": {"type": "string", "description": "Unless it is in the header."},
+        "client_secret": {"type": "string", "format": "password", "description": "The same."},
+        "scope": {"type": "string", "maxLength": 0, "description": "There are none."},
+    },
+    # Each once; what nobody knows is as if it were not there.
+    "additionalProperties": {"type": "string"},
+    "maxProperties": MAX_FIELDS,
+}
+_SCHEMA: Final = {"requestBody": {"required": True, "content": {FORM: {"schema": _FORM_FIELDS}}}}
+
+
+def _responses() -> dict[int | str, dict[str, Any]]:
+    """Describe the refusals: the standard's, where it has one, and else those that any route has."""
+    ours = refusals(TooManyAttempts)
+    del ours[HTTPStatus.UNPROCESSABLE_ENTITY]
+    return ours | {
+        int(status): {"model": ClientRefusal, "description": description}
+        for status, description in (
+            (HTTPStatus.BAD_REQUEST, "`invalid_request`, `unsupported_grant_type` or `invalid_scope`."),
+            (HTTPStatus.UNAUTHORIZED, "`invalid_client`: no such client, or another secret."),
+        )
+    }
+
+
+def client_routes(client_tokens: ClientTokens, *, access_ttl_s: int) -> APIRouter:
+    """Return the route that gives clients access tokens.
+
+    Args:
+        client_tokens: Issues them.
+        access_ttl_s: What the answers say about how long one is valid.
+
+    """
+    router = APIRouter(prefix=PREFIX, tags=["clients"])
+    basic = HTTPBase(scheme="basic", scheme_name="client", description="Id and secret.", auto_error=False)
+
+    @router.post(
+        "/token",
+        response_model=ClientTokenAnswer,
+        responses=_responses(),
+        openapi_extra=_SCHEMA,
+        dependencies=[Depends(basic)],
+    )
+    async def token(request: Request, address: Annotated[str, Depends(address_of)]) -> Response:
+        """Give a client an access token (RFC 6749, section 4.4): id and secret by Basic, or in the form."""
+        try:
+            asked = read_token_request(
+                await request.body(),
+                content_type=request.headers.get("content-type", ""),
+                authorization=request.headers.get("authorization", ""),
+            )
+            access_token = await client_tokens.issue(asked, address=address)
+        except Refused as refused:
+            # Section 5.2 asks for it where the client used the header; it is right where it used none.
+            is_challenge = refused.http_status is HTTPStatus.UNAUTHORIZED
+            headers = {"WWW-Authenticate": 'Basic realm="auth", charset="UTF-8"'} if is_challenge else None
+            return JSONResponse(refused.body(), refused.http_status, headers=headers)
+        answer = ClientTokenAnswer(access_token=access_token, expires_in=access_ttl_s)
+        # Section 5.1 asks for both; the other one every answer has.
+        return JSONResponse(answer.model_dump(), headers={"Pragma": "no-cache"})
+
+    return router

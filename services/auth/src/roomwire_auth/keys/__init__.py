@@ -1,0 +1,1 @@
+"""The keys that sign, and the access tokens that they sign."""

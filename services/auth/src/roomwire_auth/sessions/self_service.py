@@ -1,0 +1,119 @@
+"""Self-service: what people do about their own account and their sessions, without HTTP.
+
+Who asks has shown an access token (`callers`); what changes the account asks for its password as well.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final
+
+from roomwire.errors import Forbidden, NotFound, Unavailable
+from roomwire.identity.tokens import User
+from roomwire_auth import audit
+from roomwire_auth.accounts.accounts import Account, Accounts
+from roomwire_auth.accounts.passwords import Passwords
+from roomwire_auth.accounts.throttle import Throttle
+from roomwire_auth.audit import Event
+from roomwire_auth.errors import AccountChanged
+from roomwire_auth.sessions.sessions import SessionInfo, Sessions
+
+NO_ACCOUNT: Final = "A guest has no account."
+WRONG_PASSWORD: Final = "The password is wrong."  # noqa: S105 - a sentence
+
+
+class SelfService:
+    """Changes accounts and ends sessions for those whose they are. All methods may raise `Unavailable`.
+
+    Args:
+        accounts: Who is registered.
+        passwords: Hashes and checks.
+        sessions: Who is signed in.
+        throttle: Says who has to wait.
+
+    """
+
+    def __init__(
+        self, *, accounts: Accounts, passwords: Passwords, sessions: Sessions, throttle: Throttle
+    ) -> None:
+        self._accounts = accounts
+        self._passwords = passwords
+        self._sessions = sessions
+        self._throttle = throttle
+
+    async def change_password(self, user: User, current: str, new: str, *, address: str) -> None:
+        """Give an account another password; all its sessions end but the one that asks.
+
+        Raises:
+            Forbidden: It is a guest, or the current password is another.
+            TooManyAttempts: The account from this address, or the address, has failed too often; logins count.
+
+        """
+        account = await self._checked(user, current, address)
+        password_hash = await self._passwords.hash(new)
+        ended = await self._unless_changed(
+            lambda: self._sessions.change_password(account, password_hash, kept=user.session), user, address
+        )
+        audit.record(Event.PASSWORD_CHANGED, user=user.id, session=user.session, ended=ended, address=address)
+
+    async def delete_account(self, user: User, password: str, *, address: str) -> None:
+        """Delete an account: its name is free again, its sessions have ended, its tokens are revoked.
+
+        Raises:
+            Forbidden: It is a guest, or the password is another.
+            TooManyAttempts: As for `change_password`.
+
+        """
+        account = await self._checked(user, password, address)
+        ended = await self._unless_changed(lambda: self._sessions.delete_account(account), user, address)
+        audit.record(Event.ACCOUNT_DELETED, user=user.id, session=user.session, ended=ended, address=address)
+
+    async def sessions(self, user: User) -> Sequence[SessionInfo]:
+        """Return the sessions of who asks, the one that was used last first."""
+        return await self._sessions.of_user(user.id)
+
+    async def end_session(self, user: User, session: str, *, address: str) -> None:
+        """End a session of who asks, perhaps the present one.
+
+        Raises:
+            NotFound: There is none of this name, or it is another's.
+
+        """
+        if not await self._sessions.end_named(user.id, session):
+            raise NotFound
+        audit.record(Event.SESSION_ENDED, user=user.id, session=session, by=user.session, address=address)
+
+    async def logout_everywhere(self, user: User, *, address: str) -> None:
+        """End all sessions of who asks, the present one included, and revoke all its access tokens."""
+        ended = await self._sessions.end_all(user.id)
+        audit.record(
+            Event.LOGGED_OUT_EVERYWHERE, user=user.id, session=user.session, ended=ended, address=address
+        )
+
+    async def _checked(self, user: User, password: str, address: str) -> Account:
+        """Return the account of who asks, whose password this is."""
+        if user.kind != "account":
+            raise Forbidden(NO_ACCOUNT)
+        attempt = await self._throttle.begin_login(user.name, address)
+        try:
+            account = await self._accounts.find(user.name)
+            matches = await self._passwords.verify(account.password_hash if account else None, password)
+        except Unavailable:
+            await self._throttle.give_back(attempt)
+            raise
+        if account is None or account.id != user.id or not matches:
+            self._refuse(user, address)
+            raise Forbidden(WRONG_PASSWORD)
+        await self._throttle.succeed(attempt)
+        return account
+
+    async def _unless_changed(
+        self, change: Callable[[], Awaitable[Sequence[str]]], user: User, address: str
+    ) -> Sequence[str]:
+        """Change an account that may have become another since its password was checked."""
+        try:
+            return await change()
+        except AccountChanged:
+            self._refuse(user, address)
+            raise Forbidden(WRONG_PASSWORD) from None
+
+    def _refuse(self, user: User, address: str) -> None:
+        audit.record(Event.PASSWORD_REFUSED, user=user.id, session=user.session, address=address)

@@ -1,0 +1,289 @@
+"""Sessions: families of refresh tokens, of which one at a time is good.
+
+A refresh token is 65 characters without meaning to its holder: 22 that are the family's for life, and 43
+(256 random bits) that change with every rotation. Redis has SHA-256 digests of both only. Because a family
+remembers its one good token, every other token of the family is a used one, however old: RFC 9700,
+section 4.14.2, then wants the whole family revoked.
+
+A session that is ended so, or by its user, is told to the gateways in the same step (`roomwire.identity.revocations`): its access
+tokens name it, and hold no longer. In the same steps (`scripts`) each user's sessions are kept in a set, so that
+they can be looked at, ended, and bounded in number.
+
+But an answer can be lost, and two tabs can ask at once: for a grace of seconds the token that was used last is
+exchanged again, for the same next token, so that a family never has two good ones. That takes no token at rest:
+the next is an HMAC of the last under a nonce, and Redis forgets the nonce when the grace ends or the next is used.
+"""
+
+import base64
+import hashlib
+import hmac
+import re
+import secrets
+import time
+from collections.abc import Sequence
+from typing import Any, Final
+
+import msgspec
+from redis.commands.core import AsyncScript
+
+from roomwire.errors import Unauthenticated
+from roomwire.identity.tokens import User
+from roomwire_auth.accounts.accounts import Account
+from roomwire_auth.errors import INVALID_REFRESH_TOKEN, AccountChanged, RefreshTokenReused
+from roomwire_auth.sessions import scripts
+from roomwire_auth.sessions.scripts import CLOCKS_S, SESSION_CHARS
+from roomwire_auth.store import Store
+
+MAX_SESSIONS: Final = 100
+"""How many sessions a user has at most, unless a setting says otherwise."""
+
+_FAMILY_BYTES: Final = 16
+_SECRET_BYTES: Final = 32
+_FAMILY_CHARS: Final = 22
+_TOKEN: Final = re.compile(r"[A-Za-z0-9_-]{65}")
+_SESSION: Final = re.compile(rf"[0-9a-f]{{{SESSION_CHARS}}}")
+
+
+class Opened(msgspec.Struct, frozen=True):
+    """A session that began.
+
+    Attributes:
+        token: Its first refresh token.
+        issue_from: Seconds since 1970 before which no access token of the user may be dated; 0: any time.
+        displaced: The sessions that were ended because the user had too many.
+
+    """
+
+    token: str
+    issue_from: int
+    displaced: Sequence[str]
+
+    def __repr__(self) -> str:
+        return f"Opened(issue_from={self.issue_from}, displaced={self.displaced})"
+
+
+class Rotation(msgspec.Struct, frozen=True):
+    """What became of a refresh token.
+
+    Attributes:
+        user: Whose it is.
+        token: The next one.
+        issue_from: See `Opened`.
+        repeated: Whether the next one was given out before.
+
+    """
+
+    user: User
+    token: str
+    issue_from: int = 0
+    repeated: bool = False
+
+    def __repr__(self) -> str:
+        return f"Rotation(user={self.user!r}, repeated={self.repeated})"
+
+
+class SessionInfo(msgspec.Struct, frozen=True):
+    """A session as its user may see it.
+
+    Attributes:
+        id: Its name, as access tokens have it; it tells nothing of its refresh tokens.
+        created_at: When it began, in seconds since 1970.
+        last_used_at: When it was last refreshed, the same.
+
+    """
+
+    id: str
+    created_at: int
+    last_used_at: int
+
+
+class Sessions:
+    """The sessions in Redis. All methods may raise `Unavailable`.
+
+    Args:
+        store: Where they are.
+        account_ttl_s: How long an account's session lives after its last rotation.
+        guest_ttl_s: The same of a guest's.
+        grace_s: How long the token that was used last is exchanged again, for the same next one. Default: 0, never.
+        access_ttl_s: How long an access token may outlive its session where nobody hears of the end, clocks that differ
+            included. Default: a day, which no access token outlives.
+        max_sessions: How many a user may have; one more ends the one that was not used for longest. Default:
+            `MAX_SESSIONS`.
+
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        account_ttl_s: int,
+        guest_ttl_s: int,
+        grace_s: int = 0,
+        access_ttl_s: int = 86_400 + CLOCKS_S,
+        max_sessions: int = MAX_SESSIONS,
+    ) -> None:
+        self._store = store
+        self._account_ttl_s = account_ttl_s
+        self._guest_ttl_s = guest_ttl_s
+        self._grace_s = grace_s
+        self._access_ttl_s = access_ttl_s
+        self._max_sessions = max_sessions
+        self._open = store.script(scripts.OPEN)
+        self._rotate = store.script(scripts.ROTATE)
+        self._end = store.script(scripts.END)
+        self._list = store.script(scripts.LIST)
+        self._end_named = store.script(scripts.END_NAMED)
+        self._end_all = store.script(scripts.END_ALL)
+        self._change_password = store.script(scripts.CHANGE_PASSWORD)
+        self._delete_account = store.script(scripts.DELETE_ACCOUNT)
+
+    async def open(self, user: User, account: Account | None = None) -> Opened:
+        """Begin a session.
+
+        Args:
+            user: Whose.
+            account: The account whose password was checked for it. Default: none, it is a guest's.
+
+        Raises:
+            AccountChanged: The account has got another password meanwhile, or has gone; no session began.
+
+        """
+        token = _new_token(secrets.token_urlsafe(_FAMILY_BYTES))
+        arguments: list[str | int] = [_family(token), _digest(token)]
+        arguments += [self._guest_ttl_s if user.kind == "guest" else self._account_ttl_s, int(time.time())]
+        arguments += [user.id, user.name, user.kind, self._max_sessions, self._access_ttl_s]
+        arguments += [account.key_name, account.password_changes] if account else ["", ""]
+        match await self._run(self._open, self._session(token), arguments):
+            case [b"opened", cut, *displaced]:
+                return Opened(token, int(cut), [session.decode() for session in displaced])
+            case _:
+                raise AccountChanged
+
+    async def rotate(self, token: str) -> Rotation:
+        """Exchange a refresh token for the next.
+
+        Calls with one token within the grace return the same next token, until that is used; without a grace at
+        most one of them succeeds. When the store does not answer, the token may or may not be used up.
+
+        Raises:
+            RefreshTokenReused: It had been used before, and there is no grace for it; no token of the session
+                holds any more.
+            Unauthenticated: It is no refresh token, or its session has ended.
+
+        """
+        if not _TOKEN.fullmatch(token):
+            raise Unauthenticated(INVALID_REFRESH_TOKEN)
+        nonce = secrets.token_urlsafe(_SECRET_BYTES)
+        arguments: list[str | int] = [_family(token), _digest(token), _digest(_following(token, nonce))]
+        arguments += [self._account_ttl_s, self._guest_ttl_s, nonce, self._grace_s, int(time.time())]
+        arguments += [self._access_ttl_s]
+        answer = await self._run(self._rotate, self._session(token), arguments)
+        match [part.decode() for part in answer]:
+            case ["rotated" | "repeated" as outcome, id_, name, kind, given, cut]:
+                user = msgspec.convert({"id": id_, "name": name, "kind": kind}, User)
+                return Rotation(user, _following(token, given), int(cut), outcome == "repeated")
+            case ["reused", id_]:
+                raise RefreshTokenReused(id_)
+            case _:
+                raise Unauthenticated(INVALID_REFRESH_TOKEN)
+
+    async def end(self, token: str) -> str | None:
+        """End the session that a token belongs to, used or not; idempotent.
+
+        Returns the id of the user whose session it was; None if there was none.
+        """
+        if not _TOKEN.fullmatch(token):
+            return None
+        id_ = await self._run(self._end, self._session(token), [_family(token), self._access_ttl_s])
+        return id_.decode() if id_ else None
+
+    async def of_user(self, user_id: str) -> Sequence[SessionInfo]:
+        """Return the sessions of a user that last, the one that was used last first."""
+        found = await self._run(self._list, self._index(user_id), [user_id])
+        sessions = [
+            SessionInfo(family.decode()[:SESSION_CHARS], int(created), int(used))
+            for family, created, used in found
+        ]
+        return sorted(sessions, key=lambda session: (-session.last_used_at, -session.created_at, session.id))
+
+    async def end_named(self, user_id: str, session: str) -> bool:
+        """End the session of this name, if it is the user's; returns whether it was."""
+        if not _SESSION.fullmatch(session):
+            return False
+        return bool(
+            await self._run(self._end_named, self._index(user_id), [user_id, session, self._access_ttl_s])
+        )
+
+    async def end_all(self, user_id: str) -> Sequence[str]:
+        """End all sessions of a user, and revoke all tokens that the user has until now; returns the sessions."""
+        ended = await self._run(self._end_all, self._index(user_id), [user_id, self._access_ttl_s])
+        return [session.decode() for session in ended]
+
+    async def change_password(self, account: Account, password_hash: str, *, kept: str) -> Sequence[str]:
+        """Give an account another password's hash, and end its sessions in the same step; returns these.
+
+        Args:
+            account: As it was when its present password was checked.
+            password_hash: The new one.
+            kept: The session that goes on.
+
+        Raises:
+            AccountChanged: The account has got another password meanwhile, or has gone; nothing was done.
+
+        """
+        arguments: list[str | int] = [account.key_name, account.id, account.password_changes]
+        arguments += [password_hash, kept, self._access_ttl_s]
+        return _ended(await self._run(self._change_password, self._account(account), arguments))
+
+    async def delete_account(self, account: Account) -> Sequence[str]:
+        """Delete an account, end its sessions and revoke all its tokens in the same step; returns the sessions.
+
+        Raises:
+            AccountChanged: The account has got another password meanwhile, or has gone; nothing was done.
+
+        """
+        arguments: list[str | int] = [account.key_name, account.id, account.password_changes]
+        return _ended(
+            await self._run(self._delete_account, self._account(account), [*arguments, self._access_ttl_s])
+        )
+
+    def _session(self, token: str) -> str:
+        return self._store.key("session", _family(token))
+
+    def _index(self, user_id: str) -> str:
+        return self._store.key("sessions", user_id)
+
+    def _account(self, account: Account) -> str:
+        return self._store.key("account", account.key_name)
+
+    async def _run(self, script: AsyncScript, about: str, arguments: Sequence[str | int]) -> Any:
+        return await self._store.ask(script(keys=[self._store.revocations, about], args=arguments))
+
+
+def session_of(token: str) -> str:
+    """Return the session that a refresh token belongs to, as access tokens name it; it tells nothing of the token."""
+    return _family(token)[:SESSION_CHARS]
+
+
+def _ended(answer: Sequence[bytes]) -> Sequence[str]:
+    if answer[0] != b"changed":
+        raise AccountChanged
+    return [session.decode() for session in answer[1:]]
+
+
+def _new_token(family: str) -> str:
+    return family + secrets.token_urlsafe(_SECRET_BYTES)
+
+
+def _following(token: str, nonce: str) -> str:
+    """Derive the next token: neither the last one alone nor what Redis has is enough to know it."""
+    secret = hmac.digest(nonce.encode(), token.encode(), "sha256")
+    return token[:_FAMILY_CHARS] + base64.urlsafe_b64encode(secret).rstrip(b"=").decode()
+
+
+def _family(token: str) -> str:
+    return _digest(token[:_FAMILY_CHARS])
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
