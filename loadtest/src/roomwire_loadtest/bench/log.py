@@ -35,13 +35,7 @@ from roomwire.redis.address import OnePrimary, RedisAddress
 PAYLOAD_BYTES = 130
 ROOMS = 100
 PIPELINE = 128
-BARE = b"""
-local p = redis.call('INCR', KEYS[1])
-redis.call('XADD', KEYS[2], 'MAXLEN', '~', 1000, p .. '-0', 'e', ARGV[1])
-redis.call('PEXPIRE', KEYS[2], 200000)
-redis.call('SPUBLISH', ARGV[2], ARGV[1])
-return p
-"""
+BARE = Path(__file__).with_name("bare.lua").read_bytes()
 
 
 class Nobody:

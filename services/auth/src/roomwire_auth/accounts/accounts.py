@@ -5,27 +5,13 @@ What ends sessions as well, a change of password and the end of an account, is i
 
 import uuid
 from datetime import UTC, datetime
-from typing import Final
 
 import msgspec
 
 from roomwire.identity.tokens import User
+from roomwire_auth.accounts import scripts
 from roomwire_auth.errors import UsernameTaken
 from roomwire_auth.store import Store
-
-# KEYS account; ARGV its fields and values; returns 1, or 0 if there is one already
-_ADD: Final = """
-if redis.call('EXISTS', KEYS[1]) == 1 then return 0 end
-redis.call('HSET', KEYS[1], unpack(ARGV))
-return 1
-"""
-
-# KEYS account; ARGV hash it has, hash it gets
-_REPLACE_HASH: Final = """
-if redis.call('HGET', KEYS[1], 'password_hash') == ARGV[1] then
-    redis.call('HSET', KEYS[1], 'password_hash', ARGV[2])
-end
-"""
 
 
 class Account(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,8 +50,8 @@ class Accounts:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._add = store.script(_ADD)
-        self._replace_hash = store.script(_REPLACE_HASH)
+        self._add = store.script(scripts.ADD)
+        self._replace_hash = store.script(scripts.REPLACE_HASH)
 
     async def add(self, name: str, password_hash: str) -> Account:
         """Register an account. Of concurrent calls with one name exactly one succeeds.

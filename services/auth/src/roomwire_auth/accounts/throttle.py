@@ -11,49 +11,17 @@ import hashlib
 import math
 import time
 from collections.abc import Sequence
-from typing import Final, Literal
+from typing import Literal
 
 import msgspec
 
 from roomwire.protocol.addresses import household
 from roomwire_auth import audit
+from roomwire_auth.accounts import scripts
 from roomwire_auth.audit import Event
 from roomwire_auth.errors import TooManyAttempts
 from roomwire_auth.metrics import Metrics
 from roomwire_auth.store import Store
-
-# KEYS counts; ARGV window in seconds, when a window that begins now ends, then the limit of each count;
-# charges all counts or none; returns {0}, or {place of the first that is full, when its window ends}
-_CHARGE: Final = """
-for place, key in ipairs(KEYS) do
-    local count, ends = unpack(redis.call('HMGET', key, 'count', 'ends'))
-    if count and tonumber(count) >= tonumber(ARGV[place + 2]) then return {place, ends} end
-end
-for place, key in ipairs(KEYS) do
-    local count = redis.call('HGET', key, 'count')
-    redis.call('HSET', key, 'count', (count or 0) + 1)
-    if not count then
-        redis.call('HSET', key, 'ends', ARGV[2])
-        redis.call('EXPIRE', key, ARGV[1])
-    end
-end
-return {0}
-"""
-
-# KEYS counts; takes one off each that is there
-_GIVE_BACK: Final = """
-for _, key in ipairs(KEYS) do
-    local count = tonumber(redis.call('HGET', key, 'count') or 0)
-    if count > 0 then redis.call('HSET', key, 'count', count - 1) end
-end
-"""
-
-# KEYS count of a pair, its mark; ARGV time to live of the mark in seconds; forgets the count, makes the mark
-_SUCCEED: Final = """
-redis.call('DEL', KEYS[1])
-redis.call('HSET', KEYS[2], 'known', 1)
-redis.call('EXPIRE', KEYS[2], ARGV[1])
-"""
 
 _Limit = Literal["login", "client", "login_address", "register", "guest", "refresh"]
 
@@ -104,9 +72,9 @@ class Throttle:
         self._store = store
         self._limits = limits
         self._metrics = metrics
-        self._charge_script = store.script(_CHARGE)
-        self._give_back_script = store.script(_GIVE_BACK)
-        self._succeed_script = store.script(_SUCCEED)
+        self._charge_script = store.script(scripts.CHARGE)
+        self._give_back_script = store.script(scripts.GIVE_BACK)
+        self._succeed_script = store.script(scripts.SUCCEED)
 
     async def begin_login(self, name: str, address: str) -> Attempt | None:
         """Charge a login as if it were to fail; None if nothing is limited.

@@ -1,0 +1,20 @@
+"""What runs on the primary for accounts (add, replace_hash) and for throttling (charge, give_back, succeed).
+
+Each is a file of this folder; its head says what KEYS and ARGV are.
+"""
+
+from importlib.resources import files
+from typing import Final
+
+_FOLDER: Final = files(__name__)
+
+
+def _script(name: str) -> str:
+    return (_FOLDER / f"{name}.lua").read_text()
+
+
+ADD: Final = _script("add")
+REPLACE_HASH: Final = _script("replace_hash")
+CHARGE: Final = _script("charge")
+GIVE_BACK: Final = _script("give_back")
+SUCCEED: Final = _script("succeed")

@@ -1,0 +1,6 @@
+-- Takes one off each count that is there.
+-- KEYS: counts.
+for _, key in ipairs(KEYS) do
+    local count = tonumber(redis.call('HGET', key, 'count') or 0)
+    if count > 0 then redis.call('HSET', key, 'count', count - 1) end
+end
