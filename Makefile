@@ -54,6 +54,8 @@ check: install  ## format, lint, types, import directions
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(BIN)/zizmor --offline --pedantic --quiet --no-progress .github
 
 audit: install  ##+ known weaknesses of what is locked (AUDIT=--help)
 	$(BIN)/python deploy/images/audit.py $(AUDIT)
@@ -104,6 +106,7 @@ lock: install  ## resolve the lock files again
 	$(BIN)/uv pip compile $(LOCK) requirements/run.in -o requirements/run.txt
 	$(BIN)/uv pip compile $(LOCK) requirements/dev.in -o requirements/dev.txt
 	$(BIN)/uv pip compile $(LOCK) --resolution lowest-direct requirements/oldest.in -o requirements/oldest.txt
+	$(BIN)/uv pip compile $(LOCK) requirements/publish.in -o requirements/publish.txt
 	$(BIN)/uv pip compile $(LOCK) --no-deps requirements/kubernetes.in -o requirements/kubernetes.txt
 	$(BIN)/uv pip compile $(LOCK) requirements/checkov.in -o requirements/checkov.txt
 	$(BIN)/uv pip compile $(LOCK) requirements/build.in -o requirements/build.txt

@@ -1,0 +1,284 @@
+"""Everything that a release consists of, in one folder: `python deploy/release/build.py`, or `make release`.
+
+Wheels and sdists of the three packages, the chart, an archive of each service's image, a bill of materials for each package
+(CycloneDX), and the SHA-256 of all of them. Times come from the commit (`SOURCE_DATE_EPOCH`), so that the same commit gives
+the same bytes; of images that holds for what this tree puts into them, and not for the base image that they are built on.
+"""
+
+import argparse
+import base64
+import gzip
+import hashlib
+import io
+import json
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+TOP: Final = Path(__file__).resolve().parents[2]
+CHART: Final = TOP / "deploy" / "helm" / "roomwire"
+PACKAGES: Final = ("roomwire", "gateway", "auth")
+"""Folders below `services`, the library first."""
+IMAGES: Final = ("gateway", "auth")
+BUNDLED: Final[Mapping[str, tuple[str, ...]]] = {
+    "gateway": ("socket.io-client",),
+    "auth": ("swagger-ui-dist",),
+}
+"""npm packages whose files a package's wheel carries."""
+SUMS: Final = "SHA256SUMS"
+_BIN: Final = Path(sys.executable).parent
+_SAVE: Final[Mapping[str, Sequence[str]]] = {
+    "buildah": ("push", "{image}", "oci-archive:{file}"),
+    "podman": ("save", "--format", "oci-archive", "--output", "{file}", "{image}"),
+    "docker": ("save", "--output", "{file}", "{image}"),
+}
+"""How each program that builds images writes one to a file."""
+
+
+class ReleaseError(Exception):
+    """The release cannot be built; the text says what to do."""
+
+
+def version() -> str:
+    """Return the version that is released.
+
+    Raises:
+        ReleaseError: The packages and the chart do not agree.
+
+    """
+    found = {f"services/{name}": project(name)["version"] for name in PACKAGES}
+    chart = (CHART / "Chart.yaml").read_text()
+    for key in ("version", "appVersion"):
+        match = re.search(rf'^{key}: "?([^"\n]+)"?$', chart, re.MULTILINE)
+        found[f"{key} of the chart"] = match[1] if match else "none"
+    if len({*found.values()}) != 1:
+        raise ReleaseError(
+            f"the versions differ: {', '.join(f'{name} {one}' for name, one in found.items())}"
+        )
+    return str(found["services/roomwire"])
+
+
+def project(package: str) -> Mapping[str, Any]:
+    """Return a package's metadata."""
+    table: Mapping[str, Any] = tomllib.loads((TOP / "services" / package / "pyproject.toml").read_text())[
+        "project"
+    ]
+    return table
+
+
+def epoch() -> str:
+    """Return the time of everything that is built: `SOURCE_DATE_EPOCH`, or else the commit's."""
+    if given := os.environ.get("SOURCE_DATE_EPOCH"):
+        return given
+    return _said(["git", "log", "-1", "--format=%ct"]).strip()
+
+
+def build_packages(folder: Path) -> None:
+    """Build a wheel and an sdist of each package.
+
+    Raises:
+        ReleaseError: Files of the pages are not there.
+
+    """
+    if missing := [file for file in _bundled_files() if not file.exists()]:
+        raise ReleaseError(f"{missing[0].relative_to(TOP)} is missing: make install copies it")
+    for package in PACKAGES:
+        hatchling = [sys.executable, "-m", "hatchling", "build", "--target", "sdist", "--target", "wheel"]
+        _run([*hatchling, "--directory", folder], cwd=TOP / "services" / package)
+
+
+def build_chart(folder: Path) -> None:
+    """Package the chart; Helm's archive has the time of packaging in it, so it is written again with the commit's."""
+    with tempfile.TemporaryDirectory() as scratch:
+        _run(
+            [
+                shutil.which("helm", path=f"{_BIN}:{os.environ['PATH']}") or "helm",
+                "package",
+                CHART,
+                "-d",
+                scratch,
+            ]
+        )
+        (packaged,) = Path(scratch).glob("*.tgz")
+        (folder / packaged.name).write_bytes(_dated(packaged.read_bytes(), int(epoch())))
+
+
+def build_bills(folder: Path) -> None:
+    """Write a bill of materials for each package: what is installed beside it, and what of npm it carries.
+
+    The services' have what their images have beside the base image: both are installed from the same lock file.
+    """
+    lock = TOP / "requirements" / "run.txt"
+    uv = _BIN / "uv"
+    for package in PACKAGES:
+        name = project(package)["name"]
+        with tempfile.TemporaryDirectory() as scratch:
+            python = Path(scratch) / "bin" / "python"
+            _run([uv, "venv", "--quiet", "--allow-existing", "--python", sys.executable, scratch])
+            install = [uv, "pip", "install", "--quiet", "--python", python]
+            (library,) = folder.glob("roomwire-*.whl")
+            if package == "roomwire":
+                _run([*install, "--constraint", lock, library])
+            else:
+                (service,) = folder.glob(f"{name.replace('-', '_')}-*.whl")
+                _run([*install, "--require-hashes", "-r", lock])
+                _run([*install, "--no-deps", library, service])
+            bill = folder / f"{name}-{version()}.cdx.json"
+            command = [
+                _BIN / "cyclonedx-py",
+                "environment",
+                python,
+                "--output-reproducible",
+                "--output-file",
+                bill,
+            ]
+            _run([*command, "--pyproject", TOP / "services" / package / "pyproject.toml"])
+        _complete(bill, package)
+
+
+def build_images(folder: Path, command: Sequence[str] | None) -> None:
+    """Build an image of each service, and write it to a file.
+
+    Args:
+        folder: Where.
+        command: What builds an image, as `docker build`. Default: the first of buildah, podman and docker.
+
+    Raises:
+        ReleaseError: There is nothing that builds images.
+
+    """
+    program = next((name for name in _SAVE if shutil.which(name)), None)
+    if program is None:
+        raise ReleaseError(
+            "nothing here builds images: install buildah, podman or docker, or give --without-images"
+        )
+    revision = _said(["git", "rev-parse", "HEAD"]).strip()
+    for service in IMAGES:
+        image = f"localhost/roomwire-{service}:{version()}"
+        stamp = [] if program == "docker" else ["--timestamp", epoch()]
+        arguments = ["--build-arg", f"VERSION={version()}", "--build-arg", f"REVISION={revision}", *stamp]
+        dockerfile = TOP / "services" / service / "Dockerfile"
+        _run([*(command or (program, "build")), TOP, "-f", dockerfile, "-t", image, *arguments])
+        file = folder / f"roomwire-{service}-{version()}.image.tar"
+        _run([program, *(part.format(image=image, file=file) for part in _SAVE[program])])
+
+
+def write_sums(folder: Path) -> None:
+    """Write the SHA-256 of every file, in the form that `sha256sum --check` reads."""
+    files = sorted(path for path in folder.iterdir() if path.name != SUMS)
+    lines = [f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.name}\n" for path in files]
+    (folder / SUMS).write_text("".join(lines))
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Build what is asked for."""
+    parser = argparse.ArgumentParser(description="Build all that a release consists of.")
+    parser.add_argument("--folder", type=Path, default=TOP / "dist", help="emptied first; default: dist")
+    parser.add_argument("--tag", default="", help="fail unless it is v and the version")
+    parser.add_argument("--without-images", action="store_true", help="leave out the archives of the images")
+    parser.add_argument(
+        "--build-images-by",
+        type=shlex.split,
+        help="what builds an image, as 'docker build'; default: what there is",
+    )
+    asked = parser.parse_args(argv)
+    folder = asked.folder.resolve()
+    try:
+        if asked.tag not in {"", f"v{version()}"}:
+            raise ReleaseError(f"the tag {asked.tag} is not v{version()}")
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        build_packages(folder)
+        build_chart(folder)
+        build_bills(folder)
+        if asked.without_images:
+            print("without the archives of the images, as asked")
+        else:
+            build_images(folder, asked.build_images_by)
+        write_sums(folder)
+    except (ReleaseError, subprocess.CalledProcessError) as error:
+        print(f"release: {error}", file=sys.stderr)
+        return 1
+    print((folder / SUMS).read_text(), end="")
+    return 0
+
+
+def _bundled_files() -> Sequence[Path]:
+    """Return the files that packages carry and git does not, by the names that their metadata gives."""
+    files = []
+    for package in PACKAGES:
+        tables = tomllib.loads((TOP / "services" / package / "pyproject.toml").read_text())
+        for pattern in tables["tool"]["hatch"]["build"]["targets"]["wheel"].get("artifacts", ()):
+            found = sorted((TOP / "services" / package).glob(pattern))
+            files += found or [TOP / "services" / package / pattern]
+    return files
+
+
+def _complete(bill: Path, package: str) -> None:
+    """Add what a package carries of npm to its bill of materials."""
+    packages = json.loads((TOP / "package-lock.json").read_text())["packages"]
+    content = json.loads(bill.read_text())
+    for name in BUNDLED.get(package, ()):
+        locked = packages[f"node_modules/{name}"]
+        algorithm, _, digest = locked["integrity"].partition("-")
+        content["components"].append(
+            {
+                "bom-ref": f"npm:{name}",
+                "type": "library",
+                "name": name,
+                "version": locked["version"],
+                "purl": f"pkg:npm/{name}@{locked['version']}",
+                "licenses": [{"license": {"id": locked["license"]}}],
+                "hashes": [
+                    {
+                        "alg": algorithm.upper().replace("SHA", "SHA-"),
+                        "content": base64.b64decode(digest).hex(),
+                    }
+                ],
+            }
+        )
+    # Of whoever built it, what was installed has a path.
+    text = json.dumps(content, indent=2, sort_keys=True).replace(f"file://{bill.parent}/", "")
+    bill.write_text(text + "\n")
+
+
+def _dated(archive: bytes, time_s: int) -> bytes:
+    """Return a tar.gz with its files in the order of their names, and with one time."""
+    plain = io.BytesIO()
+    with (
+        tarfile.open(fileobj=io.BytesIO(archive), mode="r:gz") as given,
+        tarfile.open(fileobj=plain, mode="w", format=tarfile.USTAR_FORMAT) as dated,
+    ):
+        for member in sorted(given.getmembers(), key=lambda it: it.name):
+            clean = tarfile.TarInfo(member.name)
+            clean.size, clean.mode, clean.type, clean.mtime = member.size, member.mode, member.type, time_s
+            dated.addfile(clean, given.extractfile(member))
+    return gzip.compress(plain.getvalue(), mtime=time_s)
+
+
+def _environment() -> dict[str, str]:
+    given = {name: value for name, value in os.environ.items() if name not in {"PYTHONPATH", "VIRTUAL_ENV"}}
+    return {**given, "SOURCE_DATE_EPOCH": epoch()}
+
+
+def _run(command: Sequence[object], *, cwd: Path = TOP) -> None:
+    subprocess.run(
+        [str(part) for part in command], check=True, cwd=cwd, env=_environment(), stdout=subprocess.DEVNULL
+    )
+
+
+def _said(command: Sequence[str]) -> str:
+    return subprocess.run(command, check=True, cwd=TOP, capture_output=True, text=True).stdout
+
+
+if __name__ == "__main__":
+    sys.exit(main())
