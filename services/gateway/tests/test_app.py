@@ -118,7 +118,7 @@ async def test_settings_reach_the_engine(gateway):
 async def test_settings_reach_recovery(gateway):
     chosen = {"max_claims": 7, "claims_window_s": 8, "recovery_deadline_s": 9, "max_replay_messages": 2}
     running = await gateway(**chosen, max_replay_bytes=3_000, max_recoveries=4)
-    config = running.app.server.backplane.log.config
+    config = running.app.server.log.config
 
     assert (7, 8, 9) == (config.max_claims, config.claims_window_s, config.claim_deadline_s)
     assert RecoveryLimits(max_entries=2, max_bytes=3_000, max_concurrent=4) == _recovery(

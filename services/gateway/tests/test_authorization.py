@@ -11,10 +11,9 @@ from starlette.routing import Route
 
 from roomwire.errors import Unauthenticated
 from roomwire.health.clocks import LEEWAY_S
-from roomwire.history.memory import MemoryBackplane
+from roomwire.history.memory import MemoryHistory
 from roomwire.identity.capabilities import Capabilities, load_policy
 from roomwire.identity.tokens import SigningKey, User
-from roomwire.metrics.gateway import Metrics
 from roomwire_gateway.chat import ChatGateway
 
 KEY = SigningKey.generate()
@@ -94,7 +93,7 @@ async def outcomes_of(client, claim):
 
 
 def test_every_event_of_the_chat_is_asked_about():
-    assert ALL == ChatGateway(MemoryBackplane(node="n1", metrics=Metrics()))._handlers.keys()
+    assert ALL == ChatGateway(MemoryHistory())._handlers.keys()
 
 
 @pytest.mark.parametrize(("who", "allowed"), PEOPLE)

@@ -15,7 +15,7 @@ STRUCTURED = {"structured": True}
 
 @pytest.fixture(params=["memory", "redis"])
 async def address(request, gateway):
-    """Where a gateway listens, on each backplane."""
+    """Where a gateway listens, on each log."""
     url = "memory://" if request.param == "memory" else request.getfixturevalue("redis_url")
     return (await gateway(url)).address
 

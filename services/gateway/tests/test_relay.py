@@ -38,7 +38,7 @@ class Node:
 
     @property
     def node(self):
-        return self.app.server.backplane.log.node
+        return self.app.server.log.node
 
     def metric(self, name, **labels):
         return self.app.registry.get_sample_value(f"roomwire_{name}", labels) or 0

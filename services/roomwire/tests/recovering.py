@@ -11,8 +11,7 @@ from serving import served
 
 from roomwire import Server
 from roomwire.engine.fast import fast_websocket
-from roomwire.history.opening import open_backplane
-from roomwire.log.contract import LogConfig
+from roomwire.log.opening import open_log
 from roomwire.metrics.gateway import Metrics
 
 WAIT_S = 10.0
@@ -96,16 +95,14 @@ def of(namespace):
 class Node:
     """A server, and where it is."""
 
-    def __init__(self, url, name, backplane=None, **options):
+    def __init__(self, url, name, **options):
         self.metrics = Metrics()
         self.connects = []
         self.gone = []
-        self.backplane = open_backplane(
-            url, node=name, config=options.pop("config", LogConfig()), metrics=self.metrics
-        )
+        self.log = open_log(url, node=name, config=options.pop("config", None), metrics=self.metrics)
         # Its handlers are functions.
         options.setdefault("recovery", True)
-        self.server = Server(backplane=self.backplane, node_name=name, metrics=self.metrics, **options)
+        self.server = Server(log=self.log, node_name=name, metrics=self.metrics, **options)
         for namespace in ("/", "/den"):
             self.server.on("connect", self.connect, namespace=namespace)
         self.server.on("disconnect", lambda sid, reason: self.gone.append(sid))

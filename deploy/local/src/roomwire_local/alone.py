@@ -9,7 +9,7 @@ from pydantic import Field
 
 from roomwire import Gateway, Server
 from roomwire.engine.fast import fast_websocket
-from roomwire.history.opening import open_backplane
+from roomwire.log.opening import open_log
 from roomwire.metrics.gateway import Metrics
 from roomwire.serving import process
 from roomwire.serving.settings import ServiceSettings
@@ -35,21 +35,19 @@ class Alone:
         metrics = Metrics()
         self.registry: CollectorRegistry = metrics.registry
         self.dependencies = metrics.dependencies
-        backplane = open_backplane(
+        log = open_log(
             settings.redis_url.get_secret_value(),
             node=settings.node_name,
             prefix=settings.redis_prefix,
             metrics=metrics,
         )
-        self._server = Server(
-            backplane=backplane, node_name=settings.node_name, metrics=metrics, async_mode="asgi"
-        )
+        self._server = Server(log=log, node_name=settings.node_name, metrics=metrics, async_mode="asgi")
         self._server.register_namespace(gateway)
         self.asgi: Any = socketio.ASGIApp(self._server)
         self.websocket: Any = fast_websocket(self._server.eio, "/socket.io/")
 
     async def start(self) -> None:
-        """Connect to the backplane."""
+        """Connect to the log."""
         await self._server.start()
 
     async def check(self) -> Mapping[str, str]:
@@ -61,7 +59,7 @@ class Alone:
         await self._server.drain(0)
 
     async def close(self) -> None:
-        """Let go of the backplane."""
+        """Let go of the log."""
         await self._server.close()
 
 

@@ -13,7 +13,7 @@ from prometheus_client import CollectorRegistry
 from roomwire.engine.fast import fast_websocket
 from roomwire.errors import ConfigurationError, Unauthenticated
 from roomwire.health.dependencies import Dependencies
-from roomwire.history.opening import open_backplane
+from roomwire.history.opening import open_history
 from roomwire.identity.capabilities import Policy, load_policy
 from roomwire.identity.jwk import Fault
 from roomwire.identity.jwks import JwksClient
@@ -22,6 +22,7 @@ from roomwire.identity.revocations import RevocationReader, Revoked, revocations
 from roomwire.identity.tokens import SESSION_ENDED, User, Verifier
 from roomwire.limits.client import Limits
 from roomwire.log.contract import LogConfig
+from roomwire.log.opening import open_log
 from roomwire.metrics.gateway import Metrics
 from roomwire.metrics.http import HttpMetrics
 from roomwire.protocol.sources import Proxies
@@ -53,12 +54,12 @@ class GatewayApp:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._metrics = Metrics()
-        self._backplane = open_backplane(
-            settings.redis_url.get_secret_value(),
+        url = settings.redis_url.get_secret_value()
+        self._log = open_log(
+            url,
             node=settings.node_name,
             address=settings.relay_address,
             prefix=settings.redis_prefix,
-            timeout_s=settings.redis_timeout_s,
             config=LogConfig.for_pings(
                 settings.ping_interval_s,
                 settings.ping_timeout_s,
@@ -72,6 +73,14 @@ class GatewayApp:
                 max_clock_skew_s=settings.max_clock_skew_s,
             ),
             metrics=self._metrics,
+        )
+        self._history = open_history(
+            url,
+            prefix=settings.redis_prefix,
+            timeout_s=settings.redis_timeout_s,
+            metrics=self._metrics,
+            # It is the same Redis.
+            is_given_up=lambda: self._log.is_given_up,
         )
         self._keys = _keys(settings, self._metrics)
         self._revoked = Revoked()
@@ -90,7 +99,7 @@ class GatewayApp:
             is_revoked=self._revoked.holds,
         )
         self.server = Server(
-            backplane=self._backplane,
+            log=self._log,
             node_name=settings.node_name,
             authenticate=authentication(
                 settings.auth_mode, verifier, anonymous=policy.of_role(settings.anonymous_role)
@@ -108,7 +117,7 @@ class GatewayApp:
             recovery=_recovery(settings),
         )
         verify = None if settings.auth_mode == "off" else verifier.verify
-        chat = ChatGateway(self._backplane, verify=verify, reaches_users=bool(settings.api_port))
+        chat = ChatGateway(self._history, verify=verify, reaches_users=bool(settings.api_port))
         self.server.register_namespace(chat)
         self._api = self._make_api(chat, policy, verify) if settings.api_port else None
         self.asgi: Any = socketio.ASGIApp(self.server, other_asgi_app=page_app(enabled=settings.page))
@@ -146,7 +155,7 @@ class GatewayApp:
                 "nobody could call the API: set ROOMWIRE_API_KEYS, or another ROOMWIRE_AUTH_MODE than off"
             )
         app = api_app(
-            Actions(chat, self._backplane),
+            Actions(chat, self._history),
             callers=Callers(keys, verify=verify),
             rate=Rate(settings.api_max_per_s),
             max_body_bytes=settings.max_body_bytes,
@@ -158,7 +167,7 @@ class GatewayApp:
 
     def _make_relay(self) -> tuple[Relay, RelayListener]:
         """Return what takes requests to other gateways, and what takes theirs."""
-        settings, log, engine = self._settings, self._backplane.log, self.server.eio
+        settings, log, engine = self._settings, self._log, self.server.eio
         secret = settings.relay_secret.get_secret_value() if settings.relay_secret else ""
         relay = Relay(
             engine,
@@ -187,6 +196,7 @@ class GatewayApp:
         """Open the relay port, connect to the other gateways, which learn of it, then open the port of the API."""
         if self._relay_listener is not None:
             await self._relay_listener.open(self._settings.host, self._settings.relay_port)
+        await self._history.start()
         await self.server.start()
         if self._revocations is not None:
             await self._revocations.start()
@@ -199,9 +209,13 @@ class GatewayApp:
         return self._metrics.dependencies
 
     async def check(self) -> Mapping[str, str]:
-        """Return the state of the backplane: `degraded` as well while it answers, but takes no messages."""
-        state = await state_of(self._backplane.check)
+        """Return the state of log and history as one: `degraded` as well while they answer, but take no messages."""
+        state = await state_of(self._check)
         return {"backplane": state if self._metrics.redis_writes.cause is None else "degraded"}
+
+    async def _check(self) -> None:
+        await self._history.check()
+        await self._log.check()
 
     async def drain(self) -> None:
         """Part from the clients: they reconnect to other gateways."""
@@ -219,6 +233,7 @@ class GatewayApp:
         if self._relay is not None:
             await self._relay.close()
         await self.server.close()
+        await self._history.close()
         if self._relay_listener is not None:
             await self._relay_listener.close()
         await self._keys.close()

@@ -16,12 +16,11 @@ import msgspec
 from roomwire import Gateway, Key, Socket, User, subscribe
 from roomwire.cluster.results import Changed
 from roomwire.errors import ClientError, Forbidden, Unavailable
-from roomwire.history.contract import Backplane
+from roomwire.history.contract import History
 from roomwire.logs import get_logger
 from roomwire_gateway.messages import (
     ChatMessage,
     ConnectOptions,
-    History,
     HistoryQuery,
     JoinRoom,
     Kept,
@@ -31,6 +30,7 @@ from roomwire_gateway.messages import (
     PresenceChange,
     RefreshToken,
     Renewal,
+    RoomHistory,
     RoomList,
     RoomMember,
     RoomPresence,
@@ -62,7 +62,7 @@ class ChatGateway(Gateway):
     """The reference application.
 
     Args:
-        backplane: Keeps history.
+        history: Keeps what was said in rooms.
         verify: Returns whom a token speaks for; see `Verifier.verify`. Default: tokens are not taken.
         namespace: Where it is served. Default: `/`.
         reaches_users: Whether users can be spoken to, and disconnected, wherever they are: then each connection of a user
@@ -73,7 +73,7 @@ class ChatGateway(Gateway):
 
     def __init__(
         self,
-        backplane: Backplane,
+        history: History,
         *,
         verify: Callable[[str], Awaitable[User]] | None = None,
         namespace: str = "/",
@@ -81,7 +81,7 @@ class ChatGateway(Gateway):
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         super().__init__(namespace)
-        self._backplane = backplane
+        self._history = history
         self._verify = verify
         self._reaches_users = reaches_users
         self._clock = clock
@@ -164,7 +164,7 @@ class ChatGateway(Gateway):
         # The same id in another room, or another's, is another message.
         own_id = socket.own_id(_path(body.room_id, body.message_id)) if body.message_id else ""
         kept = Kept(own_id=own_id or message.id, message=message)
-        await self._backplane.remember(body.room_id, msgspec.json.encode(kept))
+        await self._history.remember(body.room_id, msgspec.json.encode(kept))
         text = f"[{body.user_name} in {body.room_id}] {body.message}"
         await self._announce("roomMessage", text, message, own_id)
         return "Message sent to room"
@@ -178,16 +178,16 @@ class ChatGateway(Gateway):
         )
 
     @subscribe("history")
-    async def history(self, user: User, body: HistoryQuery) -> History:
+    async def history(self, user: User, body: HistoryQuery) -> RoomHistory:
         """Return what was said in a room lately."""
         user.capabilities.require("history", body.room_id)
-        recalled = await self._backplane.recall(body.room_id, limit=body.limit)
+        recalled = await self._history.recall(body.room_id, limit=body.limit)
         messages: dict[str, Message] = {}
         for one in recalled.entries:
             kept = msgspec.json.decode(one.entry, type=Kept)
             # What was said again under its id is remembered again.
             messages.setdefault(kept.own_id, kept.message)
-        return History(room=body.room_id, messages=list(messages.values()))
+        return RoomHistory(room=body.room_id, messages=list(messages.values()))
 
     @subscribe("presence")
     async def presence(self, user: User, room: Annotated[Name, Key("roomId")]) -> RoomPresence:

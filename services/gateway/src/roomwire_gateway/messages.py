@@ -95,7 +95,7 @@ class Kept(Struct, frozen=True):
     message: Message
 
 
-class History(Struct, frozen=True):
+class RoomHistory(Struct, frozen=True):
     """The ack of `history`, oldest message first."""
 
     room: str

@@ -14,9 +14,9 @@ from serving import served
 from roomwire import Server
 from roomwire.cluster import operations
 from roomwire.errors import TooLarge
-from roomwire.history.opening import open_backplane
 from roomwire.log.contract import LogConfig, NodeAway
 from roomwire.log.memory.log import MemoryHub, MemoryLog
+from roomwire.log.opening import open_log
 from roomwire.log.sessions import new_node_id
 from roomwire.metrics.gateway import Metrics
 from roomwire.protocol.payloads import event_payload
@@ -32,11 +32,12 @@ class Node:
 
     def __init__(self, name, url, hub):
         metrics = Metrics()
-        backplane = open_backplane(url, node=name, config=LogConfig(), metrics=metrics)
         if url == "memory://":
-            backplane.log = MemoryLog(node=new_node_id(name), hub=hub, metrics=metrics)
-        self.server = Server(backplane=backplane, node_name=name, metrics=metrics, recovery=True)
-        self.id = backplane.log.node
+            log = MemoryLog(node=new_node_id(name), hub=hub, metrics=metrics)
+        else:
+            log = open_log(url, node=name, metrics=metrics)
+        self.server = Server(log=log, node_name=name, metrics=metrics, recovery=True)
+        self.id = log.node
         self.server.on("connect", lambda *_: None)
 
 

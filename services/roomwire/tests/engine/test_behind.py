@@ -10,8 +10,8 @@ from peers import WAIT_S, peer_of
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
-from roomwire.history.memory import MemoryBackplane
 from roomwire.identity.tokens import User
+from roomwire.log.memory.log import MemoryLog
 from roomwire.metrics.gateway import Metrics
 from roomwire.server import Server
 
@@ -23,7 +23,7 @@ class Behind:
         self.handshakes = []
         metrics = Metrics()
         self._server = Server(
-            backplane=MemoryBackplane(node="behind", metrics=metrics),
+            log=MemoryLog.alone(node="behind", metrics=metrics),
             node_name="behind",
             authenticate=self._authenticate,
             metrics=metrics,

@@ -12,8 +12,8 @@ from live import Client, served, until
 from roomwire import Gateway, Key, Server, Socket, User, subscribe
 from roomwire.errors import ConfigurationError, Forbidden, Unavailable
 from roomwire.gateways.lane import Lane
-from roomwire.history.memory import MemoryBackplane
 from roomwire.limits.client import Limits
+from roomwire.log.memory.log import MemoryLog
 from roomwire.metrics.gateway import Metrics
 from roomwire.rooms.registry import Member, Phase
 
@@ -102,8 +102,8 @@ class Running:
     def __init__(self, gateway, **options):
         self.gateway = gateway
         self.metrics = Metrics()
-        backplane = MemoryBackplane(node="n1", metrics=self.metrics)
-        self.server = Server(backplane=backplane, node_name="n1", metrics=self.metrics, **options)
+        log = MemoryLog.alone(node="n1", metrics=self.metrics)
+        self.server = Server(log=log, node_name="n1", metrics=self.metrics, **options)
         self.server.register_namespace(gateway)
 
     @property

@@ -8,7 +8,7 @@ import socketio
 from live import Client, served
 
 from roomwire import Gateway, Server, Socket
-from roomwire.history.memory import MemoryBackplane
+from roomwire.log.memory.log import MemoryLog
 from roomwire.metrics.gateway import Metrics
 
 
@@ -26,7 +26,7 @@ class Hall(Gateway):
 @pytest.fixture
 async def hall():
     gateway = Hall()
-    server = Server(backplane=MemoryBackplane(node="n1", metrics=Metrics()), node_name="n1")
+    server = Server(log=MemoryLog.alone(node="n1", metrics=Metrics()), node_name="n1")
     server.register_namespace(gateway)
     await server.start()
     async with served(socketio.ASGIApp(server)) as gateway.address:

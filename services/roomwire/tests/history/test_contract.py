@@ -1,4 +1,4 @@
-"""What every backplane promises, tested on each of them."""
+"""What every history promises, tested on each of them."""
 
 import msgspec
 import pytest
@@ -6,9 +6,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from roomwire.history.contract import HISTORY_ENTRIES
-from roomwire.history.opening import open_backplane
+from roomwire.history.opening import open_history
 from roomwire.metrics.gateway import Metrics
-from roomwire.server import Server
 
 ROOM_NAMES = [
     "den",
@@ -24,100 +23,89 @@ ROOM_NAMES = [
 ]
 
 
-@pytest.fixture
-def metrics():
-    return Metrics()
-
-
 @pytest.fixture(params=["memory", "redis"])
-async def backplane(request, metrics, starts_servers):
+async def history(request, starts_servers):
     url = "memory://" if request.param == "memory" else request.getfixturevalue("redis_url")
-    backplane = open_backplane(url, node="n1", metrics=metrics)
-    server = Server(backplane=backplane, node_name="n1")
-    await server.start()
-    yield backplane
-    await server.close()
+    history = open_history(url, metrics=Metrics())
+    await history.start()
+    yield history
+    await history.close()
 
 
 def said(recalled):
     return [one.entry for one in recalled.entries]
 
 
-async def test_of_a_room_where_nothing_was_said_there_is_no_history(backplane):
-    assert [] == said(await backplane.recall("den"))
-    assert ([], False, False) == msgspec.structs.astuple(await backplane.recall("den", after="0-0"))
+async def test_of_a_room_where_nothing_was_said_there_is_no_history(history):
+    assert [] == said(await history.recall("den"))
+    assert ([], False, False) == msgspec.structs.astuple(await history.recall("den", after="0-0"))
 
 
 @pytest.mark.parametrize("room", ROOM_NAMES, ids=ascii)
-async def test_any_text_is_a_room(backplane, room):
-    await backplane.remember(room, b"said")
+async def test_any_text_is_a_room(history, room):
+    await history.remember(room, b"said")
 
-    assert [b"said"] == said(await backplane.recall(room))
+    assert [b"said"] == said(await history.recall(room))
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=25, deadline=None)
 @given(first=st.text(max_size=20), second=st.text(max_size=20))
-async def test_no_two_rooms_are_mistaken_for_each_other(backplane, first, second):
-    before = len(said(await backplane.recall(second, limit=HISTORY_ENTRIES)))
-    await backplane.remember(first, b"said")
-    after = len(said(await backplane.recall(second, limit=HISTORY_ENTRIES)))
+async def test_no_two_rooms_are_mistaken_for_each_other(history, first, second):
+    before = len(said(await history.recall(second, limit=HISTORY_ENTRIES)))
+    await history.remember(first, b"said")
+    after = len(said(await history.recall(second, limit=HISTORY_ENTRIES)))
 
     assert (before + 1 if first == second else before) == after
 
 
-async def test_history_is_told_in_the_order_in_which_it_was_remembered(backplane):
+async def test_history_is_told_in_the_order_in_which_it_was_remembered(history):
     for number in range(10):
-        await backplane.remember("den", str(number).encode())
+        await history.remember("den", str(number).encode())
 
-    assert [b"7", b"8", b"9"] == said(await backplane.recall("den", limit=3))
-    assert [str(number).encode() for number in range(10)] == said(await backplane.recall("den"))
+    assert [b"7", b"8", b"9"] == said(await history.recall("den", limit=3))
+    assert [str(number).encode() for number in range(10)] == said(await history.recall("den"))
 
 
-async def test_history_is_read_from_any_of_its_positions_on(backplane):
+async def test_history_is_read_from_any_of_its_positions_on(history):
     for number in range(6):
-        await backplane.remember("den", str(number).encode())
-    entries = (await backplane.recall("den")).entries
+        await history.remember("den", str(number).encode())
+    entries = (await history.recall("den")).entries
     positions = [one.position for one in entries]
     assert 6 == len({*positions})
 
-    rest = await backplane.recall("den", after=positions[1], limit=2)
+    rest = await history.recall("den", after=positions[1], limit=2)
     assert (entries[2:4], True, True) == (list(rest.entries), rest.is_joined, rest.has_more)
-    rest = await backplane.recall("den", after=positions[3], limit=2)
+    rest = await history.recall("den", after=positions[3], limit=2)
     assert (entries[4:], True, False) == (list(rest.entries), rest.is_joined, rest.has_more)
-    end = await backplane.recall("den", after=positions[-1])
+    end = await history.recall("den", after=positions[-1])
     assert ([], True, False) == (list(end.entries), end.is_joined, end.has_more)
-    start = await backplane.recall("den", after="0-0", limit=6)
+    start = await history.recall("den", after="0-0", limit=6)
     assert (entries, False, False) == (list(start.entries), start.is_joined, start.has_more)
 
 
-async def test_history_is_bounded_and_the_oldest_goes_first(backplane):
-    await backplane.remember("den", b"first")
-    (first,) = (await backplane.recall("den")).entries
+async def test_history_is_bounded_and_the_oldest_goes_first(history):
+    await history.remember("den", b"first")
+    (first,) = (await history.recall("den")).entries
     for number in range(HISTORY_ENTRIES):
-        await backplane.remember("den", str(number).encode())
+        await history.remember("den", str(number).encode())
 
-    entries = said(await backplane.recall("den", limit=HISTORY_ENTRIES * 2))
+    entries = said(await history.recall("den", limit=HISTORY_ENTRIES * 2))
     assert (HISTORY_ENTRIES, b"0") == (len(entries), entries[0])
     # What followed it may have gone as well: nobody knows.
-    assert not (await backplane.recall("den", after=first.position)).is_joined
+    assert not (await history.recall("den", after=first.position)).is_joined
 
 
-async def test_an_entry_of_history_is_any_bytes(backplane):
+async def test_an_entry_of_history_is_any_bytes(history):
     entry = bytes(range(256))
-    await backplane.remember("den", entry)
+    await history.remember("den", entry)
 
-    assert [entry] == said(await backplane.recall("den"))
-
-
-async def test_a_started_backplane_works_at_once(backplane, metrics):
-    await backplane.check()
-
-    assert 1 == metrics.registry.get_sample_value("roomwire_backplane_up")
+    assert [entry] == said(await history.recall("den"))
 
 
-async def test_closing_is_idempotent(backplane, metrics):
-    await backplane.log.close()
-    await backplane.close()
-    await backplane.close()
+async def test_a_started_history_works_at_once(history):
+    await history.check()
 
-    assert 0 == metrics.registry.get_sample_value("roomwire_backplane_up")
+
+async def test_closing_is_idempotent(history):
+    await history.close()
+    await history.close()

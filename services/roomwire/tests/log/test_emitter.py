@@ -270,7 +270,7 @@ async def test_after_redis_was_emptied_it_goes_on_and_clients_are_told(nodes, ow
         own_server.start()
         await emitter.emit("n", "to nobody")
         assert await client.ended()
-        await until(lambda: node.backplane.log.is_live)
+        await until(lambda: node.log.is_live)
         await client.connect(node)
         assert not client.recovered
         await emitter.emit("n", 2)

@@ -310,7 +310,7 @@ async def test_who_said_goodbye_and_was_gone_before_its_handlers_were_told_has_e
     may_go.set()
     await until(lambda: not one.server.eio.sockets)
     async with asyncio.timeout(WAIT_S):
-        while await two.backplane.log.find(client.sid) is not None:
+        while await two.log.find(client.sid) is not None:
             await asyncio.sleep(0.01)
     await client.connect(two)
     assert not client.recovered
@@ -326,7 +326,7 @@ async def test_what_is_said_to_a_client_whose_session_is_over_is_kept_nowhere(no
         await node.server.emit("n", 1, to=client.sid)
         await node.server.emit("n", 2, to=client.sid, skip_sid="x")
 
-    log = two.backplane.log
+    log = two.log
     for stream in (sid_stream(client.sid), room_stream("/", client.sid)):
         assert [] == await log.newest(stream, limit=10)
 
@@ -454,7 +454,7 @@ async def test_a_log_that_lost_what_it_had_acknowledged_is_told_to_every_client(
     async with nodes_of(own_redis.url) as start:
         config = LogConfig(heartbeat_s=0.2)
         one, two = await start(config=config), await start(config=config)
-        before = one.backplane.log.epoch
+        before = one.log.epoch
         clients = [Browser() for _ in range(4)]
         for number, client in enumerate(clients):
             await client.connect((one, two)[number % 2])
@@ -467,9 +467,7 @@ async def test_a_log_that_lost_what_it_had_acknowledged_is_told_to_every_client(
         for client in clients:
             assert await client.ended()
         # Whoever knows more than the other proves another loss.
-        await until(
-            lambda: before < one.backplane.log.epoch == two.backplane.log.epoch and two.backplane.log.is_live
-        )
+        await until(lambda: before < one.log.epoch == two.log.epoch and two.log.is_live)
         for number, client in enumerate(clients):
             await client.connect((two, one)[number % 2])
             assert not client.recovered

@@ -19,7 +19,7 @@ from redis_homes import (
 )  # fmt: skip
 
 from roomwire.errors import ConfigurationError, Unavailable
-from roomwire.history.opening import open_backplane
+from roomwire.history.opening import open_history
 from roomwire.log.reading import Range
 from roomwire.metrics.gateway import Metrics
 from roomwire.redis.topology import connect
@@ -32,25 +32,25 @@ EVERY_SERVER = pytest.mark.parametrize("redis_binary", ["valkey", "redis"], indi
 WITH_TLS = pytest.mark.parametrize("redis_binary", ["redis"], indirect=True)
 
 
-def backplane_of(url):
-    return open_backplane(url, node="n", timeout_s=1.0, config=CONFIG, metrics=Metrics())
+def history_of(url):
+    return open_history(url, timeout_s=1.0, metrics=Metrics())
 
 
-async def works(backplane, round_):
-    await backplane.remember(f"room {round_}", b"said")
+async def works(history, round_):
+    await history.remember(f"room {round_}", b"said")
 
-    assert [b"said"] == [one.entry for one in (await backplane.recall(f"room {round_}")).entries]
+    assert [b"said"] == [one.entry for one in (await history.recall(f"room {round_}")).entries]
 
 
 # -- redis-py's client, which history and the auth service use
 
 
-async def recovers(backplane, round_):
+async def recovers(history, round_):
     """Wait until it works again: what leads to the old primary is refused, and told."""
 
     async def tried():
         try:
-            await works(backplane, round_)
+            await works(history, round_)
         except Unavailable:
             return False
         return True
@@ -61,27 +61,27 @@ async def recovers(backplane, round_):
 @EVERY_SERVER
 async def test_history_follows_the_slot_of_a_cluster(redis_binary, tmp_path):
     async with running(ClusterHome(redis_binary, tmp_path)) as home:
-        backplane = backplane_of(home.url)
-        await backplane.start()
-        await asyncio.gather(*(works(backplane, f"a{number}") for number in range(40)))
+        history = history_of(home.url)
+        await history.start()
+        await asyncio.gather(*(works(history, f"a{number}") for number in range(40)))
         await home.move(home.primaries[0], home.primaries[1])
-        await recovers(backplane, "b")
+        await recovers(history, "b")
         # Once one has learnt it, no connection of the pool leads to the old one.
-        await asyncio.gather(*(works(backplane, f"c{number}") for number in range(40)))
-        assert [b"said"] == [one.entry for one in (await backplane.recall("room a7")).entries]
-        await backplane.close()
+        await asyncio.gather(*(works(history, f"c{number}") for number in range(40)))
+        assert [b"said"] == [one.entry for one in (await history.recall("room a7")).entries]
+        await history.close()
 
 
 @EVERY_SERVER
 async def test_history_follows_the_primary_that_sentinels_name(redis_binary, tmp_path):
     async with running(SentinelHome(redis_binary, tmp_path)) as home:
-        backplane = backplane_of(home.url)
-        await backplane.start()
-        await works(backplane, "a")
+        history = history_of(home.url)
+        await history.start()
+        await works(history, "a")
         home.primary.kill()
         await home.promoted()
-        await recovers(backplane, "b")
-        await backplane.close()
+        await recovers(history, "b")
+        await history.close()
 
 
 @EVERY_SERVER
@@ -210,12 +210,12 @@ async def everything(url, admin):
         await first.live_again(1)
         await second.live_again(1)
         assert 0 == first.losses + second.losses
-    backplane = backplane_of(url)
-    await backplane.start()
-    await works(backplane, "a")
-    (said,) = (await backplane.recall("room a")).entries
-    assert (await backplane.recall("room a", after=said.position)).is_joined
-    await backplane.close()
+    history = history_of(url)
+    await history.start()
+    await works(history, "a")
+    (said,) = (await history.recall("room a")).entries
+    assert (await history.recall("room a", after=said.position)).is_joined
+    await history.close()
 
 
 LOGIN = "redis://wire:p%40ss%3Aword%2F@"

@@ -15,8 +15,8 @@ from live import Client, Polling, served, until
 from roomwire.engine.asgi import AsgiEngine
 from roomwire.engine.session import Reason
 from roomwire.errors import Forbidden, RateLimited, Unauthenticated, Unavailable
-from roomwire.history.memory import MemoryBackplane
 from roomwire.identity.tokens import User
+from roomwire.log.memory.log import MemoryLog
 from roomwire.metrics.gateway import Metrics
 from roomwire.protocol.codec import Packet
 from roomwire.protocol.sources import Proxies
@@ -79,8 +79,8 @@ class Site:
 
     def __init__(self, **options):
         self.metrics = Metrics()
-        self.backplane = MemoryBackplane(node="n1", metrics=self.metrics)
-        self.server = Server(backplane=self.backplane, node_name="n1", metrics=self.metrics, **options)
+        self.log = MemoryLog.alone(node="n1", metrics=self.metrics)
+        self.server = Server(log=self.log, node_name="n1", metrics=self.metrics, **options)
         self.address = ""
 
     def metric(self, name, **labels):
@@ -614,7 +614,7 @@ def test_a_handshake_is_read_from_the_request(environ, expected):
             {},
             ["ROOMWIRE_REDIS_URL", "ROOMWIRE_REDIS_URL_FILE"],
         ),
-        ({"REDIS_URL": "redis://there"}, {"backplane": MemoryBackplane(node="n", metrics=Metrics())}, []),
+        ({"REDIS_URL": "redis://there"}, {"log": MemoryLog.alone(node="n", metrics=Metrics())}, []),
         ({"MAX_CONNECTIONS": "5", "PORT": "80"}, {}, []),
     ],
 )

@@ -13,7 +13,7 @@ from live import until
 from peers import peer_by, take
 
 from roomwire import AsyncEmitter, Gateway, Server, Socket, subscribe
-from roomwire.history.opening import open_backplane
+from roomwire.log.opening import open_log
 from roomwire.metrics.gateway import Metrics
 
 with warnings.catch_warnings():
@@ -54,7 +54,7 @@ class Hall(Gateway):
 
 def made(url="memory://", **options):
     metrics = Metrics()
-    server = Server(backplane=open_backplane(url, node="n", metrics=metrics), metrics=metrics, **options)
+    server = Server(log=open_log(url, node="n", metrics=metrics), metrics=metrics, **options)
     server.gone = []
     server.on("connect", lambda *_: None)
     server.on("disconnect", lambda sid, reason: server.gone.append(reason))
@@ -147,7 +147,7 @@ def test_a_server_that_is_started_on_each_loop_works_there_whether_it_was_closed
         await server.start()
         await use(server, way)
         # What is said on a loop is not taken for a repeat of what was said on another.
-        assert 1 == len(await server.backplane.log.nodes())
+        assert 1 == len(await server.log.nodes())
         await server.close()
 
     run("asyncio", end())

@@ -1,6 +1,6 @@
 """What python-engineio and uvicorn get wrong, one test each by its name: strangers must not be able to do it to us.
 
-Those of the Redis manager are in backplane/; that a stopping process spreads its farewells over time is also
+Those of the Redis manager are in history/test_redis.py; that a stopping process spreads its farewells over time is also
 tested with a whole process (services/gateway).
 """
 

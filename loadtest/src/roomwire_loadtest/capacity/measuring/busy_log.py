@@ -7,10 +7,11 @@ from contextlib import AsyncExitStack
 
 import uvloop
 
-from roomwire.history.contract import Backplane
-from roomwire.history.opening import open_backplane
-from roomwire.log.contract import LogConfig, Published
+from roomwire.history.contract import History
+from roomwire.history.opening import open_history
+from roomwire.log.contract import Log, LogConfig, Published
 from roomwire.log.entries import Message
+from roomwire.log.opening import open_log
 from roomwire.log.streams import room_stream
 from roomwire.metrics.gateway import Metrics
 from roomwire_loadtest.bench.log import Nobody
@@ -38,24 +39,25 @@ def publish(url: str, run: Busy, seconds: float) -> dict[str, float]:
 async def _publish(url: str, run: Busy, seconds: float) -> dict[str, float]:
     config = LogConfig.for_pings(PING_INTERVAL_S, PING_TIMEOUT_S)
     nodes = [
-        open_backplane(url, node=f"busy-{number}", config=config, metrics=Metrics())
+        open_log(url, node=f"busy-{number}", config=config, metrics=Metrics())
         for number in range(run.speakers + run.hearers)
     ]
     async with AsyncExitStack() as stack:
         ears = []
         for node in nodes:
             ears.append(Nobody())
-            await node.log.start(ears[-1])
-            stack.push_async_callback(node.log.close)
+            await node.start(ears[-1])
             stack.push_async_callback(node.close)
+        history = open_history(url, metrics=Metrics())
+        stack.push_async_callback(history.close)
         speakers, hearers = nodes[: run.speakers], nodes[run.speakers :]
         for hearer in hearers:
             for stream in _STREAMS:
-                hearer.log.subscribe(stream)
-            await hearer.log.mark()
-        done = await _speak(speakers, run, seconds)
+                hearer.subscribe(stream)
+            await hearer.mark()
+        done = await _speak(speakers, history, run, seconds)
         for hearer in hearers:
-            await hearer.log.mark()
+            await hearer.mark()
         done["pushes"] = sum(ear.entries for ear in ears)
     return {name: float(count) for name, count in done.items()} | {
         "taken_kib": (done["publishes"] + done["keeps"]) * TEXT_BYTES / 1024,
@@ -63,21 +65,21 @@ async def _publish(url: str, run: Busy, seconds: float) -> dict[str, float]:
     }
 
 
-async def _speak(nodes: Sequence[Backplane], run: Busy, seconds: float) -> Counter[str]:
+async def _speak(nodes: Sequence[Log], history: History, run: Busy, seconds: float) -> Counter[str]:
     """Publish and keep what is due at every tick; a keep is a call of its own, publishes of one node are one together."""
     loop, text = asyncio.get_running_loop(), b"x" * TEXT_BYTES
     keeping: set[asyncio.Task[None]] = set()
-    last: dict[Backplane, asyncio.Future[Published]] = {}
+    last: dict[Log, asyncio.Future[Published]] = {}
     done: Counter[str] = Counter(publishes=0, keeps=0, pushes=0)
     began = loop.time()
     while (passed_s := loop.time() - began) < seconds:
         due = int(run.publishes * passed_s) - done["publishes"]
         for number in range(due):
             node = nodes[number % len(nodes)]
-            last[node] = node.log.publish(_STREAMS[(done["publishes"] + number) % _ROOMS], Message(text))
+            last[node] = node.publish(_STREAMS[(done["publishes"] + number) % _ROOMS], Message(text))
         kept = int(run.keeps * passed_s) - done["keeps"]
         for number in range(kept):
-            task = asyncio.create_task(nodes[0].remember(f"busy-{(done['keeps'] + number) % _ROOMS}", text))
+            task = asyncio.create_task(history.remember(f"busy-{(done['keeps'] + number) % _ROOMS}", text))
             keeping.add(task)
             task.add_done_callback(keeping.discard)
         done.update(

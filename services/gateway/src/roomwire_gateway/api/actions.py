@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import msgspec
 
-from roomwire.history.contract import Backplane
+from roomwire.history.contract import History
 from roomwire_gateway.api.audit import audited
 from roomwire_gateway.api.bodies import (
     Disconnected,
@@ -35,13 +35,13 @@ class Actions:
 
     Args:
         chat: The chat.
-        backplane: Keeps history.
+        history: Keeps what was said in rooms.
 
     """
 
-    def __init__(self, chat: ChatGateway, backplane: Backplane) -> None:
+    def __init__(self, chat: ChatGateway, history: History) -> None:
         self._chat = chat
-        self._backplane = backplane
+        self._history = history
 
     async def publish(self, caller: Caller, messages: Sequence[Said], *, key: str) -> int:
         """Say events to rooms, users or everybody; either all may be said, or none is.
@@ -113,7 +113,7 @@ class Actions:
     async def history(self, caller: Caller, room: str, *, after: str, limit: int) -> HistoryAnswer:
         """Return what was said in a room: the newest, or what follows a position."""
         caller.capabilities.require("history", room)
-        recalled = await self._backplane.recall(room, limit=limit, after=after)
+        recalled = await self._history.recall(room, limit=limit, after=after)
         messages: dict[str, MessageAnswer] = {}
         for one in recalled.entries:
             kept = msgspec.json.decode(one.entry, type=Kept)

@@ -1,1 +1,1 @@
-"""The recent messages and members of rooms, beside the log."""
+"""What was said in rooms lately, for applications that show it; beside the log, which does not know it."""

@@ -1,19 +1,18 @@
-"""The contract of a backplane.
+"""The contract of history: the newest entries of each room, beside the log.
 
 Its guarantees, for every implementation:
 
-- `log` carries what is said to the clients of all nodes, and their sessions: see `roomwire.log.contract`.
-- History: the newest `HISTORY_ENTRIES` entries of a room, in the order in which they were remembered, for
-  `HISTORY_TTL_S` after the last one.
-- Every call ends within the timeout that the backplane was given, with `Unavailable` if it could not be done.
+- A room keeps its newest `HISTORY_ENTRIES` entries, in the order in which they were remembered, for `HISTORY_TTL_S`
+  after the last one.
+- Every call ends within the timeout that the history was given, with `Unavailable` if it could not be done.
+
+An application keeps history; `roomwire.server` and the ordered log (`roomwire.log.contract`) do not know it.
 """
 
 from collections.abc import Sequence
 from typing import Final, Protocol
 
 import msgspec
-
-from roomwire.log.contract import Log
 
 HISTORY_ENTRIES: Final = 500
 HISTORY_TTL_S: Final = 86_400
@@ -41,15 +40,11 @@ class Recalled(msgspec.Struct, frozen=True):
     has_more: bool = False
 
 
-class Backplane(Protocol):
-    """Connects the gateways. Use: `start`, then anything, then `close`."""
-
-    @property
-    def log(self) -> Log:
-        """The ordered log; the server starts and closes it, as it is who listens to it."""
+class History(Protocol):
+    """Keeps what was said in rooms. Use: `start`, then anything, then `close`."""
 
     async def start(self) -> None:
-        """Connect what is beside the log.
+        """Connect.
 
         Raises:
             Unavailable: Nobody answers; starting again later is right.
@@ -60,10 +55,10 @@ class Backplane(Protocol):
         """Disconnect; idempotent."""
 
     async def check(self) -> None:
-        """Ask whether the backplane works at this moment.
+        """Ask whether the history can be read at this moment.
 
         Raises:
-            Unavailable: It does not answer, or the subscription is not live.
+            Unavailable: It does not answer.
 
         """
 

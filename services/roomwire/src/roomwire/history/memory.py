@@ -1,52 +1,33 @@
-"""The backplane of one gateway alone: everything in this process, nothing outlives it."""
+"""The history of one gateway alone: everything is in this process, and nothing outlives it."""
 
 from collections import defaultdict, deque
 
 from roomwire.history.contract import HISTORY_ENTRIES, Recalled, Remembered
-from roomwire.log.contract import LogConfig
-from roomwire.log.memory.log import MemoryHub, MemoryLog
-from roomwire.log.sessions import new_node_id
-from roomwire.metrics.gateway import Metrics
 
 
-class MemoryBackplane:
-    """Implements `Backplane` in one process.
+class MemoryHistory:
+    """Implements `History` in one process."""
 
-    Args:
-        node: This gateway's name.
-        metrics: Where its state is counted.
-        config: The log's times and bounds.
-
-    Attributes:
-        log: The ordered log; what is said has been delivered when the call that says it returns.
-
-    """
-
-    def __init__(self, *, node: str, metrics: Metrics, config: LogConfig | None = None) -> None:
-        hub = MemoryHub(config or LogConfig(), is_eager=True)
-        self.log = MemoryLog(node=new_node_id(node), hub=hub, metrics=metrics)
-        self._metrics = metrics
+    def __init__(self) -> None:
         self._history: dict[str, deque[Remembered]] = defaultdict(lambda: deque(maxlen=HISTORY_ENTRIES))
         self._last = 0
 
     async def start(self) -> None:
-        """See `Backplane`; nothing to connect."""
-        self._metrics.backplane_up.set(1)
+        """See `History`; there is nothing to connect."""
 
     async def close(self) -> None:
-        """See `Backplane`."""
-        self._metrics.backplane_up.set(0)
+        """See `History`; there is nothing to disconnect."""
 
     async def check(self) -> None:
-        """See `Backplane`; always works."""
+        """See `History`; always works."""
 
     async def remember(self, room: str, entry: bytes) -> None:
-        """See `Backplane`."""
+        """See `History`."""
         self._last += 1
         self._history[room].append(Remembered(f"{self._last}-0", entry))
 
     async def recall(self, room: str, *, limit: int = 50, after: str = "") -> Recalled:
-        """See `Backplane`."""
+        """See `History`."""
         kept = list(self._history.get(room, ()))
         if not after:
             return Recalled(kept[-limit:])

@@ -1,46 +1,46 @@
 """Opens the history that a URL stands for."""
 
-from roomwire.history.contract import Backplane
-from roomwire.history.memory import MemoryBackplane
-from roomwire.history.redis import RedisBackplane
-from roomwire.log.contract import LogConfig
-from roomwire.log.opening import open_log
+from collections.abc import Callable
+
+from roomwire.history.contract import History
+from roomwire.history.memory import MemoryHistory
+from roomwire.history.redis import RedisHistory
 from roomwire.log.redis.keys import Keys
 from roomwire.metrics.gateway import Metrics
 from roomwire.redis.topology import connect
 from roomwire.redis.url import shown_hosts
 
 
-def open_backplane(
+def open_history(
     url: str,
     *,
-    node: str,
-    address: str = "",
     prefix: str = "rw",
     timeout_s: float = 1.0,
-    config: LogConfig | None = None,
     metrics: Metrics,
-) -> Backplane:
-    """Return the backplane a URL stands for; nothing is connected before its `start`.
+    is_given_up: Callable[[], bool] = lambda: False,
+) -> History:
+    """Return the history a URL stands for; nothing is connected before its `start`.
 
     Args:
         url: `memory://` for one gateway alone, else the URL of Redis or Valkey, see `roomwire.redis.url`.
-        node: This gateway's name among its like.
-        address: Where other gateways reach this one, `host:port`. Default: nowhere.
-        prefix: What every key in Redis begins with.
-        timeout_s: How long one answer may take.
-        config: The log's times and bounds. Default: the usual ones, with `timeout_s` for its link.
-        metrics: Where publishes and the backplane's state are counted.
+        prefix: What every key in Redis begins with; the log's, so that a cluster keeps the keys of both together.
+        timeout_s: How long one call may take.
+        metrics: Where what was not kept is counted, and why.
+        is_given_up: Says whether the same Redis is known to be away, as by `Log.is_given_up`; then calls fail at once.
+            Default: each call finds out.
 
     Raises:
-        ConfigurationError: The URL is none, or the times would lose messages.
+        ConfigurationError: The URL is none.
 
     """
-    config = config or LogConfig(link_timeout_s=timeout_s)
     if url.startswith("memory://"):
-        return MemoryBackplane(node=node, metrics=metrics, config=config)
-    log = open_log(url, node=node, address=address, prefix=prefix, config=config, metrics=metrics)
+        return MemoryHistory()
     client = connect(url, key=Keys(prefix).log.decode(), timeout_s=timeout_s)
-    return RedisBackplane(
-        client, log=log, prefix=prefix, timeout_s=timeout_s, metrics=metrics, where=shown_hosts(url)
+    return RedisHistory(
+        client,
+        prefix=prefix,
+        timeout_s=timeout_s,
+        metrics=metrics,
+        is_given_up=is_given_up,
+        where=shown_hosts(url),
     )

@@ -1,11 +1,11 @@
-"""The backplane on Redis or Valkey: history, beside the ordered log, which has connections of its own.
+"""The history on Redis or Valkey, by connections of its own.
 
 ``<prefix>:{0}:history:<room>`` is a stream: one field `e` an entry. It carries the log's hash tag, so that a cluster keeps them
 together.
 """
 
 import asyncio
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import redis.asyncio
@@ -14,19 +14,19 @@ from redis.exceptions import RedisError
 from roomwire.errors import Unavailable
 from roomwire.health.dependencies import REFUSES_WRITES, cause_of
 from roomwire.history.contract import HISTORY_ENTRIES, HISTORY_TTL_S, Recalled, Remembered
-from roomwire.log.contract import HELD, Log
+from roomwire.log.contract import HELD
 from roomwire.metrics.gateway import Metrics
 
 
-class RedisBackplane:
-    """Implements `Backplane` on Redis or Valkey.
+class RedisHistory:
+    """Implements `History` on Redis or Valkey.
 
     Args:
         client: The connections; closed by `close`.
-        log: The ordered log.
         prefix: What every key begins with.
         timeout_s: How long one call may take.
         metrics: Where what was not kept is counted, and why. Default: nowhere.
+        is_given_up: Says whether this Redis is known to be away: then calls fail at once. Default: each call finds out.
         where: Its address, without secrets, for the log. Default: not said.
 
     """
@@ -35,23 +35,23 @@ class RedisBackplane:
         self,
         client: "redis.asyncio.Redis",
         *,
-        log: Log,
         prefix: str = "rw",
         timeout_s: float = 1.0,
         metrics: Metrics | None = None,
+        is_given_up: Callable[[], bool] = lambda: False,
         where: str = "",
     ) -> None:
-        self.log = log
         self._metrics = metrics = metrics or Metrics()
         self._history = metrics.dependencies.add("history", where=where)
         self._writes = metrics.redis_writes
         self._client = client
+        self._is_given_up = is_given_up
         self._loop: asyncio.AbstractEventLoop | None = None
         self._prefix = f"{prefix}:{{0}}:"
         self._timeout_s = timeout_s
 
     async def start(self) -> None:
-        """See `Backplane`."""
+        """See `History`."""
         loop = asyncio.get_running_loop()
         if self._loop not in {None, loop}:
             # The connections that it keeps ended with the event loop on which they were made.
@@ -60,7 +60,7 @@ class RedisBackplane:
         await self.ping()
 
     async def close(self) -> None:
-        """See `Backplane`."""
+        """See `History`."""
         await self._client.aclose()
 
     async def ping(self) -> None:
@@ -68,12 +68,11 @@ class RedisBackplane:
         await self._ask(self._client.ping())
 
     async def check(self) -> None:
-        """See `Backplane`."""
+        """See `History`."""
         await self.ping()
-        await self.log.check()
 
     async def remember(self, room: str, entry: bytes) -> None:
-        """See `Backplane`."""
+        """See `History`."""
         key = f"{self._prefix}history:{room}"
         async with self._client.pipeline(transaction=False) as pipe:
             pipe.xadd(key, {"e": entry}, maxlen=HISTORY_ENTRIES, approximate=False)
@@ -86,7 +85,7 @@ class RedisBackplane:
                 raise
 
     async def recall(self, room: str, *, limit: int = 50, after: str = "") -> Recalled:
-        """See `Backplane`."""
+        """See `History`."""
         key = f"{self._prefix}history:{room}"
         if not after:
             newest_first = await self._ask(self._client.xrevrange(key, count=limit))
@@ -100,8 +99,8 @@ class RedisBackplane:
         return Recalled(entries[:limit], is_joined=is_joined, has_more=len(entries) > limit)
 
     async def _ask(self, command: Awaitable[Any]) -> Any:
-        if self.log.is_given_up:
-            # It is the same Redis, and one event after another would wait for it.
+        if self._is_given_up():
+            # One event after another would wait for it.
             if asyncio.iscoroutine(command):
                 command.close()
             raise Unavailable(HELD)

@@ -86,9 +86,7 @@ def packets_within(limits: Limits) -> type[Packet]:
 def with_our_own_way(options: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return python-socketio's options with what is built in; what would have no effect is refused."""
     if type(options.get("client_manager", None)) not in {type(None), socketio.AsyncManager}:
-        raise ValueError(
-            "client_manager: the nodes are connected by Roomwire's own log: give it as `backplane`"
-        )
+        raise ValueError("client_manager: the nodes are connected by Roomwire's own log: give it as `log`")
     if options.get("serializer", "default") not in {"default", Packet}:
         raise ValueError("serializer: packets are read and written by Roomwire's own codec; leave it out")
     if options.get("json") is not None:
@@ -112,16 +110,16 @@ def times_of(options: Mapping[str, Any], limits: Limits) -> LogConfig:
     return LogConfig.for_pings(interval_s, float(options.get("ping_timeout", limits.ping_timeout_s)))
 
 
-def unread_settings(environ: Mapping[str, str], *, has_backplane: bool, authenticates: bool) -> Sequence[str]:
+def unread_settings(environ: Mapping[str, str], *, has_log: bool, authenticates: bool) -> Sequence[str]:
     """Return the gateway service's settings in an environment that a server alone does not heed, though they matter.
 
     Args:
         environ: The environment.
-        has_backplane: Whether the server was given what connects it with others.
+        has_log: Whether the server was given what connects it with others.
         authenticates: Whether it was given what decides who may come in.
 
     """
     unread = [] if authenticates else ["ROOMWIRE_AUTH_MODE"]
-    if not has_backplane:
+    if not has_log:
         unread += ["ROOMWIRE_REDIS_URL", "ROOMWIRE_REDIS_URL_FILE"]
     return [name for name in unread if environ.get(name, "off") not in {"off", "memory://"}]

@@ -1,4 +1,4 @@
-"""The Socket.IO server: python-socketio's `AsyncServer`, put together with our backplane.
+"""The Socket.IO server: python-socketio's `AsyncServer`, put together with the ordered log.
 
 Everything written for `socketio.AsyncServer` runs on it. What it adds: session ids that name their node,
 authentication before a connection is accepted, errors that reach the client, metrics, an orderly start and
@@ -24,9 +24,8 @@ from roomwire.cluster.operations import Operations
 from roomwire.engine.asgi import AsgiEngine
 from roomwire.engine.session import Reason
 from roomwire.errors import ClientError
-from roomwire.history.contract import Backplane
-from roomwire.history.memory import MemoryBackplane
 from roomwire.limits.client import Limits
+from roomwire.log.contract import Log
 from roomwire.log.memory.log import MemoryLog
 from roomwire.logs import get_logger
 from roomwire.metrics.gateway import Metrics
@@ -54,10 +53,10 @@ class Server(ClusterServer):
     `drain` is called. A variable that says who may come in, or where Redis is, and is not heeded, is named in the log.
 
     It may be used on several event loops, one after the other, as tests do. What a loop leaves behind that ended without `close`
-    is parted from on the next one; a backplane on Redis has to be started on each (`start`).
+    is parted from on the next one; a log on Redis has to be started on each (`start`).
 
     Args:
-        backplane: Connects it with the other nodes; started and closed by the server. Default: it is alone.
+        log: Connects it with the other nodes, see `roomwire.log.opening`; started and closed by the server. Default: it is alone.
         node_name: Its name among them. Engine.IO session ids begin with it and a dot, so that a proxy can
             find the node a request belongs to.
         authenticate: Decides about every connection, in every namespace, before its connect handler runs.
@@ -79,7 +78,7 @@ class Server(ClusterServer):
     def __init__(
         self,
         *,
-        backplane: Backplane | None = None,
+        log: Log | None = None,
         node_name: str = "node",
         authenticate: Authenticate = everyone,
         metrics: Metrics | None = None,
@@ -89,16 +88,15 @@ class Server(ClusterServer):
         **options: Any,
     ) -> None:
         unread = unread_settings(
-            os.environ, has_backplane=backplane is not None, authenticates=authenticate is not everyone
+            os.environ, has_log=log is not None, authenticates=authenticate is not everyone
         )
         if unread:
             _log.warning("settings not read by a server alone", names=unread)
         self.node_name = node_name
         self._metrics = metrics or Metrics()
-        self.backplane = backplane or MemoryBackplane(
+        self.log = log = log or MemoryLog.alone(
             node=node_name, metrics=self._metrics, config=times_of(options, limits or Limits())
         )
-        log = self.backplane.log
         rooms = LoggedRooms(log)
         limits_of_recovery = RecoveryLimits()
         if isinstance(recovery, RecoveryLimits):
@@ -141,14 +139,13 @@ class Server(ClusterServer):
         """Connect to the other nodes, then run the `after_init` hook of each gateway.
 
         Raises:
-            Unavailable: The backplane does not answer; starting again later is right.
+            Unavailable: The log does not answer; starting again later is right.
 
         """
         self.eio.use_loop()
         # Those that the last loop took with it are parted from before others come.
         await self.eio.settle()
-        await self.backplane.start()
-        await self.backplane.log.start(self.manager)
+        await self.log.start(self.manager)
         for namespace in self.namespace_handlers.values():
             if hasattr(namespace, "after_init"):
                 await namespace.after_init()
@@ -159,7 +156,7 @@ class Server(ClusterServer):
         self._admissions.clear()
         self._sessions.leave_loop()
         self.manager.leave_loop()
-        if not self.backplane.log.is_live:
+        if not self.log.is_live:
             # They come again once it is.
             for connection in [*self.eio.sockets.values()]:
                 connection.close(Reason.SERVER)
@@ -188,8 +185,7 @@ class Server(ClusterServer):
     async def close(self) -> None:
         """Leave the other nodes. Call it after `drain`."""
         await self.shutdown()
-        await self.backplane.log.close()
-        await self.backplane.close()
+        await self.log.close()
 
     def count_connections(self) -> Mapping[str, int]:
         """Return the number of open Engine.IO connections by transport."""

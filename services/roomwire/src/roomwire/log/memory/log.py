@@ -30,6 +30,7 @@ from roomwire.log.sessions import (
     SessionOwner,
     Sid,
     Tenure,
+    new_node_id,
 )
 from roomwire.log.streams import Stream
 from roomwire.log.subscriber import Subscriber
@@ -124,6 +125,22 @@ class MemoryLog:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._is_open = False
         self._unanswered = 0
+
+    @classmethod
+    def alone(
+        cls, *, node: str, address: str = "", config: LogConfig | None = None, metrics: Metrics
+    ) -> "MemoryLog":
+        """Return the log of one gateway alone: a message has been delivered when the call that publishes it returns.
+
+        Args:
+            node: This gateway's name; this incarnation gets an id of its own.
+            address: Where other gateways would reach it. Default: nowhere.
+            config: Times and bounds. Default: `LogConfig`'s own.
+            metrics: Where publishes and the log's state are counted.
+
+        """
+        hub = MemoryHub(config or LogConfig(), is_eager=True)
+        return cls(node=new_node_id(node), hub=hub, address=address, metrics=metrics)
 
     @property
     def config(self) -> LogConfig:
