@@ -1,16 +1,12 @@
 """A flame graph of a real gateway under real load."""
 
-import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
+from may_look import MAY_LOOK
 
 from roomwire_loadtest.profile import flame
-
-_SCOPE = Path("/proc/sys/kernel/yama/ptrace_scope")
-MAY_LOOK = os.geteuid() == 0 or not _SCOPE.exists() or _SCOPE.read_text().strip() == "0"
 
 
 @pytest.mark.skipif(not MAY_LOOK, reason="py-spy needs root or kernel.yama.ptrace_scope=0")

@@ -11,6 +11,7 @@ import pytest
 from clients import Client, Clients, clients_of
 from flaky_proxy import Proxy
 from talk_servers import Node, reference, two_nodes
+from waiting import until
 
 from kinds import HERE, NODE, WAYS, Kind, node_packages, table
 from roomwire_local.system import HOST
@@ -45,9 +46,11 @@ class Seat:
 
     async def is_settled(self) -> None:
         """Wait until it is on its transport."""
-        async with asyncio.timeout(COMES_BACK_S):
-            while await self.client.emit("transport") != [self.transport]:
-                await asyncio.sleep(0.05)
+
+        async def is_on_it() -> bool:
+            return [self.transport] == await self.client.emit("transport")
+
+        await until(is_on_it, within_s=COMES_BACK_S)
 
 
 @pytest.fixture(params=["the reference server", "two nodes of ours"])
@@ -170,18 +173,18 @@ async def next_event(client: Client, known: int) -> list[Any]:
 async def loses_its_connection(seat: Seat) -> None:
     """Cut whatever a client has open until it knows; between two polls it has nothing."""
     known = len(seat.client.happenings)
-    async with asyncio.timeout(COMES_BACK_S):
-        while len(seat.client.happenings) == known:
-            seat.proxy.cut()
-            await asyncio.sleep(0.1)
+
+    def knows() -> bool:
+        seat.proxy.cut()
+        return len(seat.client.happenings) != known
+
+    await until(knows, within_s=COMES_BACK_S)
 
 
 async def all_are_back(seated: Sequence[Seat], times: int) -> None:
     """Wait until each client has connected so many times."""
     for seat in seated:
         try:
-            async with asyncio.timeout(COMES_BACK_S):
-                while seat.connects() < times:
-                    await asyncio.sleep(0.05)
+            await until(lambda seat=seat: seat.connects() >= times, within_s=COMES_BACK_S)
         except TimeoutError:
             raise AssertionError(f"{seat.way}: not back, it saw {seat.client.happenings[-5:]}") from None

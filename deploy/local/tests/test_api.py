@@ -1,12 +1,12 @@
 """The HTTP API of a system as `make up` starts it, with official clients."""
 
-import asyncio
 import os
 import signal
 
 import httpx
 import pytest
 from clients import Client
+from waiting import until
 
 from roomwire_local.free_ports import free_port, free_ports
 from roomwire_local.system import HOST, local_system
@@ -34,11 +34,14 @@ async def api(tmp_path):
             yield call
 
 
-async def until(ask, holds):
-    async with asyncio.timeout(20):
-        while not holds(found := await ask()):
-            await asyncio.sleep(0.05)
-    return found
+async def until_it_holds(ask, holds):
+    """Ask until the answer is as it should be; returns it."""
+
+    async def answer():
+        found = await ask()
+        return (found,) if holds(found) else None
+
+    return (await until(answer, within_s=20))[0]
 
 
 def prices(client: Client) -> list[object]:
@@ -71,7 +74,7 @@ async def test_a_backend_speaks_to_official_clients_also_to_those_whose_gateway_
     # Away at first, unless it was faster; never gone, and never still there.
     seen = await member()
     assert seen in ([("Ann", doomed, False)], [("Ann", other, True)], [("Ann", doomed, True)])
-    await until(member, lambda members: members and members[0][2])
+    await until_it_holds(member, lambda members: members and members[0][2])
     await ann.wait_for_event("price", 3)
     assert [1, 2, 3] == prices(ann)
     assert (await ann.state())["recovered"]

@@ -14,6 +14,7 @@ import pytest
 from clients import Client, Clients
 from processes import program, service
 from tls_proxies import binary
+from waiting import until
 
 from roomwire_local.free_ports import free_port
 from roomwire_local.system import HOST
@@ -135,8 +136,7 @@ async def talk(crowd: Sequence[Client]) -> None:
         assert "Message received!" == await client.emit("message", f"word {number}")
     for client in crowd:
         async with asyncio.timeout(10):
-            while len([event for event in client.events if event[0] == "message"]) < len(crowd):
-                await asyncio.sleep(0.05)
+            await until(lambda client=client: [e[0] for e in client.events].count("message") >= len(crowd))
 
 
 @pytest.mark.parametrize(("options", "transport"), WAYS)

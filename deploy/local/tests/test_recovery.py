@@ -13,6 +13,7 @@ import pytest
 import redis.asyncio
 from clients import Client, Clients
 from flaky_proxy import Proxy
+from waiting import time_passes, until
 
 from roomwire_local.free_ports import free_port
 
@@ -48,12 +49,9 @@ class Gateway:
         self._process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "roomwire_gateway", env=environ
         )
-        async with (
-            asyncio.timeout(START_TIMEOUT_S),
-            httpx.AsyncClient(trust_env=False, base_url=f"http://127.0.0.1:{self._ops_port}") as http,
-        ):
-            while not await self._is_ready(http):
-                await asyncio.sleep(0.05)
+        url = f"http://127.0.0.1:{self._ops_port}"
+        async with httpx.AsyncClient(trust_env=False, base_url=url) as http:
+            await until(lambda: self._is_ready(http), within_s=START_TIMEOUT_S)
 
     @staticmethod
     async def _is_ready(http: httpx.AsyncClient) -> bool:
@@ -100,7 +98,7 @@ class Speaker:
             )
             assert answer == "Message sent to room"
             self.said.append(f"[Bob in den] {text}")
-            await asyncio.sleep(0.005)
+            await time_passes(0.005)
 
     def stop(self) -> None:
         self._stop.set()
@@ -116,9 +114,7 @@ def connects(client: Client) -> list[str]:
 
 async def again(client: Client, count: int) -> None:
     """Wait until a client has connected for the nth time."""
-    async with asyncio.timeout(20):
-        while len(connects(client)) < count:
-            await asyncio.sleep(0.02)
+    await until(lambda: len(connects(client)) >= count, within_s=20)
 
 
 @pytest.mark.parametrize("transports", [["websocket"], ["polling"], ["polling", "websocket"]], ids="-".join)
@@ -144,7 +140,8 @@ async def test_a_gateway_is_killed_and_its_client_misses_nothing(
         await again(ann, 3)
         assert (await ann.state())["recovered"]
 
-        await asyncio.sleep(0.2)
+        known = len(speaker.said)
+        await until(lambda: len(speaker.said) > known + 20)
         speaker.stop()
         await speaking
         await ann.wait_for_event("roomMessage", speaker.said[-1])
@@ -188,10 +185,12 @@ async def test_when_redis_lost_everything_every_client_is_told(own_redis: Any, c
         for client in talking:
             await again(client, 2)
             assert not (await client.state())["recovered"]
+
         # The gateway that knew more may have everybody told once more; nobody ever continues.
-        async with asyncio.timeout(30):
-            while not all([await hears(client, talking) for client in talking]):
-                await asyncio.sleep(0.2)
+        async def all_hear() -> bool:
+            return all([await hears(client, talking) for client in talking])
+
+        await until(all_hear, within_s=30)
         for client in talking:
             assert len(set(connects(client))) == len(connects(client))
 

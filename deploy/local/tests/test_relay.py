@@ -11,6 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 from clients import Client, Clients
+from waiting import until
 
 from roomwire_local.free_ports import free_port
 from roomwire_local.ingress import Entry, write_round_robin_config
@@ -50,12 +51,14 @@ async def url(three_gateways: LocalSystem, tmp_path: Path) -> AsyncIterator[str]
 
 async def _until_served(url: str) -> None:
     """Wait until an ingress has read its routes: it listens before."""
-    async with asyncio.timeout(START_TIMEOUT_S), httpx.AsyncClient(trust_env=False) as http:
-        while True:
+    async with httpx.AsyncClient(trust_env=False) as http:
+
+        async def is_served() -> bool:
             with contextlib.suppress(httpx.TransportError):
-                if (await http.get(url)).status_code == httpx.codes.OK:
-                    return
-            await asyncio.sleep(0.05)
+                return (await http.get(url)).status_code == httpx.codes.OK
+            return False
+
+        await until(is_served, within_s=START_TIMEOUT_S)
 
 
 async def relayed(system: LocalSystem, kind: str) -> float:
@@ -102,9 +105,7 @@ async def test_clients_chat_and_stay_though_no_request_reaches_the_gateway_of_th
     for client in crowd:
         await client.close()
     if transport == "websocket":
-        async with asyncio.timeout(START_TIMEOUT_S):
-            while not await relayed(three_gateways, "websocket"):
-                await asyncio.sleep(0.05)
+        await until(lambda: relayed(three_gateways, "websocket"), within_s=START_TIMEOUT_S)
 
 
 @pytest.mark.parametrize(("options", "transport"), WAYS)

@@ -1,6 +1,7 @@
 """`make up`: what it starts, what it says, how it stops, what it survives."""
 
 import asyncio
+import contextlib
 import json
 import os
 import shutil
@@ -12,6 +13,7 @@ import sys
 import httpx
 import psutil
 import pytest
+from waiting import until
 
 from roomwire_local.free_ports import free_port
 from roomwire_local.system import HOST, LocalSystem, is_listening, local_system, start_local_system
@@ -34,15 +36,14 @@ async def open_session(http: httpx.AsyncClient, url: str) -> str:
 
 async def until_ok(http: httpx.AsyncClient, url: str) -> httpx.Response:
     """Ask until the answer is 200."""
-    async with asyncio.timeout(RESTART_TIMEOUT_S):
-        while True:
-            try:
-                answer = await http.get(url)
-            except httpx.HTTPError:
-                answer = None
-            if answer is not None and answer.status_code == httpx.codes.OK:
-                return answer
-            await asyncio.sleep(0.1)
+
+    async def ok() -> httpx.Response | None:
+        with contextlib.suppress(httpx.HTTPError):
+            answer = await http.get(url)
+            return answer if answer.status_code == httpx.codes.OK else None
+        return None
+
+    return await until(ok, within_s=RESTART_TIMEOUT_S)
 
 
 def test_the_banner_says_where_everything_is(system):
@@ -122,12 +123,13 @@ async def test_a_gateway_that_ends_comes_back_and_its_clients_move_on(
 
 async def test_nobody_who_comes_meets_the_gateway_that_has_just_died(system, http):
     url = f"{system.url}/socket.io/?EIO=4&transport=polling"
+
     # Another test may have ended the other one, and the ingress may not know yet that it is back.
-    async with asyncio.timeout(RESTART_TIMEOUT_S):
-        while {"gateway-1", "gateway-2"} != {
-            (await open_session(http, url)).partition(".")[0] for _ in range(2)
-        }:
-            await asyncio.sleep(0.1)
+    async def both_are_met() -> bool:
+        met = {(await open_session(http, url)).partition(".")[0] for _ in range(2)}
+        return {"gateway-1", "gateway-2"} == met
+
+    await until(both_are_met, within_s=RESTART_TIMEOUT_S)
     gateway = psutil.Process(system.pid_of("gateway-1"))
     gateway.kill()
     gateway.wait(RESTART_TIMEOUT_S)
@@ -210,10 +212,12 @@ async def test_a_stopped_redis_is_answered_within_two_seconds_and_forgotten_when
 
 async def until_healthy(http: httpx.AsyncClient, system: LocalSystem) -> None:
     """Wait until every gateway says that its backplane is whole again."""
-    async with asyncio.timeout(RESTART_TIMEOUT_S):
-        for name, operations in system.operations.items():
-            while name != "auth" and (await http.get(f"{operations}/readyz")).json()["backplane"] != "ok":
-                await asyncio.sleep(0.1)
+
+    async def all_are_ok() -> bool:
+        gateways = [url for name, url in system.operations.items() if name != "auth"]
+        return all([(await http.get(f"{url}/readyz")).json()["backplane"] == "ok" for url in gateways])
+
+    await until(all_are_ok, within_s=RESTART_TIMEOUT_S)
 
 
 async def test_two_systems_run_side_by_side_and_a_signal_leaves_nothing_behind(tmp_path, system, clients):

@@ -6,6 +6,7 @@ import threading
 import time
 
 import pytest
+from waiting import time_passes_blocking
 
 from roomwire_loadtest.generator.crowd import Burst, Crowd
 from roomwire_loadtest.generator.dialects import Centrifuge, SocketIO
@@ -41,7 +42,7 @@ def counted(crowd: Crowd, server: socket.socket, chunks: list[bytes]) -> int:
     def serve() -> None:
         for chunk in chunks:
             server.sendall(chunk)
-            time.sleep(0.001)
+            time_passes_blocking(0.001)
 
     thread = threading.Thread(target=serve)
     thread.start()

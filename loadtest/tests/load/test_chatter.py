@@ -6,6 +6,7 @@ from collections.abc import Callable
 import pytest
 import socketio.exceptions
 from live import served
+from waiting import until
 
 from roomwire import Server
 from roomwire_loadtest.faults.journal import Entry
@@ -17,7 +18,7 @@ from roomwire_loadtest.load.target import Target
 async def visit():
     """Let one client visit a server until it stays away by itself, or has seen something; returns what it saw."""
 
-    async def visit_(server: Server, *, until: Callable[[list[Entry]], bool] = lambda _: False):
+    async def visit_(server: Server, *, is_enough: Callable[[list[Entry]], bool] = lambda _: False):
         seen: list[Entry] = []
         measured: list[tuple[str, str]] = []
         async with served(socketio.ASGIApp(server)) as address:
@@ -32,8 +33,7 @@ async def visit():
             )
             async with asyncio.timeout(30):
                 running = asyncio.create_task(asyncio.to_thread(chatter.run))
-                while not running.done() and not until(seen):
-                    await asyncio.sleep(0.01)
+                await until(lambda: running.done() or is_enough(seen), within_s=30)
                 chatter.close()
                 await running
         return [entry.kind for entry in seen], measured
@@ -61,7 +61,7 @@ async def test_who_is_refused_for_good_stays_away(visit):
 
 async def test_who_may_try_again_does(visit):
     server = refusing({"code": "unavailable", "retryable": True})
-    kinds, measured = await visit(server, until=lambda seen: any(one.kind == "connect" for one in seen))
+    kinds, measured = await visit(server, is_enough=lambda seen: any(one.kind == "connect" for one in seen))
     assert ["refused", "disconnect", "connect"] == kinds[:3]
     assert [("connect", "refused: unavailable"), ("connect", "")] == measured[:2]
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from locusts import END_S, end, locust, page, stop, until
-from test_flame import MAY_LOOK
+from may_look import MAY_LOOK
 
 from roomwire_loadtest.load.thresholds import Outcome
 from roomwire_local.free_ports import free_port

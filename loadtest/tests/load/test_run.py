@@ -7,10 +7,10 @@ import re
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
 from locusts import END_S, page, until
+from waiting import time_passes_blocking
 
 from roomwire_loadtest.faults.journal import parse
 from roomwire_loadtest.faults.oracle import COUNTS
@@ -43,6 +43,13 @@ def standing_still(system):
     finally:
         for pid in pids:
             os.kill(pid, signal.SIGCONT)
+
+
+def connected(system):
+    """Return how many clients the gateways hold."""
+    texts = [page(f"{url}/metrics") for name, url in system.operations.items() if name != "auth"]
+    rows = [row for text in texts for row in text.splitlines() if row.startswith("roomwire_connections{")]
+    return sum(float(row.rpartition(" ")[2]) for row in rows)
 
 
 def start(url, out, *arguments, thresholds=""):
@@ -181,7 +188,7 @@ def test_what_a_silent_gateway_never_answers_has_failed(system, tmp_path):
     run = start(
         system.url, tmp_path, "--scenario", "chatter", "--users", "10", "--seconds", "9", thresholds=STRICT
     )
-    time.sleep(4)
+    until(lambda: connected(system) == 10)
     with standing_still(system):
         _, report = finish(run, tmp_path)
     assert report["measured"]["failed_messages"] > 0
@@ -200,9 +207,9 @@ def test_a_gateway_that_stands_still_shows_in_the_latency_and_breaks_the_thresho
         "12",
         thresholds="delivery_p99_ms = 1500\n",
     )
-    time.sleep(5)
+    until(lambda: connected(system) == 20)
     with standing_still(system):
-        time.sleep(3)
+        time_passes_blocking(3)
     _, report = finish(run, tmp_path)
     assert report["measured"]["delivery_p99_ms"] > 1500
     assert ["delivery_p99_ms"] == [sentence.partition(":")[0] for sentence in report["broken"]]

@@ -1,6 +1,7 @@
 """The gateway put together."""
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
@@ -9,10 +10,11 @@ import sys
 
 import httpx
 import pytest
-from live import Client, Polling, served, until
+from live import Client, Polling, served
 from starlette.applications import Starlette
 from starlette.responses import JSONResponse
 from starlette.routing import Route
+from waiting import until
 
 from roomwire.errors import ConfigurationError, Unavailable
 from roomwire.identity.tokens import SigningKey, User
@@ -280,7 +282,7 @@ async def test_a_gateway_process_serves_until_it_is_told_to_stop(free_port, free
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
-        "gateway",
+        "roomwire_gateway",
         env=environment(
             PORT=free_port,
             OPS_PORT=ops_port,
@@ -297,15 +299,12 @@ async def test_a_gateway_process_serves_until_it_is_told_to_stop(free_port, free
         async with httpx.AsyncClient(trust_env=False, base_url=f"http://127.0.0.1:{ops_port}") as http:
 
             async def ready():
-                try:
-                    return (await http.get("/readyz")).json()
-                except httpx.TransportError:
-                    return {"status": "not listening"}
+                with contextlib.suppress(httpx.TransportError):
+                    answer = (await http.get("/readyz")).json()
+                    return answer if answer["status"] == "ready" else None
+                return None
 
-            async with asyncio.timeout(20):
-                while (answer := await ready())["status"] != "ready":
-                    await asyncio.sleep(0.05)
-            assert {"status": "ready", "backplane": "ok"} == answer
+            assert {"status": "ready", "backplane": "ok"} == await until(ready, within_s=20)
             async with Client.connected(f"127.0.0.1:{free_port}") as client:
                 assert client.frames[0].startswith('0{"sid":"alone.')
                 assert 'roomwire_connections{transport="websocket"} 1.0' in (await http.get("/metrics")).text

@@ -3,7 +3,8 @@
 from datetime import datetime
 
 import pytest
-from live import Client, until
+from live import Client
+from waiting import until
 
 from roomwire_gateway.chat import MAX_ROOMS_PER_CONNECTION, ChatGateway
 

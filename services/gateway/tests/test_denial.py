@@ -11,6 +11,7 @@ import json
 
 import pytest
 from siege import BINARY, CONTINUATION, PING, TEXT, besiege, event, frame
+from waiting import until
 
 SHORT_S = 0.5
 PATIENCE_S = 40.0
@@ -114,8 +115,7 @@ async def joins(siege):
             ):
                 break
         await raw.send(frame(TEXT, b"42999999" + json.dumps(["presence", {"roomId": "x"}]).encode()))
-        while b"999999[" not in raw.got and not reading.done():
-            await asyncio.sleep(0.01)
+        await until(lambda: b"999999[" in raw.got or reading.done())
         cut_off = reading.done()
         raw.writer.close()
         await reading

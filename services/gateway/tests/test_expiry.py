@@ -4,10 +4,11 @@ import time
 from datetime import UTC, datetime
 
 import pytest
-from live import Client, served, until
+from live import Client, served
 from starlette.applications import Starlette
 from starlette.responses import JSONResponse
 from starlette.routing import Route
+from waiting import until
 
 from roomwire.health.clocks import LEEWAY_S
 from roomwire.identity.capabilities import Capabilities

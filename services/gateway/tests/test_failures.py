@@ -7,8 +7,8 @@ import ssl
 import pytest
 import redis
 from flaky_proxy import Proxy
-from live import until
 from service_process import running
+from waiting import until
 
 from roomwire.identity.tokens import SigningKey
 from roomwire_local.certificates import Authority

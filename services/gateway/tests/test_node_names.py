@@ -3,9 +3,9 @@
 import asyncio
 
 import redis
-from live import until
 from redis_homes import eventually
 from service_process import running
+from waiting import until
 
 SETTINGS = {"auth_mode": "off", "page": False, "log_format": "json", "node_name": "twin"}
 WAITS = "waiting for what this service depends on"

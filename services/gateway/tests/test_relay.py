@@ -7,9 +7,10 @@ import json
 import httpx
 import pytest
 import websockets
-from live import PATIENCE_S, Polling, until
+from live import PATIENCE_S, Polling
 from prometheus_client import CollectorRegistry
 from serving import hypercorn_served, served
+from waiting import until
 from where_from import CASES
 
 from roomwire.errors import ConfigurationError
@@ -248,11 +249,12 @@ async def test_an_owner_that_began_again_does_not_know_the_session(start, http, 
     again = await start("n1", relay_port=first.relay_port)
 
     assert is_refused(await http.get(polled(second, sid)))
-    new = await opened(http, again)
-    async with asyncio.timeout(PATIENCE_S):
-        while (await http.post(polled(second, new), content="40")).text != "ok":
-            await asyncio.sleep(0.05)
-            new = await opened(http, again)
+
+    async def a_new_one_is_known():
+        new = await opened(http, again)
+        return "ok" == (await http.post(polled(second, new), content="40")).text
+
+    await until(a_new_one_is_known)
 
 
 @pytest.mark.parametrize(

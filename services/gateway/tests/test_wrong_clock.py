@@ -4,11 +4,12 @@ import json
 import os
 
 import pytest
-from live import Client, served, until
+from live import Client, served
 from service_process import running
 from starlette.applications import Starlette
 from starlette.responses import JSONResponse
 from starlette.routing import Route
+from waiting import until
 from wrong_clock import COMPILER, wrong_clock
 
 from roomwire.identity.tokens import SigningKey, User

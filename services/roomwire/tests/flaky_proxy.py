@@ -18,6 +18,7 @@ class Proxy:
         self._tls = tls
         self.port = 0
         self.drops_replies = False
+        self.dropped = 0
         self._flows = asyncio.Event()
         self._flows.set()
         self._tasks = set()
@@ -77,7 +78,9 @@ class Proxy:
         with contextlib.suppress(OSError):
             while data := await reader.read(65_536):
                 await self._flows.wait()
-                if not (is_reply and self.drops_replies):
+                if is_reply and self.drops_replies:
+                    self.dropped += 1
+                else:
                     writer.write(data)
                     await writer.drain()
         writer.close()

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 
-from live import until
+from waiting import time_passes, until
 
 from roomwire.errors import RateLimited, Unavailable
 from roomwire.log.contract import LogConfig
@@ -76,7 +76,7 @@ class Gateway:
         if body == b"too much":
             raise RateLimited
         if body == b"sleep":
-            await asyncio.sleep(60)
+            await asyncio.Event().wait()
         return body[::-1]
 
     # -- for tests
@@ -109,6 +109,13 @@ class Gateway:
             self.log.subscribe(stream)
             await self.log.join(tenure, stream)
         return tenure
+
+    async def receipts_arrive(self):
+        """Wait until the primary has the receipts that were given, which are sent some at a time."""
+        if isinstance(self.log, RedisLog):
+            await until(lambda: not self.log._heartbeat._receipts)
+        # Asked on the same connection.
+        await self.log.mark()
 
     async def live_again(self, lives):
         await until(lambda: self.lives > lives and self.log.is_live)
@@ -165,11 +172,11 @@ async def speaking(gateways):
             try:
                 await gateway.log.publish(DEN, text(f"{name}{number}"), message_id=f"{name}{number}")
             except Unavailable:
-                await asyncio.sleep(0.05)
+                await time_passes(0.05)
             else:
                 acked.append(f"{name}{number}")
                 number += 1
-                await asyncio.sleep(0.002)
+                await time_passes(0.002)
 
     tasks = [asyncio.create_task(speak(one, f"{chr(97 + n)}")) for n, one in enumerate(gateways)]
     try:

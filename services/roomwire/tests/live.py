@@ -9,9 +9,8 @@ from typing import Any
 import httpx
 import serving
 import websockets
+from waiting import PATIENCE_S
 from websockets.asyncio.client import ClientConnection
-
-PATIENCE_S = 10.0
 
 
 @contextlib.asynccontextmanager
@@ -19,14 +18,6 @@ async def served(asgi: Any) -> AsyncIterator[str]:
     """Serve an ASGI application as the services do; yields `host:port`."""
     async with serving.served(asgi) as place:
         yield place.address
-
-
-async def until(condition: Callable[[], Any]) -> Any:
-    """Wait for what has no event to wait for; returns what is true at last."""
-    async with asyncio.timeout(PATIENCE_S):
-        while not (found := condition()):
-            await asyncio.sleep(0.005)
-    return found
 
 
 class Client:

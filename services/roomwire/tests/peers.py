@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 import serving
-from live import until
+from waiting import until
 from websockets.asyncio.client import ClientConnection, connect
 
 from roomwire.engine.fast import fast_websocket

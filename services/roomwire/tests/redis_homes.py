@@ -7,7 +7,7 @@ import subprocess
 
 import redis
 import redis.asyncio
-from live import until
+from waiting import until
 
 from roomwire_local.free_ports import free_ports
 

@@ -1,9 +1,7 @@
 """Each action, on two gateways that share a Redis."""
 
-import asyncio
-
 from backends import ROOM, token
-from live import until
+from waiting import until
 
 EVERYTHING = {"*": ["join", "publish", "history", "presence"]}
 RECOVERY = {"recovery": True}
@@ -19,9 +17,11 @@ async def heard(system, client):
 
 async def until_said(ask, holds):
     """Ask until the answer is as it should be."""
-    async with asyncio.timeout(10):
-        while not holds(await ask()):
-            await asyncio.sleep(0.02)
+
+    async def is_so():
+        return holds(await ask())
+
+    await until(is_so)
 
 
 # -- publish

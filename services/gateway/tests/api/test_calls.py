@@ -6,7 +6,7 @@ import json
 import httpx
 import pytest
 from backends import ADMIN, ROOM, token
-from live import until
+from waiting import until
 
 
 async def cut_off(system, client, body, headers):

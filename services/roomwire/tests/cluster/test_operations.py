@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 import socketio
-from live import Client, until
+from live import Client
 from serving import served
+from waiting import until
 
 from roomwire import Server
 from roomwire.cluster import operations
@@ -237,9 +238,10 @@ async def test_who_may_come_back_is_away_and_who_left_is_not_there(nodes):
     await lost.close()
     await until(lambda: not two.server.manager.members("/", "red"))
 
-    async with asyncio.timeout(10):
-        while {lost.sid: ("n2", False)} != present(await one.server.presence("red")):
-            await asyncio.sleep(0.01)
+    async def only_the_lost_one_is_left():
+        return {lost.sid: ("n2", False)} == present(await one.server.presence("red"))
+
+    await until(only_the_lost_one_is_left)
     assert {lost.sid: ("n2", False)} == present(await two.server.presence("red"))
 
 

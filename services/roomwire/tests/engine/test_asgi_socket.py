@@ -13,6 +13,7 @@ import socketio
 from prometheus_client import CollectorRegistry
 from serving import served
 from siege import BINARY, CLOSE, CONTINUATION, PING, TEXT, Raw, frame
+from waiting import until
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
@@ -80,8 +81,7 @@ class Place:
     async def until(self, count: int) -> None:
         """Return when so many connections are open."""
         async with asyncio.timeout(WAIT_S):
-            while len(self.state.connections) != count:
-                await asyncio.sleep(0.005)
+            await until(lambda: len(self.state.connections) == count)
 
 
 @asynccontextmanager
@@ -128,8 +128,7 @@ class TestMessages:
             writer.write(HANDSHAKE.format(target="/", more="").encode())
             await place.until(1)
             async with asyncio.timeout(WAIT_S):
-                while not isinstance(next(iter(place.state.connections)), AsgiSocket):
-                    await asyncio.sleep(0.005)
+                await until(lambda: isinstance(next(iter(place.state.connections)), AsgiSocket))
             writer.write(frame(TEXT, b"early"))
             await writer.drain()
             may_accept.set()
@@ -288,8 +287,7 @@ class TestEnds:
                     await raw.rest()
             await place.until(0)
             async with asyncio.timeout(WAIT_S):
-                while not ends:
-                    await asyncio.sleep(0.005)
+                await until(lambda: ends)
             assert [{"type": "websocket.disconnect", **told}] == ends
 
     async def test_a_client_that_does_not_go_is_cut(self):
@@ -333,8 +331,7 @@ class TestEnds:
                     await raw.rest()
             await place.until(0)
             async with asyncio.timeout(WAIT_S):
-                while place.state.tasks:
-                    await asyncio.sleep(0.005)
+                await until(lambda: not place.state.tasks)
         assert [] == log_lines()
 
     @pytest.mark.parametrize("way", ["the server stops", "the application closes"])
@@ -420,8 +417,7 @@ class TestBounds:
             (socket,) = place.state.connections
             sending = asyncio.create_task(raw.send(frame(BINARY, b"a" * 60_000) * 1_000))
             async with asyncio.timeout(WAIT_S):
-                while socket._is_reading:
-                    await asyncio.sleep(0.005)
+                await until(lambda: not socket._is_reading)
             assert socket._messages.qsize() < 20
             sending.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -454,8 +450,7 @@ class TestBounds:
             assert b"\x8a\x04here" == await raw.reader.readexactly(6)
             assert "closed 4002" == await place.ended(raw)
             async with asyncio.timeout(WAIT_S):
-                while not heard or heard[-1] != 4002:
-                    await asyncio.sleep(0.005)
+                await until(lambda: heard and heard[-1] == 4002)
         assert [*texts, 4002] == heard
         assert 16 == most
 
@@ -472,8 +467,7 @@ class TestBounds:
             await raw.send(frame(TEXT, b"a") * 5 + frame(TEXT, b"\xff") + frame(TEXT, b"b"))
             assert f"closed {INVALID_TEXT}" == await place.ended(raw)
         async with asyncio.timeout(WAIT_S):
-            while place.state.tasks:
-                await asyncio.sleep(0.005)
+            await until(lambda: not place.state.tasks)
         assert ["a"] * 5 == heard
 
     async def test_a_client_that_does_not_read_is_cut_and_the_application_is_told(self):
@@ -506,8 +500,7 @@ class TestBounds:
                 socket._look()
                 assert socket._is_pinged
                 async with asyncio.timeout(WAIT_S):
-                    while socket._is_pinged:
-                        await asyncio.sleep(0.005)
+                    await until(lambda: not socket._is_pinged)
             await client.send("still here")
             assert "still here" == await client.recv()
 

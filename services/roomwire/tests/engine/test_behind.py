@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 import pytest
 import socketio
 from peers import WAIT_S, peer_of
+from waiting import until
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
@@ -61,8 +62,7 @@ class Behind:
                         await socket.recv()
                 except InvalidStatus:
                     return None
-            while not self.handshakes:
-                await asyncio.sleep(0.01)
+            await until(lambda: self.handshakes)
         return self.handshakes[0]
 
 

@@ -5,9 +5,9 @@ import json
 import pytest
 import socketio
 from fastapi import FastAPI, WebSocket
-from live import until
 from peers import WAYS, Peer, peer_by, take
 from starlette.middleware.base import BaseHTTPMiddleware
+from waiting import until
 from websockets.asyncio.client import connect
 
 from roomwire import Server

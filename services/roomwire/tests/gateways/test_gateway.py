@@ -7,7 +7,8 @@ from typing import Annotated
 import msgspec
 import pytest
 import socketio
-from live import Client, served, until
+from live import Client, served
+from waiting import until
 
 from roomwire import Gateway, Key, Server, Socket, User, subscribe
 from roomwire.errors import ConfigurationError, Forbidden, Unavailable

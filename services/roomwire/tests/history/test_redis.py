@@ -6,7 +6,8 @@ import time
 import pytest
 import redis.asyncio
 import socketio
-from live import Client, served, until
+from live import Client, served
+from waiting import until
 
 from roomwire.errors import Unavailable
 from roomwire.history.contract import HISTORY_TTL_S

@@ -5,7 +5,7 @@ import time
 
 import pytest
 import redis
-from live import until
+from waiting import until
 
 from roomwire.errors import Unavailable
 from roomwire.identity.revocations import RevocationReader, Revoked, revocations_key

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 import socketio
-from live import until
 from peers import Peer, closed, peer_by, raw, take
+from waiting import until
 from websockets.exceptions import ConnectionClosed
 
 from roomwire import Gateway, Server, subscribe

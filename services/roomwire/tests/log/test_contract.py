@@ -9,7 +9,7 @@ import redis.asyncio
 from gateways_of_a_log import ATTIC, DEN, EVERYBODY, QUICK, Gateway, sid_stream, text, world_of
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from live import until
+from waiting import time_passes, until
 
 from roomwire.errors import ConfigurationError, NotFound, RateLimited, TooLarge, Unavailable
 from roomwire.log.contract import Fenced, LogConfig, NodeAway, NodeBusy
@@ -38,7 +38,7 @@ BACKENDS = ["memory", "valkey", "redis"]
 
 
 @pytest.fixture(params=BACKENDS)
-def url(request):
+def url(request, starts_servers):
     if request.param == "memory":
         return "memory://"
     return request.getfixturevalue("redis_url" if request.param == "valkey" else "redis_7_url")
@@ -135,7 +135,7 @@ async def test_a_message_id_is_forgotten_after_its_time(url):
         gateway = await world.start()
         await gateway.hear(DEN)
         await gateway.say("a", message_id="ann:1")
-        await asyncio.sleep(0.15)
+        await time_passes(0.15)
         await gateway.say("b", message_id="ann:1")
         await gateway.hears("a", "b")
 
@@ -330,7 +330,7 @@ async def test_a_session_that_was_claimed_too_often_at_whatever_gateways_stays_w
         assert owner == await first.log.find(tenure.sid)
         assert await second.log.join(last.tenure, DEN)
         assert isinstance(await claim(first, other.sid), Claimed)
-        await asyncio.sleep(1.0)
+        await time_passes(1.0)
         assert 5 == (await claim(first)).tenure.claim
 
 
@@ -342,7 +342,7 @@ async def test_epochs_are_ordered_by_when_they_began(url):
         if url != "memory://":
             async with redis.asyncio.from_url(url) as admin:
                 await admin.flushall()
-        await asyncio.sleep(0.002)
+        await time_passes(0.002)
 
     assert sorted(set(epochs)) == epochs
 
@@ -365,25 +365,27 @@ async def test_a_session_dies_without_receipts_and_lives_with_them(url):
     async with world_of(url, msgspec.structs.replace(QUICK, session_ttl_s=0.6)) as world:
         gateway = await world.start()
         silent, lively = await gateway.session(), await gateway.session()
-        for _ in range(5):
-            await asyncio.sleep(0.2)
-            gateway.log.receipt(lively, gateway.log.offset())
-        await asyncio.sleep(0.3)
 
-        assert await gateway.log.find(silent.sid) is None
+        async def the_silent_one_is_gone():
+            gateway.log.receipt(lively, gateway.log.offset())
+            return await gateway.log.find(silent.sid) is None
+
+        await until(the_silent_one_is_gone)
+        await gateway.receipts_arrive()
         assert isinstance(await gateway.log.claim(lively.sid, namespace="/", subject=""), Claimed)
 
 
 async def test_a_claim_does_not_extend_a_sessions_life(url):
-    async with world_of(url, msgspec.structs.replace(QUICK, session_ttl_s=0.6)) as world:
+    async with world_of(url, msgspec.structs.replace(QUICK, session_ttl_s=0.6, max_claims=1_000)) as world:
         gateway = await world.start()
         tenure = await gateway.session()
-        outcomes = []
-        for _ in range(5):
-            await asyncio.sleep(0.2)
-            outcomes.append(await gateway.log.claim(tenure.sid, namespace="/", subject=""))
+        assert isinstance(await gateway.log.claim(tenure.sid, namespace="/", subject=""), Claimed)
 
-        assert [True, True, False, False, False] == [isinstance(one, Claimed) for one in outcomes]
+        async def is_gone():
+            await time_passes(0.1)
+            return ClaimRefused.GONE == await gateway.log.claim(tenure.sid, namespace="/", subject="")
+
+        await until(is_gone)
 
 
 async def test_a_receipt_raises_what_is_known_and_closed_intervals_go_then(world):
@@ -393,10 +395,10 @@ async def test_a_receipt_raises_what_is_known_and_closed_intervals_go_then(world
     left = await gateway.log.leave(tenure, DEN)
     received = gateway.log.offset()
     gateway.log.receipt(tenure, received)
-    await asyncio.sleep(0.4)
+    await gateway.receipts_arrive()
     again = await gateway.log.join(tenure, DEN)
     gateway.log.receipt(tenure, Offset(Epoch(gateway.log.epoch), 1))
-    await asyncio.sleep(0.4)
+    await gateway.receipts_arrive()
     claimed = await gateway.log.claim(tenure.sid, namespace="/", subject="")
 
     assert left <= received.position == claimed.known
@@ -409,7 +411,7 @@ async def test_a_receipt_never_brings_a_session_back(world):
     await gateway.log.end(tenure.sid)
     gateway.fenced.clear()
     gateway.log.receipt(tenure, gateway.log.offset())
-    await asyncio.sleep(0.4)
+    await gateway.receipts_arrive()
 
     assert await gateway.log.find(tenure.sid) is None
 
@@ -489,9 +491,11 @@ async def test_who_expired_is_in_a_room_no_more(url):
     async with world_of(url, msgspec.structs.replace(QUICK, session_ttl_s=0.6)) as world:
         gateway = await world.start()
         await gateway.session(DEN)
-        async with asyncio.timeout(10):
-            while (await gateway.log.present(DEN, limit=10)).total:
-                await asyncio.sleep(0.05)
+
+        async def nobody_is_there():
+            return 0 == (await gateway.log.present(DEN, limit=10)).total
+
+        await until(nobody_is_there)
 
 
 async def test_no_more_of_a_room_is_read_than_is_asked_for_and_all_are_counted(world):

@@ -13,9 +13,9 @@ import redis.asyncio
 from clients import js_clients
 from flaky_proxy import Proxy
 from gateways_of_a_log import world_of
-from live import until
 from recovering import Browser, nodes_of
 from redis_homes import ClusterHome, SentinelHome, eventually, running
+from waiting import time_passes, until
 
 from roomwire import AsyncEmitter, Emitter
 from roomwire.errors import ConfigurationError, OutcomeUnknown, TooLarge, Unavailable
@@ -376,7 +376,7 @@ async def test_who_waits_while_it_is_closed_is_told(emitting):
     (port,) = free_ports(1)
     emitter = emitting(f"redis://127.0.0.1:{port}", call_timeout_s=100.0)
     waiting = asyncio.ensure_future(emitter.emit("n", 1))
-    await asyncio.sleep(0.1)
+    await time_passes(0.1)
     await emitter.close()
     with pytest.raises(Unavailable):
         await waiting

@@ -6,6 +6,7 @@ import random
 import pytest
 import redis.asyncio
 from gateways_of_a_log import DEN, EVERYBODY, Gateway, text, world_of
+from waiting import time_passes
 
 from roomwire.errors import ClientError, Unavailable
 from roomwire.log.contract import LogConfig
@@ -209,7 +210,7 @@ class Client:
                 try:
                     self.socket = await self.chance.choice(servers).connect(self)
                 except TransportClosed:
-                    await asyncio.sleep(0.02)
+                    await time_passes(0.02)
                     continue
             if self.socket.is_open:
                 self.read(self.chance.choice([0, 1, 5, 1_000]))
@@ -223,7 +224,7 @@ class Client:
                     continue
                 elif luck < 0.3:
                     self.socket.ping()
-            await asyncio.sleep(self.chance.random() * 0.01)
+            await time_passes(self.chance.random() * 0.01)
 
 
 async def speak(servers, chance, until):
@@ -236,8 +237,8 @@ async def speak(servers, chance, until):
                 await chance.choice(servers).log.publish(stream, text(number), message_id=str(number))
                 break
             except Unavailable:
-                await asyncio.sleep(0.01)
-        await asyncio.sleep(chance.random() * 0.002)
+                await time_passes(0.01)
+        await time_passes(chance.random() * 0.002)
 
 
 async def truth(server):
@@ -266,7 +267,7 @@ async def story(own_server, seed, *, fault):
             await speaking
             # What the clients still read was published before.
             for _ in range(2):
-                await asyncio.sleep(0.2)
+                await time_passes(0.2)
         mark, positions = await truth(servers[0])
         await servers[1].log.mark()
         for client in clients:
@@ -276,7 +277,7 @@ async def story(own_server, seed, *, fault):
 
 async def links_die(chance, admin, own_server):
     for _ in range(20):
-        await asyncio.sleep(0.1)
+        await time_passes(0.1)
         links = [one["id"] for one in await admin.client_list() if one["name"].startswith("roomwire")]
         if links:
             await admin.client_kill_filter(_id=chance.choice(links))
@@ -284,11 +285,11 @@ async def links_die(chance, admin, own_server):
 
 async def the_primary_dies(chance, admin, own_server):
     for _ in range(3):
-        await asyncio.sleep(0.5)
+        await time_passes(0.5)
         own_server.kill()
-        await asyncio.sleep(0.1)
+        await time_passes(0.1)
         own_server.start()
-    await asyncio.sleep(0.5)
+    await time_passes(0.5)
 
 
 @pytest.mark.parametrize("seed", range(2))

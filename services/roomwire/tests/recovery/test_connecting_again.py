@@ -7,8 +7,9 @@ import json
 import pytest
 import socketio
 from clients import js_clients
-from live import Client, served, until
+from live import Client, served
 from peers import closed, peer_by, take
+from waiting import until
 
 from roomwire import Gateway, Server, Socket, subscribe
 from roomwire.errors import Forbidden

@@ -9,9 +9,9 @@ import socketio
 import websockets
 from clients import js_clients
 from flaky_proxy import Proxy
-from live import until
 from peers import peer_by, take
 from recovering import nodes_of
+from waiting import until
 
 from roomwire import Gateway, Server, subscribe
 from roomwire.log.sessions import new_pid

@@ -6,8 +6,8 @@ import pytest
 import serving
 import socketio
 from flaky_proxy import Proxy
-from live import until
 from playwright.async_api import async_playwright
+from waiting import until
 
 from roomwire import Gateway, Server
 from roomwire.engine.fast import fast_websocket

@@ -7,8 +7,8 @@ import json
 import httpx
 import pytest
 import websockets
-from live import until
 from recovering import WAIT_S, Browser, nodes_of
+from waiting import time_passes, until
 
 from roomwire.errors import RateLimited, Unauthenticated, Unavailable
 from roomwire.identity.tokens import User
@@ -81,7 +81,7 @@ async def test_3_and_4_while_others_speak_nothing_is_lost_doubled_or_reordered(n
         while not stop.is_set():
             number += 1
             await (one, two)[number % 2].server.emit("n", number, to="red")
-            await asyncio.sleep(0.002)
+            await time_passes(0.002)
 
     speaking = asyncio.create_task(speak())
     heard = []
@@ -309,9 +309,11 @@ async def test_who_said_goodbye_and_was_gone_before_its_handlers_were_told_has_e
     await until(lambda: not one.server.count_connections())
     may_go.set()
     await until(lambda: not one.server.eio.sockets)
-    async with asyncio.timeout(WAIT_S):
-        while await two.log.find(client.sid) is not None:
-            await asyncio.sleep(0.01)
+
+    async def it_is_over():
+        return await two.log.find(client.sid) is None
+
+    await until(it_is_over)
     await client.connect(two)
     assert not client.recovered
 

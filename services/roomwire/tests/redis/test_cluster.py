@@ -12,8 +12,8 @@ from gateways_of_a_log import (
     speaking,
     world_of,
 )  # fmt: skip
-from live import until
 from redis_homes import HOST, SLOT, ClusterHome, eventually, running
+from waiting import until
 
 from roomwire.errors import Unavailable
 from roomwire.log.sessions import Claimed
@@ -72,7 +72,7 @@ async def test_the_slot_may_be_moved_key_by_key_under_load_and_back_and_nothing_
 
         assert [True, True] == [gateway.held > 1 for gateway in gateways]
         gateways[0].log.receipt(tenure, gateways[0].log.offset())
-        await asyncio.sleep(0.4)
+        await gateways[0].receipts_arrive()
         assert isinstance(await gateways[1].log.claim(tenure.sid, namespace="/", subject=""), Claimed)
 
 

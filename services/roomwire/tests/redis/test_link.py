@@ -7,7 +7,7 @@ import ssl
 import pytest
 from flaky_proxy import Proxy
 from gateways_of_a_log import DEN, world_of
-from live import until
+from waiting import time_passes, until
 
 from roomwire.errors import ConfigurationError, Unavailable
 from roomwire.redis.address import RedisAddress
@@ -34,19 +34,21 @@ class Script:
         if self._writer is not None:
             self._writer.transport.abort()
         await self._server.wait_closed()
-        await asyncio.sleep(0.01)
+        await until(lambda: self._writer is None or self._is_over)
 
     def say(self, data):
         self._writer.write(data)
 
     async def _serve(self, reader, writer):
         self._writer = writer
+        self._is_over = False
         with contextlib.suppress(OSError):
             while data := await reader.read(65_536):
                 if b"HELLO" in data:
                     writer.write(self._hello)
                 else:
                     self.heard += data
+        self._is_over = True
 
 
 class End:
@@ -182,11 +184,11 @@ async def test_an_idle_link_is_asked_for_a_sign_of_life(server):
 
 async def test_a_slow_but_steady_answer_is_waited_for(server):
     end = End()
-    link = await end.open(server.port, timeout_s=0.2)
+    link = await end.open(server.port, timeout_s=0.5)
     asking = asyncio.ensure_future(link.ask(b"GET", b"1"))
     server.say(b"$10\r\n")
     for _ in range(10):
-        await asyncio.sleep(0.06)
+        await time_passes(0.06)
         server.say(b"x")
     server.say(b"\r\n")
 

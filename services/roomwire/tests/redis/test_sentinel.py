@@ -5,8 +5,8 @@ import asyncio
 import msgspec
 import pytest
 from gateways_of_a_log import DEN, QUICK, check_that_nothing_is_silent, speaking, world_of
-from live import until
 from redis_homes import HOST, SERVICE, SentinelHome, eventually, running
+from waiting import until
 
 from roomwire.errors import Unavailable
 from roomwire.log.sessions import ClaimRefused

@@ -194,7 +194,7 @@ async def everything(url, admin):
         await first.log.join(tenure, DEN)
         assert 1 == (await second.log.present(DEN, limit=9)).total
         first.log.receipt(tenure, first.log.offset())
-        await asyncio.sleep(0.4)
+        await first.receipts_arrive()
         claimed = await second.log.claim(tenure.sid, namespace="/", subject="")
         await second.log.save(claimed.tenure, b"x")
         await second.log.newest(DEN, limit=1)

@@ -10,9 +10,9 @@ from collections.abc import AsyncIterator, Callable, Sequence
 
 import pytest
 import socketio
-from live import until
 from peers import WAYS, peer_by, raw
 from siege import BINARY, TEXT, frame
+from waiting import until
 
 from roomwire import Gateway, Server, subscribe
 from roomwire.limits.client import Limits

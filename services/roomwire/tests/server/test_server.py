@@ -10,7 +10,8 @@ import engineio
 import pytest
 import socketio
 import websockets
-from live import Client, Polling, served, until
+from live import Client, Polling, served
+from waiting import until
 
 from roomwire.engine.asgi import AsgiEngine
 from roomwire.engine.session import Reason

@@ -13,6 +13,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 from serving import served
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from waiting import time_passes, until
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
@@ -209,8 +210,7 @@ class Door:
             )
             await loop.sock_sendall(slow, b"GET %s HTTP/1.1\r\n\r\n" % path)
             async with asyncio.timeout(WAIT_S):
-                while not connection.flow.write_paused:
-                    await asyncio.sleep(0.001)
+                await until(lambda: connection.flow.write_paused)
                 while connection.flow.write_paused:
                     await loop.sock_recv(slow, 1_024)
             assert connection.transport.get_write_buffer_size()
@@ -234,8 +234,7 @@ class Door:
     async def open_are(self, count: int) -> None:
         """Return when so many connections are counted."""
         async with asyncio.timeout(WAIT_S):
-            while count != self.connections.open:
-                await asyncio.sleep(0.01)
+            await until(lambda: count == self.connections.open)
         assert ({HOST: count} if count else {}) == self.connections._open_by_address
 
 
@@ -290,7 +289,7 @@ class TestSize:
         async with door() as it, it.call() as caller:
             whole = head_of(1_024)
             await caller.send(whole[:700])
-            await asyncio.sleep(0.05)
+            await until(lambda: [each for each in it.kept() if each._has_begun])
             await caller.send(whole[700:])
             assert 200 == await caller.status()
 
@@ -337,7 +336,7 @@ class TestSize:
             await caller.send(b"GET /")
             for _ in range(30):
                 await caller.send(b"a" * 10)
-                await asyncio.sleep(0.001)
+                await time_passes(0.001)
             assert 414 == await caller.refusal()
 
     async def test_blank_lines_before_a_request_count(self):
@@ -446,7 +445,7 @@ class TestTime:
             sending = asyncio.create_task(
                 caller.send(b"POST /reluctant HTTP/1.1\r\ncontent-length: %d\r\n\r\n" % size + b"a" * size)
             )
-            await asyncio.sleep(2.5)
+            await time_passes(1.5)
             it.app.released.set()
             status, body = await caller.answer()
             await sending
@@ -455,7 +454,7 @@ class TestTime:
     async def test_a_request_that_is_being_answered_may_take_its_time(self):
         async with door(self.limits) as it, it.call() as caller:
             await caller.send(b"GET /held HTTP/1.1\r\n\r\n")
-            await asyncio.sleep(3 * SHORT_S)
+            await time_passes(3 * SHORT_S)
             it.app.released.set()
             assert (200, b"held") == await caller.answer()
 
@@ -468,12 +467,10 @@ class TestTime:
             assert [] == it.timers()
             await caller.send(b"POST /held HTTP/1.1\r\ncontent-length: 2\r\n\r\na")
             async with asyncio.timeout(WAIT_S):
-                while not it.timers():
-                    await asyncio.sleep(0.01)
+                await until(it.timers)
             await caller.send(b"b")
             async with asyncio.timeout(WAIT_S):
-                while it.timers():
-                    await asyncio.sleep(0.01)
+                await until(lambda: not it.timers())
 
 
 class TestWhatGoesOnWorking:
@@ -536,7 +533,7 @@ class TestWhatGoesOnWorking:
     async def test_trailers_count_as_headers(self, trailer):
         async with door() as it, it.call() as caller:
             await caller.send(b"POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n1\r\na\r\n0\r\n")
-            await asyncio.sleep(0.05)
+            await time_passes(0.05)
             await caller.send(trailer)
             assert 431 == await caller.refusal()
 
@@ -570,7 +567,7 @@ class TestWhatGoesOnWorking:
     async def test_websockets_are_not_timed(self):
         limits = HttpLimits(header_timeout_s=SHORT_S, body_timeout_s=SHORT_S)
         async with fast_door(limits) as it, it.websocket() as socket_:
-            await asyncio.sleep(3 * SHORT_S)
+            await time_passes(3 * SHORT_S)
             await socket_.send("hello")
             assert "hello" == await socket_.recv()
 
@@ -673,7 +670,7 @@ class TestKeptConnections:
     async def test_a_proxy_that_keeps_connections_for_less_loses_no_request(self):
         async with door(HttpLimits(keep_alive_s=WAIT_S)) as it, it.call() as proxy:
             for number in range(5):
-                await asyncio.sleep(SHORT_S / 2)
+                await time_passes(SHORT_S / 2)
                 await proxy.send(b"POST / HTTP/1.1\r\ncontent-length: 1\r\n\r\n%d" % number)
                 assert (200, b"%d" % number) == await proxy.answer()
 
@@ -689,8 +686,7 @@ class TestKeptConnections:
         async with door() as it, it.call() as caller:
             await caller.send(HEAD)
             async with asyncio.timeout(WAIT_S):
-                while not (begun := [each for each in it.kept() if each._has_begun]):
-                    await asyncio.sleep(0.01)
+                begun = await until(lambda: [each for each in it.kept() if each._has_begun])
             begun[0].shutdown()
             await caller.send(b"\r\n")
             assert 200 == await caller.refusal()
@@ -724,8 +720,7 @@ class TestKeptConnections:
         async with door() as it, it.call() as caller:
             await caller.send(b"POST / HTTP/1.1\r\ncontent-length: 2\r\n\r\na")
             async with asyncio.timeout(WAIT_S):
-                while not (begun := [each for each in it.kept() if each._is_in_body]):
-                    await asyncio.sleep(0.01)
+                begun = await until(lambda: [each for each in it.kept() if each._is_in_body])
             begun[0].shutdown()
             await caller.send(b"b")
             assert (200, b"ab") == await caller.answer()
@@ -759,8 +754,11 @@ class TestUnread:
                         last = connection.cycle
                         silent.send(b"GET /large HTTP/1.1\r\n\r\n")
                         # One at a time: requests that wait behind another have a bound of their own.
-                        while connection.cycle is last or not connection.cycle.response_complete:
-                            await asyncio.sleep(0.001)
+                        await until(
+                            lambda last=last: (
+                                connection.cycle is not last and connection.cycle.response_complete
+                            )
+                        )
                 silent.send(asked)
                 await it.open_are(0)
 
@@ -773,17 +771,19 @@ class TestUnread:
                 await loop.sock_connect(slow, (HOST, it.port))
                 await loop.sock_sendall(slow, b"GET /endless HTTP/1.1\r\n\r\n")
                 async with asyncio.timeout(WAIT_S):
-                    while not (it.kept() and (connection := it.kept()[0])._unsent.timer):
-                        await asyncio.sleep(0.001)
+                    (connection,) = await until(lambda: [each for each in it.kept() if each._unsent.timer])
                     for _ in range(3):
                         while connection.transport.get_write_buffer_size() >= connection._unsent.left_bytes:
                             await loop.sock_recv(slow, 65_536)
                         connection._unsent.look()
                         assert not connection.transport.is_closing()
+
                     # What the client has not read is with the system, too, until that takes no more.
-                    while not connection.transport.is_closing():
+                    def is_cut():
                         connection._unsent.look()
-                        await asyncio.sleep(0.001)
+                        return connection.transport.is_closing()
+
+                    await until(is_cut)
             assert {"unread": 1} == it.refused()
 
     # uvloop has the application go on when nothing is left, and not before.
@@ -801,8 +801,7 @@ class TestUnread:
             assert connection._unsent.timer is None
             it.app.released.set()
             async with asyncio.timeout(WAIT_S):
-                while connection._unsent.timer is None:
-                    await asyncio.sleep(0.001)
+                await until(lambda: connection._unsent.timer is not None)
             assert not connection.transport.is_closing()
 
 
@@ -814,8 +813,7 @@ class TestTwoRequestsAtATime:
                 assert b"" == await caller.rest()
             assert {"malformed": 1} == it.refused()
             async with asyncio.timeout(WAIT_S):
-                while not it.app.gone:
-                    await asyncio.sleep(0.01)
+                await until(lambda: it.app.gone)
 
     @pytest.mark.parametrize("path", [b"/", b"/engine.io/?EIO=4&transport=websocket"])
     async def test_a_websocket_does_not_begin_while_a_request_is_being_answered(self, path):
@@ -831,11 +829,9 @@ class TestTwoRequestsAtATime:
             async with it.call() as caller:
                 await caller.send(b"GET /held HTTP/1.1\r\n\r\n" * 2)
                 async with asyncio.timeout(WAIT_S):
-                    while not it.app.started:
-                        await asyncio.sleep(0.01)
+                    await until(lambda: it.app.started)
             async with asyncio.timeout(WAIT_S):
-                while not it.app.gone:
-                    await asyncio.sleep(0.01)
+                await until(lambda: it.app.gone)
 
 
 class TestNumber:
@@ -917,8 +913,7 @@ class TestNumber:
             async with it.call(), it.call() as third:
                 assert b"" == await third.rest()
             async with asyncio.timeout(WAIT_S):
-                while it.connections.turned_away:
-                    await asyncio.sleep(0.01)
+                await until(lambda: not it.connections.turned_away)
             assert {"connections": 2} == it.refused()
 
     async def test_who_is_turned_away_and_says_nothing_is_told_and_cut(self):
@@ -946,4 +941,4 @@ async def dribble(caller: Caller, data: bytes) -> None:
     with contextlib.suppress(ConnectionError):
         for position in range(len(data)):
             await caller.send(data[position : position + 1])
-            await asyncio.sleep(0.02)
+            await time_passes(0.02)

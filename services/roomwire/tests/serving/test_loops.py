@@ -9,8 +9,8 @@ import warnings
 import pytest
 import socketio
 import uvloop
-from live import until
 from peers import peer_by, take
+from waiting import until
 
 from roomwire import AsyncEmitter, Gateway, Server, Socket, subscribe
 from roomwire.log.opening import open_log

@@ -11,13 +11,13 @@ import sys
 import httpx
 import pytest
 import websockets
-from live import until
 from living import FakeApplication, living
 from prometheus_client import CollectorRegistry
 from pydantic import Field, SecretStr
 from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
+from waiting import until
 
 from roomwire.errors import ConfigurationError, Unavailable
 from roomwire.metrics.http import HttpMetrics

@@ -7,10 +7,10 @@ import ssl
 import httpx
 import pytest
 import websockets
-from live import until
 from living import FakeApplication, living
 from pydantic import Field
 from structlog.testing import capture_logs
+from waiting import until
 
 from roomwire import Server
 from roomwire.engine.fast import fast_websocket
@@ -177,10 +177,11 @@ async def test_a_renewed_certificate_is_shown_to_new_connections_and_open_ones_s
         await http.get(f"https://127.0.0.1:{settings.port}")
         before = await asyncio.to_thread(shown, trusting, settings.port)
         authority.write(folder, "127.0.0.1")
-        async with asyncio.timeout(10):
-            while before == await asyncio.to_thread(shown, trusting, settings.port):
-                await asyncio.sleep(0.02)
 
+        async def another_is_shown():
+            return before != await asyncio.to_thread(shown, trusting, settings.port)
+
+        await until(another_is_shown)
         assert "public" == (await http.get(f"https://127.0.0.1:{settings.port}")).text
 
 
@@ -196,9 +197,11 @@ async def test_a_further_port_shows_the_same_certificate_and_renews_it(
             assert "public" == (await http.get(f"https://127.0.0.1:{settings.port}")).text
             before = await asyncio.to_thread(shown, trusting, settings.port)
             authority.write(settings.tls_cert_file.parent, "127.0.0.1")
-            async with asyncio.timeout(10):
-                while before == await asyncio.to_thread(shown, trusting, settings.port):
-                    await asyncio.sleep(0.02)
+
+            async def another_is_shown():
+                return before != await asyncio.to_thread(shown, trusting, settings.port)
+
+            await until(another_is_shown)
         finally:
             await port.close()
 

@@ -9,8 +9,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 from fixtures.protocol import eio_app
-from live import until
 from peers import Peer, closed, peer_by, take
+from waiting import until
 from websockets.exceptions import InvalidStatus
 from wire.cases import ENGINE_IO, Cases
 

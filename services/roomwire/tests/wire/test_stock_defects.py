@@ -13,8 +13,8 @@ import zlib
 import pytest
 import socketio
 from fixtures.protocol import OPTIONS
-from live import until
 from peers import WAIT_S, Peer, closed, peer_by, raw, take
+from waiting import until
 from websockets.asyncio.client import connect
 
 from roomwire import Server

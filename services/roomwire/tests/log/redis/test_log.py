@@ -10,7 +10,7 @@ import redis
 import redis.asyncio
 from flaky_proxy import Proxy
 from gateways_of_a_log import ATTIC, DEN, EVERYBODY, QUICK, sid_stream, text, world_of
-from live import until
+from waiting import time_passes, time_passes_blocking, until
 
 from roomwire.errors import ConfigurationError, OutcomeUnknown, Unavailable
 from roomwire.log.contract import LogConfig
@@ -51,7 +51,7 @@ async def speak(gateway, texts, said, errors=()):
             try:
                 await gateway.log.publish(DEN, text(one), message_id=f"{gateway.log.node}:{one}")
             except Unavailable:
-                await asyncio.sleep(0.02)
+                await time_passes(0.02)
             else:
                 said.append(str(one))
                 break
@@ -68,7 +68,7 @@ async def test_nothing_is_lost_doubled_or_reordered_when_a_link_is_killed_under_
     said = []
     speaking = asyncio.gather(speak(first, range(1_500), said), speak(second, range(2_000, 3_500), said))
     for _ in range(10):
-        await asyncio.sleep(0.03)
+        await time_passes(0.03)
         lives = first.lives
         await kill_link(admin, first, kind)
         await first.live_again(lives)
@@ -99,7 +99,7 @@ async def test_a_publish_whose_answer_was_lost_is_appended_once(own_server):
         await gateway.hear(DEN)
         proxy.drops_replies = True
         saying = asyncio.ensure_future(gateway.say("a", "b", "c"))
-        await asyncio.sleep(0.1)
+        await until(lambda: proxy.dropped)
         lives = gateway.lives
         proxy.drops_replies = False
         proxy.cut()
@@ -176,7 +176,7 @@ async def test_a_link_that_is_silent_is_noticed_within_the_heartbeat(own_server)
     config = msgspec.structs.replace(QUICK, link_timeout_s=0.3, heartbeat_s=1.0)
     async with Proxy(own_server.port) as proxy, world_of(proxy.url, config) as world:
         gateway = await world.start()
-        await asyncio.sleep(0.5)
+        await time_passes(0.5)
         proxy.hold()
         started = time.monotonic()
         await until(lambda: gateway.held)
@@ -331,16 +331,20 @@ async def test_after_a_restart_a_session_is_claimed_once_its_owner_has_confirmed
 
     assert ClaimRefused.NOT_YET == await second.log.claim(tenure.sid, namespace="/", subject="")
     first.log.receipt(tenure, held)
-    await asyncio.sleep(0.4)
+    await first.receipts_arrive()
     assert ClaimRefused.NOT_YET == await second.log.claim(tenure.sid, namespace="/", subject="")
     first.log.receipt(tenure, first.log.offset())
-    await asyncio.sleep(0.4)
+    await first.receipts_arrive()
     claimed = await second.log.claim(tenure.sid, namespace="/", subject="")
     assert isinstance(claimed, Claimed)
     assert {held.epoch} == set(claimed.ends)
     assert claimed.known >= held.position == base_of(str(held), claimed, second.log.epoch)
-    await asyncio.sleep(QUICK.confirm_s)
-    assert ClaimRefused.GONE == await second.log.claim(silent.sid, namespace="/", subject="")
+
+    async def the_silent_one_is_gone():
+        return ClaimRefused.GONE == await second.log.claim(silent.sid, namespace="/", subject="")
+
+    assert not await the_silent_one_is_gone()
+    await until(the_silent_one_is_gone, within_s=10 * QUICK.confirm_s)
 
 
 @pytest.mark.parametrize("how", ["flushed", "empty"])
@@ -467,7 +471,7 @@ async def test_a_primary_without_memory_refuses_and_does_nothing_half(world, adm
 
     # Sessions neither die of it, nor are they locked.
     gateway.log.receipt(tenure, gateway.log.offset())
-    await asyncio.sleep(0.4)
+    await gateway.receipts_arrive()
     claimed = await gateway.log.claim(tenure.sid, namespace="/", subject="")
     assert claimed.known > 0
     await gateway.log.leave(claimed.tenure, DEN)
@@ -586,14 +590,19 @@ async def test_nothing_of_a_session_that_expired_stays_in_the_index(own_server, 
 
         assert 4 == len(await indexed())
         only = {b"rw:{0}:members:r:/:den": [kept.sid.encode()], b"rw:{0}:due": [b"r:/:den"]}
-        async with asyncio.timeout(10):
-            while only != await indexed():
-                await asyncio.sleep(0.1)
+
+        async def only_that_is_left():
+            return only == await indexed()
+
+        await until(only_that_is_left)
         # It is looked at again and again, and stays for as long as its client answers.
         looked_at = await admin.zscore("rw:{0}:due", "r:/:den")
-        while looked_at == await admin.zscore("rw:{0}:due", "r:/:den"):
+
+        async def is_looked_at_again():
             assert only == await indexed()
-            await asyncio.sleep(0.1)
+            return looked_at != await admin.zscore("rw:{0}:due", "r:/:den")
+
+        await until(is_looked_at_again)
         assert 1 == (await gateway.log.present(DEN, limit=10)).total
 
 
@@ -630,7 +639,7 @@ def in_the_meantime(own_server, gateway, *, kill):
         other.execute_command("SPUBLISH", "rw:{0}:ch:r:/:den", data)
         if kill:
             other.execute_command("CLIENT", "KILL", "TYPE", "pubsub")
-    time.sleep(QUICK.link_timeout_s * 1.5)
+    time_passes_blocking(QUICK.link_timeout_s * 1.5)
 
 
 async def test_after_a_stall_a_link_that_still_answers_is_believed(world, own_server):

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import redis.asyncio
 from gateways_of_a_log import DEN, world_of
-from live import until
 from redis_homes import eventually
+from waiting import until
 
 from roomwire.errors import Unavailable
 from roomwire.log.redis.watch import parse_figures
