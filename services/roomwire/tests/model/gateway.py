@@ -44,7 +44,7 @@ class Gateway:
         self.reads = reads(self.bugs)
         self._resync = resync(self.bugs, self.name, world.config, self.subscriber)
         self.seen: dict[Stream, Position] = {}  # only a bug looks
-        self.members: dict[Stream, dict[Any, Socket]] = {}
+        self.members: dict[Stream, dict[Sid, Socket]] = {}
         self.sockets: dict[Socket, None] = {}
         self.by_sid: dict[Sid, Socket] = {}
         self.live = Signal()
@@ -196,17 +196,14 @@ class Gateway:
     def enter(self, socket: Socket, stream: Stream, stamp: int) -> None:
         """Make a socket a member of a room that is served for it."""
         socket.rooms[stream] = stamp
-        self.members.setdefault(stream, {})[self._key(socket)] = socket
+        self.members.setdefault(stream, {})[socket.sid] = socket
 
     def leave(self, socket: Socket, stream: Stream) -> None:
         """End a membership."""
         if socket.rooms.pop(stream, None) is not None:
-            self.members.get(stream, {}).pop(self._key(socket), None)
+            self.members.get(stream, {}).pop(socket.sid, None)
             if not is_sid_stream(stream):
                 self.unserve(stream)
-
-    def _key(self, socket: Socket) -> Any:
-        return socket.sid if "old_socket_lingers" in self.bugs else socket
 
     def leave_all(self, socket: Socket) -> None:
         """End all memberships."""

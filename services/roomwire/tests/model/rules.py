@@ -110,13 +110,21 @@ ONCE = (
     Rule("message_ids_forgotten", "A message id that is known is a repetition by the client."),
 )
 GAPS = (
-    Rule("dead_link_heard", "From a link that was given up nothing is taken any more, replies included."),
+    Rule(
+        "dead_link_heard",
+        "From a link that was given up nothing is taken any more, replies included.",
+        Bias((UNPLUG,), fault_rate=0.05, gateways=1, time_scale=40),
+    ),
     Rule("log_not_held", "While a gateway catches up, live messages wait."),
     Rule(
         "gap_by_previous_position",
         "A gap is closed when the link is back, not when the next message of the room shows it.",
     ),
-    Rule("held_pushes_dropped", "What comes while a gateway catches up is delivered behind what was missed."),
+    Rule(
+        "held_pushes_dropped",
+        "What comes while a gateway catches up is delivered behind what was missed.",
+        Bias((UNPLUG,), fault_rate=0.05, gateways=2, clients=1, time_scale=40),
+    ),
     Rule("missed_unordered", "What was missed is delivered before what came while it was read."),
     Rule(
         "delivered_again",
@@ -142,7 +150,11 @@ EPOCHS = (
         "What is known from acknowledgements counts as known, when it is asked whether the log has lost something.",
         Bias((FAILOVER,), fault_rate=0.05),
     ),
-    Rule("loss_kept_quiet", "A gateway that knows more than the log has proves a loss: nobody goes on."),
+    Rule(
+        "loss_kept_quiet",
+        "A gateway that knows more than the log has proves a loss: nobody goes on.",
+        Bias((FAILOVER, PAUSE), fault_rate=0.1, gateways=3),
+    ),
     Rule(
         "strange_epoch_trusted",
         "An epoch that the log does not know proves a loss as well.",
@@ -206,7 +218,7 @@ SESSIONS = (
     Rule(
         "fenced_before_admission",
         "A socket is admitted at its mark only if it still speaks for its session: a fence may have come before it.",
-        Bias((TAB, DROP), fault_rate=0.1, gateways=2, clients=2, time_scale=40),
+        Bias((TAB, DROP), fault_rate=0.1, gateways=2, clients=1, time_scale=40),
     ),
     Rule(
         "fenced_is_disconnected",
@@ -250,6 +262,7 @@ RECOVERY = (
     Rule(
         "filter_by_present_rooms",
         "Whom a message to several rooms reaches is judged by the rooms of its time.",
+        Bias((DROP,), fault_rate=0.05, gateways=1, time_scale=40, steps=240),
     ),
     Rule("exclusion_forgotten", "Who was left out when it was said is left out when it is replayed."),
     Rule("replayed_by_room", "A replay is in the log's order, from however many rooms it is."),
