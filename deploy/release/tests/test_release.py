@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 import redis
 import websockets
+from waiting import until
 
 import build
 
@@ -226,11 +227,14 @@ def without_offset(packet):
 
 async def connected(port, running):
     url = f"ws://127.0.0.1:{port}/socket.io/?EIO=4&transport=websocket"
-    while True:
+
+    async def connection():
         assert running.poll() is None, running.stderr.read()
         with contextlib.suppress(OSError):
             return await websockets.connect(url)
-        await asyncio.sleep(0.05)
+        return None
+
+    return await until(connection, within_s=60)
 
 
 def test_every_program_of_the_readme_is_python():
