@@ -162,7 +162,7 @@ def _read_all(
     ).__await__()
     if socket.state == DEAD:
         raise Lost
-    entries = replay.owed(bugs, readings, session.claimed)
+    entries = replay.missed_entries(bugs, readings, session.claimed)
     if isinstance(entries, Refusal):
         trimmed = [one.range.stream for one in readings if one.outcome is not Outcome.COMPLETE]
         _excuse_trimming(gateway, session, trimmed)

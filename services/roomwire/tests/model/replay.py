@@ -48,7 +48,7 @@ def ranges_of(bugs: frozenset[str], claimed: Claimed, base: Position, upto: Posi
     return replay.ranges_of(claimed, NAMESPACE, base, upto)
 
 
-def owed(
+def missed_entries(
     bugs: frozenset[str], readings: Sequence[Reading], claimed: Claimed
 ) -> Sequence[Entry] | decisions.Refusal:
     """Return what the client gets of what was read, in order; or why it cannot be told in full."""
@@ -57,7 +57,7 @@ def owed(
         claimed = msgspec.structs.replace(claimed, rooms=rooms)
     if "exclusion_forgotten" in bugs:
         readings = [_without_exclusions(reading) for reading in readings]
-    found = decisions.owed(readings, claimed, LIMITS)
+    found = decisions.missed_entries(readings, claimed, LIMITS)
     if "replayed_by_room" in bugs and not isinstance(found, decisions.Refusal):
         return sorted(found, key=lambda entry: entry.stream)
     return found
