@@ -167,7 +167,7 @@ def build_images(folder: Path, command: Sequence[str] | None) -> None:
         stamp = [] if program == "docker" else ["--timestamp", epoch()]
         arguments = ["--build-arg", f"VERSION={version()}", "--build-arg", f"REVISION={revision}", *stamp]
         dockerfile = TOP / "services" / service / "Dockerfile"
-        _run([*(command or (program, "build")), TOP, "-f", dockerfile, "-t", image, *arguments])
+        _run([*(command or (program, "build")), "-f", dockerfile, "-t", image, *arguments, TOP])
         file = folder / f"roomwire-{service}-{version()}.image.tar"
         _run([program, *(part.format(image=image, file=file) for part in _SAVE[program])])
 
