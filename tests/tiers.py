@@ -30,6 +30,8 @@ WATCHED = frozenset(
 FOR_EACH_WORKER = frozenset({"_redis_server", "_redis_7_server", "helm"})
 """Shared servers that cost so little that each worker has its own."""
 STARTS_SERVERS = "starts_servers"
+TOOLS = ("deploy/e2e/src", "deploy/local/src", "loadtest/src")
+"""Where packages are that start servers for tests and measurements."""
 MOST_WORKERS = 12
 
 
@@ -77,7 +79,7 @@ class Tiers:
     """Chooses the tests of the tier that was asked for, and watches the quick ones."""
 
     def __init__(self, config: pytest.Config, watch: Watch) -> None:
-        folders = [config.rootpath / folder for folder in config.getini("pythonpath")]
+        folders = [config.rootpath / folder for folder in (*config.getini("pythonpath"), *TOOLS)]
         self._is_quick_asked_for = config.getoption("quick")
         self._sources = Sources(folders)
         self._starting: dict[Path, bool] = {}
