@@ -29,7 +29,7 @@ from roomwire_local.free_ports import free_ports
 _APP: Final = "roomwire_loadtest.bench.servers.app"
 _NODES: Final = "roomwire_loadtest.bench.servers.nodes"
 _BUILD: Final = ROOT / ".local" / "bench"
-_START_S: Final = 15.0
+_START_S: Final = 60.0
 _INSTALL_S: Final = 600.0
 
 
