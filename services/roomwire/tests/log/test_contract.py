@@ -699,8 +699,11 @@ async def test_a_node_that_has_too_much_to_do_says_so_in_a_way_that_earlier_vers
     world,
 ):
     first, second = await world.start(), await world.start()
-    told, take = [], first.log._requests.take
-    first.log._requests.take = lambda message, listener: (told.append(message), take(message, listener))
+    told, dispatch = [], first.log._requests.dispatch
+    first.log._requests.dispatch = lambda message, listener: (
+        told.append(message),
+        dispatch(message, listener),
+    )
     with pytest.raises(NodeBusy):
         await first.log.request(second.log.node, b"too much", timeout_s=5)
     # To what follows the 0 they do not look.

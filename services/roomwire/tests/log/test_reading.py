@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from roomwire.log.entries import Message, encode_message
-from roomwire.log.reading import ABSENT, Outcome, Page, Range, Reader
+from roomwire.log.reading import ABSENT, Outcome, Page, Range, RangeReader
 from roomwire.log.streams import room_stream
 
 STREAM = room_stream("/", "den")
@@ -32,10 +32,10 @@ class Kept:
 
 
 def read(kept, after, upto, size=2, trims=(), max_entries=1_000, max_bytes=1_000_000):
-    reader = Reader(Range(STREAM, after, upto), max_entries=max_entries, max_bytes=max_bytes)
+    reader = RangeReader(Range(STREAM, after, upto), max_entries=max_entries, max_bytes=max_bytes)
     trims = list(trims)
     while reader.is_open:
-        reader.take(kept.page(reader.cursor, upto, size))
+        reader.add(kept.page(reader.cursor, upto, size))
         if trims:
             kept.trim(trims.pop(0))
     return reader.result()
@@ -75,9 +75,9 @@ def test_a_stream_that_was_never_trimmed_is_always_complete(places, after, upto,
 
 def test_a_stream_that_is_absent_at_first_holds_nothing_and_one_that_vanishes_is_not_complete():
     assert Outcome.COMPLETE is read(Kept([]), 0, 9).outcome
-    reader = Reader(Range(STREAM, 0, 9), max_entries=9, max_bytes=999)
-    reader.take(Kept([1, 2, 3, 4]).page(0, 9, 2))
-    reader.take(ABSENT)
+    reader = RangeReader(Range(STREAM, 0, 9), max_entries=9, max_bytes=999)
+    reader.add(Kept([1, 2, 3, 4]).page(0, 9, 2))
+    reader.add(ABSENT)
 
     assert Outcome.TRIMMED is reader.result().outcome
 

@@ -11,7 +11,7 @@ from roomwire.log.subscriber import Interrupted, Subscriber
 @pytest.fixture
 def subscriber():
     subscriber = Subscriber(max_held_pushes=3, max_held_bytes=1_000)
-    subscriber.listener = Gateway(subscriber, None)
+    subscriber.start(Gateway(subscriber, None))
     subscriber.subscribe(DEN)
     subscriber.attached("e", is_whole=True)
     return subscriber
@@ -27,55 +27,55 @@ def missed(*positions):
 
 def test_what_waits_comes_after_what_was_missed_and_each_entry_once(subscriber):
     for position in (3, 4, 6):
-        subscriber.take(push(position))
+        subscriber.receive(push(position))
     subscriber.resume(missed(1, 2, 3, 4), 5)
-    subscriber.take(push(6))
-    subscriber.take(push(7))
+    subscriber.receive(push(6))
+    subscriber.receive(push(7))
 
-    assert ["1", "2", "3", "4", "6", "7"] == subscriber.listener.texts
-    assert (7, 7, 1) == (subscriber.cut, subscriber.known, subscriber.listener.lives)
+    assert ["1", "2", "3", "4", "6", "7"] == subscriber.observer.texts
+    assert (7, 7, 1) == (subscriber.cut, subscriber.known, subscriber.observer.lives)
 
 
 def test_too_much_that_waits_begins_the_link_again(subscriber):
     for position in (1, 2, 3):
-        subscriber.take(push(position))
+        subscriber.receive(push(position))
     with pytest.raises(Interrupted):
-        subscriber.take(push(4))
+        subscriber.receive(push(4))
 
     subscriber.pause()
     with pytest.raises(Interrupted):
-        subscriber.take(push(1, blob=b"x" * 1_001))
+        subscriber.receive(push(1, blob=b"x" * 1_001))
 
 
 @pytest.mark.parametrize("is_held", [True, False])
 def test_a_push_of_another_epoch_interrupts_and_is_not_delivered(subscriber, is_held):
     if is_held:
-        subscriber.take(push(1, "other"))
+        subscriber.receive(push(1, "other"))
         with pytest.raises(Interrupted):
             subscriber.resume((), 0)
     else:
         subscriber.resume((), 0)
         with pytest.raises(Interrupted):
-            subscriber.take(push(1, "other"))
+            subscriber.receive(push(1, "other"))
 
-    assert [] == subscriber.listener.texts
+    assert [] == subscriber.observer.texts
 
 
 def test_while_held_nothing_is_delivered_and_what_waited_goes_with_its_link(subscriber):
     subscriber.resume((), 0)
     subscriber.pause()
-    subscriber.take(push(1))
+    subscriber.receive(push(1))
     subscriber.pause()
     subscriber.resume(missed(2), 2)
 
-    assert (["2"], 1) == (subscriber.listener.texts, subscriber.listener.held)
+    assert (["2"], 1) == (subscriber.observer.texts, subscriber.observer.held)
 
 
 def test_an_entry_that_cannot_be_read_makes_its_stream_incomplete(subscriber):
     subscriber.resume((), 0)
-    subscriber.take(push(1, blob=b"\xff"))
+    subscriber.receive(push(1, blob=b"\xff"))
 
-    assert ([DEN], 1) == (subscriber.listener.incomplete, subscriber.cut)
+    assert ([DEN], 1) == (subscriber.observer.incomplete, subscriber.cut)
 
 
 def test_a_loss_forgets_positions_and_sessions(subscriber):
@@ -83,7 +83,7 @@ def test_a_loss_forgets_positions_and_sessions(subscriber):
     subscriber.resume((), 9)
     subscriber.attached("f", is_whole=False)
 
-    assert (0, 0, [], 1) == (subscriber.cut, subscriber.known, subscriber.held(), subscriber.listener.losses)
+    assert (0, 0, [], 1) == (subscriber.cut, subscriber.known, subscriber.held(), subscriber.observer.losses)
     assert not subscriber.holds(Tenure("s", 1))
 
 
@@ -91,10 +91,10 @@ def test_only_an_older_claim_is_fenced(subscriber):
     subscriber.hold(Tenure("s", 2))
     subscriber.fence("s", 2)
     subscriber.fence("other", 9)
-    assert [] == subscriber.listener.fenced
+    assert [] == subscriber.observer.fenced
 
     subscriber.fence("s", 3)
-    assert [Tenure("s", 2)] == subscriber.listener.fenced
+    assert [Tenure("s", 2)] == subscriber.observer.fenced
     assert not subscriber.is_subscribed(sid_stream("s"))
 
 
@@ -112,7 +112,7 @@ def test_a_listener_that_fails_does_not_keep_the_log_from_going_on(subscriber):
         raise RuntimeError("as the test wants it")
 
     for name in ("on_fenced", "on_incomplete", "on_loss", "on_held", "on_live"):
-        setattr(subscriber.listener, name, fail)
+        setattr(subscriber.observer, name, fail)
     subscriber.hold(Tenure("s", 1))
     subscriber.fence("s", 2)
     subscriber.resume((), 1)

@@ -24,7 +24,7 @@ From the ground up, each module imports only those above its own:
 - `sockets`: a client as its gateway sees it
 - `recovery`: a client arrives: a new session, or the old one again
 - `requests`: what a gateway does for its sockets
-- `listener`: what the log tells a gateway
+- `observer`: what the log tells a gateway
 - `gateway`: one gateway
 - `client`: the official JavaScript client
 - `world`: puts them together

@@ -15,8 +15,8 @@ from roomwire.log.subscriber import Subscriber
 class NotHeld(Subscriber):
     """While a gateway catches up, live messages are delivered."""
 
-    def take(self, push: Push) -> None:
-        self._take_live(push)
+    def receive(self, push: Push) -> None:
+        self._receive_live(push)
 
 
 class HeldPushesDropped(Subscriber):
@@ -30,9 +30,9 @@ class HeldPushesDropped(Subscriber):
 class DeliveredAgain(Subscriber):
     """A push is delivered whether it was read before or not."""
 
-    def _take_live(self, push: Push) -> None:
+    def _receive_live(self, push: Push) -> None:
         cut, self.cut = self.cut, min(self.cut, Position(push.position - 1))
-        super()._take_live(push)
+        super()._receive_live(push)
         self.cut = max(self.cut, cut)
 
 
@@ -49,8 +49,8 @@ class MissedUnordered(Subscriber):
 class PushOfAnyEpoch(Subscriber):
     """A push is delivered whatever epoch it is of."""
 
-    def _take_live(self, push: Push) -> None:
-        super()._take_live(msgspec.structs.replace(push, epoch=self._written_epoch))
+    def _receive_live(self, push: Push) -> None:
+        super()._receive_live(msgspec.structs.replace(push, epoch=self._written_epoch))
 
 
 class SubscriptionsNotCounted(Subscriber):
@@ -69,7 +69,7 @@ class OldSocketLingers(Subscriber):
 
 
 class LossKeptQuiet(Subscriber):
-    """A loss that the log proves is not told to the listener."""
+    """A loss that the log proves is not told to the observer."""
 
     def attached(self, epoch: Epoch, *, is_whole: bool) -> None:
         super().attached(epoch, is_whole=True)

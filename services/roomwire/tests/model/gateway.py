@@ -10,8 +10,8 @@ from typing import Any
 from model import history, requests
 from model.broken_subscriber import subscriber
 from model.link import BROKEN, Link
-from model.listener import Listener
 from model.log import EPOCH
+from model.observer import Observer
 from model.pipe import Answer, Lost, Process, Runner, Signal
 from model.publisher import Publisher
 from model.reads import reads, resync
@@ -39,7 +39,7 @@ class Gateway:
         self.next_heartbeat = world.now + world.limits.heartbeat
         self.is_live = False
         self.subscriber = subscriber(self.bugs, world.limits)
-        self.subscriber.listener = Listener(self)
+        self.subscriber.start(Observer(self))
         self.publisher = Publisher(self)
         self.reads = reads(self.bugs)
         self._resync = resync(self.bugs, self.name, world.config, self.subscriber)
@@ -137,7 +137,7 @@ class Gateway:
     def hear(self, push: Push) -> None:
         """Take a push."""
         try:
-            self.subscriber.take(push)
+            self.subscriber.receive(push)
         except Interrupted:
             self.relink()
 

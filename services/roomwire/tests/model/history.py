@@ -31,4 +31,4 @@ def _fill(gateway: Any, seen: Position, push: Push) -> Process:
         wire, epoch, [missing], max_entries=100, max_bytes=1 << 20
     ).__await__()
     for entry in reading.entries:
-        gateway.subscriber.take_entry(entry)
+        gateway.subscriber.receive_entry(entry)

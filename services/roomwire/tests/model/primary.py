@@ -18,7 +18,7 @@ LAG_COMMANDS = 10
 
 
 class Listening:
-    """A gateway's log connection, as the log sees it; production's `memory_primary.Node`."""
+    """A gateway's log connection, as the log sees it; production's `roomwire.log.memory.primary.Node`."""
 
     def __init__(self, primary: "Primary", link: Any) -> None:
         self._primary = primary
@@ -30,7 +30,7 @@ class Listening:
         """Tell whether it wants a stream; what is said to a socket goes to the node that holds it."""
         return stream in self.streams or is_sid_stream(stream)
 
-    def take(self, entry: Entry) -> None:
+    def deliver(self, entry: Entry) -> None:
         """Push an entry, as it is written on a channel."""
         epoch = self._primary.log.epoch.encode()
         self._link.push(Push(epoch, entry.position, entry.stream, encode_message(entry.message)))

@@ -9,10 +9,10 @@ promises:
   are appended in the order in which they were made, each at most once; a message id is taken once within
   `LogConfig.message_id_ttl_s`. What could not be appended raises, and says whether trying again makes sense.
 - **The reply is the marker.** `then` of `open`, `join`, `leave`, `claim` and `mark` is called synchronously at the
-  operation's place in the order: everything at an earlier position was given to the listener before, everything later
+  operation's place in the order: everything at an earlier position was given to the observer before, everything later
   comes after. Change memberships there, not after the `await`: by then later entries may have been delivered.
 - **No silent gap.** When the link to the primary is lost the log is held: nothing is delivered, `cut` stands. On the
-  next link the listener first learns which sockets were claimed elsewhere, then gets what was missed, in order, then
+  next link the observer first learns which sockets were claimed elsewhere, then gets what was missed, in order, then
   `on_live`. What cannot be shown to be complete is named: `on_incomplete` for a stream, `on_loss` for everything.
 - **Fencing.** Of all sockets that ever spoke for a session only the one with the newest claim still can. All others
   get `Fenced`, and `on_fenced` wherever they are.
@@ -21,7 +21,7 @@ promises:
 
 In which order a server uses it:
 
-- start: `subscribe` nothing, `start(listener)`.
+- start: `subscribe` nothing, `start(observer)`.
 - `sessions.new_node_id`, `new_pid` and `sid_of` make the ids.
 - a fresh client: `subscribe(namespace_stream(nsp))`, as for each client, `open(..., then=enter it)`, the CONNECT reply.
 - join: `subscribe(room)`, for each member on this node, `join(..., then=add it)`, the ack. Leave: `leave(..., then=remove
@@ -193,7 +193,7 @@ class Published(msgspec.Struct, frozen=True, gc=False):
 class LogObserver(Protocol):
     """Whom a log tells what happens, in the log's order. None of these may wait; `on_request` is a coroutine.
 
-    A listener that raises on an entry has missed it: `on_incomplete` follows for that stream.
+    An observer that raises on an entry has missed it: `on_incomplete` follows for that stream.
     """
 
     def on_entry(self, entry: Entry) -> None:
@@ -239,7 +239,7 @@ class Log(Protocol):
 
     @property
     def cut(self) -> Position:
-        """The highest position taken from the log: all before it has been given to the listener."""
+        """The highest position taken from the log: all before it has been given to the observer."""
 
     @property
     def is_live(self) -> bool:
@@ -252,7 +252,7 @@ class Log(Protocol):
     def offset(self) -> Offset:
         """Return epoch and cut: the offset of whatever is written to a client now."""
 
-    async def start(self, listener: LogObserver) -> None:
+    async def start(self, observer: LogObserver) -> None:
         """Connect, and deliver from now on.
 
         Raises:

@@ -74,7 +74,7 @@ class Page(NamedTuple):
 ABSENT = Page(is_there=False, is_whole=True, entries=(), has_more=False)
 
 
-class Reader:
+class RangeReader:
     """Reads one range. Use: while `is_open`, fetch a page from `cursor` on and `take` it; then `result`.
 
     Args:
@@ -106,8 +106,8 @@ class Reader:
         """Whether another page is needed."""
         return self._outcome is None
 
-    def take(self, page: Page) -> None:
-        """Take the page that begins at `cursor`."""
+    def add(self, page: Page) -> None:
+        """Add the page that begins at `cursor`."""
         if not page.is_there:
             # Absent at first: nothing was said. Absent later: it was there a moment ago, so something happened to it.
             self._outcome = Outcome.COMPLETE if self._is_first else Outcome.TRIMMED

@@ -80,8 +80,8 @@ class Requests:
         answers = await asyncio.gather(*(ask(node) for node in nodes))
         return dict(zip(nodes, answers, strict=True))
 
-    def take(self, message: bytes, listener: LogObserver) -> None:
-        """Take a request or an answer as it comes; what is neither is ignored."""
+    def dispatch(self, message: bytes, observer: LogObserver) -> None:
+        """Dispatch a request or an answer as it comes; what is neither is ignored."""
         if message.startswith(ANSWER):
             number, is_done, body = message[1:].split(b" ", 2)
             answer = self._asked.get(number)
@@ -92,7 +92,7 @@ class Requests:
                     answer.set_exception(NodeBusy() if body == _TOO_MUCH else NodeAway())
         elif message.startswith(REQUEST):
             sender, number, body = message[1:].split(b" ", 2)
-            self._serve(NodeId(sender.decode()), number, body, listener)
+            self._serve(NodeId(sender.decode()), number, body, observer)
 
     async def close(self) -> None:
         """End what is being answered and what was asked; idempotent."""
@@ -103,17 +103,17 @@ class Requests:
             task.cancel()
         await asyncio.gather(*serving, return_exceptions=True)
 
-    def _serve(self, sender: NodeId, number: bytes, body: bytes, listener: LogObserver) -> None:
+    def _serve(self, sender: NodeId, number: bytes, body: bytes, observer: LogObserver) -> None:
         if len(self._serving) >= MAX_SERVING:
             self._answer(sender, number, _NOT_DONE)
             return
-        task = asyncio.get_running_loop().create_task(self._work(sender, number, body, listener))
+        task = asyncio.get_running_loop().create_task(self._work(sender, number, body, observer))
         self._serving.add(task)
         task.add_done_callback(self._serving.discard)
 
-    async def _work(self, sender: NodeId, number: bytes, body: bytes, listener: LogObserver) -> None:
+    async def _work(self, sender: NodeId, number: bytes, body: bytes, observer: LogObserver) -> None:
         try:
-            answer = await listener.on_request(sender, body)
+            answer = await observer.on_request(sender, body)
         except RateLimited:
             _log.info("request of another node refused", sender=sender)
             self._answer(sender, number, _NOT_DONE, _TOO_MUCH)

@@ -1,7 +1,7 @@
-"""What one gateway has taken from the log, and gives its listener. Knows no socket and no clock.
+"""What one gateway has taken from the log, and gives its observer. Knows no socket and no clock.
 
 Owns the cut, the counted subscriptions, and which sessions are held here. While the log is held, pushes wait in a
-bounded queue; `resume` gives the listener what was missed, then those that waited, each entry once.
+bounded queue; `resume` gives the observer what was missed, then those that waited, each entry once.
 """
 
 from collections import deque
@@ -22,7 +22,7 @@ class Interrupted(Exception):
 
 
 class Subscriber:
-    """Takes pushes and places, and calls the listener.
+    """Receives pushes and places, and calls the observer.
 
     Attributes:
         epoch: The epoch in which this gateway takes part; empty until it attached.
@@ -38,7 +38,7 @@ class Subscriber:
         self.cut = START
         self.known = START
         self.is_held = True
-        self._listener: LogObserver | None = None
+        self._observer: LogObserver
         self._max_held_pushes = max_held_pushes
         self._max_held_bytes = max_held_bytes
         self._waiting_bytes = 0
@@ -46,16 +46,14 @@ class Subscriber:
         self._subscriptions: dict[Stream, int] = {}
         self._sessions: dict[Sid, int] = {}
 
-    @property
-    def listener(self) -> LogObserver:
-        """Who is told."""
-        if self._listener is None:
-            raise RuntimeError("the log was not started")
-        return self._listener
+    def start(self, observer: LogObserver) -> None:
+        """Begin to call an observer; call it first, as `Log.start` is. Nothing comes before that."""
+        self._observer = observer
 
-    @listener.setter
-    def listener(self, listener: LogObserver) -> None:
-        self._listener = listener
+    @property
+    def observer(self) -> LogObserver:
+        """The observer that is called."""
+        return self._observer
 
     @property
     def offset(self) -> Offset:
@@ -126,23 +124,23 @@ class Subscriber:
 
     # -- what comes
 
-    def take(self, push: Push) -> None:
-        """Take an entry as it comes.
+    def receive(self, push: Push) -> None:
+        """Receive an entry as it comes.
 
         Raises:
             Interrupted: It is of another epoch, or too many wait.
 
         """
         if not self.is_held:
-            self._take_live(push)
+            self._receive_live(push)
             return
         self._waiting_bytes += len(push.blob)
         if len(self._waiting) >= self._max_held_pushes or self._waiting_bytes > self._max_held_bytes:
             raise Interrupted("too many pushes while held")
         self._waiting.append(push)
 
-    def take_entry(self, entry: Entry) -> None:
-        """Take an entry that is decoded, of this epoch, live, and of a stream that is delivered: hot."""
+    def receive_entry(self, entry: Entry) -> None:
+        """Receive an entry that is decoded, of this epoch, live, and of a stream that is delivered: hot."""
         self.advance(entry.position)
         self._give(entry)
 
@@ -164,14 +162,14 @@ class Subscriber:
         self._waiting_bytes = 0
         if not self.is_held:
             self.is_held = True
-            self._tell(lambda listener: listener.on_held())
+            self._tell(lambda observer: observer.on_held())
 
     def attached(self, epoch: Epoch, *, is_whole: bool) -> None:
         """Note what the primary said: the epoch, and whether all that this gateway knows is in the log."""
         if not is_whole:
             self.cut = self.known = START
             self._sessions.clear()
-            self._tell(lambda listener: listener.on_loss())
+            self._tell(lambda observer: observer.on_loss())
         self.epoch = epoch
         self._written_epoch = epoch.encode()
 
@@ -188,13 +186,13 @@ class Subscriber:
                 self._deliver(entry)
         self.advance(mark)
         while self._waiting:
-            self._take_live(self._waiting.popleft())
+            self._receive_live(self._waiting.popleft())
         self._waiting_bytes = 0
         self.is_held = False
-        self._tell(lambda listener: listener.on_live())
+        self._tell(lambda observer: observer.on_live())
 
-    def _take_live(self, push: Push) -> None:
-        """Take an entry in its place: hot."""
+    def _receive_live(self, push: Push) -> None:
+        """Receive an entry in its place: hot."""
         if push.epoch != self._written_epoch:
             raise Interrupted("a push of another epoch")
         position = push.position
@@ -216,7 +214,7 @@ class Subscriber:
 
     def _give(self, entry: Entry) -> None:
         try:
-            self.listener.on_entry(entry)
+            self._observer.on_entry(entry)
         except Exception:
             _log.exception("listener failed on an entry")
             self._tell_incomplete(entry.stream)
@@ -227,14 +225,14 @@ class Subscriber:
             self._tell_incomplete(stream)
 
     def _tell_incomplete(self, stream: Stream) -> None:
-        self._tell(lambda listener: listener.on_incomplete(stream))
+        self._tell(lambda observer: observer.on_incomplete(stream))
 
     def _tell_fenced(self, tenure: Tenure) -> None:
-        self._tell(lambda listener: listener.on_fenced(tenure))
+        self._tell(lambda observer: observer.on_fenced(tenure))
 
     def _tell(self, tell: Callable[[LogObserver], None]) -> None:
-        """Tell the listener; a failure of its own must not keep the log from going on."""
+        """Tell the observer; a failure of its own must not keep the log from going on."""
         try:
-            tell(self.listener)
+            tell(self._observer)
         except Exception:
             _log.exception("listener failed")

@@ -19,7 +19,7 @@ from roomwire.log.contract import (
 from roomwire.log.entries import Entry, Message
 from roomwire.log.memory.primary import MemoryPrimary
 from roomwire.log.positions import Epoch, Offset, Position, new_epoch
-from roomwire.log.reading import Range, Reader, Reading
+from roomwire.log.reading import Range, RangeReader, Reading
 from roomwire.log.requests import Requests
 from roomwire.log.sessions import (
     Attendance,
@@ -42,11 +42,11 @@ T = TypeVar("T")
 class MemoryHub:
     """What gateways of one process share: the log, and the order in which its changes are made.
 
-    Changes are made one tick after they were asked for: nobody's listener is called in the middle of somebody's call.
+    Changes are made one tick after they were asked for: nobody's observer is called in the middle of somebody's call.
 
     Args:
         config: Times and bounds.
-        is_eager: Make them at once instead, for one gateway whose listener expects that: a call that is awaited has
+        is_eager: Make them at once instead, for one gateway whose observer expects that: a call that is awaited has
             been done without a turn of the event loop. What is asked for in the middle of a change follows it.
 
     """
@@ -171,16 +171,16 @@ class MemoryLog:
         """See `Log`."""
         return self._subscriber.offset
 
-    async def start(self, listener: LogObserver) -> None:
+    async def start(self, observer: LogObserver) -> None:
         """See `Log`."""
-        self.start_now(listener)
+        self.start_now(observer)
 
-    def start_now(self, listener: LogObserver) -> None:
+    def start_now(self, observer: LogObserver) -> None:
         """Start, without anything to wait for."""
         if self._is_open:
             return
         self._is_open = True
-        self._subscriber.listener = listener
+        self._subscriber.start(observer)
         self._subscriber.attached(self._primary.epoch, is_whole=True)
         self._primary.nodes[self.node] = self
         self._hub.logs[self.node] = self
@@ -244,13 +244,13 @@ class MemoryLog:
 
     async def read(self, ranges: Sequence[Range], *, max_entries: int, max_bytes: int) -> Sequence[Reading]:
         """See `Log`."""
-        readers = [Reader(one, max_entries=max_entries, max_bytes=max_bytes) for one in ranges]
+        readers = [RangeReader(one, max_entries=max_entries, max_bytes=max_bytes) for one in ranges]
 
         def change() -> None:
             for reader in readers:
                 if reader.is_open:
                     one = reader.range
-                    reader.take(self._primary.page(one.stream, reader.cursor, one.upto))
+                    reader.add(self._primary.page(one.stream, reader.cursor, one.upto))
 
         await self._soon(change)
         return [reader.result() for reader in readers]
@@ -366,9 +366,9 @@ class MemoryLog:
         """Tell whether this gateway wants a stream."""
         return self._subscriber.is_subscribed(stream)
 
-    def take(self, entry: Entry) -> None:
+    def deliver(self, entry: Entry) -> None:
         """Deliver an entry."""
-        self._subscriber.take_entry(entry)
+        self._subscriber.receive_entry(entry)
 
     def fence(self, sid: Sid, newer_claim: int) -> None:
         """Drop a socket with an older claim."""
@@ -445,6 +445,6 @@ class MemoryLog:
             if log is None:
                 nobody()
             else:
-                log._requests.take(message, log._subscriber.listener)  # noqa: SLF001 - one of its kind
+                log._requests.dispatch(message, log._subscriber.observer)  # noqa: SLF001 - one of its kind
 
         self._hub.soon(make)

@@ -36,8 +36,8 @@ class Node(Protocol):
     def is_subscribed(self, stream: Stream) -> bool:
         """Tell whether it wants a stream."""
 
-    def take(self, entry: Entry) -> None:
-        """Take an entry of a stream that it wants, or of one of its sockets: hot."""
+    def deliver(self, entry: Entry) -> None:
+        """Deliver an entry of a stream that it wants, or of one of its sockets: hot."""
 
     def fence(self, sid: Sid, newer_claim: int) -> None:
         """Drop a socket with an older claim."""
@@ -113,7 +113,7 @@ class MemoryPrimary:
         entry = Entry(stream, position, message)
         for node in nodes:
             if node.is_subscribed(stream):
-                node.take(entry)
+                node.deliver(entry)
         return Published(position)
 
     def page(self, stream: Stream, cursor: Position, upto: Position) -> Page:

@@ -185,12 +185,12 @@ class RedisLog:
         """See `Log`."""
         return self._subscriber.offset
 
-    async def start(self, listener: LogObserver) -> None:
+    async def start(self, observer: LogObserver) -> None:
         """See `Log`."""
         if self._is_closed:
             self._build_anew()
         self._is_used = True
-        await self._supervisor.start(listener)
+        await self._supervisor.start(observer)
         await self._heartbeat.start()
 
     def leave_loop(self) -> None:

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from roomwire.log.entries import Entry, decode_message
 from roomwire.log.positions import Epoch, Position
-from roomwire.log.reading import ABSENT, Page, Range, Reader, Reading
+from roomwire.log.reading import ABSENT, Page, Range, RangeReader, Reading
 from roomwire.log.redis.chunks import chunks
 from roomwire.log.redis.keys import Keys
 from roomwire.log.streams import Stream
@@ -44,7 +44,7 @@ class Reads:
         max_bytes: int,
         takes_rest: bool = False,
     ) -> Sequence[Reading]:
-        """Return what ranges hold; see `Log.read`, and `Reader` for `takes_rest`.
+        """Return what ranges hold; see `Log.read`, and `RangeReader` for `takes_rest`.
 
         Raises:
             LinkLost: The link was lost meanwhile.
@@ -52,13 +52,14 @@ class Reads:
 
         """
         readers = [
-            Reader(one, max_entries=max_entries, max_bytes=max_bytes, takes_rest=takes_rest) for one in ranges
+            RangeReader(one, max_entries=max_entries, max_bytes=max_bytes, takes_rest=takes_rest)
+            for one in ranges
         ]
         while unread := [reader for reader in readers if reader.is_open]:
             for together in chunks(unread, STREAMS_PER_CALL):
                 pages = await self._pages(link, epoch, [(one.range, one.cursor) for one in together])
                 for reader, page in zip(together, pages, strict=True):
-                    reader.take(page)
+                    reader.add(page)
         return [reader.result() for reader in readers]
 
     async def newest(self, link: RedisLink, stream: Stream, *, limit: int) -> Sequence[Entry]:

@@ -110,11 +110,11 @@ class Supervisor:
         """The links of the day, live or not yet."""
         return self._pair
 
-    async def start(self, listener: LogObserver) -> None:
+    async def start(self, observer: LogObserver) -> None:
         """Become live, and stay it; see `Log.start`."""
         if self._task is not None:
             return
-        self._subscriber.listener = listener
+        self._subscriber.start(observer)
         try:
             pair = await self._connect()
         except (Unavailable, ConfigurationError) as error:
@@ -316,15 +316,15 @@ class Supervisor:
     def _push(self, channel: bytes, data: bytes) -> None:
         try:
             if channel != self._own_channel:
-                self._subscriber.take(parse_push(self._keys.stream_of(channel), data))
+                self._subscriber.receive(parse_push(self._keys.stream_of(channel), data))
             elif data.startswith(b"e"):
                 epoch, position, stream, blob = data[1:].split(b" ", 3)
-                self._subscriber.take(parse_push(Stream(stream), b"%s %s %s" % (epoch, position, blob)))
+                self._subscriber.receive(parse_push(Stream(stream), b"%s %s %s" % (epoch, position, blob)))
             elif data.startswith(b"f"):
                 sid, claim = data[1:].split(b" ")
                 self._subscriber.fence(Sid(sid.decode()), int(claim))
             else:
-                self._requests.take(data, self._subscriber.listener)
+                self._requests.dispatch(data, self._subscriber.observer)
         except (Interrupted, UnreadableEntry, ValueError) as error:
             if self._pair is not None:
                 self._pair.close(f"push: {error}")

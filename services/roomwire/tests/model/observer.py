@@ -1,6 +1,6 @@
 """What the log tells a gateway: production's `LogObserver`.
 
-Production logs an exception of a listener's and goes on; here one is a mistake of the simulation's, and ends the run.
+Production logs an exception of an observer's and goes on; here one is a mistake of the simulation's, and ends the run.
 """
 
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from roomwire.log.sessions import NodeId, Tenure
 from roomwire.log.streams import Stream
 
 
-class Listener:
+class Observer:
     """Hands on to a gateway, and keeps what that raises."""
 
     def __init__(self, gateway: Any) -> None:
