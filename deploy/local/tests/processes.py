@@ -37,11 +37,15 @@ async def program(
 
 @contextlib.asynccontextmanager
 async def service(name: str, ops_port: int, **settings: object) -> AsyncIterator[None]:
-    """Run `python -m NAME` with these settings and no others, without a drain."""
+    """Run `python -m roomwire_NAME` with these settings and no others, without a drain."""
     others = {key: value for key, value in os.environ.items() if not key.startswith("ROOMWIRE_")}
     told = {"OPS_PORT": ops_port, "DRAIN_S": 0, **settings}
     environment = others | {f"ROOMWIRE_{key}": str(value) for key, value in told.items()}
     async with program(
-        sys.executable, "-m", name, until=f"http://{HOST}:{ops_port}/readyz", environment=environment
+        sys.executable,
+        "-m",
+        f"roomwire_{name}",
+        until=f"http://{HOST}:{ops_port}/readyz",
+        environment=environment,
     ):
         yield
