@@ -11,15 +11,16 @@ import socketio
 from prometheus_client import CollectorRegistry
 
 from roomwire.engine.fast import fast_websocket
-from roomwire.errors import ConfigurationError, Unauthenticated
+from roomwire.errors import ConfigurationError
 from roomwire.health.dependencies import Dependencies
 from roomwire.history.opening import open_history
 from roomwire.identity.capabilities import Policy, load_policy
+from roomwire.identity.errors import SessionEnded
 from roomwire.identity.jwk import Fault
 from roomwire.identity.jwks import JwksClient
 from roomwire.identity.provider import Discovery
 from roomwire.identity.revocations import RevocationReader, Revoked, revocations_key
-from roomwire.identity.tokens import SESSION_ENDED, User, Verifier
+from roomwire.identity.tokens import User, Verifier
 from roomwire.limits.client import Limits
 from roomwire.log.contract import LogConfig
 from roomwire.log.opening import open_log
@@ -139,7 +140,7 @@ class GatewayApp:
             client,
             prefix=settings.redis_prefix,
             revoked=self._revoked,
-            apply=lambda: self.server.send_away_all(self._revoked.holds, Unauthenticated(SESSION_ENDED)),
+            apply=lambda: self.server.send_away_all(self._revoked.holds, SessionEnded()),
             timeout_s=settings.redis_timeout_s,
             dependency=self._metrics.dependencies.add("revocations", where=shown_hosts(url)),
         )

@@ -4,6 +4,10 @@
 
     RoomwireError
     ├── ConfigurationError    a setting or the machine around us is wrong; one sentence for the operator
+    │   ├── UnusableFile      a file that a setting names cannot be read, or holds something else
+    │   ├── UnusablePort      the port that a setting names cannot be listened on
+    │   ├── PackageMissing    a package that Roomwire needs is not installed
+    │   └── PackageUnfit      an installed package lacks a name that Roomwire relies on
     ├── NodeNameTaken         another process that lives has this one's name
     └── ClientError           a client is told: code, sentence, whether trying again makes sense
         ├── InvalidBody       the event's or request's body does not have the promised shape
@@ -11,18 +15,26 @@
         ├── Forbidden         known, but not allowed
         ├── RateLimited       too much, too fast
         ├── TooLarge          over a size limit
+        │   └── BodyTooLarge      the body of a request
         ├── Unavailable       something we depend on does not answer; nothing was lost, try again
         │   ├── OutcomeUnknown    it may have been done all the same: try again with the same message id
-        │   └── NotYetValid       a token is dated later than now: the clocks of two machines differ
+        │   ├── NotYetValid       a token is dated later than now: the clocks of two machines differ
+        │   └── RedisRefused      Redis answers, and takes no connection of ours
         ├── NotFound          no such thing
         └── Internal          a defect of ours; the log has the details, the client has not
 
 Foreign exceptions are translated into these once, where they enter. The code of a `ClientError` is the
-error's name everywhere: in acks, HTTP answers, log fields and metric labels.
+error's name everywhere: in acks, HTTP answers, log fields and metric labels. A class without a code of its own has that of
+its base.
+
+A sentence stands once. One that holds facts, or is raised in more than one place, belongs to a class, which takes the facts
+and builds the sentence; those of one package stand in its `errors` (`roomwire.log.errors`, `roomwire.identity.errors`,
+`roomwire.gateways.errors`), those of several here. One without facts that is raised in one place stands there.
 """
 
 from collections.abc import Mapping
 from http import HTTPStatus
+from pathlib import Path
 from typing import ClassVar
 
 
@@ -35,6 +47,92 @@ class ConfigurationError(RoomwireError):
 
     The text is for the operator: one sentence that says what is wrong and what to do.
     """
+
+
+class UnusableFile(ConfigurationError):
+    """A file cannot be read, or does not hold what it should.
+
+    Args:
+        file: The file; several in the order of the settings.
+        problem: What is wrong.
+        setting: The setting that names it. Default: the caller's sentence says so.
+
+    """
+
+    def __init__(self, *file: Path, problem: str | None, setting: str = "") -> None:
+        super().__init__(*file, problem, setting)
+        self.file = file
+        self.problem = problem
+        self.setting = setting
+
+    def __str__(self) -> str:
+        files = ", ".join(str(file) for file in self.file)
+        return f"{f'{self.setting}: ' if self.setting else ''}{files}: {self.problem}"
+
+
+class UnusablePort(ConfigurationError):
+    """A port cannot be listened on.
+
+    Args:
+        host: The address to listen on.
+        port: The port.
+        problem: What the system says.
+        setting: The setting that another port can be chosen with.
+
+    """
+
+    def __init__(self, host: str, port: int, *, problem: str | None, setting: str) -> None:
+        super().__init__(host, port, problem, setting)
+        self.host = host
+        self.port = port
+        self.problem = problem
+        self.setting = setting
+
+    def __str__(self) -> str:
+        return f"cannot listen on {self.host}:{self.port}: {self.problem}; choose another port with {self.setting}"
+
+
+class PackageMissing(ConfigurationError):
+    """A package that Roomwire needs is not installed.
+
+    Args:
+        package: Its name in the package index.
+
+    """
+
+    def __init__(self, package: str) -> None:
+        super().__init__(package)
+        self.package = package
+
+    def __str__(self) -> str:
+        return f"{self.package} is not installed: install it with Roomwire."
+
+
+class PackageUnfit(ConfigurationError):
+    """An installed package lacks a name that Roomwire relies on.
+
+    Args:
+        package: Its name in the package index.
+        version: The installed release.
+        lacking: The name, with its owner's.
+        oldest: The oldest release that has it all.
+        newest: The newest that was tested.
+
+    """
+
+    def __init__(self, package: str, version: str, *, lacking: str, oldest: str, newest: str) -> None:
+        super().__init__(package, version, lacking, oldest, newest)
+        self.package = package
+        self.version = version
+        self.lacking = lacking
+        self.oldest = oldest
+        self.newest = newest
+
+    def __str__(self) -> str:
+        return (
+            f"{self.package} {self.version} has no {self.lacking}, which Roomwire relies on: "
+            f"install a release from {self.oldest} to {self.newest}."
+        )
 
 
 class NodeNameTaken(RoomwireError):
@@ -136,6 +234,19 @@ class TooLarge(ClientError):
     default_message = "This is too large."
 
 
+class BodyTooLarge(TooLarge):
+    """The body of a request is larger than the service takes.
+
+    Args:
+        max_body_bytes: How large it may be.
+
+    """
+
+    def __init__(self, max_body_bytes: int) -> None:
+        super().__init__(f"The body is too large: at most {max_body_bytes} bytes.")
+        self.max_body_bytes = max_body_bytes
+
+
 class Unavailable(ClientError):
     """Something we depend on did not answer in time."""
 
@@ -160,6 +271,19 @@ class NotYetValid(Unavailable):
 
     code = "not_yet_valid"
     default_message = "The token is not valid yet: try again."
+
+
+class RedisRefused(Unavailable):
+    """Redis answers, and takes no connection of ours.
+
+    Args:
+        answer: What it says.
+
+    """
+
+    def __init__(self, answer: Exception) -> None:
+        super().__init__(f"Redis refuses the connection: {answer}")
+        self.answer = answer
 
 
 class NotFound(ClientError):

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from importlib import metadata
 from typing import Any, Final, NamedTuple
 
-from roomwire.errors import ConfigurationError
+from roomwire.errors import PackageMissing, PackageUnfit
 
 _MINOR: Final = re.compile(r"(\d+)\.(\d+)")
 
@@ -51,9 +51,12 @@ class Foreign(NamedTuple):
             for name in names:
                 is_due = release >= _minor(self.since.get(name, self.oldest))
                 if is_due and name not in has:
-                    raise ConfigurationError(
-                        f"{self.package} {version} has no {owner}.{name}, which Roomwire relies on: "
-                        f"install a release from {self.oldest} to {self.newest}."
+                    raise PackageUnfit(
+                        self.package,
+                        version,
+                        lacking=f"{owner}.{name}",
+                        oldest=self.oldest,
+                        newest=self.newest,
                     )
         if not _minor(self.oldest) <= release <= _minor(self.newest):
             warnings.warn(
@@ -68,7 +71,7 @@ def _version_of(package: str) -> str:
     try:
         return metadata.version(package)
     except metadata.PackageNotFoundError as error:
-        raise ConfigurationError(f"{package} is not installed: install it with Roomwire.") from error
+        raise PackageMissing(package) from error
 
 
 def _minor(version: str) -> tuple[int, int]:

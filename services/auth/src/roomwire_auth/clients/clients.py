@@ -17,8 +17,9 @@ from typing import Annotated, Final
 
 import msgspec
 
-from roomwire.errors import ConfigurationError
+from roomwire.errors import ConfigurationError, UnusableFile
 from roomwire.identity.capabilities import Capabilities, Policy
+from roomwire_auth.errors import UnusableClients
 from roomwire_auth.reread import Reread
 
 MAX_CLIENT_ID_CHARS: Final = 64
@@ -128,7 +129,7 @@ def _read(file: Path) -> str:
         return file.read_text(encoding="utf-8")
     except (OSError, UnicodeError) as error:
         problem = error.strerror if isinstance(error, OSError) else "This is no UTF-8 text"
-        raise ConfigurationError(f"ROOMWIRE_CLIENTS_FILE: {file}: {problem}") from None
+        raise UnusableFile(file, problem=problem, setting="ROOMWIRE_CLIENTS_FILE") from None
 
 
 def _parse(text: str, policy: Policy) -> Mapping[str, Client]:
@@ -141,4 +142,4 @@ def _parse(text: str, policy: Policy) -> Mapping[str, Client]:
             for name, entry in entries.items()
         }
     except (tomllib.TOMLDecodeError, msgspec.ValidationError, ValueError, ConfigurationError) as error:
-        raise ConfigurationError(f"ROOMWIRE_CLIENTS_FILE: this is no file of clients: {error}") from None
+        raise UnusableClients(error) from None

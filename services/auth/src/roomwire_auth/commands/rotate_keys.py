@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-from roomwire.errors import ConfigurationError
+from roomwire.errors import ConfigurationError, UnusableFile
 from roomwire_auth.keys.keyring import Keyring
 from roomwire_auth.settings import Settings
 
@@ -26,7 +26,7 @@ def rotate_keys() -> None:
     try:
         _replace(file, rotated.dump())
     except OSError as error:
-        raise ConfigurationError(f"ROOMWIRE_SIGNING_KEY_FILE: {file}: {error.strerror}") from None
+        raise UnusableFile(file, problem=error.strerror, setting="ROOMWIRE_SIGNING_KEY_FILE") from None
     for line in describe(rotated, now):
         print(line)  # noqa: T201 - this is the command's output
 

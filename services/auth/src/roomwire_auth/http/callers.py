@@ -3,10 +3,9 @@
 from typing import Protocol
 
 from roomwire.errors import Forbidden, Unauthenticated
-from roomwire.identity.tokens import SESSION_ENDED, User
+from roomwire.identity.errors import SessionEnded
+from roomwire.identity.tokens import User
 from roomwire_auth.sessions.sessions import Sessions
-
-NO_CLIENTS = "This is for people: a client has no account and no sessions."
 
 
 class Verifies(Protocol):
@@ -45,7 +44,7 @@ class Callers:
             raise Unauthenticated
         user = await self._verifier.verify(token.strip())
         if user.kind == "service":
-            raise Forbidden(NO_CLIENTS)
+            raise Forbidden("This is for people: a client has no account and no sessions.")
         if not any(session.id == user.session for session in await self._sessions.of_user(user.id)):
-            raise Unauthenticated(SESSION_ENDED)
+            raise SessionEnded
         return user

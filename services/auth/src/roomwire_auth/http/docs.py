@@ -11,7 +11,7 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
-from roomwire.errors import ConfigurationError
+from roomwire_auth.errors import PageFileMissing
 
 WEB: Final = Path(__file__).parents[1] / "web"
 SWAGGER: Final = ("swagger-ui-bundle.js", "swagger-ui.css")
@@ -34,7 +34,7 @@ def docs_routes() -> Sequence[BaseRoute]:
     """
     for name in SWAGGER:
         if not (WEB / name).exists():
-            raise ConfigurationError(f"{name} is missing: run `make install`, or set ROOMWIRE_DOCS=false")
+            raise PageFileMissing(name)
 
     async def page(_: Request) -> Response:
         return FileResponse(WEB / "docs.html", headers=PAGE_HEADERS)

@@ -4,7 +4,6 @@ Who asks has shown an access token (`callers`); what changes the account asks fo
 """
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Final
 
 from roomwire.errors import Forbidden, NotFound, Unavailable
 from roomwire.identity.tokens import User
@@ -13,11 +12,8 @@ from roomwire_auth.accounts.accounts import Account, Accounts
 from roomwire_auth.accounts.passwords import Passwords
 from roomwire_auth.accounts.throttle import Throttle
 from roomwire_auth.audit import Event
-from roomwire_auth.errors import AccountChanged
+from roomwire_auth.errors import AccountChanged, WrongPassword
 from roomwire_auth.sessions.sessions import SessionInfo, Sessions
-
-NO_ACCOUNT: Final = "A guest has no account."
-WRONG_PASSWORD: Final = "The password is wrong."  # noqa: S105 - a sentence
 
 
 class SelfService:
@@ -91,7 +87,7 @@ class SelfService:
     async def _checked(self, user: User, password: str, address: str) -> Account:
         """Return the account of who asks, whose password this is."""
         if user.kind != "account":
-            raise Forbidden(NO_ACCOUNT)
+            raise Forbidden("A guest has no account.")
         attempt = await self._throttle.begin_login(user.name, address)
         try:
             account = await self._accounts.find(user.name)
@@ -101,7 +97,7 @@ class SelfService:
             raise
         if account is None or account.id != user.id or not matches:
             self._refuse(user, address)
-            raise Forbidden(WRONG_PASSWORD)
+            raise WrongPassword
         await self._throttle.succeed(attempt)
         return account
 
@@ -113,7 +109,7 @@ class SelfService:
             return await change()
         except AccountChanged:
             self._refuse(user, address)
-            raise Forbidden(WRONG_PASSWORD) from None
+            raise WrongPassword from None
 
     def _refuse(self, user: User, address: str) -> None:
         audit.record(Event.PASSWORD_REFUSED, user=user.id, session=user.session, address=address)

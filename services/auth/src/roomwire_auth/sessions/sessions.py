@@ -26,10 +26,9 @@ from typing import Any, Final
 import msgspec
 from redis.commands.core import AsyncScript
 
-from roomwire.errors import Unauthenticated
 from roomwire.identity.tokens import User
 from roomwire_auth.accounts.accounts import Account
-from roomwire_auth.errors import INVALID_REFRESH_TOKEN, AccountChanged, RefreshTokenReused
+from roomwire_auth.errors import AccountChanged, InvalidRefreshToken, RefreshTokenReused
 from roomwire_auth.sessions import scripts
 from roomwire_auth.sessions.scripts import CLOCKS_S, SESSION_CHARS
 from roomwire_auth.store import Store
@@ -172,7 +171,7 @@ class Sessions:
 
         """
         if not _TOKEN.fullmatch(token):
-            raise Unauthenticated(INVALID_REFRESH_TOKEN)
+            raise InvalidRefreshToken
         nonce = secrets.token_urlsafe(_SECRET_BYTES)
         arguments: list[str | int] = [_family(token), _digest(token), _digest(_following(token, nonce))]
         arguments += [self._account_ttl_s, self._guest_ttl_s, nonce, self._grace_s, int(time.time())]
@@ -185,7 +184,7 @@ class Sessions:
             case ["reused", id_]:
                 raise RefreshTokenReused(id_)
             case _:
-                raise Unauthenticated(INVALID_REFRESH_TOKEN)
+                raise InvalidRefreshToken
 
     async def end(self, token: str) -> str | None:
         """End the session that a token belongs to, used or not; idempotent.

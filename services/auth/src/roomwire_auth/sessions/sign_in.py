@@ -4,11 +4,10 @@ Puts accounts, passwords, sessions and access tokens together.
 """
 
 import uuid
-from typing import Final
 
 import msgspec
 
-from roomwire.errors import Forbidden, Unauthenticated, Unavailable
+from roomwire.errors import Unauthenticated, Unavailable
 from roomwire.identity.tokens import User
 from roomwire.logs import get_logger
 from roomwire_auth import audit
@@ -16,12 +15,10 @@ from roomwire_auth.accounts.accounts import Account, Accounts
 from roomwire_auth.accounts.passwords import Passwords
 from roomwire_auth.accounts.throttle import Throttle
 from roomwire_auth.audit import Event
-from roomwire_auth.errors import WRONG_LOGIN, AccountChanged, RefreshTokenReused
+from roomwire_auth.errors import AccountChanged, GuestsRefused, RefreshTokenReused, WrongLogin
 from roomwire_auth.keys.access_tokens import AccessTokens
 from roomwire_auth.metrics import Metrics
 from roomwire_auth.sessions.sessions import Sessions, session_of
-
-NO_GUESTS: Final = "Guests are not let in here: sign in with an account."
 
 _log = get_logger(__name__)
 
@@ -101,7 +98,7 @@ class SignIn:
             raise
         if account is None or not matches:
             audit.record(Event.LOGIN_REFUSED, user=account.id if account else None, address=address)
-            raise Unauthenticated(WRONG_LOGIN)
+            raise WrongLogin
         await self._throttle.succeed(attempt)
         if self._passwords.is_outdated(account.password_hash):
             await self._rehash(account, password)
@@ -119,7 +116,7 @@ class SignIn:
 
         """
         if not self._guests:
-            raise Forbidden(NO_GUESTS)
+            raise GuestsRefused
         await self._throttle.begin_guest(address)
         id_ = uuid.uuid4().hex
         user = User(id=f"guest:{id_}", name=name or f"guest-{id_[:6]}", kind="guest")
@@ -152,7 +149,7 @@ class SignIn:
         if user.kind == "guest" and not self._guests:
             await self._sessions.end(rotation.token)
             audit.record(Event.SESSION_ENDED, user=user.id, session=session, by=session, address=address)
-            raise Forbidden(NO_GUESTS)
+            raise GuestsRefused
         token = self._access_tokens.issue(user, session=session, issue_from=rotation.issue_from)
         return Grant(user=user, access_token=token, refresh_token=rotation.token)
 

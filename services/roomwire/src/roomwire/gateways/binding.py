@@ -20,7 +20,7 @@ from typing import Annotated, Any, Protocol, TypeVar, Union, get_args, get_origi
 
 import msgspec
 
-from roomwire.errors import InvalidBody
+from roomwire.gateways.errors import MissingArgument, MissingField, NoObject, WrongField
 from roomwire.identity.tokens import User
 
 _EVENT = "__roomwire_event__"
@@ -87,7 +87,7 @@ class _Body:
         if self.index < len(body):
             return _convert(body[self.index], self.type, self.parameter)
         if self.default is inspect.Parameter.empty:
-            raise InvalidBody(f"Missing argument {self.index + 1}: `{self.parameter}`.")
+            raise MissingArgument(self.index, self.parameter)
         return self.default
 
 
@@ -103,11 +103,11 @@ class _BodyKey:
     def value(self, body: Sequence[Any]) -> Any:
         first = body[0] if body else {}
         if not isinstance(first, Mapping):
-            raise InvalidBody(f"Expected an object with the field `{self.key}`.")
+            raise NoObject(self.key)
         if self.key in first:
             return _convert(first[self.key], self.type, self.key)
         if self.default is inspect.Parameter.empty:
-            raise InvalidBody(f"Object missing required field `{self.key}`.")
+            raise MissingField(self.key)
         return self.default
 
 
@@ -234,9 +234,9 @@ def _convert(value: Any, type_: Any, name: str) -> Any:
         msgspec.json.encode(value)  # JSON can spell lone surrogates, which no store and no log can write
         return msgspec.convert(value, type_)
     except UnicodeEncodeError:
-        raise InvalidBody(f"{name}: A text is no valid Unicode.") from None
+        raise WrongField(name, "A text is no valid Unicode") from None
     except msgspec.ValidationError as error:
         # "Expected `str`, got `int` - at `$.roomId`": say the same in terms of what the client sent.
         problem, _, path = str(error).partition(" - at `$")
         field = path.rstrip("`").lstrip(".") or ("" if "field `" in problem else name)
-        raise InvalidBody(f"{field}: {problem}." if field else f"{problem}.") from None
+        raise WrongField(field, problem) from None

@@ -6,8 +6,9 @@ from typing import Any, ClassVar
 
 import socketio
 
-from roomwire.errors import ConfigurationError, NotFound
+from roomwire.errors import ConfigurationError
 from roomwire.gateways.binding import Binding, subscribed_event
+from roomwire.gateways.errors import TwoHandlers, UnknownEvent
 from roomwire.gateways.lane import Handler, Lane
 from roomwire.gateways.socket import Socket, to_wire
 from roomwire.logs import get_logger
@@ -65,7 +66,7 @@ class Gateway(socketio.AsyncNamespace):  # type: ignore[misc] # python-socketio 
         for _, method in inspect.getmembers(self, inspect.ismethod):
             if event := subscribed_event(method):
                 if event in self._handlers:
-                    raise ConfigurationError(f"{type(self).__name__}: the event {event!r} has two handlers")
+                    raise TwoHandlers(type(self), event)
                 self._handlers[event] = _handler(event, method)
         self._on_connection = self._hook("on_connection")
         self._on_disconnection = self._hook("on_disconnection")
@@ -115,7 +116,7 @@ class Gateway(socketio.AsyncNamespace):  # type: ignore[misc] # python-socketio 
             return await self._connected(*args)
         if event == "disconnect":
             return await self._disconnected(*args)
-        raise NotFound(f"The event {event!r} does not come this way.")
+        raise UnknownEvent(event)
 
     def _hook(self, name: str) -> Handler | None:
         hook = getattr(self, name, None)

@@ -14,7 +14,7 @@ from redis.exceptions import RedisError
 from roomwire.errors import Unavailable
 from roomwire.health.dependencies import REFUSES_WRITES, cause_of
 from roomwire.history.contract import HISTORY_ENTRIES, HISTORY_TTL_S, Recalled, Remembered
-from roomwire.log.contract import HELD
+from roomwire.log.errors import LogHeld
 from roomwire.metrics.gateway import Metrics
 
 
@@ -103,7 +103,7 @@ class RedisHistory:
             # One event after another would wait for it.
             if asyncio.iscoroutine(command):
                 command.close()
-            raise Unavailable(HELD)
+            raise LogHeld
         try:
             async with asyncio.timeout(self._timeout_s):
                 answer = await command

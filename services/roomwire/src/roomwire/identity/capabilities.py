@@ -12,7 +12,8 @@ from typing import Final, Self
 
 import msgspec
 
-from roomwire.errors import ConfigurationError, Forbidden
+from roomwire.errors import Forbidden
+from roomwire.identity.errors import UnknownRole, UnusablePolicy
 
 MAX_PATTERNS: Final = 32
 MAX_PATTERN_CHARS: Final = 128
@@ -113,9 +114,7 @@ class Policy(msgspec.Struct, frozen=True):
         if role == NO_ROLE:
             return NOTHING
         if role not in self.roles:
-            raise ConfigurationError(
-                f"the policy has no role {role!r}: use one of {', '.join(sorted(self.roles))}"
-            )
+            raise UnknownRole(role, self.roles)
         return self.roles[role]
 
 
@@ -141,7 +140,7 @@ def load_policy(path: Path | None = None) -> Policy:
         text = (path or files("roomwire.identity").joinpath("policy.toml")).read_text(encoding="utf-8")
         return _policy(msgspec.convert(tomllib.loads(text), _File))
     except (OSError, UnicodeError, tomllib.TOMLDecodeError, msgspec.ValidationError, ValueError) as error:
-        raise ConfigurationError(f"{where} is no policy: {error}") from error
+        raise UnusablePolicy(where, error) from error
 
 
 def matches(pattern: str, room: str) -> bool:

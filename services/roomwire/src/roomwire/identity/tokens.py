@@ -26,6 +26,7 @@ from roomwire.errors import ConfigurationError, NotYetValid, Unauthenticated
 from roomwire.health.clocks import LEEWAY_S
 from roomwire.identity.capabilities import NOTHING, Capabilities
 from roomwire.identity.claims import MISSING, OUR_CLAIMS, ClaimNames, find, names_in, parse_part
+from roomwire.identity.errors import InvalidToken, SessionEnded
 from roomwire.identity.jwk import EDDSA, PublicKey
 from roomwire.identity.jwks import KeySource
 from roomwire.limits.http import MAX_TOKEN_BYTES
@@ -36,7 +37,6 @@ MAX_USER_CHARS: Final = 256
 MAX_SESSION_CHARS: Final = 128
 MAX_TIME_S: Final = 253_402_300_000
 """Shortly before the year 10000: a later time is none that a calendar knows."""
-SESSION_ENDED: Final = "The session has ended."
 
 # RFC 7515, section 2: without padding. The library takes it, and then one token could be written in many ways.
 _COMPACT: Final = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
@@ -228,7 +228,7 @@ class Verifier:
         if len(token) > self._max_token_bytes:
             raise Unauthenticated("The token is too long.")
         if not _COMPACT.fullmatch(token):
-            raise Unauthenticated("The token does not hold.")
+            raise InvalidToken
         try:
             user = self._user(await self._checked(token))
         except jwt.ExpiredSignatureError:
@@ -237,9 +237,9 @@ class Verifier:
             raise NotYetValid from None
         except (jwt.PyJWTError, ValueError, RecursionError):
             # What says a thing twice and claims of another shape are the second, brackets a thousand deep the third.
-            raise Unauthenticated("The token does not hold.") from None
+            raise InvalidToken from None
         if self._is_revoked(user):
-            raise Unauthenticated(SESSION_ENDED)
+            raise SessionEnded
         return user
 
     async def _checked(self, token: str) -> Mapping[str, Any]:

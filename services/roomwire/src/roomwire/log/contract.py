@@ -45,9 +45,10 @@ from typing import Any, Final, Protocol
 
 import msgspec
 
-from roomwire.errors import ConfigurationError, NotFound, Unavailable
+from roomwire.errors import NotFound, Unavailable
 from roomwire.health.clocks import MAX_SKEW_S
 from roomwire.log.entries import Entry, Message
+from roomwire.log.errors import StreamsTooShortLived
 from roomwire.log.positions import Epoch, Offset, Position
 from roomwire.log.reading import Range, Reading
 from roomwire.log.sessions import (
@@ -62,7 +63,6 @@ from roomwire.log.sessions import (
 )
 from roomwire.log.streams import Stream
 
-HELD: Final = "The log is held: try again."
 MAX_MESSAGE_ID_BYTES: Final = 256
 MAX_PRESENT_BYTES: Final = 1_000_000
 CONFIRM_HEARTBEATS: Final = 3
@@ -171,10 +171,7 @@ class LogConfig(msgspec.Struct, frozen=True, kw_only=True):
 
         """
         if self.stream_ttl_s < self.least_room_ttl_s:
-            raise ConfigurationError(
-                f"streams that stay {self.stream_ttl_s:g} s are too short-lived: sessions and timeouts need"
-                f" {self.least_room_ttl_s:g} s"
-            )
+            raise StreamsTooShortLived(self.stream_ttl_s, self.least_room_ttl_s)
 
 
 class Published(msgspec.Struct, frozen=True, gc=False):

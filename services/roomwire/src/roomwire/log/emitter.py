@@ -12,9 +12,10 @@ from collections.abc import Collection, Coroutine
 from types import TracebackType
 from typing import Any, Final, Self
 
-from roomwire.errors import NotFound, TooLarge, Unavailable
+from roomwire.errors import NotFound
 from roomwire.log.contract import LogConfig
 from roomwire.log.entries import Message
+from roomwire.log.errors import EmitterClosed, EventTooLarge
 from roomwire.log.redis.keys import Keys
 from roomwire.log.redis.producer import Producer
 from roomwire.log.sessions import new_node_id
@@ -107,9 +108,7 @@ class AsyncEmitter:
         """
         payload = event_payload([event, *arguments_of(data)])
         if len(payload) > self._max_message_bytes:
-            raise TooLarge(
-                f"An event has at most {self._max_message_bytes} bytes, this one has {len(payload)}."
-            )
+            raise EventTooLarge(self._max_message_bytes, len(payload))
         skipped = () if skip_sid is None else skipped_sids(skip_sid)
         rooms: tuple[Stream, ...] = ()
         if isinstance(to, Collection) and not isinstance(to, str):
@@ -135,7 +134,7 @@ class AsyncEmitter:
         Two that took each other's numbers would swallow each other's messages.
         """
         if self._is_closed:
-            raise Unavailable("The emitter is closed.")
+            raise EmitterClosed
         loop = asyncio.get_running_loop()
         if self._producer is None or self._process != os.getpid() or self._loop is not loop:
             self._process, self._loop = os.getpid(), loop
@@ -209,7 +208,7 @@ class Emitter:
         """Say something, and wait until it is in the log; see `AsyncEmitter.emit`."""
         with self._lock:
             if self._is_closed:
-                raise Unavailable("The emitter is closed.")
+                raise EmitterClosed
             said = self._emitter.emit(
                 event, data, to=to, namespace=namespace, skip_sid=skip_sid, message_id=message_id
             )

@@ -13,7 +13,7 @@ from typing import Any, Final, cast
 
 import hiredis
 
-from roomwire.errors import ConfigurationError, Unavailable
+from roomwire.errors import ConfigurationError, RedisRefused
 from roomwire.redis.address import RedisAddress
 from roomwire.redis.script import Script
 
@@ -298,7 +298,7 @@ async def open_link(
                 await link.ask(b"SELECT", address.database)
     except ReplyError as error:
         link.close("refused")
-        raise Unavailable(f"Redis refuses the connection: {error}") from error
+        raise RedisRefused(error) from error
     except BaseException:
         link.close("not connected")
         raise

@@ -16,7 +16,7 @@ from uvicorn.server import ServerState
 from roomwire.engine import polling
 from roomwire.engine.engine import Engine
 from roomwire.engine.fast import fast_websocket
-from roomwire.errors import ConfigurationError
+from roomwire.errors import UnusablePort
 from roomwire.limits.http import HttpLimits
 from roomwire.metrics.gateway import Metrics
 from roomwire.metrics.http import HttpMetrics
@@ -103,9 +103,7 @@ class RelayListener:
         try:
             sockets = bind(host, port)
         except OSError as error:
-            raise ConfigurationError(
-                f"cannot listen on {host}:{port}: {error.strerror}; choose another port with ROOMWIRE_RELAY_PORT"
-            ) from None
+            raise UnusablePort(host, port, problem=error.strerror, setting="ROOMWIRE_RELAY_PORT") from None
         for each in sockets:
             self._servers.append(await loop.create_server(lambda: _Guest(self), sock=each, backlog=BACKLOG))
 

@@ -13,7 +13,7 @@ from typing import Any, Final
 import uvicorn
 
 from roomwire.engine.asgi_socket import AsgiSocket, asgi_websocket
-from roomwire.errors import ConfigurationError
+from roomwire.errors import UnusablePort
 from roomwire.limits.client import Limits
 from roomwire.limits.http import HttpLimits
 from roomwire.metrics.http import HttpMetrics
@@ -236,9 +236,8 @@ def listen(settings: ServiceSettings, field: str) -> ListeningSockets:
     try:
         return bind(settings.host, port)
     except OSError as error:
-        variable = f"ROOMWIRE_{field.upper()}"
         # The standard library appends the address, which the sentence has already.
         problem = str(error.strerror).partition(" (while attempting")[0]
-        raise ConfigurationError(
-            f"cannot listen on {settings.host}:{port}: {problem}; choose another port with {variable}"
+        raise UnusablePort(
+            settings.host, port, problem=problem, setting=f"ROOMWIRE_{field.upper()}"
         ) from None

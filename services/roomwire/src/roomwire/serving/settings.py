@@ -17,7 +17,7 @@ from pydantic import BeforeValidator, Field, SecretStr, ValidationError, Validat
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
-from roomwire.errors import ConfigurationError
+from roomwire.errors import ConfigurationError, UnusableFile
 from roomwire.health.clocks import LEEWAY_S
 from roomwire.limits.http import MAX_TOKEN_BYTES
 from roomwire.logs import LogFormat
@@ -301,7 +301,9 @@ class _SecretFiles(PydanticBaseSettingsSource):
             return Path(path).read_text(encoding="utf-8").strip(), field_name, False
         except (OSError, UnicodeError) as error:
             problem = error.strerror if isinstance(error, OSError) else "This is no UTF-8 text"
-            raise ConfigurationError(f"{ENV_PREFIX}{field_name.upper()}_FILE: {path}: {problem}") from None
+            raise UnusableFile(
+                Path(path), problem=problem, setting=f"{ENV_PREFIX}{field_name.upper()}_FILE"
+            ) from None
 
     def __call__(self) -> dict[str, Any]:
         found = {

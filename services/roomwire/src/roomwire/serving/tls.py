@@ -7,7 +7,7 @@ import ssl
 from pathlib import Path
 from typing import Final
 
-from roomwire.errors import ConfigurationError
+from roomwire.errors import UnusableFile
 from roomwire.logs import get_logger
 
 REREAD_S: Final = 10.0
@@ -43,8 +43,8 @@ class Certificate:
             self._load(self.context)
         except OSError as error:
             # An `ssl.SSLError` is one; neither quotes what it read.
-            raise ConfigurationError(
-                f"ROOMWIRE_TLS_CERT_FILE, ROOMWIRE_TLS_KEY_FILE: {chain}, {key}: {error.strerror}"
+            raise UnusableFile(
+                chain, key, problem=error.strerror, setting="ROOMWIRE_TLS_CERT_FILE, ROOMWIRE_TLS_KEY_FILE"
             ) from None
 
     def reread(self) -> None:
@@ -80,7 +80,7 @@ def vouched_for_by(authorities: Path) -> ssl.SSLContext:
     try:
         return ssl.create_default_context(cafile=str(authorities))
     except OSError as error:
-        raise ConfigurationError(f"{authorities}: {error.strerror or 'no certificate is in it'}") from None
+        raise UnusableFile(authorities, problem=error.strerror or "no certificate is in it") from None
 
 
 def _context() -> ssl.SSLContext:

@@ -17,6 +17,7 @@ from roomwire.log.contract import (
     Then,
 )
 from roomwire.log.entries import Entry, Message
+from roomwire.log.errors import LogClosed
 from roomwire.log.memory.primary import MemoryPrimary
 from roomwire.log.positions import Epoch, Offset, Position, new_epoch
 from roomwire.log.reading import Range, RangeReader, Reading
@@ -202,7 +203,7 @@ class MemoryLog:
     async def check(self) -> None:
         """See `Log`."""
         if not self._is_open:
-            raise Unavailable("The log is closed.")
+            raise LogClosed
 
     # -- messages
 
@@ -396,7 +397,7 @@ class MemoryLog:
     def _soon(self, change: Callable[[], T]) -> "asyncio.Future[T]":
         future: asyncio.Future[T] = self._future()
         if not self._is_open:
-            future.set_exception(Unavailable("The log is closed."))
+            future.set_exception(LogClosed())
             return future
         if self._unanswered >= self._hub.config.max_publishes:
             future.set_exception(Unavailable("Too much waits for the log: try again."))

@@ -10,9 +10,10 @@ from typing import Protocol
 
 import msgspec
 
-from roomwire.errors import Internal, NotFound, RateLimited
+from roomwire.errors import Internal, NotFound
 from roomwire.log.contract import Fenced, LogConfig, Published
 from roomwire.log.entries import Entry, Message, encode_message
+from roomwire.log.errors import RejoinedTooOften
 from roomwire.log.intervals import Interval, is_member, without
 from roomwire.log.positions import Epoch, Position
 from roomwire.log.reading import ABSENT, Page
@@ -156,7 +157,7 @@ class MemoryPrimary:
             return intervals[-1].joined
         intervals = without(intervals, session.known)
         if len(intervals) >= self._config.max_intervals:
-            raise RateLimited("The room was joined and left too often: try again later.")
+            raise RejoinedTooOften
         position = self._take_position()
         session.rooms[stream] = (*intervals, Interval(position, None))
         self._members.setdefault(stream, {})[tenure.sid] = None

@@ -43,6 +43,11 @@ class _NameHeld(Unavailable):
 
     cause = Cause.NAME_TAKEN
 
+    def __init__(self, name: str, holder: NodeId) -> None:
+        super().__init__(f"The node name {name} is held by {holder} until its entry lapses.")
+        self.name = name
+        self.holder = holder
+
 
 class Heartbeat:
     """Sends receipts soon after they came, many together, and a beat of the node's own.
@@ -211,7 +216,7 @@ class Heartbeat:
         if self._seen is not None and entry is not None and entry != self._seen:
             raise NodeNameTaken(self._name, holder)
         self._seen = entry
-        raise _NameHeld(f"The node name {self._name} is held by {holder} until its entry lapses.")
+        raise _NameHeld(self._name, holder)
 
     async def _is_gone(self, pair: Pair, holder: NodeId) -> bool:
         """Tell whether a process does not listen for a while: it was killed, and its entry will not be renewed."""

@@ -19,10 +19,9 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn
 
-from roomwire.errors import Internal, RateLimited, TooLarge, Unavailable
+from roomwire.errors import Internal, Unavailable
 from roomwire.log import sessions
 from roomwire.log.contract import (
-    HELD,
     MAX_MESSAGE_ID_BYTES,
     MAX_PRESENT_BYTES,
     Fenced,
@@ -33,6 +32,7 @@ from roomwire.log.contract import (
     Then,
 )
 from roomwire.log.entries import Entry, Message, UnreadableEntry, encode_message
+from roomwire.log.errors import LogHeld, MessageIdTooLong, RejoinedTooOften
 from roomwire.log.positions import Epoch, Offset, Position
 from roomwire.log.reading import Range, Reading
 from roomwire.log.recent import KEPT_BYTES, RecentReads
@@ -228,10 +228,10 @@ class RedisLog:
         raw_id = message_id.encode("utf-8", "surrogatepass") if message_id else b""
         if len(raw_id) > MAX_MESSAGE_ID_BYTES:
             future: asyncio.Future[Published] = asyncio.get_running_loop().create_future()
-            future.set_exception(TooLarge(f"A message id has at most {MAX_MESSAGE_ID_BYTES} bytes."))
+            future.set_exception(MessageIdTooLong(MAX_MESSAGE_ID_BYTES))
             return future
         if self.is_given_up:
-            return self._publisher.refused(HELD)
+            return self._publisher.refused(LogHeld())
         return self._publisher.publish(stream, encode_message(message), raw_id)
 
     def subscribe(self, stream: Stream) -> None:
@@ -439,7 +439,7 @@ class RedisLog:
             if reply is None:
                 self._fence(tenure)
             if isinstance(reply, bytes):
-                raise RateLimited("The room was joined and left too often: try again later.")
+                raise RejoinedTooOften
             last, position = reply
             self._reach(Position(last), then, Position(position))
             return Position(position)

@@ -7,8 +7,8 @@ publishes, reads and whatever else may take its time.
 import asyncio
 from collections.abc import Callable
 
-from roomwire.errors import ConfigurationError, Unavailable
 from roomwire.health.dependencies import detail_of
+from roomwire.log.errors import RedisEvicts, RedisUnreached
 from roomwire.log.redis.scripts import Scripts
 from roomwire.log.sessions import NodeId
 from roomwire.logs import get_logger
@@ -103,7 +103,7 @@ async def open_pair(
         await asyncio.gather(*(pair.log.ask(b"SCRIPT", b"LOAD", script.text) for script in scripts))
     except (OSError, TimeoutError, LinkLost, ReplyError) as error:
         pair.close(f"not connected: {error!r}")
-        raise Unavailable(f"Redis cannot be reached: {detail_of(error)}.") from error
+        raise RedisUnreached(detail_of(error)) from error
     except BaseException:
         pair.close("not connected")
         raise
@@ -117,8 +117,6 @@ async def _check_server(link: RedisLink, address: RedisAddress) -> None:
     info = dict(line.split(":", 1) for line in text.decode().splitlines() if ":" in line)
     policy = info.get("maxmemory_policy", "")
     if policy != "noeviction":
-        raise ConfigurationError(
-            f"Redis has the maxmemory-policy {policy or 'unknown'}: set noeviction, or messages would vanish silently"
-        )
+        raise RedisEvicts(policy)
     if info.get("aof_enabled") == "0":
         _log.warning("redis keeps no append-only file", address=str(address))

@@ -9,9 +9,10 @@ import random
 from secrets import token_urlsafe
 from typing import Final
 
-from roomwire.errors import ConfigurationError, TooLarge, Unavailable
+from roomwire.errors import ConfigurationError, RedisRefused, Unavailable
 from roomwire.log.contract import MAX_MESSAGE_ID_BYTES, LogConfig, Published
 from roomwire.log.entries import Message, encode_message
+from roomwire.log.errors import EmitterClosed, MessageIdTooLong
 from roomwire.log.positions import EPOCH_SUFFIX_BYTES, START, Epoch, Position
 from roomwire.log.redis.keys import Keys
 from roomwire.log.redis.publisher import Publisher
@@ -77,10 +78,10 @@ class Producer:
 
         """
         if self._is_closed:
-            raise Unavailable("The emitter is closed.")
+            raise EmitterClosed
         raw_id = message_id.encode("utf-8", "surrogatepass")
         if len(raw_id) > MAX_MESSAGE_ID_BYTES:
-            raise TooLarge(f"A message id has at most {MAX_MESSAGE_ID_BYTES} bytes.")
+            raise MessageIdTooLong(MAX_MESSAGE_ID_BYTES)
         future = self._publisher.publish(stream, encode_message(message), raw_id)
         self._connect_if_needed()
         try:
@@ -140,7 +141,7 @@ class Producer:
             link.close("not attached")
             if is_passing(error):
                 raise
-            raise Unavailable(f"Redis refuses the connection: {error}") from error
+            raise RedisRefused(error) from error
         except BaseException:
             link.close("not attached")
             raise

@@ -7,6 +7,7 @@ from typing import Any, Final, Protocol
 
 from roomwire.errors import ClientError, NotFound, OutcomeUnknown, Unavailable
 from roomwire.log.contract import LogConfig, Published
+from roomwire.log.errors import LogSilent
 from roomwire.log.outbox import Batch, Outbox, Publish
 from roomwire.log.positions import Epoch, Position
 from roomwire.log.redis.keys import Keys
@@ -86,7 +87,7 @@ class Publisher:
     def publish(self, stream: Stream, blob: bytes, message_id: bytes) -> "asyncio.Future[Published]":
         """Append a message; see `Log.publish`."""
         if self._is_closed or not self._outbox.has_room(len(blob)):
-            return self.refused("Too many messages wait for the log: try again.")
+            return self.refused(Unavailable("Too many messages wait for the log: try again."))
         loop = self._loop
         if loop is None:
             # Kept, as asking for it costs a system call before Python 3.12.
@@ -100,11 +101,11 @@ class Publisher:
             loop.call_soon(self._flush)
         return future
 
-    def refused(self, sentence: str) -> "asyncio.Future[Published]":
-        """Return, for a message that is not taken, what `publish` would: it fails with `Unavailable`, and is counted."""
-        self._metrics.publishes.count(Unavailable.code)
+    def refused(self, error: Unavailable) -> "asyncio.Future[Published]":
+        """Return, for a message that is not taken, what `publish` would: it fails with the error, and is counted."""
+        self._metrics.publishes.count(error.code)
         future: asyncio.Future[Published] = asyncio.get_running_loop().create_future()
-        future.set_exception(Unavailable(sentence))
+        future.set_exception(error)
         return future
 
     def use(self, link: RedisLink) -> None:
@@ -212,7 +213,7 @@ class Publisher:
 
 
 def _too_late(publish: Publish[Any]) -> ClientError:
-    return OutcomeUnknown() if publish.is_uncertain else Unavailable("The log does not answer: try again.")
+    return OutcomeUnknown() if publish.is_uncertain else LogSilent()
 
 
 def _error_of(result: Any) -> ClientError:

@@ -11,8 +11,9 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any, Final, TypeVar
 
 from roomwire.errors import ConfigurationError, OutcomeUnknown, Unavailable
-from roomwire.log.contract import HELD, LogConfig, LogObserver
+from roomwire.log.contract import LogConfig, LogObserver
 from roomwire.log.entries import UnreadableEntry, parse_push
+from roomwire.log.errors import LogClosed, LogHeld, LogNotResumed, LogSilent
 from roomwire.log.redis.keys import Keys
 from roomwire.log.redis.pair import Pair, open_pair
 from roomwire.log.redis.publisher import Publisher
@@ -145,10 +146,10 @@ class Supervisor:
 
         """
         if self.is_given_up:
-            raise Unavailable(HELD)
+            raise LogHeld
         while True:
             if self._task is None:
-                raise Unavailable("The log is closed.")
+                raise LogClosed
             if self._live.is_set() and self._pair is not None:
                 return self._pair
             await self._live.wait()
@@ -161,7 +162,7 @@ class Supervisor:
 
         """
         if self._pair is None or not self._live.is_set():
-            raise Unavailable(HELD)
+            raise LogHeld
         return self._pair
 
     def begin_again(self, reason: str) -> None:
@@ -208,7 +209,7 @@ class Supervisor:
                         pair.close(str(error))
                     raise translated(error) from error
         except (LinkLost, TimeoutError) as error:
-            raise Unavailable("The log does not answer: try again.") from error
+            raise LogSilent from error
 
     async def _call(self, send: Callable[[Pair, Callable[[Any], None]], None], apply: Apply[T]) -> T:
         if self._calls >= _MAX_CALLS:
@@ -225,7 +226,7 @@ class Supervisor:
         except (LinkLost, TimeoutError) as error:
             if was_sent:
                 raise OutcomeUnknown from error
-            raise Unavailable("The log does not answer: try again.") from error
+            raise LogSilent from error
         finally:
             self._calls -= 1
 
@@ -268,12 +269,12 @@ class Supervisor:
                 await self._resync.run(pair)
         except (LinkLost, ReplyError, Interrupted, TimeoutError) as error:
             pair.close(f"not brought up to date: {error!r}")
-            raise Unavailable(f"The log cannot be taken up: {error!r}") from error
+            raise LogNotResumed(repr(error)) from error
         except BaseException:
             pair.close("not brought up to date")
             raise
         if pair.is_lost:
-            raise Unavailable(f"The log cannot be taken up: {pair.reason}")
+            raise LogNotResumed(pair.reason)
         self._live.set()
         self._held_at = None
         self._metrics.backplane_up.set(1)

@@ -6,7 +6,7 @@ from prometheus_client import Counter
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from roomwire.errors import TooLarge
+from roomwire.errors import BodyTooLarge
 
 # What an answer has unless it says otherwise: most are JSON, and many are secrets.
 HEADERS: Final = {
@@ -73,7 +73,7 @@ class BodyLimit:
 
     def _check(self, size: int) -> None:
         if size > self._max_body_bytes:
-            raise TooLarge(f"The body is too large: at most {self._max_body_bytes} bytes.")
+            raise BodyTooLarge(self._max_body_bytes)
 
 
 class RequestCount:

@@ -1,0 +1,63 @@
+"""What can go wrong with tokens and policies, beside `roomwire.errors`.
+
+::
+
+    ConfigurationError
+    ├── UnknownRole         a role that the policy does not have
+    └── UnusablePolicy      the policy cannot be read, or is none
+    Unauthenticated
+    ├── InvalidToken        a token that does not hold
+    └── SessionEnded        a token whose session has ended
+"""
+
+from collections.abc import Collection
+
+from roomwire.errors import ConfigurationError, Unauthenticated
+
+
+class UnknownRole(ConfigurationError):
+    """The policy has no such role.
+
+    Args:
+        role: The name that was asked for.
+        known: The names that it has.
+
+    """
+
+    def __init__(self, role: str, known: Collection[str]) -> None:
+        super().__init__(role, known)
+        self.role = role
+        self.known = known
+
+    def __str__(self) -> str:
+        return f"the policy has no role {self.role!r}: use one of {', '.join(sorted(self.known))}"
+
+
+class UnusablePolicy(ConfigurationError):
+    """The policy cannot be read, or is none.
+
+    Args:
+        where: The setting and its file, or what else names it.
+        problem: What is wrong.
+
+    """
+
+    def __init__(self, where: str, problem: Exception) -> None:
+        super().__init__(where, problem)
+        self.where = where
+        self.problem = problem
+
+    def __str__(self) -> str:
+        return f"{self.where} is no policy: {self.problem}"
+
+
+class InvalidToken(Unauthenticated):
+    """A token does not hold; the client learns no more."""
+
+    default_message = "The token does not hold."
+
+
+class SessionEnded(Unauthenticated):
+    """The session that a token belongs to has ended, or the token was revoked."""
+
+    default_message = "The session has ended."
