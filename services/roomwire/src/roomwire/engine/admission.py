@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl
 from roomwire.engine.connection import Connection
 from roomwire.engine.engine import Engine
 from roomwire.engine.session import WEBSOCKET
-from roomwire.protocol.opening import http_answer
+from roomwire.protocol.answers import http_answer
 
 PROTOCOL: Final = "4"
 _NAMES: Final = frozenset({"transport", "EIO", "sid"})
@@ -42,7 +42,7 @@ class Refused(Exception):
 
     def http_answer(self) -> bytes:
         """Return what is said to a WebSocket's request, whole."""
-        return http_answer("400 Bad Request", self.body)
+        return http_answer(HTTPStatus.BAD_REQUEST, self.body)
 
 
 class Superfluous(Exception):

@@ -10,14 +10,16 @@ Source: RFC 6455; the ASGI specification, "WebSocket".
 import asyncio
 import contextlib
 from collections.abc import Callable
+from http import HTTPStatus
 from typing import Any, Final
 
 from roomwire.limits.bounds import Bound
 from roomwire.limits.client import Limits
 from roomwire.logs import get_logger
 from roomwire.protocol.addresses import host_and_port
+from roomwire.protocol.answers import denial, http_answer
 from roomwire.protocol.frames import binary_frame, close_frame, ping_frame, pong_frame, text_frame
-from roomwire.protocol.opening import BadUpgrade, Upgrade, denial, http_answer, read_target, read_upgrade
+from roomwire.protocol.opening import BadUpgrade, Upgrade, read_target, read_upgrade
 from roomwire.protocol.reader import (
     CloseCode,
     FrameError,
@@ -155,7 +157,7 @@ class AsgiSocket(asyncio.Protocol):
         if self._is_accepted:
             self._close(CloseCode.GOING_AWAY)
         else:
-            self._refuse(http_answer("503 Service Unavailable", b"", kind="text/plain"))
+            self._refuse(http_answer(HTTPStatus.SERVICE_UNAVAILABLE, kind="text/plain"))
 
     # The handshake.
 
@@ -228,7 +230,7 @@ class AsgiSocket(asyncio.Protocol):
             if self._is_accepted:
                 self._close(code)
             else:
-                self._refuse(http_answer("500 Internal Server Error", b"", kind="text/plain"))
+                self._refuse(http_answer(HTTPStatus.INTERNAL_SERVER_ERROR, kind="text/plain"))
 
     # What the application calls.
 
@@ -266,7 +268,7 @@ class AsgiSocket(asyncio.Protocol):
         elif kind == "websocket.accept":
             self._accept(self._upgrade, event)
         elif kind == "websocket.close":
-            self._refuse(http_answer("403 Forbidden", b"", kind="text/plain"))
+            self._refuse(http_answer(HTTPStatus.FORBIDDEN, kind="text/plain"))
         elif kind == "websocket.http.response.start" and self._denied is None:
             self._denied = (event["status"], list(event.get("headers", [])), [])
         else:

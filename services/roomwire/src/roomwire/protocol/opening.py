@@ -13,19 +13,15 @@ from urllib.parse import unquote
 
 import httptools
 
+from roomwire.protocol.answers import Header, acceptance, http_answer
 from roomwire.protocol.environ import environ_of
 from roomwire.protocol.sources import Proxies
 
 _GUID: Final = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _VERSION: Final = "13"
 _KEY_BYTES: Final = 16
-_ACCEPTED: Final = (
-    b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: "
-)
 _REQUEST_LINE_PARTS: Final = 3
 _TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_OF_ONE_CONNECTION: Final = frozenset({b"connection", b"content-length", b"transfer-encoding"})
-_LINE_BREAK: Final = re.compile(rb"[\r\n\0]")
 
 
 class BadUpgrade(Exception):
@@ -65,7 +61,7 @@ class Upgrade(NamedTuple):
         """
         return self.answer_with(self.protocols[0] if self.protocols else "")
 
-    def answer_with(self, protocol: str, headers: Iterable[tuple[bytes, bytes]] = ()) -> bytes:
+    def answer_with(self, protocol: str, headers: Iterable[Header] = ()) -> bytes:
         """Return what accepts the request.
 
         Args:
@@ -77,43 +73,10 @@ class Upgrade(NamedTuple):
 
         """
         more = [(b"Sec-WebSocket-Protocol", protocol.encode("latin-1"))] if protocol else []
-        return b"".join([_ACCEPTED, self.key, b"\r\n", *_lines([*more, *headers]), b"\r\n"])
+        return acceptance(self.key, [*more, *headers])
 
 
-def http_answer(status: str, body: bytes, *headers: str, kind: str = "application/json") -> bytes:
-    """Return a whole answer after which the connection is closed; no cache keeps it."""
-    lines = [
-        f"HTTP/1.1 {status}",
-        *headers,
-        f"Content-Type: {kind}",
-        f"Content-Length: {len(body)}",
-        "Cache-Control: no-store",
-        "Connection: close",
-    ]
-    return "\r\n".join([*lines, "", ""]).encode() + body
-
-
-def denial(status: int, headers: Iterable[tuple[bytes, bytes]], body: bytes) -> bytes:
-    """Return a whole answer of an application that does not accept a WebSocket; the connection is closed after it.
-
-    Raises:
-        ValueError: A header breaks its line, or there is no such status.
-
-    """
-    kept = [(name, value) for name, value in headers if name.lower() not in _OF_ONE_CONNECTION]
-    line = b"HTTP/1.1 %d %s\r\n" % (status, HTTPStatus(status).phrase.encode())
-    ending = b"Content-Length: %d\r\nConnection: close\r\n\r\n" % len(body)
-    return b"".join([line, *_lines(kept), ending, body])
-
-
-def _lines(headers: Iterable[tuple[bytes, bytes]]) -> Iterable[bytes]:
-    for name, value in headers:
-        if _LINE_BREAK.search(name) or _LINE_BREAK.search(value):
-            raise ValueError("a header of an answer has no line breaks")
-        yield b"%s: %s\r\n" % (name, value)
-
-
-_BAD_REQUEST: Final = http_answer("400 Bad Request", b"", kind="text/plain")
+_BAD_REQUEST: Final = http_answer(HTTPStatus.BAD_REQUEST, kind="text/plain")
 
 
 class Target(NamedTuple):
@@ -191,11 +154,13 @@ def read_upgrade(request: bytes, peer: Any, *, scheme: str, proxies: Proxies) ->
     }
     environ = environ_of(scope, map(_field, lines), proxies=proxies)
     if method != "GET":
-        raise BadUpgrade(http_answer("405 Method Not Allowed", b"", "Allow: GET"))
+        raise BadUpgrade(http_answer(HTTPStatus.METHOD_NOT_ALLOWED, b"", (b"Allow", b"GET")))
     if version != "HTTP/1.1" or not _asks(environ):
         raise BadUpgrade(_BAD_REQUEST)
     if environ.get("HTTP_SEC_WEBSOCKET_VERSION") != _VERSION:
-        raise BadUpgrade(http_answer("426 Upgrade Required", b"", f"Sec-WebSocket-Version: {_VERSION}"))
+        raise BadUpgrade(
+            http_answer(HTTPStatus.UPGRADE_REQUIRED, b"", (b"Sec-WebSocket-Version", _VERSION.encode()))
+        )
     offer = environ.get("HTTP_SEC_WEBSOCKET_PROTOCOL")
     protocols = () if offer is None else offered_protocols(offer)
     return Upgrade(environ, protocols, _accept(environ.get("HTTP_SEC_WEBSOCKET_KEY", "")), rest)

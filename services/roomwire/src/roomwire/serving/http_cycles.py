@@ -9,6 +9,8 @@ from typing import Any, Final
 
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
+from roomwire.protocol.answers import closing_headers
+
 _WITHOUT_BODY: Final = frozenset({HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED})
 
 
@@ -25,12 +27,7 @@ class Cycle(RequestResponseCycle):
         """Tell the client that the application has failed."""
         status = HTTPStatus.INTERNAL_SERVER_ERROR
         body = status.phrase.encode()
-        headers = [
-            (b"content-type", b"text/plain; charset=utf-8"),
-            (b"content-length", b"%d" % len(body)),
-            (b"cache-control", b"no-store"),
-            (b"connection", b"close"),
-        ]
+        headers = closing_headers(body, "text/plain; charset=utf-8")
         await self.send({"type": "http.response.start", "status": status.value, "headers": headers})
         await self.send({"type": "http.response.body", "body": body})
 

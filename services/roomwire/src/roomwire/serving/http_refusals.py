@@ -4,11 +4,12 @@ Its neighbour is `roomwire.serving.http`, which refuses.
 """
 
 import enum
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from http import HTTPStatus
 from typing import Final
 
 from roomwire.limits.connections import Full
+from roomwire.protocol.answers import Header, assembled, closing_headers
 
 
 class HttpRefusal(enum.StrEnum):
@@ -39,17 +40,9 @@ _STATUS: Final[Mapping[HttpRefusal, HTTPStatus]] = {
 }
 
 
-def refusal_answer(refusal: HttpRefusal, default_headers: list[tuple[bytes, bytes]]) -> bytes:
+def refusal_answer(refusal: HttpRefusal, default_headers: Iterable[Header]) -> bytes:
     """Return a whole answer after which the connection is closed; no cache keeps it."""
     status = _STATUS[refusal]
     body = f"{status.phrase}\n".encode()
-    headers = [
-        *default_headers,
-        (b"content-type", b"text/plain; charset=utf-8"),
-        (b"content-length", b"%d" % len(body)),
-        (b"cache-control", b"no-store"),
-        (b"connection", b"close"),
-    ]
-    lines = [b"HTTP/1.1 %d %s" % (status.value, status.phrase.encode())]
-    lines += [name + b": " + value for name, value in headers]
-    return b"\r\n".join(lines) + b"\r\n\r\n" + body
+    headers = [*default_headers, *closing_headers(body, "text/plain; charset=utf-8")]
+    return assembled(status, headers, body)
