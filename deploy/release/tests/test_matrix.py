@@ -8,7 +8,7 @@ import pytest
 import matrix
 from roomwire.protocol.reader import WEBSOCKETS
 from roomwire.server.drop_in import ENGINEIO, SOCKETIO
-from roomwire.serving.http import UVICORN
+from roomwire.serving.uvicorn_names import UVICORN
 
 REQUIREMENTS = Path(__file__).parents[3] / "requirements"
 

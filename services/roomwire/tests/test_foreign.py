@@ -13,7 +13,7 @@ from roomwire.errors import ConfigurationError
 from roomwire.foreign import Foreign
 from roomwire.protocol.reader import WEBSOCKETS
 from roomwire.server.drop_in import ENGINEIO, SOCKETIO
-from roomwire.serving.http import UVICORN
+from roomwire.serving.uvicorn_names import UVICORN
 
 ALL = pytest.mark.parametrize("foreign", [SOCKETIO, ENGINEIO, UVICORN, WEBSOCKETS], ids=lambda it: it.package)
 LIBRARY = Path(__file__).parents[1]

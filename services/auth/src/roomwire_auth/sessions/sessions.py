@@ -1,4 +1,4 @@
-"""Sessions: families of refresh tokens, of which one at a time is good.
+"""Sign-in sessions: families of refresh tokens, of which one at a time is good. No gateway knows them but by an access token's name.
 
 A refresh token is 65 characters without meaning to its holder: 22 that are the family's for life, and 43
 (256 random bits) that change with every rotation. Redis has SHA-256 digests of both only. Because a family

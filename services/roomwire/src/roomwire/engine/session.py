@@ -1,4 +1,6 @@
-"""One Engine.IO session, as a state machine that knows no socket and no clock.
+"""One Engine.IO session, a connection over one or two transports, as a state machine that knows no socket and no clock.
+
+It is not the session of a client in the log (`roomwire.log.sessions`), which outlives it.
 
 Its shell tells it what happened and what time it is, then looks at what there is to do:
 

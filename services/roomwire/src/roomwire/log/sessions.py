@@ -1,6 +1,6 @@
-"""Sessions of clients as the log keeps them. Pure.
+"""Sessions of clients as the log keeps them: one client in one namespace, from its first CONNECT until it is recovered no more. Pure.
 
-A session outlives its transport and its gateway. Who speaks for it is settled by claim numbers: each claim takes
+A session outlives its transport, the Engine.IO session (`roomwire.engine.session`), and its gateway. Who speaks for it is settled by claim numbers: each claim takes
 the next one, and whoever holds an older one is refused and told so.
 """
 

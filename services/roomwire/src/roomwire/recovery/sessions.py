@@ -1,4 +1,4 @@
-"""Sessions of this node's members: opened, recovered, kept alive by receipts, ended.
+"""The log's sessions (`roomwire.log.sessions`) of this node's members: opened, recovered, kept alive by receipts, ended.
 
 Owns what is asked of the log for one client; what to decide stands in `roomwire.recovery.decisions`, who is in which room in
 `roomwire.rooms.delivery`.

@@ -7,7 +7,7 @@ body. Its neighbour is `roomwire.serving.process`, which gives `bounded_http` to
 A request that is refused costs its connection. It is answered if nothing else is being answered, and then
 discarded for a moment, so that the answer is not lost to a reset (RFC 9112, section 9.6).
 
-uvicorn's names that are overridden or used here, and by the relay's listener, stand in `RELIED_ON`, and are checked here.
+uvicorn's names that are overridden or used here stand in `roomwire.serving.uvicorn_names`, and are checked when this is imported.
 """
 
 import asyncio
@@ -19,7 +19,6 @@ import httptools
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from roomwire.foreign import Foreign
 from roomwire.limits.connections import Connections, Full
 from roomwire.limits.http import HttpLimits
 from roomwire.limits.unsent import Unsent
@@ -28,57 +27,8 @@ from roomwire.metrics.http import HttpMetrics
 from roomwire.protocol.addresses import host_and_port, household
 from roomwire.serving.http_cycles import Cycle, OldHttpCycle
 from roomwire.serving.http_refusals import HttpRefusal, refusal_answer
+from roomwire.serving.uvicorn_names import UVICORN
 
-RELIED_ON: Final[Mapping[str, tuple[str, ...]]] = {
-    "uvicorn.protocols.http.httptools_impl.HttpToolsProtocol": (
-        "_should_upgrade",
-        "_start_asgi_task",
-        "_unset_keepalive_if_required",
-        "client",
-        "connection_lost",
-        "connection_made",
-        "cycle",
-        "data_received",
-        "flow",
-        "handle_websocket_upgrade",
-        "loop",
-        "on_body",
-        "on_header",
-        "on_headers_complete",
-        "on_message_begin",
-        "on_message_complete",
-        "on_response_complete",
-        "on_url",
-        "parser",
-        "pause_writing",
-        "pipeline",
-        "resume_writing",
-        "server_state",
-        "shutdown",
-        "timeout_keep_alive",
-        "timeout_keep_alive_handler",
-        "timeout_keep_alive_task",
-        "transport",
-    ),
-    "uvicorn.protocols.http.httptools_impl.RequestResponseCycle": (
-        "chunked_encoding",
-        "disconnected",
-        "expected_content_length",
-        "keep_alive",
-        "message_event",
-        "response_complete",
-        "response_started",
-        "scope",
-        "send",
-        "send_500_response",
-        "waiting_for_100_continue",
-    ),
-    "uvicorn.protocols.http.flow_control.FlowControl": ("read_paused", "resume_reading"),
-    "uvicorn.server.ServerState": ("connections", "default_headers", "tasks"),
-}
-"""Names of uvicorn that are overridden or used, here and in the modules that serve."""
-
-UVICORN: Final = Foreign("uvicorn", oldest="0.52", newest="0.54", names=RELIED_ON)
 UVICORN.check()
 
 _REQUEST_LINE_BYTES: Final = len(b"GET  HTTP/1.1\r\n\r\n")

@@ -17,14 +17,13 @@
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NoReturn
+from typing import Any
 
 from roomwire.errors import Internal, Unavailable
 from roomwire.log import sessions
 from roomwire.log.contract import (
     MAX_MESSAGE_ID_BYTES,
     MAX_PRESENT_BYTES,
-    Fenced,
     LogConfig,
     LogObserver,
     NodeAway,
@@ -32,7 +31,7 @@ from roomwire.log.contract import (
     Then,
 )
 from roomwire.log.entries import Entry, Message, UnreadableEntry, encode_message
-from roomwire.log.errors import LogHeld, MessageIdTooLong, RejoinedTooOften
+from roomwire.log.errors import LogHeld, MessageIdTooLong
 from roomwire.log.positions import Epoch, Offset, Position
 from roomwire.log.reading import Range, Reading
 from roomwire.log.recent import KEPT_BYTES, RecentReads
@@ -40,9 +39,10 @@ from roomwire.log.redis.heartbeat import Heartbeat
 from roomwire.log.redis.keys import Keys
 from roomwire.log.redis.publisher import Publisher
 from roomwire.log.redis.reads import Reads
-from roomwire.log.redis.replies import attendance_reply, claim_reply, nodes_reply, owner_reply
-from roomwire.log.redis.resync import Resync, fence
+from roomwire.log.redis.replies import nodes_reply
+from roomwire.log.redis.resync import Resync
 from roomwire.log.redis.scripts import Scripts
+from roomwire.log.redis.session_calls import SessionCalls, reach
 from roomwire.log.redis.supervisor import Supervisor
 from roomwire.log.redis.watch import Watch
 from roomwire.log.requests import Requests
@@ -56,11 +56,10 @@ from roomwire.log.sessions import (
     Sid,
     Tenure,
 )
-from roomwire.log.streams import Stream, is_sid_stream, sid_stream
+from roomwire.log.streams import Stream, is_sid_stream
 from roomwire.log.subscriber import Subscriber
 from roomwire.metrics.gateway import Metrics
 from roomwire.redis.address import Primaries
-from roomwire.redis.script import Script
 
 
 class RedisLog:
@@ -92,7 +91,6 @@ class RedisLog:
         config.check()
         self.node = node
         self.config = config
-        self._session_ttl_ms = int(config.session_ttl_s * 1000)
         self._keys = Keys(prefix)
         self._scripts = Scripts()
         self._primaries = primaries
@@ -146,6 +144,14 @@ class RedisLog:
             resync=resync,
             on_lost=self._recent.forget,
             metrics=metrics,
+        )
+        self._session_calls = SessionCalls(
+            node=node,
+            keys=keys,
+            scripts=scripts,
+            config=config,
+            subscriber=subscriber,
+            supervisor=self._supervisor,
         )
         self._heartbeat = Heartbeat(
             node=node,
@@ -254,7 +260,7 @@ class RedisLog:
             if epoch != self.epoch.encode():
                 self._supervisor.begin_again("another epoch")
                 raise Unavailable("The log begins anew: try again.")
-            return self._reach(Position(int(last)), then)
+            return reach(self._subscriber, Position(int(last)), then)
 
         return await self._supervisor.command((b"HMGET", self._keys.log, b"seq", b"epoch"), apply)
 
@@ -289,62 +295,19 @@ class RedisLog:
 
     async def open(self, session: NewSession, then: Then | None = None) -> Tenure:
         """See `Log`."""
-        tenure = Tenure(session.sid, 1)
-
-        def apply(position: int | None) -> Tenure:
-            if position is None:
-                raise Internal
-            self._subscriber.hold(tenure)
-            self._reach(Position(position), then)
-            return tenure
-
-        arguments = (
-            self.node,
-            sessions.FORMAT,
-            _text(session.namespace),
-            _text(session.subject),
-            session.data,
-            self._session_ttl_ms,
-            session.about,
-        )
-        return await self._supervisor.call(
-            self._scripts.open, [self._keys.session(session.sid)], arguments, apply
-        )
+        return await self._session_calls.open(session, then)
 
     async def join(self, tenure: Tenure, stream: Stream, then: Then | None = None) -> Position:
         """See `Log`."""
-        return await self._change(self._scripts.join, b"join", tenure, stream, then)
+        return await self._session_calls.join(tenure, stream, then)
 
     async def leave(self, tenure: Tenure, stream: Stream, then: Then | None = None) -> Position:
         """See `Log`."""
-        return await self._change(self._scripts.leave, b"leave", tenure, stream, then)
+        return await self._session_calls.leave(tenure, stream, then)
 
     async def claim(self, sid: Sid, *, namespace: str, subject: str) -> Claimed | ClaimRefused:
         """See `Log`."""
-
-        def apply(reply: Any) -> Claimed | ClaimRefused:
-            claimed = claim_reply(sid, reply)
-            if isinstance(claimed, ClaimRefused):
-                return claimed
-            # An older socket of this session on this node is fenced by that, at once.
-            self._subscriber.hold(claimed.tenure)
-            self._reach(claimed.position, None)
-            return claimed
-
-        arguments = (
-            self.node,
-            sid,
-            sessions.FORMAT,
-            _text(namespace),
-            _text(subject),
-            self._keys.prefix,
-            int(self.config.confirm_s * 1000),
-            self.config.max_claims,
-            int(self.config.claims_window_s * 1000),
-            self._session_ttl_ms,
-        )
-        keys = [self._keys.session(sid), self._keys.due]
-        return await self._supervisor.call(self._scripts.claim, keys, arguments, apply)
+        return await self._session_calls.claim(sid, namespace=namespace, subject=subject)
 
     def holds(self, tenure: Tenure) -> bool:
         """See `Log`."""
@@ -352,40 +315,19 @@ class RedisLog:
 
     async def save(self, tenure: Tenure, data: bytes) -> None:
         """See `Log`."""
-
-        def apply(is_own: int) -> None:
-            if not is_own:
-                self._fence(tenure)
-
-        await self._supervisor.call(
-            self._scripts.save, [self._keys.session(tenure.sid)], (tenure.claim, data), apply
-        )
+        await self._session_calls.save(tenure, data)
 
     async def end(self, sid: Sid, claim: int | None = None) -> bool:
         """See `Log`."""
-
-        def apply(was_there: int) -> bool:
-            if was_there:
-                for held in [one for one in self._subscriber.held() if one.sid == sid]:
-                    fence(self._subscriber, held)
-            return was_there == 1
-
-        keys = [self._keys.session(sid), self._keys.stream(sid_stream(sid)), self._keys.due]
-        arguments = (self.node, sid, "" if claim is None else claim, self._keys.prefix)
-        return await self._supervisor.call(self._scripts.end, keys, arguments, apply)
+        return await self._session_calls.end(sid, claim)
 
     async def find(self, sid: Sid) -> SessionOwner | None:
         """See `Log`."""
-        async with self._supervisor.reading() as pair:
-            found = await pair.bulk.ask(b"HMGET", self._keys.session(sid), b"node", b"ns", b"sub")
-        return owner_reply(found)
+        return await self._session_calls.find(sid)
 
     async def present(self, stream: Stream, *, limit: int, max_bytes: int = MAX_PRESENT_BYTES) -> Attendance:
         """See `Log`."""
-        keys = [self._keys.log, self._keys.members(stream)]
-        arguments = (self._keys.prefix, stream, limit, max_bytes)
-        async with self._supervisor.reading() as pair:
-            return attendance_reply(await pair.bulk.ask_script(self._scripts.present, keys, arguments))
+        return await self._session_calls.present(stream, limit=limit, max_bytes=max_bytes)
 
     def receipt(self, tenure: Tenure, received: Offset) -> None:
         """See `Log`."""
@@ -429,35 +371,6 @@ class RedisLog:
         )
         return reading
 
-    async def _change(
-        self, script: Script, what: bytes, tenure: Tenure, stream: Stream, then: Then | None
-    ) -> Position:
-        if is_sid_stream(stream):
-            raise Internal
-
-        def apply(reply: Any) -> Position:
-            if reply is None:
-                self._fence(tenure)
-            if isinstance(reply, bytes):
-                raise RejoinedTooOften
-            last, position = reply
-            self._reach(Position(last), then, Position(position))
-            return Position(position)
-
-        keys = [self._keys.session(tenure.sid), self._keys.members(stream), self._keys.due]
-        arguments = (tenure.claim, stream, what, self.config.max_intervals, tenure.sid, self._session_ttl_ms)
-        return await self._supervisor.call(script, keys, arguments, apply)
-
-    def _reach(self, last: Position, then: Then | None, position: Position | None = None) -> Position:
-        self._subscriber.advance(last)
-        if then is not None:
-            then(last if position is None else position)
-        return last
-
-    def _fence(self, tenure: Tenure) -> NoReturn:
-        fence(self._subscriber, tenure)
-        raise Fenced
-
     def _send(self, node: NodeId, message: bytes, nobody: Callable[[], None]) -> None:
         pair = self._supervisor.pair
         if pair is None:
@@ -469,7 +382,3 @@ class RedisLog:
                 nobody()
 
         pair.bulk.command((b"SPUBLISH", self._keys.node(node), message), answered)
-
-
-def _text(text: str) -> bytes:
-    return text.encode("utf-8", "surrogatepass")

@@ -1,0 +1,204 @@
+"""What a gateway asks of the primary for one session: to begin, claim, change, find and end it.
+
+Each reply is applied to the subscriber at its place in the log's order. `roomwire.log.redis.log` is its only user; the scripts
+say what the primary does.
+"""
+
+from typing import Any, NoReturn
+
+from roomwire.errors import Internal
+from roomwire.log import sessions
+from roomwire.log.contract import MAX_PRESENT_BYTES, Fenced, LogConfig, Then
+from roomwire.log.errors import RejoinedTooOften
+from roomwire.log.positions import Position
+from roomwire.log.redis.keys import Keys
+from roomwire.log.redis.replies import attendance_reply, claim_reply, owner_reply
+from roomwire.log.redis.resync import fence
+from roomwire.log.redis.scripts import Scripts
+from roomwire.log.redis.supervisor import Supervisor
+from roomwire.log.sessions import (
+    Attendance,
+    Claimed,
+    ClaimRefused,
+    NewSession,
+    NodeId,
+    SessionOwner,
+    Sid,
+    Tenure,
+)
+from roomwire.log.streams import Stream, is_sid_stream, sid_stream
+from roomwire.log.subscriber import Subscriber
+from roomwire.redis.script import Script
+
+
+class SessionCalls:
+    """Calls the scripts of sessions, for one incarnation of a gateway. What each method raises stands in `Log`.
+
+    Args:
+        node: This incarnation of this gateway.
+        keys: The names of keys.
+        scripts: What runs on the primary.
+        config: Times and bounds.
+        subscriber: Learns which sessions are held here, and which positions were reached.
+        supervisor: Has the links.
+
+    """
+
+    def __init__(
+        self,
+        *,
+        node: NodeId,
+        keys: Keys,
+        scripts: Scripts,
+        config: LogConfig,
+        subscriber: Subscriber,
+        supervisor: Supervisor,
+    ) -> None:
+        self._node = node
+        self._keys = keys
+        self._scripts = scripts
+        self._config = config
+        self._subscriber = subscriber
+        self._supervisor = supervisor
+        self._session_ttl_ms = int(config.session_ttl_s * 1000)
+
+    async def open(self, session: NewSession, then: Then | None = None) -> Tenure:
+        """Begin a session; see `Log.open`."""
+        tenure = Tenure(session.sid, 1)
+
+        def apply(position: int | None) -> Tenure:
+            if position is None:
+                raise Internal
+            self._subscriber.hold(tenure)
+            reach(self._subscriber, Position(position), then)
+            return tenure
+
+        arguments = (
+            self._node,
+            sessions.FORMAT,
+            _text(session.namespace),
+            _text(session.subject),
+            session.data,
+            self._session_ttl_ms,
+            session.about,
+        )
+        return await self._supervisor.call(
+            self._scripts.open, [self._keys.session(session.sid)], arguments, apply
+        )
+
+    async def join(self, tenure: Tenure, stream: Stream, then: Then | None = None) -> Position:
+        """Make a session a member of a room; see `Log.join`."""
+        return await self._change(self._scripts.join, b"join", tenure, stream, then)
+
+    async def leave(self, tenure: Tenure, stream: Stream, then: Then | None = None) -> Position:
+        """End a membership; see `Log.leave`."""
+        return await self._change(self._scripts.leave, b"leave", tenure, stream, then)
+
+    async def claim(self, sid: Sid, *, namespace: str, subject: str) -> Claimed | ClaimRefused:
+        """Take a session over; see `Log.claim`."""
+
+        def apply(reply: Any) -> Claimed | ClaimRefused:
+            claimed = claim_reply(sid, reply)
+            if isinstance(claimed, ClaimRefused):
+                return claimed
+            # An older socket of this session on this node is fenced by that, at once.
+            self._subscriber.hold(claimed.tenure)
+            reach(self._subscriber, claimed.position, None)
+            return claimed
+
+        arguments = (
+            self._node,
+            sid,
+            sessions.FORMAT,
+            _text(namespace),
+            _text(subject),
+            self._keys.prefix,
+            int(self._config.confirm_s * 1000),
+            self._config.max_claims,
+            int(self._config.claims_window_s * 1000),
+            self._session_ttl_ms,
+        )
+        keys = [self._keys.session(sid), self._keys.due]
+        return await self._supervisor.call(self._scripts.claim, keys, arguments, apply)
+
+    async def save(self, tenure: Tenure, data: bytes) -> None:
+        """Store a session's data; see `Log.save`."""
+
+        def apply(is_own: int) -> None:
+            if not is_own:
+                self._fence(tenure)
+
+        await self._supervisor.call(
+            self._scripts.save, [self._keys.session(tenure.sid)], (tenure.claim, data), apply
+        )
+
+    async def end(self, sid: Sid, claim: int | None = None) -> bool:
+        """Delete a session; see `Log.end`."""
+
+        def apply(was_there: int) -> bool:
+            if was_there:
+                for held in [one for one in self._subscriber.held() if one.sid == sid]:
+                    fence(self._subscriber, held)
+            return was_there == 1
+
+        keys = [self._keys.session(sid), self._keys.stream(sid_stream(sid)), self._keys.due]
+        arguments = (self._node, sid, "" if claim is None else claim, self._keys.prefix)
+        return await self._supervisor.call(self._scripts.end, keys, arguments, apply)
+
+    async def find(self, sid: Sid) -> SessionOwner | None:
+        """Return where a session lives; see `Log.find`."""
+        async with self._supervisor.reading() as pair:
+            found = await pair.bulk.ask(b"HMGET", self._keys.session(sid), b"node", b"ns", b"sub")
+        return owner_reply(found)
+
+    async def present(self, stream: Stream, *, limit: int, max_bytes: int = MAX_PRESENT_BYTES) -> Attendance:
+        """Return the sessions in a room; see `Log.present`."""
+        keys = [self._keys.log, self._keys.members(stream)]
+        arguments = (self._keys.prefix, stream, limit, max_bytes)
+        async with self._supervisor.reading() as pair:
+            return attendance_reply(await pair.bulk.ask_script(self._scripts.present, keys, arguments))
+
+    async def _change(
+        self, script: Script, what: bytes, tenure: Tenure, stream: Stream, then: Then | None
+    ) -> Position:
+        if is_sid_stream(stream):
+            raise Internal
+
+        def apply(reply: Any) -> Position:
+            if reply is None:
+                self._fence(tenure)
+            if isinstance(reply, bytes):
+                raise RejoinedTooOften
+            last, position = reply
+            reach(self._subscriber, Position(last), then, Position(position))
+            return Position(position)
+
+        keys = [self._keys.session(tenure.sid), self._keys.members(stream), self._keys.due]
+        arguments = (tenure.claim, stream, what, self._config.max_intervals, tenure.sid, self._session_ttl_ms)
+        return await self._supervisor.call(script, keys, arguments, apply)
+
+    def _fence(self, tenure: Tenure) -> NoReturn:
+        fence(self._subscriber, tenure)
+        raise Fenced
+
+
+def reach(
+    subscriber: Subscriber, last: Position, then: Then | None, position: Position | None = None
+) -> Position:
+    """Apply an operation at its place in the order: what comes before `last` has been taken, then `then` is called.
+
+    Args:
+        subscriber: Keeps the place.
+        last: The log's last position when the operation was done.
+        then: Is called with the operation's position.
+        position: The operation's own. Default: `last`.
+
+    """
+    subscriber.advance(last)
+    if then is not None:
+        then(last if position is None else position)
+    return last
+
+
+def _text(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")
