@@ -31,7 +31,7 @@ test: install check $(CHECKOV)  ## run every check and every test
 quick: install  ## run the tests that start no server and no process
 	$(BIN)/pytest --quick $(PARALLEL)
 
-# Twice as many workers as cores: most tests wait. Tests that share a server run in one worker (`tests/tiers.py`).
+# How many workers that is, and which tests run in one as they share a server: `tests/tiers.py`.
 PARALLEL := -n auto --dist loadgroup
 
 # What has to do with time: rates, timeouts, expiry, drains. By files and tests, so that a new one is found by its neighbours.

@@ -173,9 +173,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(Tiers(config, watch), "chosen tiers")
 
 
-def pytest_xdist_auto_num_workers() -> int:
-    """Return how many workers `-n auto` means: most tests wait, so that there are twice as many as cores."""
-    return min(
-        2 * (os.process_cpu_count() if hasattr(os, "process_cpu_count") else len(os.sched_getaffinity(0))),
-        MOST_WORKERS,
-    )
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Return how many workers `-n auto` means: quick tests compute, one on each core; most of the others wait."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(cores if config.getoption("quick") else 2 * cores, MOST_WORKERS)
