@@ -129,7 +129,7 @@ def test_the_import_fails_where_a_name_is_gone(broken, module, sentence):
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
 
     last = done.stderr.splitlines()[-1]
-    assert re.match(rf"roomwire\.errors\.ConfigurationError: {sentence}\S*\.{name}, which Roomwire", last)
+    assert re.match(rf"roomwire\.errors\.PackageUnfit: {sentence}\S*\.{name}, which Roomwire", last)
 
 
 def test_a_release_that_is_too_new_is_said_once():
