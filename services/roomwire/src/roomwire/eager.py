@@ -158,7 +158,7 @@ class _Spare(Coroutine[Any, Any, Any]):
         is_woken = self._handed is not None and self._handed.done()
         return is_woken or task.cancelling() > 0 or task._must_cancel  # type: ignore[attr-defined] # noqa: SLF001
 
-    def go_on(self, job: Job, waits_for: Any) -> None:
+    def go_on(self, job: Job, waits_for: object) -> None:
         """Go on with a coroutine that has yielded what it waits for."""
         self._job, self._waits_for = job, waits_for
         if self._handed is not None and not self._handed.done():
@@ -166,7 +166,7 @@ class _Spare(Coroutine[Any, Any, Any]):
 
     # What the task calls, as of any coroutine.
 
-    def send(self, value: Any) -> Any:
+    def send(self, value: object) -> Any:
         """Take a step: hot."""
         waits_for = self._waits_for
         if waits_for is not _NOTHING:

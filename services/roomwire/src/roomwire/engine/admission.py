@@ -68,7 +68,7 @@ class Query:
         self.sid = values.get("sid", "")
 
 
-def check_origin(engine: Engine, environ: Mapping[str, Any]) -> None:
+def check_origin(engine: Engine, environ: Mapping[str, object]) -> None:
     """Refuse a request of a page that may not talk to this server."""
     origin = environ.get("HTTP_ORIGIN")
     if origin is not None and engine.cors_allowed_origins != []:

@@ -18,6 +18,7 @@ from roomwire.limits.client import Limits
 from roomwire.logs import get_logger
 from roomwire.protocol.addresses import host_and_port
 from roomwire.protocol.answers import denial, http_answer
+from roomwire.protocol.asgi import Message, Scope
 from roomwire.protocol.frames import binary_frame, close_frame, ping_frame, pong_frame, text_frame
 from roomwire.protocol.opening import BadUpgrade, Upgrade, read_target, read_upgrade
 from roomwire.protocol.reader import (
@@ -91,7 +92,7 @@ class AsgiSocket(asyncio.Protocol):
         self._reader = FrameReader(
             max_message_bytes=limits.max_payload_bytes, max_fragments=limits.max_fragments
         )
-        self._messages: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+        self._messages: asyncio.Queue[Message] = asyncio.Queue()
         self._upgrade: Upgrade | None = None
         self._denied: tuple[int, list[tuple[bytes, bytes]], list[bytes]] | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -183,7 +184,7 @@ class AsgiSocket(asyncio.Protocol):
         task.add_done_callback(self._server.tasks.discard)
         self._start_timer()
 
-    def _scope(self, request: bytes, upgrade: Upgrade, *, scheme: str) -> dict[str, Any]:
+    def _scope(self, request: bytes, upgrade: Upgrade, *, scheme: str) -> Scope:
         """Return what ASGI says of a request; like uvicorn, it leaves it to the application which proxies to believe."""
         head = request.partition(b"\r\n\r\n")[0]
         first, *lines = head.split(b"\r\n")
@@ -215,7 +216,7 @@ class AsgiSocket(asyncio.Protocol):
             self._transport.close()
             self._cut_later()
 
-    async def _run(self, scope: dict[str, Any]) -> None:
+    async def _run(self, scope: Scope) -> None:
         """Run the application; one that fails costs this WebSocket."""
         code = CloseCode.INTERNAL_ERROR
         try:
@@ -234,14 +235,14 @@ class AsgiSocket(asyncio.Protocol):
 
     # What the application calls.
 
-    async def receive(self) -> dict[str, Any]:
+    async def receive(self) -> Message:
         """Return the next event; see ASGI."""
         event = await self._messages.get()
         if self._messages.empty():
             self._go_on()
         return event
 
-    async def send(self, event: dict[str, Any]) -> None:
+    async def send(self, event: Message) -> None:
         """Take an event of the application; waits while the client does not read. See ASGI.
 
         Raises:
@@ -274,7 +275,7 @@ class AsgiSocket(asyncio.Protocol):
         else:
             raise RuntimeError(f"there is no {kind} before the WebSocket is accepted")
 
-    def _accept(self, upgrade: Upgrade, event: dict[str, Any]) -> None:
+    def _accept(self, upgrade: Upgrade, event: Message) -> None:
         headers = event.get("headers") or ()
         self._transport.write(upgrade.answer_with(event.get("subprotocol") or "", headers))
         self._is_accepted = True
@@ -284,15 +285,13 @@ class AsgiSocket(asyncio.Protocol):
         if early:
             self._read(early)
 
-    def _deny(
-        self, denied: tuple[int, list[tuple[bytes, bytes]], list[bytes]], event: dict[str, Any]
-    ) -> None:
+    def _deny(self, denied: tuple[int, list[tuple[bytes, bytes]], list[bytes]], event: Message) -> None:
         status, headers, parts = denied
         parts.append(event.get("body", b""))
         if not event.get("more_body", False):
             self._refuse(denial(status, headers, b"".join(parts)))
 
-    def _send(self, event: dict[str, Any]) -> None:
+    def _send(self, event: Message) -> None:
         data, text = event.get("bytes"), event.get("text")
         frame = binary_frame(data) if data is not None else text_frame((text or "").encode())
         self._transport.write(frame)
@@ -342,7 +341,7 @@ class AsgiSocket(asyncio.Protocol):
             self._close(code, told=code if payload else NO_CODE, reason_told=reason)
             self._transport.close()
 
-    def _tell(self, event: dict[str, Any]) -> None:
+    def _tell(self, event: Message) -> None:
         """Let the application have a message; until it has taken it, the client is not read any further."""
         self._messages.put_nowait(event)
         self._pause_reading()

@@ -74,7 +74,7 @@ class Connection:
     def __init__(
         self,
         state: Session,
-        environ: Mapping[str, Any],
+        environ: Mapping[str, object],
         turn: Turn,
         on_closed: "Callable[[Connection, Reason], None]",
         pulse: Pulse | None = None,

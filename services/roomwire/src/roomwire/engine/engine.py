@@ -23,6 +23,7 @@ from roomwire.engine.wheel import Alarm, Wheel
 from roomwire.limits.bounds import Bound
 from roomwire.limits.client import Limits
 from roomwire.logs import get_logger
+from roomwire.protocol.asgi import Scope
 from roomwire.protocol.environ import decoded, environ_of
 from roomwire.protocol.origins import is_listed, is_own, is_spelled
 from roomwire.protocol.packets import MESSAGE, PONG, BadEnginePacket, EnginePacket, open_packet
@@ -119,11 +120,11 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc] # python-engineio has 
             else:
                 connection.leave_loop()
 
-    def environ_of(self, scope: Mapping[str, Any]) -> dict[str, Any]:
+    def environ_of(self, scope: Scope) -> dict[str, Any]:
         """Return an ASGI request as python-socketio's handlers know one, less what a stranger has forged."""
         return environ_of(scope, decoded(scope["headers"]), proxies=self.proxies)
 
-    async def open(self, environ: Mapping[str, Any], transport: str) -> Connection | None:
+    async def open(self, environ: Mapping[str, object], transport: str) -> Connection | None:
         """Begin a session; None if the connect handler refused it."""
         now = asyncio.get_running_loop().time()
         state = Session(self.generate_id(), transport=transport, limits=self.limits, now=now)
@@ -184,7 +185,7 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc] # python-engineio has 
             _log.exception("handler failed", event_name=event)
             return False
 
-    async def send(self, sid: str, data: Any) -> None:
+    async def send(self, sid: str, data: object) -> None:
         """Send a message; nothing happens if the session is gone."""
         connection = self.find(sid)
         if connection is not None:
@@ -283,7 +284,7 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc] # python-engineio has 
             [origin] if is_listed(origin, [configured] if isinstance(configured, str) else configured) else []
         )
 
-    def _cors_headers(self, environ: Mapping[str, Any]) -> Sequence[tuple[str, str]]:
+    def _cors_headers(self, environ: Mapping[str, object]) -> Sequence[tuple[str, str]]:
         """Return the headers that tell a browser which page may read an answer, and a cache that they depend on the page."""
         headers: Sequence[tuple[str, str]] = super()._cors_headers(environ)
         return headers if self.cors_allowed_origins == [] else [*headers, ("Vary", "Origin")]

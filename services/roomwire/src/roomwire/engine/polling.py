@@ -25,6 +25,7 @@ from roomwire.engine.engine import Engine
 from roomwire.engine.relay import SessionRelay
 from roomwire.engine.session import NOOP_INTERVAL_S, POLLING, Reason
 from roomwire.limits.bounds import Bound
+from roomwire.protocol.asgi import Receive, Scope, Send
 from roomwire.protocol.packets import BadEnginePacket, EnginePacket, decode_payload, encode_payload
 
 OK: Final = b"ok"
@@ -37,7 +38,7 @@ _OF_SESSIONS: Final = frozenset({"GET", "POST"})
 
 
 async def serve(
-    engine: Engine, scope: Mapping[str, Any], receive: Any, send: Any, *, relay: SessionRelay | None = None
+    engine: Engine, scope: Scope, receive: Receive, send: Send, *, relay: SessionRelay | None = None
 ) -> None:
     """Serve one HTTP request.
 
@@ -72,7 +73,9 @@ async def serve(
     await send({"type": "http.response.body", "body": body})
 
 
-def _is_for(relay: SessionRelay | None, query: Query, environ: Mapping[str, Any]) -> TypeGuard[SessionRelay]:
+def _is_for(
+    relay: SessionRelay | None, query: Query, environ: Mapping[str, object]
+) -> TypeGuard[SessionRelay]:
     return (
         relay is not None
         and query.transport == POLLING
@@ -85,7 +88,7 @@ class _Gone(Exception):
     """The client has gone before it was answered."""
 
 
-def _environ(engine: Engine, scope: Mapping[str, Any], query: Query) -> Mapping[str, Any]:
+def _environ(engine: Engine, scope: Scope, query: Query) -> Mapping[str, Any]:
     """Return what has to be known of a request: most belong to a session already, and to no other page."""
     names = {name for name, _ in scope["headers"]}
     if query.sid and b"origin" not in names and scope["method"] in _OF_SESSIONS:
@@ -93,7 +96,7 @@ def _environ(engine: Engine, scope: Mapping[str, Any], query: Query) -> Mapping[
     return engine.environ_of(scope)
 
 
-def _promised(scope: Mapping[str, Any]) -> str:
+def _promised(scope: Scope) -> str:
     return next(
         (value.decode("latin-1") for name, value in scope["headers"] if name == b"content-length"), ""
     )
@@ -124,7 +127,7 @@ async def _answer(
 
 
 async def _open(
-    engine: Engine, environ: Mapping[str, Any], query: Query, method: str
+    engine: Engine, environ: Mapping[str, object], query: Query, method: str
 ) -> tuple[bytes, str | None]:
     if method != "GET":
         raise Refused(BAD_METHOD)
@@ -136,7 +139,7 @@ async def _open(
     return encode_payload(connection.state.output()), connection.sid
 
 
-async def _poll(connection: Connection, receive: Any) -> bytes:
+async def _poll(connection: Connection, receive: Receive) -> bytes:
     answer = connection.poll()
     if answer is None:
         raise Refused(BAD_REQUEST)
@@ -160,12 +163,12 @@ async def _poll(connection: Connection, receive: Any) -> bytes:
     return encode_payload(answer.result())
 
 
-async def _until_gone(receive: Any) -> None:
+async def _until_gone(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
 
 
-async def _body(receive: Any, *, limit: int) -> bytes:
+async def _body(receive: Receive, *, limit: int) -> bytes:
     """Read a body, as much of it as shows that it is too long; the rest is left to the server."""
     body = b""
     while len(body) <= limit:

@@ -1,8 +1,9 @@
 """Whom the engine asks when a request belongs to a session of another node: the contract."""
 
 import asyncio
-from collections.abc import Mapping
 from typing import Any, Protocol
+
+from roomwire.protocol.asgi import Receive, Scope, Send
 
 
 class SessionRelay(Protocol):
@@ -11,7 +12,7 @@ class SessionRelay(Protocol):
     def leads_elsewhere(self, sid: str) -> bool:
         """Say whether a session id is another node's; it need not exist."""
 
-    async def answer(self, sid: str, scope: Mapping[str, Any], receive: Any, send: Any) -> bool:
+    async def answer(self, sid: str, scope: Scope, receive: Receive, send: Send) -> bool:
         """Have a polling request answered by the session's owner; False: it cannot be, and nothing was said."""
 
     def websocket(self, sid: str, connections: set[Any]) -> asyncio.Protocol:

@@ -13,6 +13,7 @@ from roomwire.engine.connection import Connection
 from roomwire.engine.engine import Engine
 from roomwire.engine.session import WEBSOCKET, Reason
 from roomwire.limits.bounds import Bound
+from roomwire.protocol.asgi import Message, Receive, Send
 from roomwire.protocol.frames import message_of
 from roomwire.protocol.packets import BadEnginePacket, EnginePacket
 
@@ -125,7 +126,7 @@ async def _write(connection: Connection, socket: "_Socket", news: asyncio.Event)
 class _Socket:
     """A WebSocket as ASGI messages."""
 
-    def __init__(self, receive: Any, send: Any) -> None:
+    def __init__(self, receive: Receive, send: Send) -> None:
         self._receive = receive
         self._send = send
 
@@ -151,7 +152,7 @@ class _Socket:
         with contextlib.suppress(_Gone):
             await self._put({"type": "websocket.close", "code": 1000})
 
-    async def _put(self, event: dict[str, Any]) -> None:
+    async def _put(self, event: Message) -> None:
         try:
             await self._send(event)
         except (OSError, RuntimeError) as error:

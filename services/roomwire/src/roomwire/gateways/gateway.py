@@ -74,13 +74,13 @@ class Gateway(socketio.AsyncNamespace):  # type: ignore[misc] # python-socketio 
     async def emit(
         self,
         event: str,
-        data: Any = None,
+        data: object = None,
         *,
-        to: Any = None,
-        room: Any = None,
-        skip_sid: Any = None,
+        to: object = None,
+        room: object = None,
+        skip_sid: object = None,
         namespace: str | None = None,
-        callback: Any = None,
+        callback: object = None,
         ignore_queue: bool = False,
         message_id: str = "",
     ) -> None:
@@ -122,7 +122,7 @@ class Gateway(socketio.AsyncNamespace):  # type: ignore[misc] # python-socketio 
         hook = getattr(self, name, None)
         return None if hook is None else _handler(name, hook)
 
-    async def _connected(self, sid: str, _environ: Any, auth: Any) -> None:
+    async def _connected(self, sid: str, _environ: object, auth: object) -> None:
         socket = Socket(self.server, self.server.member(sid, self.namespace))
         lane = Lane(socket, self._handlers, is_concurrent=self._is_concurrent)
         if self._on_connection is not None:
@@ -158,7 +158,7 @@ def _handler(event: str, method: Any) -> Handler:
     return Handler(event, method, binding, is_plain=not inspect.iscoroutinefunction(method))
 
 
-async def _run(hook: Handler, socket: Socket, body: Any) -> None:
+async def _run(hook: Handler, socket: Socket, body: object) -> None:
     result = hook.method(**hook.binding.arguments(socket, [body]))
     if inspect.isawaitable(result):
         await result

@@ -96,7 +96,7 @@ class Lane:
         self._put((handler, arguments, ack_id, len(text)))
         return True
 
-    def admit(self, event: str, body: Sequence[Any], ack_id: int | None) -> None:
+    def admit(self, event: str, body: Sequence[object], ack_id: int | None) -> None:
         """Take an event and its arguments."""
         handler = self._handlers.get(event)
         if handler is None:
@@ -166,7 +166,7 @@ class Lane:
         self._waiting_bytes -= event[3]
         return event
 
-    async def _run(self, event: _Event | None, result: Any = None) -> None:
+    async def _run(self, event: _Event | None, result: object = None) -> None:
         """Handle an event, or go on with one whose result is to be awaited; then handle those that wait."""
         member, server = self.socket.member, self._server
         try:

@@ -118,6 +118,6 @@ class Socket:
         await self.server.disconnect(self.id, namespace=self.namespace)
 
 
-def to_wire(value: Any) -> Any:
+def to_wire(value: object) -> Any:
     """Return what a handler returns or emits as the server takes it: a named tuple is one value, as a struct is."""
     return list(value) if isinstance(value, tuple) and hasattr(value, "_fields") else value

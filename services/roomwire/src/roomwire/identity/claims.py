@@ -51,7 +51,7 @@ def parse_part(part: str) -> dict[str, Any]:
     return msgspec.convert(value, dict[str, Any])
 
 
-def find(claims: Mapping[str, Any], name: str) -> Any:
+def find(claims: Mapping[str, object], name: str) -> Any:
     """Return the value of a claim, or `MISSING`; see `ClaimNames`."""
     if not name.startswith(_POINTER):
         return claims.get(name, MISSING)
@@ -63,7 +63,7 @@ def find(claims: Mapping[str, Any], name: str) -> Any:
     return value
 
 
-def names_in(value: Any) -> Sequence[str]:
+def names_in(value: object) -> Sequence[str]:
     """Return the names in a claim: a list of texts, or one text with spaces between them (RFC 8693, section 4.2).
 
     Raises:

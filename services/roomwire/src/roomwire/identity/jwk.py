@@ -124,12 +124,12 @@ def read_jwks(body: bytes, algorithms: Collection[str] = (EDDSA,)) -> KeySet:
     return KeySet({kid: key for kid, key in keys.items() if kid not in twice}, faults)
 
 
-def _id_of(members: Any) -> str:
+def _id_of(members: object) -> str:
     kid = members.get("kid") if isinstance(members, Mapping) else None
     return kid if isinstance(kid, str) else ""
 
 
-def _read(members: Any, algorithms: frozenset[str]) -> tuple[str, PublicKey] | None:
+def _read(members: object, algorithms: frozenset[str]) -> tuple[str, PublicKey] | None:
     """Return a key's id and the key; None: it is for another end."""
     if not isinstance(members, Mapping):
         raise _Refused(Fault.MALFORMED)
@@ -147,7 +147,7 @@ def _read(members: Any, algorithms: frozenset[str]) -> tuple[str, PublicKey] | N
     return kid, PublicKey(make(members), fitting)
 
 
-def _fitting(members: Mapping[str, Any]) -> frozenset[str]:
+def _fitting(members: Mapping[str, object]) -> frozenset[str]:
     """Return the algorithms that a key can verify by, and says that it may."""
     kind, curve, said = (_text(members, name) for name in ("kty", "crv", "alg"))
     of_curve = _OF_CURVES.get((kind, curve))
@@ -155,13 +155,13 @@ def _fitting(members: Mapping[str, Any]) -> frozenset[str]:
     return possible & {said} if said else possible
 
 
-def _is_for_signatures(members: Mapping[str, Any]) -> bool:
+def _is_for_signatures(members: Mapping[str, object]) -> bool:
     """RFC 7517, sections 4.2 and 4.3: either may be left out."""
     operations = members.get("key_ops", ["verify"])
     return members.get("use", "sig") == "sig" and isinstance(operations, list) and "verify" in operations
 
 
-def _rsa(members: Mapping[str, Any]) -> RSAPublicKey:
+def _rsa(members: Mapping[str, object]) -> RSAPublicKey:
     modulus, exponent = (int.from_bytes(_binary(members, name)) for name in ("n", "e"))
     # NIST SP 800-56B, section 6.2, allows more than 32 bits: they would make each check slower, and nobody has them.
     if not MIN_RSA_BITS <= modulus.bit_length() <= MAX_RSA_BITS or not 2**16 < exponent < 2**32:
@@ -180,7 +180,7 @@ def _elliptic(members: Mapping[str, Any]) -> ec.EllipticCurvePublicKey:
     return ec.EllipticCurvePublicNumbers(int.from_bytes(x), int.from_bytes(y), curve).public_key()
 
 
-def _ed25519(members: Mapping[str, Any]) -> Ed25519PublicKey:
+def _ed25519(members: Mapping[str, object]) -> Ed25519PublicKey:
     raw = _binary(members, "x")
     key = Ed25519PublicKey.from_public_bytes(raw)
     # The highest bit is the sign of the other coordinate.
@@ -189,14 +189,14 @@ def _ed25519(members: Mapping[str, Any]) -> Ed25519PublicKey:
     return key
 
 
-def _text(members: Mapping[str, Any], name: str) -> str:
+def _text(members: Mapping[str, object], name: str) -> str:
     value = members.get(name, "")
     if not isinstance(value, str):
         raise _Refused(Fault.MALFORMED)
     return value
 
 
-def _binary(members: Mapping[str, Any], name: str) -> bytes:
+def _binary(members: Mapping[str, object], name: str) -> bytes:
     value = _text(members, name)
     if not _BASE64URL.fullmatch(value):
         raise _Refused(Fault.MALFORMED)

@@ -267,12 +267,12 @@ class Verifier:
         # The library takes the last of two claims of a name, another may take the first.
         return parse_part(body)
 
-    def _is_of_a_type(self, header: Mapping[str, Any]) -> bool:
+    def _is_of_a_type(self, header: Mapping[str, object]) -> bool:
         type_ = header.get("typ", NO_TYPE)
         # RFC 7515, section 4.1.9: the beginning may be left out.
         return isinstance(type_, str) and type_.lower().removeprefix("application/") in self._token_types
 
-    def _user(self, claims: Mapping[str, Any]) -> User:
+    def _user(self, claims: Mapping[str, object]) -> User:
         names = self._claim_names
         said = {
             "user": find(claims, names.user),
@@ -295,7 +295,9 @@ class Verifier:
             session=known.session,
         )
 
-    def _capabilities(self, claims: Mapping[str, Any], cap: Mapping[str, list[str]] | None) -> Capabilities:
+    def _capabilities(
+        self, claims: Mapping[str, object], cap: Mapping[str, list[str]] | None
+    ) -> Capabilities:
         if not self._claim_names.roles:
             return self._without_claim if cap is None else Capabilities.of(cap)
         named = names_in(find(claims, self._claim_names.roles))
@@ -303,7 +305,7 @@ class Verifier:
         return Capabilities.of_all(able) if able else self._without_claim
 
 
-def find_token(auth: Any, *, authorization: str = "", query: str = "") -> str | None:
+def find_token(auth: object, *, authorization: str = "", query: str = "") -> str | None:
     """Find a handshake's token: in the `auth` payload, the `Authorization` header or the query, in this order.
 
     Args:

@@ -79,9 +79,9 @@ class AsyncEmitter:
     async def emit(
         self,
         event: str,
-        data: Any = None,
+        data: object = None,
         *,
-        to: Any = None,
+        to: object = None,
         namespace: str = "/",
         skip_sid: str | list[str] | None = None,
         message_id: str = "",
@@ -198,9 +198,9 @@ class Emitter:
     def emit(
         self,
         event: str,
-        data: Any = None,
+        data: object = None,
         *,
-        to: Any = None,
+        to: object = None,
         namespace: str = "/",
         skip_sid: str | list[str] | None = None,
         message_id: str = "",

@@ -70,7 +70,7 @@ def _decode(raw: bytes) -> str:
     return raw.decode("utf-8", "surrogatepass")
 
 
-def room_name(room: Any) -> str:
+def room_name(room: object) -> str:
     """Return the text that stands for a room, whatever its name is made of."""
     if isinstance(room, str) and not room.startswith("\0"):
         return room
@@ -92,7 +92,7 @@ def room_of(name: str) -> Any:
         raise ValueError("the name of this room is no plain value") from None
 
 
-def travelling_name(room: Any) -> str:
+def travelling_name(room: object) -> str:
     """Return the text that stands for a room on another node, too; raises as `room_of`."""
     name = room_name(room)
     if room_of(name) != room:

@@ -7,7 +7,7 @@ import ipaddress
 import re
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any, Final
+from typing import Final
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 _Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -46,7 +46,7 @@ class Networks:
         return address is not None and any(address in network for network in self._networks)
 
 
-def host_and_port(address: Any) -> tuple[str, int] | None:
+def host_and_port(address: object) -> tuple[str, int] | None:
     """Return the host and port of a TCP socket's address; other sockets have no address that says anything."""
     return (address[0], address[1]) if isinstance(address, tuple) else None
 

@@ -109,12 +109,12 @@ class Packet(socketio.packet.Packet):  # type: ignore[misc] # python-socketio ha
             raise BadPacket("the payload is nested too deeply") from None
 
     @classmethod
-    def data_is_binary(cls, data: Any) -> bool:
+    def data_is_binary(cls, data: object) -> bool:
         """Say whether there is binary anywhere in the data; see `values`."""
         return has_binary(data)
 
     @classmethod
-    def reconstruct_binary(cls, data: Any, attachments: Sequence[bytes]) -> Any:
+    def reconstruct_binary(cls, data: object, attachments: Sequence[bytes]) -> Any:
         """Put each attachment where its placeholder is: one each, or few bytes could name one many times."""
         unused = dict(enumerate(attachments))
         whole = _put(data, unused)
@@ -123,7 +123,7 @@ class Packet(socketio.packet.Packet):  # type: ignore[misc] # python-socketio ha
         return whole
 
 
-def _put(data: Any, unused: dict[int, bytes]) -> Any:
+def _put(data: object, unused: dict[int, bytes]) -> Any:
     if isinstance(data, list):
         return [_put(item, unused) for item in data]
     if not isinstance(data, dict):

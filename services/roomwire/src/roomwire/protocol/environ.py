@@ -9,15 +9,14 @@ from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Any, Final
 
+from roomwire.protocol.asgi import Scope
 from roomwire.protocol.sources import Proxies, header_of
 
 _PLAIN_NAMES: Final[Mapping[str, str]] = {"CONTENT-TYPE": "CONTENT_TYPE", "CONTENT-LENGTH": "CONTENT_LENGTH"}
 _SECRET_OR_UNIQUE: Final = frozenset({"HTTP_AUTHORIZATION", "HTTP_COOKIE", "HTTP_SEC_WEBSOCKET_KEY"})
 
 
-def environ_of(
-    scope: Mapping[str, Any], headers: Iterable[tuple[str, str]], *, proxies: Proxies
-) -> dict[str, Any]:
+def environ_of(scope: Scope, headers: Iterable[tuple[str, str]], *, proxies: Proxies) -> dict[str, Any]:
     """Return a request's environ.
 
     Args:

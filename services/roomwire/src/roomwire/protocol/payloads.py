@@ -21,7 +21,7 @@ _pack: Final = msgspec.msgpack.Encoder().encode
 _unpack: Final = msgspec.msgpack.Decoder(list[bytes]).decode
 
 
-def arguments_of(data: Any) -> list[Any]:
+def arguments_of(data: object) -> list[Any]:
     """Return the arguments that python-socketio means: None is none, a tuple several, anything else one."""
     return [] if data is None else list(data) if isinstance(data, tuple) else [data]
 
@@ -70,7 +70,7 @@ def payload_frames(
     return [frame, *map(binary_frame, attachments)] if attachments else [frame]
 
 
-def skipped_sids(skip_sid: Any) -> tuple[str, ...]:
+def skipped_sids(skip_sid: object) -> tuple[str, ...]:
     """Return the ids that `skip_sid` names; as python-socketio has it, what is no id skips nobody."""
     named = skip_sid if isinstance(skip_sid, list) else [skip_sid]
     return tuple({sid for sid in named if isinstance(sid, str)})

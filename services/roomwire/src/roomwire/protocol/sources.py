@@ -137,7 +137,7 @@ class Proxies:
         host, asked = named[0] if named else ("", None)
         return Source(address, known, host, asked or port or DEFAULT_PORTS[known], places)
 
-    def address_of(self, environ: Mapping[str, Any]) -> str:
+    def address_of(self, environ: Mapping[str, object]) -> str:
         """Return the address of the client of a request that is described as an environ."""
         return self.address(_peer_of(environ), header_of(environ))
 

@@ -16,7 +16,7 @@ PLAIN: Final = frozenset({str, int, float, bool, type(None)})
 _BINARY: Final = (bytes, bytearray, memoryview)
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> Any:
     """Return what stands for a value that msgspec does not know, as `json` has it where that knows it.
 
     Of a number or a text of a class of its own, this is what it is a number or a text by, whatever else the class does.
@@ -57,7 +57,7 @@ def is_plain(value: Any) -> bool:
     return True
 
 
-def has_binary(value: Any) -> bool:
+def has_binary(value: object) -> bool:
     """Say whether there is binary anywhere in a value.
 
     Raises:
@@ -67,7 +67,7 @@ def has_binary(value: Any) -> bool:
     return not is_plain(value) and bool(parted(value)[1])
 
 
-def parted(value: Any) -> tuple[Any, list[bytes]]:
+def parted(value: object) -> tuple[Any, list[bytes]]:
     """Return a value as JSON has it, with placeholders, and the attachments that they stand for, in their order.
 
     Raises:
@@ -79,7 +79,7 @@ def parted(value: Any) -> tuple[Any, list[bytes]]:
     return _part(builtin, attachments), attachments
 
 
-def encode(value: Any) -> bytes:
+def encode(value: object) -> bytes:
     """Return the JSON of a value in which there is no binary: hot.
 
     Raises:
@@ -115,7 +115,7 @@ def _refuse_constant(constant: str) -> Any:
     raise ValueError(f"{constant} is no JSON")
 
 
-def _part(value: Any, attachments: list[bytes]) -> Any:
+def _part(value: object, attachments: list[bytes]) -> Any:
     if isinstance(value, dict):
         return {_key(key): _part(item, attachments) for key, item in value.items()}
     if isinstance(value, list | tuple):
@@ -127,7 +127,7 @@ def _part(value: Any, attachments: list[bytes]) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def _key(key: Any) -> Any:
+def _key(key: object) -> Any:
     if isinstance(key, _BINARY):
         raise TypeError("Binary cannot be the key of an object.")
     return key

@@ -73,7 +73,7 @@ class RecoveryRequest(msgspec.Struct, frozen=True):
 
 
 def recovery_request_of(
-    auth: Any, environ: Mapping[str, Any], *, may_recover: bool = True
+    auth: object, environ: Mapping[str, object], *, may_recover: bool = True
 ) -> RecoveryRequest:
     """Return what a CONNECT asks for.
 

@@ -79,5 +79,5 @@ def is_offered(client: ConnectingClient) -> bool:
     return bool(client.said if rule.is_offered is None else rule.is_offered)
 
 
-def _said(value: Any) -> bool | None:
+def _said(value: object) -> bool | None:
     return value if isinstance(value, bool) else _WORDS.get(str(value).lower())

@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 from collections import deque
 from collections.abc import AsyncIterator, Sequence
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
@@ -98,7 +98,7 @@ class Sessions:
         await self._open(member, subject, is_offered=request.is_offered)
         return ()
 
-    async def store(self, member: Member, data: Any) -> None:
+    async def store(self, member: Member, data: object) -> None:
         """Keep the application's data of a session with it, wherever its client comes back to, and for who asks for it."""
         if member.tenure is None:
             return
@@ -151,7 +151,7 @@ class Sessions:
         tenure = Tenure(Sid(member.sid), 1)
         self._log.subscribe(namespace_stream(member.namespace))
 
-        def enter(_: Any) -> None:
+        def enter(_: object) -> None:
             member.tenure = tenure
             self._rooms.admit(member)
 
@@ -218,7 +218,7 @@ class Sessions:
         for stream in streams:
             self._log.subscribe(stream)
 
-        def enter(_: Any) -> None:
+        def enter(_: object) -> None:
             if not self._log.holds(claimed.tenure):
                 # A newer claim, or a loss of the log, came before there was a socket to fence.
                 return

@@ -6,7 +6,7 @@ failover; while it is moved key by key, what needs keys of both sides is refused
 """
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
 from roomwire.errors import RoomwireError
 from roomwire.redis.address import RedisAddress
@@ -61,7 +61,7 @@ class ClusterPrimaries:
         raise OSError("the members send each other's clients to and fro")
 
 
-def _moved(member: RedisAddress, answer: Any) -> RedisAddress:
+def _moved(member: RedisAddress, answer: object) -> RedisAddress:
     kind, *rest = str(answer).split(" ")
     if kind != "MOVED":
         raise OSError(f"{member}: {answer}")

@@ -122,7 +122,7 @@ class RedisLink(asyncio.Protocol):
     ) -> None:
         """Call a script; one that the server has forgotten is sent again as text."""
 
-        def answered(value: Any) -> None:
+        def answered(value: object) -> None:
             if is_unknown_script(value):
                 self.command((b"EVAL", script.text, len(keys), *keys, *arguments), reply)
             else:
@@ -202,7 +202,7 @@ class RedisLink(asyncio.Protocol):
         if channels and not self.is_lost:
             self._send((kind, *channels), _Confirmations(kind, len(channels)))
 
-    def _take(self, value: Any) -> None:
+    def _take(self, value: object) -> None:
         if self.is_lost:
             return
         if type(value) is _Push:
@@ -233,7 +233,7 @@ class RedisLink(asyncio.Protocol):
         self._token = secrets.token_hex(8).encode()
         self._send((b"PING", self._token), lambda _: None)
 
-    def _park(self, value: Any) -> None:
+    def _park(self, value: object) -> None:
         self._parked.append(value)
         if value != self._token:
             return
@@ -344,7 +344,7 @@ def is_unknown_script(value: object) -> bool:
     return isinstance(value, ReplyError) and str(value).startswith("NOSCRIPT")
 
 
-def settle(future: "asyncio.Future[Any]", value: Any) -> None:
+def settle(future: "asyncio.Future[Any]", value: object) -> None:
     """Give a future an answer of the server's, unless nobody waits for it any more."""
     if future.done():
         return

@@ -1,11 +1,11 @@
 """One polling request and its answer, between a client's ASGI messages and its session's owner."""
 
 import asyncio
-from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
 import httptools
 
+from roomwire.protocol.asgi import Receive, Scope, Send
 from roomwire.relay.link import RelayLink
 
 MAX_ANSWER_HEADER_BYTES: Final = 16_384
@@ -34,7 +34,7 @@ class Exchange:
     """
 
     def __init__(
-        self, scope: Mapping[str, Any], receive: Any, send: Any, *, max_body_bytes: int, timeout_s: float
+        self, scope: Scope, receive: Receive, send: Send, *, max_body_bytes: int, timeout_s: float
     ) -> None:
         self._has_body = scope["method"] == "POST"
         self._receive = receive

@@ -4,9 +4,10 @@ Only what the owner decides by: it has known the client since its handshake. Coo
 and so does everything that says where a request ends: what is relayed is framed anew.
 """
 
-from collections.abc import Iterable, Mapping
-from typing import Any, Final
+from collections.abc import Iterable
+from typing import Final
 
+from roomwire.protocol.asgi import Scope
 from roomwire.protocol.forwarded import FORWARDED_HEADERS
 from roomwire.protocol.sources import Believes
 
@@ -16,7 +17,7 @@ _OF_WEBSOCKETS: Final = frozenset(
 )
 
 
-def polling_head(scope: Mapping[str, Any], *, believes: Believes) -> bytes:
+def polling_head(scope: Scope, *, believes: Believes) -> bytes:
     """Return the head of a polling request; the body of a POST follows in chunks.
 
     Args:

@@ -20,6 +20,7 @@ from roomwire.errors import UnusablePort
 from roomwire.limits.http import HttpLimits
 from roomwire.metrics.gateway import Metrics
 from roomwire.metrics.http import HttpMetrics
+from roomwire.protocol.asgi import Receive, Scope, Send
 from roomwire.relay.proof import ENVELOPE_BYTES, HELLO_BYTES, BadProof, Nonces, Proof, RelayRequest
 from roomwire.serving.http import bounded_http
 from roomwire.serving.ports import BACKLOG, bind
@@ -61,7 +62,7 @@ class RelayListener:
             max_headers=limits.max_headers + _ADDED_HEADERS,
         )
 
-        async def app(scope: Any, receive: Any, send: Any) -> None:
+        async def app(scope: Scope, receive: Receive, send: Send) -> None:
             if scope["type"] == "http":
                 await polling.serve(engine, scope, receive, send)
             else:

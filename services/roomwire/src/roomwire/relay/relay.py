@@ -4,13 +4,14 @@ import asyncio
 import contextlib
 import enum
 import random
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any, Final
 
 from roomwire.engine.engine import Engine
 from roomwire.log.contract import Log
 from roomwire.logs import get_logger
 from roomwire.metrics.gateway import Metrics
+from roomwire.protocol.asgi import Receive, Scope, Send
 from roomwire.relay.exchange import Cut, Exchange
 from roomwire.relay.head import polling_head
 from roomwire.relay.link import RelayLink, Unreached, reach
@@ -95,7 +96,7 @@ class Relay:
         """See `roomwire.engine.relay`."""
         return self._engine.node_of(sid) not in {"", self._engine.node_name}
 
-    async def answer(self, sid: str, scope: Mapping[str, Any], receive: Any, send: Any) -> bool:
+    async def answer(self, sid: str, scope: Scope, receive: Receive, send: Send) -> bool:
         """See `roomwire.engine.relay`."""
         peer, port = scope.get("client") or ("", 0)
         head = polling_head(scope, believes=self._engine.proxies.believes(peer))

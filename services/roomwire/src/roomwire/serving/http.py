@@ -57,7 +57,7 @@ def bounded_http(limits: HttpLimits, *, metrics: HttpMetrics) -> type[HttpToolsP
     return Bounded
 
 
-def let_part(http: Any) -> None:
+def let_part(http: object) -> None:
     """Have each connection of a listener end with its next answer, so that no proxy sends a request into its end.
 
     Args:

@@ -111,7 +111,7 @@ class SidePort:
 
     """
 
-    def __init__(self, app: Any, settings: ServiceSettings, field: str, *, metrics: HttpMetrics) -> None:
+    def __init__(self, app: object, settings: ServiceSettings, field: str, *, metrics: HttpMetrics) -> None:
         self._app = app
         self._settings = settings
         self._field = field

@@ -260,7 +260,7 @@ class Heartbeat:
     def _sweep(self, pair: Pair) -> None:
         """Take sessions that have expired out of the index of members."""
 
-        def answered(value: Any) -> None:
+        def answered(value: object) -> None:
             if isinstance(value, ReplyError):
                 _log.warning("members not looked at", error=str(value))
             elif value == 1 and self._task is not None:

@@ -185,7 +185,7 @@ class Publisher:
             self._outbox.failed(lambda publish: OutcomeUnknown() if publish.is_uncertain else error)
         self._send()
 
-    def _settled(self, publish: Publish[asyncio.Future[Published]], result: Any) -> None:
+    def _settled(self, publish: Publish[asyncio.Future[Published]], result: object) -> None:
         """Tell who waits what became of a publish, and count it: hot."""
         future = publish.waiting
         outcome = "ok"
@@ -216,7 +216,7 @@ def _too_late(publish: Publish[Any]) -> ClientError:
     return OutcomeUnknown() if publish.is_uncertain else LogSilent()
 
 
-def _error_of(result: Any) -> ClientError:
+def _error_of(result: object) -> ClientError:
     if isinstance(result, ClientError):
         return result
     if isinstance(result, ReplyError):

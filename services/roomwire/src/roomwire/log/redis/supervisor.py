@@ -230,7 +230,7 @@ class Supervisor:
         finally:
             self._calls -= 1
 
-    def _reply(self, pair: Pair, future: "asyncio.Future[T]", value: Any, apply: Apply[T]) -> None:
+    def _reply(self, pair: Pair, future: "asyncio.Future[T]", value: object, apply: Apply[T]) -> None:
         error: Exception | None = None
         if isinstance(value, ReplyError):
             error = translated(value)

@@ -71,7 +71,7 @@ class Watch:
             # Nobody may say anything for a while: that there is room again shows all the same.
             writes.works()
 
-    def _is_answer(self, command: bytes, value: Any) -> bool:
+    def _is_answer(self, command: bytes, value: object) -> bool:
         if isinstance(value, ReplyError):
             if command not in self._refused:
                 self._refused.add(command)
