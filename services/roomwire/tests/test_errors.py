@@ -1,9 +1,14 @@
 """What a client can be told, as a table."""
 
+from pathlib import Path
+
 import pytest
 
 from roomwire import errors
 from roomwire.errors import ClientError, ConfigurationError, RoomwireError
+from roomwire.gateways.errors import WrongField
+from roomwire.identity.errors import UnknownRole
+from roomwire.log.errors import EventTooLarge, LogNotResumed, RedisEvicts
 
 TABLE = [
     # class, code, HTTP status, retryable
@@ -51,3 +56,29 @@ def test_an_empty_message_gives_the_default_sentence():
 def test_a_configuration_error_is_never_for_clients():
     assert issubclass(ConfigurationError, RoomwireError)
     assert not issubclass(ConfigurationError, ClientError)
+
+
+SENTENCES = [
+    (errors.UnusableFile(Path("/a"), problem="No such file", setting="X_FILE"), "X_FILE: /a: No such file"),
+    (errors.UnusableFile(Path("/a"), Path("/b"), problem="bad"), "/a, /b: bad"),
+    (
+        errors.UnusablePort("::", 1, problem="in use", setting="X_PORT"),
+        "cannot listen on :::1: in use; choose another port with X_PORT",
+    ),
+    (errors.RedisTooOld("6.2", 7), "Redis 6.2 is too old: version 7 or Valkey is needed"),
+    (errors.BodyTooLarge(9), "The body is too large: at most 9 bytes."),
+    (UnknownRole("boss", ["user", "admin"]), "the policy has no role 'boss': use one of admin, user"),
+    (
+        RedisEvicts(""),
+        "Redis has the maxmemory-policy unknown: set noeviction, or messages would vanish silently",
+    ),
+    (LogNotResumed("lost"), "The log cannot be taken up: lost"),
+    (EventTooLarge(2, 3), "An event has at most 2 bytes, this one has 3."),
+    (WrongField("room", "Expected `str`, got `int`"), "room: Expected `str`, got `int`."),
+    (WrongField("", "Object missing required field `a`"), "Object missing required field `a`."),
+]
+
+
+@pytest.mark.parametrize(("error", "sentence"), SENTENCES, ids=[sentence for _, sentence in SENTENCES])
+def test_an_error_builds_its_sentence_from_facts(error, sentence):
+    assert sentence == str(error)

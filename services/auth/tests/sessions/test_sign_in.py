@@ -10,7 +10,7 @@ from roomwire.identity.capabilities import load_policy
 from roomwire_auth.accounts.accounts import Accounts
 from roomwire_auth.accounts.passwords import Passwords, open_passwords
 from roomwire_auth.accounts.throttle import Limits, Throttle
-from roomwire_auth.errors import RefreshTokenReused, TooManyAttempts, UsernameTaken
+from roomwire_auth.errors import RefreshTokenReused, TooManyAttempts, UsernameTaken, WrongLogin
 from roomwire_auth.keys.access_tokens import AccessTokens
 from roomwire_auth.keys.keyring import Keyring
 from roomwire_auth.keys.keys import Keys
@@ -314,13 +314,13 @@ async def test_unknown_names_and_wrong_passwords_are_the_same_answers_and_the_sa
         computed.clear()
         answers = []
         for _ in range(LIMITS.login_failures + 2):
-            with pytest.raises((Unauthenticated, TooManyAttempts)) as caught:
+            with pytest.raises((WrongLogin, TooManyAttempts)) as caught:
                 await sign_in.login(name, "wrong horse", address=address)
             answers.append((type(caught.value), caught.value.message))
         seen.append((answers, list(computed)))
 
     assert seen[0] == seen[1]
-    assert [Unauthenticated] * 2 + [TooManyAttempts] * 2 == [kind for kind, _ in seen[0][0]]
+    assert [WrongLogin] * 2 + [TooManyAttempts] * 2 == [kind for kind, _ in seen[0][0]]
     assert ["$argon2id$v=19$m=64,t=1,p=1"] * 2 == seen[0][1]
 
 

@@ -7,6 +7,7 @@
     │   ├── UnusableFile      a file that a setting names cannot be read, or holds something else
     │   ├── UnusablePort      the port that a setting names cannot be listened on
     │   ├── PackageMissing    a package that Roomwire needs is not installed
+    │   ├── RedisTooOld       the server lacks what Roomwire's scripts and channels need
     │   └── PackageUnfit      an installed package lacks a name that Roomwire relies on
     ├── NodeNameTaken         another process that lives has this one's name
     └── ClientError           a client is told: code, sentence, whether trying again makes sense
@@ -133,6 +134,24 @@ class PackageUnfit(ConfigurationError):
             f"{self.package} {self.version} has no {self.lacking}, which Roomwire relies on: "
             f"install a release from {self.oldest} to {self.newest}."
         )
+
+
+class RedisTooOld(ConfigurationError):
+    """The server lacks what Roomwire's scripts and channels need.
+
+    Args:
+        version: Its version.
+        least: The first major version that has it.
+
+    """
+
+    def __init__(self, version: str, least: int) -> None:
+        super().__init__(version, least)
+        self.version = version
+        self.least = least
+
+    def __str__(self) -> str:
+        return f"Redis {self.version} is too old: version {self.least} or Valkey is needed"
 
 
 class NodeNameTaken(RoomwireError):

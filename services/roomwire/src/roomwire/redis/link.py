@@ -13,7 +13,7 @@ from typing import Any, Final, cast
 
 import hiredis
 
-from roomwire.errors import ConfigurationError, RedisRefused
+from roomwire.errors import RedisRefused, RedisTooOld
 from roomwire.redis.address import RedisAddress
 from roomwire.redis.script import Script
 
@@ -336,7 +336,7 @@ def _check_version(hello: Any) -> None:
     server, version = hello[b"server"].decode(), hello[b"version"].decode()
     # Sharded channels and scripts with flags came with Redis 7; Valkey began later.
     if server == "redis" and int(version.partition(".")[0]) < _LEAST_REDIS:
-        raise ConfigurationError(f"Redis {version} is too old: version {_LEAST_REDIS} or Valkey is needed")
+        raise RedisTooOld(version, _LEAST_REDIS)
 
 
 def is_unknown_script(value: object) -> bool:
