@@ -23,7 +23,7 @@ def test_an_emitter_loads_no_engine_and_no_python_socketio(name):
     modules = modules_after(f"import roomwire; roomwire.{name}('redis://localhost')")
 
     assert "roomwire.log.emitter" in modules
-    assert set() == modules & {"roomwire.engine", "roomwire.rooms.registry", "roomwire.server", *FOREIGN}
+    assert set() == modules & {"roomwire.engine", "roomwire.rooms", "roomwire.server", *FOREIGN}
 
 
 def test_the_package_alone_loads_none_of_its_modules():

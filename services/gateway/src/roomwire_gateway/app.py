@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import socketio
 from prometheus_client import CollectorRegistry
 
+from roomwire.engine.engine import Engine
 from roomwire.engine.fast import fast_websocket
 from roomwire.errors import ConfigurationError
 from roomwire.health.dependencies import Dependencies
@@ -99,6 +100,7 @@ class GatewayApp:
             without_claim=policy.of_role(settings.claimless_role),
             is_revoked=self._revoked.holds,
         )
+        self._relay: Relay | None = None
         self.server = Server(
             log=self._log,
             node_name=settings.node_name,
@@ -116,6 +118,7 @@ class GatewayApp:
             cors_credentials=settings.cors_origins != ("*",),
             limits=_limits(settings),
             recovery=_recovery(settings),
+            relay=self._make_relay if settings.relay_port else None,
         )
         verify = None if settings.auth_mode == "off" else verifier.verify
         chat = ChatGateway(self._history, verify=verify, reaches_users=bool(settings.api_port))
@@ -124,11 +127,7 @@ class GatewayApp:
         self.asgi: Any = socketio.ASGIApp(self.server, other_asgi_app=page_app(enabled=settings.page))
         self.websocket: Any = fast_websocket(self.server.eio, _PATH)
         self._revocations = self._make_reader()
-        self._relay: Relay | None = None
-        self._relay_listener: RelayListener | None = None
-        if settings.relay_port:
-            self._relay, self._relay_listener = self._make_relay()
-            self.server.eio.relay = self._relay
+        self._relay_listener = self._make_relay_listener() if settings.relay_port else None
 
     def _make_reader(self) -> RevocationReader | None:
         """Return what hears of revoked tokens, if there are tokens and somewhere to hear of them."""
@@ -166,27 +165,30 @@ class GatewayApp:
         refused = HttpMetrics(self._metrics.registry, name="roomwire_api_http_refused_total")
         return SidePort(app, settings, "api_port", metrics=refused)
 
-    def _make_relay(self) -> tuple[Relay, RelayListener]:
-        """Return what takes requests to other gateways, and what takes theirs."""
-        settings, log, engine = self._settings, self._log, self.server.eio
-        secret = settings.relay_secret.get_secret_value() if settings.relay_secret else ""
-        relay = Relay(
+    def _make_relay(self, engine: Engine) -> Relay:
+        """Return what takes requests to other gateways: called by the server, which makes the engine."""
+        settings = self._settings
+        self._relay = Relay(
             engine,
-            log=log,
-            secret=secret,
+            log=self._log,
+            secret=_relay_secret(settings),
             max_relays=settings.max_relays,
             timeout_s=settings.relay_timeout_s,
             metrics=self._metrics,
         )
-        listener = RelayListener(
-            engine,
+        return self._relay
+
+    def _make_relay_listener(self) -> RelayListener:
+        """Return what takes the requests of other gateways."""
+        settings = self._settings
+        return RelayListener(
+            self.server.eio,
             path=_PATH,
-            node=log.node,
-            secret=secret,
+            node=self._log.node,
+            secret=_relay_secret(settings),
             limits=http_limits(settings),
             metrics=self._metrics,
         )
-        return relay, listener
 
     @property
     def registry(self) -> CollectorRegistry:
@@ -264,6 +266,10 @@ def _shown(url: str) -> str:
     """Return an address without what may be secret in it: credentials and the query."""
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+
+
+def _relay_secret(settings: Settings) -> str:
+    return settings.relay_secret.get_secret_value() if settings.relay_secret else ""
 
 
 def _limits(settings: Settings) -> Limits:

@@ -173,7 +173,7 @@ async def test_a_user_is_disconnected_everywhere_and_its_sessions_end(system):
     away = await system.person(0, room=None, bearer=mine, **RECOVERY)
     other = await system.person(0, room=None)
     await away.close()
-    await until(lambda: away.sid not in system.gateways[0].app.server.manager._held)
+    await until(lambda: system.gateways[0].app.server.manager.member(away.sid, "/") is None)
     answer = await system.post("/disconnect", {"user": "account:1"}, of=1)
 
     assert {"disconnected": 3, "failed": 0, "missing": []} == answer

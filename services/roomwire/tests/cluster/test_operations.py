@@ -14,6 +14,7 @@ from waiting import until
 
 from roomwire import Server
 from roomwire.cluster import operations
+from roomwire.cluster.peers import PeerRequest
 from roomwire.errors import TooLarge
 from roomwire.log.contract import LogConfig, NodeAway
 from roomwire.log.memory.log import MemoryHub, MemoryLog
@@ -21,7 +22,6 @@ from roomwire.log.opening import open_log
 from roomwire.log.sessions import new_node_id
 from roomwire.metrics.gateway import Metrics
 from roomwire.protocol.payloads import event_payload
-from roomwire.rooms.peers import PeerRequest
 
 SHORT_S = 0.5
 RECOVERY = {"recovery": True}
@@ -508,7 +508,7 @@ async def test_no_room_at_all_is_not_everybody():
 
 
 async def test_what_nobody_here_does_is_refused_and_not_answered_with_nothing(nodes):
-    peers = nodes.two.server.manager.peers
+    peers = nodes.two.server._parts.peers
     with pytest.raises(NodeAway):
         await peers.ask(nodes.one.id, PeerRequest("of a later version", "/", ""))
 
@@ -516,7 +516,7 @@ async def test_what_nobody_here_does_is_refused_and_not_answered_with_nothing(no
 async def test_an_ack_that_cannot_travel_is_refused_at_once(nodes):
     client = await nodes.client(nodes.one.address)
     request = PeerRequest("call", "/", client.sid, payload=event_payload(["ask"]))
-    asking = asyncio.create_task(nodes.two.server.manager.peers.ask(nodes.one.id, request, timeout_s=60))
+    asking = asyncio.create_task(nodes.two.server._parts.peers.ask(nodes.one.id, request, timeout_s=60))
     id_, _ = await asked(client, "ask")
     await client.send_frame(f"43{id_}[{10**30}]")
     with pytest.raises(NodeAway):

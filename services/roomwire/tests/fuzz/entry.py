@@ -198,7 +198,7 @@ class Target:
             "callbacks": server.manager.callbacks,
             "environ": server.environ,
             "attachments": server._binary_packet,
-            "admissions": server._admissions,
+            "admissions": server._parts.connects.admissions,
         }
         return {name: list(value) for name, value in kept.items() if value}
 

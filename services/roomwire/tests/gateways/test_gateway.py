@@ -16,7 +16,7 @@ from roomwire.gateways.lane import Lane
 from roomwire.limits.client import Limits
 from roomwire.log.memory.log import MemoryLog
 from roomwire.metrics.gateway import Metrics
-from roomwire.rooms.registry import Member, Phase
+from roomwire.rooms.member import Member, Phase
 
 
 class Point(msgspec.Struct, rename="camel"):

@@ -754,7 +754,7 @@ async def test_a_defect_met_by_who_asks_again_while_a_refusal_waits_ends_its_con
             await websocket.send(f'40{{"number":{number}}}')
         assert "44" == (await take(websocket))[:2]
         await websocket.send('40{"number":2}')
-        site.server._sessions.begin = break_down
+        site.server._parts.sessions.begin = break_down
         await closed(websocket)
 
 

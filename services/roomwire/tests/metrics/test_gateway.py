@@ -77,7 +77,7 @@ def test_times_are_exported_as_a_histogram():
 def test_the_lag_of_the_log_is_read_when_scraped():
     metrics = Metrics()
     assert 0 == metrics.registry.get_sample_value("roomwire_log_lag_entries")
-    metrics.log_lag = lambda: 7
+    metrics.log_lag.set_function(lambda: 7)
     assert 7 == metrics.registry.get_sample_value("roomwire_log_lag_entries")
 
 

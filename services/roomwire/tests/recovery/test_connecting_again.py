@@ -166,7 +166,7 @@ async def test_who_leaves_while_its_connect_waits_is_not_let_in():
         await socket.send("41/b,")
         await still(socket)
         site.may_part.set()
-        await until(lambda: {} == site.server._admissions)
+        await until(lambda: {} == site.server._parts.connects.admissions)
         await still(socket)
         assert [AWAY] == site.happened
 
@@ -193,7 +193,7 @@ async def test_what_a_client_asks_for_while_its_connect_is_decided_about_is_done
         await socket.send(then)
         await still(socket)
         site.may_connect.set()
-        await until(lambda: {} == site.server._admissions or "refuse" in first)
+        await until(lambda: {} == site.server._parts.connects.admissions or "refuse" in first)
         await until(lambda: [AWAY, *happened] == site.happened)
 
 

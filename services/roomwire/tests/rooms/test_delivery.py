@@ -6,7 +6,7 @@ import pytest
 from recovering import Browser, nodes_of
 
 from roomwire.log.streams import namespace_stream, room_stream
-from roomwire.rooms.registry import Member
+from roomwire.rooms.member import Member
 
 ROOMS = ("red", "blue")
 
@@ -51,7 +51,7 @@ async def test_from_its_place_in_the_log_on_a_client_is_meant_though_it_has_not_
     ann, rooms = Browser(), node.server.manager
     await ann.connect(node)
     await node.server.emit("n", 1)
-    assert [namespace_stream("/")] == list(rooms._told)
+    assert [namespace_stream("/")] == list(rooms._registry._audiences)
 
     bob = Member("bob", "/", rooms.member(ann.sid, "/").connection)
     rooms.admit(bob)
@@ -67,13 +67,13 @@ async def test_what_is_kept_of_who_hears_a_stream_is_always_what_would_be_found(
 
     def check():
         nonlocal was_kept
-        for stream, told in rooms._told.items():
-            members = rooms._members_of(stream)
+        for stream, audience in rooms._registry._audiences.items():
+            members = rooms._registry.members_of(stream)
             found = (
                 [one.outlet for one in members if one.pid],
                 [one.outlet for one in members if not one.pid],
             )
-            assert found == told
+            assert ("/", *found) == audience
             was_kept += 1
 
     for _ in range(150):
@@ -93,4 +93,7 @@ async def test_what_is_kept_of_who_hears_a_stream_is_always_what_would_be_found(
             await node.server.emit("n", 1)
         check()
     assert was_kept > 10
-    assert set(rooms._told) <= {namespace_stream("/"), *(room_stream("/", room) for room in ROOMS)}
+    assert set(rooms._registry._audiences) <= {
+        namespace_stream("/"),
+        *(room_stream("/", room) for room in ROOMS),
+    }

@@ -17,7 +17,10 @@ from roomwire.engine.turn import Turn
 from roomwire.limits.client import Limits
 from roomwire.protocol.codec import Packet
 from roomwire.protocol.frames import message_of, text_frame
-from roomwire.rooms.registry import Rooms
+from roomwire.rooms.delivery import Delivery
+from roomwire.rooms.manager import Rooms
+from roomwire.rooms.member import Member
+from roomwire.rooms.registry import Registry
 
 
 class Sockets(dict):
@@ -84,18 +87,56 @@ class Recorder:
         self._sent_by_stock.append((eio_sid, f"4{pkt.encode()}"))
 
 
+class NoLog:
+    """Stands for the log of a node that is alone."""
+
+    def subscribe(self, stream):
+        pass
+
+    def unsubscribe(self, stream):
+        pass
+
+    def offset(self):
+        return ""
+
+
 class Decided(Rooms):
-    """Rooms whose members have had their verdict: nothing is held back."""
+    """Rooms of a node that is alone, past the log, whose members have had their verdict: nothing is held back."""
+
+    def __init__(self) -> None:
+        recorder, registry, log = Recorder(), Registry(), NoLog()
+        delivery = Delivery(log, registry, recorder.eio.turn, answer=None)
+        super().__init__(log, registry, delivery, elsewhere=None, finish=self.finished)
+        self.set_server(recorder)
+
+    async def finished(self, member):
+        """Nothing is left of a session where there is none."""
 
     async def pre_connect(self, eio_sid, namespace):
-        sid = await super().pre_connect(eio_sid, namespace)
-        if sid is not None:
-            self.member(sid, namespace).release()
-        return sid
+        """Admit a client, as the server does beforehand."""
+        sid = self.server.eio.generate_id()
+        if self.sid_from_eio_sid(eio_sid, namespace) is not None:
+            return None
+        member = Member(sid, namespace, self.server.eio.sockets.get(eio_sid))
+        member.release()
+        self.admit(member)
+        return await super().pre_connect(eio_sid, namespace)
+
+    async def enter_room(self, sid, namespace, room):
+        self.basic_enter_room(sid, namespace, room)
+
+    async def leave_room(self, sid, namespace, room):
+        self.basic_leave_room(sid, namespace, room)
+
+    async def close_room(self, room, namespace):
+        self.basic_close_room(room, namespace)
+
+    async def emit(self, *arguments, **options):
+        await super().emit(*arguments, **options, ignore_queue=True)
 
 
-def managed(kind: type) -> socketio.AsyncManager:
-    manager = kind()
+def stock_manager() -> socketio.AsyncManager:
+    manager = socketio.AsyncManager()
     manager.set_server(Recorder())
     return manager
 
@@ -173,7 +214,7 @@ def facts(manager: socketio.AsyncManager) -> dict[str, object]:
 @given(st.lists(operations, max_size=40))
 def test_whatever_happens_it_is_what_python_socketios_manager_says(operations):
     async def compare() -> None:
-        ours, stock = managed(Decided), managed(socketio.AsyncManager)
+        ours, stock = Decided(), stock_manager()
         for operation in operations:
             assert await done(stock, operation) == await done(ours, operation)
             assert facts(stock) == facts(ours)
@@ -184,7 +225,7 @@ def test_whatever_happens_it_is_what_python_socketios_manager_says(operations):
 @given(st.lists(operations, max_size=40))
 def test_when_all_have_left_nothing_is_remembered(operations):
     async def leave() -> None:
-        ours = managed(Decided)
+        ours = Decided()
         for operation in operations:
             await done(ours, operation)
         for namespace in NAMESPACES:
@@ -197,7 +238,7 @@ def test_when_all_have_left_nothing_is_remembered(operations):
 
 
 async def test_an_emit_with_a_callback_goes_the_way_of_python_socketio():
-    ours, stock = managed(Decided), managed(socketio.AsyncManager)
+    ours, stock = Decided(), stock_manager()
     for manager in (ours, stock):
         await manager.connect("eio0", "/")
         await manager.emit("event", ("a", 1), "/", "sid0", callback=print)
@@ -206,7 +247,7 @@ async def test_an_emit_with_a_callback_goes_the_way_of_python_socketio():
 
 
 async def test_an_event_is_encoded_once_however_many_receive_it():
-    ours = managed(Decided)
+    ours = Decided()
     for number in range(1_000):
         sid = await ours.connect(f"eio{number}", "/chat")
         ours.basic_enter_room(sid, "/chat", "red")
@@ -218,7 +259,7 @@ async def test_an_event_is_encoded_once_however_many_receive_it():
 
 
 async def test_attachments_follow_their_event_at_every_receiver():
-    ours = managed(Decided)
+    ours = Decided()
     for client in CLIENTS:
         await ours.connect(client, "/")
     await ours.emit("event", b"bytes", "/")
@@ -248,7 +289,7 @@ def calls(act: Callable[[], object]) -> int:
 
 async def crowded(other_rooms: int) -> tuple[Rooms, str]:
     """Return rooms that others fill, and a client that is in three of its own."""
-    ours = managed(Decided)
+    ours = Decided()
     for number in range(other_rooms):
         sid = await ours.connect(f"other{number}", "/")
         ours.basic_enter_room(sid, "/", f"room{number}")

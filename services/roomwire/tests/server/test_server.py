@@ -21,8 +21,8 @@ from roomwire.log.memory.log import MemoryLog
 from roomwire.metrics.gateway import Metrics
 from roomwire.protocol.codec import Packet
 from roomwire.protocol.sources import Proxies
-from roomwire.rooms.delivery import LoggedRooms
 from roomwire.rooms.handshake import Handshake
+from roomwire.rooms.manager import Rooms
 from roomwire.server import Server
 from roomwire.server.drop_in import NEWER, OVERRIDDEN
 from roomwire.server.server import DRAIN_BATCHES_PER_S
@@ -30,7 +30,7 @@ from roomwire.server.server import DRAIN_BATCHES_PER_S
 ANN = User(id="account:1", name="Ann", kind="account")
 OURS = {
     "socketio.AsyncServer": (Server, socketio.AsyncServer),
-    "socketio.AsyncManager": (LoggedRooms, socketio.AsyncManager),
+    "socketio.AsyncManager": (Rooms, socketio.AsyncManager),
     "socketio.packet.Packet": (Packet, socketio.packet.Packet),
     "engineio.AsyncServer": (AsgiEngine, engineio.AsyncServer),
 }

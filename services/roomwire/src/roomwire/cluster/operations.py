@@ -12,20 +12,22 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import msgspec
 
+from roomwire.cluster.peers import PeerRequest, Peers
 from roomwire.cluster.presence import Presences
 from roomwire.cluster.results import Acks, Changed, Presence, RemoteSocket, ServerResults, Sockets
+from roomwire.eager import Job
 from roomwire.errors import ClientError, RateLimited, TooLarge
+from roomwire.log.contract import Log
 from roomwire.log.sessions import NodeId, Sid, is_sid
 from roomwire.log.streams import room_of, travelling_name
 from roomwire.logs import get_logger
-from roomwire.protocol.payloads import arguments_of, event_payload, payload_frames
-from roomwire.rooms.delivery import LoggedRooms
-from roomwire.rooms.peers import PeerRequest
-from roomwire.rooms.registry import Member, Phase
+from roomwire.protocol.payloads import arguments_of, event_payload
+from roomwire.rooms.manager import Rooms
+from roomwire.rooms.member import Member, Phase
 
 ANSWER_S: Final = 2.0
 MAX_TIMEOUT_S: Final = 300.0
@@ -80,20 +82,40 @@ class _Event(msgspec.Struct, frozen=True, array_like=True):
     timeout_s: float
 
 
+class Clients(Protocol):
+    """What a `socketio.AsyncServer` does with one client of its own."""
+
+    async def get_session(self, sid: str, namespace: str | None = None) -> Any:
+        """Return the application's data of a client; raises KeyError if there is none."""
+
+    async def disconnect(self, sid: str, namespace: str | None = None, *, ignore_queue: bool = False) -> None:
+        """Send a client away."""
+
+
 class Operations:
     """Asks all nodes, and answers them.
 
     Args:
-        rooms: The clients of this node, and the way to the others.
+        rooms: The clients of this node.
+        log: Has the sessions.
+        peers: The way to the other nodes.
+        server: What python-socketio does with a client of this node.
+        start: Starts a task.
 
     """
 
-    def __init__(self, rooms: LoggedRooms) -> None:
+    def __init__(
+        self, rooms: Rooms, log: Log, peers: Peers, server: Clients, *, start: Callable[[Job], Any]
+    ) -> None:
         self._rooms = rooms
+        self._log = log
+        self._peers = peers
+        self._server = server
+        self._start = start
         self._handlers: dict[tuple[str, str], Handler] = {}
         self._handling = 0
-        self._presences = Presences(rooms)
-        rooms.peers.serves.update(
+        self._presences = Presences(rooms, log, peers)
+        peers.serves.update(
             fetch=self._fetch_here,
             ask=self._ask_here,
             join_all=self._join_here,
@@ -154,7 +176,7 @@ class Operations:
         changed = await self._change("disconnect_all", to, namespace, timeout_s)
         ended = failed = 0
         for start in range(0, len(away), _AT_ONCE):
-            ends = (self._rooms.log.end(sid) for sid in away[start : start + _AT_ONCE])
+            ends = (self._log.end(sid) for sid in away[start : start + _AT_ONCE])
             for outcome in await asyncio.gather(*ends, return_exceptions=True):
                 if isinstance(outcome, BaseException) and not isinstance(outcome, ClientError):
                     raise outcome
@@ -172,7 +194,7 @@ class Operations:
             rooms, namespace, timeout_s=timeout_s, limit=MAX_PRESENT, max_bytes=0
         )
         away = [Sid(one.sid) for one in presence.present if not one.is_connected]
-        owners = zip(sids, await asyncio.gather(*map(self._rooms.log.find, sids)), strict=True)
+        owners = zip(sids, await asyncio.gather(*map(self._log.find, sids)), strict=True)
         return [*away, *(sid for sid, owner in owners if owner is not None and owner.namespace == namespace)]
 
     async def server_side_emit(
@@ -181,8 +203,8 @@ class Operations:
         """See `Server.server_side_emit`."""
         taken = _Event(event, list(args), timeout_s if is_answered else 0.0)
         request = _request("server_side", namespace, taken)
-        others = await self._rooms.peers.others()
-        replies = await self._rooms.peers.ask_each(others, request, timeout_s=_checked(timeout_s) + ANSWER_S)
+        others = await self._peers.others()
+        replies = await self._peers.ask_each(others, request, timeout_s=_checked(timeout_s) + ANSWER_S)
         answers = {node: _decode(reply) for node, reply in replies.items() if reply}
         return ServerResults(answers, [node for node in replies if node not in answers])
 
@@ -202,14 +224,14 @@ class Operations:
         timeout_s = _checked(asked.timeout_s) + ANSWER_S
         request = _request(what, namespace, asked)
         # First who there is: if nobody knows, nothing has been done.
-        others = await self._rooms.peers.others()
+        others = await self._peers.others()
         # This node needs no way to itself: its own clients are reached even where no other node is.
         mine, replies = await asyncio.gather(
-            self._rooms.peers.serves[what](request),
-            self._rooms.peers.ask_each(others, request, timeout_s=timeout_s),
+            self._peers.serves[what](request),
+            self._peers.ask_each(others, request, timeout_s=timeout_s),
         )
         answers = {node: reply for node, reply in replies.items() if reply is not None}
-        answers[self._rooms.log.node] = mine
+        answers[self._log.node] = mine
         return answers, [node for node in others if node not in answers]
 
     # -- answering
@@ -242,7 +264,7 @@ class Operations:
         headers = handshake.headers
         socket = RemoteSocket(
             sid=member.sid,
-            node=self._rooms.log.node,
+            node=self._log.node,
             user=member.user,
             address=handshake.address,
             user_agent=headers.get("user-agent", "")[:MAX_FACT_CHARACTERS],
@@ -252,9 +274,8 @@ class Operations:
             rooms=tuple(_plain(room) for room in member.rooms),
             data=None,
         )
-        server: Any = self._rooms.server
         with contextlib.suppress(KeyError, *_UNFIT):
-            data = await server.get_session(member.sid, namespace=member.namespace)
+            data = await self._server.get_session(member.sid, namespace=member.namespace)
             return _encode(msgspec.structs.replace(socket, data=data))
         # It left meanwhile, or its data are for its own node alone.
         with contextlib.suppress(*_UNFIT):
@@ -266,15 +287,11 @@ class Operations:
         members = self._members(request.namespace, asked)
         collected = _Collected(len(members))
         callbacks = [(member.sid, collected.receiver_of(member.sid)) for member in members]
-        put_all = self._rooms.server.eio.turn.put_all
         try:
-            for member, (sid, callback) in zip(members, callbacks, strict=True):
-                try:
-                    ack_id = self._rooms._generate_ack_id(sid, callback)  # noqa: SLF001 - python-socketio's hook
-                except RateLimited:
-                    # It lets others wait already; it is one that gave no answer.
-                    continue
-                put_all((member.outlet,), payload_frames(member.namespace, asked.event, ack_id=ack_id))
+            for member, (_, callback) in zip(members, callbacks, strict=True):
+                # One that lets others wait already is one that gave no answer.
+                with contextlib.suppress(RateLimited):
+                    self._rooms.ask(member, asked.event, callback)
             await collected.wait(asked.timeout_s)
         finally:
             for sid, callback in callbacks:
@@ -297,11 +314,10 @@ class Operations:
 
     async def _disconnect_here(self, request: PeerRequest) -> bytes:
         asked, namespace = _decode(request.payload, type=_Asked), request.namespace
-        server: Any = self._rooms.server
         return await self._each(
             namespace,
             asked,
-            lambda member: server.disconnect(member.sid, namespace=namespace, ignore_queue=True),
+            lambda member: self._server.disconnect(member.sid, namespace=namespace, ignore_queue=True),
         )
 
     async def _each(self, namespace: str, asked: _Asked, do: Callable[[Member], Awaitable[None]]) -> bytes:
@@ -333,7 +349,7 @@ class Operations:
         if taken.timeout_s:
             async with asyncio.timeout(taken.timeout_s):
                 return _encode(await handling)
-        self._rooms.server.eio.starter.start(self._logged(handling, taken.event))
+        self._start(self._logged(handling, taken.event))
         return _encode(None)
 
     async def _handle(self, handler: Handler, taken: _Event) -> Any:

@@ -6,18 +6,18 @@ them are asked; one that does not answer, as it died, has nobody who is.
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
 
+from roomwire.cluster.peers import PeerRequest, Peers
 from roomwire.cluster.results import About, Presence, Present
-from roomwire.log.contract import MAX_PRESENT_BYTES
+from roomwire.log.contract import MAX_PRESENT_BYTES, Log
 from roomwire.log.sessions import Attendee, NodeId, Sid
 from roomwire.log.targets import stream_of
-from roomwire.rooms.delivery import LoggedRooms
-from roomwire.rooms.peers import PeerRequest
-from roomwire.rooms.registry import Phase
+from roomwire.rooms.manager import Rooms
+from roomwire.rooms.member import Member, Phase
 
 _encode: Final = msgspec.msgpack.Encoder().encode
 _decode_sids: Final = msgspec.msgpack.Decoder(list[Sid]).decode
@@ -28,13 +28,17 @@ class Presences:
     """Reads who is in rooms, and tells other nodes who of theirs is connected here.
 
     Args:
-        rooms: The clients of this node, and the way to the others.
+        rooms: The clients of this node.
+        log: Has the sessions.
+        peers: The way to the other nodes.
 
     """
 
-    def __init__(self, rooms: LoggedRooms) -> None:
+    def __init__(self, rooms: Rooms, log: Log, peers: Peers) -> None:
         self._rooms = rooms
-        rooms.peers.serves["present"] = self._connected_here
+        self._log = log
+        self._peers = peers
+        peers.serves["present"] = self._connected_here
 
     async def read(
         self,
@@ -58,9 +62,11 @@ class Presences:
             Unavailable: The log cannot be read now.
 
         """
-        log = self._rooms.log
         found = await asyncio.gather(
-            *(log.present(stream_of(namespace, room), limit=limit, max_bytes=max_bytes) for room in rooms)
+            *(
+                self._log.present(stream_of(namespace, room), limit=limit, max_bytes=max_bytes)
+                for room in rooms
+            )
         )
         attendees = {one.sid: one for each in found for one in each.attendees}
         total = sum(each.total for each in found)
@@ -78,11 +84,11 @@ class Presences:
         by_node: dict[NodeId, list[Sid]] = defaultdict(list)
         for one in attendees:
             by_node[one.node].append(one.sid)
-        connected = {*self._of(by_node.pop(self._rooms.log.node, []), namespace)}
+        connected = {*self._of(by_node.pop(self._log.node, []), namespace)}
 
         async def ask(node: NodeId, sids: list[Sid]) -> Mapping[NodeId, bytes | None]:
             asked = PeerRequest("present", namespace, "", payload=_encode(sids))
-            return await self._rooms.peers.ask_each([node], asked, timeout_s=timeout_s)
+            return await self._peers.ask_each([node], asked, timeout_s=timeout_s)
 
         missing = []
         for each in await asyncio.gather(*(ask(*item) for item in by_node.items())):
@@ -95,7 +101,9 @@ class Presences:
 
     def _of(self, sids: Sequence[Sid], namespace: str) -> list[Sid]:
         """Return those of some clients that are connected to this node."""
-        members = ((sid, self._rooms.member(sid, namespace)) for sid in sids)
+        members: Iterable[tuple[Sid, Member | None]] = (
+            (sid, self._rooms.member(sid, namespace)) for sid in sids
+        )
         return [sid for sid, member in members if member is not None and member.phase is Phase.CONNECTED]
 
     async def _connected_here(self, request: PeerRequest) -> bytes:

@@ -44,6 +44,13 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc] # python-engineio has 
             `max_http_buffer_size` stand instead of what it says of them, where they are given.
         exceeded: Called with each bound that a client exceeds.
         proxies: Tells where requests came from. Default: no proxy is trusted.
+        turn: What goes out at the end of a turn of the event loop. Default: its own.
+        starter: Starts its tasks. Default: its own.
+        takes_now: Takes a message without awaiting, or says that it does not: then the handlers get it. Default: it does not.
+        delay_of: Says in how many seconds a message is worth another look that would be refused now. Default: 0.0, it is taken.
+        pulse: Is told of pings and pongs. Default: nobody is.
+        left_loop: Called when the engine goes on on another event loop.
+        relay: Makes, for this engine, what takes requests to the nodes that hold their sessions. Default: there is none.
         options: As for `engineio.AsyncServer`. Compression and JSONP are not offered.
 
     """
@@ -55,6 +62,13 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc] # python-engineio has 
         limits: Limits | None = None,
         exceeded: Callable[[Bound], None] = lambda _: None,
         proxies: Proxies | None = None,
+        turn: Turn | None = None,
+        starter: Starter | None = None,
+        takes_now: Callable[[Connection, EnginePacket], bool] = lambda _, __: False,
+        delay_of: Callable[[Connection, EnginePacket], float] = lambda _, __: 0.0,
+        pulse: Pulse | None = None,
+        left_loop: Callable[[], None] = lambda: None,
+        relay: "Callable[[Engine], SessionRelay] | None" = None,
         **options: Any,
     ) -> None:
         limits = limits or Limits()
@@ -78,15 +92,16 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc] # python-engineio has 
             max_payload_bytes=self.max_http_buffer_size,
         )
         self.loop: asyncio.AbstractEventLoop | None = None
-        self.left_loop: Callable[[], None] = lambda: None
         self._wheel = Wheel()
         self._partings: set[asyncio.Task[None]] = set()
-        self.turn = Turn()
-        self.starter = Starter()
-        self.takes_now: Callable[[Connection, EnginePacket], bool] = lambda _, __: False
-        self.delay_of: Callable[[Connection, EnginePacket], float] = lambda _, __: 0.0
-        self.pulse: Pulse | None = None
-        self.relay: SessionRelay | None = None
+        self.turn = turn or Turn()
+        self.starter = starter or Starter()
+        self.delay_of = delay_of
+        self._takes_now = takes_now
+        self._pulse = pulse
+        self._left_loop = left_loop
+        # Relay and engine know each other, so that one is made with the other.
+        self.relay = None if relay is None else relay(self)
 
     def generate_id(self) -> str:
         """Return a new session id: the node's name, a dot, and 128 random bits in base64url."""
@@ -112,7 +127,7 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc] # python-engineio has 
         self.turn.rebind()
         self.starter.rebind()
         self._partings = set()
-        self.left_loop()
+        self._left_loop()
         for connection in [*self.sockets.values()]:
             if connection.closed:
                 # Nobody will tell of its end any more.
@@ -128,7 +143,7 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc] # python-engineio has 
         """Begin a session; None if the connect handler refused it."""
         now = asyncio.get_running_loop().time()
         state = Session(self.generate_id(), transport=transport, limits=self.limits, now=now)
-        connection = Connection(state, environ, self.turn, self._closed, self.pulse)
+        connection = Connection(state, environ, self.turn, self._closed, self._pulse)
         self.sockets[state.sid] = connection
         upgrades = self._upgrades(state.sid, transport) if transport == POLLING else []
         state.send(open_packet(state.sid, self.limits, upgrades=upgrades))
@@ -171,7 +186,7 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc] # python-engineio has 
                 connection.ponged()
             connection.flush()
             return None
-        if self.takes_now(connection, message):
+        if self._takes_now(connection, message):
             return None
         return self._tell("message", connection.sid, message)
 

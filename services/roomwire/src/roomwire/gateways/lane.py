@@ -60,6 +60,7 @@ class Lane:
         "_handlers",
         "_is_concurrent",
         "_parting",
+        "_replies",
         "_running",
         "_server",
         "_start",
@@ -72,6 +73,7 @@ class Lane:
     def __init__(self, socket: Socket, handlers: Mapping[str, Handler], *, is_concurrent: bool) -> None:
         self.socket = socket
         self._server: Server = socket.server
+        self._replies = socket.server.replies
         self._start = socket.server.begin
         self._start_now = socket.server.begin_now
         self._count = socket.server.count_event
@@ -168,7 +170,7 @@ class Lane:
 
     async def _run(self, event: _Event | None, result: object = None) -> None:
         """Handle an event, or go on with one whose result is to be awaited; then handle those that wait."""
-        member, server = self.socket.member, self._server
+        member, replies = self.socket.member, self._replies
         try:
             while event is not None:
                 handler, arguments, ack_id, _ = event
@@ -179,10 +181,10 @@ class Lane:
                     if hasattr(result, "__await__"):
                         result = await result
                     if ack_id is not None:
-                        server.acknowledge(member, ack_id, to_wire(result))
+                        replies.acknowledge(member, ack_id, to_wire(result))
                 except asyncio.CancelledError:
                     outcome = Internal.code
-                    server.answer_error(member, ack_id, Internal())
+                    replies.answer_error(member, ack_id, Internal())
                     raise
                 except Exception as error:
                     outcome = self._failed(error, event)
@@ -210,7 +212,7 @@ class Lane:
                 self._start_now(self._run(event, result))
                 return
             if ack_id is not None:
-                self._server.acknowledge(self.socket.member, ack_id, to_wire(result))
+                self._replies.acknowledge(self.socket.member, ack_id, to_wire(result))
         except Exception as error:
             outcome = self._failed(error, event)
         self.socket.member.events += 1
@@ -226,10 +228,10 @@ class Lane:
                 namespace=self.socket.namespace,
             )
             error = Internal()
-        self._server.answer_error(self.socket.member, event[2], error)
+        self._replies.answer_error(self.socket.member, event[2], error)
         return error.code
 
     def _refuse(self, error: ClientError, ack_id: int | None) -> None:
-        self._server.answer_error(self.socket.member, ack_id, error)
+        self._replies.answer_error(self.socket.member, ack_id, error)
         self.socket.member.events += 1
         self._count(error.code, 0.0)

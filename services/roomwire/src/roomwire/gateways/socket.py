@@ -8,7 +8,7 @@ import msgspec
 
 from roomwire.identity.tokens import User
 from roomwire.rooms.handshake import Handshake
-from roomwire.rooms.registry import Member
+from roomwire.rooms.member import Member
 from roomwire.server import Server
 
 _OWN_ID_BYTES: Final = 24

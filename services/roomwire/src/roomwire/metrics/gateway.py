@@ -74,12 +74,11 @@ class Metrics:
             "Time from a publish to the log's answer, waiting for a link included.",
         )
         self.registry.register(self.publish_seconds)
-        self.log_lag: Callable[[], int] = lambda: 0
-        Gauge(
+        self.log_lag = Gauge(
             "roomwire_log_lag_entries",
             "Places in the log that are known here and whose entries have not been delivered yet.",
             registry=self.registry,
-        ).set_function(self._lag)
+        )
         self.recoveries = Counter(
             "roomwire_recoveries_total",
             "Sessions that clients asked for when they came back, by outcome: recovered, refused, postponed.",
@@ -160,9 +159,6 @@ class Metrics:
             self._history_reads.labels(kind)
         for reason in ("transport close", "client disconnect"):
             self.disconnects.labels(reason)
-
-    def _lag(self) -> int:
-        return self.log_lag()
 
     def exceeded(self, bound: Bound) -> None:
         """Count a bound that a client exceeded."""

@@ -1,20 +1,18 @@
-"""The log's sessions (`roomwire.log.sessions`) of this node's members: opened, recovered, kept alive by receipts, ended.
+"""The log's sessions (`roomwire.log.sessions`) that begin on this node: opened, or recovered.
 
-Owns what is asked of the log for one client; what to decide stands in `roomwire.recovery.decisions`, who is in which room in
-`roomwire.rooms.delivery`.
+Owns what is asked of the log for one client that connects; what to decide stands in `roomwire.recovery.decisions`, who is in
+which room in `roomwire.rooms`, and what becomes of a session that this node holds in `roomwire.recovery.tenures`.
 """
 
 import asyncio
 import contextlib
-from collections import deque
 from collections.abc import AsyncIterator, Sequence
 from typing import Final
 
 import msgspec
 
 from roomwire.cluster.results import About
-from roomwire.engine.connection import Connection
-from roomwire.errors import ClientError, Unavailable
+from roomwire.errors import Unavailable
 from roomwire.limits.bounds import Bound
 from roomwire.log.contract import Log
 from roomwire.log.entries import Entry
@@ -32,21 +30,18 @@ from roomwire.recovery.decisions import (
     missed_entries,
     replay_frames,
 )
-from roomwire.rooms.delivery import LoggedRooms
-from roomwire.rooms.registry import Member
+from roomwire.rooms.manager import Rooms
+from roomwire.rooms.member import Member
 
-MAX_DATA_BYTES: Final = 65_536
-_MAX_PINGS: Final = 8
 _REFUSED: Final = {ClaimRefused.GONE: Refusal.GONE, ClaimRefused.DUEL: Refusal.DUEL}
 _BOUNDS: Final = {Refusal.DUEL: Bound.CLAIMS, Refusal.TOO_MUCH: Bound.REPLAY}
 
 _log = get_logger(__name__)
-_encode: Final = msgspec.msgpack.Encoder().encode
 _decode: Final = msgspec.msgpack.Decoder().decode
 
 
 class Sessions:
-    """The sessions of one node; the engine's `Pulse`.
+    """Gives members their sessions.
 
     Args:
         log: Keeps them.
@@ -56,7 +51,7 @@ class Sessions:
 
     """
 
-    def __init__(self, log: Log, rooms: LoggedRooms, *, limits: RecoveryLimits, metrics: Metrics) -> None:
+    def __init__(self, log: Log, rooms: Rooms, *, limits: RecoveryLimits, metrics: Metrics) -> None:
         self._log = log
         self._rooms = rooms
         self._limits = limits
@@ -97,50 +92,6 @@ class Sessions:
             _log.info("recovery refused", namespace=member.namespace, reason=entries.value)
         await self._open(member, subject, is_offered=request.is_offered)
         return ()
-
-    async def store(self, member: Member, data: object) -> None:
-        """Keep the application's data of a session with it, wherever its client comes back to, and for who asks for it."""
-        if member.tenure is None:
-            return
-        try:
-            stored = _encode(data)
-        except (TypeError, ValueError, OverflowError) as error:
-            _log.warning("session data stay on this node", sid=member.sid, error=str(error))
-            return
-        if len(stored) > MAX_DATA_BYTES:
-            _log.warning("session data stay on this node", sid=member.sid, bytes=len(stored))
-            return
-        await self._log.save(member.tenure, stored)
-
-    async def finish(self, member: Member) -> None:
-        """Let go of the session of a member that is gone: it waits for the client, or ends."""
-        tenure = member.tenure
-        if tenure is None:
-            return
-        self._log.release(tenure)
-        if member.is_lost and member.pid is not None:
-            return
-        try:
-            await self._log.end(tenure.sid, tenure.claim)
-        except ClientError as error:
-            # It ends by itself, after its time to live.
-            _log.info("session not ended", sid=member.sid, error=error.message)
-
-    # -- receipts
-
-    def pinged(self, connection: Connection) -> None:
-        """See `Pulse`: keep what has been written until now, for those to whom all of it has been."""
-        if connection.pings is None:
-            connection.pings = deque(maxlen=_MAX_PINGS)
-        tenures = [one.tenure for one in connection.members if one.is_released and one.tenure is not None]
-        connection.pings.append((self._log.offset(), tenures))
-
-    def ponged(self, connection: Connection) -> None:
-        """See `Pulse`: the client has what was written before the ping that it answered."""
-        if connection.pings:
-            offset, tenures = connection.pings.popleft()
-            for tenure in tenures:
-                self._log.receipt(tenure, offset)
 
     # -- a fresh one
 

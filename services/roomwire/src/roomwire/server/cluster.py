@@ -5,11 +5,10 @@ from typing import Any
 
 from roomwire.cluster.operations import Handler, Operations
 from roomwire.cluster.results import Acks, Changed, Presence, ServerResults, Sockets
-from roomwire.server.connects import ConnectServer
 
 
-class ClusterServer(ConnectServer):
-    """Operations over the connected clients of all nodes; the rest is `Server`'s.
+class ClusterCalls:
+    """Operations over the connected clients of all nodes, as methods of `Server`.
 
     For all of them: `timeout_s` is what each node has for its work, more than 0 and at most 300 seconds; a call ends at
     most `operations.ANSWER_S` (2 seconds) later, beside the time that the log takes to say which nodes there are. A node
@@ -26,7 +25,8 @@ class ClusterServer(ConnectServer):
         Unavailable: Nobody knows which nodes there are; nothing was done.
     """
 
-    _operations: Operations
+    def __init__(self, operations: Operations) -> None:
+        self._operations = operations
 
     async def fetch_sockets(
         self, room: Any = None, *, namespace: str = "/", timeout_s: float = 5.0, limit: int = 10_000

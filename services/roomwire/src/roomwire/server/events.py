@@ -2,21 +2,21 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, Final
 
-import socketio
-
 from roomwire.engine.connection import Connection
-from roomwire.engine.engine import Engine
 from roomwire.engine.session import Reason
 from roomwire.errors import ClientError, Internal, InvalidBody, RateLimited
 from roomwire.limits.bounds import Bound
+from roomwire.limits.client import Limits
 from roomwire.logs import get_logger
-from roomwire.protocol.codec import BadPacket, ack_frames, any_event_head, event_head, name_of
+from roomwire.protocol.codec import BadPacket, Packet, any_event_head, event_head, name_of
 from roomwire.protocol.packets import EnginePacket
-from roomwire.protocol.payloads import arguments_of
-from roomwire.rooms.registry import Member, Phase, member_of
+from roomwire.rooms.manager import Rooms
+from roomwire.rooms.member import Member, Phase, member_of
+from roomwire.server.replies import Replies
+from roomwire.server.stock import Stock, StockSteps
 
 _CONNECTED: Final = Phase.CONNECTED
 """Kept, as before Python 3.12 an enum's member takes a while to be found."""
@@ -38,43 +38,71 @@ _TOO_FAST: Final = {
 _log = get_logger(__name__)
 
 
-class EventServer(socketio.AsyncServer):  # type: ignore[misc] # python-socketio has no types
-    """Handles events; the rest is `Server`'s."""
+class Events:
+    """Takes the events of clients to their handlers.
 
-    eio: Engine
-    begin: Callable[[Coroutine[Any, Any, Any]], "asyncio.Task[Any] | None"]
-    begin_now: Callable[[Coroutine[Any, Any, Any]], "asyncio.Task[Any] | None"]
-    _is_call_answered = False
-    count_event: Callable[[str, float], None]
+    Args:
+        server: The server whose handlers they are.
+        rooms: The clients.
+        replies: Answers them.
+        attachments: Events whose attachments are still to come, by the ids of their connections: python-socketio's.
+        packet_class: The packets with the bounds of the limits.
+        limits: What one client may cost.
+        is_limited: Whether there is a rate that events have to keep to.
+        exceeded: Counts a bound that a client exceeds.
+        count: Counts an event, by its outcome and the seconds it took.
+        begin: Starts a task whose first step is taken at once.
+        stock: What python-socketio does.
 
-    def acknowledge(self, member: Member, ack_id: int, result: Any) -> None:
-        """Send what a handler returned: nothing, a value, or a tuple of several: hot."""
-        frames = ack_frames(member.namespace, arguments_of(result), ack_id)
-        if len(frames) == 1:
-            self.eio.turn.put(member.outlet, frames[0])
-        else:
-            self.eio.turn.put_all((member.outlet,), frames)
+    """
 
-    def answer_error(self, member: Member, ack_id: int | None, error: ClientError) -> None:
-        """Tell a client of an error: in the ack if it waits for one, else by the event `exception`."""
-        if ack_id is not None:
-            self.acknowledge(member, ack_id, dict(error.body()))
-        else:
-            self.manager.say((member,), member.namespace, ["exception", dict(error.details())])
+    def __init__(
+        self,
+        server: Stock,
+        *,
+        rooms: Rooms,
+        replies: Replies,
+        attachments: Mapping[str, Packet],
+        packet_class: type[Packet],
+        limits: Limits,
+        is_limited: bool,
+        exceeded: Callable[[Bound], None],
+        count: Callable[[str, float], None],
+        begin: Callable[[Coroutine[Any, Any, Any]], "asyncio.Task[Any] | None"],
+        stock: StockSteps,
+    ) -> None:
+        self._server = server
+        self._rooms = rooms
+        self._replies = replies
+        self._attachments = attachments
+        self._packet_class = packet_class
+        self._limits = limits
+        self._exceeded = exceeded
+        self._count = count
+        self._begin = begin
+        self._read = stock.read
+        self._handle = stock.handle
+        self._trigger = stock.trigger
+        self._is_call_answered = False
+        self.takes_now = self._take_in_time if is_limited else self._take_now
+
+    def note_answer(self) -> None:
+        """Let who waits for an ack go on before the events that the client sent after it begin."""
+        self._is_call_answered = True
 
     def _refuse_packet(self, eio_sid: str, error: ValueError) -> None:
         """Close the connection of a client that does not keep to the protocol."""
         _log.info("bad packet", sid=eio_sid, error=str(error))
         exceeded = error.exceeded if isinstance(error, BadPacket) else None
-        self.eio.close(eio_sid, Reason.TRANSPORT_ERROR, exceeded)
+        self._server.eio.close(eio_sid, Reason.TRANSPORT_ERROR, exceeded)
 
-    async def _handle_eio_message(self, eio_sid: str, data: str | bytes) -> None:
+    async def read(self, eio_sid: str, data: EnginePacket) -> None:
+        """Read a message of a client, and do what it says; one that breaks the protocol closes its connection."""
         try:
-            if not data and eio_sid not in self._binary_packet:
+            if not data and eio_sid not in self._attachments:
                 raise BadPacket("an empty packet")
-            await super()._handle_eio_message(eio_sid, data)
+            await self._read(eio_sid, data)
             if self._is_call_answered:
-                # Who waited for this ack goes on before the events that the client sent after it begin.
                 self._is_call_answered = False
                 await asyncio.sleep(0)
         except ValueError as error:
@@ -82,20 +110,20 @@ class EventServer(socketio.AsyncServer):  # type: ignore[misc] # python-socketio
             self._refuse_packet(eio_sid, error)
         except Exception:
             _log.exception("message handling failed", sid=eio_sid)
-            self.eio.close(eio_sid, Reason.TRANSPORT_ERROR)
+            self._server.eio.close(eio_sid, Reason.TRANSPORT_ERROR)
 
-    def _take_event_in_time(self, connection: Connection, message: EnginePacket) -> bool:
-        """Take an event as `_take_event_now`, but not faster than they may come: hot."""
+    def _take_in_time(self, connection: Connection, message: EnginePacket) -> bool:
+        """Take an event as `_take_now`, but not faster than they may come: hot."""
         if connection.attachments_refused:
             self._drop_attachment(connection, message)
             return True
         if isinstance(message, bytes) or message[:1] not in _EVENTS:
-            return self._take_event_now(connection, message)
+            return self._take_now(connection, message)
         exceeded = _exceeded_by_one_more(connection)
-        if exceeded is None or connection.sid in self._binary_packet:
-            return self._take_event_now(connection, message)
+        if exceeded is None or connection.sid in self._attachments:
+            return self._take_now(connection, message)
         connection.events_refused += 1
-        if connection.events_refused > self.eio.limits.max_refused_events:
+        if connection.events_refused > self._limits.max_refused_events:
             # To refuse is not for nothing: whoever is told so often and goes on takes the time of others.
             connection.close(Reason.TRANSPORT_ERROR, Bound.REFUSED_EVENTS)
             return True
@@ -112,18 +140,16 @@ class EventServer(socketio.AsyncServer):  # type: ignore[misc] # python-socketio
             BadPacket: It has no head that a client may send.
 
         """
-        namespace, ack_id, attachments = any_event_head(
-            message, max_attachments=self.eio.limits.max_attachments
-        )
-        self.eio.exceeded(exceeded)
+        namespace, ack_id, attachments = any_event_head(message, max_attachments=self._limits.max_attachments)
+        self._exceeded(exceeded)
         connection.attachments_refused = attachments
         member = member_of(connection, namespace)
         if member is None or member.phase is not _CONNECTED:
             # As one that comes in time: there is nobody to tell.
             return
-        self.answer_error(member, ack_id, RateLimited(_TOO_FAST[exceeded]))
+        self._replies.answer_error(member, ack_id, RateLimited(_TOO_FAST[exceeded]))
         member.events += 1
-        self.count_event(RateLimited.code, 0.0)
+        self._count(RateLimited.code, 0.0)
 
     def _drop_attachment(self, connection: Connection, message: EnginePacket) -> None:
         if isinstance(message, bytes):
@@ -131,7 +157,7 @@ class EventServer(socketio.AsyncServer):  # type: ignore[misc] # python-socketio
         else:
             self._refuse_packet(connection.sid, BadPacket("a text where an attachment belongs"))
 
-    def _delay_of(self, connection: Connection, message: EnginePacket) -> float:
+    def delay_of(self, connection: Connection, message: EnginePacket) -> float:
         """Say in how many seconds an event is worth another look that would be refused now; 0.0: take it.
 
         For a transport that can let it wait.
@@ -147,29 +173,29 @@ class EventServer(socketio.AsyncServer):  # type: ignore[misc] # python-socketio
     def _is_full(self, member: Member, size: int) -> bool:
         if member.lane is not None:
             return not member.lane.has_room(size)
-        return member.handling >= self.eio.limits.max_waiting_events
+        return member.handling >= self._limits.max_waiting_events
 
-    def _take_event_now(self, connection: Connection, message: EnginePacket) -> bool:
+    def _take_now(self, connection: Connection, message: EnginePacket) -> bool:
         """Take a text event without awaiting; False if this message is none, or has to wait its turn: hot."""
         if isinstance(message, bytes) or message[:1] != "2":
             return False
-        head = None if connection.sid in self._binary_packet else event_head(message)
+        head = None if connection.sid in self._attachments else event_head(message)
         if head is None:
             return False
         namespace, ack_id, start = head
         member = member_of(connection, namespace)
         if member is None or member.phase is not _CONNECTED:
             return False
-        if member.lane is not None and namespace not in self.handlers:
+        if member.lane is not None and namespace not in self._server.handlers:
             taken: bool = member.lane.admit_text(message, start, ack_id)
             return taken
-        return self.async_handlers and self._begin_event(member, message, ack_id)
+        return self._server.async_handlers and self._begin_event(member, message, ack_id)
 
     def _begin_event(self, member: Member, message: EnginePacket, ack_id: int | None) -> bool:
         """Run the handlers of python-socketio's own kinds for an event, or refuse it."""
         eio_sid = member.connection.sid
         try:
-            data = self.packet_class(encoded_packet=message).data
+            data = self._packet_class(encoded_packet=message).data
         except BadPacket as error:
             self._refuse_packet(eio_sid, error)
         else:
@@ -178,68 +204,54 @@ class EventServer(socketio.AsyncServer):  # type: ignore[misc] # python-socketio
 
     def _begin_handling(self, member: Member, data: Any, ack_id: int | None) -> None:
         """Handle an event beside the others of its client, unless too many are being handled."""
-        if member.handling >= self.eio.limits.max_waiting_events:
-            self.eio.exceeded(Bound.WAITING_EVENTS)
-            self.answer_error(member, ack_id, RateLimited())
+        if member.handling >= self._limits.max_waiting_events:
+            self._exceeded(Bound.WAITING_EVENTS)
+            self._replies.answer_error(member, ack_id, RateLimited())
             member.events += 1
-            self.count_event(RateLimited.code, 0.0)
+            self._count(RateLimited.code, 0.0)
             return
         eio_sid = member.connection.sid
-        handling = self._handle_event_internal(self, member.sid, eio_sid, data, member.namespace, ack_id)
+        handling = self._handle(self._server, member.sid, eio_sid, data, member.namespace, ack_id)
         # Now, also where a task has taken it, so that events begin in the order in which they came.
-        task = self.begin_now(handling)
+        task = self._begin(handling)
         if task is not None:
             member.handling += 1
             task.add_done_callback(member.handled)
 
-    async def _handle_event(
-        self,
-        eio_sid: str,
-        namespace: str | None,
-        id: int | None,  # noqa: A002
-        data: list[Any],
-    ) -> None:
-        namespace = namespace or "/"
-        connection: Connection | None = self.eio.find(eio_sid)
+    async def handle(self, eio_sid: str, namespace: str, data: list[Any], ack_id: int | None) -> None:
+        """Have an event handled that came with attachments, or could not be taken without awaiting."""
+        connection: Connection | None = self._server.eio.find(eio_sid)
         member = None if connection is None else member_of(connection, namespace)
         if member is None or member.phase is not _CONNECTED:
             return
-        if member.lane is not None and namespace not in self.handlers:
+        if member.lane is not None and namespace not in self._server.handlers:
             name = data[0] if isinstance(data[0], str) else name_of(data[0])
-            member.lane.admit(name, data[1:], id)
-        elif self.async_handlers:
-            self._begin_handling(member, data, id)
+            member.lane.admit(name, data[1:], ack_id)
+        elif self._server.async_handlers:
+            self._begin_handling(member, data, ack_id)
         else:
-            await self._handle_event_internal(self, member.sid, eio_sid, data, namespace, id)
+            await self._handle(self._server, member.sid, eio_sid, data, namespace, ack_id)
 
-    async def _handle_event_internal(
-        self,
-        server: Any,  # noqa: ARG002 - python-socketio passes the server to itself
-        sid: str,
-        eio_sid: str,  # noqa: ARG002 - the same
-        data: list[Any],
-        namespace: str,
-        id: int | None,  # noqa: A002
-    ) -> None:
+    async def run(self, sid: str, data: list[Any], namespace: str, ack_id: int | None) -> None:
         """Run an event's handler; what it raises as a `ClientError` reaches the client."""
-        member: Member | None = self.manager.member(sid, namespace)
+        member: Member | None = self._rooms.member(sid, namespace)
         if member is None:
             return
         started, outcome = time.perf_counter(), "ok"
         try:
             event = self._event_of(data[0], namespace)
-            result = await self._trigger_event(event, namespace, sid, *data[1:])
-            if id is not None and result is not self.not_handled:
-                self.acknowledge(member, id, result)
+            result = await self._trigger(event, namespace, sid, *data[1:])
+            if ack_id is not None and result is not self._server.not_handled:
+                self._replies.acknowledge(member, ack_id, result)
         except ClientError as error:
             outcome = error.code
-            self.answer_error(member, id, error)
+            self._replies.answer_error(member, ack_id, error)
         except Exception:
             outcome = Internal.code
             _log.exception("handler failed", event_name=data[0], sid=sid, namespace=namespace)
         finally:
             member.events += 1
-            self.count_event(outcome, time.perf_counter() - started)
+            self._count(outcome, time.perf_counter() - started)
 
     def _event_of(self, name: Any, namespace: str) -> Any:
         """Return what an event is called here: a number, as on stock, where a function is there for it, else its text.
@@ -247,10 +259,10 @@ class EventServer(socketio.AsyncServer):  # type: ignore[misc] # python-socketio
         Refused are the events that are the server's alone: by `connect` a client could pose as another.
         """
         if not isinstance(name, str):
-            handlers = self.handlers.get(namespace) or self.handlers.get("*") or ()
+            handlers = self._server.handlers.get(namespace) or self._server.handlers.get("*") or ()
             text = name_of(name)
             return name if name in handlers or ("*" in handlers and text not in handlers) else text
-        if name in self.reserved_events:
+        if name in self._server.reserved_events:
             raise InvalidBody("An event needs a name, and not one of Socket.IO's own.")
         return name
 

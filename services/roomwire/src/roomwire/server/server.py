@@ -1,12 +1,13 @@
-"""The Socket.IO server: python-socketio's `AsyncServer`, put together with the ordered log.
+"""The Socket.IO server: python-socketio's `AsyncServer`, put together with our log.
 
 Everything written for `socketio.AsyncServer` runs on it. What it adds: session ids that name their node,
 authentication before a connection is accepted, errors that reach the client, metrics, an orderly start and
 a drain that spreads reconnects.
 
-It is made of three others: `events` takes messages to their handlers, `connects` lets clients in and out, `cluster`
-asks the other nodes. Each overrides what it needs of python-socketio. What is overridden in all of them stands in
-`drop_in.OVERRIDDEN`; a test fails when a release moves it.
+The work is done by its parts, which `Parts` puts together: `Events` takes messages to their handlers, `Connects` lets clients in
+and out, `Lifecycle` runs the handlers of both, `Clients` keeps those that are in, `Calls` waits for acks. What `Server`
+overrides of python-socketio hands each call on to one of them, in the order of `drop_in.OVERRIDDEN`; a test fails when a
+release moves it.
 """
 
 import asyncio
@@ -14,38 +15,40 @@ import logging
 import os
 import random
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from typing import Any, Final
 
 import engineio
 import socketio
 
-from roomwire.cluster.operations import Operations
 from roomwire.engine.asgi import AsgiEngine
+from roomwire.engine.engine import Engine
+from roomwire.engine.relay import SessionRelay
 from roomwire.engine.session import Reason
 from roomwire.errors import ClientError
+from roomwire.identity.tokens import User
 from roomwire.limits.client import Limits
 from roomwire.log.contract import Log
 from roomwire.log.memory.log import MemoryLog
 from roomwire.logs import get_logger
 from roomwire.metrics.gateway import Metrics
+from roomwire.protocol.packets import EnginePacket
 from roomwire.protocol.sources import Proxies
 from roomwire.recovery.decisions import RecoveryLimits
-from roomwire.recovery.sessions import Sessions
-from roomwire.rooms.delivery import LoggedRooms
 from roomwire.rooms.handshake import Authenticate, everyone
-from roomwire.rooms.registry import Rooms
-from roomwire.server.admissions import Admissions
-from roomwire.server.cluster import ClusterServer
-from roomwire.server.drop_in import packets_within, times_of, unread_settings, with_our_own_way
-from roomwire.server.rates import EventRates
+from roomwire.rooms.member import Member
+from roomwire.server.calls import Answer
+from roomwire.server.cluster import ClusterCalls
+from roomwire.server.drop_in import times_of, unread_settings, with_our_own_way
+from roomwire.server.parts import Parts
+from roomwire.server.stock import StockSteps
 
 DRAIN_BATCHES_PER_S: Final = 10
 
 _log = get_logger(__name__)
 
 
-class Server(ClusterServer):
+class Server(ClusterCalls, socketio.AsyncServer):  # type: ignore[misc] # python-socketio has no types
     """A Socket.IO server that is one of many.
 
     It takes what it needs as arguments, and reads no environment: the variables `ROOMWIRE_...` are settings of the gateway
@@ -68,7 +71,17 @@ class Server(ClusterServer):
         limits: What one client may cost: one struct for all bounds. python-socketio's own options
             `ping_interval`, `ping_timeout` and `max_http_buffer_size` count instead of it where they are given.
         trusted_proxies: Addresses or networks whose X-Forwarded-* and Forwarded headers are believed. Default: none.
+        relay: Makes, for the server's engine, what takes requests to the nodes that hold their sessions; see
+            `roomwire.engine.relay`. Default: such requests are refused.
         options: As for `socketio.AsyncServer`, less those that could not be honoured.
+
+    Attributes:
+        node_name: Its name.
+        log: Connects it with the other nodes.
+        replies: Answers the events of clients.
+        begin: Starts a task, which the server owns.
+        begin_now: Does so, and takes its first step at once.
+        count_event: Counts an event, by its outcome and the seconds it took.
 
     Raises:
         ValueError: `client_manager`, `serializer`, `json` or `async_mode` ask for something else than what is built in.
@@ -85,6 +98,7 @@ class Server(ClusterServer):
         limits: Limits | None = None,
         recovery: RecoveryLimits | bool | None = None,
         trusted_proxies: Sequence[str] = (),
+        relay: Callable[[Engine], SessionRelay] | None = None,
         **options: Any,
     ) -> None:
         unread = unread_settings(
@@ -93,47 +107,54 @@ class Server(ClusterServer):
         if unread:
             _log.warning("settings not read by a server alone", names=unread)
         self.node_name = node_name
-        self._metrics = metrics or Metrics()
+        limits, metrics = limits or Limits(), metrics or Metrics()
         self.log = log = log or MemoryLog.alone(
-            node=node_name, metrics=self._metrics, config=times_of(options, limits or Limits())
+            node=node_name, metrics=metrics, config=times_of(options, limits)
         )
-        rooms = LoggedRooms(log)
-        limits_of_recovery = RecoveryLimits()
-        if isinstance(recovery, RecoveryLimits):
-            limits_of_recovery, recovery = recovery, recovery.is_offered
-        self._is_recovery_offered = recovery
-        self._sessions = Sessions(log, rooms, limits=limits_of_recovery, metrics=self._metrics)
-        rooms.finish = self._sessions.finish
-        self._operations = Operations(rooms)
-        self._authenticate = authenticate
-        self._admissions: dict[str, Admissions] = {}
-        super().__init__(
-            client_manager=rooms,
-            node_name=node_name,
-            proxies=Proxies(trusted_proxies),
+        proxies = Proxies(trusted_proxies)
+        parts = self._parts = Parts(
+            self,
+            log,
+            authenticate=authenticate,
+            metrics=metrics,
             limits=limits,
-            exceeded=self._metrics.exceeded,
+            recovery=recovery if isinstance(recovery, RecoveryLimits) else RecoveryLimits(),
+            is_recovery_offered=recovery.is_offered if isinstance(recovery, RecoveryLimits) else recovery,
+            proxies=proxies,
+            stock=StockSteps(
+                open=super()._handle_eio_connect,
+                close=super()._handle_eio_disconnect,
+                read=super()._handle_eio_message,
+                connect=super()._handle_connect,
+                leave=super()._handle_disconnect,
+                handle=self._handle_event_internal,
+                trigger=self._trigger,
+                run_handler=super()._trigger_event,
+            ),
+        )
+        self.replies = parts.replies
+        self.begin = parts.starter.start
+        self.begin_now = parts.starter.start_now
+        self.count_event = metrics.events.count
+        ClusterCalls.__init__(self, parts.operations)
+        socketio.AsyncServer.__init__(
+            self,
+            client_manager=parts.rooms,
+            node_name=node_name,
+            proxies=proxies,
+            limits=limits,
+            exceeded=metrics.exceeded,
+            relay=relay,
+            **parts.of_engine(self._leave_loop),
             **with_our_own_way(options),
         )
-        self.packet_class = packets_within(self.eio.limits)
-        self._rates = EventRates(
-            per_s=self.eio.limits.max_events_per_s,
-            per_user_per_s=self.eio.limits.max_events_per_user_per_s,
-            per_address_per_s=self.eio.limits.max_events_per_address_per_s,
-        )
-        self.eio.takes_now = self._take_event_in_time if self._rates else self._take_event_now
-        self.eio.delay_of = self._delay_of
-        self.eio.pulse = self._sessions
-        self.eio.left_loop = self._leave_loop
+        # python-socketio has made its own of both within its constructor; nothing has come yet.
+        self.packet_class, self._binary_packet = parts.packet_class, parts.attachments
         if isinstance(log, MemoryLog):
             # Programs written for `socketio.AsyncServer` do not start it.
-            log.start_now(rooms)
-        self.begin = self.eio.starter.start
-        self.begin_now = self.eio.starter.start_now
-        self.count_event = self._metrics.events.count
-        self._count_connect = self._metrics.connects.labels("ok").inc
-        self._metrics.watch_connections(self.count_connections)
-        self._metrics.watch_load(rooms=rooms.count, tasks=_count_tasks)
+            log.start_now(parts.delivery)
+        metrics.watch_connections(self.count_connections)
+        metrics.watch_load(rooms=parts.rooms.count, tasks=_count_tasks)
 
     async def start(self) -> None:
         """Connect to the other nodes, then run the `after_init` hook of each gateway.
@@ -145,17 +166,20 @@ class Server(ClusterServer):
         self.eio.use_loop()
         # Those that the last loop took with it are parted from before others come.
         await self.eio.settle()
-        await self.log.start(self.manager)
+        await self.log.start(self._parts.delivery)
         for namespace in self.namespace_handlers.values():
             if hasattr(namespace, "after_init"):
                 await namespace.after_init()
 
+    def _trigger(self, *arguments: Any) -> Awaitable[Any]:
+        # Looked up with each call: `instrument` puts another in its place.
+        awaitable: Awaitable[Any] = self._trigger_event(*arguments)
+        return awaitable
+
     def _leave_loop(self) -> None:
         """Go on on another event loop, as far as that is not the engine's matter."""
-        self._binary_packet.clear()
-        self._admissions.clear()
-        self._sessions.leave_loop()
-        self.manager.leave_loop()
+        self._parts.leave_loop()
+        self.log.leave_loop()
         if not self.log.is_live:
             # They come again once it is.
             for connection in [*self.eio.sockets.values()]:
@@ -195,10 +219,89 @@ class Server(ClusterServer):
             if not socket.closed
         )
 
-    # What follows overrides python-socketio: see `drop_in`.
+    # -- clients of this node
+
+    def member(self, sid: str, namespace: str = "/") -> Member:
+        """Return what is known about a connected client.
+
+        Raises:
+            KeyError: There is no such client here.
+
+        """
+        return self._parts.clients.member(sid, namespace)
+
+    def renew(self, member: Member, user: User) -> None:
+        """Let a client stay by a new token: with what that allows, until that expires.
+
+        Args:
+            member: The client.
+            user: Whom the new token speaks for.
+
+        Raises:
+            Forbidden: It is somebody else's, or it expires sooner than the one that the client has.
+
+        """
+        self._parts.clients.renew(member, user)
+
+    async def send_away(self, member: Member, error: ClientError) -> None:
+        """Tell a client of an error by the event `exception`, then end its session: it cannot be recovered."""
+        await self._parts.clients.send_away(member, error)
+
+    def send_away_all(self, whom: Callable[[User], bool], error: ClientError) -> None:
+        """Send away every client here whose user `whom` says yes to; see `send_away`."""
+        self._parts.clients.send_away_all(whom, error)
+
+    def expect_connect(self, eio_sid: str) -> None:
+        """Close a connection unless it is in a namespace before long."""
+        self._parts.connects.expect_connect(eio_sid)
+
+    # -- what follows overrides python-socketio: see `drop_in`; what is called for each event returns what is awaited as it is
 
     def _engineio_server_class(self) -> type[engineio.AsyncServer]:
         return AsgiEngine
+
+    async def _handle_connect(self, eio_sid: str, namespace: str | None, data: Any) -> None:
+        await self._parts.connects.connect(eio_sid, namespace or "/", data)
+
+    async def _handle_disconnect(
+        self, eio_sid: str, namespace: str | None, reason: str | None = None
+    ) -> None:
+        await self._parts.connects.leave(eio_sid, namespace or "/", reason)
+
+    async def _handle_eio_connect(self, eio_sid: str, environ: Mapping[str, Any]) -> None:
+        await self._parts.connects.open(eio_sid, environ)
+
+    async def _handle_eio_disconnect(self, eio_sid: str, reason: str) -> None:
+        await self._parts.connects.close(eio_sid, reason)
+
+    async def _handle_eio_message(self, eio_sid: str, data: EnginePacket) -> None:
+        await self._parts.events.read(eio_sid, data)
+
+    async def _handle_event(
+        self,
+        eio_sid: str,
+        namespace: str | None,
+        id: int | None,  # noqa: A002 - stock's
+        data: list[Any],
+    ) -> None:
+        await self._parts.events.handle(eio_sid, namespace or "/", data, id)
+
+    def _handle_event_internal(
+        self,
+        server: Any,  # noqa: ARG002 - python-socketio passes the server to itself
+        sid: str,
+        eio_sid: str,  # noqa: ARG002 - the same
+        data: list[Any],
+        namespace: str,
+        id: int | None,  # noqa: A002 - the same
+    ) -> Coroutine[Any, Any, None]:
+        return self._parts.events.run(sid, data, namespace, id)
+
+    async def _send_packet(self, eio_sid: str, pkt: Any) -> None:
+        await self._parts.connects.send(eio_sid, pkt)
+
+    def _trigger_event(self, event: str, namespace: str, *args: Any) -> Awaitable[Any]:
+        return self._parts.lifecycle.trigger(event, namespace, *args)
 
     async def emit(
         self,
@@ -265,7 +368,7 @@ class Server(ClusterServer):
         await super().save_session(sid, session, namespace)
         member = self.manager.member(sid, namespace or "/")
         if member is not None:
-            await self._sessions.store(member, session)
+            await self._parts.tenures.store(member, session)
 
     async def call(
         self,
@@ -289,49 +392,12 @@ class Server(ClusterServer):
         if not self.async_handlers:
             raise RuntimeError("Cannot use call() when async_handlers is False.")
 
-        def answered() -> None:
-            self._is_call_answered = True
+        async def ask(answer: Answer) -> None:
+            await self.emit(
+                event, data, room=client, namespace=namespace, callback=answer, ignore_queue=ignore_queue
+            )
 
-        answer = _Answer(answered)
-        try:
-            async with asyncio.timeout(timeout):
-                await self.emit(
-                    event, data, room=client, namespace=namespace, callback=answer, ignore_queue=ignore_queue
-                )
-                args = await answer.coming
-        except TimeoutError:
-            raise socketio.exceptions.TimeoutError from None
-        finally:
-            rooms: Rooms = self.manager
-            rooms.forget_callback(client, answer)
-        return args if len(args) > 1 else args[0] if args else None
-
-
-class _Answer:
-    """Takes the ack that a call waits for, as a callback.
-
-    Args:
-        answered: Is called when it has come.
-
-    Attributes:
-        coming: The ack's arguments.
-
-    """
-
-    def __init__(self, answered: Callable[[], None]) -> None:
-        self._answered = answered
-        self.coming: asyncio.Future[tuple[Any, ...]] = asyncio.get_running_loop().create_future()
-
-    def __call__(self, *args: Any) -> None:
-        """Take the ack."""
-        if not self.coming.done():
-            self.coming.set_result(args)
-            self._answered()
-
-    def refuse(self, error: ClientError) -> None:
-        """Take why the client was not asked."""
-        if not self.coming.done():
-            self.coming.set_exception(error)
+        return await self._parts.calls.call(ask, client, timeout_s=timeout)
 
 
 def _count_tasks() -> int:

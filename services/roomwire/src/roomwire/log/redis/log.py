@@ -112,7 +112,7 @@ class RedisLog:
         self._subscriber = subscriber = Subscriber(
             max_held_pushes=config.max_held_pushes, max_held_bytes=config.max_held_bytes
         )
-        metrics.log_lag = lambda: subscriber.lag
+        metrics.log_lag.set_function(lambda: subscriber.lag)
         self._requests = Requests(node, self._send)
         self._reads = Reads(keys, scripts.read)
         self._recent = RecentReads(self._fetch, count=self._count_read)

@@ -1,6 +1,6 @@
 """What nodes ask of each other, past the log: requests that name what is wanted, and who here does it.
 
-`logged` does what concerns one client, `operations` and `presence` what concerns many; each says so in `serves`.
+`local_clients` does what concerns one client, `operations` and `presence` what concerns many; each says so in `serves`.
 """
 
 import asyncio

@@ -1,0 +1,85 @@
+"""What other nodes ask for about one client of this node, or about one room."""
+
+import asyncio
+from typing import Any, Final, Protocol
+
+import msgspec
+
+from roomwire.cluster.peers import PeerRequest, Peers
+from roomwire.errors import InvalidBody, NotFound
+from roomwire.log.streams import room_of
+from roomwire.rooms.manager import Rooms
+from roomwire.rooms.member import Member
+
+_encode: Final = msgspec.msgpack.Encoder(enc_hook=str).encode
+
+
+class Disconnect(Protocol):
+    """Sends a client of this node away: `socketio.AsyncServer.disconnect`."""
+
+    async def __call__(self, sid: str, namespace: str | None = None, *, ignore_queue: bool = False) -> None:
+        """Send a client away."""
+
+
+class LocalClients:
+    """Does for another node what it asks for.
+
+    Args:
+        rooms: The clients of this node.
+        peers: Where the requests come from.
+        disconnect: Sends a client away.
+
+    """
+
+    def __init__(self, rooms: Rooms, peers: Peers, *, disconnect: Disconnect) -> None:
+        self._rooms = rooms
+        self._send_away = disconnect
+        peers.serves.update(
+            close_room=self._close_room,
+            disconnect=self._disconnect,
+            enter=self._enter,
+            leave=self._leave,
+            call=self._call,
+        )
+
+    async def _close_room(self, asked: PeerRequest) -> bytes:
+        await self._rooms.close_here(room_of(asked.room), asked.namespace)
+        return b""
+
+    async def _disconnect(self, asked: PeerRequest) -> bytes:
+        self._member(asked)
+        await self._send_away(asked.sid, namespace=asked.namespace, ignore_queue=True)
+        return b""
+
+    async def _enter(self, asked: PeerRequest) -> bytes:
+        self._member(asked)
+        await self._rooms.enter_room(asked.sid, asked.namespace, room_of(asked.room))
+        return b""
+
+    async def _leave(self, asked: PeerRequest) -> bytes:
+        self._member(asked)
+        await self._rooms.leave_room(asked.sid, asked.namespace, room_of(asked.room))
+        return b""
+
+    async def _call(self, asked: PeerRequest) -> bytes:
+        member = self._member(asked)
+        answered: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+
+        def answer(*arguments: Any) -> None:
+            if answered.done():
+                return
+            try:
+                answered.set_result(_encode(arguments))
+            except (ValueError, OverflowError, RecursionError) as error:
+                # Nobody shall wait for what no message between nodes can hold, as a number of a hundred digits.
+                answered.set_exception(InvalidBody(str(error)))
+
+        self._rooms.ask(member, asked.payload, answer)
+        return await answered
+
+    def _member(self, asked: PeerRequest) -> Member:
+        """Return whom a request is about; raises NotFound if that client is not here."""
+        member: Member | None = self._rooms.member(asked.sid, asked.namespace)
+        if member is None:
+            raise NotFound
+        return member

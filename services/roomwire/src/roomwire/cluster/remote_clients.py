@@ -1,0 +1,92 @@
+"""One client of another node: asks that node to do what is wanted of it."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+import msgspec
+
+from roomwire.cluster.peers import REQUEST_TIMEOUT_S, PeerRequest, Peers
+from roomwire.errors import ClientError, RateLimited
+from roomwire.log.contract import Log, NodeAway, NodeBusy
+from roomwire.log.sessions import NodeId, Sid
+from roomwire.log.streams import travelling_name
+from roomwire.logs import get_logger
+from roomwire.rooms.emit import Emit
+from roomwire.rooms.manager import TOO_MANY_ACKS
+
+CALL_TIMEOUT_S: Final = 60.0
+
+_log = get_logger(__name__)
+
+
+class RemoteClients:
+    """Reaches clients of other nodes; the `Elsewhere` of `Rooms`.
+
+    Args:
+        log: Knows which node has a client.
+        peers: The way to the other nodes.
+
+    """
+
+    def __init__(self, log: Log, peers: Peers) -> None:
+        self._log = log
+        self._peers = peers
+
+    async def enter(self, sid: str, namespace: str, room: Any) -> bool:
+        """See `Elsewhere`."""
+        return await self._change("enter", sid, namespace, room)
+
+    async def leave(self, sid: str, namespace: str, room: Any) -> bool:
+        """See `Elsewhere`."""
+        return await self._change("leave", sid, namespace, room)
+
+    async def _change(self, what: str, sid: str, namespace: str, room: Any) -> bool:
+        owner = await self._log.find(Sid(sid))
+        if owner is None or owner.node == self._log.node or owner.namespace != namespace:
+            return False
+        await self._peers.ask(owner.node, PeerRequest(what, namespace, sid, travelling_name(room)))
+        return True
+
+    async def call(self, emit: Emit, callback: Callable[..., Any]) -> None:
+        """See `Elsewhere`; nothing happens if no other node has the client."""
+        sid = emit.target
+        request = PeerRequest("call", emit.namespace, sid, payload=emit.payload())
+        try:
+            owner = await self._log.find(Sid(sid))
+            if owner is None or owner.node == self._log.node:
+                return
+            answer = await self._peers.ask(owner.node, request, timeout_s=CALL_TIMEOUT_S)
+        except NodeBusy:
+            _log.info("client elsewhere not asked", sid=sid)
+            if hasattr(callback, "refuse"):
+                callback.refuse(RateLimited(TOO_MANY_ACKS))
+            return
+        except ClientError as error:
+            # As with a client that does not answer: whoever waits has a timeout of its own.
+            _log.info("no answer of a client elsewhere", sid=sid, error=error.message)
+            return
+        result = callback(*msgspec.msgpack.decode(answer))
+        if asyncio.iscoroutine(result):
+            await result
+
+    async def disconnect(self, sid: str, namespace: str) -> None:
+        """See `Elsewhere`."""
+        owner = await self._log.find(Sid(sid))
+        if owner is None or owner.namespace != namespace:
+            return
+        try:
+            await self._peers.ask(owner.node, PeerRequest("disconnect", namespace, sid))
+        except NodeAway:
+            # No node holds it: it shall not come back as the same.
+            await self._log.end(Sid(sid))
+
+    async def nodes(self) -> Sequence[NodeId]:
+        """See `Elsewhere`; raises `Unavailable` if nobody knows them."""
+        return await self._peers.others()
+
+    async def close_room(self, nodes: Sequence[NodeId], name: str, namespace: str) -> None:
+        """See `Elsewhere`; raises `NodeAway` if some node did not do it."""
+        asked = PeerRequest("close_room", namespace, "", name)
+        if None in (await self._peers.ask_each(nodes, asked, timeout_s=REQUEST_TIMEOUT_S)).values():
+            raise NodeAway

@@ -1,0 +1,408 @@
+"""The rooms as python-socketio knows them: its client manager.
+
+It keeps what the registry knows and what the sessions in the log say the same, and asks for clients of other nodes where
+they are. A member of this node that joins, leaves, lists its rooms or goes costs what its own rooms cost.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Collection, Iterator
+from typing import Any, Final, Protocol
+
+import socketio
+
+from roomwire.engine.engine import Engine
+from roomwire.engine.session import Reason
+from roomwire.errors import OutcomeUnknown, RateLimited
+from roomwire.limits.bounds import Bound
+from roomwire.log.contract import Fenced, Log
+from roomwire.log.sessions import is_sid
+from roomwire.log.streams import Stream, namespace_stream, parse_stream, room_of, travelling_name
+from roomwire.log.targets import stream_of
+from roomwire.protocol.payloads import event_payload, payload_frames, skipped_sids
+from roomwire.rooms.delivery import Delivery
+from roomwire.rooms.elsewhere import Elsewhere
+from roomwire.rooms.emit import Emit
+from roomwire.rooms.member import Member, Phase, member_of
+from roomwire.rooms.registry import Registry
+
+TOO_MANY_ACKS: Final = "Too many acks of this client are awaited: try again later."
+
+
+class NeedsEngine(Protocol):
+    """What rooms need of the server, which gives itself to them: python-socketio's way."""
+
+    eio: Engine
+
+    def expect_connect(self, eio_sid: str) -> None:
+        """Close a connection unless it is in a namespace before long."""
+
+
+class Rooms(socketio.AsyncManager):  # type: ignore[misc] # python-socketio has no types
+    """The rooms of this node, and the way to those of others.
+
+    Args:
+        log: Keeps the memberships of sessions.
+        registry: The members here.
+        delivery: Brings messages to the log and to the members.
+        elsewhere: Reaches the clients of other nodes.
+        finish: Lets go of the session of a member that is gone.
+
+    Attributes:
+        log: The log.
+        rooms, member, members, count: See `Registry`.
+
+    """
+
+    server: NeedsEngine
+
+    def __init__(
+        self,
+        log: Log,
+        registry: Registry,
+        delivery: Delivery,
+        elsewhere: Elsewhere,
+        *,
+        finish: Callable[[Member], Awaitable[None]],
+    ) -> None:
+        super().__init__()
+        self.log = log
+        self.rooms = registry.rooms
+        self.member = registry.member
+        self.members = registry.members
+        self.count = registry.count
+        self._registry = registry
+        self._delivery = delivery
+        self._elsewhere = elsewhere
+        self._finish = finish
+        self._partings: dict[str, asyncio.Future[None]] = {}
+
+    def leave_loop(self) -> None:
+        """Forget what was waited for on an event loop that has ended."""
+        self._partings.clear()
+
+    # -- messages
+
+    def emit(
+        self,
+        event: str,
+        data: Any,
+        namespace: str,
+        room: Any = None,
+        skip_sid: Any = None,
+        callback: Any = None,
+        to: Any = None,
+        *,
+        ignore_queue: bool = False,
+        message_id: str = "",
+        **kwargs: Any,  # noqa: ARG002 - stock's
+    ) -> Awaitable[None]:
+        """Say something to a room, to one client, or to everybody: hot.
+
+        Returns when it is in the log. What is said again under the same `message_id` is not. Not logged are events with a
+        callback, and those that are emitted with `ignore_queue`.
+
+        Raises:
+            Unavailable: It is not, and trying again makes sense.
+            OutcomeUnknown: Nobody knows.
+            RateLimited: Too many acks of the client are awaited.
+
+        """
+        emit = Emit(event, data, namespace, to or room, skip_sid, message_id)
+        if callback is None and not ignore_queue:
+            return self._delivery.publish(emit)
+        return self._emit_past_the_log(emit, callback)
+
+    async def _emit_past_the_log(self, emit: Emit, callback: Any) -> None:
+        members = self.members(emit.namespace, emit.target)
+        if callback is not None and isinstance(emit.target, str) and not members:
+            self.server.eio.starter.start(self._elsewhere.call(emit, callback))
+            return
+        if emit.skip_sid is not None:
+            skipped = skipped_sids(emit.skip_sid)
+            members = [member for member in members if member.sid not in skipped]
+        if members:
+            self.say(members, emit.arguments(), callback)
+
+    def say(self, members: Collection[Member], data: list[Any], callback: Any = None) -> None:
+        """Send an event to members of one namespace, past the log: hot.
+
+        Args:
+            members: The members.
+            data: The event's name and its arguments.
+            callback: Gets the answer of each. Default: no answer is asked for.
+
+        Of several members, one of which too many answers are awaited is left out: it gives none.
+
+        Raises:
+            RateLimited: There is only one, and too many answers of it are awaited; it was not sent.
+
+        """
+        # Encoded first: what cannot be shall leave no answer awaited.
+        payload = event_payload(data)
+        if callback is None:
+            self._delivery.put(members, payload)
+            return
+        for member in members:
+            try:
+                self.ask(member, payload, callback)
+            except RateLimited:
+                if len(members) == 1:
+                    raise
+
+    def ask(self, member: Member, payload: bytes, callback: Callable[..., Any]) -> None:
+        """Send an event to a member, and have its ack given to a callback.
+
+        Raises:
+            RateLimited: Too many acks of it are awaited; it was not sent.
+
+        """
+        ack_id = self._generate_ack_id(member.sid, callback)
+        frames = payload_frames(member.namespace, payload, ack_id=ack_id)
+        self.server.eio.turn.put_all((member.outlet,), frames)
+
+    def forget_callback(self, sid: str, callback: Any) -> None:
+        """Forget what waits for an ack of a client; nothing happens if it has come."""
+        pending = self.callbacks.get(sid, {})
+        for ack_id in [ack_id for ack_id, waiting in pending.items() if waiting is callback]:
+            del pending[ack_id]
+
+    def _generate_ack_id(self, sid: str, callback: Any) -> int:
+        """Have an ack of a client awaited.
+
+        Raises:
+            RateLimited: One too many; those that are awaited stay so.
+
+        """
+        # Beside them stands, by python-socketio's choice under 0, what counts their ids.
+        if len(self.callbacks.get(sid, ())) > self.server.eio.limits.max_pending_acks:
+            self.server.eio.exceeded(Bound.PENDING_ACKS)
+            raise RateLimited(TOO_MANY_ACKS)
+        ack_id: int = super()._generate_ack_id(sid, callback)
+        return ack_id
+
+    # -- members come and go
+
+    def admit(self, member: Member) -> None:
+        """Have a member known by its id, and hear what is said to it."""
+        self._registry.admit(member)
+
+    def restore(self, member: Member, stream: Stream) -> None:
+        """Put a member that was recovered into a room that it is in by its session, and that is subscribed."""
+        self.basic_enter_room(member.sid, member.namespace, room_of(parse_stream(stream).room or ""))
+
+    def forget(self, member: Member) -> None:
+        """Take back an `admit`, if there was one."""
+        if self._registry.find(member.sid) is member:
+            self.basic_disconnect(member.sid, member.namespace)
+
+    async def gone(self, sid: str) -> None:
+        """Wait until a member that was here before under an id, whose transport is closed, has been parted from."""
+        if self._registry.find(sid) is not None:
+            future = self._partings.setdefault(sid, asyncio.get_running_loop().create_future())
+            await asyncio.shield(future)
+
+    async def pre_connect(self, eio_sid: str, namespace: str) -> str | None:
+        """Return the id of a client that connects: it was settled with its session."""
+        sid = self.sid_from_eio_sid(eio_sid, namespace)
+        if sid is not None:
+            self.basic_enter_room(sid, namespace, None, eio_sid=eio_sid)
+            self.basic_enter_room(sid, namespace, sid, eio_sid=eio_sid)
+        return sid
+
+    async def connect(self, sid: str, namespace: str) -> str | None:
+        """Make a member that is connecting a connected one."""
+        member = self.member(sid, namespace)
+        if member is None:
+            # python-socketio allows a connection's id here, for a client that has not been announced.
+            found = await self.pre_connect(sid, namespace)
+            member = self.member(found, namespace)
+        if member is None:
+            return None
+        member.phase = Phase.CONNECTED
+        return member.sid
+
+    def pre_disconnect(self, sid: str, namespace: str) -> str | None:
+        """Note that a client is about to part; its disconnect handler may still ask for what it was in."""
+        member = self.member(sid, namespace)
+        if member is None:
+            return None
+        member.phase = Phase.PARTING
+        return member.connection.sid
+
+    async def can_disconnect(self, sid: str, namespace: str) -> bool:
+        """Say whether a client is here; one that is elsewhere, or away, is sent away there."""
+        if self.member(sid, namespace) is not None:
+            return self.is_connected(sid, namespace)
+        await self._elsewhere.disconnect(sid, namespace)
+        return False
+
+    async def disconnect(self, sid: str, namespace: str, **kwargs: Any) -> None:
+        """Forget a client; its session waits for it or ends."""
+        member = self.member(sid, namespace)
+        self.basic_disconnect(sid, namespace, **kwargs)
+        if member is not None:
+            await self._finish(member)
+
+    def basic_disconnect(self, sid: str, namespace: str, **kwargs: Any) -> None:  # noqa: ARG002 - stock's
+        """Forget a client, walking only over the rooms that it is in."""
+        member = self.member(sid, namespace)
+        if member is None:
+            return
+        for room in list(member.rooms):
+            self.basic_leave_room(sid, namespace, room)
+        self.basic_leave_room(sid, namespace, sid)
+        self._registry.remove(member)
+        self.log.unsubscribe(namespace_stream(namespace))
+        connection = member.connection
+        if not connection.members and not connection.closed:
+            self.server.expect_connect(connection.sid)
+        member.lane = None  # it holds the member
+        self.callbacks.pop(sid, None)
+        parting = self._partings.pop(sid, None)
+        if parting is not None and not parting.done():
+            parting.set_result(None)
+
+    # -- memberships
+
+    async def enter_room(self, sid: str, namespace: str, room: Any, eio_sid: str | None = None) -> None:
+        """Make a client a member of a room; it is one when this returns, on whatever node it is.
+
+        Raises:
+            ValueError, KeyError: There is no such client, or the room is somebody's own.
+            Unavailable: It is not a member.
+
+        """
+        member = self.member(sid, namespace)
+        if member is None:
+            if not await self._elsewhere.enter(sid, namespace, room):
+                # As python-socketio has it.
+                self._check_namespace(namespace)
+                raise KeyError(sid)
+            return
+        if room is None or room == sid or room in member.rooms or self.is_sid_room(namespace, room):
+            self.basic_enter_room(sid, namespace, room, eio_sid=eio_sid)
+            return
+        stream = stream_of(namespace, room)
+        entered = False
+
+        def enter(_: Any) -> None:
+            nonlocal entered
+            if self._registry.find(sid) is member and room not in member.rooms:
+                entered = True
+                self.basic_enter_room(sid, namespace, room, eio_sid=eio_sid)
+
+        self.log.subscribe(stream)
+        try:
+            await self.log.join(member.tenure, stream, enter)
+        except OutcomeUnknown:
+            # The session knows, and the client learns it when it comes back.
+            member.connection.close(Reason.SERVER)
+            raise
+        finally:
+            if not entered:
+                self.log.unsubscribe(stream)
+
+    async def leave_room(self, sid: str, namespace: str, room: Any) -> None:
+        """End a client's membership, on whatever node it is; raises as `enter_room`."""
+        member = self.member(sid, namespace)
+        if member is None:
+            await self._elsewhere.leave(sid, namespace, room)
+            return
+        if room not in member.rooms or member.is_lost or member.tenure is None:
+            # Whoever may come back is still in its rooms, whatever a disconnect handler tidies up.
+            self.basic_leave_room(sid, namespace, room)
+            return
+
+        def leave(_: Any) -> None:
+            if self._registry.find(sid) is member:
+                self.basic_leave_room(sid, namespace, room)
+
+        try:
+            await self.log.leave(member.tenure, stream_of(namespace, room), leave)
+        except OutcomeUnknown:
+            member.connection.close(Reason.SERVER)
+            raise
+        except Fenced:
+            # Its transport is being closed; where it goes on, it is still a member.
+            return
+
+    async def close_room(self, room: Any, namespace: str) -> None:
+        """Take everybody who is connected out of a room, on all nodes.
+
+        Raises:
+            ValueError: The room is somebody's own, or its name is nothing that another node could know.
+            NodeAway: Some node did not do it, or nobody knows; all others have been asked.
+
+        """
+        if self.is_sid_room(namespace, room):
+            raise ValueError("cannot close a sid room")
+        name = travelling_name(room)
+        nodes = await self._elsewhere.nodes()
+        await self.close_here(room, namespace)
+        await self._elsewhere.close_room(nodes, name, namespace)
+
+    async def close_here(self, room: Any, namespace: str) -> None:
+        """Take everybody on this node out of a room."""
+        for member in list(self.members(namespace, room)):
+            await self.leave_room(member.sid, namespace, room)
+
+    def basic_enter_room(self, sid: str, namespace: str, room: Any, eio_sid: str | None = None) -> None:  # noqa: ARG002 - stock's
+        """Put a client into a room; everybody's and its own need nothing."""
+        self._check_namespace(namespace)
+        if room != sid and self.is_sid_room(namespace, room):
+            raise ValueError("cannot enter a sid room")
+        member = self.member(sid, namespace)
+        if member is None:
+            raise KeyError(sid)
+        if room is not None and room != sid:
+            self._registry.enter(member, room)
+
+    def basic_leave_room(self, sid: str, namespace: str, room: Any) -> None:
+        """Take a client out of a room; nothing happens if it is not in there."""
+        member = self.member(sid, namespace)
+        stream = None if member is None else self._registry.leave(member, room)
+        if stream is not None:
+            self.log.unsubscribe(stream)
+
+    def _check_namespace(self, namespace: str) -> None:
+        if namespace not in self.rooms:
+            raise ValueError("sid is not connected to requested namespace")
+
+    # -- what is asked of members here
+
+    def is_sid_room(self, namespace: str, room: Any) -> bool:
+        """Say whether a room is somebody's own: also of a client of another node, or of one that was there before."""
+        return self._registry.is_own_room(namespace, room) or (isinstance(room, str) and is_sid(room))
+
+    def get_participants(self, namespace: str, room: Any) -> Iterator[tuple[str, str]]:
+        """Yield the ids of a room's members: in the namespace, and of their connections."""
+        for member in list(self.members(namespace, room)):
+            yield member.sid, member.connection.sid
+
+    def get_rooms(self, sid: str, namespace: str) -> list[Any]:
+        """Return the rooms a client is in, that of its own id included."""
+        member = self.member(sid, namespace)
+        return [] if member is None else [sid, *member.rooms]
+
+    def is_pre_connected(self, sid: str, namespace: str) -> bool:
+        """Say whether a client is connecting."""
+        return self._is(sid, namespace, Phase.CONNECTING)
+
+    def is_connected(self, sid: str, namespace: str) -> bool:
+        """Say whether a client is connected, and not about to part."""
+        return self._is(sid, namespace, Phase.CONNECTED)
+
+    def _is(self, sid: str, namespace: str, phase: Phase) -> bool:
+        member = self.member(sid, namespace)
+        return member is not None and member.phase is phase
+
+    def sid_from_eio_sid(self, eio_sid: str, namespace: str) -> str | None:
+        """Return the id that a connection has in a namespace."""
+        connection = self.server.eio.sockets.get(eio_sid)
+        member = None if connection is None else member_of(connection, namespace)
+        return None if member is None else member.sid
+
+    def eio_sid_from_sid(self, sid: str, namespace: str) -> str | None:
+        """Return the id of a client's connection."""
+        member = self.member(sid, namespace)
+        return None if member is None else member.connection.sid

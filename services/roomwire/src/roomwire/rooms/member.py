@@ -1,0 +1,142 @@
+"""One client in one namespace, and where it is in its life."""
+
+import enum
+from collections.abc import Collection, Iterable
+from functools import partial
+from typing import Any
+
+from roomwire.engine.connection import Connection
+from roomwire.engine.session import Reason
+from roomwire.engine.turn import Outlet
+from roomwire.identity.tokens import User
+from roomwire.limits.bounds import Bound
+from roomwire.rooms.handshake import Handshake
+from roomwire.rooms.hold_buffer import HoldBuffer
+
+
+class Phase(enum.Enum):
+    """Where a member is in its life."""
+
+    CONNECTING = enum.auto()
+    CONNECTED = enum.auto()
+    PARTING = enum.auto()
+
+
+class Member:
+    """One client in one namespace.
+
+    Attributes:
+        sid: Its id there; a room of its own.
+        namespace: The namespace.
+        connection: The transport's side of it; it may be a member of other namespaces as well.
+        outlet: Where what is said to it goes: the connection, or what holds it back until there is a verdict.
+        phase: Where it is in its life.
+        rooms: The rooms it is in, in the order of joining.
+        user: Who it is; known once it has been authenticated.
+        handshake: What it brought when it connected.
+        opened_at: When it connected, by the monotonic clock; 0.0 before that.
+        events: How many of its events were taken.
+        lane: What takes its events where the namespace is a `Gateway`; else None.
+        tenure: Its right to speak for its session; None before there is one.
+        pid: The secret by which it can be recovered; None if it cannot be.
+        recovered: Whether it was recovered, and gets what it missed.
+        is_lost: Whether its transport was lost, so that its session waits for it.
+        handling: How many of its events are being handled by functions, outside of a lane.
+
+    """
+
+    __slots__ = (
+        "_rooms",
+        "connection",
+        "events",
+        "handling",
+        "handshake",
+        "is_lost",
+        "lane",
+        "namespace",
+        "opened_at",
+        "outlet",
+        "phase",
+        "pid",
+        "recovered",
+        "sid",
+        "tenure",
+        "user",
+    )
+
+    user: User
+    handshake: Handshake
+
+    def __init__(self, sid: str, namespace: str, connection: Connection) -> None:
+        self.sid = sid
+        self.namespace = namespace
+        self.connection = connection
+        # Until there is a verdict about it, it hears nothing.
+        limits = connection.state.limits
+        self.outlet: Outlet = HoldBuffer(
+            partial(connection.close, Reason.SLOW, Bound.HELD),
+            max_frames=limits.max_held_frames,
+            max_bytes=limits.max_held_bytes,
+        )
+        self.phase = Phase.CONNECTING
+        self.opened_at = 0.0
+        self.events = 0
+        self.handling = 0
+        self.lane: Any = None
+        self.tenure: Any = None
+        self.pid: str | None = None
+        self.recovered = False
+        self.is_lost = False
+        self._rooms: dict[Any, None] | None = None
+
+    @property
+    def rooms(self) -> Collection[Any]:
+        """The rooms it is in, beside that of its own id."""
+        return self._rooms or ()
+
+    @property
+    def is_released(self) -> bool:
+        """Whether nothing that is said to it is held back any more."""
+        return self.outlet is self.connection
+
+    def release(self, first: Iterable[bytes] = ()) -> None:
+        """Let what was held back for it follow the verdict, which has gone to the connection itself.
+
+        Args:
+            first: What precedes it.
+
+        """
+        held, self.outlet = self.outlet, self.connection
+        for frame in (*first, *held.outbox):
+            self.connection.put(frame)
+        # The turn may still look whether it has become too much.
+        held.outbox.clear()
+
+    def note_lost(self) -> None:
+        """Note that its transport was lost; who said goodbye before that, and is being parted from, is not lost."""
+        if self.phase is not Phase.PARTING:
+            self.is_lost = True
+
+    def handled(self, _: object) -> None:
+        """Note that one of its events is handled: called with the task that handled it."""
+        self.handling -= 1
+
+    def joined(self, room: Any) -> None:
+        """Note that it is in a room."""
+        if self._rooms is None:
+            self._rooms = {}
+        self._rooms[room] = None
+
+    def left(self, room: Any) -> None:
+        """Note that it is in a room no more."""
+        if self._rooms is not None:
+            self._rooms.pop(room, None)
+
+
+def member_of(connection: Connection, namespace: str) -> Member | None:
+    """Return what a connection is in a namespace: hot."""
+    for member in connection.members:
+        if member.namespace == namespace:
+            found: Member = member
+            return found
+    return None

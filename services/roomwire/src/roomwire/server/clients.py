@@ -1,0 +1,92 @@
+"""The clients that are connected: found, kept by new tokens, sent away."""
+
+import time
+from collections.abc import Callable, Coroutine
+from functools import partial
+from typing import Any, Final
+
+from roomwire.errors import ClientError, Forbidden, Unauthenticated
+from roomwire.identity.tokens import User
+from roomwire.logs import get_logger
+from roomwire.rooms.manager import Rooms
+from roomwire.rooms.member import Member, Phase
+from roomwire.server.replies import Replies
+from roomwire.server.stock import Stock
+
+_LONGEST_WATCH_S: Final = 60.0
+"""How long an alarm about a client may outlive it."""
+
+_log = get_logger(__name__)
+
+
+class Clients:
+    """The clients of this node.
+
+    Args:
+        server: The server that they are connected to.
+        rooms: Knows them.
+        replies: Tells them of errors.
+        begin: Starts a task.
+
+    """
+
+    def __init__(
+        self,
+        server: Stock,
+        *,
+        rooms: Rooms,
+        replies: Replies,
+        begin: Callable[[Coroutine[Any, Any, Any]], Any],
+    ) -> None:
+        self._server = server
+        self._rooms = rooms
+        self._replies = replies
+        self._begin = begin
+
+    def member(self, sid: str, namespace: str) -> Member:
+        """See `Server.member`."""
+        member: Member | None = self._rooms.member(sid, namespace)
+        if member is None:
+            raise KeyError(sid)
+        return member
+
+    def renew(self, member: Member, user: User) -> None:
+        """See `Server.renew`."""
+        if (user.kind, user.id) != (member.user.kind, member.user.id):
+            raise Forbidden("The token is somebody else's.")
+        if user.expires_at < member.user.expires_at:
+            raise Forbidden("The token expires sooner than the present one.")
+        member.user = user
+
+    async def send_away(self, member: Member, error: ClientError) -> None:
+        """See `Server.send_away`."""
+        if member.phase is Phase.CONNECTED:
+            self._replies.answer_error(member, None, error)
+            await self._server.disconnect(member.sid, namespace=member.namespace, ignore_queue=True)
+
+    def send_away_all(self, whom: Callable[[User], bool], error: ClientError) -> None:
+        """See `Server.send_away_all`."""
+        for connection in [*self._server.eio.sockets.values()]:
+            for member in connection.members:
+                if member.phase is Phase.CONNECTED and whom(member.user):
+                    self._begin(self.send_away(member, error))
+
+    def watch_expiry(self, member: Member) -> None:
+        """Send a client away when its token expires, unless it has another by then."""
+        if member.user.expires_at:
+            left_s = member.user.expires_at - time.time()
+            # By its id: nothing of a client that has gone is kept until its token expires.
+            alarm = partial(self._end_if_expired, member.sid, member.namespace, member.opened_at)
+            self._server.eio.alarm_in(min(max(left_s, 0.0), _LONGEST_WATCH_S), alarm)
+
+    def _end_if_expired(self, sid: str, namespace: str, opened_at: float, now: float) -> float | None:
+        member: Member | None = self._rooms.member(sid, namespace)
+        if member is None or member.phase is not Phase.CONNECTED or member.opened_at != opened_at:
+            # Gone, or recovered under its id: then it has an alarm of its own.
+            return None
+        left_s = member.user.expires_at - time.time()
+        if left_s > 0:
+            return now + min(left_s, _LONGEST_WATCH_S)
+        _log.info("token expired", sid=sid, namespace=namespace, user=member.user.id)
+        self._begin(self.send_away(member, Unauthenticated("The token has expired.")))
+        return None

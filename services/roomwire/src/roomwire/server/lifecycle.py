@@ -1,0 +1,159 @@
+"""The connect and disconnect handlers of the application: run, counted and logged, whatever they raise."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Mapping
+from typing import Any
+
+import socketio
+
+from roomwire.errors import ClientError, Internal, Unavailable
+from roomwire.logs import get_logger
+from roomwire.metrics.gateway import Metrics
+from roomwire.protocol.codec import Packet
+from roomwire.rooms.manager import Rooms
+from roomwire.rooms.member import Member
+from roomwire.server.clients import Clients
+from roomwire.server.stock import StockSteps
+
+_log = get_logger(__name__)
+
+
+class Lifecycle:
+    """Runs the handlers of a client's beginning and end.
+
+    Args:
+        clients: The clients.
+        rooms: Knows them until they have been parted from.
+        packet_class: The packets that clients are told of refusals by.
+        stock: What python-socketio does.
+        metrics: Where connects and disconnects are counted.
+
+    """
+
+    def __init__(
+        self,
+        clients: Clients,
+        *,
+        rooms: Rooms,
+        packet_class: type[Packet],
+        stock: StockSteps,
+        metrics: Metrics,
+    ) -> None:
+        self._clients = clients
+        self._rooms = rooms
+        self._packet_class = packet_class
+        self._run_handler = stock.run_handler
+        self._metrics = metrics
+        self._count_connect = metrics.connects.labels("ok").inc
+
+    def trigger(self, event: str, namespace: str, *args: Any) -> Awaitable[Any]:
+        """Run the handler of an event, those of a client's beginning and end with what belongs to them."""
+        if event == "connect":
+            return self._accept(namespace, *args)
+        if event == "disconnect":
+            return self._part(namespace, *args)
+        return self._run_handler(event, namespace, *args)
+
+    def refused(self, member: Member, code: str, reason: str = "") -> None:
+        """Count and log that a client was refused."""
+        self._metrics.connects.labels(code).inc()
+        about = {"reason": reason} if reason else {}
+        _log.info("connection refused", sid=member.sid, namespace=member.namespace, code=code, **about)
+
+    def postponed(self, error: Unavailable) -> None:
+        """Count and log that a client has to come again."""
+        # A refusal would keep the client away for good; a lost transport makes it come back.
+        _log.warning("connect postponed", error=error.message, code=error.code)
+        self._metrics.connects.labels(error.code).inc()
+
+    async def _accept(self, namespace: str, sid: str, environ: Mapping[str, Any], auth: Any = None) -> Any:
+        """Run the connect handler; a `ClientError` of it becomes the refusal."""
+        member = self._clients.member(sid, namespace)
+        if member.recovered:
+            # Another namespace's client on this connection may be new.
+            environ = {**environ, "roomwire.recovered": True}
+        try:
+            accepted = await self._run_connect_handler(namespace, sid, environ, auth)
+        except Unavailable:
+            raise
+        except ClientError as error:
+            self.refused(member, error.code)
+            raise refusal_of(error) from None
+        except (socketio.exceptions.ConnectionRefusedError, ConnectionRefusedError) as error:
+            # python-socketio takes Python's own exception of this name for a refusal, too.
+            self.refused(member, "refused")
+            if not self._can_be_told(error):
+                raise refusal_of(Internal()) from None
+            raise
+        except Exception:
+            _log.exception("connect handler failed", sid=sid, namespace=namespace)
+            self.refused(member, Internal.code)
+            raise refusal_of(Internal()) from None
+        if accepted is False:
+            self.refused(member, "refused")
+            return False
+        member.opened_at = time.monotonic()
+        self._count_connect()
+        _log.info(
+            "connection opened",
+            sid=sid,
+            namespace=namespace,
+            user=member.user.id,
+            kind=member.user.kind,
+            recovered=member.recovered,
+            address=member.handshake.address,
+        )
+        return accepted
+
+    def _can_be_told(self, refusal: Exception) -> bool:
+        """Say whether a client can be told what a handler refuses it with: binary, say, cannot be in a refusal."""
+        try:
+            self._packet_class(
+                socketio.packet.CONNECT_ERROR, data=getattr(refusal, "error_args", None)
+            ).encode()
+        except (TypeError, ValueError, RecursionError):
+            _log.exception("refusal cannot be sent")
+            return False
+        return True
+
+    async def _run_connect_handler(
+        self, namespace: str, sid: str, environ: Mapping[str, Any], auth: Any
+    ) -> Any:
+        try:
+            return await self._run_handler("connect", namespace, sid, environ, auth)
+        except TypeError as error:
+            if auth:
+                raise
+            # As stock does: a connect handler of python-socketio may do without `auth`.
+            try:
+                return await self._run_handler("connect", namespace, sid, environ)
+            except TypeError:
+                raise error from None
+
+    async def _part(self, namespace: str, sid: str, reason: str) -> Any:
+        # Events that came in the same payload have tasks that have not begun yet: they come first.
+        await asyncio.sleep(0)
+        try:
+            return await self._run_handler("disconnect", namespace, sid, reason)
+        except Exception:
+            # Raised further, it would leave the socket in its rooms for good.
+            _log.exception("disconnect handler failed", sid=sid, namespace=namespace)
+        finally:
+            self._metrics.disconnects.labels(reason).inc()
+            member: Member | None = self._rooms.member(sid, namespace)
+            if member is not None and member.opened_at:
+                _log.info(
+                    "connection closed",
+                    sid=sid,
+                    namespace=namespace,
+                    user=member.user.id,
+                    reason=reason,
+                    events=member.events,
+                    duration_s=round(time.monotonic() - member.opened_at, 3),
+                )
+
+
+def refusal_of(error: ClientError) -> Any:
+    """Return what makes python-socketio refuse a connection, with the error as the refusal's data."""
+    return socketio.exceptions.ConnectionRefusedError(error.message, dict(error.details()))

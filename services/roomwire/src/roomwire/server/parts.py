@@ -1,0 +1,145 @@
+"""The parts of a server, put together: the only place where they meet."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from roomwire.cluster.local_clients import LocalClients
+from roomwire.cluster.operations import Operations
+from roomwire.cluster.peers import Peers
+from roomwire.cluster.remote_clients import RemoteClients
+from roomwire.eager import Starter
+from roomwire.engine.turn import Turn
+from roomwire.limits.client import Limits
+from roomwire.log.contract import Log
+from roomwire.metrics.gateway import Metrics
+from roomwire.protocol.codec import Packet
+from roomwire.protocol.sources import Proxies
+from roomwire.recovery.decisions import RecoveryLimits
+from roomwire.recovery.sessions import Sessions
+from roomwire.recovery.tenures import Tenures
+from roomwire.rooms.delivery import Delivery
+from roomwire.rooms.handshake import Authenticate
+from roomwire.rooms.manager import Rooms
+from roomwire.rooms.registry import Registry
+from roomwire.server.calls import Calls
+from roomwire.server.clients import Clients
+from roomwire.server.connects import Connects
+from roomwire.server.drop_in import packets_within
+from roomwire.server.events import Events
+from roomwire.server.lifecycle import Lifecycle
+from roomwire.server.rates import EventRates
+from roomwire.server.replies import Replies
+from roomwire.server.stock import Stock, StockSteps
+
+
+class Parts:
+    """The parts of one server.
+
+    python-socketio's constructor makes the engine, and gives it what it does not take itself. So the parts that the engine
+    calls are made before it, as arguments of its own; what they need of it they share with it (`turn`, `starter`), or find at
+    the server when they are called.
+
+    Args:
+        server: The server that they are parts of.
+        log: Connects the nodes.
+        authenticate: Decides who a client is.
+        metrics: Where everything is counted.
+        limits: What one client may cost.
+        recovery: The bounds of recoveries.
+        is_recovery_offered: Whether clients that know recovery are offered it; None: where the namespace does.
+        proxies: Knows the proxies that are trusted.
+        stock: What python-socketio does.
+
+    Attributes:
+        packet_class: The packets with the bounds of the limits.
+        attachments: Events whose attachments are still to come, by the ids of their connections.
+        rooms: The clients and their rooms.
+
+    """
+
+    def __init__(
+        self,
+        server: Stock,
+        log: Log,
+        *,
+        authenticate: Authenticate,
+        metrics: Metrics,
+        limits: Limits,
+        recovery: RecoveryLimits,
+        is_recovery_offered: bool | None,
+        proxies: Proxies,
+        stock: StockSteps,
+    ) -> None:
+        self.packet_class = packets_within(limits)
+        self.attachments: dict[str, Packet] = {}
+        self.turn, self.starter = Turn(), Starter()
+        self.peers, registry = Peers(log), Registry()
+        self.tenures = Tenures(log)
+        self.delivery = Delivery(log, registry, self.turn, answer=self.peers.answer)
+        self.rooms = Rooms(
+            log, registry, self.delivery, RemoteClients(log, self.peers), finish=self.tenures.finish
+        )
+        self.sessions = Sessions(log, self.rooms, limits=recovery, metrics=metrics)
+        LocalClients(self.rooms, self.peers, disconnect=server.disconnect)
+        self.operations = Operations(self.rooms, log, self.peers, server, start=self.starter.start)
+        rates = EventRates(
+            per_s=limits.max_events_per_s,
+            per_user_per_s=limits.max_events_per_user_per_s,
+            per_address_per_s=limits.max_events_per_address_per_s,
+        )
+        self.replies = Replies(self.turn, self.rooms)
+        self.clients = Clients(server, rooms=self.rooms, replies=self.replies, begin=self.starter.start)
+        self.lifecycle = Lifecycle(
+            self.clients, rooms=self.rooms, packet_class=self.packet_class, stock=stock, metrics=metrics
+        )
+        self.events = Events(
+            server,
+            rooms=self.rooms,
+            replies=self.replies,
+            attachments=self.attachments,
+            packet_class=self.packet_class,
+            limits=limits,
+            is_limited=bool(rates),
+            exceeded=metrics.exceeded,
+            count=metrics.events.count,
+            begin=self.starter.start_now,
+            stock=stock,
+        )
+        self.connects = Connects(
+            server,
+            rooms=self.rooms,
+            clients=self.clients,
+            lifecycle=self.lifecycle,
+            sessions=self.sessions,
+            tenures=self.tenures,
+            authenticate=authenticate,
+            rates=rates,
+            attachments=self.attachments,
+            packet_class=self.packet_class,
+            limits=limits,
+            proxies=proxies,
+            turn=self.turn,
+            exceeded=metrics.exceeded,
+            begin=self.starter.start,
+            is_recovery_offered=is_recovery_offered,
+            stock=stock,
+        )
+        self.calls = Calls(self.rooms, answered=self.events.note_answer)
+
+    def of_engine(self, left_loop: Callable[[], None]) -> Mapping[str, Any]:
+        """Return what the engine is made with."""
+        return {
+            "turn": self.turn,
+            "starter": self.starter,
+            "takes_now": self.events.takes_now,
+            "delay_of": self.events.delay_of,
+            "pulse": self.tenures,
+            "left_loop": left_loop,
+        }
+
+    def leave_loop(self) -> None:
+        """Forget what was under way on an event loop that has ended."""
+        self.attachments.clear()
+        self.connects.leave_loop()
+        self.sessions.leave_loop()
+        self.rooms.leave_loop()
