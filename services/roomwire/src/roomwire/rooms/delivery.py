@@ -94,8 +94,10 @@ class Delivery:
     def on_entry(self, entry: Entry) -> None:
         """Deliver to the members that are here: hot."""
         message = entry.message
-        if message.skip_sids or message.rooms:
-            audience = self._registry.audience_within(message.rooms or (entry.stream,), message.skip_sids)
+        if message.rooms:
+            audience = self._registry.audience_within(message.rooms, message.skip_sids)
+        elif message.skip_sids:
+            audience = self._registry.audience_without(entry.stream, message.skip_sids)
         else:
             audience = self._registry.audience(entry.stream)
         if audience is not None:

@@ -4,7 +4,7 @@ What one client does costs what its own rooms cost, however many rooms and clien
 audience of a stream between two changes of its members, and forgets it itself with each of them.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from roomwire.engine.turn import Outlet
@@ -67,15 +67,21 @@ class Registry:
         """Return the receivers of a stream; None if nobody here hears it: hot."""
         return self._audiences.get(stream) or self._look_up(stream)
 
-    def audience_within(self, streams: Sequence[Stream], skipped: Collection[str]) -> Audience | None:
-        """Return the receivers of some streams of one namespace, each once, less some clients: hot."""
-        if len(streams) == 1:
-            named = self._named.get(streams[0])
-            members: Collection[Member] = () if named is None else self.members(named[0], named[1])
-        else:
-            found = {member.sid: member for stream in streams for member in self.members_of(stream)}
-            members = found.values()
-        return audience_of([member for member in members if member.sid not in skipped])
+    def audience_without(self, stream: Stream, skipped: Collection[str]) -> Audience | None:
+        """Return the receivers of a stream less some clients; None if nobody here hears it: hot."""
+        named = self._named.get(stream)
+        if named is None:
+            return None
+        members = [member for member in self.members(named[0], named[1]) if member.sid not in skipped]
+        recoverable = [member.outlet for member in members if member.pid is not None]
+        if len(recoverable) == len(members):
+            return named[0], recoverable, []
+        return named[0], recoverable, [member.outlet for member in members if member.pid is None]
+
+    def audience_within(self, streams: Collection[Stream], skipped: Collection[str]) -> Audience | None:
+        """Return the receivers of some streams of one namespace, each once, less some clients; None if there are none."""
+        members = {member.sid: member for stream in streams for member in self.members_of(stream)}
+        return audience_of([member for sid, member in members.items() if sid not in skipped])
 
     def _look_up(self, stream: Stream) -> Audience | None:
         members = self.members_of(stream)
@@ -158,12 +164,8 @@ class Registry:
 
 
 def audience_of(members: Collection[Member]) -> Audience | None:
-    """Return some members of one namespace as receivers; None if there are none: hot."""
-    recoverable = [member.outlet for member in members if member.pid is not None]
-    if len(recoverable) < len(members):
-        others = [member.outlet for member in members if member.pid is None]
-    else:
-        others = []
+    """Return some members of one namespace as receivers; None if there are none."""
     for member in members:
-        return member.namespace, recoverable, others
+        recoverable = [each.outlet for each in members if each.pid is not None]
+        return member.namespace, recoverable, [each.outlet for each in members if each.pid is None]
     return None
