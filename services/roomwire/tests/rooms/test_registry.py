@@ -176,6 +176,13 @@ async def done(manager: socketio.AsyncManager, operation) -> object:  # noqa: PL
     if name == "enter_room" and values[0] not in dict(manager.get_participants(values[1], None)):
         # Both raise, and stock has an empty room for ever.
         return None
+    if (
+        name == "enter_room"
+        and values[2] in SIDS
+        and values[2] not in dict(manager.get_participants(values[1], None))
+    ):
+        # A room of a client that is still to come. Ids of ours are told by their form, and no such room can be entered.
+        return None
     if name == "pre_disconnect" and not manager.is_connected(*values):
         return None
     if name == "enter_room" and manager.eio_sid_from_sid(*values[:2]) is None:
