@@ -76,6 +76,8 @@ def install(end: str, wheel: Path, folder: Path) -> Path:
     else:
         _run([*pip, "--constraint", TOP / "requirements" / "dev.txt", f"{wheel}[test]"])
     _run([_UV, "pip", "check", "--quiet", "--python", python])
+    # The tests take their free ports from it; it needs nothing for that.
+    _run([*pip, "--no-deps", TOP / "deploy" / "local"])
     return python
 
 

@@ -1,4 +1,4 @@
-// The Go client, driven as drivers.py says.
+// The Go client, driven as kinds.py says.
 package main
 
 import (

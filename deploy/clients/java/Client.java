@@ -14,7 +14,7 @@ import org.json.JSONArray;
 import org.json.JSONException;
 import org.json.JSONObject;
 
-/** The Java client, driven as drivers.py says. */
+/** The Java client, driven as kinds.py says. */
 public final class Client {
     private static final Map<String, Socket> CLIENTS = new HashMap<>();
 

@@ -1,4 +1,4 @@
-// The official client, driven as drivers.py says. Usage: node client.mjs socket.io-client|socket.io-client-4.5
+// The official client, driven as kinds.py says. Usage: node client.mjs socket.io-client|socket.io-client-4.5
 import { createInterface } from "node:readline";
 
 const { io } = await import(process.argv[2]);

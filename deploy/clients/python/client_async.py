@@ -1,4 +1,4 @@
-"""python-socketio's AsyncClient, driven as drivers.py says."""
+"""python-socketio's AsyncClient, driven as kinds.py says."""
 
 import asyncio
 import sys

@@ -1,4 +1,4 @@
-"""python-socketio's Client, driven as drivers.py says."""
+"""python-socketio's Client, driven as kinds.py says."""
 
 import os
 import sys

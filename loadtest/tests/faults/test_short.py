@@ -12,6 +12,10 @@ CHOSEN = [row for wanted in SHORT for row in ROWS if row.id.split()[0] == wanted
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(240)]
 
 
+def test_each_short_row_is_a_row_of_the_suite():
+    assert {*SHORT} == {row.id.split()[0] for row in CHOSEN}
+
+
 @pytest.mark.parametrize("row", CHOSEN, ids=lambda row: row.id)
 async def test_a_short_run_holds_its_line(row, tmp_path):
     outcome = await play(row, quick=True, journals=tmp_path, is_timed=False)

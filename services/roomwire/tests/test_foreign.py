@@ -92,6 +92,14 @@ def test_a_release_outside_the_range_is_a_warning(version, installed):
     ] == warned_by(made())
 
 
+@pytest.mark.parametrize("version", ["1.1.9", "unknown"])
+def test_a_release_before_the_range_that_lacks_a_name_is_refused(version, installed):
+    installed(version)
+
+    with pytest.raises(ConfigurationError, match="nothing_like_it"):
+        made(names={"json.JSONEncoder": ("nothing_like_it",)}).check()
+
+
 @pytest.mark.parametrize(("version", "is_refused"), [("1.2.5", False), ("1.3.0", True), ("1.4.0", True)])
 def test_a_newer_name_is_asked_for_since_the_release_that_has_brought_it(version, is_refused, installed):
     installed(version)

@@ -1,4 +1,4 @@
-//! rust_socketio's client, driven as drivers.py says.
+//! rust_socketio's client, driven as kinds.py says.
 //!
 //! It sends and receives either values that JSON knows or one piece of bytes, never both in one event, and no bytes with an ack.
 use std::collections::HashMap;

@@ -49,7 +49,7 @@ class Foreign(NamedTuple):
         for owner, names in self.names.items():
             has = _names_of(owner)
             for name in names:
-                is_due = release >= _minor(self.since.get(name, self.oldest))
+                is_due = name not in self.since or release >= _minor(self.since[name])
                 if is_due and name not in has:
                     raise PackageUnfit(
                         self.package,
