@@ -162,11 +162,11 @@ def test_the_command_makes_a_client_that_the_service_takes(tmp_path, signing_key
     [
         (
             ["no name!"],
-            "roomwire_auth: a client's name has 1 to 64 letters (a-z), digits, '_', '.' or '-'",
+            "auth: a client's name has 1 to 64 letters (a-z), digits, '_', '.' or '-'",
         ),
         (
             ["reports", "--role", "boss"],
-            "roomwire_auth: the policy has no role 'boss': use one of admin, guest, service, user",
+            "auth: the policy has no role 'boss': use one of admin, guest, service, user",
         ),
     ],
 )
@@ -193,21 +193,21 @@ def test_the_settings_are_shown_without_the_key():
         (
             {},
             (
-                "roomwire_auth: there is no signing key: run `python -m roomwire_auth new-key > signing-key.pem`"
+                "auth: there is no signing key: run `python -m roomwire_auth new-key > signing-key.pem`"
                 " and set ROOMWIRE_SIGNING_KEY_FILE=signing-key.pem"
             ),
         ),
         (
             {"signing_key": "nonsense"},
-            "roomwire_auth: the signing key is no Ed25519 private key in PEM: make one with `python -m roomwire_auth new-key`",
+            "auth: the signing key is no Ed25519 private key in PEM: make one with `python -m roomwire_auth new-key`",
         ),
         (
             {"redis_url": "memory://"},
-            "roomwire_auth: ROOMWIRE_REDIS_URL: accounts need Redis or Valkey, memory:// is for a gateway alone",
+            "auth: ROOMWIRE_REDIS_URL: accounts need Redis or Valkey, memory:// is for a gateway alone",
         ),
         (
             {"access_ttl_s": "0"},
-            "roomwire_auth: ROOMWIRE_ACCESS_TTL_S: input should be greater than or equal to 30 (it is '0')",
+            "auth: ROOMWIRE_ACCESS_TTL_S: input should be greater than or equal to 30 (it is '0')",
         ),
     ],
 )

@@ -16,4 +16,6 @@ if __name__ == "__main__":
         "rotate-keys": rotate_keys,
         "new-client": new_client,
     }
-    sys.exit(process.main("roomwire_auth", settings=Settings, build=AuthApp, commands=commands))
+    sys.exit(
+        process.main("auth", module="roomwire_auth", settings=Settings, build=AuthApp, commands=commands)
+    )

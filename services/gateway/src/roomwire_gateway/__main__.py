@@ -7,4 +7,4 @@ from roomwire_gateway.app import GatewayApp
 from roomwire_gateway.settings import Settings
 
 if __name__ == "__main__":
-    sys.exit(process.main("roomwire_gateway", settings=Settings, build=GatewayApp))
+    sys.exit(process.main("gateway", module="roomwire_gateway", settings=Settings, build=GatewayApp))

@@ -5,10 +5,11 @@ import random
 import pytest
 from recovering import Browser, nodes_of
 
-from roomwire.log.streams import namespace_stream, room_stream
+from roomwire.log.streams import namespace_stream
+from roomwire.log.targets import stream_of
 from roomwire.rooms.member import Member
 
-ROOMS = ("red", "blue")
+ROOMS = ("red", "blue", 1, 1.0)
 
 
 @pytest.fixture
@@ -95,5 +96,39 @@ async def test_what_is_kept_of_who_hears_a_stream_is_always_what_would_be_found(
     assert was_kept > 10
     assert set(rooms._registry._audiences) <= {
         namespace_stream("/"),
-        *(room_stream("/", room) for room in ROOMS),
+        *(stream_of("/", room) for room in ROOMS),
     }
+
+
+async def test_rooms_whose_names_are_equal_in_python_are_one_room_until_the_last_has_left(node):
+    ann, bob = Browser(), Browser()
+    await ann.connect(node)
+    await bob.connect(node)
+    await ann.ask("join", 1)
+    await node.server.emit("n", "first", to=1)
+    assert ["first"] == await ann.events(1)
+    await bob.ask("join", 1.0)
+    await node.server.emit("n", "both", to=1)
+    assert ["both"] == await ann.events(1) == await bob.events(1)
+    await ann.ask("leave", 1)
+    await node.server.emit("n", "one", to=1)
+    assert ["one"] == await bob.events(1)
+    await node.server.emit("n", "all")
+    assert ["all"] == await ann.events(1) == await bob.events(1)
+    await bob.ask("leave", 1.0)
+    registry = node.server.manager._registry
+    assert {("/", None)} == registry.streams.keys()
+    assert not registry._older
+
+
+async def test_a_list_of_receivers_reaches_those_of_its_own_namespace_alone(node):
+    here, there = Browser(), Browser()
+    node.server.on("connect", lambda *_: None, namespace="/chat")
+    await here.connect(node)
+    await there.connect(node, namespace="/chat")
+
+    await node.server.emit("n", "x", to=[there.sid, here.sid])
+    await node.server.emit("n", "y", namespace="/chat")
+
+    assert ["x"] == await here.events(1)
+    assert ["y"] == await there.events(1)

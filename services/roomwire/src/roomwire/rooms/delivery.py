@@ -95,7 +95,7 @@ class Delivery:
         """Deliver to the members that are here: hot."""
         message = entry.message
         if message.rooms:
-            audience = self._registry.audience_within(message.rooms, message.skip_sids)
+            audience = self._registry.audience_within(entry.stream, message.rooms, message.skip_sids)
         elif message.skip_sids:
             audience = self._registry.audience_without(entry.stream, message.skip_sids)
         else:

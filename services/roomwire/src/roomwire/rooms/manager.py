@@ -188,7 +188,7 @@ class Rooms(socketio.AsyncManager):  # type: ignore[misc] # python-socketio has 
 
     def restore(self, member: Member, stream: Stream) -> None:
         """Put a member that was recovered into a room that it is in by its session, and that is subscribed."""
-        self.basic_enter_room(member.sid, member.namespace, room_of(parse_stream(stream).room or ""))
+        self._registry.enter(member, room_of(parse_stream(stream).room or ""), stream)
 
     def forget(self, member: Member) -> None:
         """Take back an `admit`, if there was one."""
@@ -355,7 +355,7 @@ class Rooms(socketio.AsyncManager):  # type: ignore[misc] # python-socketio has 
         if member is None:
             raise KeyError(sid)
         if room is not None and room != sid:
-            self._registry.enter(member, room)
+            self._registry.enter(member, room, stream_of(namespace, room))
 
     def basic_leave_room(self, sid: str, namespace: str, room: Any) -> None:
         """Take a client out of a room; nothing happens if it is not in there."""

@@ -10,6 +10,7 @@ from roomwire.engine.session import Reason
 from roomwire.engine.turn import Outlet
 from roomwire.identity.tokens import User
 from roomwire.limits.bounds import Bound
+from roomwire.log.streams import Stream
 from roomwire.rooms.handshake import Handshake
 from roomwire.rooms.hold_buffer import HoldBuffer
 
@@ -87,7 +88,7 @@ class Member:
         self.pid: str | None = None
         self.recovered = False
         self.is_lost = False
-        self._rooms: dict[Any, None] | None = None
+        self._rooms: dict[Any, Stream] | None = None
 
     @property
     def rooms(self) -> Collection[Any]:
@@ -121,16 +122,15 @@ class Member:
         """Note that one of its events is handled: called with the task that handled it."""
         self.handling -= 1
 
-    def joined(self, room: Any) -> None:
-        """Note that it is in a room."""
+    def joined(self, room: Any, stream: Stream) -> None:
+        """Note that it is in a room, and by which stream it hears the room."""
         if self._rooms is None:
             self._rooms = {}
-        self._rooms[room] = None
+        self._rooms[room] = stream
 
-    def left(self, room: Any) -> None:
-        """Note that it is in a room no more."""
-        if self._rooms is not None:
-            self._rooms.pop(room, None)
+    def left(self, room: Any) -> Stream | None:
+        """Note that it is in a room no more; returns the stream by which it heard the room."""
+        return None if self._rooms is None else self._rooms.pop(room, None)
 
 
 def member_of(connection: Connection, namespace: str) -> Member | None:

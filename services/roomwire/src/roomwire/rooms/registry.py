@@ -9,7 +9,6 @@ from typing import Any
 
 from roomwire.engine.turn import Outlet
 from roomwire.log.streams import Stream, namespace_stream, sid_stream
-from roomwire.log.targets import stream_of
 from roomwire.rooms.member import Member
 
 Audience = tuple[str, list[Outlet], list[Outlet]]
@@ -23,6 +22,7 @@ class Registry:
         rooms: namespace → room → id → member, as python-socketio has it; the room None is everybody. A room
             that is an id is not in there: its only member is found among everybody.
         streams: namespace, room → the stream of the log that the room is, of rooms with members here; only to be read.
+            Names that are equal in Python, as 1 and 1.0, are one room of several streams: the newest of them.
 
     """
 
@@ -31,6 +31,7 @@ class Registry:
         self._by_sid: dict[str, Member] = {}
         self._named: dict[Stream, tuple[str, Any]] = {}
         self.streams: dict[tuple[str, Any], Stream] = {}
+        self._older: dict[tuple[str, Any], set[Stream]] = {}
         self._audiences: dict[Stream, Audience] = {}
 
     def find(self, sid: str) -> Member | None:
@@ -78,10 +79,18 @@ class Registry:
             return named[0], recoverable, []
         return named[0], recoverable, [member.outlet for member in members if member.pid is None]
 
-    def audience_within(self, streams: Collection[Stream], skipped: Collection[str]) -> Audience | None:
-        """Return the receivers of some streams of one namespace, each once, less some clients; None if there are none."""
-        members = {member.sid: member for stream in streams for member in self.members_of(stream)}
-        return audience_of([member for sid, member in members.items() if sid not in skipped])
+    def audience_within(
+        self, stream: Stream, rooms: Collection[Stream], skipped: Collection[str]
+    ) -> Audience | None:
+        """Return the receivers of what is said on a stream to some rooms of its namespace: each once, less some clients."""
+        named = self._named.get(stream)
+        if named is None:
+            return None
+        members = {member.sid: member for room in rooms for member in self.members_of(room)}
+        # A list of receivers can name clients of other namespaces, to which nothing is said here.
+        return audience_of(
+            [one for one in members.values() if one.sid not in skipped and one.namespace == named[0]]
+        )
 
     def _look_up(self, stream: Stream) -> Audience | None:
         members = self.members_of(stream)
@@ -117,26 +126,24 @@ class Registry:
         if member not in member.connection.members:
             member.connection.members = (*member.connection.members, member)
 
-    def enter(self, member: Member, room: Any) -> None:
-        """Put a member into a room."""
+    def enter(self, member: Member, room: Any, stream: Stream) -> None:
+        """Put a member into a room, which it hears by a stream."""
         namespace = member.namespace
         self.rooms[namespace].setdefault(room, {})[member.sid] = member
-        self._name(stream_of(namespace, room), namespace, room)
-        member.joined(room)
+        self._name(stream, namespace, room)
+        member.joined(room, stream)
 
     def leave(self, member: Member, room: Any) -> Stream | None:
-        """Take a member out of a room; returns the room's stream, None if it was not in there."""
+        """Take a member out of a room; returns the stream by which it heard the room, None if it was not in there."""
         rooms = self.rooms.get(member.namespace, {})
         found = None if room is None else rooms.get(room)
         if found is None or found.pop(member.sid, None) is None:
             return None
-        member.left(room)
-        stream = self.streams[member.namespace, room]
-        self._audiences.pop(stream, None)
+        self._forget_audiences(member.namespace, room)
         if not found:
             del rooms[room]
-            self._unname(stream)
-        return stream
+            self._unname(member.namespace, room)
+        return member.left(room)
 
     def remove(self, member: Member) -> None:
         """Forget a member, which has left its rooms."""
@@ -149,18 +156,27 @@ class Registry:
         self._audiences.pop(all_of_it, None)
         if not everybody:
             del self.rooms[namespace]
-            self._unname(all_of_it)
+            self._unname(namespace, None)
         connection = member.connection
         connection.members = tuple(other for other in connection.members if other is not member)
 
     def _name(self, stream: Stream, namespace: str, room: Any) -> None:
         """Note which stream a room is, and that the members of the room have changed."""
         self._named[stream] = (namespace, room)
+        before = self.streams.get((namespace, room), stream)
         self.streams[namespace, room] = stream
-        self._audiences.pop(stream, None)
+        if before != stream:
+            self._older.setdefault((namespace, room), set()).add(before)
+        self._forget_audiences(namespace, room)
 
-    def _unname(self, stream: Stream) -> None:
-        del self.streams[self._named.pop(stream)]
+    def _forget_audiences(self, namespace: str, room: Any) -> None:
+        self._audiences.pop(self.streams[namespace, room], None)
+        for stream in self._older.get((namespace, room), ()):
+            self._audiences.pop(stream, None)
+
+    def _unname(self, namespace: str, room: Any) -> None:
+        for stream in {self.streams.pop((namespace, room)), *self._older.pop((namespace, room), ())}:
+            del self._named[stream]
 
 
 def audience_of(members: Collection[Member]) -> Audience | None:

@@ -71,5 +71,5 @@ def _as_the_last(message: Any) -> Any:
     """Return the beginning of an answer that says that the connection ends, as uvicorn itself says it since 0.53."""
     headers = list(message.get("headers", ()))
     if any(name.lower() == b"connection" and b"close" in value.lower() for name, value in headers):
-        return message
+        return {**message, "headers": headers}
     return {**message, "headers": [*headers, (b"connection", b"close")]}

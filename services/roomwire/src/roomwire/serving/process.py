@@ -110,20 +110,22 @@ def main(
     build: Callable[[_S], Application],
     commands: Mapping[str, Callable[..., None]] | None = None,
     argv: Sequence[str] | None = None,
+    module: str | None = None,
 ) -> int:
     """Run a service's command line; returns the exit status.
 
     Args:
-        name: The package's name, as in `python -m <name>`.
+        name: The service's name in its log lines and messages.
         settings: Its settings class.
         build: Builds the application from its settings.
         commands: Further commands: name → function, whose docstring is its help. Its parameters are texts: those by position
             are arguments of the command, those by keyword alone are options and have a default.
         argv: The arguments. Default: those of the process.
+        module: The package's name, as in `python -m <module>`. Default: `name`.
 
     """
     commands = commands or {}
-    arguments = _parser(name, settings, commands).parse_args(argv)
+    arguments = _parser(name, module or name, settings, commands).parse_args(argv)
     try:
         command = arguments.command
         if command in commands:
@@ -152,7 +154,7 @@ def main(
 
 
 def _parser(
-    name: str, settings: type[ServiceSettings], commands: Mapping[str, Callable[..., None]]
+    name: str, module: str, settings: type[ServiceSettings], commands: Mapping[str, Callable[..., None]]
 ) -> argparse.ArgumentParser:
     rows = list(settings.listing())
     lines = []
@@ -160,7 +162,7 @@ def _parser(
         default = f" [{row.default}]" if row.default else ""
         lines += [f"  {row.variable}{default}", f"      {row.description}"]
     parser = argparse.ArgumentParser(
-        prog=f"python -m {name}",
+        prog=f"python -m {module}",
         description=f"Run one {name} process. It is configured by the environment only.",
         epilog="environment, with defaults in brackets:\n" + "\n".join(lines),
         formatter_class=argparse.RawDescriptionHelpFormatter,
