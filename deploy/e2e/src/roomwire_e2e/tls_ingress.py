@@ -52,7 +52,6 @@ async def try_tls_at_ingress(release: Release) -> list[str]:
             file = Path(folder) / "ca.crt"
             await asyncio.to_thread(file.write_text, authority.pem, encoding="utf-8")
             env = {**release.cluster.env, "TLS_INGRESS_PORT": str(port), "TLS_INGRESS_AUTHORITY": str(file)}
-            env.pop("PYTHONPATH", None)
             said = await run(
                 [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(TOP / _TEST)],
                 env={**env, "CI": "true"},

@@ -33,4 +33,4 @@ class Emit(msgspec.Struct, frozen=True):
 
     def payload(self) -> bytes:
         """Return the event as the log keeps it."""
-        return event_payload([self.event, *arguments_of(self.data)])
+        return event_payload(self.arguments())
