@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import socket
 
 
 class Proxy:
@@ -25,17 +26,20 @@ class Proxy:
         self._writers = set()
 
     async def __aenter__(self):
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=self._tls)
-        self.port = self._server.sockets[0].getsockname()[1]
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._listener.setblocking(False)
+        self.port = self._listener.getsockname()[1]
+        asyncio.get_running_loop().add_reader(self._listener, self._accept)
         return self
 
     async def __aexit__(self, *_):
+        asyncio.get_running_loop().remove_reader(self._listener)
+        self._listener.close()
         self._flows.set()
-        self._server.close()
         self.cut()
-        while self._tasks:
-            await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self._server.wait_closed()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
     @property
     def url(self):
@@ -54,25 +58,43 @@ class Proxy:
         for writer in list(self._writers):
             writer.transport.abort()
 
-    async def _serve(self, reader, writer):
-        task = asyncio.current_task()
-        self._tasks.add(task)
-        self._writers.add(writer)
-        try:
+    def _accept(self):
+        # Not by `asyncio.start_server`: in Python 3.11 it forgets, open, what it accepts in the moment in which it is closed.
+        with contextlib.suppress(OSError):
+            accepted, _ = self._listener.accept()
+            accepted.setblocking(False)
+            task = asyncio.create_task(self._serve(accepted))
+            self._tasks.add(task)
+            task.add_done_callback(lambda task: (self._tasks.discard(task), accepted.close()))
+
+    async def _serve(self, accepted):
+        async with contextlib.AsyncExitStack() as stack:
+            stack.enter_context(contextlib.suppress(OSError, ExceptionGroup))
+            reader, writer = await self._streams(accepted)
+            await stack.enter_async_context(self._open(writer))
             there, back = await asyncio.open_connection("127.0.0.1", self._target_port)
-            self._writers.add(back)
+            await stack.enter_async_context(self._open(back))
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._copy(reader, back, is_reply=False))
                 group.create_task(self._copy(there, writer, is_reply=True))
-            self._writers.discard(back)
-        except (OSError, ExceptionGroup):
-            pass
+
+    async def _streams(self, accepted):
+        loop = asyncio.get_running_loop()
+        reader = asyncio.StreamReader()
+        protocol = asyncio.StreamReaderProtocol(reader)
+        transport, _ = await loop.connect_accepted_socket(lambda: protocol, accepted, ssl=self._tls)
+        return reader, asyncio.StreamWriter(transport, protocol, reader, loop)
+
+    @contextlib.asynccontextmanager
+    async def _open(self, writer):
+        self._writers.add(writer)
+        try:
+            yield
         finally:
             self._writers.discard(writer)
             writer.close()
             with contextlib.suppress(OSError):
                 await writer.wait_closed()
-            self._tasks.discard(task)
 
     async def _copy(self, reader, writer, *, is_reply):
         with contextlib.suppress(OSError):
