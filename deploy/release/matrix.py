@@ -20,7 +20,7 @@ ENDS: Final = ("oldest", "newest")
 RELYING: Final = (
     "test_differential*.py",
     "test_differences.py",
-    "test_foreign.py",
+    "test_packages.py",
     "test_imports.py",
     "test_server.py",
     "test_http.py",

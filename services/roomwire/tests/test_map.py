@@ -10,6 +10,8 @@ SERVICES = Path(__file__).parents[2]
 SOURCES = sorted(
     path for path in SERVICES.glob("*/src/*/**/*.py") if path.stem != "__main__" and path.stat().st_size
 )
+# Packages and modules at the top: what fits on half a screen.
+MOST_PARTS = 22
 
 
 def _writer():
@@ -37,6 +39,12 @@ def test_a_module_that_the_map_does_not_know_changes_it(monkeypatch, tmp_path):
     monkeypatch.setattr(writer, "_layers", lambda: ["log"])
 
     assert "| `log/` | What a log is. | `newcomer` |" in writer.written()
+
+
+def test_the_library_has_no_more_parts_than_a_reader_can_look_through():
+    rows = [line for line in _writer().written().splitlines()[2:] if "`roomwire_" not in line]
+
+    assert len(rows) <= MOST_PARTS, "put a new part into one that is there, or join two"
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.relative_to(SERVICES).as_posix())

@@ -19,7 +19,7 @@ import msgspec
 from roomwire.cluster.peers import PeerRequest, Peers
 from roomwire.cluster.presence import Presences
 from roomwire.cluster.results import Acks, Changed, Presence, RemoteSocket, ServerResults, Sockets
-from roomwire.eager import Job
+from roomwire.engine.eager import Job
 from roomwire.errors import ClientError, RateLimited, TooLarge
 from roomwire.log.contract import Log
 from roomwire.log.sessions import NodeId, Sid, is_sid

@@ -14,8 +14,8 @@ from typing import Any, Final
 import engineio
 import msgspec
 
-from roomwire.eager import Starter
 from roomwire.engine.connection import Connection, Pulse
+from roomwire.engine.eager import Starter
 from roomwire.engine.relay import SessionRelay
 from roomwire.engine.session import POLLING, Reason, Session
 from roomwire.engine.turn import Turn

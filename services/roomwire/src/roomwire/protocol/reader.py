@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 
 import websockets.frames
 
-from roomwire.foreign import Foreign
+from roomwire.health.packages import Foreign
 from roomwire.limits.bounds import Bound
 
 WEBSOCKETS: Final = Foreign(

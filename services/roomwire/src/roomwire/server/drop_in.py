@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import socketio
 
-from roomwire.foreign import Foreign
+from roomwire.health.packages import Foreign
 from roomwire.limits.client import Limits
 from roomwire.log.contract import LogConfig
 from roomwire.protocol.codec import Packet

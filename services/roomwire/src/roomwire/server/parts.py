@@ -7,7 +7,7 @@ from roomwire.cluster.local_clients import LocalClients
 from roomwire.cluster.operations import Operations
 from roomwire.cluster.peers import Peers
 from roomwire.cluster.remote_clients import RemoteClients
-from roomwire.eager import Starter
+from roomwire.engine.eager import Starter
 from roomwire.engine.turn import Turn
 from roomwire.limits.client import Limits
 from roomwire.log.contract import Log

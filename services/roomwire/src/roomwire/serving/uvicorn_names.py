@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
-from roomwire.foreign import Foreign
+from roomwire.health.packages import Foreign
 
 RELIED_ON: Final[Mapping[str, tuple[str, ...]]] = {
     "uvicorn.protocols.http.httptools_impl.HttpToolsProtocol": (

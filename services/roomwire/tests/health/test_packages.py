@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 
 from roomwire.errors import ConfigurationError
-from roomwire.foreign import Foreign
+from roomwire.health.packages import Foreign
 from roomwire.protocol.reader import WEBSOCKETS
 from roomwire.server.drop_in import ENGINEIO, SOCKETIO
 from roomwire.serving.uvicorn_names import UVICORN
 
 ALL = pytest.mark.parametrize("foreign", [SOCKETIO, ENGINEIO, UVICORN, WEBSOCKETS], ids=lambda it: it.package)
-LIBRARY = Path(__file__).parents[1]
+LIBRARY = Path(__file__).parents[2]
 
 
 @pytest.fixture

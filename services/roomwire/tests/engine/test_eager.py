@@ -7,7 +7,7 @@ import gc
 import anyio
 import pytest
 
-from roomwire.eager import Starter
+from roomwire.engine.eager import Starter
 
 PATIENCE_S = 5.0
 colour = contextvars.ContextVar("colour", default="none")
