@@ -7,7 +7,8 @@ import httpx
 import pytest
 
 from roomwire.identity.jwks import JwksClient
-from roomwire.identity.tokens import SigningKey, Verifier
+from roomwire.identity.tokens import SigningKey
+from roomwire.identity.verification import Verifier
 from roomwire.redis.topology import connect
 from roomwire_auth.app import AuthApp
 from roomwire_auth.metrics import Metrics

@@ -3,7 +3,8 @@
 import pytest
 
 from roomwire.errors import Unauthenticated, Unavailable
-from roomwire.identity.tokens import SigningKey, User, Verifier
+from roomwire.identity.tokens import SigningKey, User
+from roomwire.identity.verification import Verifier
 from roomwire.protocol.sources import Proxies
 from roomwire.rooms.handshake import Handshake
 from roomwire_gateway.authentication import authentication

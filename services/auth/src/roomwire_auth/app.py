@@ -12,7 +12,7 @@ from starlette.middleware import Middleware
 from roomwire.errors import ConfigurationError
 from roomwire.health.dependencies import Dependencies
 from roomwire.identity.capabilities import load_policy
-from roomwire.identity.tokens import Verifier
+from roomwire.identity.verification import Verifier
 from roomwire.protocol.sources import Proxies
 from roomwire.redis.topology import connect
 from roomwire.redis.url import shown_hosts

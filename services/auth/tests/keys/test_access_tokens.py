@@ -4,7 +4,8 @@ import jwt
 import pytest
 
 from roomwire.identity.capabilities import load_policy
-from roomwire.identity.tokens import User, Verifier
+from roomwire.identity.tokens import User
+from roomwire.identity.verification import Verifier
 from roomwire_auth.keys.access_tokens import AccessTokens
 from roomwire_auth.keys.keyring import Keyring
 from roomwire_auth.keys.keys import Keys

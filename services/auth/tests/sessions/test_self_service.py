@@ -8,7 +8,8 @@ import pytest
 from roomwire.errors import Forbidden, Unauthenticated, Unavailable
 from roomwire.identity.jwks import JwksClient
 from roomwire.identity.revocations import RevocationReader, Revoked
-from roomwire.identity.tokens import User, Verifier
+from roomwire.identity.tokens import User
+from roomwire.identity.verification import Verifier
 from roomwire_auth.accounts.accounts import Accounts
 from roomwire_auth.accounts.passwords import open_passwords
 from roomwire_auth.accounts.throttle import Throttle

@@ -21,7 +21,8 @@ from roomwire.identity.jwk import Fault
 from roomwire.identity.jwks import JwksClient
 from roomwire.identity.provider import Discovery
 from roomwire.identity.revocations import RevocationReader, Revoked, revocations_key
-from roomwire.identity.tokens import User, Verifier
+from roomwire.identity.tokens import User
+from roomwire.identity.verification import Verifier
 from roomwire.limits.client import Limits
 from roomwire.log.contract import LogConfig
 from roomwire.log.opening import open_log

@@ -4,7 +4,8 @@ from typing import Literal
 
 from roomwire.errors import Unauthenticated
 from roomwire.identity.capabilities import NOTHING, Capabilities
-from roomwire.identity.tokens import User, Verifier
+from roomwire.identity.tokens import User
+from roomwire.identity.verification import Verifier
 from roomwire.rooms.handshake import Authenticate, Handshake
 
 

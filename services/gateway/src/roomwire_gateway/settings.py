@@ -6,7 +6,7 @@ from typing import Final, Literal
 from pydantic import Field, SecretStr, ValidationInfo, field_validator
 
 from roomwire.health.clocks import MAX_SKEW_S
-from roomwire.identity.claims import OUR_CLAIMS, ClaimNames
+from roomwire.identity.claim_names import OUR_CLAIMS, ClaimNames
 from roomwire.identity.jwk import ALGORITHMS, EDDSA
 from roomwire.identity.provider import is_trustworthy
 from roomwire.identity.tokens import TOKEN_TYPE

@@ -9,7 +9,7 @@ from roomwire_auth.sessions.sessions import Sessions
 
 
 class Verifies(Protocol):
-    """Verifies access tokens; `roomwire.identity.tokens.Verifier` is one."""
+    """Verifies access tokens; `roomwire.identity.verification.Verifier` is one."""
 
     async def verify(self, token: str) -> User:
         """Return whom a token speaks for; raises `Unauthenticated`."""

@@ -1,12 +1,10 @@
-"""What a token says: a JSON object read strictly, and the claims of which name say what.
+"""Which claims of a token say what: their names, and pointers to what is within one.
 
-Pure. It checks spelling and shape; whether a token holds is `tokens`' to say.
+Pure. Whether a token holds, its issuer and audience included, `verification` says.
 """
 
-import base64
-import json
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 
 import msgspec
 
@@ -38,19 +36,6 @@ OUR_CLAIMS: Final = ClaimNames()
 """As our own auth service writes them."""
 
 
-def parse_part(part: str) -> dict[str, Any]:
-    """Read the header or the claims of a token in compact form.
-
-    Raises:
-        ValueError: It is no JSON object, says something twice (RFC 7519, section 4), or has a number that is none.
-        RecursionError: It is nested without end.
-
-    """
-    raw = base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))
-    value = json.loads(raw, object_pairs_hook=_unique, parse_constant=_refuse)
-    return msgspec.convert(value, dict[str, Any])
-
-
 def find(claims: Mapping[str, object], name: str) -> Any:
     """Return the value of a claim, or `MISSING`; see `ClaimNames`."""
     if not name.startswith(_POINTER):
@@ -75,14 +60,3 @@ def names_in(value: object) -> Sequence[str]:
     if isinstance(value, str):
         return value.split()
     return msgspec.convert(value, list[str])
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        raise ValueError("a name is there twice")
-    return found
-
-
-def _refuse(constant: str) -> NoReturn:
-    raise ValueError(f"{constant} is no number")

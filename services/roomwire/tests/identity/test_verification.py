@@ -1,4 +1,4 @@
-"""Which tokens hold, and where keys come from."""
+"""Which tokens hold, how their content is read, and where keys come from."""
 
 import base64
 import hmac
@@ -21,10 +21,11 @@ from starlette.routing import Route
 from roomwire.errors import ConfigurationError, NotYetValid, Unauthenticated
 from roomwire.health.clocks import LEEWAY_S
 from roomwire.identity.capabilities import NOTHING, Capabilities
-from roomwire.identity.claims import ClaimNames
+from roomwire.identity.claim_names import ClaimNames
 from roomwire.identity.jwk import ALGORITHMS, PublicKey
 from roomwire.identity.jwks import JwksClient
-from roomwire.identity.tokens import SigningKey, User, Verifier, find_token
+from roomwire.identity.tokens import SigningKey, User, find_token
+from roomwire.identity.verification import Verifier, parse_part
 
 NOW = 1_900_000_000.0
 FAR_AWAY = 2**32
@@ -711,3 +712,34 @@ async def test_how_long_a_token_may_be_is_said_by_its_verifier():
     assert "account:1" == (await bounded(len(held)).verify(held)).id
     with pytest.raises(Unauthenticated, match="too long"):
         await bounded(len(held) - 1).verify(held)
+
+
+def part(text):
+    raw = text if isinstance(text, bytes) else text.encode()
+    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+
+
+def test_an_object_is_read():
+    assert {"a": [1, {"b": "é"}], "c": 1.5} == parse_part(part('{"a": [1, {"b": "é"}], "c": 1.5}'))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("[]", id="a list"),
+        pytest.param('"a"', id="a text"),
+        pytest.param("null", id="null"),
+        pytest.param("", id="nothing"),
+        pytest.param("{", id="half an object"),
+        pytest.param('{"a": 1} {}', id="two objects"),
+        pytest.param('{"a": 1, "a": 1}', id="a name twice"),
+        pytest.param('{"a": 1, "\\u0061": 2}', id="a name twice, once escaped"),
+        pytest.param('{"a": [{"b": 1, "b": 1}]}', id="a name twice, deep within"),
+        pytest.param('{"a": NaN}', id="NaN"),
+        pytest.param('{"a": -Infinity}', id="minus infinity"),
+        pytest.param(b"\xff\xfe", id="no text"),
+    ],
+)
+def test_what_is_no_object_or_says_a_thing_twice_is_refused(text):
+    with pytest.raises(ValueError):  # noqa: PT011 - of several kinds, each with its own text
+        parse_part(part(text))

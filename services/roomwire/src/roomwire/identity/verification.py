@@ -1,0 +1,210 @@
+"""Whether an access token holds: its signature, type, times, issuer and audience, and that it was not revoked.
+
+Tokens of the auth service follow RFC 9068 (`typ: at+jwt`) and are signed with Ed25519; nothing else is accepted unless another
+identity provider is named. Gateways verify locally, with keys that come from a JWKS (`jwks`), cached. What this module takes
+for a token's content is a JSON object read strictly: the JWT library, which only this module and `tokens` talk to, is more
+lenient. It never logs a token.
+"""
+
+import base64
+import json
+import re
+from collections.abc import Callable, Collection, Mapping
+from typing import Annotated, Any, Final, Literal, NoReturn
+
+import jwt
+import msgspec
+
+from roomwire.errors import NotYetValid, Unauthenticated
+from roomwire.health.clocks import LEEWAY_S
+from roomwire.identity.capabilities import NOTHING, Capabilities
+from roomwire.identity.claim_names import MISSING, OUR_CLAIMS, ClaimNames, find, names_in
+from roomwire.identity.errors import InvalidToken, SessionEnded
+from roomwire.identity.jwk import EDDSA
+from roomwire.identity.jwks import KeySource
+from roomwire.identity.tokens import MAX_SESSION_CHARS, TOKEN_TYPE, User
+from roomwire.limits.http import MAX_TOKEN_BYTES
+
+NO_TYPE: Final = "none"
+MAX_USER_CHARS: Final = 256
+MAX_TIME_S: Final = 253_402_300_000
+"""Shortly before the year 10000: a later time is none that a calendar knows."""
+
+# RFC 7515, section 2: without padding. The library takes it, and then one token could be written in many ways.
+_COMPACT: Final = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
+
+_IN_TIME: Final = msgspec.Meta(ge=0, le=MAX_TIME_S)
+_Time = Annotated[int, _IN_TIME] | Annotated[float, _IN_TIME]
+
+
+class _Claims(msgspec.Struct):
+    """What Roomwire reads in claims, after the library has checked signature, times, issuer and audience."""
+
+    user: Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_USER_CHARS)]
+    # The library takes numbers written as text; RFC 7519, section 2, does not.
+    exp: _Time
+    iat: _Time
+    nbf: _Time = 0
+    name: str = ""
+    kind: Literal["account", "guest", "service"] = "account"
+    cap: dict[str, list[str]] | None = None
+    session: Annotated[str, msgspec.Meta(max_length=MAX_SESSION_CHARS)] = ""
+
+
+class Verifier:
+    """Verifies access tokens.
+
+    Args:
+        keys: Where the public keys come from.
+        issuer: The `iss` that tokens must have.
+        audience: The `aud` that tokens must have, alone or in a list.
+        algorithms: What they may be signed by; the key has to be for it as well. Default: EdDSA alone.
+        token_types: What their `typ` may be; `none`: they may have none. Default: `at+jwt` alone.
+        claim_names: Which claims say what. Default: as our own auth service writes them.
+        roles: What each role may do, if a claim says roles. Names of no role allow nothing.
+        leeway_s: How far clocks may differ, both ways. Default: `LEEWAY_S`.
+        max_token_bytes: How long a token may be.
+        without_claim: What may be done with a token that says neither roles nor capabilities. Default: nothing.
+        is_revoked: Says whether a token that would hold was revoked. Default: none is.
+
+    """
+
+    def __init__(
+        self,
+        keys: KeySource,
+        *,
+        issuer: str,
+        audience: str,
+        algorithms: Collection[str] = (EDDSA,),
+        token_types: Collection[str] = (TOKEN_TYPE,),
+        claim_names: ClaimNames = OUR_CLAIMS,
+        roles: Mapping[str, Capabilities] | None = None,
+        leeway_s: float = LEEWAY_S,
+        max_token_bytes: int = MAX_TOKEN_BYTES,
+        without_claim: Capabilities = NOTHING,
+        is_revoked: Callable[[User], bool] = lambda _: False,
+    ) -> None:
+        self._keys = keys
+        self._issuer = issuer
+        self._audience = audience
+        self._algorithms = frozenset(algorithms)
+        self._token_types = frozenset(token.lower() for token in token_types)
+        self._claim_names = claim_names
+        self._roles = roles or {}
+        self._leeway_s = leeway_s
+        self._max_token_bytes = max_token_bytes
+        self._without_claim = without_claim
+        self._is_revoked = is_revoked
+
+    async def verify(self, token: str) -> User:
+        """Return whom the token speaks for.
+
+        Raises:
+            Unauthenticated: The token does not hold. The client learns only whether it expired or was revoked.
+            NotYetValid: It is signed, and dated later than now: try again.
+            Unavailable: The keys could not be fetched yet.
+
+        """
+        # A token is ASCII; what is not is refused next.
+        if len(token) > self._max_token_bytes:
+            raise Unauthenticated("The token is too long.")
+        if not _COMPACT.fullmatch(token):
+            raise InvalidToken
+        try:
+            user = self._user(await self._checked(token))
+        except jwt.ExpiredSignatureError:
+            raise Unauthenticated("The token has expired.") from None
+        except jwt.ImmatureSignatureError:
+            raise NotYetValid from None
+        except (jwt.PyJWTError, ValueError, RecursionError):
+            # What says a thing twice and claims of another shape are the second, brackets a thousand deep the third.
+            raise InvalidToken from None
+        if self._is_revoked(user):
+            raise SessionEnded
+        return user
+
+    async def _checked(self, token: str) -> Mapping[str, Any]:
+        """Return the claims of a token that is signed, is for us, and has its times."""
+        head, body, _ = token.split(".")
+        header = parse_part(head)
+        algorithm, kid = header.get("alg"), header.get("kid")
+        if not (isinstance(algorithm, str) and isinstance(kid, str) and algorithm in self._algorithms):
+            raise ValueError("another algorithm, or no key id")
+        # What is critical we do not know (RFC 7515, section 4.1.11); a key or an address in a header is not looked at.
+        if not self._is_of_a_type(header) or "crit" in header:
+            raise ValueError("another type")
+        key = await self._keys.key(kid)
+        if key is None or algorithm not in key.algorithms:
+            raise ValueError("no such key, or one for another algorithm")
+        jwt.decode(
+            token,
+            key.key,
+            algorithms=[algorithm],
+            issuer=self._issuer,
+            audience=self._audience,
+            leeway=self._leeway_s,
+            options={"require": ["exp", "iat", "iss", "aud"]},
+        )
+        # The library takes the last of two claims of a name, another may take the first.
+        return parse_part(body)
+
+    def _is_of_a_type(self, header: Mapping[str, object]) -> bool:
+        type_ = header.get("typ", NO_TYPE)
+        # RFC 7515, section 4.1.9: the beginning may be left out.
+        return isinstance(type_, str) and type_.lower().removeprefix("application/") in self._token_types
+
+    def _user(self, claims: Mapping[str, object]) -> User:
+        names = self._claim_names
+        said = {
+            "user": find(claims, names.user),
+            "name": find(claims, names.name),
+            "session": find(claims, names.session),
+            **{name: claims.get(name, MISSING) for name in ("kind", "cap", "exp", "iat", "nbf")},
+        }
+        known = msgspec.convert(
+            {name: value for name, value in said.items() if value is not MISSING}, _Claims
+        )
+        # JSON can spell half a surrogate pair, which is no text: it would fail where it is written.
+        f"{known.user}{known.name}{known.session}".encode()
+        return User(
+            id=known.user,
+            name=known.name or known.user,
+            kind=known.kind,
+            capabilities=self._capabilities(claims, known.cap),
+            issued_at=float(known.iat),
+            expires_at=known.exp + self._leeway_s,
+            session=known.session,
+        )
+
+    def _capabilities(
+        self, claims: Mapping[str, object], cap: Mapping[str, list[str]] | None
+    ) -> Capabilities:
+        if not self._claim_names.roles:
+            return self._without_claim if cap is None else Capabilities.of(cap)
+        named = names_in(find(claims, self._claim_names.roles))
+        able = [self._roles[role] for role in named if role in self._roles]
+        return Capabilities.of_all(able) if able else self._without_claim
+
+
+def parse_part(part: str) -> dict[str, Any]:
+    """Read the header or the claims of a token in compact form.
+
+    Raises:
+        ValueError: It is no JSON object, says something twice (RFC 7519, section 4), or has a number that is none.
+        RecursionError: It is nested without end.
+
+    """
+    raw = base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))
+    value = json.loads(raw, object_pairs_hook=_unique, parse_constant=_refuse)
+    return msgspec.convert(value, dict[str, Any])
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a name is there twice")
+    return found
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is no number")
