@@ -24,8 +24,8 @@ from roomwire.protocol.sources import Proxies
 from roomwire.rooms.handshake import Handshake
 from roomwire.rooms.manager import Rooms
 from roomwire.server import Server
+from roomwire.server.drain import DRAIN_BATCHES_PER_S
 from roomwire.server.drop_in import NEWER, OVERRIDDEN
-from roomwire.server.server import DRAIN_BATCHES_PER_S
 
 ANN = User(id="account:1", name="Ann", kind="account")
 OURS = {

@@ -13,10 +13,9 @@ release moves it.
 import asyncio
 import logging
 import os
-import random
 from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
-from typing import Any, Final
+from typing import Any
 
 import engineio
 import socketio
@@ -39,11 +38,10 @@ from roomwire.rooms.handshake import Authenticate, everyone
 from roomwire.rooms.member import Member
 from roomwire.server.calls import Answer
 from roomwire.server.cluster import ClusterCalls
+from roomwire.server.drain import drain
 from roomwire.server.drop_in import times_of, unread_settings, with_our_own_way
 from roomwire.server.parts import Parts
 from roomwire.server.stock import StockSteps
-
-DRAIN_BATCHES_PER_S: Final = 10
 
 _log = get_logger(__name__)
 
@@ -194,17 +192,7 @@ class Server(ClusterCalls, socketio.AsyncServer):  # type: ignore[misc] # python
             window_s: How many seconds to take. 0 closes all at once.
 
         """
-        sids = list(self.eio.sockets)
-        random.shuffle(sids)
-        batches = max(1, min(len(sids), round(window_s * DRAIN_BATCHES_PER_S)))
-        for number in range(batches):
-            if number:
-                await asyncio.sleep(random.uniform(0.5, 1.5) * window_s / batches)  # noqa: S311 - jitter
-            for sid in sids[number::batches]:
-                self.eio.close(sid, Reason.SERVER)
-
-        # Those that came meanwhile; what is waiting for an answer has to get one before the port closes.
-        await self.eio.disconnect()
+        await drain(self.eio, window_s)
 
     async def close(self) -> None:
         """Leave the other nodes. Call it after `drain`."""
