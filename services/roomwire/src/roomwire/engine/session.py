@@ -43,9 +43,6 @@ NOOP_INTERVAL_S: Final = 0.1
 _QUICK_NOOPS: Final = 2
 """How many end at once: the one that is pending, and the one that the client began before it had read the answer."""
 
-_LATE: Final = 0.25
-"""The part of the ping timeout by which a ping may be late without the client getting longer to answer it."""
-
 
 class Reason(enum.StrEnum):
     """Why a session ended, in python-socketio's words where it has some."""
@@ -103,7 +100,7 @@ class Session:
         self.transport = transport
         self.closed: Reason | None = None
         self.exceeded: Bound | None = None
-        self.deadline = now + limits.ping_interval_s
+        self.deadline = limits.due_at(now)
         self.outbox: list[bytes] = []
         self.is_polled = False
         self.is_probed = False
@@ -232,25 +229,24 @@ class Session:
     def tick(self, now: float) -> float | None:
         """Do what is due at this time; returns when to call it again, or None if that is not needed any more.
 
-        A ping is due an interval after the one before it, if that was answered. Its timeout runs from when it was
-        due, so that a session ends on time although timers are late; after a longer delay, from when it is sent.
+        A ping is due an interval after the one before it, if that was answered; see `roomwire.limits.pings`.
         """
         if self.closed is not None:
             return None
         if now >= self.deadline:
-            limits = self.limits
-            if self._waits_for_pong and now >= self.pinged_at + limits.ping_timeout_s:
+            pings = self.limits
+            due_at, times_out_at = pings.due_at(self.pinged_at), pings.times_out_at(self.pinged_at)
+            if self._waits_for_pong and now >= times_out_at:
                 self.close(Reason.PING_TIMEOUT)
                 return None
             if self._waits_for_pong:
                 # At most an interval ahead: once the pong has come, the next ping may be due before that timeout.
-                self.deadline = min(self.pinged_at + limits.ping_timeout_s, now + limits.ping_interval_s)
-            elif self.pinged_at + limits.ping_interval_s > now:
-                self.deadline = self.pinged_at + limits.ping_interval_s
+                self.deadline = min(times_out_at, pings.due_at(now))
+            elif due_at > now:
+                self.deadline = due_at
             else:
-                due_at = self.pinged_at + limits.ping_interval_s
                 self._waits_for_pong = True
-                self.pinged_at = due_at if now - due_at <= limits.ping_timeout_s * _LATE else now
-                self.deadline = self.pinged_at + min(limits.ping_interval_s, limits.ping_timeout_s)
+                self.pinged_at = pings.sent_at(due_at, now)
+                self.deadline = pings.look_again_at(self.pinged_at)
                 self.send(PING)
         return self.deadline

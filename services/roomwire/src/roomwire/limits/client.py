@@ -3,16 +3,15 @@
 What is exceeded is counted by name: see `roomwire.limits.bounds`.
 """
 
-import msgspec
+from roomwire.limits.pings import Pings
 
 
-class Limits(msgspec.Struct, frozen=True, kw_only=True):
-    """The bounds of one client. Each has its unit in its name; the number of what is counted has none.
+class Limits(Pings, frozen=True, kw_only=True):
+    """The bounds of one client; the times of its pings are those of `Pings`.
+
+    Each bound has its unit in its name; the number of what is counted has none.
 
     Attributes:
-        ping_interval_s: How often a client is pinged.
-        ping_grace_s: How much later than that, at most, it is told to expect a ping.
-        ping_timeout_s: How long it may take to answer. Beyond: closed, `ping timeout`.
         connect_timeout_s: How long it may be there without a namespace. Beyond: closed.
         upgrade_timeout_s: How long a WebSocket may take to replace polling. Beyond: closed, and polling goes on.
         close_timeout_s: How long a WebSocket that was told of its end may stay open. Beyond: cut.
@@ -45,9 +44,6 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
 
     """
 
-    ping_interval_s: float = 25.0
-    ping_grace_s: float = 0.0
-    ping_timeout_s: float = 20.0
     connect_timeout_s: float = 20.0
     upgrade_timeout_s: float = 10.0
     close_timeout_s: float = 5.0
