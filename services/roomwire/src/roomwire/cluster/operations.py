@@ -10,7 +10,6 @@ then, or could not, is named in the result as `missing`; it may have done what i
 
 import asyncio
 import contextlib
-import time
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Any, Final, Protocol
 
@@ -101,17 +100,26 @@ class Operations:
         peers: The way to the other nodes.
         server: What python-socketio does with a client of this node.
         start: Starts a task.
+        clock: Monotonic seconds.
 
     """
 
     def __init__(
-        self, rooms: Rooms, log: Log, peers: Peers, server: Clients, *, start: Callable[[Job], Any]
+        self,
+        rooms: Rooms,
+        log: Log,
+        peers: Peers,
+        server: Clients,
+        *,
+        start: Callable[[Job], Any],
+        clock: Callable[[], float],
     ) -> None:
         self._rooms = rooms
         self._log = log
         self._peers = peers
         self._server = server
         self._start = start
+        self._clock = clock
         self._handlers: dict[tuple[str, str], Handler] = {}
         self._handling = 0
         self._presences = Presences(rooms, log, peers)
@@ -269,7 +277,7 @@ class Operations:
             address=handshake.address,
             user_agent=headers.get("user-agent", "")[:MAX_FACT_CHARACTERS],
             origin=headers.get("origin", "")[:MAX_FACT_CHARACTERS],
-            connected_s=round(time.monotonic() - member.opened_at, 3) if member.opened_at else 0.0,
+            connected_s=round(self._clock() - member.opened_at, 3) if member.opened_at else 0.0,
             recovered=member.recovered,
             rooms=tuple(_plain(room) for room in member.rooms),
             data=None,
@@ -323,10 +331,10 @@ class Operations:
     async def _each(self, namespace: str, asked: _Asked, do: Callable[[Member], Awaitable[None]]) -> bytes:
         """Do something for all members, some at once; when the time is up no more are begun."""
         members = self._members(namespace, asked)
-        ends_at = time.monotonic() + asked.timeout_s
+        ends_at = self._clock() + asked.timeout_s
         done = 0
         for start in range(0, len(members), _AT_ONCE):
-            if time.monotonic() >= ends_at:
+            if self._clock() >= ends_at:
                 break
             chunk = members[start : start + _AT_ONCE]
             results = await asyncio.gather(*(do(member) for member in chunk), return_exceptions=True)

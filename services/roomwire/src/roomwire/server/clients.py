@@ -1,6 +1,5 @@
 """The clients that are connected: found, kept by new tokens, sent away."""
 
-import time
 from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import Any, Final
@@ -27,6 +26,7 @@ class Clients:
         rooms: Knows them.
         replies: Tells them of errors.
         begin: Starts a task.
+        wall_clock: Seconds since 1970, in which tokens expire.
 
     """
 
@@ -37,11 +37,13 @@ class Clients:
         rooms: Rooms,
         replies: Replies,
         begin: Callable[[Coroutine[Any, Any, Any]], Any],
+        wall_clock: Callable[[], float],
     ) -> None:
         self._server = server
         self._rooms = rooms
         self._replies = replies
         self._begin = begin
+        self._wall_clock = wall_clock
 
     def member(self, sid: str, namespace: str) -> Member:
         """See `Server.member`."""
@@ -74,7 +76,7 @@ class Clients:
     def watch_expiry(self, member: Member) -> None:
         """Send a client away when its token expires, unless it has another by then."""
         if member.user.expires_at:
-            left_s = member.user.expires_at - time.time()
+            left_s = member.user.expires_at - self._wall_clock()
             # By its id: nothing of a client that has gone is kept until its token expires.
             alarm = partial(self._end_if_expired, member.sid, member.namespace, member.opened_at)
             self._server.eio.alarm_in(min(max(left_s, 0.0), _LONGEST_WATCH_S), alarm)
@@ -84,7 +86,7 @@ class Clients:
         if member is None or member.phase is not Phase.CONNECTED or member.opened_at != opened_at:
             # Gone, or recovered under its id: then it has an alarm of its own.
             return None
-        left_s = member.user.expires_at - time.time()
+        left_s = member.user.expires_at - self._wall_clock()
         if left_s > 0:
             return now + min(left_s, _LONGEST_WATCH_S)
         _log.info("token expired", sid=sid, namespace=namespace, user=member.user.id)

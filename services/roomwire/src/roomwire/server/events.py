@@ -52,6 +52,7 @@ class Events:
         exceeded: Counts a bound that a client exceeds.
         count: Counts an event, by its outcome and the seconds it took.
         begin: Starts a task whose first step is taken at once.
+        clock: Monotonic seconds, by which rates are kept.
         stock: What python-socketio does.
 
     """
@@ -69,6 +70,7 @@ class Events:
         exceeded: Callable[[Bound], None],
         count: Callable[[str, float], None],
         begin: Callable[[Coroutine[Any, Any, Any]], "asyncio.Task[Any] | None"],
+        clock: Callable[[], float],
         stock: StockSteps,
     ) -> None:
         self._server = server
@@ -80,6 +82,7 @@ class Events:
         self._exceeded = exceeded
         self._count = count
         self._begin = begin
+        self._clock = clock
         self._read = stock.read
         self._handle = stock.handle
         self._trigger = stock.trigger
@@ -119,7 +122,7 @@ class Events:
             return True
         if isinstance(message, bytes) or message[:1] not in _EVENTS:
             return self._take_now(connection, message)
-        exceeded = _exceeded_by_one_more(connection)
+        exceeded = _exceeded_by_one_more(connection, self._clock())
         if exceeded is None or connection.sid in self._attachments:
             return self._take_now(connection, message)
         connection.events_refused += 1
@@ -164,7 +167,7 @@ class Events:
         """
         if isinstance(message, bytes) or message[:2] not in _EVENTS_OF_ENGINE:
             return 0.0
-        now = time.monotonic()
+        now = self._clock()
         delay_s = max((rate.delay_s(now) for rate in connection.rates), default=0.0)
         if not delay_s and any(self._is_full(member, len(message)) for member in connection.members):
             delay_s = _FULL_DELAY_S
@@ -267,9 +270,8 @@ class Events:
         return name
 
 
-def _exceeded_by_one_more(connection: Connection) -> Bound | None:
+def _exceeded_by_one_more(connection: Connection, now: float) -> Bound | None:
     """Count an event of a connection, unless that is faster than something allows: what that is."""
-    now = time.monotonic()
     rates = connection.rates
     for rate in rates:
         if rate.is_exceeded(now):

@@ -1,8 +1,7 @@
 """The connect and disconnect handlers of the application: run, counted and logged, whatever they raise."""
 
 import asyncio
-import time
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import socketio
@@ -28,6 +27,7 @@ class Lifecycle:
         packet_class: The packets that clients are told of refusals by.
         stock: What python-socketio does.
         metrics: Where connects and disconnects are counted.
+        clock: Monotonic seconds.
 
     """
 
@@ -39,12 +39,14 @@ class Lifecycle:
         packet_class: type[Packet],
         stock: StockSteps,
         metrics: Metrics,
+        clock: Callable[[], float],
     ) -> None:
         self._clients = clients
         self._rooms = rooms
         self._packet_class = packet_class
         self._run_handler = stock.run_handler
         self._metrics = metrics
+        self._clock = clock
         self._count_connect = metrics.connects.labels("ok").inc
 
     def trigger(self, event: str, namespace: str, *args: Any) -> Awaitable[Any]:
@@ -93,7 +95,7 @@ class Lifecycle:
         if accepted is False:
             self.refused(member, "refused")
             return False
-        member.opened_at = time.monotonic()
+        member.opened_at = self._clock()
         self._count_connect()
         _log.info(
             "connection opened",
@@ -150,7 +152,7 @@ class Lifecycle:
                     user=member.user.id,
                     reason=reason,
                     events=member.events,
-                    duration_s=round(time.monotonic() - member.opened_at, 3),
+                    duration_s=round(self._clock() - member.opened_at, 3),
                 )
 
 

@@ -49,6 +49,8 @@ class Parts:
         is_recovery_offered: Whether clients that know recovery are offered it; None: where the namespace does.
         proxies: Knows the proxies that are trusted.
         stock: What python-socketio does.
+        clock: Monotonic seconds.
+        wall_clock: Seconds since 1970.
 
     Attributes:
         packet_class: The packets with the bounds of the limits.
@@ -69,6 +71,8 @@ class Parts:
         is_recovery_offered: bool | None,
         proxies: Proxies,
         stock: StockSteps,
+        clock: Callable[[], float],
+        wall_clock: Callable[[], float],
     ) -> None:
         self.packet_class = packets_within(limits)
         self.attachments: dict[str, Packet] = {}
@@ -81,16 +85,25 @@ class Parts:
         )
         self.sessions = Sessions(log, self.rooms, limits=recovery, metrics=metrics)
         LocalClients(self.rooms, self.peers, disconnect=server.disconnect)
-        self.operations = Operations(self.rooms, log, self.peers, server, start=self.starter.start)
+        self.operations = Operations(
+            self.rooms, log, self.peers, server, start=self.starter.start, clock=clock
+        )
         rates = EventRates(
             per_s=limits.max_events_per_s,
             per_user_per_s=limits.max_events_per_user_per_s,
             per_address_per_s=limits.max_events_per_address_per_s,
         )
         self.replies = Replies(self.turn, self.rooms)
-        self.clients = Clients(server, rooms=self.rooms, replies=self.replies, begin=self.starter.start)
+        self.clients = Clients(
+            server, rooms=self.rooms, replies=self.replies, begin=self.starter.start, wall_clock=wall_clock
+        )
         self.lifecycle = Lifecycle(
-            self.clients, rooms=self.rooms, packet_class=self.packet_class, stock=stock, metrics=metrics
+            self.clients,
+            rooms=self.rooms,
+            packet_class=self.packet_class,
+            stock=stock,
+            metrics=metrics,
+            clock=clock,
         )
         self.events = Events(
             server,
@@ -103,6 +116,7 @@ class Parts:
             exceeded=metrics.exceeded,
             count=metrics.events.count,
             begin=self.starter.start_now,
+            clock=clock,
             stock=stock,
         )
         self.connects = Connects(

@@ -13,6 +13,7 @@ release moves it.
 import asyncio
 import logging
 import os
+import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from typing import Any
@@ -71,6 +72,8 @@ class Server(ClusterCalls, socketio.AsyncServer):  # type: ignore[misc] # python
         trusted_proxies: Addresses or networks whose X-Forwarded-* and Forwarded headers are believed. Default: none.
         relay: Makes, for the server's engine, what takes requests to the nodes that hold their sessions; see
             `roomwire.engine.relay`. Default: such requests are refused.
+        clock: Monotonic seconds, by which rates and durations are kept; what is due later is timed by the event loop.
+        wall_clock: Seconds since 1970, in which tokens expire.
         options: As for `socketio.AsyncServer`, less those that could not be honoured.
 
     Attributes:
@@ -97,6 +100,8 @@ class Server(ClusterCalls, socketio.AsyncServer):  # type: ignore[misc] # python
         recovery: RecoveryLimits | bool | None = None,
         trusted_proxies: Sequence[str] = (),
         relay: Callable[[Engine], SessionRelay] | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        wall_clock: Callable[[], float] = time.time,
         **options: Any,
     ) -> None:
         unread = unread_settings(
@@ -107,7 +112,7 @@ class Server(ClusterCalls, socketio.AsyncServer):  # type: ignore[misc] # python
         self.node_name = node_name
         limits, metrics = limits or Limits(), metrics or Metrics()
         self.log = log = log or MemoryLog.alone(
-            node=node_name, metrics=metrics, config=times_of(options, limits)
+            node=node_name, metrics=metrics, config=times_of(options, limits), clock=clock
         )
         proxies = Proxies(trusted_proxies)
         parts = self._parts = Parts(
@@ -129,6 +134,8 @@ class Server(ClusterCalls, socketio.AsyncServer):  # type: ignore[misc] # python
                 trigger=self._trigger,
                 run_handler=super()._trigger_event,
             ),
+            clock=clock,
+            wall_clock=wall_clock,
         )
         self.replies = parts.replies
         self.begin = parts.starter.start

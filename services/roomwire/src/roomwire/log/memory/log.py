@@ -49,13 +49,16 @@ class MemoryHub:
         config: Times and bounds.
         is_eager: Make them at once instead, for one gateway whose observer expects that: a call that is awaited has
             been done without a turn of the event loop. What is asked for in the middle of a change follows it.
+        clock: Monotonic seconds, by which sessions, streams and message ids expire.
 
     """
 
-    def __init__(self, config: LogConfig, *, is_eager: bool = False) -> None:
+    def __init__(
+        self, config: LogConfig, *, is_eager: bool = False, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         config.check()
         self.config = config
-        self.primary = MemoryPrimary(config, time.monotonic, epoch=new_epoch())
+        self.primary = MemoryPrimary(config, clock, epoch=new_epoch())
         self.logs: dict[NodeId, MemoryLog] = {}
         self._is_eager = is_eager
         self._is_making = False
@@ -129,7 +132,13 @@ class MemoryLog:
 
     @classmethod
     def alone(
-        cls, *, node: str, address: str = "", config: LogConfig | None = None, metrics: Metrics
+        cls,
+        *,
+        node: str,
+        address: str = "",
+        config: LogConfig | None = None,
+        metrics: Metrics,
+        clock: Callable[[], float] = time.monotonic,
     ) -> "MemoryLog":
         """Return the log of one gateway alone: a message has been delivered when the call that publishes it returns.
 
@@ -138,9 +147,10 @@ class MemoryLog:
             address: Where other gateways would reach it. Default: nowhere.
             config: Times and bounds. Default: `LogConfig`'s own.
             metrics: Where publishes and the log's state are counted.
+            clock: Monotonic seconds.
 
         """
-        hub = MemoryHub(config or LogConfig(), is_eager=True)
+        hub = MemoryHub(config or LogConfig(), is_eager=True, clock=clock)
         return cls(node=new_node_id(node), hub=hub, address=address, metrics=metrics)
 
     @property
@@ -375,6 +385,12 @@ class MemoryLog:
         """Drop a socket with an older claim."""
         self._subscriber.fence(sid, newer_claim)
 
+    # -- what the hub calls
+
+    def take(self, message: bytes) -> None:
+        """Take a request of another gateway, or the answer to one of this gateway's."""
+        self._requests.dispatch(message, self._subscriber.observer)
+
     # -- inside
 
     async def _owned(self, tenure: Tenure, change: Callable[[], Position], then: Then | None) -> Position:
@@ -446,6 +462,6 @@ class MemoryLog:
             if log is None:
                 nobody()
             else:
-                log._requests.dispatch(message, log._subscriber.observer)  # noqa: SLF001 - one of its kind
+                log.take(message)
 
         self._hub.soon(make)
