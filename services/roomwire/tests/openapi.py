@@ -10,7 +10,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-EXAMPLES = 25
+EXAMPLES = 15
 TIME_S = 500.0
 """How long it may take at most: it takes seconds, on a slow machine minutes. Give the test `TEST_TIME_S`."""
 TEST_TIME_S = 600
