@@ -10,14 +10,16 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
+    from roomwire.app.app import App
     from roomwire.gateways import Gateway, Key, Socket, subscribe
     from roomwire.identity.tokens import User
     from roomwire.log.emitter import AsyncEmitter, Emitter
     from roomwire.server import Server
 
-__all__ = ["AsyncEmitter", "Emitter", "Gateway", "Key", "Server", "Socket", "User", "subscribe"]
+__all__ = ["App", "AsyncEmitter", "Emitter", "Gateway", "Key", "Server", "Socket", "User", "subscribe"]
 
 _HOMES: Final = {
+    "App": "roomwire.app.app",
     "AsyncEmitter": "roomwire.log.emitter",
     "Emitter": "roomwire.log.emitter",
     "Gateway": "roomwire.gateways",

@@ -7,6 +7,7 @@
     │   ├── UnusableFile      a file that a setting names cannot be read, or holds something else
     │   ├── UnusablePort      the port that a setting names cannot be listened on
     │   ├── PackageMissing    a package that Roomwire needs is not installed
+    │   ├── ApplicationError  the application that is to be served cannot be loaded, bound or started
     │   ├── RedisTooOld       the server lacks what Roomwire's scripts and channels need
     │   └── PackageUnfit      an installed package lacks a name that Roomwire relies on
     ├── NodeNameTaken         another process that lives has this one's name
@@ -36,7 +37,7 @@ and builds the sentence; those of one package stand in its `errors` (`roomwire.l
 from collections.abc import Mapping
 from http import HTTPStatus
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 
 class RoomwireError(Exception):
@@ -134,6 +135,28 @@ class PackageUnfit(ConfigurationError):
             f"{self.package} {self.version} has no {self.lacking}, which Roomwire relies on: "
             f"install a release from {self.oldest} to {self.newest}."
         )
+
+
+class ApplicationError(ConfigurationError):
+    """The application that is to be served cannot be loaded, bound or started.
+
+    Args:
+        step: What failed: its import, the binding of its gateways, or its lifespan, in which gateways are made as well.
+        problem: What is wrong, without a full stop.
+        traceback: Where the application's own code raised, from its first line on. Default: it did not.
+
+    """
+
+    def __init__(
+        self, step: Literal["import", "bind", "lifespan"], problem: str, *, traceback: str = ""
+    ) -> None:
+        super().__init__(step, problem)
+        self.step = step
+        self.problem = problem
+        self.traceback = traceback
+
+    def __str__(self) -> str:
+        return f"{self.step}: {self.problem}"
 
 
 class RedisTooOld(ConfigurationError):

@@ -102,6 +102,9 @@ class Operations:
         start: Starts a task.
         clock: Monotonic seconds.
 
+    Attributes:
+        handlers: Those of the events of other nodes, by namespace and event.
+
     """
 
     def __init__(
@@ -120,7 +123,7 @@ class Operations:
         self._server = server
         self._start = start
         self._clock = clock
-        self._handlers: dict[tuple[str, str], Handler] = {}
+        self.handlers: dict[tuple[str, str], Handler] = {}
         self._handling = 0
         self._presences = Presences(rooms, log, peers)
         peers.serves.update(
@@ -218,7 +221,7 @@ class Operations:
 
     def on_server_side(self, event: str, namespace: str, handler: Handler) -> None:
         """Have an event of other nodes handled; a second handler takes the place of the first."""
-        self._handlers[namespace, event] = handler
+        self.handlers[namespace, event] = handler
 
     async def _change(self, what: str, to: Any, namespace: str, timeout_s: float, other: str = "") -> Changed:
         answers, missing = await self._ask_all(what, namespace, _Asked(_names(to), timeout_s, other=other))
@@ -347,7 +350,7 @@ class Operations:
     async def _handle_server_side(self, request: PeerRequest) -> bytes:
         """Run the handler for another node's event; an empty answer says that there is none."""
         taken = _decode(request.payload, type=_Event)
-        handler = self._handlers.get((request.namespace, taken.event))
+        handler = self.handlers.get((request.namespace, taken.event))
         if handler is None:
             return b""
         if self._handling >= MAX_HANDLING:

@@ -2,6 +2,7 @@
 
 import asyncio
 import inspect
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import socketio
@@ -40,11 +41,16 @@ class Gateway(socketio.AsyncNamespace):  # type: ignore[misc] # python-socketio 
     The events of one connection are handled in order: one that awaits holds up only its own connection's
     later events, at most `Limits.max_waiting_events` of them. Connections do not wait for each other.
 
+    The namespace may stand at the class, where an `App` reads it before there is an instance::
+
+        class Board(Gateway, namespace="/board"): ...
+
     Args:
-        namespace: The namespace it serves. Default: `/`.
+        namespace: The namespace it serves. Default: the class's, which is `/` unless it says another.
         concurrent: Whether the events of one connection are handled at the same time, without an order.
 
     Attributes:
+        class_namespace: What the class says of its namespace.
         server: The server it is registered with; injected by `register_namespace`.
         parting_timeout_s: How long a handler may hold up the end of its client, which stays in its rooms meanwhile.
             Default: 30.
@@ -55,21 +61,46 @@ class Gateway(socketio.AsyncNamespace):  # type: ignore[misc] # python-socketio 
 
     """
 
+    class_namespace: ClassVar[str] = "/"
     server: Server
     parting_timeout_s: ClassVar[float] = 30.0
     offers_recovery: ClassVar[bool] = True
 
-    def __init__(self, namespace: str = "/", *, concurrent: bool = False) -> None:
-        super().__init__(namespace)
+    def __init_subclass__(cls, *, namespace: str | None = None, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if namespace is not None:
+            cls.class_namespace = namespace
+
+    def __init__(self, namespace: str | None = None, *, concurrent: bool = False) -> None:
+        super().__init__(namespace or self.class_namespace)
         self._is_concurrent = concurrent
-        self._handlers: dict[str, Handler] = {}
-        for _, method in inspect.getmembers(self, inspect.ismethod):
-            if event := subscribed_event(method):
-                if event in self._handlers:
-                    raise TwoHandlers(type(self), event)
-                self._handlers[event] = _handler(event, method)
+        self._handlers = self._bind()
         self._on_connection = self._hook("on_connection")
         self._on_disconnection = self._hook("on_disconnection")
+
+    @classmethod
+    def subscriptions(cls) -> Sequence[str]:
+        """Return the events that the class subscribes to, in alphabetical order, without an instance made by its constructor.
+
+        Raises:
+            ConfigurationError: As of the constructor.
+
+        """
+        unmade = object.__new__(cls)
+        handlers = unmade._bind()
+        for name in ("on_connection", "on_disconnection"):
+            unmade._hook(name)
+        return sorted(handlers)
+
+    def _bind(self) -> dict[str, Handler]:
+        handlers: dict[str, Handler] = {}
+        # Of the class, as a property of what is not made yet must not run.
+        for name, member in inspect.getmembers_static(type(self)):
+            if event := subscribed_event(member):
+                if event in handlers:
+                    raise TwoHandlers(type(self), event)
+                handlers[event] = _handler(event, getattr(self, name))
+        return handlers
 
     async def emit(
         self,

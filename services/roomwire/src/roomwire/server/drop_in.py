@@ -1,6 +1,8 @@
 """What makes `Server` a drop-in for `socketio.AsyncServer`: the names it overrides, which are checked here, and the options it takes."""
 
-from collections.abc import Mapping, Sequence
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
+from contextvars import ContextVar
 from typing import Any, Final
 
 import socketio
@@ -73,6 +75,8 @@ def _of(package: str) -> Mapping[str, tuple[str, ...]]:
 
 SOCKETIO: Final = Foreign("python-socketio", oldest="5.16", newest="5.18", names=_of("socketio"), since=NEWER)
 ENGINEIO: Final = Foreign("python-engineio", oldest="4.13", newest="4.15", names=_of("engineio"))
+_READ_LATER: Final = ContextVar("settings_read_later", default=False)
+
 for _package in (SOCKETIO, ENGINEIO):
     _package.check()
 
@@ -110,6 +114,16 @@ def times_of(options: Mapping[str, Any], limits: Limits) -> LogConfig:
     return LogConfig.for_pings(interval_s, float(options.get("ping_timeout", limits.ping_timeout_s)))
 
 
+@contextlib.contextmanager
+def settings_read_later() -> Iterator[None]:
+    """Let servers be made that are served with the settings later: they do not say that they heed none."""
+    token = _READ_LATER.set(True)
+    try:
+        yield
+    finally:
+        _READ_LATER.reset(token)
+
+
 def unread_settings(environ: Mapping[str, str], *, has_log: bool, authenticates: bool) -> Sequence[str]:
     """Return the gateway service's settings in an environment that a server alone does not heed, though they matter.
 
@@ -119,6 +133,8 @@ def unread_settings(environ: Mapping[str, str], *, has_log: bool, authenticates:
         authenticates: Whether it was given what decides who may come in.
 
     """
+    if _READ_LATER.get():
+        return []
     unread = [] if authenticates else ["ROOMWIRE_AUTH_MODE"]
     if not has_log:
         unread += ["ROOMWIRE_REDIS_URL", "ROOMWIRE_REDIS_URL_FILE"]

@@ -79,6 +79,7 @@ class Server(ClusterCalls, socketio.AsyncServer):  # type: ignore[misc] # python
     Attributes:
         node_name: Its name.
         log: Connects it with the other nodes.
+        arguments: What it was made with, by name, less `metrics` and `relay`.
         replies: Answers the events of clients.
         begin: Starts a task, which the server owns.
         begin_now: Does so, and takes its first step at once.
@@ -88,6 +89,9 @@ class Server(ClusterCalls, socketio.AsyncServer):  # type: ignore[misc] # python
         ValueError: `client_manager`, `serializer`, `json` or `async_mode` ask for something else than what is built in.
 
     """
+
+    handlers: Any
+    namespace_handlers: Any
 
     def __init__(
         self,
@@ -104,6 +108,17 @@ class Server(ClusterCalls, socketio.AsyncServer):  # type: ignore[misc] # python
         wall_clock: Callable[[], float] = time.time,
         **options: Any,
     ) -> None:
+        self.arguments: Mapping[str, Any] = {
+            "log": log,
+            "node_name": node_name,
+            "authenticate": authenticate,
+            "limits": limits,
+            "recovery": recovery,
+            "trusted_proxies": trusted_proxies,
+            "clock": clock,
+            "wall_clock": wall_clock,
+            **options,
+        }
         unread = unread_settings(
             os.environ, has_log=log is not None, authenticates=authenticate is not everyone
         )
@@ -161,6 +176,22 @@ class Server(ClusterCalls, socketio.AsyncServer):  # type: ignore[misc] # python
         metrics.watch_connections(self.count_connections)
         metrics.watch_load(rooms=parts.rooms.count, tasks=_count_tasks)
 
+    def served_with(self, **arguments: Any) -> None:
+        """Be put together anew with other arguments, as settings that win over the program's own; handlers stay.
+
+        For a server that has not been used: its rooms, its engine and its log are others afterwards.
+
+        Args:
+            arguments: As for `Server`; what is not among them is as it was.
+
+        """
+        handlers, namespace_handlers = self.handlers, self.namespace_handlers
+        server_side = self._parts.operations.handlers
+        Server.__init__(self, **{**self.arguments, **arguments})
+        self.handlers, self.namespace_handlers = handlers, namespace_handlers
+        for (namespace, event), handler in server_side.items():
+            self.on_server_side(event, handler, namespace=namespace)
+
     async def start(self) -> None:
         """Connect to the other nodes, then run the `after_init` hook of each gateway.
 
@@ -168,13 +199,22 @@ class Server(ClusterCalls, socketio.AsyncServer):  # type: ignore[misc] # python
             Unavailable: The log does not answer; starting again later is right.
 
         """
+        await self.join_nodes()
+        for namespace in self.namespace_handlers.values():
+            if hasattr(namespace, "after_init"):
+                await namespace.after_init()
+
+    async def join_nodes(self) -> None:
+        """Connect to the other nodes: the first half of `start`.
+
+        Raises:
+            Unavailable: As there.
+
+        """
         self.eio.use_loop()
         # Those that the last loop took with it are parted from before others come.
         await self.eio.settle()
         await self.log.start(self._parts.delivery)
-        for namespace in self.namespace_handlers.values():
-            if hasattr(namespace, "after_init"):
-                await namespace.after_init()
 
     def _trigger(self, *arguments: Any) -> Awaitable[Any]:
         # Looked up with each call: `instrument` puts another in its place.

@@ -1,0 +1,190 @@
+"""`App`: one object that says what a gateway process serves.
+
+It is a declaration: nothing happens when it is made but that its gateways are bound, no server is started and no event loop is
+needed. What one process makes of it is a `roomwire.app.running.Running`.
+"""
+
+import copy
+import inspect
+from collections import ChainMap
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import Any, TypeVar
+
+from roomwire.app.providers import name_of, needs_of
+from roomwire.errors import ApplicationError, ConfigurationError
+from roomwire.gateways import Gateway
+from roomwire.identity.capabilities import Policy
+from roomwire.protocol.asgi import App as Asgi
+from roomwire.rooms.handshake import Authenticate
+from roomwire.server import Server
+
+_T = TypeVar("_T")
+
+
+class App:
+    """What a gateway process serves: gateways, an HTTP application beside them, and what they need.
+
+    ::
+
+        app = App(Board)
+
+    `roomwire serve board:app` serves it, with all settings of a gateway (`ROOMWIRE_...`).
+
+    A gateway's class is bound at once, and an instance of it is made in the lifespan: each parameter of its constructor gets
+    what was provided for its type. The process itself provides its `Server`, its settings, and what they make: see
+    docs/application.md.
+
+    Args:
+        gateways: Classes of gateways, or instances.
+        lifespan: An async context manager that gets the app: opens what the application needs, provides it, and closes it
+            when the last client has gone. One that raises `Unavailable` when it is entered is tried again. Default: none.
+        http: An ASGI application that gets what is not Socket.IO, its WebSockets included. Default: everything else is 404.
+        authenticate: Decides about handshakes beside ROOMWIRE_AUTH_MODE, which comes first: it says who a client without a
+            token is, where that may come in, and may refuse any. Default: such a client is anonymous.
+        policy: What each role may do, unless ROOMWIRE_POLICY_FILE says it. Default: the package's policy.
+        server: A server with handlers of its own, which is then the one that is served; the settings win over its arguments.
+            Default: one is made.
+        api: Makes the ASGI application of the HTTP API for backends (ROOMWIRE_API_PORT), in the lifespan, from the app.
+            Default: there is none.
+        name: The name in log lines and messages.
+
+    Raises:
+        ApplicationError: A gateway cannot be bound, or a namespace has two.
+
+    """
+
+    def __init__(
+        self,
+        *gateways: type[Gateway] | Gateway,
+        lifespan: "Callable[[App], AbstractAsyncContextManager[object]] | None" = None,
+        http: Asgi | None = None,
+        authenticate: Authenticate | None = None,
+        policy: Policy | None = None,
+        server: Server | None = None,
+        api: "Callable[[App], Asgi] | None" = None,
+        name: str = "gateway",
+    ) -> None:
+        self.gateways = gateways
+        self.lifespan = lifespan
+        self.http = http
+        self.authenticate = authenticate
+        self.policy = policy
+        self.server = server
+        self.api = api
+        self.name = name
+        self._provided: ChainMap[Any, object] = ChainMap()
+        self._is_running = False
+        if lifespan is not None and inspect.isasyncgenfunction(lifespan):
+            raise ApplicationError(
+                "bind",
+                f"the lifespan {name_of(lifespan)} is no context manager: put @contextlib.asynccontextmanager above it",
+            )
+        self.bind()
+
+    def bind(self) -> Mapping[str, Sequence[str]]:
+        """Bind what there is, without the lifespan.
+
+        Returns:
+            The events that are subscribed to, by namespace; `connect` and `disconnect` of functions are none.
+
+        Raises:
+            ApplicationError: A gateway cannot be bound, or a namespace has two.
+
+        """
+        events: dict[str, list[str]] = {}
+        owners: dict[str, str] = {}
+        for namespace, owner, subscribed in self._bound():
+            if namespace in owners:
+                raise ApplicationError(
+                    "bind", f"the namespace {namespace!r} is served by {owners[namespace]} and by {owner}"
+                )
+            owners[namespace] = owner
+            events[namespace] = sorted(subscribed)
+        return events
+
+    def _bound(self) -> Iterator[tuple[str, str, Sequence[str]]]:
+        """Yield what serves each namespace: its name, what people call it, and its events."""
+        for gateway in self.gateways:
+            kind: Any = gateway if isinstance(gateway, type) else type(gateway)
+            if not issubclass(kind, Gateway):
+                raise ApplicationError(
+                    "bind", f"an App takes gateways, their classes or instances: {gateway!r} is none"
+                )
+            try:
+                subscribed = kind.subscriptions()
+            except ConfigurationError as error:
+                raise ApplicationError("bind", str(error)) from error
+            if isinstance(gateway, type):
+                needs_of(gateway)
+                yield gateway.class_namespace, kind.__name__, subscribed
+            else:
+                yield gateway.namespace, kind.__name__, subscribed
+        if self.server is not None:
+            for namespace, functions in self.server.handlers.items():
+                known = [event for event in functions if event not in self.server.reserved_events]
+                yield namespace, "functions of the server", known
+            for namespace, handler in self.server.namespace_handlers.items():
+                if handler not in self.gateways and namespace not in self.server.handlers:
+                    is_ours = isinstance(handler, Gateway)
+                    yield namespace, type(handler).__name__, type(handler).subscriptions() if is_ours else []
+
+    def provide(self, kind: Callable[..., _T], value: _T) -> None:
+        """Have gateways made with a value.
+
+        Args:
+            kind: The type by which constructors ask for it: a class, a protocol or a `NewType`.
+            value: What they get.
+
+        Raises:
+            ApplicationError: The type is one of Python's own, by which anything may be meant.
+
+        """
+        if getattr(kind, "__module__", "") == "builtins":
+            raise ApplicationError(
+                "lifespan",
+                f"{name_of(kind)} says too little to provide something by: take a class or a NewType of your own",
+            )
+        self._provided[kind] = value
+
+    def get(self, kind: Callable[..., _T]) -> _T:
+        """Return what was provided for a type, or, for the class of a gateway, the one that was made.
+
+        Raises:
+            LookupError: Nothing was.
+
+        """
+        if kind not in self._provided:
+            raise LookupError(f"no {name_of(kind)} is provided")
+        found: _T = self._provided[kind]  # type: ignore[assignment] # `provide` has seen to it
+        return found
+
+    def add(self, gateway: Gateway) -> None:
+        """Serve an instance that the lifespan has made, in place of one that would be made for it.
+
+        Raises:
+            ApplicationError: The app does not name its class, so that nobody could have looked at it before; or the app is not
+                the one that the lifespan got.
+
+        """
+        kind = type(gateway)
+        if not self._is_running:
+            raise ApplicationError(
+                "lifespan",
+                f"{kind.__name__} is added outside of a lifespan: add it to the app that the lifespan gets",
+            )
+        if kind not in self.gateways:
+            raise ApplicationError("lifespan", f"{kind.__name__} is added, and App(...) does not name it")
+        self._provided[kind] = gateway
+
+    @property
+    def provided(self) -> Mapping[Any, object]:
+        """What was provided, by type."""
+        return self._provided
+
+    def running(self) -> "App":
+        """Return the app as one process runs it: what that one's lifespan provides and adds is that one's."""
+        running = copy.copy(self)
+        running._provided = self._provided.new_child()  # noqa: SLF001 - it is one of ours
+        running._is_running = True  # noqa: SLF001 - the same
+        return running

@@ -1,0 +1,124 @@
+"""Lifespans: an application's own, and that of the ASGI application beside it. Each lives in one task, from its beginning to its end.
+
+One task, because what an application opens in it may belong to the task that opened it, as a `TaskGroup` does.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager
+from typing import Any
+
+from roomwire.app.tracebacks import own_traceback
+from roomwire.errors import ApplicationError, Unavailable
+from roomwire.logs import get_logger
+from roomwire.protocol.asgi import Message, Receive, Scope, Send
+
+_log = get_logger(__name__)
+
+
+class Lifespan:
+    """A context manager that is entered and left in a task of its own.
+
+    Args:
+        enter: Makes the context manager.
+
+    """
+
+    def __init__(self, enter: Callable[[], AbstractAsyncContextManager[object]]) -> None:
+        self._enter = enter
+        self._entered = asyncio.Event()
+        self._ending = asyncio.Event()
+        self._living: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Enter it; raises what it raises."""
+        living = self._living = asyncio.create_task(self._live())
+        entering = asyncio.create_task(self._entered.wait())
+        try:
+            await asyncio.wait({living, entering}, return_when=asyncio.FIRST_COMPLETED)
+        except asyncio.CancelledError:
+            living.cancel()
+            await asyncio.gather(living, return_exceptions=True)
+            raise
+        finally:
+            entering.cancel()
+        if not self._entered.is_set():
+            self._living = None
+            await living
+
+    async def end(self, *, timeout_s: float) -> None:
+        """Leave it; nothing happens if it has not been entered. Raises what it raises.
+
+        Args:
+            timeout_s: How long it may take; then it is cancelled.
+
+        Raises:
+            TimeoutError: It took longer.
+
+        """
+        living, self._living = self._living, None
+        if living is None:
+            return
+        self._ending.set()
+        async with asyncio.timeout(timeout_s):
+            await living
+
+    async def _live(self) -> None:
+        async with self._enter():
+            self._entered.set()
+            await self._ending.wait()
+
+
+@contextlib.asynccontextmanager
+async def asgi_lifespan(app: Any, state: dict[str, Any]) -> AsyncIterator[None]:
+    """Tell an ASGI application of its start and of its end; one that does not take them is served all the same.
+
+    Args:
+        app: The application.
+        state: What it keeps for its requests: ASGI's `scope["state"]`.
+
+    Raises:
+        ApplicationError: It says that it has not started.
+
+    """
+    told: asyncio.Queue[Message] = asyncio.Queue()
+    said: asyncio.Queue[Message] = asyncio.Queue()
+    scope: Scope = {"type": "lifespan", "asgi": {"version": "3.0", "spec_version": "2.0"}, "state": state}
+    living = asyncio.create_task(_run(app, scope, told.get, said.put))
+    try:
+        told.put_nowait({"type": "lifespan.startup"})
+        answer = await said.get()
+        if answer["type"] == "lifespan.startup.failed":
+            error = await living
+            problem = f"the HTTP application has not started: {_described(error) or answer.get('message') or 'it does not say why'}"
+            if isinstance(error, Unavailable):
+                raise error
+            raise ApplicationError(
+                "lifespan", problem, traceback=own_traceback(error) if error else ""
+            ) from error
+        yield
+        if answer["type"] == "lifespan.startup.complete":
+            told.put_nowait({"type": "lifespan.shutdown"})
+            answer = await said.get()
+            if answer["type"] == "lifespan.shutdown.failed":
+                _log.error("http application not closed", error=_described(await living))
+    finally:
+        living.cancel()
+        await asyncio.gather(living, return_exceptions=True)
+
+
+async def _run(app: Any, scope: Scope, receive: Receive, send: Send) -> Exception | None:
+    """Run the application's lifespan; returns what it raises."""
+    try:
+        await app(scope, receive, send)
+    except Exception as error:
+        # Most likely it knows no lifespans; if it does, it has said that it failed before.
+        await send({"type": "none"})
+        return error
+    await send({"type": "none"})
+    return None
+
+
+def _described(error: Exception | None) -> str:
+    return "" if error is None else f"{type(error).__name__}: {error}"

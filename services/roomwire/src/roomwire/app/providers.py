@@ -1,0 +1,91 @@
+"""What gateways are given when they are made: arguments of their constructors, by the types of these.
+
+Pure. A parameter gets what was provided for its type. One whose type nothing was provided for keeps its default, and without
+one the gateway cannot be made.
+"""
+
+import inspect
+import types
+import typing
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from roomwire.errors import ApplicationError
+
+
+class Need(NamedTuple):
+    """A parameter of a gateway's constructor.
+
+    Attributes:
+        parameter: Its name.
+        kinds: The types that it takes, in the order in which they are looked for.
+        is_required: Whether it has no default.
+
+    """
+
+    parameter: str
+    kinds: Sequence[Any]
+    is_required: bool
+
+
+def needs_of(gateway: type) -> Sequence[Need]:
+    """Return what a class of gateways is made with.
+
+    Raises:
+        ApplicationError: A parameter without a default has no annotation, or an annotation names nothing.
+
+    """
+    constructor: Callable[..., Any] = gateway.__init__  # type: ignore[misc] # it is only looked at
+    try:
+        hints = typing.get_type_hints(constructor)
+    except NameError as error:
+        raise ApplicationError(
+            "bind", f"{gateway.__name__}: an annotation of its constructor: {error}"
+        ) from error
+    needs = []
+    for name, parameter in [*inspect.signature(constructor).parameters.items()][1:]:
+        if parameter.kind in {parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD}:
+            continue
+        is_required = parameter.default is parameter.empty
+        if name in hints:
+            needs.append(Need(name, _kinds(hints[name]), is_required))
+        elif is_required:
+            raise ApplicationError(
+                "bind",
+                f"{gateway.__name__}: the parameter {name!r} of its constructor has no annotation, so nothing can be provided for it",
+            )
+    return needs
+
+
+def arguments_of(gateway: type, provided: Mapping[Any, object]) -> Mapping[str, object]:
+    """Return the arguments that a class of gateways is made with, by name.
+
+    Raises:
+        ApplicationError: Nothing was provided for a parameter without a default.
+
+    """
+    arguments = {}
+    for need in needs_of(gateway):
+        found = next((kind for kind in need.kinds if kind in provided), None)
+        if found is not None:
+            arguments[need.parameter] = provided[found]
+        elif need.is_required:
+            wanted = name_of(need.kinds[0])
+            raise ApplicationError(
+                "lifespan",
+                f"{gateway.__name__} needs a {wanted} (its parameter {need.parameter!r}), and none is provided: "
+                f"say app.provide({wanted}, ...) in the lifespan",
+            )
+    return arguments
+
+
+def name_of(kind: Any) -> str:
+    """Return what people call a type."""
+    return str(getattr(kind, "__name__", kind))
+
+
+def _kinds(hint: Any) -> Sequence[Any]:
+    """Return the members of a union, but None; else the type alone."""
+    if typing.get_origin(hint) in {typing.Union, types.UnionType}:
+        return [kind for kind in typing.get_args(hint) if kind is not type(None)]
+    return [hint]

@@ -1,0 +1,150 @@
+"""An `App` that runs: its lifespan, the gateways that are made in it, and the server that they are registered with."""
+
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Iterator, Mapping
+from typing import Any, Final
+
+from roomwire.app.app import App
+from roomwire.app.lifespans import Lifespan, asgi_lifespan
+from roomwire.app.providers import arguments_of
+from roomwire.app.tracebacks import own_traceback
+from roomwire.errors import ApplicationError, Unavailable
+from roomwire.gateways import Gateway
+from roomwire.logs import get_logger
+from roomwire.protocol.asgi import Receive, Scope, Send
+from roomwire.server import Server
+
+LIFESPAN_END_S: Final = 10.0
+"""How long the end of an application's lifespan may take, in seconds."""
+
+_log = get_logger(__name__)
+
+
+def server_of(app: App, **arguments: Any) -> Server:
+    """Return the server of an app, made with these arguments; one that the app brings is put together anew with them."""
+    if app.server is None:
+        return Server(**arguments)
+    app.server.served_with(**arguments)
+    return app.server
+
+
+class Running:
+    """One run of an app.
+
+    Args:
+        app: What is run. The lifespan gets a copy, whose provided values are this run's.
+        server: Where its gateways are registered; its log has been started before `start`.
+        provided: What the process provides, by type.
+
+    Attributes:
+        app: What the lifespan got last.
+
+    """
+
+    def __init__(self, app: App, server: Server, provided: Mapping[Any, object]) -> None:
+        self.app = app
+        self._declared = app
+        self._server = server
+        self._given = {Server: server, **provided}
+        self._lifespan: Lifespan | None = None
+        self._state: dict[str, Any] = {}
+
+    async def start(self) -> None:
+        """Enter the lifespan, make the gateways, register them, and run the `after_init` hook of each.
+
+        Raises:
+            Unavailable: Of the application: something that it depends on does not answer. Nothing is left of it; starting again
+                later is right.
+            ApplicationError: It cannot be bound or started.
+
+        """
+        self.app = self._declared.running()
+        for kind, value in self._given.items():
+            self.app.provide(kind, value)
+        lifespan = Lifespan(self._live)
+        await _told("the lifespan", lifespan.start())
+        try:
+            for gateway in self._made():
+                self._server.register_namespace(gateway)
+            for handler in [*self._server.namespace_handlers.values()]:
+                if hasattr(handler, "after_init"):
+                    await _told(f"{type(handler).__name__}.after_init", handler.after_init())
+        except BaseException:
+            await self._end(lifespan)
+            raise
+        self._lifespan = lifespan
+
+    def _made(self) -> Iterator[Gateway]:
+        """Yield the gateways in the order in which the app names them; those that the lifespan has not added are made."""
+        gateway: Any
+        for gateway in self.app.gateways:
+            if isinstance(gateway, Gateway):
+                yield gateway
+                continue
+            made = self.app.provided.get(gateway)
+            if not isinstance(made, Gateway):
+                made = _make(gateway, self.app.provided)
+                self.app.add(made)
+            if made.namespace != gateway.class_namespace:
+                raise ApplicationError(
+                    "bind",
+                    f"{gateway.__name__} serves {made.namespace!r}, and its class says {gateway.class_namespace!r}: "
+                    f"write class {gateway.__name__}(Gateway, namespace={made.namespace!r})",
+                )
+            yield made
+
+    async def close(self) -> None:
+        """Leave the lifespan; idempotent. What it raises is logged."""
+        lifespan, self._lifespan = self._lifespan, None
+        if lifespan is not None:
+            await self._end(lifespan)
+
+    async def http(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Take a request to the HTTP application of the app, which has one; see ASGI."""
+        if self.app.http is not None:
+            state = {**scope.get("state", {}), **self._state}
+            await self.app.http({**scope, "state": state}, receive, send)
+
+    @contextlib.asynccontextmanager
+    async def _live(self) -> AsyncIterator[None]:
+        async with contextlib.AsyncExitStack() as stack:
+            if self.app.lifespan is not None:
+                await stack.enter_async_context(self.app.lifespan(self.app))
+            if self.app.http is not None:
+                self._state.clear()
+                await stack.enter_async_context(asgi_lifespan(self.app.http, self._state))
+            yield
+
+    async def _end(self, lifespan: Lifespan) -> None:
+        try:
+            await lifespan.end(timeout_s=LIFESPAN_END_S)
+        except TimeoutError:
+            _log.exception("lifespan not ended", timeout_s=LIFESPAN_END_S)
+        except Exception:
+            _log.exception("lifespan failed at its end")
+
+
+def _make(gateway: type[Gateway], provided: Mapping[Any, object]) -> Gateway:
+    arguments: Mapping[str, Any] = arguments_of(gateway, provided)
+    try:
+        return gateway(**arguments)
+    except Unavailable:
+        raise
+    except Exception as error:
+        raise _failed(f"{gateway.__name__}(...)", error) from error
+
+
+async def _told(what: str, step: Awaitable[None]) -> None:
+    """Take a step of the application; the unexpected becomes a sentence and the application's own traceback."""
+    try:
+        await step
+    except (Unavailable, ApplicationError):
+        raise
+    except Exception as error:
+        raise _failed(what, error) from error
+
+
+def _failed(what: str, error: Exception) -> ApplicationError:
+    said = (str(error).splitlines() or [""])[0]
+    problem = f"{what} raised {type(error).__name__}{f': {said}' if said else ''}"
+    return ApplicationError("lifespan", problem, traceback=own_traceback(error))

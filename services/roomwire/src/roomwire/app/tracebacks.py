@@ -1,0 +1,32 @@
+"""Tracebacks as the author of an application reads them: from the first line of code that is the application's own."""
+
+import asyncio
+import contextlib
+import importlib
+from pathlib import Path
+from traceback import format_exception
+from types import TracebackType
+from typing import Final
+
+_MACHINERY: Final = (
+    "<frozen ",
+    f"{Path(__file__).parents[1]}/",
+    f"{Path(asyncio.__file__).parent}/",
+    f"{Path(importlib.__file__).parent}/",
+    contextlib.__file__,
+)
+"""What the files of frames begin with that lead to an application's own code: Python's import, its contexts and tasks, and ours."""
+
+
+def own_traceback(error: BaseException) -> str:
+    """Return the traceback of what an application's own code raised; empty if no line of it is the application's own."""
+    own = _own(error.__traceback__)
+    if own is None and not isinstance(error, SyntaxError):
+        return ""
+    return "".join(format_exception(type(error), error, own))
+
+
+def _own(frames: TracebackType | None) -> TracebackType | None:
+    while frames is not None and frames.tb_frame.f_code.co_filename.startswith(_MACHINERY):
+        frames = frames.tb_next
+    return frames
