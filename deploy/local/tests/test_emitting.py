@@ -1,16 +1,16 @@
-"""What a process that is no gateway says by Redis is heard by the chat's clients, as the README shows it."""
+"""What a process that is no gateway says by Redis is heard by the chat's clients, as docs/nodes.md shows it."""
 
 import contextlib
 import re
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[3]
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGE = (ROOT / "docs" / "nodes.md").read_text(encoding="utf-8")
 
 
 def example(port: int) -> str:
-    """Return the README's example, for the system on a port."""
-    code = re.search(r"## Emitting from elsewhere\n.*?```python\n(.*?)```", README, re.DOTALL)
+    """Return the page's example, for the system on a port."""
+    code = re.search(r"## Emitting from elsewhere\n.*?```python\n(.*?)```", PAGE, re.DOTALL)
     assert code is not None
     assert ".local/3000/" in code[1]
     return code[1].replace(".local/3000/", f".local/{port}/")
@@ -26,7 +26,7 @@ async def test_an_emitter_reaches_a_room_of_the_chat_by_the_name_that_its_users_
     assert 0o600 == (system.state / "redis-url").stat().st_mode & 0o777
 
     with contextlib.chdir(ROOT):
-        exec(compile(example(system.port), "README.md", "exec"), {})
+        exec(compile(example(system.port), "nodes.md", "exec"), {})
 
     said = "The shop closes in ten minutes."
     for client in (plain, structured):

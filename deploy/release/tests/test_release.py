@@ -47,8 +47,10 @@ def run(*command: object, cwd: Path) -> str:
 
 
 def shown_programs():
-    """Return the README's programs, by the first line that tells them apart."""
-    return re.findall(r"^```python\n(.*?)^```$", (TOP / "README.md").read_text(), re.MULTILINE | re.DOTALL)
+    """Return the programs of the README and of two pages, by the first line that tells them apart."""
+    pages = [TOP / "README.md", TOP / "docs" / "gateways.md", TOP / "docs" / "nodes.md"]
+    text = "\n".join(page.read_text() for page in pages)
+    return re.findall(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
 
 
 def shown_program(mark):
@@ -184,14 +186,14 @@ def test_the_packaged_chart_renders_as_the_tree_does(release, tmp_path):
     assert first == second
 
 
-async def test_the_readmes_gateway_answers_on_the_readmes_server(serving, tmp_path, process, free_port):
+async def test_the_documented_gateway_answers_on_the_documented_server(serving, tmp_path, process, free_port):
     (tmp_path / "chat.py").write_text(shown_program("class ChatGateway(Gateway)"))
     # What a reader puts together: the gateway goes to work on the server, on a port that is free here.
     server = shown_program("uvicorn.run(app, ws=fast_websocket")
     served = server.replace("uvicorn.run(app, ", f"uvicorn.run(app, port={free_port}, log_level='warning', ")
     before, made, after = served.partition("app = socketio.ASGIApp(server)")
     registered = 'server.register_namespace(ChatGateway("/"))'
-    assert f"`{registered}`" in (TOP / "README.md").read_text()
+    assert f"`{registered}`" in (TOP / "docs" / "gateways.md").read_text()
     lines = ["from chat import ChatGateway", before, registered, made + after]
     (tmp_path / "served.py").write_text("\n".join(lines))
 
@@ -208,7 +210,7 @@ async def test_the_readmes_gateway_answers_on_the_readmes_server(serving, tmp_pa
         assert '431["Joined room den"]' == told[1]
 
 
-def test_the_readmes_emitter_publishes(serving, tmp_path, redis_url):
+def test_the_documented_emitter_publishes(serving, tmp_path, redis_url):
     (tmp_path / "emitting.py").write_text(shown_program("from roomwire import Emitter"))
     (tmp_path / ".local" / "3000").mkdir(parents=True)
     (tmp_path / ".local" / "3000" / "redis-url").write_text(redis_url)
@@ -234,6 +236,6 @@ async def connected(port, running):
     return await until(connection, within_s=60)
 
 
-def test_every_program_of_the_readme_is_python():
+def test_every_documented_program_is_python():
     for program in shown_programs():
-        compile(program, "README.md", "exec", flags=0x2000)  # ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
+        compile(program, "document", "exec", flags=0x2000)  # ast.PyCF_ALLOW_TOP_LEVEL_AWAIT

@@ -17,7 +17,7 @@ from roomwire_local.system import local_system
 
 TOP = Path(__file__).resolve().parents[3]
 LOAD = "roomwire_loadtest.load"
-DOCUMENTS = [TOP / "README.md", TOP / "docs" / "load.md"]
+DOCUMENTS = [TOP / "README.md", *sorted((TOP / "docs").glob("*.md"))]
 _COMMAND = re.compile(
     r"\.venv/bin/(?:locust|python -m roomwire_loadtest\.load)[^`#\n]*|(?:LOAD|PROFILE|SOAK)=(?:\"--[^\"]*\"|--\w+)"
 )

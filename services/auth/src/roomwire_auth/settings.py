@@ -15,101 +15,116 @@ _MAX_COUNT = 1_000_000
 class Settings(ServiceSettings):
     """What the auth service can be told, beside what every service can."""
 
-    port: int = Field(8001, description="Public port: the API under /auth.", ge=0, le=65535)
-    ops_port: int = Field(9001, description="Operations port: /livez, /readyz, /metrics.", ge=0, le=65535)
+    port: int = Field(
+        8001, description="Public port for the API under /auth. `0` lets the system choose.", ge=0, le=65535
+    )
+    ops_port: int = Field(
+        9001,
+        description="Operations port, which serves /livez, /readyz and /metrics. `0` lets the system choose.",
+        ge=0,
+        le=65535,
+    )
     signing_key: SecretStr | None = Field(
         None,
-        description="Private key of access tokens, from `python -m roomwire_auth new-key`, or a keyring, from `rotate-keys`."
-        " Required. Its file is read again when it changes.",
+        description="Private key that signs access tokens, from `python -m roomwire_auth new-key`, or a keyring from "
+        "`rotate-keys`. Required. Its file is read again when it changes.",
     )
     key_lead_s: int = Field(
         3600,
-        description="How long `rotate-keys` has a new key published before it signs.",
+        description="Time for which `rotate-keys` publishes a new key before the key signs.",
         ge=900,
         le=30 * _DAY_S,
     )
     clients_file: Path | None = Field(
         None,
-        description="Backends that get tokens of their own, from `python -m roomwire_auth new-client`, docs/tokens.md; read again"
-        " when it changes. Default: none.",
+        description="File of the backends that may obtain tokens, from `python -m roomwire_auth new-client`, docs/tokens.md. "
+        "It is read again when it changes. Default: none.",
     )
-    guests: bool = Field(default=True, description="Whether one can come in as a guest, without an account.")
-    access_ttl_s: int = Field(
-        600, description="How long an access token is valid.", ge=30, le=MAX_ACCESS_TTL_S
-    )
+    guests: bool = Field(default=True, description="Whether guests may sign in without an account.")
+    access_ttl_s: int = Field(600, description="Lifetime of an access token.", ge=30, le=MAX_ACCESS_TTL_S)
     refresh_ttl_s: int = Field(
-        30 * _DAY_S, description="How long an account's refresh token is valid.", ge=60, le=366 * _DAY_S
+        30 * _DAY_S, description="Lifetime of an account's refresh token.", ge=60, le=366 * _DAY_S
     )
     guest_ttl_s: int = Field(
-        _DAY_S, description="How long a guest's refresh token is valid.", ge=60, le=366 * _DAY_S
+        _DAY_S, description="Lifetime of a guest's refresh token.", ge=60, le=366 * _DAY_S
     )
     max_sessions: int = Field(
         MAX_SESSIONS,
-        description="Most sessions of one user; one more ends the one that was not refreshed for longest.",
+        description="Maximum number of sessions of one user; a further session ends the one that was refreshed least recently.",
         ge=1,
         le=1000,
     )
     refresh_grace_s: int = Field(
         10,
-        description="How long a used refresh token gets the same next one again, after a lost answer; 0: never.",
+        description="Time in which a used refresh token returns the same successor again, in case the first answer was lost. "
+        "`0` disables the grace period.",
         ge=0,
         le=60,
     )
     throttle: bool = Field(
         default=True,
-        description="Whether addresses have to wait that try too often; needs to know them: ROOMWIRE_TRUSTED_PROXIES.",
+        description="Whether addresses with too many attempts must wait. Needs client addresses: ROOMWIRE_TRUSTED_PROXIES.",
     )
     throttle_window_s: int = Field(
-        900, description="How long what an address tried counts, from the first on.", ge=1, le=_DAY_S
+        900,
+        description="Period over which the attempts of an address are counted, from the first attempt.",
+        ge=1,
+        le=_DAY_S,
     )
     max_login_failures: int = Field(
         10,
-        description="Most wrong passwords for one account, or secrets for one client, from one address in that time;"
-        " 0: any number.",
+        description="Maximum failed sign-ins for one account or client from one address per ROOMWIRE_THROTTLE_WINDOW_S. `0` "
+        "disables the limit.",
         ge=0,
         le=_MAX_COUNT,
     )
     max_login_failures_per_address: int = Field(
         100,
-        description="The same for all of them, but for those that signed in from there before; 0: any number.",
+        description="Maximum failed sign-ins from one address per window, for all accounts together; accounts that signed in "
+        "from it before are exempt. `0` disables the limit.",
         ge=0,
         le=_MAX_COUNT,
     )
     max_registrations_per_address: int = Field(
         100,
-        description="Most registrations from one address in that time; 0: any number.",
+        description="Maximum registrations from one address per window. `0` disables the limit.",
         ge=0,
         le=_MAX_COUNT,
     )
     max_guests_per_address: int = Field(
-        1000, description="Most guests from one address in that time; 0: any number.", ge=0, le=_MAX_COUNT
+        1000,
+        description="Maximum guests from one address per window. `0` disables the limit.",
+        ge=0,
+        le=_MAX_COUNT,
     )
     max_refresh_failures_per_address: int = Field(
         100,
-        description="Refresh tokens of one address that do not hold, in that time, beyond which it is told to wait;"
-        " 0: any number.",
+        description="Maximum invalid refresh tokens from one address per window. `0` disables the limit.",
         ge=0,
         le=_MAX_COUNT,
     )
     known_address_ttl_s: int = Field(
         30 * _DAY_S,
-        description="How long after a login its account is not held to what others fail at from its address.",
+        description="Time after a sign-in in which the account is exempt from the failures of others at the same address.",
         ge=1,
         le=366 * _DAY_S,
     )
-    password_hashers: int = Field(2, description="How many passwords are hashed at a time.", ge=1, le=64)
+    password_hashers: int = Field(
+        2, description="Maximum number of passwords hashed concurrently.", ge=1, le=64
+    )
     password_queue: int = Field(
         32,
-        description="How many passwords may wait to be hashed; beyond, sign-ins are refused.",
+        description="Maximum number of sign-ins that wait for a hasher; further ones are refused. `0` refuses every sign-in "
+        "that would wait.",
         ge=0,
         le=10_000,
     )
-    argon2_time_cost: int = Field(2, description="Passes over the memory for one hash.", ge=1, le=64)
+    argon2_time_cost: int = Field(2, description="Argon2 passes over the memory for one hash.", ge=1, le=64)
     argon2_memory_kib: int = Field(
-        19_456, description="Memory for one hash, in KiB; each hasher takes as much.", ge=7_168, le=1_048_576
+        19_456, description="Argon2 memory for one hash; each hasher uses as much.", ge=7_168, le=1_048_576
     )
-    argon2_parallelism: int = Field(1, description="Threads that work on one hash.", ge=1, le=16)
-    docs: bool = Field(default=True, description="Whether the API's page is served at /auth/docs.")
+    argon2_parallelism: int = Field(1, description="Argon2 threads for one hash.", ge=1, le=16)
+    docs: bool = Field(default=True, description="Whether the API page is served at /auth/docs.")
 
     @field_validator("redis_url")
     @classmethod

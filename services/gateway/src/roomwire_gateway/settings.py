@@ -21,236 +21,289 @@ _SECRET_CHARACTERS: Final = 32
 class Settings(ServiceSettings):
     """What a gateway can be told, beside what every service can."""
 
-    port: int = Field(8000, description="Public port: Socket.IO and the page.", ge=0, le=65535)
-    ops_port: int = Field(9000, description="Operations port: /livez, /readyz, /metrics.", ge=0, le=65535)
+    port: int = Field(
+        8000,
+        description="Public port for Socket.IO and the page. `0` lets the system choose.",
+        ge=0,
+        le=65535,
+    )
+    ops_port: int = Field(
+        9000,
+        description="Operations port, which serves /livez, /readyz and /metrics. `0` lets the system choose.",
+        ge=0,
+        le=65535,
+    )
     auth_mode: Literal["required", "optional", "off"] = Field(
         "required",
-        description="Whether clients need a token; optional: without one they are anonymous; off: tokens are ignored.",
+        description="Whether clients need a token. `optional` admits clients without a token as anonymous; `off` ignores "
+        "tokens.",
     )
     auth_jwks_url: str = Field(
         "http://127.0.0.1:8001/auth/.well-known/jwks.json",
-        description="Where the public keys of access tokens are.",
+        description="URL of the public keys (JWKS) that verify access tokens.",
         pattern=r"^https?://",
     )
     auth_jwks_ca_file: Path | None = Field(
         None,
-        description="Who vouches for that address if it is https: certificates, PEM. Default: whom the system trusts.",
+        description="CA certificates (PEM) for that URL if it is https. Default: the system's.",
     )
     auth_discovery_url: str = Field(
         "",
-        description="Where an identity provider's metadata are, https, instead of the keys' URL: docs/identity.md.",
+        description="URL (https) of an identity provider's metadata; replaces ROOMWIRE_AUTH_JWKS_URL, docs/identity.md. Empty "
+        "disables discovery.",
     )
     auth_fetch_timeout_s: float = Field(
-        2.0, description="How long it may take to fetch the keys, the metadata included.", ge=0.1, le=30
+        2.0, description="Timeout for fetching the keys, metadata included.", ge=0.1, le=30
     )
     max_clock_skew_s: float = Field(
         MAX_SKEW_S,
-        description="How far the clocks of Redis and of auth (or the identity provider) may differ from this service's before it"
-        " says so: docs/runbook.md.",
+        description="Difference between this service's clock and that of Redis or of the token issuer above which it is "
+        "reported, docs/runbook.md.",
         ge=1,
         le=300,
     )
     auth_algorithms: CommaSeparated = Field(
         (EDDSA,),
-        description="What access tokens may be signed by, such as RS256,ES256. Symmetric ones are not taken.",
+        description="Accepted signature algorithms of access tokens, separated by commas, for example RS256,ES256. Symmetric "
+        "algorithms are not supported.",
     )
     auth_token_types: CommaSeparated = Field(
         (TOKEN_TYPE,),
-        description="What the `typ` of access tokens may be, such as JWT; `none`: they may have none.",
+        description="Accepted values of a token's `typ` header, separated by commas, for example JWT. `none` accepts tokens "
+        "without one.",
     )
     auth_claim_user: str = Field(
-        OUR_CLAIMS.user, description="The claim that is the user's id; `/a/b`: the value b in the claim a."
+        OUR_CLAIMS.user,
+        description="Claim that holds the user's id. `/a/b` means the value `b` inside the claim `a`.",
     )
     auth_claim_name: str = Field(
-        OUR_CLAIMS.name, description="The claim that people see as the user's name, where a token has it."
+        OUR_CLAIMS.name, description="Claim that holds the user's display name, if a token has it."
     )
     auth_claim_session: str = Field(
-        OUR_CLAIMS.session, description="The claim that names the session, by which a token can be revoked."
+        OUR_CLAIMS.session, description="Claim that names the session, by which a token can be revoked."
     )
     auth_claim_roles: str = Field(
         OUR_CLAIMS.roles,
-        description="The claim with the policy's roles of the user; then `cap` is not read. Default: there is none.",
+        description="Claim that holds the user's roles in the policy. If it is set, `cap` is not read. Empty disables it.",
     )
     anonymous_role: str = Field(
-        "guest", description="The policy's role of clients without a token; `none`: they may do nothing."
+        "guest", description="Role of clients without a token. `none` gives them no permissions."
     )
     claimless_role: str = Field(
         "none",
-        description="The role of tokens that say neither `cap` nor a role of the policy; `none`: nothing.",
+        description="Role of tokens that have neither `cap` nor a role of the policy. `none` gives them no permissions.",
     )
     transports: CommaSeparated = Field(
         _TRANSPORTS,
-        description="What clients may connect by: polling, websocket or both. The page needs polling.",
+        description="Transports that clients may use: polling, websocket, or both separated by a comma. The page needs "
+        "polling.",
     )
     api_port: int = Field(
         0,
-        description="Port of the HTTP API for backends, under /api/v1; 0: there is none. Lead no ingress to it.",
+        description="Port of the HTTP API for backends under /api/v1, docs/api.md. `0` disables the API. Never expose this "
+        "port through an ingress.",
         ge=0,
         le=65535,
     )
     api_keys: SecretStr | None = Field(
         None,
-        description="Keys that the API takes beside tokens, one a line: a name, a role of the policy, a secret of 32"
-        " characters or more.",
+        description="API keys that are accepted besides tokens, one per line: a name, a role of the policy, and a secret of at"
+        " least 32 characters.",
     )
     api_max_per_s: float = Field(
         100.0,
-        description="Most calls a second of one caller of the API at this gateway, each message of a batch counted;"
-        " beyond: refused, `rate_limited`. 0: any number.",
+        description="Maximum rate of API calls of one caller at this gateway, counting each message of a batch; further calls "
+        "get `rate_limited`. `0` disables the limit.",
         ge=0,
     )
     relay_port: int = Field(
         0,
-        description="Port where other gateways bring requests of sessions held here; 0: no relay, none either way.",
+        description="Port on which other gateways relay requests for sessions held here, docs/relay.md. `0` disables relaying "
+        "in both directions.",
         ge=0,
         le=65535,
     )
     relay_host: str = Field(
         "",
-        description="Address at which other gateways reach that port, such as the pod's. Default: ROOMWIRE_HOST.",
+        description="Address at which other gateways reach that port, for example the pod's. Default: ROOMWIRE_HOST.",
         max_length=253,
         pattern=r"^[\w.:-]*$",
         validate_default=True,
     )
     relay_secret: SecretStr | None = Field(
         None,
-        description="What gateways know each other by: 32 characters or more, the same for all. Required with a port.",
+        description="Shared secret by which gateways authenticate each other: at least 32 characters, identical on all "
+        "gateways. Required with ROOMWIRE_RELAY_PORT.",
         validate_default=True,
     )
     relay_timeout_s: float = Field(
-        2.0, description="How long it may take to reach another gateway.", ge=0.1, le=60
+        2.0, description="Time limit for connecting to another gateway.", ge=0.1, le=60
     )
     max_relays: int = Field(
         10_000,
-        description="Most requests and WebSockets taken to other gateways at a time; beyond: 400, as for an unknown session.",
+        description="Maximum number of requests and WebSockets relayed to other gateways at once; further ones get 400, as for"
+        " an unknown session.",
         ge=1,
     )
-    ping_interval_s: float = Field(25.0, description="How often a client is pinged.", ge=0.1, le=300)
+    ping_interval_s: float = Field(25.0, description="Interval between pings to a client.", ge=0.1, le=300)
     ping_timeout_s: float = Field(
-        20.0, description="How long a client may take to answer a ping.", ge=0.1, le=300
+        20.0, description="Time within which a client must answer a ping.", ge=0.1, le=300
     )
     connect_timeout_s: float = Field(
-        20.0, description="How long a client may be there without connecting to a namespace.", ge=0.1, le=300
+        20.0, description="Time within which a client must connect to a namespace.", ge=0.1, le=300
     )
     upgrade_timeout_s: float = Field(
-        10.0, description="How long a WebSocket may take to replace polling.", ge=0.1, le=300
+        10.0, description="Time limit for replacing polling by a WebSocket.", ge=0.1, le=300
     )
     close_timeout_s: float = Field(
-        5.0, description="How long a WebSocket that was told of its end may stay open.", ge=0.1, le=60
+        5.0,
+        description="Time within which a client must close its WebSocket after the server's close frame.",
+        ge=0.1,
+        le=60,
     )
     max_payload_packets: int = Field(
         256,
-        description="Most packets in one polling payload that are no messages; beyond: closed.",
+        description="Maximum number of packets other than messages in one polling payload; a larger payload closes the "
+        "connection.",
         ge=16,
         le=100_000,
     )
     max_fragments: int = Field(
         64,
-        description="Most frames of one WebSocket message, beside one for each KiB of it; beyond: closed.",
+        description="Maximum number of frames in one WebSocket message, plus one per KiB of it; more frames close the "
+        "connection.",
         ge=1,
         le=100_000,
     )
     max_waiting_messages: int = Field(
         256,
-        description="Most messages of a client that wait for one being handled; beyond: it is not read until half are taken.",
+        description="Maximum number of messages of one client that wait to be handled; at the limit the server stops reading "
+        "from the client until half of them are done.",
         ge=1,
         le=100_000,
     )
     max_waiting_events: int = Field(
         256,
-        description="Most events of a client being handled or waiting for it; beyond: refused, `rate_limited`.",
+        description="Maximum number of events of one client that are handled or wait; further ones get `rate_limited`.",
         ge=1,
         le=100_000,
     )
     max_waiting_events_bytes: int = Field(
         4_000_000,
-        description="Largest sum of a client's events that wait, if it is more than one; beyond: refused, `rate_limited`.",
+        description="Maximum total size of the events of one client that wait; further ones get `rate_limited`. A single event"
+        " may exceed it.",
         ge=10_000,
     )
     max_unread_bytes: int = Field(
         4_000_000,
-        description="How much may wait for a client that does not read; beyond: closed, `slow consumer`.",
+        description="Maximum number of bytes queued for a client that does not read; beyond that the connection is closed as "
+        "`slow consumer`.",
         ge=10_000,
     )
     max_attachments: int = Field(
-        10, description="Most binary attachments of one packet; beyond: closed.", ge=0, le=999
+        10,
+        description="Maximum number of binary attachments of one packet; more close the connection. `0` accepts none.",
+        ge=0,
+        le=999,
     )
     max_attachments_bytes: int = Field(
         4_000_000,
-        description="Largest attachments of one packet, together, if there are several; beyond: closed.",
+        description="Maximum total size of the attachments of one packet that has several; more closes the connection. `0` "
+        "accepts a single attachment only.",
         ge=0,
     )
     max_pending_acks: int = Field(
         256,
-        description="Most acks awaited of a client; beyond: the newest is refused, `rate_limited`.",
+        description="Maximum number of acknowledgements that the server awaits from one client; the next request for one fails"
+        " with `rate_limited`.",
         ge=1,
         le=100_000,
     )
     max_held_frames: int = Field(
-        1_000, description="Most frames held back for a client that is connecting; beyond: closed.", ge=1
+        1_000,
+        description="Maximum number of frames held for a client while it connects; more close the connection.",
+        ge=1,
     )
-    max_held_bytes: int = Field(1_000_000, description="Their size; beyond: closed.", ge=1_000)
+    max_held_bytes: int = Field(
+        1_000_000, description="Maximum total size of those frames; more closes the connection.", ge=1_000
+    )
     max_namespaces: int = Field(
-        16, description="Most namespaces of one connection; beyond: refused.", ge=1, le=1_000
+        16,
+        description="Maximum number of namespaces of one connection; further ones are refused.",
+        ge=1,
+        le=1_000,
     )
     max_refused_connects: int = Field(
         3,
-        description="Refusals of one connection that are answered at once; beyond: each later than the one before, up to 8 s.",
+        description="Number of refused namespaces of one connection that are answered at once; later refusals are delayed by "
+        "up to 8 seconds. `0` delays every refusal.",
         ge=0,
         le=1_000,
     )
     recovery: bool = Field(
-        default=True, description="Whether clients that lost their connection are offered to continue."
+        default=True, description="Whether clients that lost their connection may recover their session."
     )
     max_replay_messages: int = Field(
         5_000,
-        description="Most messages a client that comes back has missed; beyond: a new session, and it is told.",
+        description="Maximum number of missed messages that are replayed to a client; beyond that the client gets a new "
+        "session (`recovered` is false).",
         ge=1,
     )
-    max_replay_bytes: int = Field(2_000_000, description="Their size; beyond: the same.", ge=1_000)
+    max_replay_bytes: int = Field(
+        2_000_000,
+        description="Maximum total size of those messages; beyond that the client gets a new session.",
+        ge=1_000,
+    )
     max_recoveries: int = Field(
         100,
-        description="Most clients that are being recovered at a time; beyond: they wait.",
+        description="Maximum number of concurrent recoveries; further clients wait.",
         ge=1,
         le=10_000,
     )
     recovery_deadline_s: float = Field(
         10.0,
-        description="How long a recovery may take, its wait included; beyond: closed, so that it comes again.",
+        description="Time limit for a recovery, including its wait; after it the transport is closed and the client "
+        "reconnects.",
         ge=0.1,
         le=60,
     )
     max_claims: int = Field(
         10,
-        description="How often one session may be recovered within the next setting; beyond: a new one.",
+        description="Maximum recoveries of one session per ROOMWIRE_CLAIMS_WINDOW_S; beyond that the client gets a new "
+        "session.",
         ge=1,
         le=1_000,
     )
-    claims_window_s: float = Field(30.0, description="See there; the same on all gateways.", ge=1, le=3_600)
+    claims_window_s: float = Field(
+        30.0, description="Length of that window. Must be identical on all gateways.", ge=1, le=3_600
+    )
     message_id_ttl_s: float = Field(
         120.0,
-        description="How long a client's `messageId` is remembered, so that what it says again is heard once.",
+        description="Time for which a client's `messageId` is remembered, so that a repeated message is delivered once.",
         ge=1,
         le=86_400,
     )
     max_events_per_s: float = Field(
         100.0,
-        description="Most events a second of one connection; beyond: refused, `rate_limited`. 0: any number.",
+        description="Maximum event rate of one connection; further events get `rate_limited`. `0` disables the limit.",
         ge=0,
     )
     max_events_per_user_per_s: float = Field(
         300.0,
-        description="The same, of all connections to this gateway of a user whom a token names. 0: any number.",
+        description="Maximum event rate of all connections of one authenticated user to this gateway; further events get "
+        "`rate_limited`. `0` disables the limit.",
         ge=0,
     )
     max_events_per_address_per_s: float = Field(
         0.0,
-        description="The same, from one address, of IPv6 one /64. 0: any number, as many may be behind one.",
+        description="Maximum event rate of all connections from one address (IPv6: from one /64) to this gateway. `0` disables"
+        " the limit.",
         ge=0,
     )
     max_refused_events: int = Field(
         1_000,
-        description="Most events refused as too many a second, until the client pauses; beyond: closed.",
+        description="Number of events that are refused for their rate, without a pause of the client, before the connection is"
+        " closed. `0` closes it at the first.",
         ge=0,
     )
     page: bool = Field(default=True, description="Whether the chat page is served at /.")

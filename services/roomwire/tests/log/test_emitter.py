@@ -191,9 +191,9 @@ async def _has_ended(admin, sid):
     return not await admin.exists(f"rw:{{0}}:session:{sid}")
 
 
-async def test_the_example_of_the_readme_is_heard_and_takes_five_lines(redis_url):
+async def test_the_documented_example_is_heard_and_takes_five_lines(redis_url):
     section = (
-        (ROOT / "README.md").read_text().partition("## Emitting from elsewhere\n")[2].partition("\n## ")[0]
+        (ROOT / "docs/nodes.md").read_text().partition("## Emitting from elsewhere\n")[2].partition("\n## ")[0]
     )
     code = re.search(r"```python\n(.*?)```", section, re.DOTALL)[1]
     assert 5 >= len([line for line in code.splitlines() if line])
@@ -201,7 +201,7 @@ async def test_the_example_of_the_readme_is_heard_and_takes_five_lines(redis_url
         client = await member(await start(), "den")
         local = 'Path(".local/3000/redis-url").read_text()'
         assert local in code
-        example = compile(code.replace(local, repr(redis_url)), "README.md", "exec")
+        example = compile(code.replace(local, repr(redis_url)), "nodes.md", "exec")
         # The second time one of them has been said already.
         for _ in range(2):
             await asyncio.to_thread(exec, example, {})

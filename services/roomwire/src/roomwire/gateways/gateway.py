@@ -121,7 +121,12 @@ class Gateway(socketio.AsyncNamespace):  # type: ignore[misc] # python-socketio 
             event: The event's name.
             data: Its argument; a tuple for several. Structs become objects.
             namespace: Default: its own.
-            to, room, skip_sid, callback, ignore_queue, message_id: As for `Server.emit`.
+            to: The room, the client, or a list of them; the same as for `Server.emit`.
+            room: Another name of `to`, as in python-socketio.
+            skip_sid: The client, or a list of clients, that does not receive the event.
+            callback: Receives the acknowledgement of a single client; such an event is not in the log.
+            ignore_queue: Emit to the clients of this node only, past the log.
+            message_id: A message that is repeated under the same id is delivered once.
 
         Raises:
             Unavailable: It is not in the log; try again.

@@ -55,125 +55,151 @@ class ServiceSettings(BaseSettings):
 
     host: str = Field(
         "localhost",
-        description="Address that all ports bind to, of IPv4 or IPv6. `localhost`: this machine alone, `::`: every address,"
-        " each of both where the machine has both.",
+        description="Address that all ports bind to, IPv4 or IPv6. `localhost` serves this machine only; `::` serves every "
+        "address of both families.",
     )
-    port: int = Field(description="Public port.", ge=0, le=65535)
-    ops_port: int = Field(description="Operations port: /livez, /readyz, /metrics.", ge=0, le=65535)
+    port: int = Field(description="Public port. `0` lets the system choose.", ge=0, le=65535)
+    ops_port: int = Field(
+        description="Operations port, which serves /livez, /readyz and /metrics. `0` lets the system choose.",
+        ge=0,
+        le=65535,
+    )
     node_name: str = Field(
         default_factory=_default_node_name,
-        description="Name of this process among its like: lower-case letters, digits, '-'. Default: the host name.",
+        description="Name of this process, unique among the processes of its service: 1 to 63 lower-case letters, digits and "
+        "hyphens. Default: the host name.",
     )
     redis_ca_file: Path | None = Field(
         None,
-        description="Authority (PEM) of a Redis that speaks TLS, for a URL that names none in `ssl_ca_certs`. Default: the"
-        " system's.",
+        description="CA certificates (PEM) for a Redis that speaks TLS. Used when the URL has no `ssl_ca_certs`. Default: the "
+        "system's.",
     )
     redis_url: SecretStr = Field(
         SecretStr("redis://127.0.0.1:6379/0"),
-        description="Redis or Valkey, see docs/redis.md: redis://, redis+sentinel://, redis+cluster://, unix://.",
+        description="Redis or Valkey: redis://, redis+sentinel://, redis+cluster:// or unix://; docs/redis.md. Must be "
+        "identical on all services.",
     )
-    redis_prefix: str = Field(
-        "rw", description="What every key in Redis begins with.", pattern=r"^[\w-]{1,32}$"
-    )
-    redis_timeout_s: float = Field(1.0, description="How long one answer of Redis may take.", gt=0, le=60)
+    redis_prefix: str = Field("rw", description="Prefix of every key in Redis.", pattern=r"^[\w-]{1,32}$")
+    redis_timeout_s: float = Field(1.0, description="Timeout of one call to Redis.", gt=0, le=60)
     auth_issuer: str = Field("roomwire", description="The issuer (`iss`) of access tokens.", min_length=1)
     auth_audience: str = Field("roomwire", description="The audience (`aud`) of access tokens.", min_length=1)
     auth_leeway_s: float = Field(
         LEEWAY_S,
-        description="How far the clocks of auth (or the identity provider) and of this service may differ before tokens are"
-        " refused. Must be identical on all services.",
+        description="Clock difference between the token's issuer and this service that is tolerated before tokens are refused."
+        " `0` tolerates none. Must be identical on all services.",
         ge=0,
         le=300,
     )
     max_token_bytes: int = Field(
         MAX_TOKEN_BYTES,
-        description="Longest access token that is taken; one in a header or a URL has to be within ROOMWIRE_MAX_HEADER_BYTES"
-        " and ROOMWIRE_MAX_URL_BYTES, too.",
+        description="Maximum length of an access token. A token in a header or a URL must also fit ROOMWIRE_MAX_HEADER_BYTES "
+        "or ROOMWIRE_MAX_URL_BYTES.",
         ge=256,
         le=1_000_000,
     )
     policy_file: Path | None = Field(
         None,
-        description="What each role may do, docs/tokens.md; the same for all services. Default: the package's.",
+        description="TOML file with the permissions of each role, docs/tokens.md. Must be identical on all services. Default: "
+        "the file in the package.",
     )
     cors_origins: CommaSeparated = Field(
         (),
-        description="Origins of the web pages that may talk to this service, with commas, or *. Default: its own, by host and port.",
+        description="Origins of the web pages that may call this service, separated by commas, or `*` for any page. Default: "
+        "the service's own origin.",
     )
     trusted_proxies: CommaSeparated = Field(
         (),
-        description="Addresses or networks whose X-Forwarded-* and Forwarded headers are believed. Default: none.",
+        description="Addresses or networks, separated by commas, whose X-Forwarded-* and Forwarded headers are trusted. "
+        "Default: none.",
     )
     max_body_bytes: int = Field(
-        1_000_000, description="Largest message or HTTP body taken from a client.", ge=1_000
+        1_000_000, description="Maximum size of a message or of an HTTP request body.", ge=1_000
     )
     max_header_bytes: int = Field(
-        16_384, description="Largest request line with headers taken from a client.", ge=1_024, le=1_048_576
+        16_384,
+        description="Maximum size of a request line together with its headers.",
+        ge=1_024,
+        le=1_048_576,
     )
     max_url_bytes: int = Field(
         13_312,
-        description="Longest URL of a request, its query included: a token may stand there.",
+        description="Maximum length of a request URL, including a query that may carry a token.",
         ge=256,
         le=65_536,
     )
-    max_headers: int = Field(100, description="Most headers of a request.", ge=10, le=1_000)
+    max_headers: int = Field(100, description="Maximum number of headers in a request.", ge=10, le=1_000)
     max_pipelined_requests: int = Field(
         64,
-        description="Most requests of one connection that wait for an earlier one's answer.",
+        description="Maximum number of pipelined requests that wait on one connection.",
         ge=1,
         le=1_000,
     )
     header_timeout_s: float = Field(
-        10.0, description="How long a request's headers may take to arrive.", ge=0.1, le=300
+        10.0, description="Time limit for receiving the headers of a request.", ge=0.1, le=300
     )
     body_timeout_s: float = Field(
-        30.0, description="How long a request's body may take to arrive, after its headers.", ge=0.1, le=3600
+        30.0,
+        description="Time limit for receiving the body of a request, counted from the end of its headers.",
+        ge=0.1,
+        le=3600,
     )
     keep_alive_s: float = Field(
         95.0,
-        description="How long a connection without a request stays open, on every port; longer than a proxy in front"
-        " keeps it, docs/platforms.md.",
+        description="Time after which an idle connection is closed, on every port. Must exceed the idle timeout of the proxy "
+        "in front, docs/platforms.md.",
         ge=0.1,
         le=86_400,
     )
     max_connections: int = Field(
         20_000,
-        description="Most open connections of this process, WebSockets included; beyond: 503. 0: any number.",
+        description="Maximum number of open connections to this process, WebSockets included; further ones get 503. `0` "
+        "disables the limit.",
         ge=0,
     )
     max_connections_per_address: int = Field(
         0,
-        description="Most open connections of one address, of IPv6 of one /64; 0: any number, as behind a proxy they come from few.",
+        description="Maximum number of open connections from one address (IPv6: from one /64). `0` disables the limit, which "
+        "is right behind a proxy.",
         ge=0,
     )
     max_turned_away: int = Field(
         256,
-        description="Most connections beyond these that are open to get their 503; beyond: cut.",
+        description="Maximum number of excess connections that are kept open long enough to receive a 503; further ones are "
+        "closed at once. `0` closes all of them at once.",
         ge=0,
         le=100_000,
     )
     linger_s: float = Field(
         1.0,
-        description="How long a refused client may still send, so that it gets its answer.",
+        description="Grace period in which a refused client's remaining bytes are read and discarded, so that the client "
+        "receives the answer.",
         ge=0.1,
         le=60,
     )
-    max_linger_bytes: int = Field(262_144, description="How much it may.", ge=0)
+    max_linger_bytes: int = Field(
+        262_144, description="Maximum bytes read in that period. `0` reads none.", ge=0
+    )
     tls_cert_file: Path | None = Field(
         None,
-        description="Certificate of the public port with its chain, PEM; read again when it changes. Default: plain HTTP.",
+        description="Certificate chain (PEM) of the public port. The file is read again when it changes. Default: plain HTTP.",
     )
     tls_key_file: Path | None = Field(
-        None, description="Its private key, PEM, without a passphrase.", validate_default=True
+        None,
+        description="Private key (PEM, without a passphrase) of that certificate.",
+        validate_default=True,
     )
     drain_s: float = Field(
-        5.0, description="How long open connections are spread over when stopping.", ge=0, le=3600
+        5.0,
+        description="Period over which a stopping process closes its open connections. `0` closes all at once.",
+        ge=0,
+        le=3600,
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
-        "info", description="Lowest level that is logged."
+        "info", description="Minimum level of log lines."
     )
-    log_format: LogFormat = Field("auto", description="json, console, or auto: console on a terminal.")
+    log_format: LogFormat = Field(
+        "auto", description="Format of log lines. `auto` means `console` on a terminal and `json` elsewhere."
+    )
 
     @classmethod
     def settings_customise_sources(
@@ -268,7 +294,7 @@ class ServiceSettings(BaseSettings):
 
     @classmethod
     def listing(cls) -> "Iterator[Setting]":
-        """Yield each setting as people are told about it: in `--help` and in the README."""
+        """Yield each setting as people are told about it: in `--help` and in docs/settings.md."""
         for name, field in cls.model_fields.items():
             yield Setting(f"{ENV_PREFIX}{name.upper()}", _shown_default(field), field.description or "")
 

@@ -1,0 +1,164 @@
+"""Builds the documentation site: `make site`, into `artifacts/site`.
+
+The pages are laid out as in the repository, so that a link that works there works on the site. The navigation is the index
+(`docs/index.md`), and the API reference is made from docstrings. The generator has an environment of its own
+(`requirements/docs.txt`); a warning, as of a link to nothing, fails the build.
+"""
+
+import argparse
+import json
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Final
+
+from documents import DOCUMENTS, ROOT, links
+
+import roomwire
+
+SITE: Final = ROOT / "artifacts" / "site"
+ZENSICAL: Final = ROOT / ".venv" / "docs" / "bin" / "zensical"
+INDEX: Final = ROOT / "docs" / "index.md"
+PROJECT: Final = {
+    "README": "README.md",
+    "Changelog": "CHANGELOG.md",
+    "Contributing": "CONTRIBUTING.md",
+    "Security": "SECURITY.md",
+    "Code of conduct": "CODE_OF_CONDUCT.md",
+}
+REFERENCE: Final = {
+    "Server": ["roomwire.server.server.Server"],
+    "Gateways": [
+        "roomwire.gateways.gateway.Gateway",
+        "roomwire.gateways.binding.subscribe",
+        "roomwire.gateways.socket.Socket",
+        "roomwire.gateways.binding.Key",
+        "roomwire.identity.tokens.User",
+    ],
+    "Emitters": ["roomwire.log.emitter.Emitter", "roomwire.log.emitter.AsyncEmitter"],
+    "Errors": ["roomwire.errors"],
+    "Results of calls to all nodes": ["roomwire.cluster.results"],
+    "Limits": ["roomwire.limits.client.Limits"],
+    "The log": ["roomwire.log.opening.open_log"],
+}
+"""The pages of the API reference; a test holds that every name that `roomwire` exports is on one of them."""
+
+_LINKED: Final = re.compile(r"^\| \[([^\]]+)\]\(([^)]+)\)", re.MULTILINE)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Build the site; returns the exit status of the generator."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--zensical", type=Path, default=ZENSICAL, help="the generator's program")
+    parser.add_argument(
+        "--into", type=Path, default=SITE, help="the folder of the site; what is in it is deleted"
+    )
+    options = parser.parse_args(arguments)
+    source = options.into.parent / f"{options.into.name}-source"
+    lay_out(source)
+    status = build(source, zensical=options.zensical)
+    shutil.rmtree(options.into, ignore_errors=True)
+    if status == 0:
+        (source / "site").rename(options.into)
+    return status
+
+
+def lay_out(source: Path) -> None:
+    """Write the pages, what they link to, and the configuration into a folder."""
+    shutil.rmtree(source, ignore_errors=True)
+    pages = source / "pages"
+    wanted = {
+        *DOCUMENTS,
+        *(link.target for document in DOCUMENTS for link in links(document) if link.target.is_file()),
+    }
+    for file in sorted(wanted):
+        place = pages / file.relative_to(ROOT)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(file, place)
+    for title, names in REFERENCE.items():
+        place = pages / reference_page(title)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_text("\n".join([f"# {title}", "", *(f"::: {name}" for name in names), ""]))
+    # The front page of the site.
+    shutil.copyfile(ROOT / "README.md", pages / "index.md")
+    (source / "zensical.toml").write_text(configuration())
+
+
+def reference_page(title: str) -> str:
+    """Return the path of a page of the API reference."""
+    return f"reference/{title.lower().replace(' ', '-')}.md"
+
+
+def build(source: Path, *, zensical: Path) -> int:
+    """Run the generator and show its output; returns its exit status, or 1 if a docstring does not fit its function."""
+    command: list[str | Path] = [zensical, "build", "--strict", "--clean"]
+    done = subprocess.run(command, cwd=source, capture_output=True, text=True, check=False)
+    print(done.stdout + done.stderr, end="")
+    # The generator only mentions what the reader of docstrings complains about.
+    return done.returncode or int("griffe: " in done.stdout + done.stderr)
+
+
+def configuration() -> str:
+    """Return the generator's configuration."""
+    sources = [str(path) for path in sorted((ROOT / "services").glob("*/src"))]
+    return f"""[project]
+site_name = "Roomwire"
+site_description = "Socket.IO for Python that scales horizontally and loses no messages."
+docs_dir = "pages"
+site_dir = "site"
+nav = [{", ".join(_nav())}]
+
+[project.theme]
+features = ["navigation.sections", "navigation.top", "search.highlight", "content.code.copy"]
+
+[project.markdown_extensions.tables]
+[project.markdown_extensions.attr_list]
+[project.markdown_extensions.admonition]
+[project.markdown_extensions.toc]
+permalink = true
+[project.markdown_extensions.pymdownx.highlight]
+[project.markdown_extensions.pymdownx.superfences]
+custom_fences = [{{ name = "mermaid", class = "mermaid", format = "pymdownx.superfences.fence_code_format" }}]
+
+[project.plugins.mkdocstrings.handlers.python]
+paths = {json.dumps(sources)}
+[project.plugins.mkdocstrings.handlers.python.options]
+show_source = false
+show_root_heading = true
+docstring_style = "google"
+"""
+
+
+def _nav() -> Iterator[str]:
+    yield _entry("Roomwire", "index.md")
+    for section in INDEX.read_text(encoding="utf-8").split("\n## ")[1:]:
+        title, _, text = section.partition("\n")
+        yield _group(title, {name: _place(target) for name, target in _LINKED.findall(text)})
+    yield _group("API reference", {title: reference_page(title) for title in REFERENCE})
+    yield _group("Project", PROJECT)
+
+
+def _place(target: str) -> str:
+    return (INDEX.parent / target).resolve().relative_to(ROOT).as_posix()
+
+
+def _group(title: str, pages: dict[str, str]) -> str:
+    return f"{{ {json.dumps(title)} = [{', '.join(_entry(*page) for page in pages.items())}] }}"
+
+
+def _entry(title: str, page: str) -> str:
+    return f"{{ {json.dumps(title)} = {json.dumps(page)} }}"
+
+
+def exported() -> set[str]:
+    """Return the full names of what `roomwire` exports."""
+    found = [getattr(roomwire, name) for name in roomwire.__all__]
+    return {f"{one.__module__}.{one.__qualname__}" for one in found}
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
