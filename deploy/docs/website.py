@@ -29,6 +29,7 @@ PROJECT: Final = {
     "Code of conduct": "CODE_OF_CONDUCT.md",
 }
 REFERENCE: Final = {
+    "Applications": ["roomwire.app.app.App"],
     "Server": ["roomwire.server.server.Server"],
     "Gateways": [
         "roomwire.gateways.gateway.Gateway",
