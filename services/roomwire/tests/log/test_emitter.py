@@ -193,7 +193,10 @@ async def _has_ended(admin, sid):
 
 async def test_the_documented_example_is_heard_and_takes_five_lines(redis_url):
     section = (
-        (ROOT / "docs/nodes.md").read_text().partition("## Emitting from elsewhere\n")[2].partition("\n## ")[0]
+        (ROOT / "docs/nodes.md")
+        .read_text()
+        .partition("## Emitting from elsewhere\n")[2]
+        .partition("\n## ")[0]
     )
     code = re.search(r"```python\n(.*?)```", section, re.DOTALL)[1]
     assert 5 >= len([line for line in code.splitlines() if line])
