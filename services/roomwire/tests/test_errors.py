@@ -5,10 +5,13 @@ from pathlib import Path
 import pytest
 
 from roomwire import errors
+from roomwire.cluster.errors import PeerRequestTooLarge
 from roomwire.errors import ClientError, ConfigurationError, RoomwireError
 from roomwire.gateways.errors import WrongField
 from roomwire.identity.errors import UnknownRole
 from roomwire.log.errors import EventTooLarge, LogNotResumed, RedisEvicts
+from roomwire.redis.errors import NoSuchRedisUrl, UnknownOptions, UnknownScheme, UnusableTls
+from roomwire.relay.errors import AnswersTooLate, NotConnected, NotWelcomed
 
 TABLE = [
     # class, code, HTTP status, retryable
@@ -74,6 +77,14 @@ SENTENCES = [
     ),
     (LogNotResumed("lost"), "The log cannot be taken up: lost"),
     (EventTooLarge(2, 3), "An event has at most 2 bytes, this one has 3."),
+    (PeerRequestTooLarge(9), "Other nodes take at most 9 bytes."),
+    (UnknownScheme(["a", "b"]), "use one of a://, b://"),
+    (NoSuchRedisUrl("a://b"), "use a://b"),
+    (UnknownOptions(["b", "a"]), "use no options behind the ? but a, b"),
+    (UnusableTls(OSError("no such file")), "TLS to Redis: no such file"),
+    (NotWelcomed("::1", 2), "::1:2 ends without a welcome: is its ROOMWIRE_RELAY_SECRET ours?"),
+    (NotConnected("::1", 2, problem=OSError("refused")), "::1:2 is not reached: refused"),
+    (AnswersTooLate("node-1"), "node-1 does not answer in time"),
     (WrongField("room", "Expected `str`, got `int`"), "room: Expected `str`, got `int`."),
     (WrongField("", "Object missing required field `a`"), "Object missing required field `a`."),
 ]

@@ -31,7 +31,9 @@ its base.
 
 A sentence stands once. One that holds facts, or is raised in more than one place, belongs to a class, which takes the facts
 and builds the sentence; those of one package stand in its `errors` (`roomwire.log.errors`, `roomwire.identity.errors`,
-`roomwire.gateways.errors`), those of several here. One without facts that is raised in one place stands there.
+`roomwire.gateways.errors`, `roomwire.redis.errors`, `roomwire.relay.errors`, `roomwire.cluster.errors`), those of several here.
+One without facts that is raised in one place stands there. So do the reasons of `BadPacket`, `BadEnginePacket` and `Interrupted`:
+they are what is wrong with bytes at the place that reads them, and go into a log line, not to a client.
 """
 
 from collections.abc import Mapping

@@ -15,11 +15,12 @@ from typing import Any, Final, Protocol
 
 import msgspec
 
+from roomwire.cluster.errors import PeerRequestTooLarge
 from roomwire.cluster.peers import PeerRequest, Peers
 from roomwire.cluster.presence import Presences
 from roomwire.cluster.results import Acks, Changed, Presence, RemoteSocket, ServerResults, Sockets
 from roomwire.engine.eager import Job
-from roomwire.errors import ClientError, RateLimited, TooLarge
+from roomwire.errors import ClientError, RateLimited
 from roomwire.log.contract import Log
 from roomwire.log.sessions import NodeId, Sid, is_sid
 from roomwire.log.streams import room_of, travelling_name
@@ -425,7 +426,7 @@ class _Collected:
 def _request(what: str, namespace: str, asked: msgspec.Struct) -> PeerRequest:
     payload = _encode(asked)
     if len(payload) > MAX_BODY_BYTES:
-        raise TooLarge(f"Other nodes take at most {MAX_BODY_BYTES} bytes.")
+        raise PeerRequestTooLarge(MAX_BODY_BYTES)
     return PeerRequest(what, namespace, "", payload=payload)
 
 

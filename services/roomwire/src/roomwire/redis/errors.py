@@ -1,54 +1,80 @@
-"""What the primary's refusals mean, in one place."""
+"""What can be wrong with a Redis URL, beside `roomwire.errors`; nothing of it that may be secret is in the sentences.
 
-from typing import Final
+::
 
-from roomwire.errors import ClientError, Internal, Unavailable
-from roomwire.logs import get_logger
-from roomwire.redis.link import ReplyError
+    ConfigurationError
+    ├── UnknownScheme       the URL begins with something else
+    ├── NoSuchRedisUrl      it has another shape than its scheme has
+    ├── UnknownOptions      an option that this scheme does not have
+    └── UnusableTls         a file that its options name cannot be read
 
-_log = get_logger(__name__)
+What the server's refusals mean stands in `refusals`.
+"""
 
-# The link leads to a server that is not (or not yet) the primary of the log, or to another epoch: begin again.
-_LINK_IS_STALE: Final = (
-    "EPOCH",
-    "READONLY",
-    "LOADING",
-    "MASTERDOWN",
-    "MOVED",
-    "ASK",
-    "CLUSTERDOWN",
-    "CROSSSLOT",
-    "NOAUTH",
-    # `min-replicas-to-write`: perhaps another one was promoted, and whoever finds the primary knows already.
-    "NOREPLICAS",
-)
-# It takes nothing for the moment, and has done nothing.
-_BUSY: Final = (
-    "OOM",
-    "MISCONF",
-    "BUSY",
-    "NOPROTO",
-    # The slot is being moved, key by key, and some keys are here, some there. Scripts look for what may be missing
-    # before they change anything.
-    "TRYAGAIN",
-    "ERR Script attempted to access a non local key",
-    "ERR Attempted to access a non local key",
-)
+from collections.abc import Collection
+
+from roomwire.errors import ConfigurationError
 
 
-def is_stale(error: ReplyError) -> bool:
-    """Tell whether a refusal means that the link is of no use any more."""
-    return str(error).startswith(_LINK_IS_STALE)
+class UnknownScheme(ConfigurationError):
+    """A URL begins with no scheme of Redis.
+
+    Args:
+        known: The schemes that there are.
+
+    """
+
+    def __init__(self, known: Collection[str]) -> None:
+        super().__init__(known)
+        self.known = known
+
+    def __str__(self) -> str:
+        return f"use one of {', '.join(f'{scheme}://' for scheme in self.known)}"
 
 
-def is_passing(error: ReplyError) -> bool:
-    """Tell whether a refusal may end by itself: nothing was done, and trying again makes sense."""
-    return str(error).startswith(_BUSY) or is_stale(error)
+class NoSuchRedisUrl(ConfigurationError):
+    """A URL has another shape than URLs of its scheme.
+
+    Args:
+        shape: How they are written.
+
+    """
+
+    def __init__(self, shape: str) -> None:
+        super().__init__(shape)
+        self.shape = shape
+
+    def __str__(self) -> str:
+        return f"use {self.shape}"
 
 
-def translated(error: ReplyError) -> ClientError:
-    """Return a refusal as the error that a caller gets; nothing was done."""
-    if is_passing(error):
-        return Unavailable("The log takes nothing at the moment: try again.")
-    _log.error("refused by redis", error=str(error))
-    return Internal()
+class UnknownOptions(ConfigurationError):
+    """A URL has an option that its scheme does not have.
+
+    Args:
+        known: The options that there are.
+
+    """
+
+    def __init__(self, known: Collection[str]) -> None:
+        super().__init__(known)
+        self.known = known
+
+    def __str__(self) -> str:
+        return f"use no options behind the ? but {', '.join(sorted(self.known))}"
+
+
+class UnusableTls(ConfigurationError):
+    """A file of a URL's TLS options cannot be read.
+
+    Args:
+        problem: What the system says.
+
+    """
+
+    def __init__(self, problem: OSError) -> None:
+        super().__init__(problem)
+        self.problem = problem
+
+    def __str__(self) -> str:
+        return f"TLS to Redis: {self.problem}"

@@ -13,6 +13,7 @@ from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 import msgspec
 
 from roomwire.errors import ConfigurationError
+from roomwire.redis.errors import NoSuchRedisUrl, UnknownOptions, UnknownScheme, UnusableTls
 
 _SCHEMES: Final[Mapping[str, tuple[Literal["one", "sentinel", "cluster"], bool]]] = {
     "redis": ("one", False),
@@ -30,11 +31,10 @@ _TLS_OPTIONS: Final = frozenset(
 )
 _SENTINEL_OPTIONS: Final = frozenset({"sentinel_user", "sentinel_password"})
 _DATABASE_OPTION: Final = frozenset({"db"})
-_SHAPE: Final = "use scheme://user:password@host:port/db, with special characters as %xx"
-_SENTINEL_SHAPE: Final = "use redis+sentinel://user:password@host:port,host2:port2/service/db"
-_CLUSTER_SHAPE: Final = (
-    "use redis+cluster://user:password@host:port,host2:port2: a cluster has database 0 only"
-)
+_SHAPE: Final = "scheme://user:password@host:port/db, with special characters as %xx"
+_UNIX_SHAPE: Final = "unix://user:password@/path?db=0"
+_SENTINEL_SHAPE: Final = "redis+sentinel://user:password@host:port,host2:port2/service/db"
+_CLUSTER_SHAPE: Final = "redis+cluster://user:password@host:port,host2:port2: a cluster has database 0 only"
 _NO: Final = frozenset({"false", "0", "no"})
 
 
@@ -95,7 +95,7 @@ class RedisUrl(msgspec.Struct, frozen=True, kw_only=True):
             if "ssl_certfile" in self.tls:
                 context.load_cert_chain(self.tls["ssl_certfile"], self.tls.get("ssl_keyfile"))
         except OSError as error:
-            raise ConfigurationError(f"TLS to Redis: {error}") from None
+            raise UnusableTls(error) from None
         if self.tls.get("ssl_check_hostname", "true").lower() in _NO:
             context.check_hostname = False
         if self.tls.get("ssl_cert_reqs") == "none":
@@ -139,12 +139,12 @@ def parse_redis_url(url: str) -> RedisUrl:
     """
     scheme, _, rest = url.partition("://")
     if scheme not in _SCHEMES:
-        raise ConfigurationError(f"use one of {', '.join(f'{scheme}://' for scheme in _SCHEMES)}")
+        raise UnknownScheme(_SCHEMES)
     kind, has_tls = _SCHEMES[scheme]
     credentials, _, where = rest.rpartition("@")
     # Such a URL would be cut in the wrong place, and part of the password be taken for a host or path.
     if re.search(r"[/?#@\[\]\s]", credentials) or not credentials.isascii() or re.search(r"[#\s]", where):
-        raise ConfigurationError(_SHAPE)
+        raise NoSuchRedisUrl(_SHAPE)
     user, _, password = credentials.partition(":")
     location, _, query = where.partition("?")
     options = dict(parse_qsl(query, keep_blank_values=True))
@@ -162,17 +162,17 @@ def parse_redis_url(url: str) -> RedisUrl:
     database = options.get("db", "")
     if scheme == "unix":
         if place or not path:
-            raise ConfigurationError("use unix://user:password@/path?db=0")
+            raise NoSuchRedisUrl(_UNIX_SHAPE)
         return msgspec.structs.replace(said, path=f"/{unquote(path)}", database=_number(database))
     said = msgspec.structs.replace(said, hosts=_hosts(place, kind))
     if kind == "sentinel":
         service, _, number = path.partition("/")
         if not service:
-            raise ConfigurationError(_SENTINEL_SHAPE)
+            raise NoSuchRedisUrl(_SENTINEL_SHAPE)
         return msgspec.structs.replace(said, service=unquote(service), database=_number(number or database))
     number = path.rstrip("/") or database
     if kind == "cluster" and number not in {"", "0"}:
-        raise ConfigurationError(_CLUSTER_SHAPE)
+        raise NoSuchRedisUrl(_CLUSTER_SHAPE)
     return msgspec.structs.replace(said, database=_number(number))
 
 
@@ -190,7 +190,7 @@ def _check_options(options: Mapping[str, str], kind: str, *, has_tls: bool) -> N
     if has_tls:
         known |= _TLS_OPTIONS
     if options.keys() - known:
-        raise ConfigurationError(f"use no options behind the ? but {', '.join(sorted(known))}")
+        raise UnknownOptions(known)
     if options.get("ssl_cert_reqs", "required") not in {"required", "none"}:
         raise ConfigurationError("use required or none for ssl_cert_reqs")
 
@@ -207,9 +207,9 @@ def _host(text: str, default_port: int) -> Host:
         parts = urlsplit(f"redis://{text}")
         name, port = parts.hostname, parts.port
     except ValueError:
-        raise ConfigurationError(_SHAPE) from None
+        raise NoSuchRedisUrl(_SHAPE) from None
     if not name or port == 0:
-        raise ConfigurationError(_SHAPE)
+        raise NoSuchRedisUrl(_SHAPE)
     return Host(name, port or default_port)
 
 

@@ -4,14 +4,11 @@ import asyncio
 from collections.abc import Callable
 from typing import Final
 
+from roomwire.relay.errors import NotConnected, NotWelcomed
 from roomwire.relay.proof import WELCOME_BYTES, BadProof, Proof, RelayRequest
 
 READ_BYTES: Final = 65_536
 """Most bytes that are read, and about the most that are kept, of each direction of one relay."""
-
-
-class Unreached(Exception):
-    """The node does not answer, or does not show that it is the one that is meant."""
 
 
 class RelayLink:
@@ -83,11 +80,9 @@ async def reach(
         is_reached = True
     except EOFError as error:
         # A listener answers a false proof with nothing.
-        raise Unreached(
-            f"{host}:{port} ends without a welcome: is its ROOMWIRE_RELAY_SECRET ours?"
-        ) from error
+        raise NotWelcomed(host, port) from error
     except (OSError, BadProof) as error:
-        raise Unreached(f"{host}:{port} is not reached: {error}") from error
+        raise NotConnected(host, port, problem=error) from error
     finally:
         if writer is not None and not is_reached:
             writer.transport.abort()

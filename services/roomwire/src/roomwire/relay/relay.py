@@ -12,9 +12,10 @@ from roomwire.log.contract import Log
 from roomwire.logs import get_logger
 from roomwire.metrics.gateway import Metrics
 from roomwire.protocol.asgi import Receive, Scope, Send
+from roomwire.relay.errors import AnswersTooLate, Unreached
 from roomwire.relay.exchange import Cut, Exchange
 from roomwire.relay.head import polling_head
-from roomwire.relay.link import RelayLink, Unreached, reach
+from roomwire.relay.link import RelayLink, reach
 from roomwire.relay.owners import Owner, Owners
 from roomwire.relay.proof import Proof, RelayRequest
 from roomwire.relay.splice import Splice
@@ -219,7 +220,7 @@ class Relay:
                     return await self._reach_at(successor, request)
         except TimeoutError as error:
             _log.info("owner of a session not reached in time", owner=name)
-            raise Unreached(f"{name} does not answer in time") from error
+            raise AnswersTooLate(name) from error
 
     async def _reach_at(self, owner: Owner, request: RelayRequest) -> RelayLink:
         proof = Proof(self._secret, owner.node)

@@ -12,8 +12,9 @@ from typing import Any, Final
 from roomwire.engine.admission import UNKNOWN_SID, Refused, check_origin
 from roomwire.engine.engine import Engine
 from roomwire.protocol.opening import BadUpgrade, read_upgrade
+from roomwire.relay.errors import Unreached
 from roomwire.relay.head import websocket_head
-from roomwire.relay.link import RelayLink, Unreached
+from roomwire.relay.link import RelayLink
 from roomwire.relay.proof import RelayRequest
 
 _ACCEPTED: Final = b"HTTP/1.1 101 "

@@ -19,8 +19,8 @@ from roomwire.log.redis.watch import Watch
 from roomwire.log.sessions import NodeId, Tenure
 from roomwire.log.subscriber import Subscriber
 from roomwire.logs import get_logger
-from roomwire.redis.errors import is_stale
 from roomwire.redis.link import Argument, LinkLost, ReplyError
+from roomwire.redis.refusals import is_stale
 
 _log = get_logger(__name__)
 

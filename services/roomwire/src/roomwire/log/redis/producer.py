@@ -22,8 +22,8 @@ from roomwire.log.sessions import NodeId
 from roomwire.log.streams import Stream
 from roomwire.metrics.gateway import Metrics
 from roomwire.redis.address import Primaries
-from roomwire.redis.errors import is_passing
 from roomwire.redis.link import LinkLost, RedisLink, ReplyError, open_link
+from roomwire.redis.refusals import is_passing
 
 _FIRST_PAUSE_S: Final = 0.02
 _LONGEST_PAUSE_S: Final = 1.0

@@ -14,8 +14,8 @@ from roomwire.log.redis.keys import Keys
 from roomwire.log.sessions import NodeId
 from roomwire.log.streams import Stream, is_sid_stream
 from roomwire.metrics.gateway import Metrics
-from roomwire.redis.errors import is_stale, translated
 from roomwire.redis.link import Argument, LinkLost, RedisLink, ReplyError, is_unknown_script
+from roomwire.redis.refusals import is_stale, translated
 from roomwire.redis.script import Script
 
 _EXPIRY_PERIOD_S: Final = 0.1

@@ -26,8 +26,8 @@ from roomwire.log.subscriber import Interrupted, Subscriber
 from roomwire.logs import get_logger
 from roomwire.metrics.gateway import Metrics
 from roomwire.redis.address import Primaries
-from roomwire.redis.errors import is_stale, translated
 from roomwire.redis.link import Argument, LinkLost, ReplyError
+from roomwire.redis.refusals import is_stale, translated
 from roomwire.redis.script import Script
 
 _log = get_logger(__name__)

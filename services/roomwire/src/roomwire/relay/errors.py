@@ -1,0 +1,67 @@
+"""Why a request does not get to the node that holds its session.
+
+::
+
+    Unreached
+    ├── NotWelcomed       the node's listener ended the connection: its secret is another one
+    ├── NotConnected      there is no connection, or what answers is not the node
+    └── AnswersTooLate    the node did not answer in time
+"""
+
+
+class Unreached(Exception):
+    """The node does not answer, or does not show that it is the one that is meant."""
+
+
+class NotWelcomed(Unreached):
+    """A listener has answered with nothing, as it answers a false proof.
+
+    Args:
+        host: Where it listens.
+        port: Its port.
+
+    """
+
+    def __init__(self, host: str, port: int) -> None:
+        super().__init__(host, port)
+        self.host = host
+        self.port = port
+
+    def __str__(self) -> str:
+        return f"{self.host}:{self.port} ends without a welcome: is its ROOMWIRE_RELAY_SECRET ours?"
+
+
+class NotConnected(Unreached):
+    """There is no connection with the node, or what answers is not the node.
+
+    Args:
+        host: Where it should listen.
+        port: Its port.
+        problem: What went wrong.
+
+    """
+
+    def __init__(self, host: str, port: int, *, problem: Exception) -> None:
+        super().__init__(host, port, problem)
+        self.host = host
+        self.port = port
+        self.problem = problem
+
+    def __str__(self) -> str:
+        return f"{self.host}:{self.port} is not reached: {self.problem}"
+
+
+class AnswersTooLate(Unreached):
+    """The node did not answer in time.
+
+    Args:
+        node: Its name.
+
+    """
+
+    def __init__(self, node: str) -> None:
+        super().__init__(node)
+        self.node = node
+
+    def __str__(self) -> str:
+        return f"{self.node} does not answer in time"
