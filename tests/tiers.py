@@ -2,7 +2,8 @@
 
 A test is quick unless its file imports what starts servers or processes (`starters`), or one of its fixtures asks for
 `starts_servers`. While a quick test runs, in whichever tier, to listen or to start a process fails it: so what is taken for
-quick is. When tests run in parallel, those that share servers run in one worker: it is known by the same fixtures.
+quick is. uvloop binds without audit events, so that a quick test which listens on its loop is not noticed: those that do ask for
+`starts_servers` or import a starter. When tests run in parallel, those that share servers run in one worker: it is known by the same fixtures.
 """
 
 import os

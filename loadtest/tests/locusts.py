@@ -5,9 +5,7 @@ import json
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
-from typing import Any
 from urllib.request import urlopen
 
 LOADTEST = Path(__file__).resolve().parents[1]
@@ -66,15 +64,6 @@ def counts(output: str) -> dict[str, tuple[int, int]]:
     # Forked workers have an empty list each, before the master's.
     all_ = json.loads(output[output.rindex("\n[\n") :] if "\n[\n" in output else output)
     return {one["name"]: (one["num_requests"], one["num_failures"]) for one in all_}
-
-
-def until(question: Any) -> Any:
-    """Ask until the answer is true; returns it."""
-    deadline = time.monotonic() + END_S
-    while not (answer := question()):
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-    return answer
 
 
 def page(url: str, data: bytes | None = None) -> str:

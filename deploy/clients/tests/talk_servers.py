@@ -8,6 +8,7 @@ import sys
 from collections.abc import AsyncIterator, Sequence
 
 import httpx
+from waiting import until
 
 from kinds import HERE, NODE, node_packages
 from roomwire_local.free_ports import free_port
@@ -31,13 +32,16 @@ class Node:
     async def start(self) -> None:
         """Start it, and wait until it is ready."""
         self._process = await asyncio.create_subprocess_exec(*self._command, env=self._environment, cwd=HERE)
-        async with asyncio.timeout(START_TIMEOUT_S), httpx.AsyncClient(trust_env=False) as http:
-            while True:
+        async with httpx.AsyncClient(trust_env=False) as http:
+
+            async def is_ready() -> bool:
+                assert self._process is not None
                 assert self._process.returncode is None, f"{self._command} ended at once"
                 with contextlib.suppress(httpx.TransportError):
-                    if (await http.get(self._ready)).is_success:
-                        return
-                await asyncio.sleep(0.05)
+                    return (await http.get(self._ready)).is_success
+                return False
+
+            await until(is_ready, within_s=START_TIMEOUT_S)
 
     async def kill(self) -> None:
         """End it at once, as a crash would."""

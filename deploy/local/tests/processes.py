@@ -7,6 +7,7 @@ import sys
 from collections.abc import AsyncIterator
 
 import httpx
+from waiting import until
 
 from roomwire_local.system import HOST
 
@@ -14,20 +15,20 @@ START_TIMEOUT_S = 30.0
 
 
 @contextlib.asynccontextmanager
-async def program(
-    *command: str, until: str, environment: dict[str, str] | None = None
-) -> AsyncIterator[None]:
-    """Run a program until an address answers 200, and then for as long as the context lasts."""
+async def program(*command: str, url: str, environment: dict[str, str] | None = None) -> AsyncIterator[None]:
+    """Run a program until a URL is answered with 200, and then for as long as the context lasts."""
     process = await asyncio.create_subprocess_exec(*command, env=environment)
     try:
-        async with asyncio.timeout(START_TIMEOUT_S), httpx.AsyncClient(trust_env=False) as http:
-            while True:
+        async with httpx.AsyncClient(trust_env=False) as http:
+
+            async def answers() -> bool:
                 if process.returncode is not None:
                     raise RuntimeError(f"{command[0]} ended at once")
                 with contextlib.suppress(httpx.TransportError):
-                    if (await http.get(until)).is_success:
-                        break
-                await asyncio.sleep(0.05)
+                    return (await http.get(url)).is_success
+                return False
+
+            await until(answers, within_s=START_TIMEOUT_S)
         yield
     finally:
         if process.returncode is None:
@@ -45,7 +46,7 @@ async def service(name: str, ops_port: int, **settings: object) -> AsyncIterator
         sys.executable,
         "-m",
         f"roomwire_{name}",
-        until=f"http://{HOST}:{ops_port}/readyz",
+        url=f"http://{HOST}:{ops_port}/readyz",
         environment=environment,
     ):
         yield

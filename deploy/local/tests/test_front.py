@@ -43,7 +43,7 @@ async def url(system: LocalSystem, tmp_path: Path) -> AsyncIterator[str]:
         option, equals, value = argument.partition("=")
         arguments.append(f"{option}{equals}{places.get(value, value)}")
     traefik = str(Path(sys.executable).parent / "traefik")
-    async with program(traefik, *arguments, until=f"http://{HOST}:{port}/"):
+    async with program(traefik, *arguments, url=f"http://{HOST}:{port}/"):
         yield f"http://localhost:{port}"
 
 

@@ -126,7 +126,7 @@ async def proxy(request: pytest.FixtureRequest, tmp_path: Path, redis_url: str) 
             )
             await stack.enter_async_context(running)
         url = f"http://{HOST}:{port}"
-        await stack.enter_async_context(program(command, *config(tmp_path, port, gateways), until=url))
+        await stack.enter_async_context(program(command, *config(tmp_path, port, gateways), url=url))
         yield url
 
 

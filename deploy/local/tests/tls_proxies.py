@@ -5,12 +5,12 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import httpx
 import pytest
+from waiting import until_blocking
 
 from roomwire_local.certificates import Authority
 from roomwire_local.free_ports import free_port
@@ -25,12 +25,14 @@ def answering(command: Sequence[str], url: str) -> Iterator[None]:
     """Run a program for as long as the context lasts, from when a URL answers."""
     process = subprocess.Popen(command)
     try:
-        deadline = time.monotonic() + START_TIMEOUT_S
         with httpx.Client(trust_env=False, verify=False) as http:
-            while not _answers(http, url):
-                if process.poll() is not None or time.monotonic() > deadline:
-                    raise RuntimeError(f"{command[0]} does not answer")
-                time.sleep(0.05)
+
+            def answers() -> bool:
+                if process.poll() is not None:
+                    raise RuntimeError(f"{command[0]} has ended")
+                return _answers(http, url)
+
+            until_blocking(answers, within_s=START_TIMEOUT_S)
         yield
     finally:
         process.terminate()

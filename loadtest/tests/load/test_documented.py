@@ -8,8 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from locusts import END_S, end, locust, page, stop, until
+from locusts import END_S, end, locust, page, stop
 from may_look import MAY_LOOK
+from waiting import until_blocking
 
 from roomwire_loadtest.load.thresholds import Outcome
 from roomwire_local.free_ports import free_port
@@ -97,7 +98,7 @@ def test_locust_shows_its_page(system):
     port = free_port()
     run = locust(*arguments(PAGE, system), "--web-port", port)
     try:
-        assert system.url in until(lambda: page(f"http://127.0.0.1:{port}/"))
+        assert system.url in until_blocking(lambda: page(f"http://127.0.0.1:{port}/"), within_s=END_S)
     finally:
         stop(run)
 

@@ -4,7 +4,8 @@ import json
 from urllib.parse import urlencode
 
 import pytest
-from locusts import counts, end, locust, page, seen, stop, until
+from locusts import END_S, counts, end, locust, page, seen, stop
+from waiting import until_blocking
 
 from roomwire_local.free_ports import free_port
 from roomwire_local.system import local_system
@@ -28,7 +29,7 @@ def test_it_runs_headless_and_all_that_was_done_is_in_the_statistics(system, tmp
     chosen = ["--scenario", scenario] if scenario else []
     statistics = ["--json", "--csv", tmp_path / "run"]
     run = locust("--headless", "-u", users, "-r", 10, *statistics, "--host", system.url, *chosen)
-    until(lambda: seen(tmp_path / "run").get("delivery", 0) > users)
+    until_blocking(lambda: seen(tmp_path / "run").get("delivery", 0) > users, within_s=END_S)
     code, output = stop(run)
     found = done(output)
     assert 0 == code
@@ -53,14 +54,14 @@ def test_a_scenario_is_chosen_by_the_environment_as_well():
 def test_what_fails_is_counted_with_its_reason_and_in_the_exit_code(system, tmp_path):
     statistics = ["--csv", tmp_path / "run"]
     run = locust("--headless", "-u", 2, "-r", 2, *statistics, "--host", f"{system.url}/elsewhere")
-    until(lambda: seen(tmp_path / "run").get("login", 0) > 2)
+    until_blocking(lambda: seen(tmp_path / "run").get("login", 0) > 2, within_s=END_S)
     assert 1 == stop(run)[0]
     assert "roomwire,login,guest: HTTP 404," in (tmp_path / "run_failures.csv").read_text()
 
 
 def test_what_is_no_address_of_a_system_is_said_and_is_a_failure(tmp_path):
     run = locust("--headless", "-u", 1, "--csv", tmp_path / "run", "--host", "localhost:3000")
-    until(lambda: seen(tmp_path / "run").get("login"))
+    until_blocking(lambda: seen(tmp_path / "run").get("login"), within_s=END_S)
     assert 1 == stop(run)[0]
     said = "'localhost:3000' is no address of a system: it has to begin with http:// or https://."
     assert said in (tmp_path / "run_failures.csv").read_text()
@@ -73,7 +74,7 @@ def test_two_workers_do_what_the_master_was_told(system, tmp_path):
         *("-u", 20, "-r", 20, "--host", system.url, "--scenario", "chatter", "--csv", tmp_path / "run"),
     )
     workers = [locust("--worker", "--master-port", port) for _ in range(2)]
-    until(lambda: seen(tmp_path / "run").get("delivery", 0) > 100)
+    until_blocking(lambda: seen(tmp_path / "run").get("delivery", 0) > 100, within_s=END_S)
     code, output = stop(master)
     assert [0, 0] == [end(worker)[0] for worker in workers]
     found = done(output)
@@ -88,7 +89,7 @@ def test_processes_that_locust_forks_share_the_work(system, tmp_path):
         *("--headless", "--processes", 2, "-u", 4, "-r", 4, "--json", "--csv", tmp_path / "run"),
         *("--host", system.url, "--scenario", "chatter"),
     )
-    until(lambda: seen(tmp_path / "run").get("delivery", 0) > 4)
+    until_blocking(lambda: seen(tmp_path / "run").get("delivery", 0) > 4, within_s=END_S)
     code, output = stop(run)
     assert 0 == code
     assert 4 == done(output)["login"]
@@ -99,13 +100,15 @@ def test_the_web_page_starts_a_run_of_the_scenario_that_is_chosen_there(system):
     run = locust("--web-host", "127.0.0.1", "--web-port", port)
     url = f"http://127.0.0.1:{port}"
     try:
-        assert '"scenario"' in until(lambda: page(f"{url}/"))
+        assert '"scenario"' in until_blocking(lambda: page(f"{url}/"), within_s=END_S)
         form = {"user_count": 10, "spawn_rate": 10, "host": system.url, "scenario": "polling"}
         assert json.loads(page(f"{url}/swarm", urlencode(form).encode()))["success"]
-        until(lambda: any(one["name"] == "delivery" for one in statistics(url)))
+        until_blocking(lambda: any(one["name"] == "delivery" for one in statistics(url)), within_s=END_S)
         assert {} == {one["name"]: one["num_failures"] for one in statistics(url) if one["num_failures"]}
         assert json.loads(page(f"{url}/stop", b""))["success"]
-        until(lambda: json.loads(page(f"{url}/stats/requests"))["state"] == "stopped")
+        until_blocking(
+            lambda: json.loads(page(f"{url}/stats/requests"))["state"] == "stopped", within_s=END_S
+        )
     finally:
         stop(run)
 

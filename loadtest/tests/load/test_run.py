@@ -9,8 +9,8 @@ import subprocess
 import sys
 
 import pytest
-from locusts import END_S, page, until
-from waiting import time_passes_blocking
+from locusts import END_S, page
+from waiting import time_passes_blocking, until_blocking
 
 from roomwire_loadtest.faults.journal import parse
 from roomwire_loadtest.faults.oracle import COUNTS
@@ -188,7 +188,7 @@ def test_what_a_silent_gateway_never_answers_has_failed(system, tmp_path):
     run = start(
         system.url, tmp_path, "--scenario", "chatter", "--users", "10", "--seconds", "9", thresholds=STRICT
     )
-    until(lambda: connected(system) == 10)
+    until_blocking(lambda: connected(system) == 10, within_s=END_S)
     with standing_still(system):
         _, report = finish(run, tmp_path)
     assert report["measured"]["failed_messages"] > 0
@@ -207,7 +207,7 @@ def test_a_gateway_that_stands_still_shows_in_the_latency_and_breaks_the_thresho
         "12",
         thresholds="delivery_p99_ms = 1500\n",
     )
-    until(lambda: connected(system) == 20)
+    until_blocking(lambda: connected(system) == 20, within_s=END_S)
     with standing_still(system):
         time_passes_blocking(3)
     _, report = finish(run, tmp_path)
@@ -251,7 +251,9 @@ def test_why_nobody_could_log_in_stands_in_the_report_with_the_address(system, t
 def test_locusts_page_is_shown_while_it_runs(system, tmp_path):
     port = free_port()
     run = start(system.url, tmp_path, "--users", "5", "--seconds", "12", "--web", str(port))
-    shown = until(lambda: run.poll() is not None or page(f"http://127.0.0.1:{port}/"))
+    shown = until_blocking(
+        lambda: run.poll() is not None or page(f"http://127.0.0.1:{port}/"), within_s=END_S
+    )
     statistics = page(f"http://127.0.0.1:{port}/stats/requests")
     finish(run, tmp_path)
     assert "<title>Locust" in str(shown)

@@ -1,13 +1,12 @@
 """Real homes of a Redis for tests: a primary and its replica under three Sentinels; a cluster."""
 
-import asyncio
 import contextlib
 import signal
 import subprocess
 
 import redis
 import redis.asyncio
-from waiting import until
+from waiting import time_passes, until
 
 from roomwire_local.free_ports import free_ports
 
@@ -50,22 +49,17 @@ class Server:
         return await self.ask("INFO", section)
 
     async def ready(self):
-        async with asyncio.timeout(_PATIENCE_S):
-            while True:
-                with contextlib.suppress(redis.RedisError, OSError):
-                    if await self.ask("PING"):
-                        return
-                await asyncio.sleep(0.02)
+        await eventually(lambda: self.ask("PING"))
 
 
 async def eventually(condition, within_s=_PATIENCE_S):
-    """Wait for what has to be asked for."""
-    async with asyncio.timeout(within_s):
-        while True:
-            with contextlib.suppress(redis.RedisError, OSError):
-                if found := await condition():
-                    return found
-            await asyncio.sleep(0.05)
+    """Wait for what has to be asked of a server that may not answer yet."""
+
+    async def answered():
+        with contextlib.suppress(redis.RedisError, OSError):
+            return await condition()
+
+    return await until(answered, within_s=within_s)
 
 
 def data_server(binary, folder, port, *options, tls=None):
@@ -221,7 +215,7 @@ class ClusterHome:
         await source.ask("CLUSTER", "SETSLOT", SLOT, "MIGRATING", names[1])
         while keys := await source.ask("CLUSTER", "GETKEYSINSLOT", SLOT, 10):
             await source.ask("MIGRATE", HOST, target.port, "", 0, 5_000, "KEYS", *keys)
-            await asyncio.sleep(pause_s)
+            await time_passes(pause_s)
         for member in (target, source, *self.primaries):
             await member.ask("CLUSTER", "SETSLOT", SLOT, "NODE", names[1])
 

@@ -6,13 +6,13 @@ import json
 import os
 import signal
 import sys
-import time
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import httpx
 import psutil
+from waiting import time_passes, until
 
 from roomwire_local.free_ports import free_ports
 
@@ -97,9 +97,7 @@ class ServiceProcess:
 
     async def stopped_for(self, seconds: float) -> None:
         """Wait until it has been stopped for so long: what is tested is time that passes."""
-        began = time.monotonic()
-        while time.monotonic() - began < seconds:
-            await asyncio.sleep(0.05)
+        await time_passes(seconds)
 
     def resume(self) -> None:
         """Let it go on."""
@@ -119,13 +117,15 @@ class ServiceProcess:
         await self._until(httpx.codes.OK, httpx.codes.SERVICE_UNAVAILABLE)
 
     async def _until(self, *statuses: int) -> None:
-        async with asyncio.timeout(START_TIMEOUT_S), httpx.AsyncClient(trust_env=False) as http:
-            while True:
-                with contextlib.suppress(httpx.HTTPError):
-                    if (await http.get(f"{self._ops}/readyz")).status_code in statuses:
-                        return
+        async with httpx.AsyncClient(trust_env=False) as http:
+
+            async def says_one() -> bool:
                 assert self._process.returncode is None, self.log
-                await asyncio.sleep(0.05)
+                with contextlib.suppress(httpx.HTTPError):
+                    return (await http.get(f"{self._ops}/readyz")).status_code in statuses
+                return False
+
+            await until(says_one, within_s=START_TIMEOUT_S)
 
 
 @contextlib.asynccontextmanager

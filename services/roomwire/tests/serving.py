@@ -12,6 +12,7 @@ from typing import Any
 
 import hypercorn.asyncio
 import uvicorn
+from waiting import until
 
 from roomwire.serving.listener import Listener, listen
 from roomwire.serving.settings import ServiceSettings
@@ -99,9 +100,7 @@ def _stop_at_once(server: uvicorn.Server, told_to_stop: asyncio.Event) -> None:
         for connection in list(state.connections):
             connection.shutdown()
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(GRACE_S):
-                while state.connections or state.tasks:
-                    await asyncio.sleep(0.001)
+            await until(lambda: not (state.connections or state.tasks), within_s=GRACE_S)
         for task in state.tasks:
             task.cancel()
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from live import Client
 from service_process import ServiceProcess, running
+from waiting import until
 
 LOOK_S = 0.02
 CHUNK_BYTES = 65_536
@@ -209,11 +210,12 @@ async def _see_whether_it_answers(siege: Siege, asking: asyncio.Task[None]) -> N
 
 async def _part(siege: Siege, before: int) -> None:
     """Wait until the descriptors of the attack are closed, as far as they will be."""
+
+    def are_closed() -> bool:
+        siege.left = siege.gateway.descriptors() - before
+        return siege.left <= DESCRIPTORS
+
     with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(10):
-            while (left := siege.gateway.descriptors() - before) > DESCRIPTORS:
-                siege.left = left
-                await asyncio.sleep(LOOK_S)
-            siege.left = left
+        await until(are_closed)
     if siege.left > DESCRIPTORS:
         siege.complaints.append("descriptors")
