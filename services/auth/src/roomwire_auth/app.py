@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
-from typing import Any, Final
+from typing import Final
 
 from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
@@ -13,6 +13,7 @@ from roomwire.errors import ConfigurationError
 from roomwire.health.dependencies import Dependencies
 from roomwire.identity.capabilities import load_policy
 from roomwire.identity.verification import Verifier
+from roomwire.protocol.asgi import App
 from roomwire.protocol.sources import Proxies
 from roomwire.redis.topology import connect
 from roomwire.redis.url import shown_hosts
@@ -125,7 +126,7 @@ class AuthApp:
         ]
         self._metrics = metrics
         self.websocket = NO_WEBSOCKETS
-        self.asgi: Any = _api(settings, routers, metrics)
+        self.asgi: App = _api(settings, routers, metrics)
 
     @property
     def registry(self) -> CollectorRegistry:

@@ -64,7 +64,7 @@ class Store:
         """Return a Lua script that is sent once and called by its digest."""
         return self.client.register_script(source)
 
-    async def ask(self, command: Awaitable[Any]) -> Any:
+    async def ask(self, command: Awaitable[object]) -> Any:
         """Await an answer.
 
         Raises:

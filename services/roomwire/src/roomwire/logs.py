@@ -8,7 +8,7 @@ import logging
 import re
 import sys
 from collections.abc import MutableMapping
-from typing import Any, Literal
+from typing import Literal
 
 import structlog
 
@@ -34,7 +34,7 @@ def configure(*, level: str = "info", log_format: LogFormat = "auto", node: str 
 
     """
 
-    def stamp_node(_: object, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    def stamp_node(_: object, __: str, event: MutableMapping[str, object]) -> MutableMapping[str, object]:
         if node:
             event["node"] = node
         return event
@@ -88,12 +88,12 @@ def get_logger(name: str) -> structlog.stdlib.BoundLogger:
     return logger
 
 
-def redact(_: object, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+def redact(_: object, __: str, event: MutableMapping[str, object]) -> MutableMapping[str, object]:
     """Mask secrets in every field of a log line: a structlog processor."""
     return {key: _MASK if key.lower() in _SECRET_FIELDS else _redact(value) for key, value in event.items()}
 
 
-def _redact(value: object) -> Any:
+def _redact(value: object) -> object:
     if isinstance(value, str):
         return redact_text(value)
     if isinstance(value, dict):

@@ -1,7 +1,7 @@
 """The token endpoint of RFC 6749, for backends: HTTP alone; the work is done by `client_tokens`."""
 
 from http import HTTPStatus
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import JSONResponse
@@ -30,7 +30,7 @@ _FORM_FIELDS: Final = {
 _SCHEMA: Final = {"requestBody": {"required": True, "content": {FORM: {"schema": _FORM_FIELDS}}}}
 
 
-def _responses() -> dict[int | str, dict[str, Any]]:
+def _responses() -> dict[int | str, dict[str, object]]:
     """Describe the refusals: the standard's, where it has one, and else those that any route has."""
     ours = refusals(TooManyAttempts)
     del ours[HTTPStatus.UNPROCESSABLE_ENTITY]

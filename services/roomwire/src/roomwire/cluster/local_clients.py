@@ -1,7 +1,7 @@
 """What other nodes ask for about one client of this node, or about one room."""
 
 import asyncio
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 import msgspec
 
@@ -65,7 +65,7 @@ class LocalClients:
         member = self._member(asked)
         answered: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
 
-        def answer(*arguments: Any) -> None:
+        def answer(*arguments: object) -> None:
             if answered.done():
                 return
             try:

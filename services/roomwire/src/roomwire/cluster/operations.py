@@ -37,7 +37,7 @@ MAX_PRESENT: Final = 10_000
 MAX_FACT_CHARACTERS: Final = 512
 _AT_ONCE: Final = 100
 
-Handler = Callable[..., Any]
+Handler = Callable[..., object]
 """Takes the arguments of an event of another node, and returns what that node is told; or a coroutine function."""
 
 _log = get_logger(__name__)
@@ -78,14 +78,14 @@ class _Event(msgspec.Struct, frozen=True, array_like=True):
     """An event between nodes; with a time of 0 nobody waits for what its handler returns."""
 
     event: str
-    args: list[Any]
+    args: list[object]
     timeout_s: float
 
 
 class Clients(Protocol):
     """What a `socketio.AsyncServer` does with one client of its own."""
 
-    async def get_session(self, sid: str, namespace: str | None = None) -> Any:
+    async def get_session(self, sid: str, namespace: str | None = None) -> object:
         """Return the application's data of a client; raises KeyError if there is none."""
 
     async def disconnect(self, sid: str, namespace: str | None = None, *, ignore_queue: bool = False) -> None:
@@ -115,7 +115,7 @@ class Operations:
         peers: Peers,
         server: Clients,
         *,
-        start: Callable[[Job], Any],
+        start: Callable[[Job], object],
         clock: Callable[[], float],
     ) -> None:
         self._rooms = rooms
@@ -138,7 +138,7 @@ class Operations:
 
     # -- asking
 
-    async def fetch(self, to: Any, *, namespace: str, timeout_s: float, limit: int) -> Sockets:
+    async def fetch(self, to: object, *, namespace: str, timeout_s: float, limit: int) -> Sockets:
         """See `Server.fetch_sockets`."""
         if limit < 1:
             raise ValueError(f"limit is at least 1, not {limit!r}")
@@ -149,7 +149,7 @@ class Operations:
         sockets = [_decode(one, type=RemoteSocket) for one in raw]
         return Sockets(sockets, sum(each.total for each in found), missing)
 
-    async def presence(self, room: Any, *, namespace: str, timeout_s: float, limit: int) -> Presence:
+    async def presence(self, room: object, *, namespace: str, timeout_s: float, limit: int) -> Presence:
         """See `Server.presence`."""
         if not 1 <= limit <= MAX_PRESENT:
             raise ValueError(f"limit is at least 1 and at most {MAX_PRESENT}, not {limit!r}")
@@ -160,7 +160,7 @@ class Operations:
         return await self._presences.read(rooms, namespace, timeout_s=timeout_s, limit=limit)
 
     async def emit_with_ack(
-        self, event: str, data: Any, *, to: Any, namespace: str, timeout_s: float
+        self, event: str, data: object, *, to: object, namespace: str, timeout_s: float
     ) -> Acks:
         """See `Server.emit_with_ack`."""
         payload = event_payload([event, *arguments_of(data)])
@@ -172,17 +172,17 @@ class Operations:
         dropped = sum(one.dropped for one in answered)
         return Acks(answers, expected, received, dropped, missing, received < expected)
 
-    async def join(self, to: Any, other: Any, *, namespace: str, timeout_s: float) -> Changed:
+    async def join(self, to: object, other: object, *, namespace: str, timeout_s: float) -> Changed:
         """See `Server.sockets_join`."""
         if isinstance(other, str) and is_sid(other):
             raise ValueError("cannot enter a sid room")
         return await self._change("join_all", to, namespace, timeout_s, travelling_name(other))
 
-    async def leave(self, to: Any, other: Any, *, namespace: str, timeout_s: float) -> Changed:
+    async def leave(self, to: object, other: object, *, namespace: str, timeout_s: float) -> Changed:
         """See `Server.sockets_leave`."""
         return await self._change("leave_all", to, namespace, timeout_s, travelling_name(other))
 
-    async def disconnect(self, to: Any, *, namespace: str, timeout_s: float) -> Changed:
+    async def disconnect(self, to: object, *, namespace: str, timeout_s: float) -> Changed:
         """See `Server.disconnect_sockets`."""
         away = await self._away(to, namespace, timeout_s)
         changed = await self._change("disconnect_all", to, namespace, timeout_s)
@@ -196,7 +196,7 @@ class Operations:
                 failed += isinstance(outcome, ClientError)
         return Changed(changed.done + ended, changed.failed + failed, changed.missing)
 
-    async def _away(self, to: Any, namespace: str, timeout_s: float) -> Sequence[Sid]:
+    async def _away(self, to: object, namespace: str, timeout_s: float) -> Sequence[Sid]:
         """Return the clients that are meant and are not connected."""
         targets = [room_of(name) for name in _names(to)]
         sids = [Sid(one) for one in targets if isinstance(one, str) and is_sid(one)]
@@ -210,7 +210,7 @@ class Operations:
         return [*away, *(sid for sid, owner in owners if owner is not None and owner.namespace == namespace)]
 
     async def server_side_emit(
-        self, event: str, args: Sequence[Any], *, namespace: str, timeout_s: float, is_answered: bool
+        self, event: str, args: Sequence[object], *, namespace: str, timeout_s: float, is_answered: bool
     ) -> ServerResults:
         """See `Server.server_side_emit`."""
         taken = _Event(event, list(args), timeout_s if is_answered else 0.0)
@@ -224,7 +224,9 @@ class Operations:
         """Have an event of other nodes handled; a second handler takes the place of the first."""
         self.handlers[namespace, event] = handler
 
-    async def _change(self, what: str, to: Any, namespace: str, timeout_s: float, other: str = "") -> Changed:
+    async def _change(
+        self, what: str, to: object, namespace: str, timeout_s: float, other: str = ""
+    ) -> Changed:
         answers, missing = await self._ask_all(what, namespace, _Asked(_names(to), timeout_s, other=other))
         counts = [_decode(answer, type=_Counted) for answer in answers.values()]
         return Changed(sum(one.done for one in counts), sum(one.failed for one in counts), missing)
@@ -364,7 +366,7 @@ class Operations:
         self._start(self._logged(handling, taken.event))
         return _encode(None)
 
-    async def _handle(self, handler: Handler, taken: _Event) -> Any:
+    async def _handle(self, handler: Handler, taken: _Event) -> object:
         try:
             result = handler(*taken.args)
             return await result if asyncio.iscoroutine(result) else result
@@ -372,7 +374,7 @@ class Operations:
             self._handling -= 1
 
     @staticmethod
-    async def _logged(handling: Awaitable[Any], event: str) -> None:
+    async def _logged(handling: Awaitable[object], event: str) -> None:
         try:
             await handling
         except Exception:
@@ -393,7 +395,7 @@ class _Collected:
     def receiver_of(self, sid: str) -> Callable[..., None]:
         """Return the callback that receives a client's answer; each client has its own, by which it is forgotten."""
 
-        def receive(*args: Any) -> None:
+        def receive(*args: object) -> None:
             self._received += 1
             try:
                 raw = _encode(args)
@@ -446,7 +448,7 @@ def _names(to: Any) -> tuple[str, ...]:
     return tuple(travelling_name(room) for room in rooms)
 
 
-def _plain(room: Any) -> Any:
+def _plain(room: object) -> object:
     """Return a room as MessagePack can hold it; what it cannot by what it looks like."""
     try:
         _encode(room)
@@ -455,5 +457,5 @@ def _plain(room: Any) -> Any:
     return room
 
 
-def _value(args: Sequence[Any]) -> Any:
+def _value(args: Sequence[object]) -> object:
     return tuple(args) if len(args) > 1 else args[0] if args else None

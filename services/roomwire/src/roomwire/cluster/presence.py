@@ -7,7 +7,7 @@ them are asked; one that does not answer, as it died, has nobody who is.
 import asyncio
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
@@ -42,7 +42,7 @@ class Presences:
 
     async def read(
         self,
-        rooms: Sequence[Any],
+        rooms: Sequence[object],
         namespace: str,
         *,
         timeout_s: float,

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
@@ -33,22 +33,22 @@ class RemoteClients:
         self._log = log
         self._peers = peers
 
-    async def enter(self, sid: str, namespace: str, room: Any) -> bool:
+    async def enter(self, sid: str, namespace: str, room: object) -> bool:
         """See `Elsewhere`."""
         return await self._change("enter", sid, namespace, room)
 
-    async def leave(self, sid: str, namespace: str, room: Any) -> bool:
+    async def leave(self, sid: str, namespace: str, room: object) -> bool:
         """See `Elsewhere`."""
         return await self._change("leave", sid, namespace, room)
 
-    async def _change(self, what: str, sid: str, namespace: str, room: Any) -> bool:
+    async def _change(self, what: str, sid: str, namespace: str, room: object) -> bool:
         owner = await self._log.find(Sid(sid))
         if owner is None or owner.node == self._log.node or owner.namespace != namespace:
             return False
         await self._peers.ask(owner.node, PeerRequest(what, namespace, sid, travelling_name(room)))
         return True
 
-    async def call(self, emit: Emit, callback: Callable[..., Any]) -> None:
+    async def call(self, emit: Emit, callback: Callable[..., object]) -> None:
         """See `Elsewhere`; nothing happens if no other node has the client."""
         sid = emit.target
         request = PeerRequest("call", emit.namespace, sid, payload=emit.payload())

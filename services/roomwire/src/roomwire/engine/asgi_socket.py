@@ -52,7 +52,7 @@ def asgi_websocket(
 
     """
 
-    def make(*, config: Any, server_state: Any, app_state: Any, **_: Any) -> asyncio.Protocol:
+    def make(*, config: object, server_state: object, app_state: Any, **_: Any) -> asyncio.Protocol:
         return AsgiSocket(config, server_state, app_state, limits=limits, exceeded=exceeded)
 
     return make

@@ -107,14 +107,14 @@ class Connection:
         return self._posting
 
     @property
-    def session(self) -> dict[str, Any]:
+    def session(self) -> dict[str, object]:
         """The application's own data of this client; python-engineio's name."""
         if self._session is None:
             self._session = {}
         return self._session
 
     @session.setter
-    def session(self, data: dict[str, Any]) -> None:
+    def session(self, data: dict[str, object]) -> None:
         self._session = data
 
     @property

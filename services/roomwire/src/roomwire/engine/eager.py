@@ -17,7 +17,7 @@ import contextvars
 from collections.abc import Coroutine
 from typing import Any, Final
 
-Job = Coroutine[Any, Any, Any]
+Job = Coroutine[object, object, object]
 
 _NOTHING: Final = object()
 
@@ -39,7 +39,7 @@ class Starter:
         # One, unless coroutines begin within others.
         self._spares: list[_Spare] = []
         # asyncio itself holds tasks weakly.
-        self._running: dict[object, asyncio.Task[Any]] = {}
+        self._running: dict[object, asyncio.Task[object]] = {}
 
     def start(self, job: Job) -> "asyncio.Task[Any] | None":
         """Run a coroutine up to where it suspends; returns the task that goes on with it, or None if it has finished.
@@ -53,7 +53,7 @@ class Starter:
             return self._made(loop.create_task(job))
         return self.start_now(job)
 
-    def start_now(self, job: Job) -> "asyncio.Task[Any] | None":
+    def start_now(self, job: Job) -> "asyncio.Task[object] | None":
         """Run a coroutine up to where it suspends, as `start` does, within a task as well, which goes on after that: hot.
 
         For what has to begin in the order in which it came, whoever takes it.
@@ -109,7 +109,7 @@ class Starter:
         self._spares.clear()
         self._running.clear()
 
-    def _made(self, task: "asyncio.Task[Any]") -> "asyncio.Task[Any]":
+    def _made(self, task: "asyncio.Task[object]") -> "asyncio.Task[object]":
         self._running[task] = task
         task.add_done_callback(self._running.pop)
         return task
@@ -130,7 +130,7 @@ class Starter:
             )
 
 
-class _Spare(Coroutine[Any, Any, Any]):
+class _Spare(Coroutine[object, object, object]):
     """What a spare task runs: it waits for a coroutine that has begun, and goes on with that one.
 
     Args:
@@ -144,7 +144,7 @@ class _Spare(Coroutine[Any, Any, Any]):
 
     __slots__ = ("_handed", "_job", "_running", "_waits_for", "context", "task")
 
-    task: asyncio.Task[Any]
+    task: asyncio.Task[object]
 
     def __init__(self, context: contextvars.Context, running: dict[object, Any]) -> None:
         self.context = context
@@ -153,7 +153,7 @@ class _Spare(Coroutine[Any, Any, Any]):
         self._job: Job | None = None
         self._waits_for: Any = _NOTHING
 
-    def is_marked(self, task: "asyncio.Task[Any]") -> bool:
+    def is_marked(self, task: "asyncio.Task[object]") -> bool:
         """Say whether somebody has asked for its task's cancellation, even if it was taken back."""
         is_woken = self._handed is not None and self._handed.done()
         return is_woken or task.cancelling() > 0 or task._must_cancel  # type: ignore[attr-defined] # noqa: SLF001
@@ -166,7 +166,7 @@ class _Spare(Coroutine[Any, Any, Any]):
 
     # What the task calls, as of any coroutine.
 
-    def send(self, value: object) -> Any:
+    def send(self, value: object) -> object:
         """Take a step: hot."""
         waits_for = self._waits_for
         if waits_for is not _NOTHING:
@@ -182,7 +182,7 @@ class _Spare(Coroutine[Any, Any, Any]):
             self._running.pop(self, None)
             raise
 
-    def throw(self, *error: Any) -> Any:
+    def throw(self, *error: Any) -> object:
         """Take a step that begins with an exception: where the coroutine waits, whether or not the task does."""
         waits_for, self._waits_for = self._waits_for, _NOTHING
         if waits_for is not _NOTHING and waits_for is not None:

@@ -69,7 +69,7 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc] # python-engineio has 
         pulse: Pulse | None = None,
         left_loop: Callable[[], None] = lambda: None,
         relay: "Callable[[Engine], SessionRelay] | None" = None,
-        **options: Any,
+        **options: object,
     ) -> None:
         limits = limits or Limits()
         super().__init__(
@@ -135,7 +135,7 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc] # python-engineio has 
             else:
                 connection.leave_loop()
 
-    def environ_of(self, scope: Scope) -> dict[str, Any]:
+    def environ_of(self, scope: Scope) -> dict[str, object]:
         """Return an ASGI request as python-socketio's handlers know one, less what a stranger has forged."""
         return environ_of(scope, decoded(scope["headers"]), proxies=self.proxies)
 
@@ -169,7 +169,9 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc] # python-engineio has 
             connection.tick(asyncio.get_running_loop().time())
         return None if connection is None or connection.closed else connection
 
-    def dispatch(self, connection: Connection, packet: EnginePacket) -> Coroutine[Any, Any, None] | None:
+    def dispatch(
+        self, connection: Connection, packet: EnginePacket
+    ) -> Coroutine[object, object, None] | None:
         """Take a packet that came over the session's transport; returns what is left to be awaited, if anything: hot.
 
         Raises:
@@ -190,11 +192,11 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc] # python-engineio has 
             return None
         return self._tell("message", connection.sid, message)
 
-    async def _tell(self, event: str, *arguments: Any) -> Any:
+    async def _tell(self, event: str, *arguments: object) -> Any:
         """Run the application's handler; one that fails is logged, and refuses the connection it was asked about."""
         handler = self.handlers.get(event)
         try:
-            result: Any = None if handler is None else handler(*arguments)
+            result: object = None if handler is None else handler(*arguments)
             return await result if hasattr(result, "__await__") else result
         except Exception:
             _log.exception("handler failed", event_name=event)

@@ -66,7 +66,7 @@ class FastSocket(asyncio.Protocol):
         "_write",
     )
 
-    def __init__(self, engine: Engine, connections: set[Any]) -> None:
+    def __init__(self, engine: Engine, connections: set[object]) -> None:
         self._engine = engine
         self._connections = connections
         self._connection: Connection | None = None
@@ -311,11 +311,11 @@ class FastSocket(asyncio.Protocol):
             self._read_on()
         return packet
 
-    def _await(self, handling: Coroutine[Any, Any, None]) -> None:
+    def _await(self, handling: Coroutine[object, object, None]) -> None:
         """Run what may have to be awaited; meanwhile, messages wait."""
         self._pump = self._engine.starter.start(self._run(handling))
 
-    async def _run(self, handling: Coroutine[Any, Any, None]) -> None:
+    async def _run(self, handling: Coroutine[object, object, None]) -> None:
         try:
             await handling
             while self._inbox is not None and self._connection is not None and not self._connection.closed:

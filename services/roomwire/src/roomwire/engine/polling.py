@@ -88,7 +88,7 @@ class _Gone(Exception):
     """The client has gone before it was answered."""
 
 
-def _environ(engine: Engine, scope: Scope, query: Query) -> Mapping[str, Any]:
+def _environ(engine: Engine, scope: Scope, query: Query) -> Mapping[str, object]:
     """Return what has to be known of a request: most belong to a session already, and to no other page."""
     names = {name for name, _ in scope["headers"]}
     if query.sid and b"origin" not in names and scope["method"] in _OF_SESSIONS:

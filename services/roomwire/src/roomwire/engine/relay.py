@@ -1,7 +1,7 @@
 """Whom the engine asks when a request belongs to a session of another node: the contract."""
 
 import asyncio
-from typing import Any, Protocol
+from typing import Protocol
 
 from roomwire.protocol.asgi import Receive, Scope, Send
 
@@ -15,7 +15,7 @@ class SessionRelay(Protocol):
     async def answer(self, sid: str, scope: Scope, receive: Receive, send: Send) -> bool:
         """Have a polling request answered by the session's owner; False: it cannot be, and nothing was said."""
 
-    def websocket(self, sid: str, connections: set[Any]) -> asyncio.Protocol:
+    def websocket(self, sid: str, connections: set[object]) -> asyncio.Protocol:
         """Return what takes a WebSocket's request, and its transport, to the session's owner.
 
         Args:

@@ -16,7 +16,7 @@ import inspect
 import typing
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Protocol, TypeVar, Union, get_args, get_origin
+from typing import Annotated, Protocol, TypeVar, Union, get_args, get_origin
 
 import msgspec
 
@@ -27,7 +27,7 @@ _EVENT = "__roomwire_event__"
 _EVENT_NAME = "roomwire_event_name_"
 RESERVED_EVENTS = frozenset({"connect", "disconnect", "connect_error"})
 
-Handler = Callable[..., Any]
+Handler = Callable[..., object]
 _H = TypeVar("_H", bound=Handler)
 
 
@@ -60,7 +60,7 @@ def subscribe(event: str) -> Callable[[_H], _H]:
     return mark
 
 
-def subscribed_event(handler: Any) -> str | None:
+def subscribed_event(handler: object) -> str | None:
     """Return the event a method is subscribed to, or None."""
     event: str | None = getattr(handler, _EVENT, None)
     return event
@@ -80,10 +80,10 @@ class _Body:
 
     parameter: str
     index: int
-    type: Any
-    default: Any
+    type: object
+    default: object
 
-    def value(self, body: Sequence[Any]) -> Any:
+    def value(self, body: Sequence[object]) -> object:
         if self.index < len(body):
             return _convert(body[self.index], self.type, self.parameter)
         if self.default is inspect.Parameter.empty:
@@ -97,10 +97,10 @@ class _BodyKey:
 
     parameter: str
     key: str
-    type: Any
-    default: Any
+    type: object
+    default: object
 
-    def value(self, body: Sequence[Any]) -> Any:
+    def value(self, body: Sequence[object]) -> object:
         first = body[0] if body else {}
         if not isinstance(first, Mapping):
             raise NoObject(self.key)
@@ -150,7 +150,7 @@ class Binding:
         self._may_miss = any(body.default is not inspect.Parameter.empty for body in self._bodies)
         self._has_context = bool(self._sockets or self._users)
 
-    def decoded(self, text: str, socket: ConnectedSocket) -> dict[str, Any] | None:
+    def decoded(self, text: str, socket: ConnectedSocket) -> dict[str, object] | None:
         """Return the handler's keyword arguments for one event as it came: hot.
 
         None says that only `arguments` can: so it is for bodies that are no plain arguments.
@@ -174,7 +174,7 @@ class Binding:
             arguments = {name: value for name, value in arguments.items() if value is not msgspec.UNSET}
         return self._with_context(arguments, socket) if self._has_context else arguments
 
-    def arguments(self, socket: ConnectedSocket, body: Sequence[Any]) -> dict[str, Any]:
+    def arguments(self, socket: ConnectedSocket, body: Sequence[object]) -> dict[str, object]:
         """Return the handler's keyword arguments for one event.
 
         Args:
@@ -187,7 +187,7 @@ class Binding:
         """
         return self._with_context({wanted.parameter: wanted.value(body) for wanted in self._bodies}, socket)
 
-    def _with_context(self, arguments: dict[str, Any], socket: ConnectedSocket) -> dict[str, Any]:
+    def _with_context(self, arguments: dict[str, object], socket: ConnectedSocket) -> dict[str, object]:
         for name in self._sockets:
             arguments[name] = socket
         for name in self._users:
@@ -197,7 +197,7 @@ class Binding:
 
 def _compiled(
     bodies: "Sequence[_Body | _BodyKey]",
-) -> tuple[Sequence[str], Callable[[str], Any] | None]:
+) -> tuple[Sequence[str], Callable[[str], object] | None]:
     """Return a decoder of whole events whose attributes are the parameters' values; None where there can be none."""
     plain = [body for body in bodies if isinstance(body, _Body)]
     if len(plain) < len(bodies):
@@ -216,20 +216,20 @@ def _compiled(
         return (), None
 
 
-def _key_of(hint: Any) -> Key | None:
+def _key_of(hint: object) -> Key | None:
     if get_origin(hint) is not Annotated:
         return None
     return next((extra for extra in get_args(hint)[1:] if isinstance(extra, Key)), None)
 
 
-def _without_key(hint: Any) -> Any:
+def _without_key(hint: object) -> object:
     """Return the annotated type; what else it is annotated with, as constraints, stays."""
     type_, *extras = get_args(hint)
     extras = [extra for extra in extras if not isinstance(extra, Key)]
     return Annotated[type_, *extras] if extras else type_
 
 
-def _convert(value: Any, type_: Any, name: str) -> Any:
+def _convert(value: object, type_: object, name: str) -> object:
     try:
         msgspec.json.encode(value)  # JSON can spell lone surrogates, which no store and no log can write
         return msgspec.convert(value, type_)

@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from time import perf_counter
-from typing import Any, Final
+from typing import Final
 
 from roomwire.errors import ClientError, Internal, NotFound, RateLimited
 from roomwire.gateways.binding import Binding
@@ -36,12 +36,12 @@ class Handler:
     """
 
     event: str
-    method: Callable[..., Any]
+    method: Callable[..., object]
     binding: Binding
     is_plain: bool
 
 
-_Event = tuple[Handler, dict[str, Any], int | None, int]
+_Event = tuple[Handler, dict[str, object], int | None, int]
 """An event whose arguments fit: its handler, the keyword arguments, the ack's id, and about how large it is."""
 
 

@@ -2,7 +2,7 @@
 
 import base64
 import hashlib
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
@@ -63,12 +63,12 @@ class Socket:
         digest = hashlib.sha256(msgspec.json.encode((self.user.kind, owner, self.namespace, message_id)))
         return base64.urlsafe_b64encode(digest.digest()[:_OWN_ID_BYTES]).decode()
 
-    async def emit(self, event: str, *args: Any) -> None:
+    async def emit(self, event: str, *args: object) -> None:
         """Send an event to this client."""
         data = to_wire(args)
         await self.server.emit(event, data, to=self.id, namespace=self.namespace, ignore_queue=True)
 
-    async def broadcast(self, room: str, event: str, *args: Any, message_id: str = "") -> None:
+    async def broadcast(self, room: str, event: str, *args: object, message_id: str = "") -> None:
         """Send an event to everybody in a room, on all gateways, but not to this client.
 
         Args:
@@ -118,6 +118,6 @@ class Socket:
         await self.server.disconnect(self.id, namespace=self.namespace)
 
 
-def to_wire(value: object) -> Any:
+def to_wire(value: object) -> object:
     """Return what a handler returns or emits as the server takes it: a named tuple is one value, as a struct is."""
     return list(value) if isinstance(value, tuple) and hasattr(value, "_fields") else value

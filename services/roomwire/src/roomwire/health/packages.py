@@ -10,7 +10,7 @@ import re
 import warnings
 from collections.abc import Mapping
 from importlib import metadata
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from roomwire.errors import PackageMissing, PackageUnfit
 
@@ -81,7 +81,7 @@ def _minor(version: str) -> tuple[int, int]:
 
 def _names_of(owner: str) -> set[str]:
     try:
-        found: Any = pkgutil.resolve_name(owner)
+        found: object = pkgutil.resolve_name(owner)
     except (ImportError, AttributeError):
         return set()
     initial = getattr(getattr(found, "__init__", None), "__code__", None)

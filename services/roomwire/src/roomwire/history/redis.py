@@ -98,7 +98,7 @@ class RedisHistory:
         entries = found[1:] if is_joined else found
         return Recalled(entries[:limit], is_joined=is_joined, has_more=len(entries) > limit)
 
-    async def _ask(self, command: Awaitable[Any]) -> Any:
+    async def _ask(self, command: Awaitable[object]) -> Any:
         if self._is_given_up():
             # One event after another would wait for it.
             if asyncio.iscoroutine(command):

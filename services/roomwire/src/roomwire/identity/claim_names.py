@@ -4,7 +4,7 @@ Pure. Whether a token holds, its issuer and audience included, `verification` sa
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
@@ -36,11 +36,11 @@ OUR_CLAIMS: Final = ClaimNames()
 """As our own auth service writes them."""
 
 
-def find(claims: Mapping[str, object], name: str) -> Any:
+def find(claims: Mapping[str, object], name: str) -> object:
     """Return the value of a claim, or `MISSING`; see `ClaimNames`."""
     if not name.startswith(_POINTER):
         return claims.get(name, MISSING)
-    value: Any = claims
+    value: object = claims
     for step in name.removeprefix(_POINTER).split(_POINTER):
         if not isinstance(value, Mapping):
             return MISSING

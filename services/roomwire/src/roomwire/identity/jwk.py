@@ -105,7 +105,7 @@ def read_jwks(body: bytes, algorithms: Collection[str] = (EDDSA,)) -> KeySet:
     faults: list[tuple[str, Fault]] = []
     twice: set[str] = set()
     for raw in msgspec.json.decode(body, type=_Jwks).keys:
-        members: Any = None
+        members: object = None
         try:
             members = msgspec.json.decode(raw)
             found = _read(members, frozenset(algorithms))
@@ -143,7 +143,9 @@ def _read(members: object, algorithms: frozenset[str]) -> tuple[str, PublicKey] 
     fitting = _fitting(members) & algorithms
     if not kid or not fitting or not _is_for_signatures(members):
         return None
-    make: Callable[[Mapping[str, Any]], Any] = {"RSA": _rsa, "EC": _elliptic, "OKP": _ed25519}[members["kty"]]
+    make: Callable[[Mapping[str, object]], Any] = {"RSA": _rsa, "EC": _elliptic, "OKP": _ed25519}[
+        members["kty"]
+    ]
     return kid, PublicKey(make(members), fitting)
 
 

@@ -10,7 +10,7 @@ import base64
 import json
 import re
 from collections.abc import Callable, Collection, Mapping
-from typing import Annotated, Any, Final, Literal, NoReturn
+from typing import Annotated, Final, Literal, NoReturn
 
 import jwt
 import msgspec
@@ -123,7 +123,7 @@ class Verifier:
             raise SessionEnded
         return user
 
-    async def _checked(self, token: str) -> Mapping[str, Any]:
+    async def _checked(self, token: str) -> Mapping[str, object]:
         """Return the claims of a token that is signed, is for us, and has its times."""
         head, body, _ = token.split(".")
         header = parse_part(head)
@@ -186,7 +186,7 @@ class Verifier:
         return Capabilities.of_all(able) if able else self._without_claim
 
 
-def parse_part(part: str) -> dict[str, Any]:
+def parse_part(part: str) -> dict[str, object]:
     """Read the header or the claims of a token in compact form.
 
     Raises:
@@ -196,10 +196,10 @@ def parse_part(part: str) -> dict[str, Any]:
     """
     raw = base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))
     value = json.loads(raw, object_pairs_hook=_unique, parse_constant=_refuse)
-    return msgspec.convert(value, dict[str, Any])
+    return msgspec.convert(value, dict[str, object])
 
 
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
     found = dict(pairs)
     if len(found) < len(pairs):
         raise ValueError("a name is there twice")

@@ -10,7 +10,7 @@ import os
 import threading
 from collections.abc import Collection, Coroutine
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Final, Self
 
 from roomwire.errors import NotFound
 from roomwire.log.contract import LogConfig
@@ -244,7 +244,7 @@ class Emitter:
         return self._loop
 
 
-async def _end(closing: Coroutine[Any, Any, None]) -> None:
+async def _end(closing: Coroutine[object, object, None]) -> None:
     """Close, and let those who still wait learn what became of theirs."""
     await closing
     others = asyncio.all_tasks() - {asyncio.current_task()}

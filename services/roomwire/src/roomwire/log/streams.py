@@ -5,7 +5,7 @@ back. A room's text may be any Python text, halves of surrogate pairs included, 
 """
 
 import ast
-from typing import Any, Final, NamedTuple, NewType
+from typing import Final, NamedTuple, NewType
 
 Stream = NewType("Stream", bytes)
 """The encoded name of a stream. Compare and hash it as it is; read it with `parse_stream`."""
@@ -77,7 +77,7 @@ def room_name(room: object) -> str:
     return f"\0{type(room).__name__} {room!r}"
 
 
-def room_of(name: str) -> Any:
+def room_of(name: str) -> object:
     """Return the room that a text of `room_name` stands for.
 
     Raises:

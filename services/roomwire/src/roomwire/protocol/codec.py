@@ -7,7 +7,7 @@ Source: the Socket.IO protocol, version 5.
 
 import re
 from collections.abc import Sequence
-from typing import Any, ClassVar, Final
+from typing import ClassVar, Final
 
 import socketio.packet
 from socketio.packet import ACK, BINARY_ACK, BINARY_EVENT, CONNECT, CONNECT_ERROR, DISCONNECT, EVENT
@@ -114,7 +114,7 @@ class Packet(socketio.packet.Packet):  # type: ignore[misc] # python-socketio ha
         return has_binary(data)
 
     @classmethod
-    def reconstruct_binary(cls, data: object, attachments: Sequence[bytes]) -> Any:
+    def reconstruct_binary(cls, data: object, attachments: Sequence[bytes]) -> object:
         """Put each attachment where its placeholder is: one each, or few bytes could name one many times."""
         unused = dict(enumerate(attachments))
         whole = _put(data, unused)
@@ -123,7 +123,7 @@ class Packet(socketio.packet.Packet):  # type: ignore[misc] # python-socketio ha
         return whole
 
 
-def _put(data: object, unused: dict[int, bytes]) -> Any:
+def _put(data: object, unused: dict[int, bytes]) -> object:
     if isinstance(data, list):
         return [_put(item, unused) for item in data]
     if not isinstance(data, dict):
@@ -195,17 +195,17 @@ def packet_frames(packet: socketio.packet.Packet) -> list[bytes]:
     return [_part_frame(part) for part in (encoded if isinstance(encoded, list) else (encoded,))]
 
 
-def event_frames(namespace: str, data: list[Any], ack_id: int | None = None) -> list[bytes]:
+def event_frames(namespace: str, data: list[object], ack_id: int | None = None) -> list[bytes]:
     """Return an event as it goes out: `data` is its name and its arguments: hot."""
     return _frames(EVENT, namespace, data, ack_id)
 
 
-def ack_frames(namespace: str, data: list[Any], ack_id: int) -> list[bytes]:
+def ack_frames(namespace: str, data: list[object], ack_id: int) -> list[bytes]:
     """Return an ack as it goes out: hot."""
     return _frames(ACK, namespace, data, ack_id)
 
 
-def _frames(kind: int, namespace: str, data: list[Any], ack_id: int | None) -> list[bytes]:
+def _frames(kind: int, namespace: str, data: list[object], ack_id: int | None) -> list[bytes]:
     for value in data:
         if type(value) not in PLAIN and not is_plain(value):
             data, attachments = parted(data)

@@ -48,7 +48,7 @@ class Upgrade(NamedTuple):
 
     """
 
-    environ: dict[str, Any]
+    environ: dict[str, object]
     protocols: Sequence[str]
     key: bytes
     rest: bytes

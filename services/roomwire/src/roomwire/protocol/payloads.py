@@ -5,7 +5,7 @@ Source: the Socket.IO protocol, version 5.
 """
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
@@ -21,12 +21,12 @@ _pack: Final = msgspec.msgpack.Encoder().encode
 _unpack: Final = msgspec.msgpack.Decoder(list[bytes]).decode
 
 
-def arguments_of(data: object) -> list[Any]:
+def arguments_of(data: object) -> list[object]:
     """Return the arguments that python-socketio means: None is none, a tuple several, anything else one."""
     return [] if data is None else list(data) if isinstance(data, tuple) else [data]
 
 
-def event_payload(data: list[Any]) -> bytes:
+def event_payload(data: list[object]) -> bytes:
     """Return an event as the log keeps it, for `payload_frames`: its JSON, or that and its attachments: hot."""
     for value in data:
         if type(value) not in PLAIN and not is_plain(value):

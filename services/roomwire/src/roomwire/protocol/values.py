@@ -16,7 +16,7 @@ PLAIN: Final = frozenset({str, int, float, bool, type(None)})
 _BINARY: Final = (bytes, bytearray, memoryview)
 
 
-def _plain(value: object) -> Any:
+def _plain(value: object) -> object:
     """Return what stands for a value that msgspec does not know, as `json` has it where that knows it.
 
     Of a number or a text of a class of its own, this is what it is a number or a text by, whatever else the class does.
@@ -111,11 +111,11 @@ def decode(text: str) -> Any:
         return json.loads(text, parse_constant=_refuse_constant)
 
 
-def _refuse_constant(constant: str) -> Any:
+def _refuse_constant(constant: str) -> object:
     raise ValueError(f"{constant} is no JSON")
 
 
-def _part(value: object, attachments: list[bytes]) -> Any:
+def _part(value: object, attachments: list[bytes]) -> object:
     if isinstance(value, dict):
         return {_key(key): _part(item, attachments) for key, item in value.items()}
     if isinstance(value, list | tuple):
@@ -127,7 +127,7 @@ def _part(value: object, attachments: list[bytes]) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def _key(key: object) -> Any:
+def _key(key: object) -> object:
     if isinstance(key, _BINARY):
         raise TypeError("Binary cannot be the key of an object.")
     return key

@@ -7,7 +7,7 @@ Who is offered it stands in `roomwire.recovery.offers`. Owns the other decisions
 import enum
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
@@ -68,7 +68,7 @@ class RecoveryRequest(msgspec.Struct, frozen=True):
 
     pid: Pid | None
     offset: str | None
-    auth: Any
+    auth: object
     is_offered: bool
 
 

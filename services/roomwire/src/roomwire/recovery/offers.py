@@ -55,7 +55,7 @@ RULES: Final = (
 """The first that fits decides."""
 
 
-def client_of(auth: Any, environ: Mapping[str, Any], *, has_pid: bool) -> ConnectingClient:
+def client_of(auth: object, environ: Mapping[str, Any], *, has_pid: bool) -> ConnectingClient:
     """Return what is to be known of a client.
 
     Args:

@@ -23,7 +23,7 @@ _LEAST_REDIS: Final = 7
 _NOTHING: Final = object()
 
 Argument = bytes | str | int
-Reply = Callable[[Any], None]
+Reply = Callable[[object], None]
 """Called once: with the server's answer, a `hiredis.ReplyError` if it refused, or a `LinkLost`."""
 
 ReplyError = hiredis.ReplyError
@@ -71,7 +71,7 @@ class RedisLink(asyncio.Protocol):
         self._timer: asyncio.TimerHandle | None = None
         # After a stall: the answer that has to come before anything is handed on, and what came meanwhile.
         self._token: bytes | None = None
-        self._parked: list[Any] = []
+        self._parked: list[object] = []
 
     # -- asyncio
 
@@ -344,7 +344,7 @@ def is_unknown_script(value: object) -> bool:
     return isinstance(value, ReplyError) and str(value).startswith("NOSCRIPT")
 
 
-def settle(future: "asyncio.Future[Any]", value: object) -> None:
+def settle(future: "asyncio.Future[object]", value: object) -> None:
     """Give a future an answer of the server's, unless nobody waits for it any more."""
     if future.done():
         return

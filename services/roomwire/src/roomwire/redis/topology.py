@@ -34,7 +34,7 @@ def open_primaries(url: str, *, key: bytes, timeout_s: float) -> Primaries:
 
     Args:
         url: See `parse_redis_url`.
-        key: Any key that is going to be used: in a cluster all have to carry the same hash tag.
+        key: object key that is going to be used: in a cluster all have to carry the same hash tag.
         timeout_s: How long each server that is asked may take to answer.
 
     Raises:
@@ -112,7 +112,7 @@ class _FoundConnection(Connection):
     def _connection_arguments(self) -> Mapping[str, Any]:
         return {"host": self.host, "port": self.port, "ssl": self._found.tls}
 
-    async def read_response(self, *arguments: Any, **options: Any) -> Any:
+    async def read_response(self, *arguments: Any, **options: Any) -> object:
         try:
             return await super().read_response(*arguments, **options)
         except _LEADS_ELSEWHERE:

@@ -147,7 +147,7 @@ class SeenFrom:
         self._scheme = request.scheme
         self.write = transport.write
 
-    def get_extra_info(self, name: str, default: Any = None) -> Any:
+    def get_extra_info(self, name: str, default: Any = None) -> object:
         """Return what is known of the connection; of TLS, whether the client used it."""
         if name == "peername":
             return self._peer
@@ -155,7 +155,7 @@ class SeenFrom:
             return True if self._scheme == "https" else default
         return self._transport.get_extra_info(name, default)
 
-    def __getattr__(self, name: str) -> Any:
+    def __getattr__(self, name: str) -> object:
         return getattr(self._transport, name)
 
 

@@ -5,7 +5,7 @@ import contextlib
 import enum
 import random
 from collections.abc import AsyncIterator, Callable, Coroutine
-from typing import Any, Final
+from typing import Final
 
 from roomwire.engine.engine import Engine
 from roomwire.log.contract import Log
@@ -118,7 +118,7 @@ class Relay:
             return exchange.has_begun
         return True
 
-    def websocket(self, sid: str, connections: set[Any]) -> asyncio.Protocol:
+    def websocket(self, sid: str, connections: set[object]) -> asyncio.Protocol:
         """See `roomwire.engine.relay`."""
 
         def link(
@@ -158,7 +158,7 @@ class Relay:
         for cut in list(self._cuts):
             cut()
 
-    def _start(self, running: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
+    def _start(self, running: Coroutine[object, object, None]) -> "asyncio.Task[None]":
         task = asyncio.create_task(running)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)

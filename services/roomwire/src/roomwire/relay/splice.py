@@ -35,10 +35,10 @@ class Splice(asyncio.Protocol):
     def __init__(
         self,
         engine: Engine,
-        connections: set[Any],
+        connections: set[object],
         *,
         link: Callable[[RelayRequest, Callable[[], None]], contextlib.AbstractAsyncContextManager[RelayLink]],
-        start: Callable[[Coroutine[Any, Any, None]], "asyncio.Task[None]"],
+        start: Callable[[Coroutine[object, object, None]], "asyncio.Task[None]"],
         timeout_s: float,
     ) -> None:
         self._engine = engine

@@ -21,7 +21,7 @@ class Emit(msgspec.Struct, frozen=True):
     """
 
     event: str
-    data: Any
+    data: object
     namespace: str
     target: Any = None
     skip_sid: Any = None

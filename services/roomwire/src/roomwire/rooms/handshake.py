@@ -22,7 +22,7 @@ class Handshake:
 
     __slots__ = ("_environ", "_proxies", "auth")
 
-    def __init__(self, environ: Mapping[str, Any], auth: Any, *, proxies: Proxies) -> None:
+    def __init__(self, environ: Mapping[str, Any], auth: object, *, proxies: Proxies) -> None:
         self._environ = environ
         self._proxies = proxies
         self.auth = auth

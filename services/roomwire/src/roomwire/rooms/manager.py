@@ -85,16 +85,16 @@ class Rooms(socketio.AsyncManager):  # type: ignore[misc] # python-socketio has 
     def emit(
         self,
         event: str,
-        data: Any,
+        data: object,
         namespace: str,
-        room: Any = None,
-        skip_sid: Any = None,
-        callback: Any = None,
-        to: Any = None,
+        room: object = None,
+        skip_sid: object = None,
+        callback: object = None,
+        to: object = None,
         *,
         ignore_queue: bool = False,
         message_id: str = "",
-        **kwargs: Any,  # noqa: ARG002 - stock's
+        **kwargs: object,  # noqa: ARG002 - stock's
     ) -> Awaitable[None]:
         """Say something to a room, to one client, or to everybody: hot.
 
@@ -123,7 +123,7 @@ class Rooms(socketio.AsyncManager):  # type: ignore[misc] # python-socketio has 
         if members:
             self.say(members, emit.arguments(), callback)
 
-    def say(self, members: Collection[Member], data: list[Any], callback: Any = None) -> None:
+    def say(self, members: Collection[Member], data: list[object], callback: Any = None) -> None:
         """Send an event to members of one namespace, past the log: hot.
 
         Args:
@@ -149,7 +149,7 @@ class Rooms(socketio.AsyncManager):  # type: ignore[misc] # python-socketio has 
                 if len(members) == 1:
                     raise
 
-    def ask(self, member: Member, payload: bytes, callback: Callable[..., Any]) -> None:
+    def ask(self, member: Member, payload: bytes, callback: Callable[..., object]) -> None:
         """Send an event to a member, and have its ack given to a callback.
 
         Raises:
@@ -160,13 +160,13 @@ class Rooms(socketio.AsyncManager):  # type: ignore[misc] # python-socketio has 
         frames = payload_frames(member.namespace, payload, ack_id=ack_id)
         self.server.eio.turn.put_all((member.outlet,), frames)
 
-    def forget_callback(self, sid: str, callback: Any) -> None:
+    def forget_callback(self, sid: str, callback: object) -> None:
         """Forget what waits for an ack of a client; nothing happens if it has come."""
         pending = self.callbacks.get(sid, {})
         for ack_id in [ack_id for ack_id, waiting in pending.items() if waiting is callback]:
             del pending[ack_id]
 
-    def _generate_ack_id(self, sid: str, callback: Any) -> int:
+    def _generate_ack_id(self, sid: str, callback: object) -> int:
         """Have an ack of a client awaited.
 
         Raises:
@@ -236,14 +236,14 @@ class Rooms(socketio.AsyncManager):  # type: ignore[misc] # python-socketio has 
         await self._elsewhere.disconnect(sid, namespace)
         return False
 
-    async def disconnect(self, sid: str, namespace: str, **kwargs: Any) -> None:
+    async def disconnect(self, sid: str, namespace: str, **kwargs: object) -> None:
         """Forget a client; its session waits for it or ends."""
         member = self.member(sid, namespace)
         self.basic_disconnect(sid, namespace, **kwargs)
         if member is not None:
             await self._finish(member)
 
-    def basic_disconnect(self, sid: str, namespace: str, **kwargs: Any) -> None:  # noqa: ARG002 - stock's
+    def basic_disconnect(self, sid: str, namespace: str, **kwargs: object) -> None:  # noqa: ARG002 - stock's
         """Forget a client, walking only over the rooms that it is in."""
         member = self.member(sid, namespace)
         if member is None:
@@ -264,7 +264,7 @@ class Rooms(socketio.AsyncManager):  # type: ignore[misc] # python-socketio has 
 
     # -- memberships
 
-    async def enter_room(self, sid: str, namespace: str, room: Any, eio_sid: str | None = None) -> None:
+    async def enter_room(self, sid: str, namespace: str, room: object, eio_sid: str | None = None) -> None:
         """Make a client a member of a room; it is one when this returns, on whatever node it is.
 
         Raises:
@@ -285,7 +285,7 @@ class Rooms(socketio.AsyncManager):  # type: ignore[misc] # python-socketio has 
         stream = stream_of(namespace, room)
         entered = False
 
-        def enter(_: Any) -> None:
+        def enter(_: object) -> None:
             nonlocal entered
             if self._registry.find(sid) is member and room not in member.rooms:
                 entered = True
@@ -302,7 +302,7 @@ class Rooms(socketio.AsyncManager):  # type: ignore[misc] # python-socketio has 
             if not entered:
                 self.log.unsubscribe(stream)
 
-    async def leave_room(self, sid: str, namespace: str, room: Any) -> None:
+    async def leave_room(self, sid: str, namespace: str, room: object) -> None:
         """End a client's membership, on whatever node it is; raises as `enter_room`."""
         member = self.member(sid, namespace)
         if member is None:
@@ -313,7 +313,7 @@ class Rooms(socketio.AsyncManager):  # type: ignore[misc] # python-socketio has 
             self.basic_leave_room(sid, namespace, room)
             return
 
-        def leave(_: Any) -> None:
+        def leave(_: object) -> None:
             if self._registry.find(sid) is member:
                 self.basic_leave_room(sid, namespace, room)
 
@@ -326,7 +326,7 @@ class Rooms(socketio.AsyncManager):  # type: ignore[misc] # python-socketio has 
             # Its transport is being closed; where it goes on, it is still a member.
             return
 
-    async def close_room(self, room: Any, namespace: str) -> None:
+    async def close_room(self, room: object, namespace: str) -> None:
         """Take everybody who is connected out of a room, on all nodes.
 
         Raises:
@@ -341,12 +341,12 @@ class Rooms(socketio.AsyncManager):  # type: ignore[misc] # python-socketio has 
         await self.close_here(room, namespace)
         await self._elsewhere.close_room(nodes, name, namespace)
 
-    async def close_here(self, room: Any, namespace: str) -> None:
+    async def close_here(self, room: object, namespace: str) -> None:
         """Take everybody on this node out of a room."""
         for member in list(self.members(namespace, room)):
             await self.leave_room(member.sid, namespace, room)
 
-    def basic_enter_room(self, sid: str, namespace: str, room: Any, eio_sid: str | None = None) -> None:  # noqa: ARG002 - stock's
+    def basic_enter_room(self, sid: str, namespace: str, room: object, eio_sid: str | None = None) -> None:  # noqa: ARG002 - stock's
         """Put a client into a room; everybody's and its own need nothing."""
         self._check_namespace(namespace)
         if room != sid and self.is_sid_room(namespace, room):
@@ -357,7 +357,7 @@ class Rooms(socketio.AsyncManager):  # type: ignore[misc] # python-socketio has 
         if room is not None and room != sid:
             self._registry.enter(member, room, stream_of(namespace, room))
 
-    def basic_leave_room(self, sid: str, namespace: str, room: Any) -> None:
+    def basic_leave_room(self, sid: str, namespace: str, room: object) -> None:
         """Take a client out of a room; nothing happens if it is not in there."""
         member = self.member(sid, namespace)
         stream = None if member is None else self._registry.leave(member, room)
@@ -370,16 +370,16 @@ class Rooms(socketio.AsyncManager):  # type: ignore[misc] # python-socketio has 
 
     # -- what is asked of members here
 
-    def is_sid_room(self, namespace: str, room: Any) -> bool:
+    def is_sid_room(self, namespace: str, room: object) -> bool:
         """Say whether a room is somebody's own: also of a client of another node, or of one that was there before."""
         return self._registry.is_own_room(namespace, room) or (isinstance(room, str) and is_sid(room))
 
-    def get_participants(self, namespace: str, room: Any) -> Iterator[tuple[str, str]]:
+    def get_participants(self, namespace: str, room: object) -> Iterator[tuple[str, str]]:
         """Yield the ids of a room's members: in the namespace, and of their connections."""
         for member in list(self.members(namespace, room)):
             yield member.sid, member.connection.sid
 
-    def get_rooms(self, sid: str, namespace: str) -> list[Any]:
+    def get_rooms(self, sid: str, namespace: str) -> list[object]:
         """Return the rooms a client is in, that of its own id included."""
         member = self.member(sid, namespace)
         return [] if member is None else [sid, *member.rooms]

@@ -88,10 +88,10 @@ class Member:
         self.pid: str | None = None
         self.recovered = False
         self.is_lost = False
-        self._rooms: dict[Any, Stream] | None = None
+        self._rooms: dict[object, Stream] | None = None
 
     @property
-    def rooms(self) -> Collection[Any]:
+    def rooms(self) -> Collection[object]:
         """The rooms it is in, beside that of its own id."""
         return self._rooms or ()
 
@@ -122,13 +122,13 @@ class Member:
         """Note that one of its events is handled: called with the task that handled it."""
         self.handling -= 1
 
-    def joined(self, room: Any, stream: Stream) -> None:
+    def joined(self, room: object, stream: Stream) -> None:
         """Note that it is in a room, and by which stream it hears the room."""
         if self._rooms is None:
             self._rooms = {}
         self._rooms[room] = stream
 
-    def left(self, room: Any) -> Stream | None:
+    def left(self, room: object) -> Stream | None:
         """Note that it is in a room no more; returns the stream by which it heard the room."""
         return None if self._rooms is None else self._rooms.pop(room, None)
 

@@ -27,11 +27,11 @@ class Registry:
     """
 
     def __init__(self) -> None:
-        self.rooms: dict[str, dict[Any, dict[str, Member]]] = {}
+        self.rooms: dict[str, dict[object, dict[str, Member]]] = {}
         self._by_sid: dict[str, Member] = {}
-        self._named: dict[Stream, tuple[str, Any]] = {}
-        self.streams: dict[tuple[str, Any], Stream] = {}
-        self._older: dict[tuple[str, Any], set[Stream]] = {}
+        self._named: dict[Stream, tuple[str, object]] = {}
+        self.streams: dict[tuple[str, object], Stream] = {}
+        self._older: dict[tuple[str, object], set[Stream]] = {}
         self._audiences: dict[Stream, Audience] = {}
 
     def find(self, sid: str) -> Member | None:
@@ -133,7 +133,7 @@ class Registry:
         self._name(stream, namespace, room)
         member.joined(room, stream)
 
-    def leave(self, member: Member, room: Any) -> Stream | None:
+    def leave(self, member: Member, room: object) -> Stream | None:
         """Take a member out of a room; returns the stream by which it heard the room, None if it was not in there."""
         rooms = self.rooms.get(member.namespace, {})
         found = None if room is None else rooms.get(room)
@@ -160,7 +160,7 @@ class Registry:
         connection = member.connection
         connection.members = tuple(other for other in connection.members if other is not member)
 
-    def _name(self, stream: Stream, namespace: str, room: Any) -> None:
+    def _name(self, stream: Stream, namespace: str, room: object) -> None:
         """Note which stream a room is, and that the members of the room have changed."""
         self._named[stream] = (namespace, room)
         before = self.streams.get((namespace, room), stream)
@@ -169,12 +169,12 @@ class Registry:
             self._older.setdefault((namespace, room), set()).add(before)
         self._forget_audiences(namespace, room)
 
-    def _forget_audiences(self, namespace: str, room: Any) -> None:
+    def _forget_audiences(self, namespace: str, room: object) -> None:
         self._audiences.pop(self.streams[namespace, room], None)
         for stream in self._older.get((namespace, room), ()):
             self._audiences.pop(stream, None)
 
-    def _unname(self, namespace: str, room: Any) -> None:
+    def _unname(self, namespace: str, room: object) -> None:
         for stream in {self.streams.pop((namespace, room)), *self._older.pop((namespace, room), ())}:
             del self._named[stream]
 

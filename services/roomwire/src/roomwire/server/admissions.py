@@ -7,7 +7,7 @@ itself; what goes on in others does not wait for that.
 """
 
 import enum
-from typing import Any, Final
+from typing import Final
 
 from roomwire.protocol.values import encode
 
@@ -35,8 +35,8 @@ class Admissions:
     __slots__ = ("_deciding", "_late", "_max_prompt_refusals", "_refusals")
 
     def __init__(self, *, max_prompt_refusals: int) -> None:
-        self._deciding: dict[str, Any] = {}
-        self._late: dict[str, Any] = {}
+        self._deciding: dict[str, object] = {}
+        self._late: dict[str, object] = {}
         self._max_prompt_refusals = max_prompt_refusals
         self._refusals = 0
 
@@ -50,7 +50,7 @@ class Admissions:
         """Whether as many refusals wait to be answered as may."""
         return len(self._late) >= MAX_LATE
 
-    def notes(self, namespace: str, asked: Any) -> bool:
+    def notes(self, namespace: str, asked: object) -> bool:
         """Note what a client asks for if it has to wait, because of what was asked for before; else False."""
         if namespace in self._deciding:
             self._deciding[namespace] = asked
@@ -65,12 +65,12 @@ class Admissions:
         """Note that a decision has begun."""
         self._deciding[namespace] = Asked.NOTHING
 
-    def latest(self, namespace: str, asked: Any) -> Any:
+    def latest(self, namespace: str, asked: object) -> object:
         """Return what a client asks for now: something else, perhaps, than what it asked for before."""
         newer, self._deciding[namespace] = self._deciding[namespace], Asked.NOTHING
         return asked if newer is Asked.NOTHING else newer
 
-    def next(self, namespace: str) -> Any:
+    def next(self, namespace: str) -> object:
         """Return what is to be decided next; what was asked for behind a late refusal waits until that is due."""
         asked, self._deciding[namespace] = self._deciding[namespace], Asked.NOTHING
         if namespace in self._late and asked is not Asked.NOTHING:
@@ -92,10 +92,10 @@ class Admissions:
         # The exponent is bounded, as is the number.
         return min(FIRST_DELAY_S * 2.0 ** min(beyond - 1, 16), LONGEST_DELAY_S)
 
-    def answer(self, namespace: str) -> Any:
+    def answer(self, namespace: str) -> object:
         """Return what was asked for while a refusal waited, to be decided instead of an answer to what was before."""
         return self._late.pop(namespace, Asked.NOTHING)
 
 
-def _is_small(asked: Any) -> bool:
+def _is_small(asked: object) -> bool:
     return isinstance(asked, Asked) or len(encode(asked)) <= _MAX_KEPT_BYTES

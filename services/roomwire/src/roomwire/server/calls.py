@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Any
 
 import socketio
 
@@ -25,7 +24,7 @@ class Calls:
 
     async def call(
         self, emit: Callable[["Answer"], Awaitable[None]], client: str, *, timeout_s: float
-    ) -> Any:
+    ) -> object:
         """Return what a client answers; see `Server.call`.
 
         Args:
@@ -59,9 +58,9 @@ class Answer:
 
     def __init__(self, answered: Callable[[], None]) -> None:
         self._answered = answered
-        self.coming: asyncio.Future[tuple[Any, ...]] = asyncio.get_running_loop().create_future()
+        self.coming: asyncio.Future[tuple[object, ...]] = asyncio.get_running_loop().create_future()
 
-    def __call__(self, *args: Any) -> None:
+    def __call__(self, *args: object) -> None:
         """Take the ack."""
         if not self.coming.done():
             self.coming.set_result(args)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Coroutine
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
 from roomwire.errors import ClientError, Forbidden, Unauthenticated
 from roomwire.identity.tokens import User
@@ -36,7 +36,7 @@ class Clients:
         *,
         rooms: Rooms,
         replies: Replies,
-        begin: Callable[[Coroutine[Any, Any, Any]], Any],
+        begin: Callable[[Coroutine[object, object, object]], object],
         wall_clock: Callable[[], float],
     ) -> None:
         self._server = server

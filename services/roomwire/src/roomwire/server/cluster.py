@@ -1,7 +1,6 @@
 """What the server asks of all nodes; see `roomwire.cluster.operations`."""
 
 from collections.abc import Callable
-from typing import Any
 
 from roomwire.cluster.operations import Handler, Operations
 from roomwire.cluster.results import Acks, Changed, Presence, ServerResults, Sockets
@@ -29,7 +28,7 @@ class ClusterCalls:
         self._operations = operations
 
     async def fetch_sockets(
-        self, room: Any = None, *, namespace: str = "/", timeout_s: float = 5.0, limit: int = 10_000
+        self, room: object = None, *, namespace: str = "/", timeout_s: float = 5.0, limit: int = 10_000
     ) -> Sockets:
         """Return who is connected, on all nodes, in no particular order.
 
@@ -44,7 +43,7 @@ class ClusterCalls:
         return await self._operations.fetch(room, namespace=namespace, timeout_s=timeout_s, limit=limit)
 
     async def presence(
-        self, room: Any, *, namespace: str = "/", timeout_s: float = 5.0, limit: int = 1_000
+        self, room: object, *, namespace: str = "/", timeout_s: float = 5.0, limit: int = 1_000
     ) -> Presence:
         """Return who is in a room, on all nodes, connected or away, in no particular order.
 
@@ -67,7 +66,13 @@ class ClusterCalls:
         return await self._operations.presence(room, namespace=namespace, timeout_s=timeout_s, limit=limit)
 
     async def emit_with_ack(
-        self, event: str, data: Any = None, *, to: Any = None, namespace: str = "/", timeout_s: float = 5.0
+        self,
+        event: str,
+        data: object = None,
+        *,
+        to: object = None,
+        namespace: str = "/",
+        timeout_s: float = 5.0,
     ) -> Acks:
         """Emit to clients on all nodes, and wait for their acks; past the log, so who is away does not get it later.
 
@@ -87,18 +92,20 @@ class ClusterCalls:
         )
 
     async def sockets_join(
-        self, room: Any, other: Any, *, namespace: str = "/", timeout_s: float = 5.0
+        self, room: object, other: object, *, namespace: str = "/", timeout_s: float = 5.0
     ) -> Changed:
         """Make all members of a room (None: everybody) members of another, on all nodes."""
         return await self._operations.join(room, other, namespace=namespace, timeout_s=timeout_s)
 
     async def sockets_leave(
-        self, room: Any, other: Any, *, namespace: str = "/", timeout_s: float = 5.0
+        self, room: object, other: object, *, namespace: str = "/", timeout_s: float = 5.0
     ) -> Changed:
         """End the membership of all members of a room (None: everybody) in another, on all nodes."""
         return await self._operations.leave(room, other, namespace=namespace, timeout_s=timeout_s)
 
-    async def disconnect_sockets(self, room: Any, *, namespace: str = "/", timeout_s: float = 5.0) -> Changed:
+    async def disconnect_sockets(
+        self, room: object, *, namespace: str = "/", timeout_s: float = 5.0
+    ) -> Changed:
         """Disconnect all members of a room (None: everybody) from the namespace, on all nodes; their sessions end.
 
         Of a room, so do the sessions of members that are away, of the first 10,000 members; they are counted as done, and get
@@ -128,7 +135,7 @@ class ClusterCalls:
         return register
 
     async def server_side_emit(
-        self, event: str, *args: Any, namespace: str = "/", timeout_s: float = 5.0
+        self, event: str, *args: object, namespace: str = "/", timeout_s: float = 5.0
     ) -> ServerResults:
         """Tell all other nodes something; returns when their handlers have begun, or cannot.
 
@@ -147,7 +154,7 @@ class ClusterCalls:
         )
 
     async def server_side_emit_with_ack(
-        self, event: str, *args: Any, namespace: str = "/", timeout_s: float = 5.0
+        self, event: str, *args: object, namespace: str = "/", timeout_s: float = 5.0
     ) -> ServerResults:
         """Ask all other nodes something; as `server_side_emit`, and it waits for what their handlers return."""
         return await self._operations.server_side_emit(

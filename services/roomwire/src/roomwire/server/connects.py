@@ -74,7 +74,7 @@ class Connects:
         proxies: Proxies,
         turn: Turn,
         exceeded: Callable[[Bound], None],
-        begin: Callable[[Coroutine[Any, Any, Any]], Any],
+        begin: Callable[[Coroutine[object, object, object]], object],
         is_recovery_offered: bool | None,
         stock: StockSteps,
     ) -> None:
@@ -101,7 +101,7 @@ class Connects:
         """Forget what was under way on an event loop that has ended."""
         self.admissions.clear()
 
-    async def open(self, eio_sid: str, environ: Mapping[str, Any]) -> None:
+    async def open(self, eio_sid: str, environ: Mapping[str, object]) -> None:
         """Take a connection, which has to connect to a namespace before long."""
         if self._rates:
             address = Handshake(environ, None, proxies=self._proxies).address
@@ -189,7 +189,7 @@ class Connects:
             _log.exception("connect failed", sid=connection.sid, namespace=namespace)
             connection.close(Reason.TRANSPORT_ERROR)
 
-    def _refusal_of(self, connection: Connection, namespace: str) -> Any:
+    def _refusal_of(self, connection: Connection, namespace: str) -> object:
         """Return why a CONNECT is refused before anybody is asked about it; None if it is not."""
         if not self._serves(namespace):
             return {"message": "Invalid namespace"}
@@ -199,7 +199,7 @@ class Connects:
             return {"message": "Too many namespaces"}
         return None
 
-    async def _admit(self, connection: Connection, namespace: str, asked: Any) -> None:
+    async def _admit(self, connection: Connection, namespace: str, asked: object) -> None:
         """Do what a client asks for in a namespace, and what it has asked for meanwhile."""
         admissions = self._admissions_of(connection)
         try:
@@ -239,7 +239,7 @@ class Connects:
             )
         return found
 
-    async def _connect(self, member: Member, data: Any) -> None:
+    async def _connect(self, member: Member, data: object) -> None:
         """Authenticate a client, give it its session, ask its connect handler, answer, and tell it what it missed."""
         connection, namespace = member.connection, member.namespace
         request = recovery_request_of(data, connection.environ, may_recover=self._offers_recovery(namespace))
@@ -299,7 +299,7 @@ class Connects:
         self._rooms.forget(member)
         await self._tenures.finish(member)
 
-    async def _authenticated(self, member: Member) -> Any:
+    async def _authenticated(self, member: Member) -> object:
         """Find out who a client is; returns the refusal if nobody that may come in."""
         try:
             if not isinstance(member.handshake.auth, dict | None):
@@ -316,7 +316,7 @@ class Connects:
             return refusal_of(Internal()).error_args
         return None
 
-    async def _refuse(self, connection: Connection, namespace: str, refusal: Any) -> None:
+    async def _refuse(self, connection: Connection, namespace: str, refusal: object) -> None:
         """Refuse a client a namespace: at once, or, where it has been refused often, later and later."""
         delay_s = self._admissions_of(connection).refuse(namespace)
         if not delay_s:
@@ -325,7 +325,7 @@ class Connects:
         self._exceeded(Bound.REFUSED_CONNECTS)
         self._server.eio.alarm_in(delay_s, partial(self._answer_late, connection.sid, namespace, refusal))
 
-    def _answer_late(self, eio_sid: str, namespace: str, refusal: Any, _: float) -> None:
+    def _answer_late(self, eio_sid: str, namespace: str, refusal: object, _: float) -> None:
         connection = self._server.eio.find(eio_sid)
         if connection is None:
             return
@@ -336,6 +336,6 @@ class Connects:
             connecting = self.connect(eio_sid, namespace, asked)
             self._begin(self._aside(connection, namespace, connecting))
 
-    def _send_refusal(self, connection: Connection, namespace: str, refusal: Any) -> None:
+    def _send_refusal(self, connection: Connection, namespace: str, refusal: object) -> None:
         packet = self._packet_class(socketio.packet.CONNECT_ERROR, data=refusal, namespace=namespace)
         self._turn.put_all((connection,), packet_frames(packet))

@@ -87,7 +87,7 @@ def packets_within(limits: Limits) -> type[Packet]:
     return type("Packet", (Packet,), bounds)
 
 
-def with_our_own_way(options: Mapping[str, Any]) -> Mapping[str, Any]:
+def with_our_own_way(options: Mapping[str, object]) -> Mapping[str, object]:
     """Return python-socketio's options with what is built in; what would have no effect is refused."""
     if type(options.get("client_manager", None)) not in {type(None), socketio.AsyncManager}:
         raise ValueError("client_manager: the nodes are connected by Roomwire's own log: give it as `log`")

@@ -69,7 +69,7 @@ class Events:
         is_limited: bool,
         exceeded: Callable[[Bound], None],
         count: Callable[[str, float], None],
-        begin: Callable[[Coroutine[Any, Any, Any]], "asyncio.Task[Any] | None"],
+        begin: Callable[[Coroutine[object, object, object]], "asyncio.Task[object] | None"],
         clock: Callable[[], float],
         stock: StockSteps,
     ) -> None:
@@ -205,7 +205,7 @@ class Events:
             self._begin_handling(member, data, ack_id)
         return True
 
-    def _begin_handling(self, member: Member, data: Any, ack_id: int | None) -> None:
+    def _begin_handling(self, member: Member, data: object, ack_id: int | None) -> None:
         """Handle an event beside the others of its client, unless too many are being handled."""
         if member.handling >= self._limits.max_waiting_events:
             self._exceeded(Bound.WAITING_EVENTS)

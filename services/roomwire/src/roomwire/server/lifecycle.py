@@ -49,7 +49,7 @@ class Lifecycle:
         self._clock = clock
         self._count_connect = metrics.connects.labels("ok").inc
 
-    def trigger(self, event: str, namespace: str, *args: Any) -> Awaitable[Any]:
+    def trigger(self, event: str, namespace: str, *args: Any) -> Awaitable[object]:
         """Run the handler of an event, those of a client's beginning and end with what belongs to them."""
         if event == "connect":
             return self._accept(namespace, *args)
@@ -69,7 +69,9 @@ class Lifecycle:
         _log.warning("connect postponed", error=error.message, code=error.code)
         self._metrics.connects.labels(error.code).inc()
 
-    async def _accept(self, namespace: str, sid: str, environ: Mapping[str, Any], auth: Any = None) -> Any:
+    async def _accept(
+        self, namespace: str, sid: str, environ: Mapping[str, object], auth: object = None
+    ) -> object:
         """Run the connect handler; a `ClientError` of it becomes the refusal."""
         member = self._clients.member(sid, namespace)
         if member.recovered:
@@ -120,8 +122,8 @@ class Lifecycle:
         return True
 
     async def _run_connect_handler(
-        self, namespace: str, sid: str, environ: Mapping[str, Any], auth: Any
-    ) -> Any:
+        self, namespace: str, sid: str, environ: Mapping[str, object], auth: object
+    ) -> object:
         try:
             return await self._run_handler("connect", namespace, sid, environ, auth)
         except TypeError as error:

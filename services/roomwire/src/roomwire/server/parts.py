@@ -1,7 +1,6 @@
 """The parts of a server, put together: the only place where they meet."""
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
 from roomwire.cluster.local_clients import LocalClients
 from roomwire.cluster.operations import Operations
@@ -140,7 +139,7 @@ class Parts:
         )
         self.calls = Calls(self.rooms, answered=self.events.note_answer)
 
-    def of_engine(self, left_loop: Callable[[], None]) -> Mapping[str, Any]:
+    def of_engine(self, left_loop: Callable[[], None]) -> Mapping[str, object]:
         """Return what the engine is made with."""
         return {
             "turn": self.turn,

@@ -1,7 +1,5 @@
 """What a client is told of an event that it sent: its result, or an error."""
 
-from typing import Any
-
 from roomwire.engine.turn import Turn
 from roomwire.errors import ClientError
 from roomwire.protocol.codec import ack_frames
@@ -23,7 +21,7 @@ class Replies:
         self._turn = turn
         self._rooms = rooms
 
-    def acknowledge(self, member: Member, ack_id: int, result: Any) -> None:
+    def acknowledge(self, member: Member, ack_id: int, result: object) -> None:
         """Send what a handler returned: nothing, a value, or a tuple of several: hot."""
         frames = ack_frames(member.namespace, arguments_of(result), ack_id)
         if len(frames) == 1:

@@ -106,7 +106,7 @@ class Server(ClusterCalls, socketio.AsyncServer):  # type: ignore[misc] # python
         relay: Callable[[Engine], SessionRelay] | None = None,
         clock: Callable[[], float] = time.monotonic,
         wall_clock: Callable[[], float] = time.time,
-        **options: Any,
+        **options: object,
     ) -> None:
         self.arguments: Mapping[str, Any] = {
             "log": log,
@@ -218,7 +218,7 @@ class Server(ClusterCalls, socketio.AsyncServer):  # type: ignore[misc] # python
 
     def _trigger(self, *arguments: Any) -> Awaitable[Any]:
         # Looked up with each call: `instrument` puts another in its place.
-        awaitable: Awaitable[Any] = self._trigger_event(*arguments)
+        awaitable: Awaitable[object] = self._trigger_event(*arguments)
         return awaitable
 
     def _leave_loop(self) -> None:
@@ -295,7 +295,7 @@ class Server(ClusterCalls, socketio.AsyncServer):  # type: ignore[misc] # python
     def _engineio_server_class(self) -> type[engineio.AsyncServer]:
         return AsgiEngine
 
-    async def _handle_connect(self, eio_sid: str, namespace: str | None, data: Any) -> None:
+    async def _handle_connect(self, eio_sid: str, namespace: str | None, data: object) -> None:
         await self._parts.connects.connect(eio_sid, namespace or "/", data)
 
     async def _handle_disconnect(
@@ -303,7 +303,7 @@ class Server(ClusterCalls, socketio.AsyncServer):  # type: ignore[misc] # python
     ) -> None:
         await self._parts.connects.leave(eio_sid, namespace or "/", reason)
 
-    async def _handle_eio_connect(self, eio_sid: str, environ: Mapping[str, Any]) -> None:
+    async def _handle_eio_connect(self, eio_sid: str, environ: Mapping[str, object]) -> None:
         await self._parts.connects.open(eio_sid, environ)
 
     async def _handle_eio_disconnect(self, eio_sid: str, reason: str) -> None:
@@ -317,36 +317,36 @@ class Server(ClusterCalls, socketio.AsyncServer):  # type: ignore[misc] # python
         eio_sid: str,
         namespace: str | None,
         id: int | None,  # noqa: A002 - stock's
-        data: list[Any],
+        data: list[object],
     ) -> None:
         await self._parts.events.handle(eio_sid, namespace or "/", data, id)
 
     def _handle_event_internal(
         self,
-        server: Any,  # noqa: ARG002 - python-socketio passes the server to itself
+        server: object,  # noqa: ARG002 - python-socketio passes the server to itself
         sid: str,
         eio_sid: str,  # noqa: ARG002 - the same
-        data: list[Any],
+        data: list[object],
         namespace: str,
         id: int | None,  # noqa: A002 - the same
-    ) -> Coroutine[Any, Any, None]:
+    ) -> Coroutine[object, object, None]:
         return self._parts.events.run(sid, data, namespace, id)
 
-    async def _send_packet(self, eio_sid: str, pkt: Any) -> None:
+    async def _send_packet(self, eio_sid: str, pkt: object) -> None:
         await self._parts.connects.send(eio_sid, pkt)
 
-    def _trigger_event(self, event: str, namespace: str, *args: Any) -> Awaitable[Any]:
+    def _trigger_event(self, event: str, namespace: str, *args: object) -> Awaitable[object]:
         return self._parts.lifecycle.trigger(event, namespace, *args)
 
     async def emit(
         self,
         event: str,
-        data: Any = None,
-        to: Any = None,
-        room: Any = None,
-        skip_sid: Any = None,
+        data: object = None,
+        to: object = None,
+        room: object = None,
+        skip_sid: object = None,
         namespace: str | None = None,
-        callback: Any = None,
+        callback: object = None,
         ignore_queue: bool = False,  # noqa: FBT001, FBT002 - stock's
         *,
         message_id: str = "",
@@ -391,7 +391,7 @@ class Server(ClusterCalls, socketio.AsyncServer):  # type: ignore[misc] # python
             message_id=message_id,
         )
 
-    async def save_session(self, sid: str, session: Any, namespace: str | None = None) -> None:
+    async def save_session(self, sid: str, session: object, namespace: str | None = None) -> None:
         """Keep the application's data of a client; after a recovery they are there on whatever node it is.
 
         They are what MessagePack can hold; what it cannot stays on this node.
@@ -408,7 +408,7 @@ class Server(ClusterCalls, socketio.AsyncServer):  # type: ignore[misc] # python
     async def call(
         self,
         event: str,
-        data: Any = None,
+        data: object = None,
         to: str | None = None,
         sid: str | None = None,
         namespace: str | None = None,

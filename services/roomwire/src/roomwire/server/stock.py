@@ -26,9 +26,9 @@ class Stock(Protocol):
     """
 
     eio: Engine
-    environ: Mapping[str, Any]
-    handlers: Mapping[str, Mapping[str, Any]]
-    namespace_handlers: Mapping[str, Any]
+    environ: Mapping[str, object]
+    handlers: Mapping[str, Mapping[str, object]]
+    namespace_handlers: Mapping[str, object]
     namespaces: Any
     async_handlers: bool
     not_handled: object
@@ -63,6 +63,6 @@ class StockSteps:
     read: Callable[..., Awaitable[None]]
     connect: Callable[..., Awaitable[None]]
     leave: Callable[..., Awaitable[None]]
-    handle: Callable[..., Coroutine[Any, Any, None]]
-    trigger: Callable[..., Awaitable[Any]]
-    run_handler: Callable[..., Awaitable[Any]]
+    handle: Callable[..., Coroutine[object, object, None]]
+    trigger: Callable[..., Awaitable[object]]
+    run_handler: Callable[..., Awaitable[object]]

@@ -377,7 +377,7 @@ class RedisLog:
             nobody()
             return
 
-        def answered(receivers: Any) -> None:
+        def answered(receivers: object) -> None:
             if not isinstance(receivers, int) or receivers == 0:
                 nobody()
 

@@ -97,7 +97,7 @@ class SessionCalls:
     async def claim(self, sid: Sid, *, namespace: str, subject: str) -> Claimed | ClaimRefused:
         """Take a session over; see `Log.claim`."""
 
-        def apply(reply: Any) -> Claimed | ClaimRefused:
+        def apply(reply: object) -> Claimed | ClaimRefused:
             claimed = claim_reply(sid, reply)
             if isinstance(claimed, ClaimRefused):
                 return claimed
