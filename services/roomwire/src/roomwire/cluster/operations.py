@@ -11,7 +11,7 @@ then, or could not, is named in the result as `missing`; it may have done what i
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from typing import Any, Final, Protocol
+from typing import Final, Protocol, cast
 
 import msgspec
 
@@ -438,11 +438,12 @@ def _checked(timeout_s: float) -> float:
     return timeout_s
 
 
-def _names(to: Any) -> tuple[str, ...]:
+def _names(to: object) -> tuple[str, ...]:
     """Return the names of the rooms that are meant; empty: everybody."""
     if to is None:
         return ()
-    rooms: Collection[Any] = to if hasattr(to, "__len__") and not isinstance(to, str) else (to,)
+    are_several = hasattr(to, "__len__") and not isinstance(to, str)
+    rooms = cast("Collection[object]", to) if are_several else (to,)
     if not rooms:
         raise ValueError("no room is named: None is everybody")
     return tuple(travelling_name(room) for room in rooms)

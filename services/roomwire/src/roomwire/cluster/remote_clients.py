@@ -1,7 +1,7 @@
 """One client of another node: asks that node to do what is wanted of it."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
@@ -48,9 +48,11 @@ class RemoteClients:
         await self._peers.ask(owner.node, PeerRequest(what, namespace, sid, travelling_name(room)))
         return True
 
-    async def call(self, emit: Emit, callback: Callable[..., object]) -> None:
+    async def call(self, emit: Emit) -> None:
         """See `Elsewhere`; nothing happens if no other node has the client."""
-        sid = emit.target
+        sid, callback = str(emit.target), emit.callback
+        if callback is None:
+            return
         request = PeerRequest("call", emit.namespace, sid, payload=emit.payload())
         try:
             owner = await self._log.find(Sid(sid))

@@ -3,7 +3,7 @@
 import asyncio
 import inspect
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Unpack
 
 import socketio
 
@@ -13,6 +13,7 @@ from roomwire.gateways.errors import TwoHandlers, UnknownEvent
 from roomwire.gateways.lane import Handler, Lane
 from roomwire.gateways.socket import Socket, to_wire
 from roomwire.logs import get_logger
+from roomwire.rooms.emit import EmitOptions
 from roomwire.server import Server
 
 _log = get_logger(__name__)
@@ -106,27 +107,15 @@ class Gateway(socketio.AsyncNamespace):  # type: ignore[misc] # python-socketio 
         self,
         event: str,
         data: object = None,
-        *,
-        to: object = None,
-        room: object = None,
-        skip_sid: object = None,
-        namespace: str | None = None,
-        callback: object = None,
-        ignore_queue: bool = False,
-        message_id: str = "",
+        **options: Unpack[EmitOptions],
     ) -> None:
         """Send an event to a room, a client or everybody, on all gateways.
 
         Args:
             event: The event's name.
             data: Its argument; a tuple for several. Structs become objects.
-            namespace: Default: its own.
-            to: The room, the client, or a list of them; the same as for `Server.emit`.
-            room: Another name of `to`, as in python-socketio.
-            skip_sid: The client, or a list of clients, that does not receive the event.
-            callback: Receives the acknowledgement of a single client; such an event is not in the log.
-            ignore_queue: Emit to the clients of this node only, past the log.
-            message_id: A message that is repeated under the same id is delivered once.
+            options: As for `Server.emit`, by name: `to` or `room`, `skip_sid`, `callback`, `ignore_queue`, `message_id`, and
+                `namespace`, whose default is its own.
 
         Raises:
             Unavailable: It is not in the log; try again.
@@ -134,17 +123,8 @@ class Gateway(socketio.AsyncNamespace):  # type: ignore[misc] # python-socketio 
             TooLarge: The message id is too long.
 
         """
-        await self.server.emit(
-            event,
-            to_wire(data),
-            to,
-            room,
-            skip_sid,
-            namespace or self.namespace,
-            callback,
-            ignore_queue,
-            message_id=message_id,
-        )
+        options["namespace"] = options.get("namespace") or self.namespace
+        await self.server.emit(event, to_wire(data), **options)
 
     async def trigger_event(self, event: str, *args: Any) -> Any:
         """Take a connect or disconnect from python-socketio to its hook; events go by the lane of their connection."""
@@ -166,8 +146,8 @@ class Gateway(socketio.AsyncNamespace):  # type: ignore[misc] # python-socketio 
         socket.member.lane = lane
 
     async def _disconnected(self, sid: str, reason: str) -> None:
-        lane: Lane | None = self.server.member(sid, self.namespace).lane
-        if lane is None:
+        lane = self.server.member(sid, self.namespace).lane
+        if not isinstance(lane, Lane):
             return
         lane.stop()
         if lane.events and not self.server.eio.is_parting:

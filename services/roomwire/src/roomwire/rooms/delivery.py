@@ -5,6 +5,7 @@ what is said past the log goes to the members at once.
 """
 
 from collections.abc import Awaitable, Callable, Collection
+from typing import cast
 
 from roomwire.engine.session import Reason
 from roomwire.engine.turn import Turn
@@ -56,7 +57,7 @@ class Delivery:
         skipped = () if emit.skip_sid is None else skipped_sids(emit.skip_sid)
         namespace, target = emit.namespace, emit.target
         if not isinstance(target, str) and hasattr(target, "__len__"):
-            rooms = tuple(stream_to(namespace, one) for one in target)
+            rooms = tuple(stream_to(namespace, one) for one in cast("Collection[object]", target))
             if rooms:
                 message = Message(payload, skipped, rooms)
                 await self._log.publish(namespace_stream(namespace), message, message_id=emit.message_id)

@@ -1,6 +1,6 @@
 """The way to clients of other nodes: the contract that the rooms have with it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Protocol
 
 from roomwire.log.sessions import NodeId
@@ -16,7 +16,7 @@ class Elsewhere(Protocol):
     async def leave(self, sid: str, namespace: str, room: object) -> bool:
         """End a membership of a client of another node; False if no other node has it."""
 
-    async def call(self, emit: Emit, callback: Callable[..., object]) -> None:
+    async def call(self, emit: Emit) -> None:
         """Emit to the client of another node that is the target, and give its ack to the callback."""
 
     async def disconnect(self, sid: str, namespace: str) -> None:

@@ -1,10 +1,23 @@
 """What one call of `emit` asks for: the one object that goes down from there."""
 
-from typing import Any
+from collections.abc import Callable
+from typing import TypedDict
 
 import msgspec
 
 from roomwire.protocol.payloads import arguments_of, event_payload
+
+
+class EmitOptions(TypedDict, total=False):
+    """What may be said of an event that is emitted, by name; the one function that spells it is `Server.emit`."""
+
+    to: object
+    room: object
+    skip_sid: object
+    namespace: str | None
+    callback: object
+    ignore_queue: bool
+    message_id: str
 
 
 class Emit(msgspec.Struct, frozen=True):
@@ -17,17 +30,21 @@ class Emit(msgspec.Struct, frozen=True):
         target: A room, a client's id, or a list of them; None is everybody in the namespace.
         skip_sid: A client, or a list of them, that does not get it.
         message_id: A second event with the same id is dropped; empty: none is.
+        callback: Is called with each client's acknowledgement. Default: none is asked for.
+        is_local: Whether only clients of this node get it.
 
     """
 
     event: str
     data: object
     namespace: str
-    target: Any = None
-    skip_sid: Any = None
+    target: object = None
+    skip_sid: object = None
     message_id: str = ""
+    callback: Callable[..., object] | None = None
+    is_local: bool = False
 
-    def arguments(self) -> list[Any]:
+    def arguments(self) -> list[object]:
         """Return the event's name and its arguments, as they stand in a packet."""
         return [self.event, *arguments_of(self.data)]
 

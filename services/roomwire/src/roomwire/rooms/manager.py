@@ -6,7 +6,7 @@ they are. A member of this node that joins, leaves, lists its rooms or goes cost
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Iterator
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 import socketio
 
@@ -89,7 +89,7 @@ class Rooms(socketio.AsyncManager):  # type: ignore[misc] # python-socketio has 
         namespace: str,
         room: object = None,
         skip_sid: object = None,
-        callback: object = None,
+        callback: Callable[..., object] | None = None,
         to: object = None,
         *,
         ignore_queue: bool = False,
@@ -107,23 +107,25 @@ class Rooms(socketio.AsyncManager):  # type: ignore[misc] # python-socketio has 
             RateLimited: Too many acks of the client are awaited.
 
         """
-        emit = Emit(event, data, namespace, to or room, skip_sid, message_id)
+        emit = Emit(event, data, namespace, to or room, skip_sid, message_id, callback, ignore_queue)
         if callback is None and not ignore_queue:
             return self._delivery.publish(emit)
-        return self._emit_past_the_log(emit, callback)
+        return self._emit_past_the_log(emit)
 
-    async def _emit_past_the_log(self, emit: Emit, callback: Any) -> None:
+    async def _emit_past_the_log(self, emit: Emit) -> None:
         members = self.members(emit.namespace, emit.target)
-        if callback is not None and isinstance(emit.target, str) and not members:
-            self.server.eio.starter.start(self._elsewhere.call(emit, callback))
+        if emit.callback is not None and isinstance(emit.target, str) and not members:
+            self.server.eio.starter.start(self._elsewhere.call(emit))
             return
         if emit.skip_sid is not None:
             skipped = skipped_sids(emit.skip_sid)
             members = [member for member in members if member.sid not in skipped]
         if members:
-            self.say(members, emit.arguments(), callback)
+            self.say(members, emit.arguments(), emit.callback)
 
-    def say(self, members: Collection[Member], data: list[object], callback: Any = None) -> None:
+    def say(
+        self, members: Collection[Member], data: list[object], callback: Callable[..., object] | None = None
+    ) -> None:
         """Send an event to members of one namespace, past the log: hot.
 
         Args:
@@ -282,6 +284,9 @@ class Rooms(socketio.AsyncManager):  # type: ignore[misc] # python-socketio has 
         if room is None or room == sid or room in member.rooms or self.is_sid_room(namespace, room):
             self.basic_enter_room(sid, namespace, room, eio_sid=eio_sid)
             return
+        if (tenure := member.tenure) is None:
+            # It has no session yet.
+            raise KeyError(sid)
         stream = stream_of(namespace, room)
         entered = False
 
@@ -293,7 +298,7 @@ class Rooms(socketio.AsyncManager):  # type: ignore[misc] # python-socketio has 
 
         self.log.subscribe(stream)
         try:
-            await self.log.join(member.tenure, stream, enter)
+            await self.log.join(tenure, stream, enter)
         except OutcomeUnknown:
             # The session knows, and the client learns it when it comes back.
             member.connection.close(Reason.SERVER)

@@ -1,15 +1,16 @@
 """One client in one namespace, and where it is in its life."""
 
 import enum
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from functools import partial
-from typing import Any
+from typing import Protocol
 
 from roomwire.engine.connection import Connection
 from roomwire.engine.session import Reason
 from roomwire.engine.turn import Outlet
 from roomwire.identity.tokens import User
 from roomwire.limits.bounds import Bound
+from roomwire.log.sessions import Tenure
 from roomwire.log.streams import Stream
 from roomwire.rooms.handshake import Handshake
 from roomwire.rooms.hold_buffer import HoldBuffer
@@ -21,6 +22,19 @@ class Phase(enum.Enum):
     CONNECTING = enum.auto()
     CONNECTED = enum.auto()
     PARTING = enum.auto()
+
+
+class EventLane(Protocol):
+    """What takes the events of a member whose namespace is a `Gateway`: `roomwire.gateways.lane` has the one there is."""
+
+    def admit_text(self, text: str, start: int, ack_id: int | None) -> bool:
+        """Take an event as it came, its JSON beginning at `start`; False if only `admit` can tell what to do."""
+
+    def admit(self, event: str, body: Sequence[object], ack_id: int | None) -> None:
+        """Take an event and its arguments."""
+
+    def has_room(self, size: int) -> bool:
+        """Say whether an event of a size may wait, or need not."""
 
 
 class Member:
@@ -83,8 +97,8 @@ class Member:
         self.opened_at = 0.0
         self.events = 0
         self.handling = 0
-        self.lane: Any = None
-        self.tenure: Any = None
+        self.lane: EventLane | None = None
+        self.tenure: Tenure | None = None
         self.pid: str | None = None
         self.recovered = False
         self.is_lost = False

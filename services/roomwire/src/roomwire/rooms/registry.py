@@ -5,7 +5,7 @@ audience of a stream between two changes of its members, and forgets it itself w
 """
 
 from collections.abc import Collection, Mapping
-from typing import Any
+from typing import cast
 
 from roomwire.engine.turn import Outlet
 from roomwire.log.streams import Stream, namespace_stream, sid_stream
@@ -28,13 +28,13 @@ class Registry:
 
     def __init__(self) -> None:
         self.rooms: dict[str, dict[object, dict[str, Member]]] = {}
-        self._by_sid: dict[str, Member] = {}
+        self._by_sid: dict[object, Member] = {}
         self._named: dict[Stream, tuple[str, object]] = {}
         self.streams: dict[tuple[str, object], Stream] = {}
         self._older: dict[tuple[str, object], set[Stream]] = {}
         self._audiences: dict[Stream, Audience] = {}
 
-    def find(self, sid: str) -> Member | None:
+    def find(self, sid: object) -> Member | None:
         """Return the member of an id, whatever its namespace and its phase."""
         return self._by_sid.get(sid)
 
@@ -46,17 +46,21 @@ class Registry:
         """Return the member of an id in a namespace, whatever its phase."""
         return None if sid is None else self._everybody(namespace).get(sid)
 
-    def members(self, namespace: str, room: Any) -> Collection[Member]:
+    def members(self, namespace: str, room: object) -> Collection[Member]:
         """Return who is in a room, in one of several, or (None) in the namespace; do not change it meanwhile."""
         rooms = self.rooms.get(namespace)
         if rooms is None:
             return ()
         if hasattr(room, "__len__") and not isinstance(room, str):
-            return {member.sid: member for one in room for member in self.members(namespace, one)}.values()
+            return {
+                member.sid: member
+                for one in cast("Collection[object]", room)
+                for member in self.members(namespace, one)
+            }.values()
         found = rooms.get(room)
         if found is not None:
             return found.values()
-        alone = rooms[None].get(room)
+        alone = rooms[None].get(room) if isinstance(room, str) else None
         return () if alone is None else (alone,)
 
     def members_of(self, stream: Stream) -> Collection[Member]:
@@ -104,7 +108,7 @@ class Registry:
         """Return how many rooms have members here, beside everybody's and each one's own."""
         return sum(len(rooms) - 1 for rooms in self.rooms.values())
 
-    def is_own_room(self, namespace: str, room: Any) -> bool:
+    def is_own_room(self, namespace: str, room: object) -> bool:
         """Say whether a room is the own room of a member here."""
         return room in self._everybody(namespace)
 
@@ -126,7 +130,7 @@ class Registry:
         if member not in member.connection.members:
             member.connection.members = (*member.connection.members, member)
 
-    def enter(self, member: Member, room: Any, stream: Stream) -> None:
+    def enter(self, member: Member, room: object, stream: Stream) -> None:
         """Put a member into a room, which it hears by a stream."""
         namespace = member.namespace
         self.rooms[namespace].setdefault(room, {})[member.sid] = member

@@ -190,8 +190,7 @@ class Events:
         if member is None or member.phase is not _CONNECTED:
             return False
         if member.lane is not None and namespace not in self._server.handlers:
-            taken: bool = member.lane.admit_text(message, start, ack_id)
-            return taken
+            return member.lane.admit_text(message, start, ack_id)
         return self._server.async_handlers and self._begin_event(member, message, ack_id)
 
     def _begin_event(self, member: Member, message: EnginePacket, ack_id: int | None) -> bool:
