@@ -14,10 +14,10 @@ from roomwire.rooms.member import Member
 _encode: Final = msgspec.msgpack.Encoder(enc_hook=str).encode
 
 
-class Disconnect(Protocol):
-    """Sends a client of this node away: `socketio.AsyncServer.disconnect`."""
+class Disconnecting(Protocol):
+    """What a `socketio.AsyncServer` does with one client of its own; looked up with each call, as another may stand there then."""
 
-    async def __call__(self, sid: str, namespace: str | None = None, *, ignore_queue: bool = False) -> None:
+    async def disconnect(self, sid: str, namespace: str | None = None, *, ignore_queue: bool = False) -> None:
         """Send a client away."""
 
 
@@ -27,13 +27,13 @@ class LocalClients:
     Args:
         rooms: The clients of this node.
         peers: Where the requests come from.
-        disconnect: Sends a client away.
+        server: Sends a client away.
 
     """
 
-    def __init__(self, rooms: Rooms, peers: Peers, *, disconnect: Disconnect) -> None:
+    def __init__(self, rooms: Rooms, peers: Peers, server: Disconnecting) -> None:
         self._rooms = rooms
-        self._send_away = disconnect
+        self._server = server
         peers.serves.update(
             close_room=self._close_room,
             disconnect=self._disconnect,
@@ -48,7 +48,7 @@ class LocalClients:
 
     async def _disconnect(self, asked: PeerRequest) -> bytes:
         self._member(asked)
-        await self._send_away(asked.sid, namespace=asked.namespace, ignore_queue=True)
+        await self._server.disconnect(asked.sid, namespace=asked.namespace, ignore_queue=True)
         return b""
 
     async def _enter(self, asked: PeerRequest) -> bytes:

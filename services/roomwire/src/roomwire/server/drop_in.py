@@ -87,8 +87,14 @@ def packets_within(limits: Limits) -> type[Packet]:
     return type("Packet", (Packet,), bounds)
 
 
-def with_our_own_way(options: Mapping[str, object]) -> Mapping[str, object]:
-    """Return python-socketio's options with what is built in; what would have no effect is refused."""
+def with_our_own_way(options: Mapping[str, object], *, packet_class: type[Packet]) -> Mapping[str, object]:
+    """Return python-socketio's options with what is built in; what would have no effect is refused.
+
+    Args:
+        options: What the program has said.
+        packet_class: The packets with the bounds of the server.
+
+    """
     if type(options.get("client_manager", None)) not in {type(None), socketio.AsyncManager}:
         raise ValueError("client_manager: the nodes are connected by Roomwire's own log: give it as `log`")
     if options.get("serializer", "default") not in {"default", Packet}:
@@ -99,7 +105,7 @@ def with_our_own_way(options: Mapping[str, object]) -> Mapping[str, object]:
         raise ValueError("async_mode: Roomwire is an ASGI application; leave it out")
     return {
         **{name: value for name, value in options.items() if name != "client_manager"},
-        "serializer": Packet,
+        "serializer": packet_class,
         # Left to itself, python-socketio takes Tornado's or Sanic's mode where one is installed.
         "async_mode": "asgi",
         # What it is for, emitting in a connect handler, works without; and a refusal is a CONNECT_ERROR.

@@ -83,7 +83,7 @@ class Parts:
             log, registry, self.delivery, RemoteClients(log, self.peers), finish=self.tenures.finish
         )
         self.sessions = Sessions(log, self.rooms, limits=recovery, metrics=metrics)
-        LocalClients(self.rooms, self.peers, disconnect=server.disconnect)
+        LocalClients(self.rooms, self.peers, server)
         self.operations = Operations(
             self.rooms, log, self.peers, server, start=self.starter.start, clock=clock
         )

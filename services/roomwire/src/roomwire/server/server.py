@@ -166,10 +166,10 @@ class Server(ClusterCalls, socketio.AsyncServer):  # type: ignore[misc] # python
             exceeded=metrics.exceeded,
             relay=relay,
             **parts.of_engine(self._leave_loop),
-            **with_our_own_way(options),
+            **with_our_own_way(options, packet_class=parts.packet_class),
         )
-        # python-socketio has made its own of both within its constructor; nothing has come yet.
-        self.packet_class, self._binary_packet = parts.packet_class, parts.attachments
+        # python-socketio has made its own within its constructor; nothing has come yet.
+        self._binary_packet = parts.attachments
         if isinstance(log, MemoryLog):
             # Programs written for `socketio.AsyncServer` do not start it.
             log.start_now(parts.delivery)
