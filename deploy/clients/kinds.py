@@ -29,7 +29,7 @@ WAYS: Final[Mapping[str, Sequence[str]]] = {
 
 
 class NoToolchain(Exception):
-    """What builds a client is not on this machine; the text says which program, and where it comes from."""
+    """What builds a client is not on this machine; the text names the program, and where it comes from."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +67,7 @@ def _toolchain(program: str, package: str) -> str:
     """
     found = shutil.which(program)
     if found is None:
-        raise NoToolchain(f"there is no {program}: install it ({package})")
+        raise NoToolchain(f"{program} ({package})")
     return found
 
 

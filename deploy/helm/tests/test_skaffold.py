@@ -17,6 +17,7 @@ import kubernetes_validate
 import pytest
 import yaml
 from chart import CHART, ROOT, install
+from needs import need
 
 SKAFFOLD = yaml.safe_load((ROOT / "skaffold.yaml").read_text())
 CHART_VERSION = yaml.safe_load((CHART / "Chart.yaml").read_text())["appVersion"]
@@ -106,9 +107,9 @@ def filler(tmp_path_factory):
 
 
 @pytest.fixture
-def fill(needs, filler):
+def fill(filler):
     """Return a function that fills templates with what is known."""
-    needs(filler, "Go, by which templates are filled as Skaffold does")
+    need(filler, "Go, by which templates are filled as Skaffold does")
 
     def with_known(templates, known):
         asked = json.dumps({"templates": templates, "known": known})

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 from locusts import END_S, end, locust, page, stop
-from may_look import MAY_LOOK
 from waiting import until_blocking
 
 from roomwire_loadtest.load.thresholds import Outcome
@@ -162,7 +161,7 @@ def test_make_soak_runs_and_is_void_in_so_short_a_time(tmp_path):
     assert "VOID: in less than 300 s nothing is seen to grow" in said
 
 
-@pytest.mark.skipif(not MAY_LOOK, reason="py-spy needs root or kernel.yama.ptrace_scope=0")
+@pytest.mark.usefixtures("py_spy_may_look")
 def test_make_profile_runs_and_says_what_it_saw(tmp_path):
     out = tmp_path / "profile.svg"
     _, said = make("profile", f"PROFILE=--scenario big-room --users 4 --seconds 2 --out {out}")
