@@ -282,4 +282,4 @@ async def test_a_server_that_is_brought_keeps_its_handlers_and_gets_other_argume
         server.eio.cors_allowed_origins,
     )
     assert {"move": len} == server.handlers["/"]
-    assert len is server._parts.operations.handlers["/x", "told"]
+    assert len is server._parts.node_events.handlers["/x", "told"]

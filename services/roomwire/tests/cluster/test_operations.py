@@ -13,7 +13,7 @@ from serving import served
 from waiting import until
 
 from roomwire import Server
-from roomwire.cluster import operations
+from roomwire.cluster import answers, node_events, questions
 from roomwire.cluster.peers import PeerRequest
 from roomwire.errors import TooLarge
 from roomwire.log.contract import LogConfig, NodeAway
@@ -170,7 +170,7 @@ async def test_who_is_left_out_by_a_bound_is_counted(nodes, monkeypatch):
     found = await nodes.one.server.fetch_sockets(limit=2)
     assert (2, 3, False) == (len(found.sockets), found.total, found.is_complete)
 
-    monkeypatch.setattr(operations, "MAX_BODY_BYTES", 100)
+    monkeypatch.setattr(answers, "MAX_BODY_BYTES", 100)
     found = await nodes.one.server.fetch_sockets()
     assert (0, 3, False) == (len(found.sockets), found.total, found.is_complete)
 
@@ -327,7 +327,7 @@ async def test_who_does_not_answer_is_counted_when_the_time_is_up_and_nothing_wa
 
 
 async def test_an_answer_that_cannot_be_passed_on_is_counted_and_spoils_no_other(nodes, monkeypatch):
-    monkeypatch.setattr(operations, "MAX_BODY_BYTES", 200)
+    monkeypatch.setattr(answers, "MAX_BODY_BYTES", 200)
     clients = [await nodes.client(nodes.two.address) for _ in range(4)]
     asking = asyncio.create_task(nodes.one.server.emit_with_ack("vote", timeout_s=60))
     for client, value in zip(clients, ["fits", 2**70, "\ud83d", "x" * 300], strict=True):
@@ -381,13 +381,13 @@ async def test_handlers_answer_and_those_that_fail_or_are_missing_or_too_slow_ar
 
 
 async def test_handlers_that_nobody_waits_for_are_bounded(nodes, monkeypatch):
-    monkeypatch.setattr(operations, "MAX_HANDLING", 1)
+    monkeypatch.setattr(node_events, "MAX_HANDLING", 1)
     free = asyncio.Event()
     nodes.two.server.on_server_side("wait", free.wait)
     assert [] == (await nodes.one.server.server_side_emit("wait")).missing
     assert [nodes.two.id] == (await nodes.one.server.server_side_emit("wait")).missing
     free.set()
-    await until(lambda: nodes.two.server._operations._handling == 0)
+    await until(lambda: nodes.two.server._node_events._handling == 0)
     assert [] == (await nodes.one.server.server_side_emit("wait")).missing
 
 
@@ -492,9 +492,9 @@ async def test_a_timeout_that_is_none_is_refused(timeout_s):
 
 async def test_what_is_too_large_for_other_nodes_is_refused():
     with pytest.raises(TooLarge):
-        await Server().server_side_emit("news", "x" * operations.MAX_BODY_BYTES)
+        await Server().server_side_emit("news", "x" * questions.MAX_BODY_BYTES)
     with pytest.raises(TooLarge):
-        await Server().emit_with_ack("news", "x" * operations.MAX_BODY_BYTES)
+        await Server().emit_with_ack("news", "x" * questions.MAX_BODY_BYTES)
 
 
 async def test_a_limit_of_nothing_is_refused():

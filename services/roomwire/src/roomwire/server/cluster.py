@@ -1,8 +1,9 @@
-"""What the server asks of all nodes; see `roomwire.cluster.operations`."""
+"""What the server asks of all nodes; see `roomwire.cluster.operations` and `roomwire.cluster.node_events`."""
 
 from collections.abc import Callable
 
-from roomwire.cluster.operations import Handler, Operations
+from roomwire.cluster.node_events import Handler, NodeEvents
+from roomwire.cluster.operations import Operations
 from roomwire.cluster.results import Acks, Changed, Presence, ServerResults, Sockets
 
 
@@ -10,7 +11,7 @@ class ClusterCalls:
     """Operations over the connected clients of all nodes, as methods of `Server`.
 
     For all of them: `timeout_s` is what each node has for its work, more than 0 and at most 300 seconds; a call ends at
-    most `operations.ANSWER_S` (2 seconds) later, beside the time that the log takes to say which nodes there are. A node
+    most `questions.ANSWER_S` (2 seconds) later, beside the time that the log takes to say which nodes there are. A node
     that did not answer is `missing` in the result, by its name, a dot and something random; it may have done its part.
     Clients that are away, and can still come back to their sessions, are nobody's: they are neither found nor changed, but
     for `presence`, which finds them, and `disconnect_sockets`, which ends their sessions.
@@ -24,8 +25,9 @@ class ClusterCalls:
         Unavailable: Nobody knows which nodes there are; nothing was done.
     """
 
-    def __init__(self, operations: Operations) -> None:
+    def __init__(self, operations: Operations, node_events: NodeEvents) -> None:
         self._operations = operations
+        self._node_events = node_events
 
     async def fetch_sockets(
         self, room: object = None, *, namespace: str = "/", timeout_s: float = 5.0, limit: int = 10_000
@@ -109,7 +111,7 @@ class ClusterCalls:
         """Disconnect all members of a room (None: everybody) from the namespace, on all nodes; their sessions end.
 
         Of a room, so do the sessions of members that are away, of the first 10,000 members; they are counted as done, and get
-        a fresh session when they come back. Finding them takes up to `timeout_s` and `operations.ANSWER_S` more.
+        a fresh session when they come back. Finding them takes up to `timeout_s` and `questions.ANSWER_S` more.
         """
         return await self._operations.disconnect(room, namespace=namespace, timeout_s=timeout_s)
 
@@ -127,7 +129,7 @@ class ClusterCalls:
         """
 
         def register(handler: Handler) -> Handler:
-            self._operations.on_server_side(event, namespace, handler)
+            self._node_events.on(event, namespace, handler)
             return handler
 
         if handler is not None:
@@ -149,7 +151,7 @@ class ClusterCalls:
             TypeError, OverflowError: MessagePack cannot hold the arguments; beside those of the class.
 
         """
-        return await self._operations.server_side_emit(
+        return await self._node_events.emit(
             event, args, namespace=namespace, timeout_s=timeout_s, is_answered=False
         )
 
@@ -157,6 +159,6 @@ class ClusterCalls:
         self, event: str, *args: object, namespace: str = "/", timeout_s: float = 5.0
     ) -> ServerResults:
         """Ask all other nodes something; as `server_side_emit`, and it waits for what their handlers return."""
-        return await self._operations.server_side_emit(
+        return await self._node_events.emit(
             event, args, namespace=namespace, timeout_s=timeout_s, is_answered=True
         )

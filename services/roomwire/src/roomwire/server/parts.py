@@ -2,9 +2,12 @@
 
 from collections.abc import Callable, Mapping
 
+from roomwire.cluster.answers import Answers
 from roomwire.cluster.local_clients import LocalClients
+from roomwire.cluster.node_events import NodeEvents
 from roomwire.cluster.operations import Operations
 from roomwire.cluster.peers import Peers
+from roomwire.cluster.presence import Presences
 from roomwire.cluster.remote_clients import RemoteClients
 from roomwire.engine.eager import Starter
 from roomwire.engine.turn import Turn
@@ -84,9 +87,9 @@ class Parts:
         )
         self.sessions = Sessions(log, self.rooms, limits=recovery, metrics=metrics)
         LocalClients(self.rooms, self.peers, server)
-        self.operations = Operations(
-            self.rooms, log, self.peers, server, start=self.starter.start, clock=clock
-        )
+        Answers(self.rooms, log.node, self.peers, server, clock=clock)
+        self.operations = Operations(log, self.peers, Presences(self.rooms, log, self.peers))
+        self.node_events = NodeEvents(self.peers, start=self.starter.start)
         rates = EventRates(
             per_s=limits.max_events_per_s,
             per_user_per_s=limits.max_events_per_user_per_s,

@@ -156,7 +156,7 @@ class Server(ClusterCalls, socketio.AsyncServer):  # type: ignore[misc] # python
         self.begin = parts.starter.start
         self.begin_now = parts.starter.start_now
         self.count_event = metrics.events.count
-        ClusterCalls.__init__(self, parts.operations)
+        ClusterCalls.__init__(self, parts.operations, parts.node_events)
         socketio.AsyncServer.__init__(
             self,
             client_manager=parts.rooms,
@@ -186,7 +186,7 @@ class Server(ClusterCalls, socketio.AsyncServer):  # type: ignore[misc] # python
 
         """
         handlers, namespace_handlers = self.handlers, self.namespace_handlers
-        server_side = self._parts.operations.handlers
+        server_side = self._parts.node_events.handlers
         Server.__init__(self, **{**self.arguments, **arguments})
         self.handlers, self.namespace_handlers = handlers, namespace_handlers
         for (namespace, event), handler in server_side.items():

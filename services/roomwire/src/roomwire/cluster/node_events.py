@@ -1,0 +1,84 @@
+"""Events between nodes: what one node emits to the handlers of all others, past the clients and the log."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final
+
+from roomwire.cluster.peers import PeerRequest, Peers
+from roomwire.cluster.questions import ANSWER_S, NodeEvent, checked, decode, encode, request
+from roomwire.cluster.results import ServerResults
+from roomwire.engine.eager import Job
+from roomwire.errors import RateLimited
+from roomwire.logs import get_logger
+
+MAX_HANDLING: Final = 1_000
+
+Handler = Callable[..., object]
+"""Takes the arguments of an event of another node, and returns what that node is told; or a coroutine function."""
+
+_log = get_logger(__name__)
+
+
+class NodeEvents:
+    """Emits events to the other nodes, and has theirs handled.
+
+    Args:
+        peers: The way to the other nodes.
+        start: Starts a task.
+
+    Attributes:
+        handlers: Those of the events of other nodes, by namespace and event.
+
+    """
+
+    def __init__(self, peers: Peers, *, start: Callable[[Job], object]) -> None:
+        self._peers = peers
+        self._start = start
+        self.handlers: dict[tuple[str, str], Handler] = {}
+        self._handling = 0
+        peers.serves.update(server_side=self._answer)
+
+    async def emit(
+        self, event: str, args: Sequence[object], *, namespace: str, timeout_s: float, is_answered: bool
+    ) -> ServerResults:
+        """See `Server.server_side_emit`."""
+        taken = NodeEvent(event, list(args), timeout_s if is_answered else 0.0)
+        asked = request("server_side", namespace, taken)
+        others = await self._peers.others()
+        replies = await self._peers.ask_each(others, asked, timeout_s=checked(timeout_s) + ANSWER_S)
+        answers = {node: decode(reply) for node, reply in replies.items() if reply}
+        return ServerResults(answers, [node for node in replies if node not in answers])
+
+    def on(self, event: str, namespace: str, handler: Handler) -> None:
+        """Have an event of other nodes handled; a second handler takes the place of the first."""
+        self.handlers[namespace, event] = handler
+
+    async def _answer(self, asked: PeerRequest) -> bytes:
+        """Run the handler for another node's event; an empty answer says that there is none."""
+        taken = decode(asked.payload, type=NodeEvent)
+        handler = self.handlers.get((asked.namespace, taken.event))
+        if handler is None:
+            return b""
+        if self._handling >= MAX_HANDLING:
+            raise RateLimited
+        self._handling += 1
+        handling = self._handle(handler, taken)
+        if taken.timeout_s:
+            async with asyncio.timeout(taken.timeout_s):
+                return encode(await handling)
+        self._start(self._logged(handling, taken.event))
+        return encode(None)
+
+    async def _handle(self, handler: Handler, taken: NodeEvent) -> object:
+        try:
+            result = handler(*taken.args)
+            return await result if asyncio.iscoroutine(result) else result
+        finally:
+            self._handling -= 1
+
+    @staticmethod
+    async def _logged(handling: Awaitable[object], event: str) -> None:
+        try:
+            await handling
+        except Exception:
+            _log.exception("handler of another node's event failed", event_name=event)
