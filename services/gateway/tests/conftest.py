@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from roomwire_gateway.app import GatewayApp
+from roomwire.app.node import Node
+from roomwire_gateway.app import node
 from roomwire_gateway.settings import Settings
 
 Start = Callable[..., Awaitable["Running"]]
@@ -15,7 +16,7 @@ Start = Callable[..., Awaitable["Running"]]
 class Running:
     """A gateway that is served; `metric` reads what it counts."""
 
-    def __init__(self, app: GatewayApp, address: str) -> None:
+    def __init__(self, app: Node, address: str) -> None:
         self.app = app
         self.address = address
 
@@ -39,7 +40,7 @@ async def gateway(starts_servers: None) -> AsyncIterator[Start]:
 
         async def start(redis_url: str = "memory://", **settings: Any) -> Running:
             chosen = {"node_name": "n1", "auth_mode": "off", "page": False, "redis_timeout_s": 0.3}
-            app = GatewayApp(Settings(redis_url=redis_url, **(chosen | _ANY_NUMBER | settings)))
+            app = node(Settings(redis_url=redis_url, **(chosen | _ANY_NUMBER | settings)))
             stack.push_async_callback(app.close)
             await app.start()
             return Running(app, await stack.enter_async_context(served(app.asgi)))

@@ -16,13 +16,14 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 from waiting import until
 
+from roomwire.app.options import cors, recovery_limits
 from roomwire.errors import ConfigurationError, Unavailable
 from roomwire.identity.tokens import SigningKey, User
 from roomwire.log.contract import LogConfig
 from roomwire.metrics.gateway import Metrics
 from roomwire.recovery.decisions import RecoveryLimits
 from roomwire_gateway import page
-from roomwire_gateway.app import GatewayApp, _cors, _recovery
+from roomwire_gateway.app import node
 from roomwire_gateway.settings import Settings
 
 KEY = SigningKey.generate()
@@ -31,7 +32,7 @@ ANN = User(id="account:1", name="Ann", kind="account")
 
 def test_authorities_that_cannot_be_read_are_a_sentence_that_names_their_setting(tmp_path):
     with pytest.raises(ConfigurationError, match=r"^ROOMWIRE_AUTH_JWKS_CA_FILE: .*/none: No such file"):
-        GatewayApp(Settings(redis_url="memory://", auth_jwks_ca_file=tmp_path / "none"))
+        node(Settings(redis_url="memory://", auth_jwks_ca_file=tmp_path / "none"))
 
 
 @pytest.mark.parametrize(
@@ -43,7 +44,7 @@ def test_authorities_that_cannot_be_read_are_a_sentence_that_names_their_setting
     ],
 )
 def test_origins_are_told_in_the_engines_way(origins, engine):
-    assert engine == _cors(origins)
+    assert engine == cors(origins)
 
 
 @pytest.mark.parametrize(
@@ -117,13 +118,13 @@ async def test_settings_reach_the_engine(gateway):
     assert {"pingInterval": 2000, "pingTimeout": 2500, "maxPayload": 5000}.items() <= handshake.items()
 
 
-async def test_settings_reach_recovery(gateway):
+async def test_settings_reachrecovery_limits(gateway):
     chosen = {"max_claims": 7, "claims_window_s": 8, "recovery_deadline_s": 9, "max_replay_messages": 2}
     running = await gateway(**chosen, max_replay_bytes=3_000, max_recoveries=4)
     config = running.app.server.log.config
 
     assert (7, 8, 9) == (config.max_claims, config.claims_window_s, config.claim_deadline_s)
-    assert RecoveryLimits(max_entries=2, max_bytes=3_000, max_concurrent=4) == _recovery(
+    assert RecoveryLimits(max_entries=2, max_bytes=3_000, max_concurrent=4) == recovery_limits(
         Settings(**chosen, max_replay_bytes=3_000, max_recoveries=4)
     )
     async with Client.connected(running.address, headers={"User-Agent": "Mozilla/5.0"}) as client:
@@ -145,7 +146,7 @@ async def test_recovery_can_be_switched_off(gateway):
 def test_the_defaults_of_recovery_are_the_librarys():
     settings = Settings(redis_url="memory://")
 
-    assert RecoveryLimits() == _recovery(settings)
+    assert RecoveryLimits() == recovery_limits(settings)
     assert (LogConfig().max_claims, LogConfig().claims_window_s, LogConfig().claim_deadline_s) == (
         settings.max_claims,
         settings.claims_window_s,
@@ -197,7 +198,7 @@ async def test_that_keys_could_not_be_fetched_is_forgotten_when_nobody_needs_the
     gateway, free_port, monkeypatch
 ):
     now = 1_000.0
-    monkeypatch.setattr("roomwire_gateway.app.Metrics", lambda: Metrics(clock=lambda: now))
+    monkeypatch.setattr("roomwire.app.node.Metrics", lambda: Metrics(clock=lambda: now))
     running = await gateway(auth_mode="required", auth_jwks_url=f"http://127.0.0.1:{free_port}/jwks.json")
     token = KEY.sign(ANN, issuer="roomwire", audience="roomwire", lifetime_s=60)
     async with Client.open(running.address) as client:
@@ -240,7 +241,7 @@ async def test_draining_parts_from_all_clients(gateway):
 
 
 async def test_closing_is_right_after_a_failed_start_and_idempotent(free_port):
-    app = GatewayApp(
+    app = node(
         Settings(
             redis_url=f"redis://127.0.0.1:{free_port}/0", redis_timeout_s=0.3, page=False, node_name="n1"
         )
@@ -254,7 +255,7 @@ async def test_closing_is_right_after_a_failed_start_and_idempotent(free_port):
 def test_a_page_that_was_not_installed_stops_the_gateway_before_it_starts(monkeypatch, tmp_path):
     monkeypatch.setattr(page, "WEB", tmp_path)
     with pytest.raises(ConfigurationError, match="ROOMWIRE_PAGE=false"):
-        GatewayApp(Settings(redis_url="memory://"))
+        node(Settings(redis_url="memory://"))
 
 
 def environment(**variables):

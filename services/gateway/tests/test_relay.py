@@ -19,7 +19,7 @@ from roomwire.metrics.gateway import Metrics
 from roomwire.metrics.http import HttpMetrics
 from roomwire.relay.proof import HELLO_BYTES, WELCOME_BYTES, Proof, RelayRequest
 from roomwire.serving.http import bounded_http
-from roomwire_gateway.app import GatewayApp
+from roomwire_gateway.app import node as chat_node
 from roomwire_gateway.settings import Settings
 
 SECRET = "a secret of more than thirty-two characters"
@@ -72,7 +72,7 @@ async def start(redis_url, free_port_factory):
                 "relay_secret": SECRET,
                 "drain_s": 0,
             } | settings
-            app = GatewayApp(Settings(redis_url=redis_url, node_name=name, **chosen))
+            app = chat_node(Settings(redis_url=redis_url, node_name=name, **chosen))
             node = Node(app, port)
             stack.push_async_callback(node.stop)
             app.server.on("echo", echo)
@@ -385,7 +385,7 @@ async def test_gateways_of_another_secret_hold_no_sessions_of_ours(start, http):
 
 async def test_a_gateway_that_was_not_reached_once_is_not_told_of_for_ever(start, http, monkeypatch):
     now = 1_000.0
-    monkeypatch.setattr("roomwire_gateway.app.Metrics", lambda: Metrics(clock=lambda: now))
+    monkeypatch.setattr("roomwire.app.node.Metrics", lambda: Metrics(clock=lambda: now))
     first, second = await start("n1"), await start("n2", relay_secret="b" * 32)
 
     assert is_refused(await http.get(polled(second, await opened(http, first))))

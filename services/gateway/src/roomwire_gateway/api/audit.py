@@ -8,9 +8,9 @@ import contextlib
 from collections.abc import Iterator
 from typing import Any
 
+from roomwire.app.callers import Caller
 from roomwire.errors import ClientError, Internal
 from roomwire.logs import get_logger
-from roomwire_gateway.api.callers import Caller
 
 _log = get_logger("gateway.api.audit")
 

@@ -7,7 +7,7 @@ from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from roomwire_gateway.api.callers import Caller, Callers
+from roomwire.app.callers import Caller, Callers
 from roomwire_gateway.api.rate import Rate
 
 _KEY = "roomwire.caller"

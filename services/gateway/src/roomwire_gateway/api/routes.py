@@ -9,6 +9,7 @@ from fastapi.security import HTTPBearer
 from prometheus_client import Counter
 from starlette.middleware import Middleware
 
+from roomwire.app.callers import Caller, Callers
 from roomwire.errors import Forbidden, RateLimited, Unauthenticated
 from roomwire.protocol.sources import Proxies
 from roomwire.serving.web import failures
@@ -30,7 +31,6 @@ from roomwire_gateway.api.bodies import (
     Room,
     RoomsAnswer,
 )
-from roomwire_gateway.api.callers import Caller, Callers
 from roomwire_gateway.api.gate import Gate, caller_of
 from roomwire_gateway.api.rate import Rate
 from roomwire_gateway.messages import MAX_HISTORY

@@ -16,7 +16,7 @@ from roomwire.errors import ApplicationError, ConfigurationError
 from roomwire.gateways import Gateway
 from roomwire.identity.capabilities import Policy
 from roomwire.protocol.asgi import App as Asgi
-from roomwire.rooms.handshake import Authenticate
+from roomwire.rooms.handshake import Authenticate, everyone
 from roomwire.server import Server
 
 _T = TypeVar("_T")
@@ -73,6 +73,10 @@ class App:
         self.server = server
         self.api = api
         self.name = name
+        if server is not None and server.arguments["authenticate"] is not everyone:
+            if authenticate is not None:
+                raise ApplicationError("bind", "both the App and its server say authenticate: say it once")
+            self.authenticate = server.arguments["authenticate"]
         self._provided: ChainMap[Any, object] = ChainMap()
         self._is_running = False
         if lifespan is not None and inspect.isasyncgenfunction(lifespan):

@@ -65,9 +65,15 @@ class Lifespan:
             await living
 
     async def _live(self) -> None:
-        async with self._enter():
-            self._entered.set()
-            await self._ending.wait()
+        try:
+            async with self._enter():
+                self._entered.set()
+                await self._ending.wait()
+        except Exception:
+            if self._entered.is_set() and not self._ending.is_set():
+                # Its end is awaited much later, and something of the application has stopped now.
+                _log.exception("lifespan failed")
+            raise
 
 
 @contextlib.asynccontextmanager

@@ -1,29 +1,41 @@
 """An `App` that runs: its lifespan, the gateways that are made in it, and the server that they are registered with."""
 
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Iterator, Mapping
-from typing import Any, Final
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from functools import partial
+from typing import Any, Final, TypeVar
+
+import msgspec
 
 from roomwire.app.app import App
 from roomwire.app.lifespans import Lifespan, asgi_lifespan
 from roomwire.app.providers import arguments_of
-from roomwire.app.tracebacks import own_traceback
+from roomwire.app.tracebacks import failed
 from roomwire.errors import ApplicationError, Unavailable
 from roomwire.gateways import Gateway
 from roomwire.logs import get_logger
+from roomwire.protocol.asgi import App as Asgi
 from roomwire.protocol.asgi import Receive, Scope, Send
+from roomwire.recovery.decisions import RecoveryLimits
 from roomwire.server import Server
 
 LIFESPAN_END_S: Final = 10.0
 """How long the end of an application's lifespan may take, in seconds."""
 
 _log = get_logger(__name__)
+_T = TypeVar("_T")
 
 
 def server_of(app: App, **arguments: Any) -> Server:
     """Return the server of an app, made with these arguments; one that the app brings is put together anew with them."""
     if app.server is None:
         return Server(**arguments)
+    recovery = arguments.get("recovery")
+    if isinstance(recovery, RecoveryLimits) and recovery.is_offered:
+        # Functions may not be made for clients that come back: whether these are offered it stays the program's choice.
+        own = app.server.arguments["recovery"]
+        is_offered = own.is_offered if isinstance(own, RecoveryLimits) else own
+        arguments["recovery"] = msgspec.structs.replace(recovery, is_offered=is_offered)
     app.server.served_with(**arguments)
     return app.server
 
@@ -31,23 +43,35 @@ def server_of(app: App, **arguments: Any) -> Server:
 class Running:
     """One run of an app.
 
+    It raises `ApplicationError` at once if the app has no lifespan and a gateway needs what nothing provides.
+
     Args:
         app: What is run. The lifespan gets a copy, whose provided values are this run's.
         server: Where its gateways are registered; its log has been started before `start`.
         provided: What the process provides, by type.
+        has_api: Whether there is a port for its HTTP API. Default: no, and it is not made.
 
     Attributes:
         app: What the lifespan got last.
 
     """
 
-    def __init__(self, app: App, server: Server, provided: Mapping[Any, object]) -> None:
+    def __init__(
+        self, app: App, server: Server, provided: Mapping[Any, object], *, has_api: bool = False
+    ) -> None:
+        self._has_api = has_api
         self.app = app
         self._declared = app
         self._server = server
-        self._given = {Server: server, **provided}
+        self._given: dict[Any, object] = {Server: server, **provided}
+        if app.lifespan is None:
+            # Nothing more will be provided: what lacks now will lack then.
+            for gateway in app.gateways:
+                if isinstance(gateway, type):
+                    arguments_of(gateway, {**self._given, **app.provided})
         self._lifespan: Lifespan | None = None
         self._state: dict[str, Any] = {}
+        self._api: Asgi | None = None
 
     async def start(self) -> None:
         """Enter the lifespan, make the gateways, register them, and run the `after_init` hook of each.
@@ -69,6 +93,8 @@ class Running:
             for handler in [*self._server.namespace_handlers.values()]:
                 if hasattr(handler, "after_init"):
                     await _told(f"{type(handler).__name__}.after_init", handler.after_init())
+            if self._has_api and self.app.api is not None:
+                self._api = _made_by("the API", partial(self.app.api, self.app))
         except BaseException:
             await self._end(lifespan)
             raise
@@ -83,7 +109,8 @@ class Running:
                 continue
             made = self.app.provided.get(gateway)
             if not isinstance(made, Gateway):
-                made = _make(gateway, self.app.provided)
+                arguments = arguments_of(gateway, self.app.provided)
+                made = _made_by(f"{gateway.__name__}(...)", partial(gateway, **arguments))
                 self.app.add(made)
             if made.namespace != gateway.class_namespace:
                 raise ApplicationError(
@@ -105,6 +132,11 @@ class Running:
             state = {**scope.get("state", {}), **self._state}
             await self.app.http({**scope, "state": state}, receive, send)
 
+    async def api(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Take a request to the HTTP API of the app, which has one and has started; see ASGI."""
+        if self._api is not None:
+            await self._api(scope, receive, send)
+
     @contextlib.asynccontextmanager
     async def _live(self) -> AsyncIterator[None]:
         async with contextlib.AsyncExitStack() as stack:
@@ -124,27 +156,21 @@ class Running:
             _log.exception("lifespan failed at its end")
 
 
-def _make(gateway: type[Gateway], provided: Mapping[Any, object]) -> Gateway:
-    arguments: Mapping[str, Any] = arguments_of(gateway, provided)
+def _made_by(what: str, make: Callable[[], _T]) -> _T:
+    """Make something of the application's; the unexpected becomes a sentence and the application's own traceback."""
     try:
-        return gateway(**arguments)
-    except Unavailable:
+        return make()
+    except (Unavailable, ApplicationError):
         raise
     except Exception as error:
-        raise _failed(f"{gateway.__name__}(...)", error) from error
+        raise failed("lifespan", what, error) from error
 
 
 async def _told(what: str, step: Awaitable[None]) -> None:
-    """Take a step of the application; the unexpected becomes a sentence and the application's own traceback."""
+    """Take a step of the application, as `_made_by` does."""
     try:
         await step
     except (Unavailable, ApplicationError):
         raise
     except Exception as error:
-        raise _failed(what, error) from error
-
-
-def _failed(what: str, error: Exception) -> ApplicationError:
-    said = (str(error).splitlines() or [""])[0]
-    problem = f"{what} raised {type(error).__name__}{f': {said}' if said else ''}"
-    return ApplicationError("lifespan", problem, traceback=own_traceback(error))
+        raise failed("lifespan", what, error) from error

@@ -6,7 +6,9 @@ import importlib
 from pathlib import Path
 from traceback import format_exception
 from types import TracebackType
-from typing import Final
+from typing import Final, Literal
+
+from roomwire.errors import ApplicationError
 
 _MACHINERY: Final = (
     "<frozen ",
@@ -16,6 +18,20 @@ _MACHINERY: Final = (
     contextlib.__file__,
 )
 """What the files of frames begin with that lead to an application's own code: Python's import, its contexts and tasks, and ours."""
+
+
+def failed(step: Literal["import", "lifespan"], what: str, error: BaseException) -> ApplicationError:
+    """Return what an application's own code has raised as one sentence with its traceback.
+
+    Args:
+        step: Where it raised.
+        what: What was done, as people call it.
+        error: What it raised.
+
+    """
+    said = (str(error).splitlines() or [""])[0]
+    problem = f"{what} raised {type(error).__name__}{f': {said}' if said else ''}"
+    return ApplicationError(step, problem, traceback=own_traceback(error))
 
 
 def own_traceback(error: BaseException) -> str:

@@ -27,14 +27,15 @@ class RecoveryLimits(msgspec.Struct, frozen=True, kw_only=True):
     """The bounds of recoveries at one gateway; those that all gateways share are `LogConfig`'s.
 
     Args:
-        is_offered: Whether clients are offered recovery at all; without it they get neither `pid` nor offsets.
+        is_offered: Whether clients are offered recovery at all; without it they get neither `pid` nor offsets. None: where the
+            namespace does, see `Server`.
         max_entries: Most messages replayed to one client; beyond, it is refused, and told.
         max_bytes: Most bytes of them.
         max_concurrent: Most recoveries at a time; others wait, at most until `LogConfig.claim_deadline_s`.
 
     """
 
-    is_offered: bool = True
+    is_offered: bool | None = True
     max_entries: int = 5_000
     max_bytes: int = 2_000_000
     max_concurrent: int = 100

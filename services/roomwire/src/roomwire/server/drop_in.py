@@ -75,6 +75,9 @@ def _of(package: str) -> Mapping[str, tuple[str, ...]]:
 
 SOCKETIO: Final = Foreign("python-socketio", oldest="5.16", newest="5.18", names=_of("socketio"), since=NEWER)
 ENGINEIO: Final = Foreign("python-engineio", oldest="4.13", newest="4.15", names=_of("engineio"))
+OPTIONS_OF_LIMITS: Final = frozenset({"ping_interval", "ping_timeout", "max_http_buffer_size"})
+"""Options of python-socketio's that count instead of what `Limits` says."""
+
 _READ_LATER: Final = ContextVar("settings_read_later", default=False)
 
 for _package in (SOCKETIO, ENGINEIO):

@@ -40,7 +40,7 @@ from roomwire.rooms.member import Member
 from roomwire.server.calls import Answer
 from roomwire.server.cluster import ClusterCalls
 from roomwire.server.drain import drain
-from roomwire.server.drop_in import times_of, unread_settings, with_our_own_way
+from roomwire.server.drop_in import OPTIONS_OF_LIMITS, times_of, unread_settings, with_our_own_way
 from roomwire.server.parts import Parts
 from roomwire.server.stock import StockSteps
 
@@ -182,12 +182,14 @@ class Server(ClusterCalls, socketio.AsyncServer):  # type: ignore[misc] # python
         For a server that has not been used: its rooms, its engine and its log are others afterwards.
 
         Args:
-            arguments: As for `Server`; what is not among them is as it was.
+            arguments: As for `Server`; what is not among them is as it was. With `limits`, python-socketio's own options do not
+                count any more that would count instead of them.
 
         """
         handlers, namespace_handlers = self.handlers, self.namespace_handlers
         server_side = self._parts.node_events.handlers
-        Server.__init__(self, **{**self.arguments, **arguments})
+        kept = self.arguments.keys() - (OPTIONS_OF_LIMITS if "limits" in arguments else set())
+        Server.__init__(self, **{**{name: self.arguments[name] for name in kept}, **arguments})
         self.handlers, self.namespace_handlers = handlers, namespace_handlers
         for (namespace, event), handler in server_side.items():
             self.on_server_side(event, handler, namespace=namespace)

@@ -60,6 +60,8 @@ class Listener:
         ws: Any = websocket or asgi_websocket(Limits(max_payload_bytes=settings.max_body_bytes))
         config = uvicorn.Config(
             app,
+            # Left to itself, uvicorn takes a bound method for ASGI 2.
+            interface="asgi3",
             lifespan="off",
             log_config=None,
             access_log=False,

@@ -27,7 +27,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from roomwire import logs
-from roomwire.errors import ConfigurationError, NodeNameTaken, RoomwireError, Unavailable
+from roomwire.errors import ApplicationError, ConfigurationError, NodeNameTaken, RoomwireError, Unavailable
 from roomwire.health.dependencies import Cause, Dependencies, cause_of, detail_of
 from roomwire.health.lateness import Lateness
 from roomwire.metrics.http import HttpMetrics
@@ -47,6 +47,8 @@ from roomwire.serving.settings import ServiceSettings
 from roomwire.serving.web.middleware import SecurityHeaders
 
 START_RETRY_S: Final = 1.0
+MAX_START_RETRY_S: Final = 30.0
+"""Up to how long pauses grow before an application is started again that waits for something of its own."""
 _CLEARS_S: Final = 60.0
 """How long what comes and goes has to be away before it is said to be over, in seconds: longer than two scrapes."""
 PUBLIC_REFUSED: Final = "roomwire_http_refused_total"
@@ -66,6 +68,10 @@ class State(enum.StrEnum):
     READY = "ready"
     DRAINING = "draining"
     STOPPED = "stopped"
+
+
+class NotYet(Unavailable):
+    """An application waits for something of its own: the pauses grow after which it is started again, and each is logged."""
 
 
 class Application(Protocol):
@@ -140,17 +146,38 @@ def main(
             for variable, value in effective.effective():
                 print(f"{variable}={value}")  # noqa: T201 - this is the command's output
             return 0
-        logs.configure(level=effective.log_level, log_format=effective.log_format, node=effective.node_name)
-        application = build(effective)
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(_Process(name, effective, application).run())
-    except ConfigurationError as error:
-        print(f"{name}: {error}", file=sys.stderr)  # noqa: T201 - the logs may not be configured yet
-        return 2
-    except NodeNameTaken as error:
-        print(f"{name}: {error}", file=sys.stderr)  # noqa: T201 - as above
-        return 1
+        run(name, effective, build)
+    except (ConfigurationError, NodeNameTaken) as error:
+        return refused(name, error)
     return 0
+
+
+def run(name: str, settings: _S, build: Callable[[_S], Application]) -> None:
+    """Run a service until it is told to stop.
+
+    Args:
+        name: The service's name in its log lines.
+        settings: Its settings.
+        build: Builds the application from its settings.
+
+    Raises:
+        ConfigurationError: It cannot be built, or cannot serve.
+        NodeNameTaken: Another process that lives has its name.
+
+    """
+    logs.configure(level=settings.log_level, log_format=settings.log_format, node=settings.node_name)
+    application = build(settings)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_Process(name, settings, application).run())
+
+
+def refused(name: str, error: ConfigurationError | NodeNameTaken) -> int:
+    """Tell the operator why a service does not run; returns the exit status: 2 for a setting, 1 for anything else."""
+    # The logs may not be configured yet.
+    print(f"{name}: {error}", file=sys.stderr)  # noqa: T201 - this is for a person
+    if isinstance(error, ApplicationError):
+        print(error.traceback, end="", file=sys.stderr)  # noqa: T201 - the same
+    return 2 if isinstance(error, ConfigurationError) and not isinstance(error, ApplicationError) else 1
 
 
 def _parser(
@@ -235,9 +262,14 @@ class _Process:
         """Start the application, again and again until it succeeds; False if told to stop meanwhile."""
         _log.info("starting", service=self._name, port=self._settings.port, ops_port=self._settings.ops_port)
         told: set[Cause] = set()
+        pause_s = START_RETRY_S
         while not self._stop.is_set():
             try:
-                await self._application.start()
+                return await self._start_once()
+            except NotYet as error:
+                _log.warning("application waits for what it depends on", error=error.message, pause_s=pause_s)
+                await self._pause(pause_s)
+                pause_s = min(2 * pause_s, MAX_START_RETRY_S)
             except Unavailable as error:
                 # Once for each reason: the tries go on, the lines do not.
                 if (cause := cause_of(error)) not in told:
@@ -248,11 +280,28 @@ class _Process:
                         cause=cause.value,
                         detail=detail_of(error),
                     )
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._stop.wait(), START_RETRY_S)
-            else:
-                return True
+                await self._pause(START_RETRY_S)
         return False
+
+    async def _start_once(self) -> bool:
+        """Start the application; False if told to stop meanwhile: what it waits for may never come."""
+        starting = asyncio.create_task(self._application.start())
+        stopping = asyncio.create_task(self._stop.wait())
+        try:
+            await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            stopping.cancel()
+            if not starting.done():
+                starting.cancel()
+                await asyncio.gather(starting, return_exceptions=True)
+        if starting.cancelled():
+            return False
+        await starting
+        return True
+
+    async def _pause(self, pause_s: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._stop.wait(), pause_s)
 
     def _bounded(self, name: str) -> Any:
         """Return HTTP within the bounds of the settings, whose refusals are counted under a name."""

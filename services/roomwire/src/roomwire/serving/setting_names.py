@@ -20,6 +20,7 @@ OF_SERVICES: Final = frozenset(
         "API_KEYS_FILE",
         "API_MAX_PER_S",
         "API_PORT",
+        "APP",
         "ARGON2_MEMORY_KIB",
         "ARGON2_PARALLELISM",
         "ARGON2_TIME_COST",

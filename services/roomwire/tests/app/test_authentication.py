@@ -2,12 +2,12 @@
 
 import pytest
 
-from roomwire.errors import Unauthenticated, Unavailable
+from roomwire.app.authentication import authentication
+from roomwire.errors import Forbidden, Unauthenticated, Unavailable
 from roomwire.identity.tokens import SigningKey, User
 from roomwire.identity.verification import Verifier
 from roomwire.protocol.sources import Proxies
 from roomwire.rooms.handshake import Handshake
-from roomwire_gateway.authentication import authentication
 
 KEY = SigningKey.generate()
 ANN = User(id="account:1", name="Ann", kind="account")
@@ -82,3 +82,46 @@ async def test_a_token_that_cannot_be_checked_now_is_no_refusal(mode):
     keys.reachable = False
     with pytest.raises(Unavailable):
         await authenticate(mode, keys)(handshake({"token": token()}))
+
+
+CATE = User(id="cate", name="Cate", kind="account")
+
+
+def further_of(asked, *, refuses=False):
+    async def further(given):
+        asked.append(given.token)
+        if refuses:
+            raise Forbidden
+        return CATE
+
+    return further
+
+
+@pytest.mark.parametrize("mode", ["optional", "off"])
+async def test_the_application_says_who_a_client_without_a_token_is(mode):
+    verifier = Verifier(Keys(), issuer="roomwire", audience="chat")
+    decide = authentication(mode, verifier, further=further_of([]))
+
+    assert CATE is await decide(handshake())
+
+
+async def test_the_mode_comes_before_the_application():
+    asked = []
+    verifier = Verifier(Keys(), issuer="roomwire", audience="chat")
+    decide = authentication("required", verifier, further=further_of(asked))
+    for auth in (None, {"token": "garbage"}):
+        with pytest.raises(Unauthenticated):
+            await decide(handshake(auth))
+    assert [] == asked
+
+    assert ANN.id == (await decide(handshake({"token": token()}))).id
+    assert 1 == len(asked)
+
+
+@pytest.mark.parametrize("mode", ["required", "optional", "off"])
+async def test_the_application_may_refuse_a_client_with_a_token(mode):
+    verifier = Verifier(Keys(), issuer="roomwire", audience="chat")
+    with pytest.raises(Forbidden):
+        await authentication(mode, verifier, further=further_of([], refuses=True))(
+            handshake({"token": token()})
+        )

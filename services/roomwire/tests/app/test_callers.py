@@ -2,9 +2,9 @@
 
 import pytest
 
+from roomwire.app.callers import Callers, parse_keys
 from roomwire.errors import ConfigurationError, Unauthenticated
 from roomwire.identity.capabilities import load_policy
-from roomwire_gateway.api.callers import Callers, parse_keys
 
 POLICY = load_policy()
 SECRET = "x" * 32

@@ -10,7 +10,11 @@ from roomwire.rooms.handshake import Authenticate, Handshake
 
 
 def authentication(
-    mode: Literal["required", "optional", "off"], verifier: Verifier, *, anonymous: Capabilities = NOTHING
+    mode: Literal["required", "optional", "off"],
+    verifier: Verifier,
+    *,
+    anonymous: Capabilities = NOTHING,
+    further: Authenticate | None = None,
 ) -> Authenticate:
     """Return how handshakes are authenticated.
 
@@ -19,15 +23,19 @@ def authentication(
             token that does not hold is refused; `off`: tokens are not looked at.
         verifier: Checks tokens.
         anonymous: What anonymous guests may do. Default: nothing.
+        further: Of the application: it is asked about each client that may come in so far, says who one without a token is, and
+            may refuse any. Default: who has no token is an anonymous guest.
 
     """
 
     async def authenticate(handshake: Handshake) -> User:
         token = None if mode == "off" else handshake.token
-        if token is not None:
-            return await verifier.verify(token)
-        if mode == "required":
+        if token is None and mode == "required":
             raise Unauthenticated
-        return User.anonymous(anonymous)
+        user = User.anonymous(anonymous) if token is None else await verifier.verify(token)
+        if further is None:
+            return user
+        known = await further(handshake)
+        return known if token is None else user
 
     return authenticate

@@ -1,0 +1,87 @@
+"""Loads an application by its name, `module:attribute`: the only module that imports code by a setting."""
+
+import difflib
+import importlib
+import inspect
+import os
+import sys
+from types import ModuleType
+
+from roomwire.app.app import App
+from roomwire.app.tracebacks import failed
+from roomwire.errors import ApplicationError, ConfigurationError
+from roomwire.server.drop_in import settings_read_later
+
+
+def load(reference: str) -> App:
+    """Return the application of a name, bound; the working directory is looked in first.
+
+    Args:
+        reference: `module:attribute`; the attribute is an `App`, or a function without arguments that returns one.
+
+    Raises:
+        ApplicationError: It cannot be imported or bound, or is none.
+        ConfigurationError: Its own code, or ours that it calls, says so.
+
+    """
+    module_name, _, attribute = reference.partition(":")
+    if not module_name or not attribute:
+        raise ApplicationError(
+            "import", f"{reference!r} names no application: write module:attribute, such as board:app"
+        )
+    with settings_read_later():
+        found = _attribute(_module(module_name), attribute)
+        if inspect.isroutine(found):
+            found = _made(reference, found)
+    if not isinstance(found, App):
+        kind = "class" if isinstance(found, type) else type(found).__name__
+        raise ApplicationError(
+            "import",
+            f"{reference} is a {kind} and no App: write app = App(...){_hint(found)}",
+        )
+    found.bind()
+    return found
+
+
+def _module(name: str) -> ModuleType:
+    here = os.getcwd()  # noqa: PTH109 - as it stands in sys.path
+    if here not in sys.path:
+        sys.path.insert(0, here)
+    try:
+        return importlib.import_module(name)
+    except ConfigurationError:
+        raise
+    except ModuleNotFoundError as error:
+        if error.name is not None and f"{name}.".startswith(f"{error.name}."):
+            raise ApplicationError(
+                "import",
+                f"there is no module {name!r}: it is looked for in {here} and among what is installed",
+            ) from error
+        raise failed("import", name, error) from error
+    except (Exception, SystemExit) as error:
+        raise failed("import", name, error) from error
+
+
+def _attribute(module: ModuleType, name: str) -> object:
+    try:
+        return getattr(module, name)
+    except AttributeError as error:
+        likest = difflib.get_close_matches(name, dir(module), n=1)
+        hint = f": did you mean {module.__name__}:{likest[0]}?" if likest else ""
+        raise ApplicationError("import", f"{module.__name__} has no attribute {name!r}{hint}") from error
+
+
+def _made(reference: str, make: object) -> object:
+    try:
+        return make()  # type: ignore[operator] # it is a routine
+    except ConfigurationError:
+        raise
+    except (Exception, SystemExit) as error:
+        raise failed("import", f"{reference}()", error) from error
+
+
+def _hint(found: object) -> str:
+    if inspect.iscoroutine(found):
+        found.close()
+        return " in a function that is not async"
+    return ""

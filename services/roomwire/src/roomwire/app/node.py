@@ -1,0 +1,328 @@
+"""A gateway process, put together: the only place where its parts meet. What it serves is an `App`.
+
+Everything that is no application's own is wired here, from the settings alone: the log, history, keys and tokens, revocations,
+the relay, the API's port, metrics and the drain.
+"""
+
+import asyncio
+import time
+from collections.abc import Mapping
+from typing import Any, Final
+
+import socketio
+from prometheus_client import CollectorRegistry
+
+from roomwire.app.app import App
+from roomwire.app.authentication import authentication
+from roomwire.app.callers import Callers, parse_keys
+from roomwire.app.options import believed, client_limits, cors, log_config, recovery_limits, shown
+from roomwire.app.running import Running, server_of
+from roomwire.app.settings import GatewaySettings
+from roomwire.engine.engine import Engine
+from roomwire.engine.fast import fast_websocket
+from roomwire.errors import ConfigurationError, Unavailable
+from roomwire.health.dependencies import Dependencies
+from roomwire.history.contract import History
+from roomwire.history.opening import open_history
+from roomwire.identity.capabilities import Policy, load_policy
+from roomwire.identity.errors import SessionEnded
+from roomwire.identity.jwk import Fault
+from roomwire.identity.jwks import JwksClient
+from roomwire.identity.provider import Discovery
+from roomwire.identity.revocations import RevocationReader, Revoked, revocations_key
+from roomwire.identity.verification import Verifier
+from roomwire.log.opening import open_log
+from roomwire.logs import get_logger
+from roomwire.metrics.gateway import Metrics
+from roomwire.metrics.http import HttpMetrics
+from roomwire.protocol.sources import Proxies
+from roomwire.redis.topology import connect
+from roomwire.redis.url import shown_hosts
+from roomwire.relay import Relay, RelayListener
+from roomwire.serving.listener import SidePort, http_limits
+from roomwire.serving.process import NotYet, state_of
+from roomwire.serving.web.bounds import Bounded
+
+_PATH: Final = "/socket.io/"
+_KEYS_FORGOTTEN_S: Final = 300.0
+"""After how many seconds without another fetch it is forgotten that keys could not be fetched."""
+PARTING_S: Final = 10.0
+"""How long after the drain the lifespan of an application ends at the latest, in seconds."""
+
+_log = get_logger(__name__)
+
+
+class Node:
+    """A `roomwire.serving.process.Application`.
+
+    Its parts are provided to the application by their types: `Server`, `GatewaySettings` and the settings' own class, `History`,
+    `Policy`, `Metrics` and `Proxies`; `Verifier`, unless tokens are not looked at; `Callers`, if there is an API.
+
+    Args:
+        app: What it serves.
+        settings: What it is told.
+
+    Attributes:
+        server: Its server.
+
+    Raises:
+        ConfigurationError: The settings cannot hold together.
+
+    """
+
+    def __init__(self, app: App, settings: GatewaySettings) -> None:
+        self._app = app
+        self._settings = settings
+        self._metrics = Metrics()
+        url = settings.redis_url.get_secret_value()
+        self._log = open_log(
+            url,
+            node=settings.node_name,
+            address=settings.relay_address,
+            prefix=settings.redis_prefix,
+            config=log_config(settings),
+            metrics=self._metrics,
+        )
+        self._history = open_history(
+            url,
+            prefix=settings.redis_prefix,
+            timeout_s=settings.redis_timeout_s,
+            metrics=self._metrics,
+            # It is the same Redis.
+            is_given_up=lambda: self._log.is_given_up,
+        )
+        self._keys = _keys(settings, self._metrics)
+        self._revoked = Revoked()
+        self._policy = (
+            load_policy(settings.policy_file) if settings.policy_file or app.policy is None else app.policy
+        )
+        self._verifier = _verifier(settings, self._keys, self._policy, self._revoked)
+        self._relay: Relay | None = None
+        self.server = server_of(app, **self._arguments())
+        provided = self._provided()
+        if settings.api_port:
+            provided[Callers] = self._callers()
+        self._running = Running(app, self.server, provided, has_api=bool(settings.api_port))
+        self._api = self._make_api() if settings.api_port else None
+        http = Bounded(
+            self._running.http,
+            max_body_bytes=settings.max_body_bytes,
+            proxies=Proxies(settings.trusted_proxies),
+        )
+        self.asgi: Any = socketio.ASGIApp(self.server, other_asgi_app=http if app.http else None)
+        self.websocket: Any = fast_websocket(self.server.eio, _PATH)
+        self._revocations = self._make_reader()
+        self._relay_listener = self._make_relay_listener() if settings.relay_port else None
+        self._has_joined = False
+        self._parted_at: float | None = None
+
+    def _arguments(self) -> dict[str, Any]:
+        """Return what the server is made with."""
+        settings = self._settings
+        return {
+            "log": self._log,
+            "node_name": settings.node_name,
+            "authenticate": authentication(
+                settings.auth_mode,
+                self._verifier,
+                anonymous=self._policy.of_role(settings.anonymous_role),
+                further=self._app.authenticate,
+            ),
+            "metrics": self._metrics,
+            "trusted_proxies": settings.trusted_proxies,
+            "transports": list(settings.transports),
+            # Nobody is offered what would be refused.
+            "allow_upgrades": "websocket" in settings.transports,
+            "cors_allowed_origins": cors(settings.cors_origins),
+            # Cookies only carry affinity here; with any origin allowed they are not wanted from other pages.
+            "cors_credentials": settings.cors_origins != ("*",),
+            "limits": client_limits(settings),
+            "recovery": recovery_limits(settings),
+            "relay": self._make_relay if settings.relay_port else None,
+        }
+
+    def _provided(self) -> dict[Any, object]:
+        """Return what the application gets of this process, by type."""
+        settings = self._settings
+        provided: dict[Any, object] = {
+            GatewaySettings: settings,
+            type(settings): settings,
+            History: self._history,
+            Metrics: self._metrics,
+            Policy: self._policy,
+            Proxies: Proxies(settings.trusted_proxies),
+        }
+        if settings.auth_mode != "off":
+            provided[Verifier] = self._verifier
+        return provided
+
+    def _make_reader(self) -> RevocationReader | None:
+        """Return what hears of revoked tokens, if there are tokens and somewhere to hear of them."""
+        settings, url = self._settings, self._settings.redis_url.get_secret_value()
+        if settings.auth_mode == "off" or url.startswith("memory:"):
+            return None
+        client = connect(url, key=revocations_key(settings.redis_prefix), timeout_s=settings.redis_timeout_s)
+        return RevocationReader(
+            client,
+            prefix=settings.redis_prefix,
+            revoked=self._revoked,
+            apply=lambda: self.server.send_away_all(self._revoked.holds, SessionEnded()),
+            timeout_s=settings.redis_timeout_s,
+            dependency=self._metrics.dependencies.add("revocations", where=shown_hosts(url)),
+        )
+
+    def _callers(self) -> Callers:
+        """Return who may call the API for backends."""
+        settings = self._settings
+        keys = parse_keys(settings.api_keys.get_secret_value() if settings.api_keys else "", self._policy)
+        verify = None if settings.auth_mode == "off" else self._verifier.verify
+        if verify is None and not keys:
+            raise ConfigurationError(
+                "nobody could call the API: set ROOMWIRE_API_KEYS, or another ROOMWIRE_AUTH_MODE than off"
+            )
+        return Callers(keys, verify=verify)
+
+    def _make_api(self) -> SidePort:
+        """Return the port of the API for backends."""
+        if self._app.api is None:
+            raise ConfigurationError(
+                "the application has no HTTP API: unset ROOMWIRE_API_PORT, or give it one, App(api=...)"
+            )
+        refused = HttpMetrics(self._metrics.registry, name="roomwire_api_http_refused_total")
+        return SidePort(self._running.api, self._settings, "api_port", metrics=refused)
+
+    def _make_relay(self, engine: Engine) -> Relay:
+        """Return what takes requests to other gateways: called by the server, which makes the engine."""
+        settings = self._settings
+        self._relay = Relay(
+            engine,
+            log=self._log,
+            secret=_relay_secret(settings),
+            max_relays=settings.max_relays,
+            timeout_s=settings.relay_timeout_s,
+            metrics=self._metrics,
+        )
+        return self._relay
+
+    def _make_relay_listener(self) -> RelayListener:
+        """Return what takes the requests of other gateways."""
+        settings = self._settings
+        return RelayListener(
+            self.server.eio,
+            path=_PATH,
+            node=self._log.node,
+            secret=_relay_secret(settings),
+            limits=http_limits(settings),
+            metrics=self._metrics,
+        )
+
+    @property
+    def registry(self) -> CollectorRegistry:
+        """What `/metrics` shows."""
+        return self._metrics.registry
+
+    async def start(self) -> None:
+        """Open the relay port, connect to the other gateways, which learn of it, then start the application, then the API.
+
+        Raises:
+            NotYet: What the application itself depends on does not answer.
+
+        """
+        if not self._has_joined:
+            if self._relay_listener is not None:
+                await self._relay_listener.open(self._settings.host, self._settings.relay_port)
+            await self._history.start()
+            await self.server.join_nodes()
+            if self._revocations is not None:
+                await self._revocations.start()
+            self._has_joined = True
+        try:
+            await self._running.start()
+        except Unavailable as error:
+            raise NotYet(error.message) from error
+        if self._api is not None:
+            await self._api.open()
+
+    @property
+    def dependencies(self) -> Dependencies:
+        """What it depends on, and why that does not serve."""
+        return self._metrics.dependencies
+
+    async def check(self) -> Mapping[str, str]:
+        """Return the state of log and history as one: `degraded` as well while they answer, but take no messages."""
+        state = await state_of(self._check)
+        return {"backplane": state if self._metrics.redis_writes.cause is None else "degraded"}
+
+    async def _check(self) -> None:
+        await self._history.check()
+        await self._log.check()
+
+    async def drain(self) -> None:
+        """Part from the clients: they reconnect to other gateways."""
+        self._parted_at = time.monotonic() + self._settings.drain_s + PARTING_S
+        async with asyncio.TaskGroup() as parting:
+            parting.create_task(self.server.drain(self._settings.drain_s))
+            if self._relay is not None:
+                parting.create_task(self._relay.drain(self._settings.drain_s))
+
+    async def close(self) -> None:
+        """Part from what is left of the clients, end the application, then leave the other gateways."""
+        if self._api is not None:
+            await self._api.close()
+        if self._revocations is not None:
+            await self._revocations.close()
+        if self._relay is not None:
+            await self._relay.close()
+        left_s = None if self._parted_at is None else max(0.0, self._parted_at - time.monotonic())
+        try:
+            async with asyncio.timeout(left_s):
+                await self.server.shutdown()
+        except TimeoutError:
+            _log.warning("clients not parted from", drain_s=self._settings.drain_s)
+        await self._running.close()
+        await self._log.close()
+        await self._history.close()
+        if self._relay_listener is not None:
+            await self._relay_listener.close()
+        await self._keys.close()
+
+
+def _keys(settings: GatewaySettings, metrics: Metrics) -> JwksClient:
+    """Return where the public keys of tokens come from."""
+    discovered = settings.auth_discovery_url
+    for fault in Fault:
+        # Exported from the start: an increase needs a sample before the first.
+        metrics.keys_refused.labels(fault.value)
+    return JwksClient(
+        Discovery(discovered, settings.auth_issuer) if discovered else settings.auth_jwks_url,
+        tls=believed(settings.auth_jwks_ca_file),
+        algorithms=settings.auth_algorithms,
+        timeout_s=settings.auth_fetch_timeout_s,
+        count_refused=metrics.key_refused,
+        dependency=metrics.dependencies.add(
+            "keys", where=shown(discovered or settings.auth_jwks_url), forgets_after_s=_KEYS_FORGOTTEN_S
+        ),
+        published=metrics.dependencies.add("published_keys"),
+        issuers_clock=metrics.clock("auth", max_skew_s=settings.max_clock_skew_s),
+    )
+
+
+def _verifier(settings: GatewaySettings, keys: JwksClient, policy: Policy, revoked: Revoked) -> Verifier:
+    """Return what checks tokens."""
+    return Verifier(
+        keys,
+        issuer=settings.auth_issuer,
+        audience=settings.auth_audience,
+        algorithms=settings.auth_algorithms,
+        token_types=settings.auth_token_types,
+        claim_names=settings.auth_claim_names,
+        leeway_s=settings.auth_leeway_s,
+        max_token_bytes=settings.max_token_bytes,
+        roles=policy.roles,
+        without_claim=policy.of_role(settings.claimless_role),
+        is_revoked=revoked.holds,
+    )
+
+
+def _relay_secret(settings: GatewaySettings) -> str:
+    return settings.relay_secret.get_secret_value() if settings.relay_secret else ""

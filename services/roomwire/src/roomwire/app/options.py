@@ -1,0 +1,69 @@
+"""What settings mean to the parts of a gateway: each setting in the terms of the part that heeds it. Pure."""
+
+import ssl
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from roomwire.app.settings import GatewaySettings
+from roomwire.errors import ConfigurationError
+from roomwire.limits.client import Limits
+from roomwire.log.contract import LogConfig
+from roomwire.recovery.decisions import RecoveryLimits
+from roomwire.serving.tls import vouched_for_by
+
+
+def log_config(settings: GatewaySettings) -> LogConfig:
+    """Return the times and bounds of the log."""
+    return LogConfig.for_pings(
+        settings.ping_interval_s,
+        settings.ping_timeout_s,
+        link_timeout_s=settings.redis_timeout_s,
+        message_id_ttl_s=settings.message_id_ttl_s,
+        # Long enough for another link, short enough for whoever waits for an ack.
+        call_timeout_s=1.5 * settings.redis_timeout_s,
+        claim_deadline_s=settings.recovery_deadline_s,
+        max_claims=settings.max_claims,
+        claims_window_s=settings.claims_window_s,
+        max_clock_skew_s=settings.max_clock_skew_s,
+    )
+
+
+def client_limits(settings: GatewaySettings) -> Limits:
+    """Return what one client may cost: the settings of these names."""
+    names = {*Limits.__struct_fields__} & {*GatewaySettings.model_fields}
+    return Limits(
+        max_payload_bytes=settings.max_body_bytes, **{name: getattr(settings, name) for name in names}
+    )
+
+
+def recovery_limits(settings: GatewaySettings) -> RecoveryLimits:
+    """Return what recoveries may cost at this gateway."""
+    return RecoveryLimits(
+        is_offered=settings.recovery,
+        max_entries=settings.max_replay_messages,
+        max_bytes=settings.max_replay_bytes,
+        max_concurrent=settings.max_recoveries,
+    )
+
+
+def cors(origins: tuple[str, ...]) -> str | list[str] | None:
+    """Translate the setting into python-engineio's: None is the page's own origin only."""
+    if origins == ("*",):
+        return "*"
+    return list(origins) or None
+
+
+def believed(authorities: Path | None) -> ssl.SSLContext | None:
+    """Return what auth has to show over https; None: what the system's certificates vouch for."""
+    if authorities is None:
+        return None
+    try:
+        return vouched_for_by(authorities)
+    except ConfigurationError as error:
+        raise ConfigurationError(f"ROOMWIRE_AUTH_JWKS_CA_FILE: {error}") from None
+
+
+def shown(url: str) -> str:
+    """Return an address without what may be secret in it: credentials and the query."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
