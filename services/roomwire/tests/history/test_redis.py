@@ -12,7 +12,7 @@ from waiting import until
 from roomwire.errors import Unavailable
 from roomwire.history.contract import HISTORY_TTL_S
 from roomwire.history.opening import open_history
-from roomwire.log.contract import LogConfig
+from roomwire.log.config import LogConfig
 from roomwire.log.opening import open_log
 from roomwire.metrics.gateway import Metrics
 from roomwire.server import Server

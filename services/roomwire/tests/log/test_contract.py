@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from waiting import time_passes, until
 
 from roomwire.errors import ConfigurationError, NotFound, RateLimited, TooLarge, Unavailable
-from roomwire.log.contract import Fenced, LogConfig, NodeAway, NodeBusy
+from roomwire.log.config import LogConfig
+from roomwire.log.contract import Fenced, NodeAway, NodeBusy
 from roomwire.log.entries import Message
 from roomwire.log.intervals import Interval
 from roomwire.log.opening import open_log

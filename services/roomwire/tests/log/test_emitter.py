@@ -19,7 +19,7 @@ from waiting import time_passes, until
 
 from roomwire import AsyncEmitter, Emitter
 from roomwire.errors import ConfigurationError, OutcomeUnknown, TooLarge, Unavailable
-from roomwire.log.contract import LogConfig
+from roomwire.log.config import LogConfig
 from roomwire.log.streams import namespace_stream, room_stream
 from roomwire_local.free_ports import free_ports
 

@@ -9,7 +9,7 @@ from gateways_of_a_log import DEN, EVERYBODY, Gateway, text, world_of
 from waiting import time_passes
 
 from roomwire.errors import ClientError, Unavailable
-from roomwire.log.contract import LogConfig
+from roomwire.log.config import LogConfig
 from roomwire.log.positions import Offset
 from roomwire.log.reading import Outcome
 from roomwire.log.replay import base_of, is_for, merged, ranges_of

@@ -11,7 +11,8 @@ import msgspec
 
 from model.said import NAMESPACE
 from roomwire.errors import NotFound
-from roomwire.log.contract import Fenced, LogConfig
+from roomwire.log.config import LogConfig
+from roomwire.log.contract import Fenced
 from roomwire.log.intervals import is_member
 from roomwire.log.memory.primary import MemoryPrimary
 from roomwire.log.positions import Epoch, Position

@@ -14,7 +14,8 @@ from model.kept import BROKEN, Kept
 from model.record import FOREVER
 from model.said import NAMESPACE, stamped
 from roomwire.errors import NotFound
-from roomwire.log.contract import Fenced, LogConfig
+from roomwire.log.config import LogConfig
+from roomwire.log.contract import Fenced
 from roomwire.log.intervals import is_member
 from roomwire.log.positions import End, Epoch, Position
 from roomwire.log.reading import Page

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from model.wire import KEYS, SCRIPTS, Pair
-from roomwire.log.contract import LogConfig
+from roomwire.log.config import LogConfig
 from roomwire.log.positions import Epoch, Position
 from roomwire.log.reading import Outcome, Page, Range, Reading
 from roomwire.log.redis.reads import Reads

@@ -6,7 +6,7 @@ import pytest
 import websockets
 from recovering import Browser, nodes_of
 
-from roomwire.log.contract import LogConfig
+from roomwire.log.config import LogConfig
 from roomwire.recovery.decisions import RecoveryLimits
 
 CLIENTS = 500

@@ -13,7 +13,7 @@ from waiting import time_passes, until
 from roomwire.errors import RateLimited, Unauthenticated, Unavailable
 from roomwire.identity.tokens import User
 from roomwire.limits.client import Limits
-from roomwire.log.contract import LogConfig
+from roomwire.log.config import LogConfig
 from roomwire.log.sessions import new_pid, sid_of
 from roomwire.log.streams import room_stream, sid_stream
 

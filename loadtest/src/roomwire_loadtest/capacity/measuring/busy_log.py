@@ -9,7 +9,8 @@ import uvloop
 
 from roomwire.history.contract import History
 from roomwire.history.opening import open_history
-from roomwire.log.contract import Log, LogConfig, Published
+from roomwire.log.config import LogConfig
+from roomwire.log.contract import Log, Published
 from roomwire.log.entries import Message
 from roomwire.log.opening import open_log
 from roomwire.log.streams import room_stream

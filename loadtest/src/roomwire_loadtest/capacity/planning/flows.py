@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from roomwire.history.contract import HISTORY_ENTRIES, HISTORY_TTL_S
-from roomwire.log.contract import LogConfig
+from roomwire.log.config import LogConfig
 from roomwire_loadtest.capacity.planning.sizes import mean, spread
 from roomwire_loadtest.capacity.planning.workload import Workload
 

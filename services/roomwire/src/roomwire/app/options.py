@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from roomwire.app.settings import GatewaySettings
 from roomwire.errors import ConfigurationError
 from roomwire.limits.client import Limits
-from roomwire.log.contract import LogConfig
+from roomwire.log.config import LogConfig
 from roomwire.recovery.decisions import RecoveryLimits
 from roomwire.serving.tls import vouched_for_by
 

@@ -20,7 +20,7 @@ from roomwire.protocol.addresses import host_and_port
 from roomwire.protocol.answers import denial, http_answer
 from roomwire.protocol.asgi import Message, Scope
 from roomwire.protocol.frames import binary_frame, close_frame, ping_frame, pong_frame, text_frame
-from roomwire.protocol.opening import BadUpgrade, Upgrade, read_target, read_upgrade
+from roomwire.protocol.opening import BadUpgrade, Upgrade, read_upgrade, websocket_scope
 from roomwire.protocol.reader import (
     CloseCode,
     FrameError,
@@ -172,7 +172,18 @@ class AsgiSocket(asyncio.Protocol):
                 scheme="https" if is_tls else "http",
                 proxies=_NO_PROXIES,
             )
-            scope = self._scope(request, upgrade, scheme="wss" if is_tls else "ws")
+            scope = websocket_scope(
+                request,
+                upgrade,
+                scheme="wss" if is_tls else "ws",
+                server=host_and_port(transport.get_extra_info("sockname")),
+                client=host_and_port(transport.get_extra_info("peername")),
+                root_path=self._config.root_path,
+            )
+            scope |= {
+                "asgi": {"version": self._config.asgi_version, "spec_version": "2.4"},
+                "state": self._app_state.copy(),
+            }
         except BadUpgrade as error:
             self._refuse(error.answer)
             return
@@ -183,30 +194,6 @@ class AsgiSocket(asyncio.Protocol):
         self._server.tasks.add(task)
         task.add_done_callback(self._server.tasks.discard)
         self._start_timer()
-
-    def _scope(self, request: bytes, upgrade: Upgrade, *, scheme: str) -> Scope:
-        """Return what ASGI says of a request; like uvicorn, it leaves it to the application which proxies to believe."""
-        head = request.partition(b"\r\n\r\n")[0]
-        first, *lines = head.split(b"\r\n")
-        path, raw_path, query = read_target(first.split(b" ")[1])
-        fields = (line.partition(b":") for line in lines)
-        root: str = self._config.root_path
-        return {
-            "type": "websocket",
-            "asgi": {"version": self._config.asgi_version, "spec_version": "2.4"},
-            "http_version": "1.1",
-            "scheme": scheme,
-            "server": host_and_port(self._transport.get_extra_info("sockname")),
-            "client": host_and_port(self._transport.get_extra_info("peername")),
-            "root_path": root,
-            "path": root + path,
-            "raw_path": root.encode("ascii") + raw_path,
-            "query_string": query,
-            "headers": [(name.lower(), value.strip(b" \t")) for name, _, value in fields],
-            "subprotocols": list(upgrade.protocols),
-            "state": self._app_state.copy(),
-            "extensions": {"websocket.http.response": {}},
-        }
 
     def _refuse(self, answer: bytes) -> None:
         """Answer that there will be no WebSocket, and close."""

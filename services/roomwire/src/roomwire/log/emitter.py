@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Final, Self
 
 from roomwire.errors import NotFound
-from roomwire.log.contract import LogConfig
+from roomwire.log.config import LogConfig
 from roomwire.log.entries import Message
 from roomwire.log.errors import EmitterClosed, EventTooLarge
 from roomwire.log.redis.keys import Keys

@@ -1,6 +1,7 @@
 """Opens the ordered log that a URL stands for."""
 
-from roomwire.log.contract import Log, LogConfig
+from roomwire.log.config import LogConfig
+from roomwire.log.contract import Log
 from roomwire.log.memory.log import MemoryLog
 from roomwire.log.redis.keys import Keys
 from roomwire.log.redis.log import RedisLog

@@ -171,6 +171,49 @@ def _field(line: str) -> tuple[str, str]:
     return name, value.strip(" \t")
 
 
+def websocket_scope(
+    request: bytes,
+    upgrade: Upgrade,
+    *,
+    scheme: str,
+    server: object,
+    client: object,
+    root_path: str,
+) -> dict[str, object]:
+    """Return what ASGI says of a request; like uvicorn, it leaves it to the application which proxies to believe.
+
+    Args:
+        request: The request.
+        upgrade: What was read of it.
+        scheme: `ws` or `wss`.
+        server: The host and port that it came to.
+        client: Those that it came from.
+        root_path: Where the application is mounted.
+
+    Raises:
+        BadUpgrade: Its target is none.
+
+    """
+    head = request.partition(b"\r\n\r\n")[0]
+    first, *lines = head.split(b"\r\n")
+    path, raw_path, query = read_target(first.split(b" ")[1])
+    fields = (line.partition(b":") for line in lines)
+    return {
+        "type": "websocket",
+        "http_version": "1.1",
+        "scheme": scheme,
+        "server": server,
+        "client": client,
+        "root_path": root_path,
+        "path": root_path + path,
+        "raw_path": root_path.encode("ascii") + raw_path,
+        "query_string": query,
+        "headers": [(name.lower(), value.strip(b" \t")) for name, _, value in fields],
+        "subprotocols": list(upgrade.protocols),
+        "extensions": {"websocket.http.response": {}},
+    }
+
+
 def _asks(headers: dict[str, Any]) -> bool:
     """Say whether a request asks for a WebSocket; both headers may name other things beside it."""
     return "websocket" in _tokens(headers.get("HTTP_UPGRADE", "")) and "upgrade" in _tokens(

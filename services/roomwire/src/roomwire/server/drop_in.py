@@ -9,7 +9,7 @@ import socketio
 
 from roomwire.health.packages import Foreign
 from roomwire.limits.client import Limits
-from roomwire.log.contract import LogConfig
+from roomwire.log.config import LogConfig
 from roomwire.protocol.codec import Packet
 
 OVERRIDDEN: Final[Mapping[str, tuple[str, ...]]] = {

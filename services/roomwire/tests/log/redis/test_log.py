@@ -13,7 +13,7 @@ from gateways_of_a_log import ATTIC, DEN, EVERYBODY, QUICK, sid_stream, text, wo
 from waiting import time_passes, time_passes_blocking, until
 
 from roomwire.errors import ConfigurationError, OutcomeUnknown, Unavailable
-from roomwire.log.contract import LogConfig
+from roomwire.log.config import LogConfig
 from roomwire.log.entries import encode_message
 from roomwire.log.reading import Range
 from roomwire.log.replay import base_of

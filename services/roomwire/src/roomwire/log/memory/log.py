@@ -7,11 +7,11 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from roomwire.errors import ClientError, RoomwireError, TooLarge, Unavailable
+from roomwire.log.config import LogConfig
 from roomwire.log.contract import (
     MAX_MESSAGE_ID_BYTES,
     MAX_PRESENT_BYTES,
     Fenced,
-    LogConfig,
     LogObserver,
     Published,
     Then,

@@ -11,7 +11,8 @@ from typing import Protocol
 import msgspec
 
 from roomwire.errors import Internal, NotFound
-from roomwire.log.contract import Fenced, LogConfig, Published
+from roomwire.log.config import LogConfig
+from roomwire.log.contract import Fenced, Published
 from roomwire.log.entries import Entry, Message, encode_message
 from roomwire.log.errors import RejoinedTooOften
 from roomwire.log.intervals import Interval, is_member, without

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from roomwire.errors import NodeNameTaken, Unavailable
 from roomwire.health.dependencies import REFUSES_WRITES, Cause, Dependency, cause_of
-from roomwire.log.contract import LogConfig
+from roomwire.log.config import LogConfig
 from roomwire.log.positions import Offset, Position
 from roomwire.log.redis.chunks import chunks
 from roomwire.log.redis.keys import Keys

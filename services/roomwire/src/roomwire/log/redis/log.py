@@ -21,10 +21,10 @@ from typing import Any
 
 from roomwire.errors import Internal, Unavailable
 from roomwire.log import sessions
+from roomwire.log.config import LogConfig
 from roomwire.log.contract import (
     MAX_MESSAGE_ID_BYTES,
     MAX_PRESENT_BYTES,
-    LogConfig,
     LogObserver,
     NodeAway,
     Published,

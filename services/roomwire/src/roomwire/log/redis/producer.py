@@ -10,7 +10,8 @@ from secrets import token_urlsafe
 from typing import Final
 
 from roomwire.errors import ConfigurationError, RedisRefused, Unavailable
-from roomwire.log.contract import MAX_MESSAGE_ID_BYTES, LogConfig, Published
+from roomwire.log.config import LogConfig
+from roomwire.log.contract import MAX_MESSAGE_ID_BYTES, Published
 from roomwire.log.entries import Message, encode_message
 from roomwire.log.errors import EmitterClosed, MessageIdTooLong
 from roomwire.log.positions import EPOCH_SUFFIX_BYTES, START, Epoch, Position

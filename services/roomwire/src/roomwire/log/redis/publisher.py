@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import Any, Final, Protocol
 
 from roomwire.errors import ClientError, NotFound, OutcomeUnknown, Unavailable
-from roomwire.log.contract import LogConfig, Published
+from roomwire.log.config import LogConfig
+from roomwire.log.contract import Published
 from roomwire.log.errors import LogSilent
 from roomwire.log.outbox import Batch, Outbox, Publish
 from roomwire.log.positions import Epoch, Position

@@ -7,7 +7,7 @@ deliver that in order, then what was pushed meanwhile. Until then the log is hel
 from secrets import token_urlsafe
 from typing import Final
 
-from roomwire.log.contract import LogConfig
+from roomwire.log.config import LogConfig
 from roomwire.log.positions import EPOCH_SUFFIX_BYTES, Epoch, Position
 from roomwire.log.reading import Outcome, Range
 from roomwire.log.redis.chunks import chunks

@@ -8,7 +8,8 @@ from typing import Any, NoReturn
 
 from roomwire.errors import Internal
 from roomwire.log import sessions
-from roomwire.log.contract import MAX_PRESENT_BYTES, Fenced, LogConfig, Then
+from roomwire.log.config import LogConfig
+from roomwire.log.contract import MAX_PRESENT_BYTES, Fenced, Then
 from roomwire.log.errors import RejoinedTooOften
 from roomwire.log.positions import Position
 from roomwire.log.redis.keys import Keys

@@ -11,7 +11,8 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any, Final, TypeVar
 
 from roomwire.errors import ConfigurationError, OutcomeUnknown, Unavailable
-from roomwire.log.contract import LogConfig, LogObserver
+from roomwire.log.config import LogConfig
+from roomwire.log.contract import LogObserver
 from roomwire.log.entries import UnreadableEntry, parse_push
 from roomwire.log.errors import LogClosed, LogHeld, LogNotResumed, LogSilent
 from roomwire.log.redis.keys import Keys
