@@ -218,6 +218,55 @@ async def test_a_lifespan_that_never_comes_to_its_end_does_not_keep_the_process(
         assert 0 == await process.ended()
 
 
+FAILING = """
+import asyncio
+import contextlib
+
+from roomwire import App, Gateway, subscribe
+
+
+class Plain(Gateway):
+    def __init__(self, work: asyncio.Queue) -> None:
+        super().__init__()
+        self.work = work
+
+    @subscribe("work")
+    async def do(self, text: str) -> None:
+        self.work.put_nowait(text)
+
+
+async def works(work):
+    raise KeyError(await work.get())
+
+
+@contextlib.asynccontextmanager
+async def lifespan(app):
+    work = asyncio.Queue()
+    app.provide(asyncio.Queue, work)
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(works(work))
+        yield
+
+
+app = App(Plain, lifespan=lifespan)
+"""
+
+
+async def test_an_application_that_fails_while_it_serves_ends_its_process_after_the_drain(folder):
+    (folder / "failing.py").write_text(FAILING)
+    async with (
+        application(folder, "failing:app") as process,
+        Client.connected(process.address) as client,
+    ):
+        await client.send("work", "too much")
+        await client.ended()
+        assert 1 == await process.ended()
+
+    assert "draining" in process.log
+    assert "roomwire: lifespan: the lifespan raised ExceptionGroup: " in process.log
+    assert "KeyError: 'too much'" in process.log
+
+
 @pytest.mark.parametrize(
     ("lines", "sentence", "frame"),
     [

@@ -47,8 +47,13 @@ class Lifespan:
             self._living = None
             await living
 
+    async def ended(self) -> None:
+        """Wait until it has ended by itself, once it has been entered; raises what ended it."""
+        if self._living is not None:
+            await asyncio.shield(self._living)
+
     async def end(self, *, timeout_s: float) -> None:
-        """Leave it; nothing happens if it has not been entered. Raises what it raises.
+        """Leave it; nothing happens if it has not been entered, or has ended. Raises what it raises.
 
         Args:
             timeout_s: How long it may take; then it is cancelled.
@@ -58,22 +63,16 @@ class Lifespan:
 
         """
         living, self._living = self._living, None
-        if living is None:
+        if living is None or living.done():
             return
         self._ending.set()
         async with asyncio.timeout(timeout_s):
             await living
 
     async def _live(self) -> None:
-        try:
-            async with self._enter():
-                self._entered.set()
-                await self._ending.wait()
-        except Exception:
-            if self._entered.is_set() and not self._ending.is_set():
-                # Its end is awaited much later, and something of the application has stopped now.
-                _log.exception("lifespan failed")
-            raise
+        async with self._enter():
+            self._entered.set()
+            await self._ending.wait()
 
 
 @contextlib.asynccontextmanager

@@ -243,6 +243,10 @@ class Node:
         if self._api is not None:
             await self._api.open()
 
+    async def ended(self) -> None:
+        """Wait until the application has ended by itself; see `roomwire.serving.process.EndsByItself`."""
+        await self._running.ended()
+
     @property
     def dependencies(self) -> Dependencies:
         """What it depends on, and why that does not serve."""

@@ -120,6 +120,16 @@ class Running:
                 )
             yield made
 
+    async def ended(self) -> None:
+        """Wait until the application has ended by itself, after `start`.
+
+        Raises:
+            ApplicationError: The lifespan failed, though nobody told it to end.
+
+        """
+        if self._lifespan is not None:
+            await _told("the lifespan", self._lifespan.ended())
+
     async def close(self) -> None:
         """Leave the lifespan; idempotent. What it raises is logged."""
         lifespan, self._lifespan = self._lifespan, None

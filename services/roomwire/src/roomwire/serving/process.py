@@ -15,7 +15,7 @@ import inspect
 import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final, Protocol, TypeVar
+from typing import Any, Final, Protocol, TypeVar, runtime_checkable
 
 import uvloop
 from prometheus_client import CollectorRegistry
@@ -107,6 +107,14 @@ class Application(Protocol):
 
     async def close(self) -> None:
         """Let go of everything; idempotent, and right after a failed `start` too."""
+
+
+@runtime_checkable
+class EndsByItself(Protocol):
+    """An application that may end while it serves: its process then parts from the clients, and ends."""
+
+    async def ended(self) -> None:
+        """Wait until it has ended; raises why."""
 
 
 def main(
@@ -326,8 +334,11 @@ class _Process:
         _log.info("ready", service=self._name)
         async with rereading(self._certificate):
             stopping = asyncio.create_task(self._stop.wait())
-            await asyncio.wait({stopping, listener.task}, return_when=asyncio.FIRST_COMPLETED)
+            ending = asyncio.create_task(self._application_ended())
+            await asyncio.wait({stopping, ending, listener.task}, return_when=asyncio.FIRST_COMPLETED)
             stopping.cancel()
+            has_ended = ending.done()
+            ending.cancel()
         self.state = State.DRAINING
         _log.info("draining", service=self._name, drain_s=self._settings.drain_s)
         try:
@@ -340,6 +351,14 @@ class _Process:
         except TimeoutError:
             _log.warning("drain not finished", drain_s=self._settings.drain_s)
         await listener.close()
+        if has_ended:
+            await ending
+
+    async def _application_ended(self) -> None:
+        if isinstance(self._application, EndsByItself):
+            await self._application.ended()
+        else:
+            await asyncio.Event().wait()
 
 
 class Lifecycle(Protocol):
