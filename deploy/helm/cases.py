@@ -186,6 +186,7 @@ CASES: Mapping[str, Case] = {
             "loadTest": {**_LOADED, "image": {"repository": "mine/load", "pullPolicy": "Always"}},
         }
     ),
+    "an application": _gateway(app="board:app", image={"repository": "mine/board", "tag": "7"}),
     "digests": Case(
         {
             "images": {"registry": "registry.test/"},

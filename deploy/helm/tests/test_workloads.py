@@ -5,6 +5,7 @@ import re
 import pytest
 from chart import REGISTRY, SIZES, install, template
 
+from roomwire.app.running import LIFESPAN_END_S
 from roomwire.serving.listener import CLOSE_TIMEOUT_S
 from roomwire_auth.settings import Settings as AuthSettings
 from roomwire_gateway.settings import Settings as GatewaySettings
@@ -77,6 +78,13 @@ def test_every_variable_is_set_once_and_known_to_its_service(component, settings
     assert set() == {name.removesuffix("_FILE") for name in {*names} - known} - known
 
 
+def test_gateways_serve_the_application_that_is_named_and_else_that_of_their_image():
+    named = install({"gateway": {"app": "board:app"}}).environment("chat-roomwire-gateway")
+
+    assert "board:app" == named["ROOMWIRE_APP"]
+    assert "ROOMWIRE_APP" not in install().environment("chat-roomwire-gateway")
+
+
 @pytest.mark.parametrize(
     ("values", "throttle"),
     [
@@ -115,8 +123,8 @@ def test_a_pod_gets_the_time_to_notice_to_drain_and_to_close(drain_s):
     release = install({"gateway": {"drainSeconds": drain_s}})
     pod = release.one("Deployment", "chat-roomwire-gateway")["spec"]["template"]["spec"]
     notice_s = pod["containers"][0]["lifecycle"]["preStop"]["sleep"]["seconds"]
-    # The drain may overrun, then the requests at hand may finish.
-    needed_s = notice_s + drain_s + 2 * CLOSE_TIMEOUT_S
+    # The drain may overrun, then the requests at hand may finish, then the application's lifespan.
+    needed_s = notice_s + drain_s + 2 * CLOSE_TIMEOUT_S + LIFESPAN_END_S
 
     assert str(drain_s) == release.environment("chat-roomwire-gateway")["ROOMWIRE_DRAIN_S"]
     assert needed_s < pod["terminationGracePeriodSeconds"] <= needed_s + 10

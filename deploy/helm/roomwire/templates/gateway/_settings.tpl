@@ -3,6 +3,9 @@
 {{- $gateway := .Values.gateway -}}
 PORT: "8000"
 OPS_PORT: "9000"
+{{- with $gateway.app }}
+APP: {{ quote . }}
+{{- end }}
 AUTH_MODE: {{ quote $gateway.authMode }}
 DRAIN_S: {{ quote $gateway.drainSeconds }}
 TRANSPORTS: {{ join "," $gateway.transports | quote }}
