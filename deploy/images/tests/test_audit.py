@@ -17,7 +17,7 @@ UNKNOWN = {"name": "unknown", "skip_reason": "Dependency not found and could not
 def answers(monkeypatch):
     """Have pip-audit answer what it is given."""
 
-    def answer(*dependencies, text=None):
+    def answer(*dependencies, text=None, error="no route\nto the advisories"):
         stdout = json.dumps({"dependencies": dependencies, "fixes": []}) if text is None else text
 
         def run(command, **_):
@@ -25,9 +25,7 @@ def answers(monkeypatch):
             if text is None and Path(command[-1]).name == "one.txt":
                 one = json.dumps({"dependencies": [SOUND]})
                 return subprocess.CompletedProcess(command, 0, stdout=one, stderr="")
-            return subprocess.CompletedProcess(
-                command, 1, stdout=stdout, stderr="no route\nto the advisories"
-            )
+            return subprocess.CompletedProcess(command, 1, stdout=stdout, stderr=error)
 
         monkeypatch.setattr(subprocess, "run", run)
 
@@ -58,16 +56,48 @@ def test_what_was_not_audited_is_named(answers, capsys):
     assert "NOT AUDITED, as nobody could be asked: unknown" in capsys.readouterr().out
 
 
-def test_where_nobody_answers_nothing_passes_for_sound(answers, capsys):
-    answers(text="")
+@pytest.mark.parametrize(
+    "error",
+    [
+        "ERROR:pip_audit._cli:Could not connect to PyPI's vulnerability feed\nERROR:pip_audit._cli:Tip: your network may be blocking",
+        "Traceback (most recent call last):\nrequests.exceptions.ConnectionError: HTTPSConnectionPool: Max retries exceeded",
+        "Traceback (most recent call last):\nrequests.exceptions.ProxyError: Unable to connect to proxy",
+        "requests.exceptions.HTTPError: 503 Server Error\n\nThe above exception was the direct cause\npip_audit._service.interface.ServiceError",
+    ],
+    ids=["no connection in time", "no connection", "no way through a proxy", "no service"],
+)
+def test_where_nobody_answers_nothing_passes_for_sound(answers, error, capsys):
+    answers(text="", error=error)
 
     assert (1, 0) == (audit.main([LOCK]), audit.main(["--may-be-unreachable", LOCK]))
     assert 2 == capsys.readouterr().out.count("NOT AUDITED, as nobody could be asked: run.txt")
 
 
+@pytest.mark.parametrize(
+    ("text", "error"),
+    [
+        ("", ""),
+        ("", "Traceback (most recent call last):\nKeyError: 'vulns'"),
+        ("", "ERROR:pip_audit._cli:invalid requirements input: run.txt"),
+        ("<html>", ""),
+        ('{"dependencies": [', ""),
+        ("[]", ""),
+        ('{"dependencies": [{"name": "weak"}]}', ""),
+        ('{"dependencies": [{"name": "weak", "version": "1", "vulns": [{}]}]}', ""),
+    ],
+)
+def test_an_answer_that_cannot_be_read_fails_wherever_it_is_asked(answers, text, error, capsys):
+    answers(text=text, error=error)
+
+    assert (1, 1) == (audit.main([LOCK]), audit.main(["--may-be-unreachable", LOCK]))
+    said = capsys.readouterr().err
+    assert 2 == said.count("pip-audit said of one.txt what cannot be read")
+    assert error.rpartition("\n")[2] in said
+
+
 def test_the_first_question_is_about_one_package_with_its_hashes(monkeypatch):
     asked = []
-    monkeypatch.setattr(audit, "_ask", lambda lock: asked.append(lock.read_text()) or [SOUND])
+    monkeypatch.setattr(audit, "_ask", lambda lock: asked.append(lock.read_text()) or [])
     audit._ask_about_one(Path(LOCK))
 
     (question,) = asked

@@ -1,5 +1,7 @@
 """Any bytes at all: a clean close or nothing, no exception, and nothing left (the target of `make fuzz`)."""
 
+import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -52,3 +54,21 @@ def test_what_is_nearly_right_is_survived(target, seed, cut, data):
         end = place + data.draw(st.integers(0, 4))
         changed[place:end] = data.draw(st.binary(max_size=4))
     target.feed(seed[:1] + bytes([cut]) + bytes(changed))
+
+
+@pytest.mark.usefixtures("starts_servers")
+def test_a_run_without_the_fuzzers_engine_fails_and_says_what_to_install(tmp_path):
+    import subprocess
+
+    (tmp_path / "atheris.py").write_text("raise ImportError")
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.fuzz", "--seconds", "1", "--findings", str(tmp_path / "findings")],
+        cwd=Path(__file__).parents[1],
+        env=os.environ | {"PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert 1 == done.returncode
+    assert "NOT FUZZED: there is no atheris: pip install 'atheris<3.1'" in done.stderr

@@ -1,4 +1,4 @@
-"""The fuzzer: `python -m tests.fuzz --seconds 60`, from services/roomwire. It fails on a finding, and only then.
+"""The fuzzer: `python -m tests.fuzz --seconds 60`, from services/roomwire. It fails on a finding, and without atheris.
 
 It begins with the corpus that is stored beside it, and is guided by which lines of roomwire an input reaches
 (atheris, libFuzzer). What it finds is written to a file and printed as a test to add to `test_fuzz.py`.
@@ -25,10 +25,11 @@ def main() -> int:
     except ImportError:
         version = ".".join(map(str, sys.version_info[:2]))
         print(
-            f"NOT FUZZED: atheris is not installed. It exists for Python 3.11 and 3.12 on Linux, x86-64; this is"
-            f" Python {version} on {sys.platform}. The properties of test_fuzz.py run everywhere."
+            "NOT FUZZED: there is no atheris: pip install 'atheris<3.1', with Python 3.11 or 3.12 on Linux, x86-64; this is"
+            f" Python {version} on {sys.platform}. The properties of test_fuzz.py run everywhere.",
+            file=sys.stderr,
         )
-        return 0
+        return 1
     with atheris.instrument_imports(include=["roomwire"]):
         from .entry import Target
     arguments.findings.mkdir(parents=True, exist_ok=True)
