@@ -20,11 +20,12 @@ HEALTH_TIMEOUT = "2s"
 
 @dataclass(frozen=True)
 class Backend:
-    """A gateway: its name, its public port, its operations port."""
+    """A gateway: its name, its public port, its operations port, and its host. Default: that of the ingress."""
 
     name: str
     port: int
     ops_port: int
+    host: str = ""
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ def write_traefik_config(folder: Path, entry: Entry, *, auth_url: str, gateways:
         gateways: The gateways.
 
     """
-    return _write(folder, "traefik", entry, _routes(entry, auth_url, gateways))
+    return _write(folder, "traefik", entry, routes(entry, auth_url=auth_url, gateways=gateways))
 
 
 def write_round_robin_config(folder: Path, entry: Entry, *, gateways: Sequence[int]) -> Path:
@@ -71,19 +72,19 @@ def write_round_robin_config(folder: Path, entry: Entry, *, gateways: Sequence[i
     """
     servers = [{"url": f"http://{entry.host}:{gateway}"} for gateway in gateways]
     router = {"rule": "PathPrefix(`/`)", "service": "all", "entryPoints": ["web"]}
-    routes = {
+    everywhere = {
         "http": {"routers": {"all": router}, "services": {"all": {"loadBalancer": {"servers": servers}}}}
     }
-    return _write(folder, "round-robin", entry, routes)
+    return _write(folder, "round-robin", entry, everywhere)
 
 
-def _write(folder: Path, name: str, entry: Entry, routes: dict[str, Any]) -> Path:
+def _write(folder: Path, name: str, entry: Entry, leads: dict[str, Any]) -> Path:
     if entry.certificate is not None:
         certificate, key = map(str, entry.certificate)
-        routes = {**routes, "tls": {"certificates": [{"certFile": certificate, "keyFile": key}]}}
+        leads = {**leads, "tls": {"certificates": [{"certFile": certificate, "keyFile": key}]}}
     # JSON is YAML, and Traefik reads files by their ending.
     dynamic = folder / f"{name}-routes.yml"
-    dynamic.write_text(json.dumps(routes, indent=2), encoding="utf-8")
+    dynamic.write_text(json.dumps(leads, indent=2), encoding="utf-8")
     static = folder / f"{name}.yml"
     static.write_text(json.dumps(_static(entry, dynamic), indent=2), encoding="utf-8")
     return static
@@ -107,7 +108,8 @@ def _static(entry: Entry, dynamic: Path) -> dict[str, Any]:
     }
 
 
-def _routes(entry: Entry, auth_url: str, gateways: Sequence[Backend]) -> dict[str, Any]:
+def routes(entry: Entry, *, auth_url: str, gateways: Sequence[Backend]) -> dict[str, Any]:
+    """Return what leads where, as Traefik's file of routes has it; the arguments are those of `write_traefik_config`."""
     # Cookies are shared by all ports of a host: the port in the name keeps two local systems apart.
     cookie = f"roomwire_{entry.port}"
     no_cookie = f"!HeaderRegexp(`Cookie`, `(^|;\\s*){cookie}=`)"
@@ -138,7 +140,7 @@ def _routes(entry: Entry, auth_url: str, gateways: Sequence[Backend]) -> dict[st
         }
         services[gateway.name] = {
             "loadBalancer": {
-                "servers": [{"url": f"http://{entry.host}:{gateway.port}"}],
+                "servers": [{"url": f"http://{gateway.host or entry.host}:{gateway.port}"}],
                 "healthCheck": {
                     "path": "/readyz",
                     "port": gateway.ops_port,
