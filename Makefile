@@ -68,7 +68,7 @@ map: install  ##+ write the map of the code into CONTRIBUTING
 	$(BIN)/python services/map.py
 
 docs: install  ##+ write what documents show of settings and results
-	$(BIN)/python deploy/docs/pages.py
+	$(BIN)/python deploy/docs/generated.py
 
 site: install $(SITE)  ##+ build the documentation as a site, in artifacts/site
 	$(BIN)/python deploy/docs/website.py

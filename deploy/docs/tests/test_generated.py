@@ -2,7 +2,7 @@
 
 import re
 
-import pages
+import generated
 import pytest
 
 from roomwire_auth.settings import Settings as AuthSettings
@@ -18,27 +18,27 @@ NUMBERS = [
 
 
 def test_the_page_of_settings_is_what_the_code_says():
-    assert pages.settings_page() == pages.SETTINGS.read_text(encoding="utf-8"), "run `make docs`"
+    assert generated.settings_page() == generated.SETTINGS.read_text(encoding="utf-8"), "run `make docs`"
 
 
-@pytest.mark.parametrize("page", [pages.README, pages.VERIFICATION], ids=lambda page: page.name)
+@pytest.mark.parametrize("page", [generated.README, generated.VERIFICATION], ids=lambda page: page.name)
 def test_the_tables_of_the_benchmark_are_the_reports(page):
     text = page.read_text(encoding="utf-8")
 
     assert "<!-- written: " in text
-    assert pages.with_tables(text) == text, "run `make docs`"
+    assert generated.with_tables(text) == text, "run `make docs`"
 
 
 def test_a_figure_that_was_typed_by_hand_is_found():
-    text = pages.README.read_text(encoding="utf-8")
+    text = generated.README.read_text(encoding="utf-8")
     row = re.search(r"^\| Rooms of 10, .*\| (40,000) \|$", text, re.MULTILINE)
     changed = text[: row.start(1)] + "41,000" + text[row.end(1) :]
 
-    assert pages.with_tables(changed) == text
+    assert generated.with_tables(changed) == text
 
 
 def test_each_setting_is_on_the_page_once_for_each_service_that_has_it():
-    text = pages.settings_page()
+    text = generated.settings_page()
 
     assert 2 == text.count("| `ROOMWIRE_PORT` |")
     assert 1 == text.count("| `ROOMWIRE_REDIS_URL` |")
@@ -52,11 +52,11 @@ def test_a_setting_that_may_be_zero_says_what_zero_does(settings, name):
 
 
 def test_the_readme_is_read_in_a_few_minutes():
-    assert MAX_README_BYTES >= len(pages.README.read_bytes())
+    assert MAX_README_BYTES >= len(generated.README.read_bytes())
 
 
 def test_the_readmes_benchmark_has_eight_rows():
-    text = pages.README.read_text(encoding="utf-8")
+    text = generated.README.read_text(encoding="utf-8")
     section = text.partition("\n## Benchmark\n")[2].partition("\n## ")[0]
     tables = re.findall(r"(?:^\|.*\n)+", section, re.MULTILINE)
 

@@ -1,7 +1,7 @@
 """Writes what documents show of the code and of kept results: `make docs`.
 
 `docs/settings.md` comes from the settings of both services, and the tables of the benchmark in README.md and
-`docs/verification.md` come from the reports in `loadtest/results`. `deploy/docs/tests/test_pages.py` fails when a page is not
+`docs/verification.md` come from the reports in `loadtest/results`. `deploy/docs/tests/test_generated.py` fails when a page is not
 what this program writes.
 """
 
