@@ -20,7 +20,7 @@ class EmitOptions(TypedDict, total=False):
     message_id: str
 
 
-class Emit(msgspec.Struct, frozen=True):
+class Emit(msgspec.Struct, frozen=True, gc=False):
     """An event on its way to clients.
 
     Attributes:
