@@ -7,8 +7,12 @@ import documents
 import pytest
 from documents import DOCUMENTS, ROOT
 
+from roomwire import errors
+from roomwire.errors import ClientError
+from roomwire.history.memory import MemoryHistory
 from roomwire_e2e.__main__ import TRIALS
 from roomwire_e2e.phases import PHASES
+from roomwire_gateway.chat import ChatGateway
 
 WITH_AWAIT = 0x2000
 """`ast.PyCF_ALLOW_TOP_LEVEL_AWAIT`: a part of a coroutine is a program, too."""
@@ -120,3 +124,32 @@ def leads_to(place: Path, names):
         return all(re.search(rf"\b{name}\b", module.read_text(encoding="utf-8")) for name in names[1:])
     initial = place / "__init__.py"
     return initial.exists() and all(re.search(rf"\b{name}\b", initial.read_text("utf-8")) for name in names)
+
+
+def rows_of(page, heading):
+    """Return the first two cells of each row of a section's first table, without its head."""
+    text = (
+        (ROOT / "docs" / page)
+        .read_text(encoding="utf-8")
+        .partition(f"\n## {heading}\n")[2]
+        .partition("\n## ")[0]
+    )
+    table = re.search(r"(?:^\|.*\n)+", text, re.MULTILINE)[0]
+    return [[cell.strip(" `") for cell in line.split("|")[1:3]] for line in table.splitlines()[2:]]
+
+
+def test_the_chats_events_are_those_that_it_handles():
+    events = {event for event, _ in rows_of("chat.md", "Events")}
+
+    assert {"(connect)", *ChatGateway(MemoryHistory())._handlers} == events
+
+
+def test_the_errors_that_clients_receive_are_those_that_there_are():
+    rows = rows_of("gateways.md", "Errors that clients receive")
+    classes = [
+        kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, ClientError)
+    ]
+
+    assert {kind.code: kind.retryable for kind in classes if kind is not ClientError} == {
+        code: retryable == "yes" for code, retryable in rows
+    }
