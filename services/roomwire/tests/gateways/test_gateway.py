@@ -1,4 +1,4 @@
-"""Gateways behind a real server, with real clients."""
+"""Gateways of a node, with clients that speak the protocol, in a time that is the test's own."""
 
 import asyncio
 import gc
@@ -6,17 +6,13 @@ from typing import Annotated
 
 import msgspec
 import pytest
-import socketio
-from live import Client, served
-from waiting import until
 
-from roomwire import Gateway, Key, Server, Socket, User, subscribe
+from roomwire import Gateway, Key, Socket, User, subscribe
 from roomwire.errors import ConfigurationError, Forbidden, Unavailable
 from roomwire.gateways.lane import Lane
 from roomwire.limits.client import Limits
-from roomwire.log.memory.log import MemoryLog
-from roomwire.metrics.gateway import Metrics
-from roomwire.rooms.member import Member, Phase
+from roomwire.rooms.member import Member
+from roomwire.testing import Disconnected, HandlerFailed, Refused
 
 
 class Point(msgspec.Struct, rename="camel"):
@@ -99,94 +95,81 @@ class Doorway(Gateway):
         await self.emit("shouted", (point, "loud"))
 
 
-class Running:
-    def __init__(self, gateway, **options):
-        self.gateway = gateway
-        self.metrics = Metrics()
-        log = MemoryLog.alone(node="n1", metrics=self.metrics)
-        self.server = Server(log=log, node_name="n1", metrics=self.metrics, **options)
-        self.server.register_namespace(gateway)
-
-    @property
-    def happened(self):
-        return self.gateway.happened
+async def calls(client, *events):
+    """Return tasks that wait for the acks of events, which were sent in this order."""
+    tasks = []
+    for event in events:
+        tasks.append(asyncio.create_task(client.call(*event)))
+        # One step further it has been sent.
+        await asyncio.sleep(0)
+    return tasks
 
 
-@pytest.fixture
-async def site():
-    stack = []
+async def test_a_handler_that_never_ends_does_not_keep_its_client_for_good(nodes):
+    async with nodes(gateway := Doorway()) as cluster:
+        client = await cluster.connect()
+        client.emit("hold", 1)
+        await cluster.settle()
+        client.close()
+        await cluster.advance(Doorway.parting_timeout_s - 1)
+        assert "hold begins" == gateway.happened[-1][0]
 
-    async def serve(gateway=None, **options):
-        running = Running(gateway or Doorway(), **options)
-        await running.server.start()
-        context = served(socketio.ASGIApp(running.server))
-        running.address = await context.__aenter__()
-        stack.append((running, context))
-        return running
-
-    yield serve
-    for running, context in stack:
-        running.gateway.go_on.set()
-        await context.__aexit__(None, None, None)
-        await running.server.close()
+        await cluster.advance(1)
+        assert "went" == gateway.happened[-1][0]
+        assert {} == cluster.nodes[0].server.manager.rooms
 
 
-class Impatient(Doorway):
-    parting_timeout_s = 0.05
-
-
-async def test_a_handler_that_never_ends_does_not_keep_its_client_for_good(site):
-    site = await site(Impatient())
-    async with Client.connected(site.address) as client:
-        await client.ask("hold", 1)
-        await site.gateway.entered.wait()
-    await until(lambda: site.happened[-1][0] == "went")
-    assert not site.gateway.go_on.is_set()
-    await until(lambda: not site.server.manager.rooms)
-
-
-async def test_the_hooks_run_with_what_they_ask_for(site):
-    site = await site()
-    async with Client.connected(site.address) as client:
-        assert [client.sid] == await client.event("hello")
-        await client.send_frame("41")
-        await until(lambda: len(site.happened) == 2)
+async def test_the_hooks_run_with_what_they_ask_for(nodes):
+    async with nodes(gateway := Doorway()) as cluster:
+        client = await cluster.connect()
+        assert client.sid == await client.next("hello")
+        client.disconnect()
+        await cluster.settle()
 
     assert [
         ("came", client.sid, "anonymous"),
         ("went", client.sid, "client disconnect", "anonymous"),
-    ] == site.happened
-    assert 1 == site.gateway.started
+    ] == gateway.happened
+    assert 1 == gateway.started
 
 
-async def test_a_gateway_needs_no_hooks(site):
+async def test_a_gateway_needs_no_hooks(nodes):
     class Bare(Gateway):
-        go_on = asyncio.Event()
-
         @subscribe("ping")
         def ping(self) -> str:
             return "pong"
 
-    site = await site(Bare())
-    async with Client.connected(site.address) as client:
-        assert "pong" == await client.emit("ping")
-    await until(lambda: not site.server.manager.rooms)
+    async with nodes(Bare) as cluster:
+        client = await cluster.connect()
+        assert "pong" == await client.call("ping")
+        client.close()
+        await cluster.settle()
+        assert {} == cluster.nodes[0].server.manager.rooms
 
 
-async def test_a_connection_hook_may_refuse(site):
-    site = await site()
-    async with Client.open(site.address) as client:
-        assert "forbidden" == (await client.connect({"refuse": True}))["data"]["code"]
-        client.frames.clear()
-        assert "invalid_body" == (await client.connect({"refuse": "maybe"}))["data"]["code"]
-        client.frames.clear()
-        answer = await client.connect({"fail": True})
-        assert "internal" == answer["data"]["code"]
-        assert "secret" not in str(answer)
+@pytest.mark.parametrize(
+    ("auth", "code"), [({"refuse": True}, "forbidden"), ({"refuse": "maybe"}, "invalid_body")]
+)
+async def test_a_connection_hook_may_refuse(nodes, auth, code):
+    async with nodes(gateway := Doorway()) as cluster:
+        with pytest.raises(Refused) as refused:
+            await cluster.connect(auth=auth)
+        await cluster.settle()
 
-        await until(lambda: not site.server.manager.rooms)
-        assert {} == site.server.manager.rooms
-        assert [] == site.happened
+        assert code == refused.value.code
+        assert {} == cluster.nodes[0].server.manager.rooms
+        assert [] == gateway.happened
+
+
+async def test_a_connection_hook_that_fails_refuses_without_telling(nodes):
+    async with nodes(gateway := Doorway()) as cluster:
+        async with cluster.expects(ValueError):
+            with pytest.raises(Refused) as refused:
+                await cluster.connect(auth={"fail": True})
+
+        assert "internal" == refused.value.code
+        assert "secret" not in str(refused.value)
+        assert [] == gateway.happened
 
 
 @pytest.mark.parametrize(
@@ -194,110 +177,112 @@ async def test_a_connection_hook_may_refuse(site):
     [
         pytest.param("sync", ["hi"], "HI", id="a handler that is no coroutine"),
         pytest.param("nothing", [], None, id="no answer"),
-        pytest.param("several", [], ["a", 1, {"xValue": 2, "yValue": 0}], id="a tuple is several arguments"),
+        pytest.param("several", [], ("a", 1, {"xValue": 2, "yValue": 0}), id="a tuple is several arguments"),
         pytest.param("struct", [{"xValue": 1, "yValue": 2}], {"xValue": 2, "yValue": 1}, id="a struct"),
         pytest.param("key", [{"roomId": "ab", "times": 2}], "abab", id="keys"),
+        pytest.param("binary", [b"\x00\x01\xff"], {"reversed": b"\xff\x01\x00"}, id="binary"),
     ],
 )
-async def test_what_a_handler_returns_is_the_ack(site, event, body, ack):
-    site = await site()
-    async with Client.connected(site.address) as client:
-        assert ack == await client.emit(event, *body)
+async def test_what_a_handler_returns_is_the_ack(nodes, event, body, ack):
+    async with nodes(Doorway()) as cluster:
+        client = await cluster.connect()
+
+        assert ack == await client.call(event, *body)
 
 
-async def test_binary_data_pass_through(site):
-    site = await site()
-    async with Client.connected(site.address) as client:
-        await client.send_frame('451-5["binary",{"_placeholder":true,"num":0}]')
-        await client.send_frame(b"\x00\x01\xff")
-
-        assert [{"reversed": b"\xff\x01\x00"}] == await client.ack(5)
-
-
-async def test_an_emit_may_carry_several_arguments_and_structs(site):
-    site = await site()
-    async with Client.connected(site.address) as client, Client.connected(site.address) as other:
-        await client.emit("shout", {"xValue": 1})
+async def test_an_emit_may_carry_several_arguments_and_structs(nodes):
+    async with nodes(Doorway()) as cluster:
+        client, other = await cluster.connect(), await cluster.connect()
+        await client.call("shout", {"xValue": 1})
 
         for each in (client, other):
-            assert [{"xValue": 1, "yValue": 0}, "loud"] == await each.event("shouted")
+            assert ({"xValue": 1, "yValue": 0}, "loud") == await each.next("shouted")
 
 
 @pytest.mark.parametrize("body", [[], [{}], ["den"], [{"roomId": 1}], [{"roomId": "\ud800"}]], ids=repr)
-async def test_a_handler_never_runs_on_a_bad_body(site, body):
-    site = await site()
-    async with Client.connected(site.address) as client:
-        assert "invalid_body" == (await client.emit("key", *body))["error"]["code"]
-        assert "key" not in site.happened
+async def test_a_handler_never_runs_on_a_bad_body(nodes, body):
+    async with nodes(gateway := Doorway()) as cluster:
+        client = await cluster.connect()
+
+        with pytest.raises(Refused, match="invalid_body"):
+            await client.call("key", *body)
+        assert "key" not in gateway.happened
 
 
-async def test_an_error_of_a_handler_reaches_the_client(site):
-    site = await site()
-    async with Client.connected(site.address) as client:
-        assert {"code": "forbidden", "message": "Not this.", "retryable": False} == (
-            await client.emit("refuse")
-        )["error"]
+async def test_an_error_of_a_handler_reaches_the_client(nodes):
+    async with nodes(Doorway()) as cluster:
+        client = await cluster.connect()
+
+        with pytest.raises(Refused) as refused:
+            await client.call("refuse")
+    assert {"code": "forbidden", "message": "Not this.", "retryable": False} == refused.value.data
 
 
-async def test_an_unexpected_exception_is_internal_and_logged_without_telling(site, log_lines):
-    site = await site()
-    async with Client.connected(site.address) as client:
-        answer = await client.emit("fail")
+async def test_an_unexpected_exception_is_internal_and_logged_without_telling(nodes):
+    async with nodes(Doorway()) as cluster:
+        client = await cluster.connect()
+        with pytest.raises(HandlerFailed) as failed:
+            await client.call("fail")
+        assert "handler failed" == failed.value.said
+        assert {"event_name": "fail", "namespace": "/", "sid": client.sid} == failed.value.facts
 
-        assert "internal" == answer["error"]["code"]
-        assert "secret" not in str(answer)
-        assert "sync works still".upper() == await client.emit("sync", "sync works still")
-    (line,) = [line for line in log_lines() if line["event"] == "handler failed"]
-    assert ("fail", client.sid, "/") == (line["event_name"], line["sid"], line["namespace"])
-    assert "the secret inside" in line["exception"]
-
-
-async def test_an_unknown_event_is_not_found_and_its_name_not_repeated_at_length(site):
-    site = await site()
-    async with Client.connected(site.address) as client:
-        assert "not_found" == (await client.emit("connection"))["error"]["code"]
-        assert len((await client.emit("x" * 10_000))["error"]["message"]) < 100
+        async with cluster.expects(ValueError):
+            with pytest.raises(Refused, match="internal") as refused:
+                await client.call("fail")
+        assert "secret" not in str(refused.value)
+        assert "SYNC WORKS STILL" == await client.call("sync", "sync works still")
 
 
-async def test_the_events_of_one_connection_are_handled_in_order(site):
-    site = await site()
-    async with Client.connected(site.address) as client:
-        acks = [await client.ask("hold", number) for number in range(3)]
-        acks.append(await client.ask("nothing"))
-        await site.gateway.entered.wait()
-        await until(lambda: site.server.member(client.sid).lane.events == 4)
-        assert [("hold begins", 0)] == site.happened[1:]
-        site.gateway.go_on.set()
-        for ack in acks:
-            await client.ack(ack)
+async def test_an_unknown_event_is_not_found_and_its_name_not_repeated_at_length(nodes):
+    async with nodes(Doorway()) as cluster:
+        client = await cluster.connect()
+        with pytest.raises(Refused, match="not_found"):
+            await client.call("connection")
+
+        with pytest.raises(Refused) as refused:
+            await client.call("x" * 10_000)
+        assert len(refused.value.message) < 100
+
+
+async def test_the_events_of_one_connection_are_handled_in_order(nodes):
+    async with nodes(gateway := Doorway()) as cluster:
+        client = await cluster.connect()
+        for number in range(3):
+            client.emit("hold", number)
+        client.emit("nothing")
+        await cluster.settle()
+        assert [("hold begins", 0)] == gateway.happened[1:]
+        gateway.go_on.set()
+        await cluster.settle()
 
     expected = [(step, number) for number in range(3) for step in ("hold begins", "hold ends")]
-    assert [*expected, "nothing"] == site.happened[1:8]
+    assert [*expected, "nothing"] == gateway.happened[1:8]
 
 
-async def test_the_events_of_one_connection_may_be_handled_at_the_same_time_if_the_gateway_says_so(site):
-    site = await site(Doorway(concurrent=True))
-    async with Client.connected(site.address) as client:
-        acks = [await client.ask("hold", number) for number in range(3)]
-        assert "X" == await client.emit("sync", "x")
-        assert [("hold begins", number) for number in range(3)] == site.happened[1:]
-        site.gateway.go_on.set()
-        assert [[0], [1], [2]] == [await client.ack(ack) for ack in acks]
+async def test_the_events_of_one_connection_may_be_handled_at_the_same_time_if_the_gateway_says_so(nodes):
+    async with nodes(gateway := Doorway(concurrent=True)) as cluster:
+        client = await cluster.connect()
+        for number in range(3):
+            client.emit("hold", number)
+        assert "X" == await client.call("sync", "x")
+        assert [("hold begins", number) for number in range(3)] == gateway.happened[1:]
+        gateway.go_on.set()
 
 
-async def test_another_connection_is_not_held_up(site):
-    site = await site()
-    async with Client.connected(site.address) as held, Client.connected(site.address) as other:
-        ack = await held.ask("hold", 1)
-        await site.gateway.entered.wait()
+async def test_another_connection_is_not_held_up(nodes):
+    async with nodes(gateway := Doorway()) as cluster:
+        held, other = await cluster.connect(), await cluster.connect()
+        held.emit("hold", 1)
+        await cluster.settle()
 
-        assert "HI" == await other.emit("sync", "hi")
-        assert ("hold ends", 1) not in site.happened
-        site.gateway.go_on.set()
-        assert [1] == await held.ack(ack)
+        assert "HI" == await other.call("sync", "hi")
+        assert ("hold begins", 1) == gateway.happened[-1]
+        gateway.go_on.set()
+        await cluster.settle()
+        assert ("hold ends", 1) == gateway.happened[-1]
 
 
-async def test_an_ack_does_not_wait_behind_a_handler(site):
+async def test_an_ack_does_not_wait_behind_a_handler(nodes):
     """So `call` inside a handler works."""
 
     class Asking(Doorway):
@@ -305,145 +290,146 @@ async def test_an_ack_does_not_wait_behind_a_handler(site):
         async def ask_me(self, socket: Socket) -> list[str]:
             return [await self.server.call("what?", to=socket.id)]
 
-    site = await site(Asking())
-    async with Client.connected(site.address) as client:
-        ack = await client.ask("ask me")
-        question = await client.frame(lambda text: "what?" in text)
-        id_ = question.removeprefix("42").partition("[")[0]
-        await client.send_frame(f'43{id_}["that"]')
+    async with nodes(Asking()) as cluster:
+        client = await cluster.connect()
+        client.on_call("what?", lambda: "that")
 
-        assert [["that"]] == await client.ack(ack)
+        assert ["that"] == await client.call("ask me")
 
 
-async def test_too_many_waiting_events_are_refused_and_those_before_are_handled(site):
-    site = await site()
-    async with Client.connected(site.address) as client:
-        held = await client.ask("hold", 1)
-        await site.gateway.entered.wait()
-        waiting = [await client.ask("sync", "x") for _ in range(Limits().max_waiting_events - 1)]
-        refused = [await client.ask("sync", "x") for _ in range(5)]
-        for ack in refused:
-            assert "rate_limited" == (await client.ack(ack))[0]["error"]["code"]
-        site.gateway.go_on.set()
-        assert [[1]] + [["X"]] * len(waiting) == [await client.ack(ack) for ack in [held, *waiting]]
-        assert "X" == await client.emit("sync", "x")
+async def test_too_many_waiting_events_are_refused_and_those_before_are_handled(nodes):
+    async with nodes(gateway := Doorway()) as cluster:
+        client = await cluster.connect()
+        waiting = Limits().max_waiting_events - 1
+        tasks = await calls(client, ["hold", 1], *[["sync", "x"]] * (waiting + 5))
+        gateway.go_on.set()
+        acks = await asyncio.gather(*tasks, return_exceptions=True)
+
+        assert [1, *["X"] * waiting] == acks[:-5]
+        assert ["rate_limited"] * 5 == [ack.code for ack in acks[-5:]]
+        assert "X" == await client.call("sync", "x")
 
 
-async def test_the_farewell_hook_waits_for_the_handler_that_runs(site):
-    site = await site()
-    async with Client.connected(site.address) as client:
-        await client.send("hold", 1)
-        await site.gateway.entered.wait()
-    await until(lambda: site.server.member(client.sid).phase is Phase.PARTING)
-    assert [("hold begins", 1)] == site.happened[1:]
-    site.gateway.go_on.set()
+async def test_the_farewell_hook_waits_for_the_handler_that_runs(nodes):
+    async with nodes(gateway := Doorway()) as cluster:
+        client = await cluster.connect()
+        client.emit("hold", 1)
+        await cluster.settle()
+        client.close()
+        await cluster.settle()
+        assert [("hold begins", 1)] == gateway.happened[1:]
+        gateway.go_on.set()
+        await cluster.settle()
 
-    await until(lambda: len(site.happened) == 4)
-    assert [("hold ends", 1), "went"] == [site.happened[2], site.happened[3][0]]
-    await until(lambda: not site.server.manager.rooms)
-
-
-async def test_a_handler_may_send_its_own_client_away(site):
-    site = await site()
-    async with Client.connected(site.address) as client:
-        await client.send("send away")
-        await client.send("nothing")
-        await client.frame(lambda text: text.startswith("41"))
-        await until(lambda: "sent away" in site.happened)
-
-        await until(lambda: len(site.happened) == 3)
-
-    assert ["sent away", ("went", client.sid, "server disconnect", "anonymous")] == site.happened[1:]
-    await until(lambda: not site.server.manager.rooms)
+        assert [("hold ends", 1), "went"] == [gateway.happened[2], gateway.happened[3][0]]
+        assert {} == cluster.nodes[0].server.manager.rooms
 
 
-async def test_events_that_waited_behind_the_farewell_are_not_handled(site):
+async def test_a_handler_may_send_its_own_client_away(nodes):
+    async with nodes(gateway := Doorway()) as cluster:
+        client = await cluster.connect()
+        client.emit("send away")
+        client.emit("nothing")
+        assert "io server disconnect" == await client.ended()
+        await cluster.settle()
+
+        went = ("went", client.sid, "server disconnect", "anonymous")
+        assert ["sent away", went] == gateway.happened[1:]
+        assert {} == cluster.nodes[0].server.manager.rooms
+
+
+async def test_events_that_waited_behind_the_farewell_are_not_handled(nodes):
     class Strict(Doorway):
         @subscribe("hold and send away")
         async def hold_and_send_away(self, socket: Socket) -> None:
             await self.go_on.wait()
             await socket.disconnect()
 
-    site = await site(Strict())
-    async with Client.connected(site.address) as client:
-        await client.send("hold and send away")
-        await client.send("nothing")
-        lane = site.server.member(client.sid).lane
-        await until(lambda: lane.events == 2)
-        site.gateway.go_on.set()
-        await until(lambda: lane.events == 0)
+    async with nodes(gateway := Strict()) as cluster:
+        client = await cluster.connect()
+        client.emit("hold and send away")
+        client.emit("nothing")
+        await cluster.settle()
+        assert 2 == cluster.nodes[0].server.member(client.sid).lane.events
+        gateway.go_on.set()
+        await client.ended()
+        await cluster.settle()
 
-    assert "nothing" not in site.happened
+    assert "nothing" not in gateway.happened
 
 
-async def test_after_a_cancelled_handler_those_that_waited_are_handled_in_order(site):
+async def test_after_a_cancelled_handler_those_that_waited_are_handled_in_order(nodes):
     class Cancelling(Doorway):
         @subscribe("cancelled")
         async def cancelled(self) -> None:
             await self.go_on.wait()
             raise asyncio.CancelledError
 
-    site = await site(Cancelling())
-    async with Client.connected(site.address) as client:
-        cancelled = await client.ask("cancelled")
-        acks = [await client.ask("sync", text) for text in "abc"]
-        await until(lambda: site.server.member(client.sid).lane.events == 4)
-        site.gateway.go_on.set()
-        assert "internal" == (await client.ack(cancelled))[0]["error"]["code"]
-        assert [["A"], ["B"], ["C"]] == [await client.ack(ack) for ack in acks]
-        assert "D" == await client.emit("sync", "d")
+    async with nodes(gateway := Cancelling()) as cluster:
+        client = await cluster.connect()
+        tasks = await calls(client, ["cancelled"], *(["sync", text] for text in "abc"))
+        gateway.go_on.set()
+        cancelled, *acks = await asyncio.gather(*tasks, return_exceptions=True)
+
+        assert "internal" == cancelled.code
+        assert ["A", "B", "C"] == acks
+        assert "D" == await client.call("sync", "d")
 
 
-async def test_what_is_said_during_a_long_connect_hook_arrives_whole(site):
+async def test_what_is_said_during_a_long_connect_hook_arrives_whole(nodes):
     class Chatty(Doorway):
         async def on_connection(self, socket: Socket) -> None:
             for number in range(Limits().max_held_frames + 1):
                 await socket.emit("line", number)
 
-    site = await site(Chatty())
-    async with Client.connected(site.address) as client:
-        await until(lambda: len(client.events) == Limits().max_held_frames + 1)
-        assert [["line", number] for number in range(len(client.events))] == client.events
+    async with nodes(Chatty()) as cluster:
+        client = await cluster.connect()
+        await cluster.settle()
+
+        assert [*range(Limits().max_held_frames + 1)] == [event.value for event in client.events]
 
 
-async def test_nothing_of_a_connection_that_ended_has_to_be_found_by_the_garbage_collector(site):
+async def test_nothing_of_a_connection_that_ended_has_to_be_found_by_the_garbage_collector(nodes):
     def alive():
-        # The connection itself stands in the wheel until its next tick.
         return [found for found in gc.get_objects() if isinstance(found, Member | Lane)]
 
-    site = await site()
-    gc.collect()
-    before = len(alive())
-    gc.disable()
-    try:
-        async with Client.connected(site.address) as client:
-            assert "X" == await client.emit("sync", "x")
+    async with nodes(Doorway()) as cluster:
+        gc.collect()
+        before = len(alive())
+        gc.disable()
+        try:
+            client = await cluster.connect()
+            assert "X" == await client.call("sync", "x")
             assert len(alive()) > before
-        await until(lambda: len(alive()) == before)
-    finally:
-        gc.enable()
+            client.close()
+            # The connection itself stands in the wheel until its next tick.
+            await cluster.advance(60)
+            assert before == len(alive())
+        finally:
+            gc.enable()
 
 
-async def test_a_gateway_serves_its_own_namespace_alone(site):
-    site = await site(Doorway("/den"))
-    async with Client.connected(site.address, namespace="/den") as client:
-        assert ("came", client.sid, "anonymous") == site.happened[0]
-    async with Client.open(site.address) as client:
-        await client.send_frame("40/attic,")
-        assert "Invalid namespace" in await client.frame(lambda text: text.startswith("44/attic,"))
+async def test_a_gateway_serves_its_own_namespace_alone(nodes):
+    async with nodes(gateway := Doorway("/den")) as cluster:
+        client = await cluster.connect(namespace="/den")
+        assert ("came", client.sid, "anonymous") == gateway.happened[0]
+
+        with pytest.raises(Refused, match="Invalid namespace"):
+            await cluster.connect(namespace="/attic")
 
 
-async def test_a_connection_that_cannot_be_decided_now_is_no_connection(site):
+async def test_a_connection_that_cannot_be_decided_now_is_no_connection(nodes):
     class Dependent(Doorway):
         async def on_connection(self) -> None:
             raise Unavailable
 
-    site = await site(Dependent())
-    async with Client.open(site.address) as client:
-        await client.send_frame("40")
-        await client.ended()
-    await until(lambda: not site.server.manager.rooms)
-    await until(lambda: not site.server.environ)
+    async with nodes(Dependent()) as cluster:
+        with pytest.raises(Disconnected, match="transport close"):
+            await cluster.connect()
+        await cluster.settle()
+
+        server = cluster.nodes[0].server
+        assert ({}, {}) == (server.manager.rooms, server.environ)
 
 
 def test_a_handler_that_cannot_be_bound_is_a_mistake_at_construction():
