@@ -1,11 +1,13 @@
 """The testing kit's cluster: who comes in, nodes that die, what handlers raise, and a time that is the test's own."""
 
+import asyncio
+import socket
 from contextlib import asynccontextmanager
 
 import httpx
 import pytest
 from team_board import Board
-from waiting import time_passes
+from waiting import time_passes, time_passes_blocking
 
 from roomwire import App, Gateway, Server, User, subscribe
 from roomwire.errors import Forbidden
@@ -335,6 +337,58 @@ async def test_rates_are_kept_in_the_tests_time(nodes):
 
         await cluster.advance(1)
         await ann.call("move", CARD)
+
+
+class Waits:
+    """The waits of a loop for what comes from outside."""
+
+    def __init__(self, loop, monkeypatch):
+        self.count = 0
+        self._wait = loop._gate.wait
+        monkeypatch.setattr(loop._gate, "wait", self)
+
+    def __call__(self, timeout_s):
+        self.count += 1
+        return self._wait(timeout_s)
+
+
+@pytest.fixture
+def idle_connection():
+    """Yield a socket to which nothing comes: one of a database's pool, say."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        yield ours
+
+
+async def test_an_idle_connection_of_others_does_not_hold_up_time(nodes, idle_connection, monkeypatch):
+    loop = asyncio.get_running_loop()
+    async with nodes(Board) as cluster:
+        ann = await cluster.connect("ann")
+        loop.add_reader(idle_connection, lambda: None)
+        waits = Waits(loop, monkeypatch)
+        # Each ping would be a wait.
+        await cluster.advance(3_600)
+        loop.remove_reader(idle_connection)
+
+        assert ann.disconnected is None
+        assert 1 <= waits.count < 10
+
+
+async def test_time_waits_for_a_handler_that_waits_for_a_thread(nodes):
+    class Slow(Gateway):
+        done = False
+
+        @subscribe("look up")
+        async def look_up(self) -> None:
+            await asyncio.to_thread(time_passes_blocking, 0.1)
+            type(self).done = True
+
+    async with nodes(Slow) as cluster:
+        ann = await cluster.connect("ann")
+        ann.emit("look up")
+        await cluster.settle()
+
+        assert Slow.done
 
 
 async def test_a_sleep_of_the_tests_own_lets_time_pass_as_well(nodes):

@@ -43,7 +43,7 @@ def run(team, *arguments):
     return subprocess.run(
         [*PYTEST, *arguments],
         cwd=team,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(team / "installed"), *sys.path])},
+        env={**os.environ, "PYTHONPATH": str(team / "installed")},
         capture_output=True,
         text=True,
         check=False,

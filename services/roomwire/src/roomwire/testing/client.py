@@ -284,7 +284,7 @@ class Client:
     async def _wait(self, wanted: str) -> None:
         """Wait until something has come; if nothing more can come, that is an error."""
         self._failures.check()
-        wait = self._loop.when_idle()
+        wait = self._loop.when_idle(is_wanted=True)
         self._waiting.append(wait)
         idle = await wait
         self._failures.check()

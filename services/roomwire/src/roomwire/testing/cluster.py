@@ -98,6 +98,8 @@ class Cluster:
             handler = self._loop.get_exception_handler()
             stack.callback(self._loop.set_exception_handler, handler)
             self._loop.set_exception_handler(self._note_failure)
+            self._loop.watched.append(self._is_busy)
+            stack.callback(self._loop.watched.remove, self._is_busy)
             stack.push_async_callback(self._stop)
             for node in self.nodes:
                 await node.start()
@@ -230,6 +232,9 @@ class Cluster:
         with self._failures.expected(kind) as raised:
             yield raised
             await self._loop.when_idle()
+
+    def _is_busy(self) -> bool:
+        return any(node.is_busy for node in self.nodes)
 
     def _note_failure(self, loop: asyncio.AbstractEventLoop, context: Mapping[str, Any]) -> None:
         error = context.get("exception")

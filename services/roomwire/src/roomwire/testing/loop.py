@@ -4,7 +4,7 @@ The time stands still while anything runs. It passes when the test lets it pass 
 something that only time can bring, such as `asyncio.sleep(60)`: then it jumps to the next timer. Nobody waits for real.
 
 What comes from outside of the loop (sockets, threads, executors) comes when it comes. Where there is any of it, the loop waits
-for a moment of real time before it believes that nothing more happens.
+for a moment of real time before it believes that nothing more happens: long if somebody may be waiting for it, else shortly.
 """
 
 import asyncio
@@ -25,6 +25,8 @@ Ts = TypeVarTuple("Ts")
 START_S: Final = 1_000.0
 PATIENCE_S: Final = 1.0
 """How long, in seconds of real time, what may come from outside of the loop is waited for."""
+GRACE_S: Final = 0.02
+"""The same, where nothing is known that waits for it: a pool's idle connections, say."""
 _EXECUTOR: Final = "asyncio_"
 
 
@@ -43,13 +45,19 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     """An event loop whose time passes only where nothing else can happen.
 
     The plugin runs tests that use its fixture on one; by hand it is `asyncio.Runner(loop_factory=VirtualLoop)`.
+
+    Attributes:
+        watched: Say whether something is under way that may wait for what comes from outside. None of them: it may.
+
     """
 
     def __init__(self) -> None:
         self._now_s = START_S
         self._waits: list[asyncio.Future[Idle | None]] = []
-        self._patience_s = PATIENCE_S
+        self._is_wanted = False
+        self._waited_s = 0.0
         self._jobs = 0
+        self.watched: list[Callable[[], bool]] = []
         self._began_at = time.time()
         self._threads = frozenset(threading.enumerate())
         self._gate = _Gate(self._idle)
@@ -68,23 +76,33 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         """Let time pass, without doing what is due."""
         self._now_s += seconds
 
-    def when_idle(self) -> "asyncio.Future[Idle | None]":
-        """Return a future that is done when nothing more can happen without time passing; whoever has it may end it before, by None."""
+    def when_idle(self, *, is_wanted: bool = False) -> "asyncio.Future[Idle | None]":
+        """Return a future that is done when nothing more can happen without time passing; whoever has it may end it before, by None.
+
+        Args:
+            is_wanted: Whether something in particular is waited for, which may come from outside.
+
+        """
+        self._waited_s, self._is_wanted = 0.0, is_wanted
+        return self._wait()
+
+    def _wait(self) -> "asyncio.Future[Idle | None]":
         wait: asyncio.Future[Idle | None] = self.create_future()
         self._waits.append(wait)
-        self._patience_s = PATIENCE_S
         return wait
 
     async def advance(self, seconds: float) -> None:
         """Let time pass, and do all that is due meanwhile, in its order and at its time."""
         until = self._now_s + seconds
+        # Waited for once: what has not come by then does not hold up each timer.
+        self._waited_s, self._is_wanted = 0.0, False
         while (due_s := await self._due()) is not None and self._now_s + due_s <= until:
             self.move(due_s)
         self.move(max(0.0, until - self._now_s))
-        await self.when_idle()
+        await self._wait()
 
     async def _due(self) -> float | None:
-        idle = await self.when_idle()
+        idle = await self._wait()
         return None if idle is None else idle.due_s
 
     # What is begun in a node's life belongs to it: see `roomwire.testing.life`.
@@ -144,11 +162,13 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         began_at = time.monotonic()
         self._waits = [wait for wait in self._waits if not wait.done()]
         if self._waits:
-            if hears and self._patience_s > 0:
-                events = self._gate.wait(self._patience_s)
-                self._patience_s -= time.monotonic() - began_at
-                if events or self._patience_s > 0:
-                    # What threads have to say comes by a file as well.
+            left_s = self._patience() - self._waited_s if hears else 0.0
+            if left_s > 0:
+                # What threads have to say comes by a file as well.
+                events = self._gate.wait(left_s)
+                waited_s = time.monotonic() - began_at
+                self._waited_s = 0.0 if events else self._waited_s + waited_s
+                if events or waited_s < left_s:
                     return events
             waits, self._waits = self._waits, []
             for wait in waits:
@@ -162,6 +182,10 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         events = self._gate.wait(due_s)
         self.move(min(time.monotonic() - began_at, due_s or 0.0))
         return events
+
+    def _patience(self) -> float:
+        may_be_waited_for = self._is_wanted or self._jobs or not self.watched
+        return PATIENCE_S if may_be_waited_for or any(is_busy() for is_busy in self.watched) else GRACE_S
 
     def _hears_from_outside(self) -> bool:
         if self._jobs or len(self._gate.get_map()) > self._own_files:

@@ -18,6 +18,7 @@ from roomwire.metrics.gateway import Metrics
 from roomwire.protocol.asgi import App as Asgi
 from roomwire.protocol.asgi import Receive, Scope, Send
 from roomwire.protocol.packets import EnginePacket
+from roomwire.rooms.member import Phase
 from roomwire.server import Server
 from roomwire.testing.life import Life, life_of
 from roomwire.testing.loop import VirtualLoop
@@ -126,6 +127,15 @@ class Node:
     def is_alive(self) -> bool:
         """Whether it has been neither killed nor stopped."""
         return not self._life.is_over
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a handler is at work: it may wait for a database, say."""
+        return self.is_alive and any(
+            member.phase is not Phase.CONNECTED or member.handling or (member.lane and member.lane.events)
+            for connection in self.server.eio.sockets.values()
+            for member in connection.members
+        )
 
     def get(self, kind: Callable[..., T]) -> T:
         """Return its gateway of a class, or what its lifespan has provided for a type.
