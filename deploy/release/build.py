@@ -1,6 +1,6 @@
 """Everything that a release consists of, in one folder: `python deploy/release/build.py`, or `make release`.
 
-Wheels and sdists of the three packages, the chart, an archive of each service's image, a bill of materials for each package
+Wheels and sdists of the packages, the chart, an archive of each service's image, a bill of materials for each package
 (CycloneDX), and the SHA-256 of all of them. Times come from the commit (`SOURCE_DATE_EPOCH`), so that the same commit gives
 the same bytes; of images that holds for what this tree puts into them, and not for the base image that they are built on.
 """
@@ -26,8 +26,13 @@ from typing import Any, Final
 
 TOP: Final = Path(__file__).resolve().parents[2]
 CHART: Final = TOP / "deploy" / "helm" / "roomwire"
-PACKAGES: Final = ("roomwire", "gateway", "auth")
-"""Folders below `services`, the library first."""
+PACKAGES: Final[Mapping[str, Path]] = {
+    "roomwire": TOP / "services" / "roomwire",
+    "gateway": TOP / "services" / "gateway",
+    "auth": TOP / "services" / "auth",
+    "local": TOP / "deploy" / "local",
+}
+"""The folders of the packages that are released, the library first."""
 IMAGES: Final = ("gateway", "auth")
 BUNDLED: Final[Mapping[str, tuple[str, ...]]] = {
     "gateway": ("socket.io-client",),
@@ -55,7 +60,9 @@ def version() -> str:
         ReleaseError: The packages and the chart do not agree.
 
     """
-    found = {f"services/{name}": project(name)["version"] for name in PACKAGES}
+    found = {
+        str(folder.relative_to(TOP)): project(package)["version"] for package, folder in PACKAGES.items()
+    }
     chart = (CHART / "Chart.yaml").read_text()
     for key in ("version", "appVersion"):
         match = re.search(rf'^{key}: "?([^"\n]+)"?$', chart, re.MULTILINE)
@@ -69,9 +76,7 @@ def version() -> str:
 
 def project(package: str) -> Mapping[str, Any]:
     """Return a package's metadata."""
-    table: Mapping[str, Any] = tomllib.loads((TOP / "services" / package / "pyproject.toml").read_text())[
-        "project"
-    ]
+    table: Mapping[str, Any] = tomllib.loads((PACKAGES[package] / "pyproject.toml").read_text())["project"]
     return table
 
 
@@ -91,9 +96,9 @@ def build_packages(folder: Path) -> None:
     """
     if missing := [file for file in _bundled_files() if not file.exists()]:
         raise ReleaseError(f"{missing[0].relative_to(TOP)} is missing: make install copies it")
-    for package in PACKAGES:
+    for source in PACKAGES.values():
         hatchling = [sys.executable, "-m", "hatchling", "build", "--target", "sdist", "--target", "wheel"]
-        _run([*hatchling, "--directory", folder], cwd=TOP / "services" / package)
+        _run([*hatchling, "--directory", folder], cwd=source)
 
 
 def build_chart(folder: Path) -> None:
@@ -115,9 +120,10 @@ def build_chart(folder: Path) -> None:
 def build_bills(folder: Path) -> None:
     """Write a bill of materials for each package: what is installed beside it, and what of npm it carries.
 
-    The services' have what their images have beside the base image: both are installed from the same lock file.
+    The services' have what their images have beside the base image: both are installed from the same lock file. What the
+    others have beside it has the versions that develop them.
     """
-    lock = TOP / "requirements" / "run.txt"
+    run, dev = (TOP / "requirements" / f"{name}.txt" for name in ("run", "dev"))
     uv = _BIN / "uv"
     for package in PACKAGES:
         name = project(package)["name"]
@@ -126,12 +132,12 @@ def build_bills(folder: Path) -> None:
             _run([uv, "venv", "--quiet", "--allow-existing", "--python", sys.executable, scratch])
             install = [uv, "pip", "install", "--quiet", "--python", python]
             (library,) = folder.glob("roomwire-*.whl")
-            if package == "roomwire":
-                _run([*install, "--constraint", lock, library])
+            (wheel,) = folder.glob(f"{name.replace('-', '_')}-*.whl")
+            if package in IMAGES:
+                _run([*install, "--require-hashes", "-r", run])
+                _run([*install, "--no-deps", library, wheel])
             else:
-                (service,) = folder.glob(f"{name.replace('-', '_')}-*.whl")
-                _run([*install, "--require-hashes", "-r", lock])
-                _run([*install, "--no-deps", library, service])
+                _run([*install, "--constraint", dev, "--find-links", folder, wheel])
             bill = folder / f"{name}-{version()}.cdx.json"
             command = [
                 _BIN / "cyclonedx-py",
@@ -141,35 +147,48 @@ def build_bills(folder: Path) -> None:
                 "--output-file",
                 bill,
             ]
-            _run([*command, "--pyproject", TOP / "services" / package / "pyproject.toml"])
+            _run([*command, "--pyproject", PACKAGES[package] / "pyproject.toml"])
         _complete(bill, package)
 
 
-def build_images(folder: Path, command: Sequence[str] | None) -> None:
+def build_images(folder: Path, command: Sequence[str] = (), saver: Sequence[str] = ()) -> None:
     """Build an image of each service, and write it to a file.
 
     Args:
         folder: Where.
         command: What builds an image, as `docker build`. Default: the first of buildah, podman and docker.
+        saver: What has the images then, as `docker`. Default: the program that builds.
 
     Raises:
-        ReleaseError: There is nothing that builds images.
+        ReleaseError: There is nothing that builds images, or no word for how they are written to a file.
 
     """
-    program = next((name for name in _SAVE if shutil.which(name)), None)
-    if program is None:
+    command = command or [f"{_builder()}", "build"]
+    saver = saver or command[:1]
+    kind = Path(saver[0]).name
+    if kind not in _SAVE:
         raise ReleaseError(
-            "nothing here builds images: install buildah, podman or docker, or give --without-images"
+            f"how {kind} writes an image to a file is not known: name the buildah, podman or docker that has it by "
+            "--save-images-by"
         )
     revision = _said(["git", "rev-parse", "HEAD"]).strip()
     for service in IMAGES:
         image = f"localhost/roomwire-{service}:{version()}"
-        stamp = [] if program == "docker" else ["--timestamp", epoch()]
+        stamp = [] if kind == "docker" else ["--timestamp", epoch()]
         arguments = ["--build-arg", f"VERSION={version()}", "--build-arg", f"REVISION={revision}", *stamp]
         dockerfile = TOP / "services" / service / "Dockerfile"
-        _run([*(command or (program, "build")), "-f", dockerfile, "-t", image, *arguments, TOP])
+        _run([*command, "-f", dockerfile, "-t", image, *arguments, TOP])
         file = folder / f"roomwire-{service}-{version()}.image.tar"
-        _run([program, *(part.format(image=image, file=file) for part in _SAVE[program])])
+        _run([*saver, *(part.format(image=image, file=file) for part in _SAVE[kind])])
+
+
+def _builder() -> str:
+    found = next((name for name in _SAVE if shutil.which(name)), None)
+    if found is None:
+        raise ReleaseError(
+            "nothing here builds images: install buildah, podman or docker, or give --without-images"
+        )
+    return found
 
 
 def write_sums(folder: Path) -> None:
@@ -188,7 +207,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--build-images-by",
         type=shlex.split,
+        default=(),
         help="what builds an image, as 'docker build'; default: what there is",
+    )
+    parser.add_argument(
+        "--save-images-by",
+        type=shlex.split,
+        default=(),
+        help="what has the images that were built, as 'docker'; default: what builds them",
     )
     asked = parser.parse_args(argv)
     folder = asked.folder.resolve()
@@ -203,7 +229,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if asked.without_images:
             print("without the archives of the images, as asked")
         else:
-            build_images(folder, asked.build_images_by)
+            build_images(folder, asked.build_images_by, asked.save_images_by)
         write_sums(folder)
     except (ReleaseError, subprocess.CalledProcessError) as error:
         print(f"release: {error}", file=sys.stderr)
@@ -215,11 +241,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _bundled_files() -> Sequence[Path]:
     """Return the files that packages carry and git does not, by the names that their metadata gives."""
     files = []
-    for package in PACKAGES:
-        tables = tomllib.loads((TOP / "services" / package / "pyproject.toml").read_text())
+    for source in PACKAGES.values():
+        tables = tomllib.loads((source / "pyproject.toml").read_text())
         for pattern in tables["tool"]["hatch"]["build"]["targets"]["wheel"].get("artifacts", ()):
-            found = sorted((TOP / "services" / package).glob(pattern))
-            files += found or [TOP / "services" / package / pattern]
+            files += sorted(source.glob(pattern)) or [source / pattern]
     return files
 
 

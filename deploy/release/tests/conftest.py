@@ -26,12 +26,24 @@ def release(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def lock() -> Path:
-    """What the packages of others are taken from: the lock file that images are built by."""
-    return build.TOP / "requirements" / "run.txt"
+    """What the packages of others are taken from: the lock file that develops, which has the versions of the images' as well."""
+    return build.TOP / "requirements" / "dev.txt"
 
 
 @pytest.fixture(scope="session")
-def installed(release, lock, tmp_path_factory) -> Install:
+def empty(tmp_path_factory) -> Callable[[], Path]:
+    """Make a fresh environment, and return its interpreter."""
+
+    def make() -> Path:
+        folder = tmp_path_factory.mktemp("environment")
+        run(UV, "venv", "--quiet", "--allow-existing", "--python", sys.executable, folder)
+        return folder / "bin" / "python"
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def installed(release, lock, empty) -> Install:
     """Make a fresh environment with packages of the release, and return its interpreter.
 
     What other packages they need comes from the index, at the versions of the lock file, before: the release itself is
@@ -39,12 +51,10 @@ def installed(release, lock, tmp_path_factory) -> Install:
     """
 
     def install(*packages: str) -> Path:
-        folder = tmp_path_factory.mktemp("environment")
-        run(UV, "venv", "--quiet", "--allow-existing", "--python", sys.executable, folder)
-        python = folder / "bin" / "python"
+        python = empty()
         pip = [UV, "pip", "install", "--quiet", "--python", python]
         run(*pip, "--constraint", lock, "--find-links", release, *packages)
-        ours = [package.partition("[")[0] for package in packages] + ["roomwire"]
+        ours = [build.project(package)["name"] for package in build.PACKAGES]
         run(UV, "pip", "uninstall", "--quiet", "--python", python, *ours)
         run(*pip, "--no-index", "--find-links", release, *packages)
         run(UV, "pip", "check", "--quiet", "--python", python)

@@ -5,9 +5,15 @@ import tomllib
 
 import pytest
 import yaml
+from packaging.requirements import Requirement
 
 import build
 
+PROJECTS = sorted(
+    path
+    for folder in ("services", "deploy", "loadtest")
+    for path in (build.TOP / folder).rglob("pyproject.toml")
+)
 WORKFLOW = build.TOP / ".github" / "workflows" / "release.yml"
 
 
@@ -45,12 +51,12 @@ def test_where_nothing_builds_images_it_is_said(monkeypatch, tmp_path):
     with pytest.raises(
         build.ReleaseError, match="install buildah, podman or docker, or give --without-images"
     ):
-        build.build_images(tmp_path, None)
+        build.build_images(tmp_path)
 
 
 @pytest.mark.parametrize("package", build.PACKAGES)
 def test_a_package_has_the_licence_and_the_metadata_of_all(package):
-    folder = build.TOP / "services" / package
+    folder = build.PACKAGES[package]
     metadata, library = build.project(package), build.project("roomwire")
 
     assert (build.TOP / "LICENSE").read_bytes() == (folder / "LICENSE").read_bytes()
@@ -58,9 +64,59 @@ def test_a_package_has_the_licence_and_the_metadata_of_all(package):
         assert library[key] == metadata[key]
 
 
-@pytest.mark.parametrize("package", build.IMAGES)
-def test_a_service_is_of_the_librarys_version(package):
-    assert f"roomwire[service]=={build.version()}" in build.project(package)["dependencies"]
+@pytest.mark.parametrize("path", PROJECTS, ids=lambda path: path.parent.name)
+def test_a_package_takes_each_release_of_its_own_minor_version_of_the_others(path):
+    """0.1.3 of one works with 0.1.4 of another: a fix of one is released without the rest."""
+    project = tomllib.loads(path.read_text())["project"]
+    minor = build.version().rpartition(".")[0]
+    lines = [
+        *project["dependencies"],
+        *(line for extra in project.get("optional-dependencies", {}).values() for line in extra),
+    ]
+    ours = [Requirement(line) for line in lines if line.startswith("roomwire")]
+
+    assert build.version() == project["version"]
+    for needed in ours:
+        if needed.name == project["name"]:
+            assert not needed.specifier, "an extra of the package itself"
+        else:
+            assert f"~={minor}.0" == str(needed.specifier), f"{needed} is not every release of {minor}"
+
+
+@pytest.mark.parametrize("program", ["buildah", "podman", "docker"])
+def test_images_are_saved_by_the_program_that_builds_them(programs, tmp_path, program):
+    build.build_images(tmp_path, [str(programs / program), "build"])
+
+    # Of each image: it is built, and it is written to a file.
+    assert [program] * 4 == [line.split()[0] for line in (programs / "ran").read_text().splitlines()]
+
+
+def test_images_may_be_where_another_program_finds_them(programs, tmp_path):
+    build.build_images(
+        tmp_path, [str(programs / "cluster"), "build"], [str(programs / "buildah"), "--root", "there"]
+    )
+
+    ran = (programs / "ran").read_text().splitlines()
+    assert ["cluster", "buildah"] * 2 == [line.split()[0] for line in ran]
+    assert all(line.startswith("buildah --root there push localhost/roomwire-") for line in ran[1::2])
+
+
+def test_a_program_whose_images_cannot_be_saved_is_refused_before_anything_is_built(programs, tmp_path):
+    with pytest.raises(build.ReleaseError, match="how cluster writes an image to a file is not known"):
+        build.build_images(tmp_path, [str(programs / "cluster"), "build"])
+    assert not (programs / "ran").exists()
+
+
+@pytest.fixture
+def programs(tmp_path, starts_servers):
+    """Programs that note how they are started, first on the PATH."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    for name in ("buildah", "podman", "docker", "cluster"):
+        program = folder / name
+        program.write_text(f'#!/bin/sh\necho {name} "$@" >> {folder}/ran\n')
+        program.chmod(0o755)
+    return folder
 
 
 def test_what_is_bundled_of_npm_is_in_the_wheels_and_their_bills():
@@ -68,9 +124,9 @@ def test_what_is_bundled_of_npm_is_in_the_wheels_and_their_bills():
         package
         for package in build.PACKAGES
         if "artifacts"
-        in tomllib.loads((build.TOP / "services" / package / "pyproject.toml").read_text())["tool"]["hatch"][
-            "build"
-        ]["targets"]["wheel"]
+        in tomllib.loads((build.PACKAGES[package] / "pyproject.toml").read_text())["tool"]["hatch"]["build"][
+            "targets"
+        ]["wheel"]
     }
 
     assert carried == {*build.BUNDLED}

