@@ -111,7 +111,7 @@ class AsgiSocket(asyncio.Protocol):
 
     # What asyncio and uvicorn call.
 
-    def connection_made(self, transport: Any) -> None:
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn has it
         """Take the transport; the request is what comes first."""
         self._transport = transport
         self._server.connections.add(self)

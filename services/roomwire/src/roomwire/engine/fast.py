@@ -8,7 +8,7 @@ transport, or the relay's if another node holds its session; whether it is for t
 
 import asyncio
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 from roomwire.engine.admission import Query
 from roomwire.engine.asgi_socket import AsgiSocket
@@ -58,8 +58,9 @@ class _Dispatch(asyncio.Protocol):
         self._others = others
         self._protocol: asyncio.Protocol | None = None
 
-    def connection_made(self, transport: Any) -> None:
-        self._transport = transport
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        # Not checked: uvloop's transports are none of asyncio's classes.
+        self._transport = cast("asyncio.Transport", transport)
 
     def data_received(self, data: bytes) -> None:
         if self._protocol is None:
@@ -81,5 +82,5 @@ class _Dispatch(asyncio.Protocol):
         return self._ours(query) if is_ours else self._others()
 
     def _hand_over(self) -> None:
-        if not self._transport.is_closing():
+        if self._protocol is not None and not self._transport.is_closing():
             self._transport.set_protocol(self._protocol)

@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterable
-from typing import Any, Final
+from typing import Final, cast
 
 from roomwire.engine.admission import Refused, Superfluous, admit_websocket
 from roomwire.engine.connection import Connection
@@ -82,9 +82,10 @@ class FastSocket(asyncio.Protocol):
 
     # What asyncio and uvicorn call.
 
-    def connection_made(self, transport: Any) -> None:
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take the transport; the request is what comes first."""
-        self._transport = transport
+        # Not checked: uvloop's transports are none of asyncio's classes.
+        self._transport = cast("asyncio.Transport", transport)
         self._write: Callable[[bytes], None] | None = None
 
     def data_received(self, data: bytes) -> None:

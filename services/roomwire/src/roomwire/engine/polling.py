@@ -103,7 +103,7 @@ def _promised(scope: Scope) -> str:
 
 
 async def _answer(
-    engine: Engine, environ: Mapping[str, Any], query: Query, receive: Any
+    engine: Engine, environ: Mapping[str, Any], query: Query, receive: Receive
 ) -> tuple[bytes, str | None]:
     """Return the body, and the id of a session that has just begun."""
     method = environ["REQUEST_METHOD"]
@@ -145,7 +145,7 @@ async def _poll(connection: Connection, receive: Receive) -> bytes:
         raise Refused(BAD_REQUEST)
     if not answer.done():
         gone = asyncio.create_task(_until_gone(receive))
-        both: set[asyncio.Future[Any]] = {answer, gone}
+        both: set[asyncio.Future[list[bytes]] | asyncio.Future[None]] = {answer, gone}
         try:
             while not (answer.done() or gone.done()):
                 timeout_s = NOOP_INTERVAL_S if connection.state.is_probed else None
@@ -181,7 +181,7 @@ async def _body(receive: Receive, *, limit: int) -> bytes:
     return body
 
 
-async def _post(engine: Engine, connection: Connection, environ: Mapping[str, Any], receive: Any) -> None:
+async def _post(engine: Engine, connection: Connection, environ: Mapping[str, Any], receive: Receive) -> None:
     limit = engine.limits.max_payload_bytes
     body = await _body(receive, limit=limit)
     promised = environ.get("CONTENT_LENGTH", "")

@@ -22,7 +22,7 @@ class _Gone(Exception):
     """The WebSocket has been closed by the other side."""
 
 
-async def serve(engine: Engine, environ: Mapping[str, Any], receive: Any, send: Any) -> None:
+async def serve(engine: Engine, environ: Mapping[str, Any], receive: Receive, send: Send) -> None:
     """Serve one WebSocket, from its handshake to its end."""
     try:
         upgraded = admit_websocket(engine, environ)

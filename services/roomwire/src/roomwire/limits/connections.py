@@ -6,7 +6,7 @@ whatever protocols it is handed to meanwhile. Its neighbour is `roomwire.serving
 
 import asyncio
 import enum
-from typing import Any
+from typing import Any, cast
 
 
 class Full(enum.StrEnum):
@@ -58,13 +58,14 @@ class Connections:
         else:
             del self._open_by_address[address]
 
-    def watch(self, transport: Any, address: str) -> None:
+    def watch(self, transport: asyncio.BaseTransport, address: str) -> None:
         """Release a connection when it is lost. Its protocol must not hand it over after this.
 
         asyncio tells of the end once, and only the protocol that the transport then has; from there on the
         transport has none.
         """
-        protocol = transport.get_protocol()
+        # uvloop may have none.
+        protocol = cast("asyncio.BaseProtocol | None", transport.get_protocol())
         if protocol is None:
             self.release(address)
             return
@@ -89,8 +90,9 @@ class _Watched(asyncio.BaseProtocol):
         self._connections.release(self._address)
         self._protocol.connection_lost(exc)
 
-    def eof_received(self) -> Any:
-        return self._protocol.eof_received()
+    def eof_received(self) -> bool | None:
+        stays_open: bool | None = self._protocol.eof_received()
+        return stays_open
 
     def pause_writing(self) -> None:
         self._protocol.pause_writing()

@@ -5,7 +5,6 @@ Owns one timer of a connection. What is to be done about such a client is said b
 
 import asyncio
 from collections.abc import Callable
-from typing import Any
 
 
 class Unsent:
@@ -30,11 +29,11 @@ class Unsent:
         self._loop = loop
         self._timeout_s = timeout_s
         self._give_up = give_up
-        self._transport: Any = None
+        self._transport: asyncio.WriteTransport | None = None
         self.timer: asyncio.TimerHandle | None = None
         self.left_bytes = 0
 
-    def watch(self, transport: Any) -> None:
+    def watch(self, transport: asyncio.WriteTransport) -> None:
         """Watch until there is nothing left to be written; nothing happens if there is nothing."""
         self._transport = transport
         self.left_bytes = transport.get_write_buffer_size()
@@ -44,7 +43,7 @@ class Unsent:
     def look(self) -> None:
         """See whether the client has taken anything since the last look."""
         self.stop()
-        if self._transport.get_write_buffer_size() < self.left_bytes:
+        if self._transport is not None and self._transport.get_write_buffer_size() < self.left_bytes:
             self.watch(self._transport)
         else:
             self._give_up()

@@ -8,8 +8,8 @@ nothing comes although something is due is given up within its timeout; an idle 
 import asyncio
 import secrets
 from collections import deque
-from collections.abc import Callable, Sequence
-from typing import Any, Final, cast
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final, cast
 
 import hiredis
 
@@ -130,7 +130,7 @@ class RedisLink(asyncio.Protocol):
 
         self.command((b"EVALSHA", script.sha, len(keys), *keys, *arguments), answered)
 
-    async def ask(self, *arguments: Argument) -> Any:
+    async def ask(self, *arguments: Argument) -> object:
         """Send a command and return its answer.
 
         Raises:
@@ -138,13 +138,15 @@ class RedisLink(asyncio.Protocol):
             ReplyError: The server refused.
 
         """
-        future = self._loop.create_future()
+        future: asyncio.Future[object] = self._loop.create_future()
         self.command(arguments, lambda value: settle(future, value))
         return await future
 
-    async def ask_script(self, script: Script, keys: Sequence[bytes], arguments: Sequence[Argument]) -> Any:
+    async def ask_script(
+        self, script: Script, keys: Sequence[bytes], arguments: Sequence[Argument]
+    ) -> object:
         """Call a script and return its answer; raises as `ask`."""
-        future = self._loop.create_future()
+        future: asyncio.Future[object] = self._loop.create_future()
         self.call(script, keys, arguments, lambda value: settle(future, value))
         return await future
 
@@ -305,7 +307,7 @@ async def open_link(
     return link
 
 
-async def ask_once(address: RedisAddress, *arguments: Argument, name: str, timeout_s: float) -> Any:
+async def ask_once(address: RedisAddress, *arguments: Argument, name: str, timeout_s: float) -> object:
     """Connect, ask one thing, and part; returns the answer, a refusal as a `ReplyError`.
 
     Raises:
@@ -332,8 +334,9 @@ async def ask_once(address: RedisAddress, *arguments: Argument, name: str, timeo
                 await link.wait_closed()
 
 
-def _check_version(hello: Any) -> None:
-    server, version = hello[b"server"].decode(), hello[b"version"].decode()
+def _check_version(hello: object) -> None:
+    said = cast("Mapping[bytes, bytes]", hello)
+    server, version = said[b"server"].decode(), said[b"version"].decode()
     # Sharded channels and scripts with flags came with Redis 7; Valkey began later.
     if server == "redis" and int(version.partition(".")[0]) < _LEAST_REDIS:
         raise RedisTooOld(version, _LEAST_REDIS)

@@ -7,7 +7,7 @@ relayed again.
 
 import asyncio
 import enum
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import msgspec
 import uvicorn
@@ -72,7 +72,7 @@ class RelayListener:
         self.proof = Proof(secret, node)
         self.limits = limits
         self.counts = {taken: metrics.relays_taken.labels(taken.value).inc for taken in Taken}
-        self.guests: set[Any] = set()
+        self.guests: set[asyncio.Transport] = set()
         self._state = ServerState()
         websocket: Any = fast_websocket(engine, path, may_relay=False)
         self._config = uvicorn.Config(
@@ -121,7 +121,7 @@ class RelayListener:
         for transport in list(self.guests):
             transport.abort()
 
-    def serve(self, transport: Any, request: RelayRequest, rest: bytes) -> None:
+    def serve(self, transport: asyncio.Transport, request: RelayRequest, rest: bytes) -> None:
         """Serve a request, and what comes behind it."""
         make: Any = self._config.http_protocol_class
         protocol = make(config=self._config, server_state=self._state, app_state={})
@@ -141,13 +141,13 @@ class SeenFrom:
 
     __slots__ = ("_peer", "_scheme", "_transport", "write")
 
-    def __init__(self, transport: Any, request: RelayRequest) -> None:
+    def __init__(self, transport: asyncio.Transport, request: RelayRequest) -> None:
         self._transport = transport
         self._peer = (request.peer, request.port) if request.peer else None
         self._scheme = request.scheme
         self.write = transport.write
 
-    def get_extra_info(self, name: str, default: Any = None) -> object:
+    def get_extra_info(self, name: str, default: object = None) -> object:
         """Return what is known of the connection; of TLS, whether the client used it."""
         if name == "peername":
             return self._peer
@@ -168,13 +168,14 @@ class _Guest(asyncio.Protocol):
         self._nonces: Nonces | None = None
         self._timer: asyncio.TimerHandle | None = None
 
-    def connection_made(self, transport: Any) -> None:
-        self._transport = transport
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        # Not checked: uvloop's transports are none of asyncio's classes.
+        self._transport = cast("asyncio.Transport", transport)
         limits = self._listener.limits
         if limits.max_connections and len(self._listener.guests) >= limits.max_connections:
             self._end(Taken.FULL)
             return
-        self._listener.guests.add(transport)
+        self._listener.guests.add(self._transport)
         self._timer = asyncio.get_running_loop().call_later(limits.header_timeout_s, self._end, Taken.TIMEOUT)
 
     def data_received(self, data: bytes) -> None:

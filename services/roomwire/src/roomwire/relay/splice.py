@@ -7,7 +7,7 @@ came then could be taken there for another request.
 import asyncio
 import contextlib
 from collections.abc import Callable, Coroutine
-from typing import Any, Final
+from typing import Final, cast
 
 from roomwire.engine.admission import UNKNOWN_SID, Refused, check_origin
 from roomwire.engine.engine import Engine
@@ -56,9 +56,10 @@ class Splice(asyncio.Protocol):
 
     # What asyncio and uvicorn call.
 
-    def connection_made(self, transport: Any) -> None:
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take the transport; the request is what comes first."""
-        self._transport = transport
+        # Not checked: uvloop's transports are none of asyncio's classes.
+        self._transport = cast("asyncio.Transport", transport)
 
     def data_received(self, data: bytes) -> None:
         """Take what the client sends."""

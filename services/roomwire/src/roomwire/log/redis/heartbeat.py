@@ -2,16 +2,16 @@
 
 import asyncio
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final, cast
 
 from roomwire.errors import NodeNameTaken, Unavailable
 from roomwire.health.dependencies import REFUSES_WRITES, Cause, Dependency, cause_of
 from roomwire.log.config import LogConfig
-from roomwire.log.positions import Offset, Position
+from roomwire.log.positions import Offset
 from roomwire.log.redis.chunks import chunks
 from roomwire.log.redis.keys import Keys
 from roomwire.log.redis.pair import Pair
-from roomwire.log.redis.replies import nodes_reply
+from roomwire.log.redis.replies import heartbeat_reply, nodes_reply
 from roomwire.log.redis.resync import SESSIONS_PER_CALL, fence
 from roomwire.log.redis.scripts import Scripts
 from roomwire.log.redis.supervisor import Supervisor
@@ -164,15 +164,15 @@ class Heartbeat:
             mode = _CONFIRMS if received.epoch == epoch else _LIVES
             arguments += (tenure.claim, received.position, mode)
 
-        def answered(value: Any) -> None:
+        def answered(value: object) -> None:
             if isinstance(value, ReplyError):
                 if is_stale(value):
                     pair.close(str(value))
                 else:
                     _log.warning("heartbeat refused", error=str(value))
             elif not isinstance(value, LinkLost):
-                last, fenced = value
-                self._subscriber.advance(Position(last))
+                last, fenced = heartbeat_reply(value)
+                self._subscriber.advance(last)
                 for number in fenced:
                     fence(self._subscriber, receipts[number - 1][0])
 
@@ -203,7 +203,7 @@ class Heartbeat:
                 holder = self._taken(flat)
                 if holder is None:
                     return
-                entry = await pair.bulk.ask(b"HGET", self._keys.registry, self._name)
+                entry = cast("bytes | None", await pair.bulk.ask(b"HGET", self._keys.registry, self._name))
             if await self._is_gone(pair, holder):
                 await pair.bulk.ask_script(
                     self._scripts.nodes, [self._keys.registry], (self._name, holder, "", 0)
@@ -230,9 +230,9 @@ class Heartbeat:
     def _ttl_ms(self) -> int:
         return int(self._config.heartbeat_s * _NODE_BEATS * 1000)
 
-    def _taken(self, flat: Sequence[bytes]) -> NodeId | None:
+    def _taken(self, reply: object) -> NodeId | None:
         """Return which other process is in the registry under this node's name, and note it."""
-        holder, _ = nodes_reply(flat).get(self._name, (self._node, ""))
+        holder, _ = nodes_reply(reply).get(self._name, (self._node, ""))
         if holder == self._node:
             self._name_is_ours.works()
             return None
@@ -244,7 +244,7 @@ class Heartbeat:
         if pair is None:
             return
 
-        def answered(value: Any) -> None:
+        def answered(value: object) -> None:
             if isinstance(value, ReplyError):
                 if cause_of(value) in REFUSES_WRITES:
                     self._writes.failed(value)

@@ -17,7 +17,6 @@
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 from roomwire.errors import Internal, Unavailable
 from roomwire.log import sessions
@@ -39,7 +38,7 @@ from roomwire.log.redis.heartbeat import Heartbeat
 from roomwire.log.redis.keys import Keys
 from roomwire.log.redis.publisher import Publisher
 from roomwire.log.redis.reads import Reads
-from roomwire.log.redis.replies import nodes_reply
+from roomwire.log.redis.replies import nodes_reply, place_reply
 from roomwire.log.redis.resync import Resync
 from roomwire.log.redis.scripts import Scripts
 from roomwire.log.redis.session_calls import SessionCalls, reach
@@ -255,12 +254,12 @@ class RedisLog:
     async def mark(self, then: Then | None = None) -> Position:
         """See `Log`."""
 
-        def apply(reply: Any) -> Position:
-            last, epoch = reply
-            if epoch != self.epoch.encode():
+        def apply(reply: object) -> Position:
+            last = place_reply(reply, self.epoch)
+            if last is None:
                 self._supervisor.begin_again("another epoch")
                 raise Unavailable("The log begins anew: try again.")
-            return reach(self._subscriber, Position(int(last)), then)
+            return reach(self._subscriber, last, then)
 
         return await self._supervisor.command((b"HMGET", self._keys.log, b"seq", b"epoch"), apply)
 

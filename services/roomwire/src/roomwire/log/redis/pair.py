@@ -6,6 +6,7 @@ publishes, reads and whatever else may take its time.
 
 import asyncio
 from collections.abc import Callable
+from typing import cast
 
 from roomwire.health.dependencies import detail_of
 from roomwire.log.errors import RedisEvicts, RedisUnreached
@@ -113,7 +114,7 @@ async def open_pair(
 async def _check_server(link: RedisLink, address: RedisAddress) -> None:
     """Refuse a server that evicts, as messages would vanish without a trace; warn of one that keeps nothing."""
     # `CONFIG` is often forbidden, `INFO` is not.
-    text: bytes = await link.ask(b"INFO", b"memory", b"persistence")
+    text = cast("bytes", await link.ask(b"INFO", b"memory", b"persistence"))
     info = dict(line.split(":", 1) for line in text.decode().splitlines() if ":" in line)
     policy = info.get("maxmemory_policy", "")
     if policy != "noeviction":

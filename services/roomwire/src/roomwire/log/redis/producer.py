@@ -17,6 +17,7 @@ from roomwire.log.errors import EmitterClosed, MessageIdTooLong
 from roomwire.log.positions import EPOCH_SUFFIX_BYTES, START, Epoch, Position
 from roomwire.log.redis.keys import Keys
 from roomwire.log.redis.publisher import Publisher
+from roomwire.log.redis.replies import attach_reply
 from roomwire.log.redis.resync import EPOCHS_KEPT
 from roomwire.log.redis.scripts import Scripts
 from roomwire.log.sessions import NodeId
@@ -137,7 +138,7 @@ class Producer:
         known = self._known
         try:
             arguments = (known.epoch, known.position, token_urlsafe(EPOCH_SUFFIX_BYTES), EPOCHS_KEPT)
-            _, epoch, last = await link.ask_script(self._attach_script, [self._keys.log], arguments)
+            reply = await link.ask_script(self._attach_script, [self._keys.log], arguments)
         except ReplyError as error:
             link.close("not attached")
             if is_passing(error):
@@ -146,7 +147,8 @@ class Producer:
         except BaseException:
             link.close("not attached")
             raise
-        known.attached(Epoch(epoch.decode()), Position(last))
+        _, epoch, last = attach_reply(reply)
+        known.attached(epoch, last)
         return link
 
     def _lost(self, reason: str) -> None:

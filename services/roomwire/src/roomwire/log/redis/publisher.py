@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import Sequence
-from typing import Any, Final, Protocol
+from typing import Final, Protocol, cast
 
 from roomwire.errors import ClientError, NotFound, OutcomeUnknown, Unavailable
 from roomwire.log.config import LogConfig
@@ -165,12 +165,12 @@ class Publisher:
             arguments += (publish.number, channel, publish.blob, publish.message_id)
         return (b"EVALSHA", self._script.sha, len(keys), *keys, *arguments)
 
-    def _answered(self, link: RedisLink, value: Any) -> None:
+    def _answered(self, link: RedisLink, value: object) -> None:
         if isinstance(value, LinkLost) or link is not self._link:
             return
         if not isinstance(value, ReplyError):
             self._writes.works()
-            self._outbox.answered(value)
+            self._outbox.answered(cast("Sequence[object]", value))
         elif is_unknown_script(value):
             # The batches behind this one come back as well, and go out after the script.
             link.command((b"SCRIPT", b"LOAD", self._script.text), lambda _: None)
@@ -213,7 +213,7 @@ class Publisher:
             self._timer = loop.call_later(_EXPIRY_PERIOD_S, self._expire)
 
 
-def _too_late(publish: Publish[Any]) -> ClientError:
+def _too_late(publish: Publish[asyncio.Future[Published]]) -> ClientError:
     return OutcomeUnknown() if publish.is_uncertain else LogSilent()
 
 

@@ -2,13 +2,14 @@
 
 import asyncio
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
-from roomwire.log.entries import Entry, decode_message
+from roomwire.log.entries import Entry
 from roomwire.log.positions import Epoch, Position
-from roomwire.log.reading import ABSENT, Page, Range, RangeReader, Reading
+from roomwire.log.reading import Page, Range, RangeReader, Reading
 from roomwire.log.redis.chunks import chunks
 from roomwire.log.redis.keys import Keys
+from roomwire.log.redis.replies import newest_reply, pages_reply
 from roomwire.log.streams import Stream
 from roomwire.redis.link import Argument, RedisLink
 from roomwire.redis.script import Script
@@ -66,10 +67,7 @@ class Reads:
         """Return the newest entries of a stream, oldest first; raises as `read`."""
         async with self._turns:
             found = await link.ask(b"XREVRANGE", self._keys.stream(stream), b"+", b"-", b"COUNT", limit)
-        return [
-            Entry(stream, Position(int(entry_id.partition(b"-")[0])), decode_message(fields[1]))
-            for entry_id, fields in reversed(found)
-        ]
+        return newest_reply(stream, found)
 
     async def _pages(
         self, link: RedisLink, epoch: Epoch, wanted: Sequence[tuple[Range, Position]]
@@ -80,12 +78,4 @@ class Reads:
             arguments += (cursor, one.upto)
         async with self._turns:
             pages = await link.ask_script(self._script, keys, arguments)
-        return [_page(page) for page in pages]
-
-
-def _page(raw: Any) -> Page:
-    if raw is None:
-        return ABSENT
-    is_whole, has_more, flat = raw
-    entries = [(Position(position), blob) for position, blob in zip(flat[::2], flat[1::2], strict=True)]
-    return Page(is_there=True, is_whole=is_whole == 1, entries=entries, has_more=has_more == 1)
+        return pages_reply(pages)

@@ -1,10 +1,15 @@
-"""What the scripts answer, as the contract's values. Pure."""
+"""What scripts and commands answer, as the contract's values: the one place that knows the shapes of answers. Pure.
+
+A link gives an answer as an object; that it has the shape of its script is taken for granted here, as the scripts are ours.
+"""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import cast
 
+from roomwire.log.entries import Entry, decode_message
 from roomwire.log.intervals import parse_intervals
 from roomwire.log.positions import End, Epoch, Position
+from roomwire.log.reading import ABSENT, Page
 from roomwire.log.sessions import (
     Attendance,
     Attendee,
@@ -24,11 +29,15 @@ _REFUSED: dict[bytes, ClaimRefused] = {
 }
 
 
-def claim_reply(sid: Sid, reply: Any) -> Claimed | ClaimRefused:
+_Claimed = tuple[int, int, int, bytes, int, bytes, list[bytes | int], list[bytes]]
+
+
+def claim_reply(sid: Sid, reply: object) -> Claimed | ClaimRefused:
     """Return what became of a claim."""
     if isinstance(reply, bytes):
         return _REFUSED[reply]
-    position, claim, start, born, known, data, ends, rooms = reply
+    position, claim, start, born, known, data, ends, rooms = cast("_Claimed", reply)
+    epochs, positions = cast("list[bytes]", ends[::3]), cast("list[int]", ends[1::3])
     return Claimed(
         tenure=Tenure(sid, claim),
         position=Position(position),
@@ -42,13 +51,14 @@ def claim_reply(sid: Sid, reply: Any) -> Claimed | ClaimRefused:
         },
         ends={
             Epoch(epoch.decode()): End(Position(position), is_broken=is_broken == 1)
-            for epoch, position, is_broken in zip(ends[::3], ends[1::3], ends[2::3], strict=True)
+            for epoch, position, is_broken in zip(epochs, positions, ends[2::3], strict=True)
         },
     )
 
 
-def owner_reply(found: Sequence[bytes | None]) -> SessionOwner | None:
+def owner_reply(reply: object) -> SessionOwner | None:
     """Return where a session lives, from its node, namespace and subject."""
+    found = cast("Sequence[bytes | None]", reply)
     parts = [part.decode("utf-8", "surrogatepass") for part in found if part is not None]
     if not parts:
         return None
@@ -56,9 +66,9 @@ def owner_reply(found: Sequence[bytes | None]) -> SessionOwner | None:
     return SessionOwner(NodeId(node), namespace, subject)
 
 
-def attendance_reply(reply: Any) -> Attendance:
+def attendance_reply(reply: object) -> Attendance:
     """Return who is in a room."""
-    total, flat = reply
+    total, flat = cast("tuple[int, list[bytes]]", reply)
     parts = (flat[offset::5] for offset in range(5))
     attendees = [
         Attendee(
@@ -69,10 +79,60 @@ def attendance_reply(reply: Any) -> Attendance:
     return Attendance(total, attendees)
 
 
-def nodes_reply(flat: Sequence[bytes]) -> Mapping[str, tuple[NodeId, str]]:
+def nodes_reply(reply: object) -> Mapping[str, tuple[NodeId, str]]:
     """Return the live nodes: name → incarnation and address."""
-    texts = [part.decode() for part in flat]
+    texts = [part.decode() for part in cast("Sequence[bytes]", reply)]
     return {
         name: (NodeId(node), address)
         for name, node, address in zip(texts[::3], texts[1::3], texts[2::3], strict=True)
     }
+
+
+def attach_reply(reply: object) -> tuple[bool, Epoch, Position]:
+    """Return whether the primary has all that this gateway knows of, its epoch, and its last position."""
+    is_whole, epoch, last = cast("tuple[int, bytes, int]", reply)
+    return is_whole == 1, Epoch(epoch.decode()), Position(last)
+
+
+def heartbeat_reply(reply: object) -> tuple[Position, Sequence[int]]:
+    """Return the log's last position, and the numbers (from 1) of the sessions that are spoken for elsewhere."""
+    last, fenced = cast("tuple[int, Sequence[int]]", reply)
+    return Position(last), fenced
+
+
+def membership_reply(reply: object) -> tuple[Position, Position]:
+    """Return the log's last position, and that of a membership."""
+    last, position = cast("tuple[int, int]", reply)
+    return Position(last), Position(position)
+
+
+def place_reply(reply: object, epoch: Epoch) -> Position | None:
+    """Return the log's last position, from the fields `seq` and `epoch`; None if another epoch has begun."""
+    last, found = cast("tuple[bytes, bytes]", reply)
+    return Position(int(last)) if found == epoch.encode() else None
+
+
+def pages_reply(reply: object) -> Sequence[Page]:
+    """Return pages of streams."""
+    return [_page(page) for page in cast("Sequence[_Page | None]", reply)]
+
+
+def newest_reply(stream: Stream, reply: object) -> Sequence[Entry]:
+    """Return entries of a stream, oldest first, from the newest first."""
+    found = cast("Sequence[tuple[bytes, Sequence[bytes]]]", reply)
+    return [
+        Entry(stream, Position(int(entry_id.partition(b"-")[0])), decode_message(fields[1]))
+        for entry_id, fields in reversed(found)
+    ]
+
+
+_Page = tuple[int, bool, list[int | bytes]]
+
+
+def _page(raw: _Page | None) -> Page:
+    if raw is None:
+        return ABSENT
+    is_whole, has_more, flat = raw
+    positions, blobs = cast("list[int]", flat[::2]), cast("list[bytes]", flat[1::2])
+    entries = [(Position(position), blob) for position, blob in zip(positions, blobs, strict=True)]
+    return Page(is_there=True, is_whole=is_whole == 1, entries=entries, has_more=bool(has_more))

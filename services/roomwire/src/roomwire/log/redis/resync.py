@@ -8,12 +8,13 @@ from secrets import token_urlsafe
 from typing import Final
 
 from roomwire.log.config import LogConfig
-from roomwire.log.positions import EPOCH_SUFFIX_BYTES, Epoch, Position
+from roomwire.log.positions import EPOCH_SUFFIX_BYTES, Position
 from roomwire.log.reading import Outcome, Range
 from roomwire.log.redis.chunks import chunks
 from roomwire.log.redis.keys import Keys
 from roomwire.log.redis.pair import Pair
 from roomwire.log.redis.reads import Reads
+from roomwire.log.redis.replies import attach_reply, heartbeat_reply, place_reply
 from roomwire.log.redis.scripts import Scripts
 from roomwire.log.replay import merged
 from roomwire.log.sessions import NodeId, Tenure
@@ -93,13 +94,14 @@ class Resync:
         subscriber = self._subscriber
         suffix = token_urlsafe(EPOCH_SUFFIX_BYTES)
         arguments: list[Argument] = [subscriber.epoch, subscriber.known, suffix, EPOCHS_KEPT]
-        is_whole, epoch, last = await pair.log.ask_script(self._scripts.attach, [self._keys.log], arguments)
+        reply = await pair.log.ask_script(self._scripts.attach, [self._keys.log], arguments)
+        is_whole, epoch, last = attach_reply(reply)
         # A gateway that never was live, or that lost everything, has no clients who could have missed something.
         is_beginning = not subscriber.epoch or not is_whole
-        subscriber.attached(Epoch(epoch.decode()), is_whole=is_whole == 1)
+        subscriber.attached(epoch, is_whole=is_whole)
         if is_beginning:
-            subscriber.advance(Position(last))
-        subscriber.learn(Position(last))
+            subscriber.advance(last)
+        subscriber.learn(last)
 
     async def _drop_fenced(self, pair: Pair) -> None:
         held = self._subscriber.held()
@@ -108,15 +110,16 @@ class Resync:
             arguments: list[Argument] = [self._subscriber.epoch, _ttl_ms(self._config)]
             for tenure in tenures:
                 arguments += (tenure.claim, 0, 0)
-            _, fenced = await pair.log.ask_script(self._scripts.heartbeat, keys, arguments)
+            _, fenced = heartbeat_reply(await pair.log.ask_script(self._scripts.heartbeat, keys, arguments))
             for number in fenced:
                 fence(self._subscriber, tenures[number - 1])
 
     async def _mark(self, pair: Pair) -> Position:
-        last, epoch = await pair.log.ask(b"HMGET", self._keys.log, b"seq", b"epoch")
-        if epoch != self._subscriber.epoch.encode():
+        reply = await pair.log.ask(b"HMGET", self._keys.log, b"seq", b"epoch")
+        last = place_reply(reply, self._subscriber.epoch)
+        if last is None:
             raise Interrupted("another epoch")
-        return Position(int(last))
+        return last
 
 
 def fence(subscriber: Subscriber, tenure: Tenure) -> None:

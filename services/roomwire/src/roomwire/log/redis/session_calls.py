@@ -4,7 +4,7 @@ Each reply is applied to the subscriber at its place in the log's order. `roomwi
 say what the primary does.
 """
 
-from typing import Any, NoReturn
+from typing import NoReturn, cast
 
 from roomwire.errors import Internal
 from roomwire.log import sessions
@@ -13,7 +13,7 @@ from roomwire.log.contract import MAX_PRESENT_BYTES, Fenced, Then
 from roomwire.log.errors import RejoinedTooOften
 from roomwire.log.positions import Position
 from roomwire.log.redis.keys import Keys
-from roomwire.log.redis.replies import attendance_reply, claim_reply, owner_reply
+from roomwire.log.redis.replies import attendance_reply, claim_reply, membership_reply, owner_reply
 from roomwire.log.redis.resync import fence
 from roomwire.log.redis.scripts import Scripts
 from roomwire.log.redis.supervisor import Supervisor
@@ -67,11 +67,11 @@ class SessionCalls:
         """Begin a session; see `Log.open`."""
         tenure = Tenure(session.sid, 1)
 
-        def apply(position: int | None) -> Tenure:
+        def apply(position: object) -> Tenure:
             if position is None:
                 raise Internal
             self._subscriber.hold(tenure)
-            reach(self._subscriber, Position(position), then)
+            reach(self._subscriber, Position(cast("int", position)), then)
             return tenure
 
         arguments = (
@@ -125,7 +125,7 @@ class SessionCalls:
     async def save(self, tenure: Tenure, data: bytes) -> None:
         """Store a session's data; see `Log.save`."""
 
-        def apply(is_own: int) -> None:
+        def apply(is_own: object) -> None:
             if not is_own:
                 self._fence(tenure)
 
@@ -136,7 +136,7 @@ class SessionCalls:
     async def end(self, sid: Sid, claim: int | None = None) -> bool:
         """Delete a session; see `Log.end`."""
 
-        def apply(was_there: int) -> bool:
+        def apply(was_there: object) -> bool:
             if was_there:
                 for held in [one for one in self._subscriber.held() if one.sid == sid]:
                     fence(self._subscriber, held)
@@ -165,14 +165,14 @@ class SessionCalls:
         if is_sid_stream(stream):
             raise Internal
 
-        def apply(reply: Any) -> Position:
+        def apply(reply: object) -> Position:
             if reply is None:
                 self._fence(tenure)
             if isinstance(reply, bytes):
                 raise RejoinedTooOften
-            last, position = reply
-            reach(self._subscriber, Position(last), then, Position(position))
-            return Position(position)
+            last, position = membership_reply(reply)
+            reach(self._subscriber, last, then, position)
+            return position
 
         keys = [self._keys.session(tenure.sid), self._keys.members(stream), self._keys.due]
         arguments = (tenure.claim, stream, what, self._config.max_intervals, tenure.sid, self._session_ttl_ms)

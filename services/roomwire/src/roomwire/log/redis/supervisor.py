@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import random
 from collections.abc import AsyncIterator, Callable, Sequence
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 from roomwire.errors import ConfigurationError, OutcomeUnknown, Unavailable
 from roomwire.log.config import LogConfig
@@ -27,7 +27,7 @@ from roomwire.log.subscriber import Interrupted, Subscriber
 from roomwire.logs import get_logger
 from roomwire.metrics.gateway import Metrics
 from roomwire.redis.address import Primaries
-from roomwire.redis.link import Argument, LinkLost, ReplyError
+from roomwire.redis.link import Argument, LinkLost, Reply, ReplyError
 from roomwire.redis.refusals import is_stale, translated
 from roomwire.redis.script import Script
 
@@ -38,7 +38,7 @@ _FIRST_PAUSE_S: Final = 0.02
 _LONGEST_PAUSE_S: Final = 1.0
 
 T = TypeVar("T")
-Apply = Callable[[Any], T]
+Apply = Callable[[object], T]
 """Takes a reply at its place in the order, synchronously, and returns what the caller gets; it may raise that."""
 
 
@@ -183,7 +183,7 @@ class Supervisor:
 
         """
 
-        def send(pair: Pair, reply: Callable[[Any], None]) -> None:
+        def send(pair: Pair, reply: Reply) -> None:
             pair.log.call(script, [self._keys.log, *keys], [self._subscriber.epoch, *arguments], reply)
 
         return await self._call(send, apply)
@@ -212,7 +212,7 @@ class Supervisor:
         except (LinkLost, TimeoutError) as error:
             raise LogSilent from error
 
-    async def _call(self, send: Callable[[Pair, Callable[[Any], None]], None], apply: Apply[T]) -> T:
+    async def _call(self, send: Callable[[Pair, Reply], None], apply: Apply[T]) -> T:
         if self._calls >= _MAX_CALLS:
             raise Unavailable("Too much waits for the log: try again.")
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()

@@ -5,8 +5,8 @@ does not let this user ask is said once, and the log goes on without it.
 """
 
 import time
-from collections.abc import Mapping
-from typing import Any, Final
+from collections.abc import Mapping, Sequence
+from typing import Final, cast
 
 from roomwire.health.dependencies import Cause
 from roomwire.log.redis.pair import Pair
@@ -51,17 +51,17 @@ class Watch:
         pair.bulk.command((b"TIME",), lambda value: self._take_time(value, asked_at))
         pair.bulk.command((b"INFO", *_SECTIONS), self._take_figures)
 
-    def _take_time(self, value: Any, asked_at: float) -> None:
+    def _take_time(self, value: object, asked_at: float) -> None:
         if self._is_answer(b"TIME", value):
-            seconds, microseconds = (int(part) for part in value)
+            seconds, microseconds = (int(part) for part in cast("Sequence[bytes]", value))
             self._clock.compare(
                 seconds + microseconds / 1_000_000, asked_at=asked_at, answered_at=time.time()
             )
 
-    def _take_figures(self, value: Any) -> None:
+    def _take_figures(self, value: object) -> None:
         if not self._is_answer(b"INFO", value):
             return
-        figures = parse_figures(value.decode())
+        figures = parse_figures(cast("bytes", value).decode())
         self._metrics.redis_figures.show(figures)
         used, most = figures.get("used_memory", 0.0), figures.get("maxmemory", 0.0)
         writes = self._metrics.redis_writes
