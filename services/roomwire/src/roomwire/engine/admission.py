@@ -7,13 +7,14 @@ client shows to its users.
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Final
 from urllib.parse import parse_qsl
 
 from roomwire.engine.connection import Connection
 from roomwire.engine.engine import Engine
 from roomwire.engine.session import WEBSOCKET
 from roomwire.protocol.answers import http_answer
+from roomwire.protocol.asgi import Environ
 
 PROTOCOL: Final = "4"
 _NAMES: Final = frozenset({"transport", "EIO", "sid"})
@@ -77,7 +78,7 @@ def check_origin(engine: Engine, environ: Mapping[str, object]) -> None:
             raise Refused(FORBIDDEN)
 
 
-def admit_websocket(engine: Engine, environ: Mapping[str, Any]) -> Connection | None:
+def admit_websocket(engine: Engine, environ: Environ) -> Connection | None:
     """Decide about a WebSocket: returns the session that it is to upgrade, None if it begins one of its own.
 
     Raises:

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from roomwire.engine.session import POLLING, Reason, Session
 from roomwire.engine.turn import Turn
 from roomwire.limits.bounds import Bound
+from roomwire.limits.rate import EventRate
 from roomwire.protocol.packets import NOOP, PING, EnginePacket, framed
 
 
@@ -85,7 +86,7 @@ class Connection:
         self.outbox = state.outbox
         self.is_due = False
         self.members: tuple[Any, ...] = ()
-        self.rates: tuple[Any, ...] = ()
+        self.rates: tuple[EventRate, ...] = ()
         self.events_refused = 0
         self.attachments_refused = 0
         self._turn = turn

@@ -23,7 +23,7 @@ from roomwire.engine.wheel import Alarm, Wheel
 from roomwire.limits.bounds import Bound
 from roomwire.limits.client import Limits
 from roomwire.logs import get_logger
-from roomwire.protocol.asgi import Scope
+from roomwire.protocol.asgi import Environ, Scope
 from roomwire.protocol.environ import decoded, environ_of
 from roomwire.protocol.origins import is_listed, is_own, is_spelled
 from roomwire.protocol.packets import MESSAGE, PONG, BadEnginePacket, EnginePacket, open_packet
@@ -285,7 +285,7 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc] # python-engineio has 
         """Whether the running code tells the application of an end, and not the other way round."""
         return asyncio.current_task() in self._partings
 
-    def _cors_allowed_origins(self, environ: Mapping[str, Any]) -> Sequence[str] | None:
+    def _cors_allowed_origins(self, environ: Environ) -> Sequence[str] | None:
         """Return the request's origin if its page may talk to this server, nothing if not; None: any page may."""
         configured: Any = self.cors_allowed_origins
         if callable(configured) or (configured is not None and "*" in configured):

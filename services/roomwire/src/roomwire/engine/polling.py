@@ -6,7 +6,7 @@ Source: the Engine.IO protocol, version 4, "HTTP long-polling".
 import asyncio
 from collections.abc import Iterable, Mapping
 from http import HTTPStatus
-from typing import Any, Final, TypeGuard
+from typing import Final, TypeGuard
 
 from roomwire.engine.admission import (
     BAD_METHOD,
@@ -25,7 +25,7 @@ from roomwire.engine.engine import Engine
 from roomwire.engine.relay import SessionRelay
 from roomwire.engine.session import NOOP_INTERVAL_S, POLLING, Reason
 from roomwire.limits.bounds import Bound
-from roomwire.protocol.asgi import Receive, Scope, Send
+from roomwire.protocol.asgi import Environ, Receive, Scope, Send
 from roomwire.protocol.packets import BadEnginePacket, EnginePacket, decode_payload, encode_payload
 
 OK: Final = b"ok"
@@ -103,7 +103,7 @@ def _promised(scope: Scope) -> str:
 
 
 async def _answer(
-    engine: Engine, environ: Mapping[str, Any], query: Query, receive: Receive
+    engine: Engine, environ: Environ, query: Query, receive: Receive
 ) -> tuple[bytes, str | None]:
     """Return the body, and the id of a session that has just begun."""
     method = environ["REQUEST_METHOD"]
@@ -181,7 +181,7 @@ async def _body(receive: Receive, *, limit: int) -> bytes:
     return body
 
 
-async def _post(engine: Engine, connection: Connection, environ: Mapping[str, Any], receive: Receive) -> None:
+async def _post(engine: Engine, connection: Connection, environ: Environ, receive: Receive) -> None:
     limit = engine.limits.max_payload_bytes
     body = await _body(receive, limit=limit)
     promised = environ.get("CONTENT_LENGTH", "")

@@ -5,15 +5,13 @@ Source: the Engine.IO protocol, version 4, "WebSocket" and "Upgrade".
 
 import asyncio
 import contextlib
-from collections.abc import Mapping
-from typing import Any
 
 from roomwire.engine.admission import Refused, Superfluous, admit_websocket
 from roomwire.engine.connection import Connection
 from roomwire.engine.engine import Engine
 from roomwire.engine.session import WEBSOCKET, Reason
 from roomwire.limits.bounds import Bound
-from roomwire.protocol.asgi import Message, Receive, Send
+from roomwire.protocol.asgi import Environ, Message, Receive, Send
 from roomwire.protocol.frames import message_of
 from roomwire.protocol.packets import BadEnginePacket, EnginePacket
 
@@ -22,7 +20,7 @@ class _Gone(Exception):
     """The WebSocket has been closed by the other side."""
 
 
-async def serve(engine: Engine, environ: Mapping[str, Any], receive: Receive, send: Send) -> None:
+async def serve(engine: Engine, environ: Environ, receive: Receive, send: Send) -> None:
     """Serve one WebSocket, from its handshake to its end."""
     try:
         upgraded = admit_websocket(engine, environ)

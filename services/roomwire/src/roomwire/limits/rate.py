@@ -5,6 +5,8 @@ Source: ITU-T I.371, the generic cell rate algorithm in its virtual scheduling f
 
 from typing import Final
 
+from roomwire.limits.bounds import Bound
+
 _BURST_S: Final = 1.0
 """A second's worth may come at once."""
 
@@ -43,3 +45,19 @@ class RateLimiter:
     def charge(self, now: float, number: int = 1) -> None:
         """Count events, whether or not the rate is exceeded by them: hot."""
         self.until = max(self.until, now) + number * self._interval_s
+
+
+class EventRate(RateLimiter):
+    """A rate limiter of events.
+
+    Args:
+        per_s: The rate, in events a second.
+        bound: The bound that events beyond the rate exceed.
+
+    """
+
+    __slots__ = ("bound",)
+
+    def __init__(self, per_s: float, bound: Bound) -> None:
+        super().__init__(per_s)
+        self.bound = bound

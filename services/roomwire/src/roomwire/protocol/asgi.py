@@ -1,6 +1,6 @@
 """The types of ASGI, version 3, as they are used here: no release of a server or framework is needed to name them."""
 
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any
 
 Scope = MutableMapping[str, Any]
@@ -8,3 +8,5 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
+Environ = Mapping[str, Any]
+"""A request as python-socketio's handlers know it: as WSGI has it, with what else a program finds there."""

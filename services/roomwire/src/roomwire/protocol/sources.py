@@ -10,9 +10,10 @@ import ipaddress
 import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache, partial
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from roomwire.protocol.addresses import Networks, parse_address, parse_node
+from roomwire.protocol.asgi import Environ
 from roomwire.protocol.forwarded import FORWARDED_HEADERS, Hops, read_hops
 
 Header = Callable[[str], str]
@@ -141,7 +142,7 @@ class Proxies:
         """Return the address of the client of a request that is described as an environ."""
         return self.address(_peer_of(environ), header_of(environ))
 
-    def source_of(self, environ: Mapping[str, Any]) -> Source:
+    def source_of(self, environ: Environ) -> Source:
         """Return where a request came from that is described as an environ."""
         scheme = environ.get("wsgi.url_scheme", "http")
         return self.source(_peer_of(environ), scheme, header_of(environ))
@@ -168,12 +169,12 @@ class Proxies:
         return str(client), trusted
 
 
-def header_of(environ: Mapping[str, Any]) -> Header:
+def header_of(environ: Environ) -> Header:
     """Return what gives those headers of a request that say where it came from; it is described as an environ."""
     return lambda name: environ.get(_IN_ENVIRON[name], "")
 
 
-def _peer_of(environ: Mapping[str, Any]) -> str:
+def _peer_of(environ: Environ) -> str:
     """Return the address of the other end of a request's connection; empty: it has none."""
     peer: str = (environ.get("asgi.scope", {}).get("client") or ("", 0))[0]
     return peer

@@ -274,8 +274,7 @@ def _exceeded_by_one_more(connection: Connection, now: float) -> Bound | None:
     rates = connection.rates
     for rate in rates:
         if rate.is_exceeded(now):
-            bound: Bound = rate.bound
-            return bound
+            return rate.bound
     if connection.events_refused and not any(rate.until > now for rate in rates):
         connection.events_refused = 0
     for rate in rates:

@@ -7,24 +7,8 @@ from weakref import WeakValueDictionary
 
 from roomwire.identity.tokens import User
 from roomwire.limits.bounds import Bound
-from roomwire.limits.rate import RateLimiter
+from roomwire.limits.rate import EventRate
 from roomwire.protocol.addresses import household
-
-
-class EventRate(RateLimiter):
-    """A rate limiter of events.
-
-    Args:
-        per_s: The rate, in events a second.
-        bound: The bound that events beyond the rate exceed.
-
-    """
-
-    __slots__ = ("bound",)
-
-    def __init__(self, per_s: float, bound: Bound) -> None:
-        super().__init__(per_s)
-        self.bound = bound
 
 
 class EventRates:
