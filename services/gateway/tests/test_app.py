@@ -278,6 +278,31 @@ def test_check_config_of_the_gateway_shows_no_password():
     assert "hunter2" not in ended.stdout
 
 
+@pytest.mark.parametrize(
+    ("application", "status", "said"),
+    [
+        ("App(Plain)", 0, ""),
+        ("Plain", 1, "gateway: import: other:app is a class and no App: write app = App(...)\n"),
+    ],
+    ids=["an application", "none"],
+)
+def test_an_application_that_is_named_takes_the_place_of_the_chat(tmp_path, application, status, said):
+    (tmp_path / "other.py").write_text(
+        f"from roomwire import App, Gateway\n\n\nclass Plain(Gateway): ...\n\n\napp = {application}\n"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-m", "roomwire_gateway", "check-config"],
+        cwd=tmp_path,
+        env=environment(REDIS_URL="memory://", APP="other:app"),
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+
+    assert (status, said) == (ended.returncode, ended.stderr)
+
+
 async def test_a_gateway_process_serves_until_it_is_told_to_stop(free_port, free_port_factory, own_redis):
     ops_port = free_port_factory()
     process = await asyncio.create_subprocess_exec(

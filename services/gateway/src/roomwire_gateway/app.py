@@ -4,17 +4,11 @@ import contextlib
 from collections.abc import AsyncIterator
 
 from roomwire import App
-from roomwire.app.callers import Callers
 from roomwire.app.node import Node
 from roomwire.app.settings import GatewaySettings
 from roomwire.history.contract import History
 from roomwire.identity.verification import Verifier
-from roomwire.metrics.gateway import Metrics
-from roomwire.protocol.asgi import App as Asgi
-from roomwire.protocol.sources import Proxies
-from roomwire_gateway.api.actions import Actions
-from roomwire_gateway.api.rate import Rate
-from roomwire_gateway.api.routes import api_app
+from roomwire_gateway.actions import ChatActions
 from roomwire_gateway.chat import ChatGateway
 from roomwire_gateway.page import page_app
 from roomwire_gateway.settings import Settings
@@ -47,13 +41,5 @@ async def _lifespan(app: App) -> AsyncIterator[None]:
     yield
 
 
-def _api(app: App) -> Asgi:
-    settings = app.get(GatewaySettings)
-    return api_app(
-        Actions(app.get(ChatGateway), app.get(History)),
-        callers=app.get(Callers),
-        rate=Rate(settings.api_max_per_s),
-        max_body_bytes=settings.max_body_bytes,
-        requests=app.get(Metrics).api_requests,
-        proxies=app.get(Proxies),
-    )
+def _api(app: App) -> ChatActions:
+    return ChatActions(app.get(ChatGateway), app.get(History))

@@ -217,7 +217,7 @@ class ChatGateway(Gateway):
                 await self._tell_presence(PresenceChange(room=room, left=socket.id))
         return Renewal(expires_at=datetime.fromtimestamp(socket.user.expires_at, UTC))
 
-    # -- for who is no client: `roomwire_gateway.api`
+    # -- for backends: `roomwire_gateway.actions`
 
     @property
     def rooms_of_all(self) -> ChatRooms:

@@ -252,7 +252,9 @@ async def test_the_schema_describes_every_route_and_its_failures_and_needs_no_to
     assert {"/publish", "/rooms", "/presence", "/history", "/disconnect", "/move"} == routes
     for operations in schema["paths"].values():
         for operation in operations.values():
-            assert {"200", "401", "403", "413", "422", "429", "500", "503"} == {*operation["responses"]}
+            assert {"200", "401", "403", "404", "413", "422", "429", "500", "503"} == {
+                *operation["responses"]
+            }
             assert [{"HTTPBearer": []}] == operation["security"]
             error = operation["responses"]["422"]["content"]["application/json"]["schema"]["$ref"]
             assert error.endswith("/ErrorAnswer")

@@ -9,7 +9,7 @@ import inspect
 from collections import ChainMap
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from roomwire.app.providers import name_of, needs_of
 from roomwire.errors import ApplicationError, ConfigurationError
@@ -18,6 +18,10 @@ from roomwire.identity.capabilities import Policy
 from roomwire.protocol.asgi import App as Asgi
 from roomwire.rooms.handshake import Authenticate, everyone
 from roomwire.server import Server
+
+if TYPE_CHECKING:
+    # It needs what only a process that serves has.
+    from roomwire.app.api.actions import Actions
 
 _T = TypeVar("_T")
 
@@ -45,8 +49,8 @@ class App:
         policy: What each role may do, unless ROOMWIRE_POLICY_FILE says it. Default: the package's policy.
         server: A server with handlers of its own, which is then the one that is served; the settings win over its arguments.
             Default: one is made.
-        api: Makes the ASGI application of the HTTP API for backends (ROOMWIRE_API_PORT), in the lifespan, from the app.
-            Default: there is none.
+        api: Makes, in the lifespan and from the app, what the HTTP API for backends (ROOMWIRE_API_PORT) does: an
+            `roomwire.app.api.actions.Actions`. Default: what can be done in any application.
         name: The name in log lines and messages.
 
     Raises:
@@ -62,7 +66,7 @@ class App:
         authenticate: Authenticate | None = None,
         policy: Policy | None = None,
         server: Server | None = None,
-        api: "Callable[[App], Asgi] | None" = None,
+        api: "Callable[[App], Actions] | None" = None,
         name: str = "gateway",
     ) -> None:
         self.gateways = gateways

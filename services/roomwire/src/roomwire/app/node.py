@@ -12,9 +12,12 @@ from typing import Any, Final
 import socketio
 from prometheus_client import CollectorRegistry
 
+from roomwire.app.api.actions import Actions
+from roomwire.app.api.callers import Callers, parse_keys
+from roomwire.app.api.rate import Rate
+from roomwire.app.api.routes import api_app
 from roomwire.app.app import App
 from roomwire.app.authentication import authentication
-from roomwire.app.callers import Callers, parse_keys
 from roomwire.app.options import believed, client_limits, cors, log_config, recovery_limits, shown
 from roomwire.app.running import Running, server_of
 from roomwire.app.settings import GatewaySettings
@@ -35,6 +38,8 @@ from roomwire.log.opening import open_log
 from roomwire.logs import get_logger
 from roomwire.metrics.gateway import Metrics
 from roomwire.metrics.http import HttpMetrics
+from roomwire.protocol.asgi import App as Asgi
+from roomwire.protocol.asgi import Receive, Scope, Send
 from roomwire.protocol.sources import Proxies
 from roomwire.redis.topology import connect
 from roomwire.redis.url import shown_hosts
@@ -56,7 +61,7 @@ class Node:
     """A `roomwire.serving.process.Application`.
 
     Its parts are provided to the application by their types: `Server`, `GatewaySettings` and the settings' own class, `History`,
-    `Policy`, `Metrics` and `Proxies`; `Verifier`, unless tokens are not looked at; `Callers`, if there is an API.
+    `Policy` and `Metrics`; and `Verifier`, unless tokens are not looked at.
 
     Args:
         app: What it serves.
@@ -99,10 +104,9 @@ class Node:
         self._verifier = _verifier(settings, self._keys, self._policy, self._revoked)
         self._relay: Relay | None = None
         self.server = server_of(app, **self._arguments())
-        provided = self._provided()
-        if settings.api_port:
-            provided[Callers] = self._callers()
-        self._running = Running(app, self.server, provided, has_api=bool(settings.api_port))
+        self._running = Running(app, self.server, self._provided())
+        self._callers = self._known_callers() if settings.api_port else None
+        self._api_app: Asgi
         self._api = self._make_api() if settings.api_port else None
         http = Bounded(
             self._running.http,
@@ -150,7 +154,6 @@ class Node:
             History: self._history,
             Metrics: self._metrics,
             Policy: self._policy,
-            Proxies: Proxies(settings.trusted_proxies),
         }
         if settings.auth_mode != "off":
             provided[Verifier] = self._verifier
@@ -171,7 +174,7 @@ class Node:
             dependency=self._metrics.dependencies.add("revocations", where=shown_hosts(url)),
         )
 
-    def _callers(self) -> Callers:
+    def _known_callers(self) -> Callers:
         """Return who may call the API for backends."""
         settings = self._settings
         keys = parse_keys(settings.api_keys.get_secret_value() if settings.api_keys else "", self._policy)
@@ -184,12 +187,26 @@ class Node:
 
     def _make_api(self) -> SidePort:
         """Return the port of the API for backends."""
-        if self._app.api is None:
-            raise ConfigurationError(
-                "the application has no HTTP API: unset ROOMWIRE_API_PORT, or give it one, App(api=...)"
-            )
         refused = HttpMetrics(self._metrics.registry, name="roomwire_api_http_refused_total")
-        return SidePort(self._running.api, self._settings, "api_port", metrics=refused)
+
+        async def api(scope: Scope, receive: Receive, send: Send) -> None:
+            # The port opens when it is made.
+            await self._api_app(scope, receive, send)
+
+        return SidePort(api, self._settings, "api_port", metrics=refused)
+
+    async def _open_api(self, port: SidePort, callers: Callers) -> None:
+        settings, make = self._settings, self._app.api
+        actions = self._running.made("the API", make) if make is not None else Actions(self.server)
+        self._api_app = api_app(
+            actions,
+            callers=callers,
+            rate=Rate(settings.api_max_per_s),
+            max_body_bytes=settings.max_body_bytes,
+            requests=self._metrics.api_requests,
+            proxies=Proxies(settings.trusted_proxies),
+        )
+        await port.open()
 
     def _make_relay(self, engine: Engine) -> Relay:
         """Return what takes requests to other gateways: called by the server, which makes the engine."""
@@ -240,8 +257,8 @@ class Node:
             await self._running.start()
         except Unavailable as error:
             raise NotYet(error.message) from error
-        if self._api is not None:
-            await self._api.open()
+        if self._api is not None and self._callers is not None:
+            await self._open_api(self._api, self._callers)
 
     async def ended(self) -> None:
         """Wait until the application has ended by itself; see `roomwire.serving.process.EndsByItself`."""

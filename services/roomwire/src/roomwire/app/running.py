@@ -14,7 +14,6 @@ from roomwire.app.tracebacks import failed
 from roomwire.errors import ApplicationError, Unavailable
 from roomwire.gateways import Gateway
 from roomwire.logs import get_logger
-from roomwire.protocol.asgi import App as Asgi
 from roomwire.protocol.asgi import Receive, Scope, Send
 from roomwire.recovery.decisions import RecoveryLimits
 from roomwire.server import Server
@@ -49,17 +48,13 @@ class Running:
         app: What is run. The lifespan gets a copy, whose provided values are this run's.
         server: Where its gateways are registered; its log has been started before `start`.
         provided: What the process provides, by type.
-        has_api: Whether there is a port for its HTTP API. Default: no, and it is not made.
 
     Attributes:
         app: What the lifespan got last.
 
     """
 
-    def __init__(
-        self, app: App, server: Server, provided: Mapping[Any, object], *, has_api: bool = False
-    ) -> None:
-        self._has_api = has_api
+    def __init__(self, app: App, server: Server, provided: Mapping[Any, object]) -> None:
         self.app = app
         self._declared = app
         self._server = server
@@ -71,7 +66,6 @@ class Running:
                     arguments_of(gateway, {**self._given, **app.provided})
         self._lifespan: Lifespan | None = None
         self._state: dict[str, Any] = {}
-        self._api: Asgi | None = None
 
     async def start(self) -> None:
         """Enter the lifespan, make the gateways, register them, and run the `after_init` hook of each.
@@ -93,8 +87,6 @@ class Running:
             for handler in [*self._server.namespace_handlers.values()]:
                 if hasattr(handler, "after_init"):
                     await _told(f"{type(handler).__name__}.after_init", handler.after_init())
-            if self._has_api and self.app.api is not None:
-                self._api = _made_by("the API", partial(self.app.api, self.app))
         except BaseException:
             await self._end(lifespan)
             raise
@@ -142,10 +134,18 @@ class Running:
             state = {**scope.get("state", {}), **self._state}
             await self.app.http({**scope, "state": state}, receive, send)
 
-    async def api(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Take a request to the HTTP API of the app, which has one and has started; see ASGI."""
-        if self._api is not None:
-            await self._api(scope, receive, send)
+    def made(self, what: str, make: Callable[[App], _T]) -> _T:
+        """Return what the application makes of itself, after `start`.
+
+        Args:
+            what: What people call it.
+            make: Makes it.
+
+        Raises:
+            ApplicationError: It raised.
+
+        """
+        return _made_by(what, partial(make, self.app))
 
     @contextlib.asynccontextmanager
     async def _live(self) -> AsyncIterator[None]:

@@ -6,10 +6,11 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag
 
 from roomwire.protocol.payloads import event_payload
-from roomwire_gateway.messages import MAX_NAME_CHARS
 
 MAX_MESSAGES: Final = 100
 MAX_ARGUMENTS: Final = 16
+MAX_ROOM_CHARS: Final = 64
+MAX_NAMESPACE_CHARS: Final = 128
 MAX_EVENT_CHARS: Final = 128
 MAX_USER_CHARS: Final = 256
 MAX_KEY_CHARS: Final = 256
@@ -40,7 +41,16 @@ def _check_arguments(value: list[Any]) -> list[Any]:
     return value
 
 
-Room = Annotated[str, Field(min_length=1, max_length=MAX_NAME_CHARS, description="As clients call it.")]
+Room = Annotated[str, Field(min_length=1, max_length=MAX_ROOM_CHARS, description="As clients call it.")]
+Namespace = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=MAX_NAMESPACE_CHARS,
+        pattern="^/",
+        description="The Socket.IO namespace. Default: `/`.",
+    ),
+]
 UserId = Annotated[
     str, Field(min_length=1, max_length=MAX_USER_CHARS, description="The claim `sub` of the user's tokens.")
 ]
@@ -53,6 +63,7 @@ class _Request(BaseModel):
 class _Said(_Request):
     """An event."""
 
+    namespace: Namespace = "/"
     event: Annotated[
         str,
         AfterValidator(_check_event),
@@ -120,6 +131,7 @@ class Disconnect(_Request):
     """Whom to disconnect."""
 
     user: UserId
+    namespace: Namespace = "/"
 
 
 class Move(_Request):
@@ -128,6 +140,7 @@ class Move(_Request):
     room: Room
     to: Room
     user: UserId = Field("", description="Whose sockets. Default: everybody's in the room.")
+    namespace: Namespace = "/"
 
 
 class Published(BaseModel):

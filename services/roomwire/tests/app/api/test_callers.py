@@ -2,7 +2,7 @@
 
 import pytest
 
-from roomwire.app.callers import Callers, parse_keys
+from roomwire.app.api.callers import Callers, parse_keys
 from roomwire.errors import ConfigurationError, Unauthenticated
 from roomwire.identity.capabilities import load_policy
 

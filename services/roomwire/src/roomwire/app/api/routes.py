@@ -9,15 +9,8 @@ from fastapi.security import HTTPBearer
 from prometheus_client import Counter
 from starlette.middleware import Middleware
 
-from roomwire.app.callers import Caller, Callers
-from roomwire.errors import Forbidden, RateLimited, Unauthenticated
-from roomwire.protocol.sources import Proxies
-from roomwire.serving.web import failures
-from roomwire.serving.web.bodies import refusals
-from roomwire.serving.web.middleware import BodyLimit, RequestCount, SecurityHeaders
-from roomwire.serving.web.sources import Sources
-from roomwire_gateway.api.actions import Actions
-from roomwire_gateway.api.bodies import (
+from roomwire.app.api.actions import Actions
+from roomwire.app.api.bodies import (
     MAX_KEY_CHARS,
     POSITION,
     Disconnect,
@@ -25,22 +18,30 @@ from roomwire_gateway.api.bodies import (
     HistoryAnswer,
     Move,
     Moved,
+    Namespace,
     PresenceAnswer,
     Publish,
     Published,
     Room,
     RoomsAnswer,
 )
-from roomwire_gateway.api.gate import Gate, caller_of
-from roomwire_gateway.api.rate import Rate
-from roomwire_gateway.messages import MAX_HISTORY
+from roomwire.app.api.callers import Caller, Callers
+from roomwire.app.api.gate import Gate, caller_of
+from roomwire.app.api.rate import Rate
+from roomwire.errors import Forbidden, NotFound, RateLimited, Unauthenticated
+from roomwire.protocol.sources import Proxies
+from roomwire.serving.web import failures
+from roomwire.serving.web.bodies import refusals
+from roomwire.serving.web.middleware import BodyLimit, RequestCount, SecurityHeaders
+from roomwire.serving.web.sources import Sources
 
 PREFIX: Final = "/api/v1"
 SCHEMA: Final = f"{PREFIX}/openapi.json"
 MAX_LISTED: Final = 1_000
+MAX_HISTORY: Final = 200
 
 _BEARER: Final = HTTPBearer(auto_error=False, description="An access token, or the secret of a key.")
-_REFUSALS: Final = refusals(Unauthenticated, Forbidden, RateLimited)
+_REFUSALS: Final = refusals(Unauthenticated, Forbidden, NotFound, RateLimited)
 _Caller = Annotated[Caller, Depends(caller_of)]
 
 
@@ -66,8 +67,8 @@ def api_app(
     """
     app = FastAPI(
         title="Roomwire gateway",
-        summary="The chat, for backends.",
-        version=version("roomwire-gateway"),
+        summary="An application, for backends.",
+        version=version("roomwire"),
         openapi_url=SCHEMA,
         docs_url=None,
         redoc_url=None,
@@ -112,18 +113,20 @@ def _routes(actions: Actions, rate: Rate) -> APIRouter:
     async def rooms(
         caller: _Caller,
         limit: Annotated[int, Query(ge=1, le=MAX_LISTED, description="Most rooms.")] = 100,
+        namespace: Annotated[Namespace, Query()] = "/",
     ) -> RoomsAnswer:
         """Return the rooms with connected members, the largest first."""
-        return RoomsAnswer(rooms=await actions.rooms(caller, limit=limit))
+        return RoomsAnswer(rooms=await actions.rooms(caller, namespace=namespace, limit=limit))
 
     @router.get("/presence")
     async def presence(
         caller: _Caller,
         room: Annotated[Room, Query()],
         limit: Annotated[int, Query(ge=1, le=MAX_LISTED, description="Most members.")] = 100,
+        namespace: Annotated[Namespace, Query()] = "/",
     ) -> PresenceAnswer:
         """Return who is in a room, on all gateways, connected or away."""
-        return await actions.presence(caller, room, limit=limit)
+        return await actions.presence(caller, room, namespace=namespace, limit=limit)
 
     @router.get("/history")
     async def history(
@@ -136,19 +139,20 @@ def _routes(actions: Actions, rate: Rate) -> APIRouter:
             ),
         ] = "",
         limit: Annotated[int, Query(ge=1, le=MAX_HISTORY, description="Most messages.")] = 50,
+        namespace: Annotated[Namespace, Query()] = "/",
     ) -> HistoryAnswer:
         """Return what was said in a room, oldest message first."""
-        return await actions.history(caller, room, after=after, limit=limit)
+        return await actions.history(caller, room, namespace=namespace, after=after, limit=limit)
 
     @router.post("/disconnect")
     async def disconnect(caller: _Caller, body: Disconnect) -> Disconnected:
         """Disconnect all sockets of a user, and end its sessions that wait for their client."""
-        return await actions.disconnect(caller, body.user)
+        return await actions.disconnect(caller, body.user, namespace=body.namespace)
 
     @router.post("/move")
     async def move(caller: _Caller, body: Move) -> Moved:
         """Move the connected members of a room, all or those of one user, to another."""
-        return await actions.move(caller, body.room, body.to, user=body.user)
+        return await actions.move(caller, body.room, body.to, namespace=body.namespace, user=body.user)
 
     return router
 

@@ -8,7 +8,7 @@ import contextlib
 from collections.abc import Iterator
 from typing import Any
 
-from roomwire.app.callers import Caller
+from roomwire.app.api.callers import Caller
 from roomwire.errors import ClientError, Internal
 from roomwire.logs import get_logger
 

@@ -7,8 +7,8 @@ from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from roomwire.app.callers import Caller, Callers
-from roomwire_gateway.api.rate import Rate
+from roomwire.app.api.callers import Caller, Callers
+from roomwire.app.api.rate import Rate
 
 _KEY = "roomwire.caller"
 

@@ -2,9 +2,9 @@
 
 import pytest
 
+from roomwire.app.api import rate
+from roomwire.app.api.rate import Rate
 from roomwire.errors import RateLimited
-from roomwire_gateway.api import rate
-from roomwire_gateway.api.rate import Rate
 
 
 class Clock:

@@ -1,0 +1,128 @@
+"""What the HTTP API does in the chat: it knows its rooms by their audiences, its users by rooms of their own, and keeps history."""
+
+from collections.abc import Coroutine, Sequence
+from typing import Any
+
+import msgspec
+
+from roomwire.app.api.actions import Actions, name_of
+from roomwire.app.api.audit import audited
+from roomwire.app.api.bodies import (
+    Disconnected,
+    HistoryAnswer,
+    MemberAnswer,
+    MessageAnswer,
+    Moved,
+    PresenceAnswer,
+    RoomAnswer,
+    Said,
+    ToRoom,
+    ToUser,
+)
+from roomwire.app.api.callers import Caller
+from roomwire.history.contract import History
+from roomwire_gateway.chat import ChatGateway
+from roomwire_gateway.messages import Kept
+from roomwire_gateway.rooms import member_of
+
+
+class ChatActions(Actions):
+    """Does what callers ask for in the chat; see `Actions`.
+
+    Args:
+        chat: The chat.
+        history: Keeps what was said in rooms.
+
+    """
+
+    def __init__(self, chat: ChatGateway, history: History) -> None:
+        super().__init__(chat.server)
+        self._chat = chat
+        self._history = history
+
+    def saying(self, message: Said, message_id: str) -> Sequence[Coroutine[Any, Any, None]]:
+        """Return what says an event to both audiences of a room, or to the room of a user."""
+        return self._chat.saying(
+            message.event,
+            message.args,
+            room=message.room if isinstance(message, ToRoom) else "",
+            user=message.user if isinstance(message, ToUser) else "",
+            message_id=message_id,
+        )
+
+    async def rooms(self, caller: Caller, *, namespace: str, limit: int) -> list[RoomAnswer]:
+        """Return the rooms with connected members, the largest first."""
+        caller.capabilities.require("rooms")
+        self.require(namespace)
+        found = await self._chat.rooms_of_all.largest(limit=limit)
+        return [RoomAnswer(room=one.room, members=one.members) for one in found]
+
+    async def presence(self, caller: Caller, room: str, *, namespace: str, limit: int) -> PresenceAnswer:
+        """Return who is in a room, connected or away, under the names that they chose there."""
+        caller.capabilities.require("presence", room)
+        self.require(namespace)
+        found = await self._chat.rooms_of_all.presence(room, limit=limit)
+        members = []
+        for one in found.present:
+            member = member_of(one, room)
+            members.append(
+                MemberAnswer(
+                    id=member.id,
+                    name=member.user,
+                    user=one.user_id,
+                    kind=one.user_kind,
+                    gateway=member.gateway,
+                    connected=one.is_connected,
+                )
+            )
+        return PresenceAnswer(
+            room=room, total=found.total, members=members, missing=[*map(name_of, found.missing)]
+        )
+
+    async def history(
+        self, caller: Caller, room: str, *, namespace: str, after: str, limit: int
+    ) -> HistoryAnswer:
+        """Return what was said in a room: the newest, or what follows a position."""
+        caller.capabilities.require("history", room)
+        self.require(namespace)
+        recalled = await self._history.recall(room, limit=limit, after=after)
+        messages: dict[str, MessageAnswer] = {}
+        for one in recalled.entries:
+            kept = msgspec.json.decode(one.entry, type=Kept)
+            # What was said again under its id is remembered again.
+            answer = MessageAnswer(
+                position=one.position,
+                id=kept.message.id,
+                user=kept.message.user,
+                text=kept.message.text,
+                at=kept.message.at,
+            )
+            messages.setdefault(kept.own_id, answer)
+        return HistoryAnswer(
+            room=room, messages=[*messages.values()], joined=recalled.is_joined, more=recalled.has_more
+        )
+
+    async def disconnect(self, caller: Caller, user: str, *, namespace: str) -> Disconnected:
+        """Send all sockets of a user away, and end the sessions of those that are away."""
+        with audited(caller, "disconnect", user=user) as known:
+            caller.capabilities.require("admin")
+            self.require(namespace)
+            changed = await self._chat.disconnect_user(user)
+            known.update(done=changed.done, failed=changed.failed)
+        return Disconnected(
+            disconnected=changed.done, failed=changed.failed, missing=[*map(name_of, changed.missing)]
+        )
+
+    async def move(self, caller: Caller, room: str, to: str, *, namespace: str, user: str = "") -> Moved:
+        """Take the connected members of a room, or (`user`) one user's, into another, with their names."""
+        with audited(caller, "move", room=room, to=to, user=user or "all") as known:
+            caller.capabilities.require("admin")
+            self.require(namespace)
+            moved = await self._chat.move(room, to, user=user)
+            known.update(done=moved.done, refused=moved.refused, failed=moved.failed)
+        return Moved(
+            moved=moved.done,
+            refused=moved.refused,
+            failed=moved.failed,
+            missing=[*map(name_of, moved.missing)],
+        )

@@ -1,0 +1,214 @@
+"""What the API does, each action checked against what its caller may do. Knows no HTTP.
+
+`Actions` does what can be done in any application, by the server alone, and says of the rest that it cannot. An application that
+knows more of its users and rooms overrides what it can do better, and hands it to `App(api=...)`.
+"""
+
+import asyncio
+import hashlib
+from collections import Counter
+from collections.abc import Coroutine, Sequence
+from typing import Any, Final
+
+import msgspec
+
+from roomwire.app.api.audit import audited
+from roomwire.app.api.bodies import (
+    Disconnected,
+    HistoryAnswer,
+    MemberAnswer,
+    Moved,
+    PresenceAnswer,
+    RoomAnswer,
+    Said,
+    ToEveryone,
+    ToRoom,
+    ToUser,
+)
+from roomwire.app.api.callers import Caller
+from roomwire.errors import NotFound
+from roomwire.log.sessions import is_sid
+from roomwire.server import Server
+
+TIMEOUT_S: Final = 2.0
+_AUDITED_TARGETS: Final = 10
+_EVERY_NAMESPACE: Final = "*"
+
+
+class Actions:
+    """Does what callers ask for, in the namespaces of one server.
+
+    All methods raise `Forbidden` for what the caller may not do, `NotFound` for a namespace that is not served and for what this
+    application cannot do, and `Unavailable`.
+
+    Args:
+        server: The server.
+
+    """
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+
+    async def publish(self, caller: Caller, messages: Sequence[Said], *, key: str) -> int:
+        """Say events to rooms, users or everybody; either all may be said, or none is.
+
+        Args:
+            caller: Who says it.
+            messages: What, in the order in which it is to be heard.
+            key: What the caller calls the request: said again under it, each message is heard once. Empty: nothing.
+
+        Returns:
+            How many were said, now or before.
+
+        Raises:
+            OutcomeUnknown: Some may have been said, or all.
+
+        """
+        targets = [*dict.fromkeys(map(target_of, messages))]
+        with audited(caller, "publish", messages=len(messages), to=targets[:_AUDITED_TARGETS]):
+            for message in messages:
+                _check(caller, message)
+                self.require(message.namespace)
+            sayings = [
+                saying
+                for number, message in enumerate(messages)
+                for saying in self.saying(message, _message_id(caller, message, key, number))
+            ]
+            # They begin in this order, and so stand in the log.
+            outcomes = await asyncio.gather(*sayings, return_exceptions=True)
+            for outcome in outcomes:
+                if outcome is not None:
+                    raise outcome
+        return len(messages)
+
+    def saying(self, message: Said, message_id: str) -> Sequence[Coroutine[Any, Any, None]]:
+        """Return what says an event: begun in this order, by whatever runs it, it stands so in the log.
+
+        Args:
+            message: The event.
+            message_id: Under which it is heard once. Empty: none.
+
+        """
+        if isinstance(message, ToUser):
+            raise NotFound("This application has no rooms of users: name a room.")
+        return [
+            self._server.emit(
+                message.event,
+                tuple(message.args),
+                to=message.room if isinstance(message, ToRoom) else None,
+                namespace=message.namespace,
+                message_id=message_id,
+            )
+        ]
+
+    async def rooms(self, caller: Caller, *, namespace: str, limit: int) -> list[RoomAnswer]:
+        """Return the rooms with connected members, the largest first."""
+        caller.capabilities.require("rooms")
+        self.require(namespace)
+        found = await self._server.fetch_sockets(namespace=namespace, timeout_s=TIMEOUT_S)
+        sizes = Counter(
+            room
+            for socket in found.sockets
+            for room in socket.rooms
+            if isinstance(room, str) and not is_sid(room)
+        )
+        return [RoomAnswer(room=room, members=members) for room, members in sizes.most_common(limit)]
+
+    async def presence(self, caller: Caller, room: str, *, namespace: str, limit: int) -> PresenceAnswer:
+        """Return who is in a room, connected or away."""
+        caller.capabilities.require("presence", room)
+        self.require(namespace)
+        found = await self._server.presence(room, namespace=namespace, timeout_s=TIMEOUT_S, limit=limit)
+        members = [
+            MemberAnswer(
+                id=one.sid,
+                name=one.user_name,
+                user=one.user_id,
+                kind=one.user_kind,
+                gateway=name_of(one.node),
+                connected=one.is_connected,
+            )
+            for one in found.present
+        ]
+        return PresenceAnswer(
+            room=room, total=found.total, members=members, missing=[*map(name_of, found.missing)]
+        )
+
+    async def history(
+        self,
+        caller: Caller,
+        room: str,
+        *,
+        namespace: str,
+        after: str,  # noqa: ARG002 - of those who can
+        limit: int,  # noqa: ARG002 - the same
+    ) -> HistoryAnswer:
+        """Return what was said in a room: the newest, or what follows a position."""
+        caller.capabilities.require("history", room)
+        self.require(namespace)
+        raise NotFound("This application keeps no history.")
+
+    async def disconnect(self, caller: Caller, user: str, *, namespace: str) -> Disconnected:
+        """Send all sockets of a user away, and end the sessions of those that are away."""
+        with audited(caller, "disconnect", user=user):
+            caller.capabilities.require("admin")
+            self.require(namespace)
+            raise NotFound(
+                "This application has no rooms of users, so that it cannot disconnect one: revoke its session."
+            )
+
+    async def move(self, caller: Caller, room: str, to: str, *, namespace: str, user: str = "") -> Moved:
+        """Take the connected members of a room, or (`user`) one user's, into another; who may not join there stays."""
+        with audited(caller, "move", room=room, to=to, user=user or "all") as known:
+            caller.capabilities.require("admin")
+            self.require(namespace)
+            found = await self._server.fetch_sockets(room, namespace=namespace, timeout_s=TIMEOUT_S)
+            meant = [one for one in found.sockets if room != to and user in {"", one.user.id}]
+            sids = [one.sid for one in meant if one.user.capabilities.may("join", to)]
+            done, failed, missing = 0, 0, {*found.missing}
+            if sids:
+                joined = await self._server.sockets_join(sids, to, namespace=namespace, timeout_s=TIMEOUT_S)
+                left = await self._server.sockets_leave(sids, room, namespace=namespace, timeout_s=TIMEOUT_S)
+                done, failed = joined.done, joined.failed
+                missing |= {*joined.missing, *left.missing}
+            known.update(done=done, refused=len(meant) - len(sids), failed=failed)
+        return Moved(
+            moved=done, refused=len(meant) - len(sids), failed=failed, missing=sorted(map(name_of, missing))
+        )
+
+    def require(self, namespace: str) -> None:
+        """Raise `NotFound` for a namespace that the server does not serve: nobody could hear what is said there."""
+        served = {*self._server.handlers, *self._server.namespace_handlers}
+        if not served & {namespace, _EVERY_NAMESPACE}:
+            raise NotFound(f"There is no namespace {namespace!r} here.")
+
+
+def target_of(message: Said) -> str:
+    """Return what a message is for, as it stands in the audit."""
+    where = "" if message.namespace == "/" else f" in {message.namespace}"
+    if isinstance(message, ToEveryone):
+        return f"everyone{where}"
+    return f"room {message.room}{where}" if isinstance(message, ToRoom) else f"user {message.user}{where}"
+
+
+def name_of(node: str) -> str:
+    """Return the name of a gateway's incarnation without what is random."""
+    return node.rpartition(".")[0]
+
+
+def _check(caller: Caller, message: Said) -> None:
+    if isinstance(message, ToRoom):
+        caller.capabilities.require("publish", message.room)
+    else:
+        caller.capabilities.require("admin" if isinstance(message, ToUser) else "broadcast")
+
+
+def _message_id(caller: Caller, message: Said, key: str, number: int) -> str:
+    """Return a message id that nobody else's can equal; empty if the caller names nothing to know it by."""
+    if message.id:
+        named: tuple[str | int, ...] = ("id", message.id)
+    elif key:
+        named = ("key", key, number)
+    else:
+        return ""
+    return hashlib.sha256(msgspec.json.encode((caller.id, target_of(message), named))).hexdigest()

@@ -1,0 +1,190 @@
+"""The HTTP API of an application that is not the chat: two processes' worth of nodes, and a backend that calls one of them."""
+
+import contextlib
+
+import httpx
+import pytest
+from live import Client, served
+
+from roomwire import App, Gateway, Server, Socket, subscribe
+from roomwire.app.node import Node
+from roomwire.app.settings import GatewaySettings
+
+SECRET = "s" * 40
+POLICY = """
+[roles.guest]
+"*" = ["join"]
+[roles.user]
+"*" = ["join"]
+[roles.shop]
+"acme:*" = ["publish", "presence", "history"]
+[roles.root]
+"*" = ["join", "publish", "history", "presence", "rooms", "broadcast", "admin"]
+"""
+
+
+class Board(Gateway, namespace="/board"):
+    @subscribe("join")
+    async def enter(self, socket: Socket, room: str) -> None:
+        await socket.join(room)
+
+
+def app():
+    server = Server()
+    server.on("connect", lambda sid, environ: None)
+    return App(Board, server=server)
+
+
+class Backend:
+    """Two nodes of the application, and who calls the API of the first."""
+
+    def __init__(self, addresses, http):
+        self.addresses = addresses
+        self.http = http
+
+    async def call(self, method, path, *, secret=SECRET, **options):
+        headers = {"authorization": f"Bearer {secret}"}
+        answer = await self.http.request(method, path, headers=headers, **options)
+        return answer.status_code, answer.json()
+
+    async def publish(self, *messages, **options):
+        return await self.call("POST", "/publish", json={"messages": messages}, **options)
+
+
+@pytest.fixture
+async def backend(redis_url, free_port_factory, tmp_path):
+    policy = tmp_path / "policy.toml"
+    policy.write_text(POLICY)
+    async with contextlib.AsyncExitStack() as stack:
+        addresses, ports = [], [free_port_factory(), free_port_factory()]
+        for number, port in enumerate(ports):
+            settings = GatewaySettings(
+                redis_url=redis_url,
+                node_name=f"n{number}",
+                auth_mode="off",
+                policy_file=policy,
+                api_port=port,
+                api_keys=f"root root {SECRET}\nshop shop {'t' * 40}",
+            )
+            node = Node(app(), settings)
+            stack.push_async_callback(node.close)
+            await node.start()
+            addresses.append(await stack.enter_async_context(served(node.asgi)))
+        http = httpx.AsyncClient(base_url=f"http://127.0.0.1:{ports[0]}/api/v1", trust_env=False, timeout=20)
+        yield Backend(addresses, await stack.enter_async_context(http))
+
+
+@contextlib.asynccontextmanager
+async def member(backend, of, room):
+    async with Client.open(backend.addresses[of]) as client:
+        client.sid = (await client.connect(namespace="/board"))["sid"]
+        await client.send_frame(f'42/board,1["join","{room}"]')
+        await client.ack(1)
+        yield client
+
+
+async def test_events_reach_a_room_of_any_namespace_on_all_nodes(backend):
+    async with member(backend, 0, "acme:den") as here, member(backend, 1, "acme:den") as there:
+        said = {"namespace": "/board", "room": "acme:den", "event": "moved", "args": [1, {"a": 2}]}
+        assert (200, {"published": 1}) == await backend.publish(said)
+
+        assert [1, {"a": 2}] == await here.event("moved")
+        assert [1, {"a": 2}] == await there.event("moved")
+
+
+async def test_events_reach_everybody_of_a_namespace_and_of_no_other(backend):
+    async with member(backend, 1, "acme:den") as client, Client.connected(backend.addresses[1]) as other:
+        assert (200, {"published": 2}) == await backend.publish(
+            {"namespace": "/board", "everyone": True, "event": "notice"}, {"everyone": True, "event": "last"}
+        )
+        assert [] == await client.event("notice")
+        assert [] == await other.event("last")
+        assert ["notice"] not in other.events
+
+
+async def test_what_is_said_again_under_its_id_is_heard_once(backend):
+    async with member(backend, 1, "acme:den") as client:
+        said = {"namespace": "/board", "room": "acme:den", "event": "moved", "args": ["once"], "id": "a"}
+        for _ in range(2):
+            assert (200, {"published": 1}) == await backend.publish(said)
+        await backend.publish({**said, "id": "b", "args": ["after"]})
+
+        assert [["once"], ["after"]] == [await client.event("moved") for _ in range(2)]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "options", "sentence"),
+    [
+        pytest.param(
+            "POST",
+            "/publish",
+            {"json": {"messages": [{"namespace": "/bord", "room": "den", "event": "x"}]}},
+            "There is no namespace '/bord' here.",
+            id="a namespace that is not served",
+        ),
+        pytest.param(
+            "POST",
+            "/publish",
+            {"json": {"messages": [{"user": "ann", "event": "x"}]}},
+            "This application has no rooms of users: name a room.",
+            id="a user",
+        ),
+        pytest.param(
+            "GET", "/history", {"params": {"room": "den"}}, "This application keeps no history.", id="history"
+        ),
+        pytest.param(
+            "GET",
+            "/presence",
+            {"params": {"room": "den", "namespace": "/bord"}},
+            "There is no namespace '/bord' here.",
+            id="presence in a namespace that is not served",
+        ),
+        pytest.param(
+            "POST",
+            "/disconnect",
+            {"json": {"user": "ann"}},
+            "This application has no rooms of users, so that it cannot disconnect one: revoke its session.",
+            id="disconnect",
+        ),
+    ],
+)
+async def test_what_the_application_cannot_do_it_says(backend, method, path, options, sentence):
+    status, body = await backend.call(method, path, **options)
+
+    assert (404, "not_found", sentence) == (status, body["error"]["code"], body["error"]["message"])
+
+
+async def test_rooms_and_presence_are_those_of_all_nodes(backend):
+    async with (
+        member(backend, 0, "acme:den") as here,
+        member(backend, 1, "acme:den") as there,
+        member(backend, 1, "hall"),
+    ):
+        _, found = await backend.call("GET", "/rooms", params={"namespace": "/board"})
+        assert {"rooms": [{"room": "acme:den", "members": 2}, {"room": "hall", "members": 1}]} == found
+        _, found = await backend.call("GET", "/presence", params={"namespace": "/board", "room": "acme:den"})
+        assert {here.sid: "n0", there.sid: "n1"} == {one["id"]: one["gateway"] for one in found["members"]}
+        assert (2, []) == (found["total"], found["missing"])
+
+
+async def test_members_are_moved_on_all_nodes(backend):
+    async with member(backend, 0, "acme:den") as here, member(backend, 1, "acme:den") as there:
+        moved = await backend.call(
+            "POST", "/move", json={"namespace": "/board", "room": "acme:den", "to": "hall"}
+        )
+        assert (200, {"moved": 2, "refused": 0, "failed": 0, "missing": []}) == moved
+        await backend.publish(
+            {"namespace": "/board", "room": "acme:den", "event": "left"},
+            {"namespace": "/board", "room": "hall", "event": "joined"},
+        )
+        for client in (here, there):
+            await client.event("joined")
+            assert ["left"] not in client.events
+
+
+async def test_a_caller_does_in_each_namespace_what_its_role_allows(backend):
+    allowed = {"namespace": "/board", "room": "acme:den", "event": "x"}
+    assert (200, {"published": 1}) == await backend.publish(allowed, secret="t" * 40)
+    for refused in ({**allowed, "room": "den"}, {"namespace": "/board", "everyone": True, "event": "x"}):
+        status, body = await backend.publish(allowed, refused, secret="t" * 40)
+        assert (403, "forbidden") == (status, body["error"]["code"])
