@@ -3,10 +3,12 @@
 import os
 import re
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 
+from roomwire.__main__ import main
 from roomwire.app.commands import run_command
 
 BOARD = """
@@ -223,6 +225,20 @@ def test_no_server_says_that_it_reads_no_settings_where_they_are_read_later(chec
     _, printed, error = check("board:brought")
 
     assert "not read" not in printed + error
+
+
+def test_the_command_is_installed_by_its_name():
+    package = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text(encoding="utf-8"))
+
+    assert {"roomwire": "roomwire.__main__:main"} == package["project"]["scripts"]
+
+
+def test_without_what_serves_the_command_says_what_to_install(monkeypatch, capsys):
+    monkeypatch.delitem(sys.modules, "roomwire.app.commands", raising=False)
+    monkeypatch.setitem(sys.modules, "click", None)
+
+    assert 1 == main()
+    assert "roomwire: click is not installed: pip install 'roomwire[service]'\n" == capsys.readouterr().err
 
 
 def test_a_wrong_option_is_a_wrong_use(capsys):
