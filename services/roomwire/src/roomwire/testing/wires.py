@@ -7,6 +7,7 @@ packet of Engine.IO as it comes, and `ended` once when the other side has ended 
 import asyncio
 import base64
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any, Final, Protocol
 
@@ -35,41 +36,48 @@ class Wire(Protocol):
         """End it as a client does."""
 
 
-class WebSocketWire:
-    """A WebSocket.
+@dataclass(eq=False)
+class _AsgiWire:
+    """What both transports have: the node at the other end, and that a wire ends once.
 
-    Args:
+    Attributes:
         asgi: The node's ASGI application.
         life: The node's life.
-        headers: Of the request.
+        headers: The headers of each request.
         hear: Called with each packet that comes.
-        ended: Called when the node has ended it, with what is known of why.
+        ended: Called with the reason, as far as it is known, when the node has ended the wire.
 
     """
 
-    def __init__(
-        self,
-        asgi: App,
-        life: Life,
-        headers: Mapping[str, str],
-        *,
-        hear: Callable[[EnginePacket], None],
-        ended: Callable[[str], None],
-    ) -> None:
-        self._asgi = asgi
-        self._life = life
-        self._headers = headers
-        self._hear = hear
-        self._ended = ended
-        self._said: asyncio.Queue[Message] = asyncio.Queue()
-        self._is_accepted = False
-        self._is_over = False
+    asgi: App
+    life: Life
+    headers: Mapping[str, str]
+    hear: Callable[[EnginePacket], None]
+    ended: Callable[[str], None]
+    _is_over: bool = field(default=False, init=False)
+
+    def cut(self) -> None:
+        """See `Wire`."""
+        self._is_over = True
+
+    def _end(self, reason: str) -> None:
+        if not self._is_over:
+            self._is_over = True
+            self.ended(reason)
+
+
+@dataclass(eq=False)
+class WebSocketWire(_AsgiWire):
+    """A WebSocket; its arguments are those of any wire."""
+
+    _said: "asyncio.Queue[Message]" = field(default_factory=asyncio.Queue, init=False)
+    _is_accepted: bool = field(default=False, init=False)
 
     def open(self) -> None:
         """See `Wire`."""
         self._said.put_nowait({"type": "websocket.connect"})
-        scope = _scope("websocket", "EIO=4&transport=websocket", self._headers)
-        self._life.start(self._serve({**scope, "scheme": "ws", "subprotocols": []}))
+        scope = _scope("websocket", "EIO=4&transport=websocket", self.headers)
+        self.life.start(self._serve({**scope, "scheme": "ws", "subprotocols": []}))
 
     def say(self, packets: list[EnginePacket]) -> None:
         """See `Wire`."""
@@ -77,10 +85,6 @@ class WebSocketWire:
             for packet in packets:
                 kind = "bytes" if isinstance(packet, bytes) else "text"
                 self._said.put_nowait({"type": "websocket.receive", kind: packet})
-
-    def cut(self) -> None:
-        """See `Wire`."""
-        self._is_over = True
 
     def close(self) -> None:
         """See `Wire`."""
@@ -90,7 +94,7 @@ class WebSocketWire:
 
     async def _serve(self, scope: Scope) -> None:
         try:
-            await self._asgi(scope, self._said.get, self._take)
+            await self.asgi(scope, self._said.get, self._take)
         finally:
             self._end("transport close")
 
@@ -103,47 +107,19 @@ class WebSocketWire:
             self._is_accepted = True
         elif kind == "websocket.send":
             data = message.get("bytes")
-            self._hear(message["text"] if data is None else data)
+            self.hear(message["text"] if data is None else data)
         elif kind == "websocket.close":
             self._said.put_nowait({"type": "websocket.disconnect", "code": message.get("code", 1000)})
             self._end("transport close" if self._is_accepted else "the WebSocket is refused")
 
-    def _end(self, reason: str) -> None:
-        if not self._is_over:
-            self._is_over = True
-            self._ended(reason)
 
+@dataclass(eq=False)
+class PollingWire(_AsgiWire):
+    """HTTP long-polling: one poll waits at a time, and one payload is sent at a time, as the official client does."""
 
-class PollingWire:
-    """HTTP long-polling: one poll waits at a time, and one payload is sent at a time, as the official client does.
-
-    Args:
-        asgi: The node's ASGI application.
-        life: The node's life.
-        headers: Of each request.
-        hear: Called with each packet that comes.
-        ended: Called when the node has ended it, with what is known of why.
-
-    """
-
-    def __init__(
-        self,
-        asgi: App,
-        life: Life,
-        headers: Mapping[str, str],
-        *,
-        hear: Callable[[EnginePacket], None],
-        ended: Callable[[str], None],
-    ) -> None:
-        self._asgi = asgi
-        self._life = life
-        self._headers = headers
-        self._hear = hear
-        self._ended = ended
-        self._sid = ""
-        self._waiting: list[EnginePacket] = []
-        self._is_posting = False
-        self._is_over = False
+    _sid: str = field(default="", init=False)
+    _waiting: list[EnginePacket] = field(default_factory=list, init=False)
+    _is_posting: bool = field(default=False, init=False)
 
     def open(self) -> None:
         """See `Wire`."""
@@ -155,10 +131,6 @@ class PollingWire:
             self._waiting += packets
             self._post()
 
-    def cut(self) -> None:
-        """See `Wire`."""
-        self._is_over = True
-
     def close(self) -> None:
         """See `Wire`; the pending poll is answered by that, and goes nowhere."""
         if not self._is_over:
@@ -169,22 +141,20 @@ class PollingWire:
         if status != HTTPStatus.OK:
             self._end(f"the request is refused: {status} {body}")
             return
-        handshake, *rest = body.split(_SEPARATOR)
-        self._sid = handshake.partition('"sid":"')[2].partition('"')[0]
-        self._polled(status, _SEPARATOR.join([handshake, *rest]))
+        self._sid = body.partition('"sid":"')[2].partition('"')[0]
+        self._polled(status, body)
 
     def _polled(self, status: int, body: str) -> None:
         """Take the answer of a poll, then poll again."""
         if status != HTTPStatus.OK:
             self._end("transport close")
             return
-        packets = body.split(_SEPARATOR)
-        for packet in packets:
+        for packet in body.split(_SEPARATOR):
             if packet == CLOSE:
                 self._end("transport close")
             elif packet != NOOP and not self._is_over:
                 is_binary = packet.startswith(_BINARY)
-                self._hear(base64.b64decode(packet[1:]) if is_binary else packet)
+                self.hear(base64.b64decode(packet[1:]) if is_binary else packet)
         if not self._is_over:
             self._ask("GET", b"", self._polled)
 
@@ -205,17 +175,12 @@ class PollingWire:
         else:
             self._end("transport error")
 
-    def _end(self, reason: str) -> None:
-        if not self._is_over:
-            self._is_over = True
-            self._ended(reason)
-
     def _ask(self, method: str, body: bytes, then: Callable[[int, str], None]) -> None:
         """Send a request; `then` gets status and body of its answer, unless the wire has ended by then."""
         query = "EIO=4&transport=polling" + (f"&sid={self._sid}" if self._sid else "")
-        headers = {**self._headers, "content-length": str(len(body))} if body else self._headers
+        headers = {**self.headers, "content-length": str(len(body))} if body else self.headers
         scope = {**_scope("http", query, headers), "method": method, "scheme": "http"}
-        self._life.start(self._serve(scope, body, then))
+        self.life.start(self._serve(scope, body, then))
 
     async def _serve(self, scope: Scope, body: bytes, then: Callable[[int, str], None]) -> None:
         requests: list[Message] = [{"type": "http.request", "body": body}]
@@ -228,7 +193,7 @@ class PollingWire:
         async def send(message: Message) -> None:
             answer.append(message)
 
-        await self._asgi(scope, receive, send)
+        await self.asgi(scope, receive, send)
         if not self._is_over:
             start, *parts = answer
             then(start["status"], b"".join(part.get("body", b"") for part in parts).decode())
