@@ -6,7 +6,6 @@ from typing import Any
 import msgspec
 
 from roomwire.app.api.actions import Actions, name_of
-from roomwire.app.api.audit import audited
 from roomwire.app.api.bodies import (
     Disconnected,
     HistoryAnswer,
@@ -19,7 +18,6 @@ from roomwire.app.api.bodies import (
     ToRoom,
     ToUser,
 )
-from roomwire.app.api.callers import Caller
 from roomwire.history.contract import History
 from roomwire_gateway.chat import ChatGateway
 from roomwire_gateway.messages import Kept
@@ -50,17 +48,13 @@ class ChatActions(Actions):
             message_id=message_id,
         )
 
-    async def rooms(self, caller: Caller, *, namespace: str, limit: int) -> list[RoomAnswer]:
+    async def largest_rooms(self, *, namespace: str, limit: int) -> list[RoomAnswer]:  # noqa: ARG002 - the chat has one
         """Return the rooms with connected members, the largest first."""
-        caller.capabilities.require("rooms")
-        self.require(namespace)
         found = await self._chat.rooms_of_all.largest(limit=limit)
         return [RoomAnswer(room=one.room, members=one.members) for one in found]
 
-    async def presence(self, caller: Caller, room: str, *, namespace: str, limit: int) -> PresenceAnswer:
-        """Return who is in a room, connected or away, under the names that they chose there."""
-        caller.capabilities.require("presence", room)
-        self.require(namespace)
+    async def members(self, room: str, *, namespace: str, limit: int) -> PresenceAnswer:  # noqa: ARG002 - the chat has one
+        """Return the members of a room, connected or away, under the names that they chose there."""
         found = await self._chat.rooms_of_all.presence(room, limit=limit)
         members = []
         for one in found.present:
@@ -79,12 +73,15 @@ class ChatActions(Actions):
             room=room, total=found.total, members=members, missing=[*map(name_of, found.missing)]
         )
 
-    async def history(
-        self, caller: Caller, room: str, *, namespace: str, after: str, limit: int
+    async def remembered(
+        self,
+        room: str,
+        *,
+        namespace: str,  # noqa: ARG002 - the chat has one
+        after: str,
+        limit: int,
     ) -> HistoryAnswer:
-        """Return what was said in a room: the newest, or what follows a position."""
-        caller.capabilities.require("history", room)
-        self.require(namespace)
+        """Return what was said in a room: the newest messages, or those that follow a position."""
         recalled = await self._history.recall(room, limit=limit, after=after)
         messages: dict[str, MessageAnswer] = {}
         for one in recalled.entries:
@@ -102,24 +99,16 @@ class ChatActions(Actions):
             room=room, messages=[*messages.values()], joined=recalled.is_joined, more=recalled.has_more
         )
 
-    async def disconnect(self, caller: Caller, user: str, *, namespace: str) -> Disconnected:
+    async def disconnect_user(self, user: str, *, namespace: str) -> Disconnected:  # noqa: ARG002 - the chat has one
         """Send all sockets of a user away, and end the sessions of those that are away."""
-        with audited(caller, "disconnect", user=user) as known:
-            caller.capabilities.require("admin")
-            self.require(namespace)
-            changed = await self._chat.disconnect_user(user)
-            known.update(done=changed.done, failed=changed.failed)
+        changed = await self._chat.disconnect_user(user)
         return Disconnected(
             disconnected=changed.done, failed=changed.failed, missing=[*map(name_of, changed.missing)]
         )
 
-    async def move(self, caller: Caller, room: str, to: str, *, namespace: str, user: str = "") -> Moved:
+    async def move_members(self, room: str, to: str, *, namespace: str, user: str) -> Moved:  # noqa: ARG002 - the chat has one
         """Take the connected members of a room, or (`user`) one user's, into another, with their names."""
-        with audited(caller, "move", room=room, to=to, user=user or "all") as known:
-            caller.capabilities.require("admin")
-            self.require(namespace)
-            moved = await self._chat.move(room, to, user=user)
-            known.update(done=moved.done, refused=moved.refused, failed=moved.failed)
+        moved = await self._chat.move(room, to, user=user)
         return Moved(
             moved=moved.done,
             refused=moved.refused,

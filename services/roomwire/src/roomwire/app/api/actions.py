@@ -38,8 +38,9 @@ _EVERY_NAMESPACE: Final = "*"
 class Actions:
     """Does what callers ask for, in the namespaces of one server.
 
-    All methods raise `Forbidden` for what the caller may not do, `NotFound` for a namespace that is not served and for what this
-    application cannot do, and `Unavailable`.
+    The first six methods are the calls. They check what the caller may do and that the namespace is served, and write the audit;
+    an application overrides the methods behind them, so that it cannot forget either. All raise `Forbidden` for what the caller
+    may not do, `NotFound` for a namespace that is not served and for what this application cannot do, and `Unavailable`.
 
     Args:
         server: The server.
@@ -68,7 +69,7 @@ class Actions:
         with audited(caller, "publish", messages=len(messages), to=targets[:_AUDITED_TARGETS]):
             for message in messages:
                 _check(caller, message)
-                self.require(message.namespace)
+                self._require(message.namespace)
             sayings = [
                 saying
                 for number, message in enumerate(messages)
@@ -80,6 +81,44 @@ class Actions:
                 if outcome is not None:
                     raise outcome
         return len(messages)
+
+    async def rooms(self, caller: Caller, *, namespace: str, limit: int) -> list[RoomAnswer]:
+        """Return the rooms with connected members, the largest first."""
+        caller.capabilities.require("rooms")
+        self._require(namespace)
+        return await self.largest_rooms(namespace=namespace, limit=limit)
+
+    async def presence(self, caller: Caller, room: str, *, namespace: str, limit: int) -> PresenceAnswer:
+        """Return the members of a room, connected or away."""
+        caller.capabilities.require("presence", room)
+        self._require(namespace)
+        return await self.members(room, namespace=namespace, limit=limit)
+
+    async def history(
+        self, caller: Caller, room: str, *, namespace: str, after: str, limit: int
+    ) -> HistoryAnswer:
+        """Return what was said in a room: the newest messages, or those that follow a position."""
+        caller.capabilities.require("history", room)
+        self._require(namespace)
+        return await self.remembered(room, namespace=namespace, after=after, limit=limit)
+
+    async def disconnect(self, caller: Caller, user: str, *, namespace: str) -> Disconnected:
+        """Send all sockets of a user away, and end the sessions of those that are away."""
+        with audited(caller, "disconnect", user=user) as known:
+            caller.capabilities.require("admin")
+            self._require(namespace)
+            answer = await self.disconnect_user(user, namespace=namespace)
+            known.update(done=answer.disconnected, failed=answer.failed)
+        return answer
+
+    async def move(self, caller: Caller, room: str, to: str, *, namespace: str, user: str = "") -> Moved:
+        """Take the connected members of a room, or (`user`) one user's, into another; who may not join there stays."""
+        with audited(caller, "move", room=room, to=to, user=user or "all") as known:
+            caller.capabilities.require("admin")
+            self._require(namespace)
+            answer = await self.move_members(room, to, namespace=namespace, user=user)
+            known.update(done=answer.moved, refused=answer.refused, failed=answer.failed)
+        return answer
 
     def saying(self, message: Said, message_id: str) -> Sequence[Coroutine[Any, Any, None]]:
         """Return what says an event: begun in this order, by whatever runs it, it stands so in the log.
@@ -101,10 +140,8 @@ class Actions:
             )
         ]
 
-    async def rooms(self, caller: Caller, *, namespace: str, limit: int) -> list[RoomAnswer]:
-        """Return the rooms with connected members, the largest first."""
-        caller.capabilities.require("rooms")
-        self.require(namespace)
+    async def largest_rooms(self, *, namespace: str, limit: int) -> list[RoomAnswer]:
+        """Return the answer of `rooms`."""
         found = await self._server.fetch_sockets(namespace=namespace, timeout_s=TIMEOUT_S)
         sizes = Counter(
             room
@@ -114,10 +151,8 @@ class Actions:
         )
         return [RoomAnswer(room=room, members=members) for room, members in sizes.most_common(limit)]
 
-    async def presence(self, caller: Caller, room: str, *, namespace: str, limit: int) -> PresenceAnswer:
-        """Return who is in a room, connected or away."""
-        caller.capabilities.require("presence", room)
-        self.require(namespace)
+    async def members(self, room: str, *, namespace: str, limit: int) -> PresenceAnswer:
+        """Return the answer of `presence`."""
         found = await self._server.presence(room, namespace=namespace, timeout_s=TIMEOUT_S, limit=limit)
         members = [
             MemberAnswer(
@@ -134,50 +169,45 @@ class Actions:
             room=room, total=found.total, members=members, missing=[*map(name_of, found.missing)]
         )
 
-    async def history(
+    async def remembered(
         self,
-        caller: Caller,
-        room: str,
+        room: str,  # noqa: ARG002 - for applications that keep a history
         *,
-        namespace: str,
-        after: str,  # noqa: ARG002 - of those who can
+        namespace: str,  # noqa: ARG002 - the same
+        after: str,  # noqa: ARG002 - the same
         limit: int,  # noqa: ARG002 - the same
     ) -> HistoryAnswer:
-        """Return what was said in a room: the newest, or what follows a position."""
-        caller.capabilities.require("history", room)
-        self.require(namespace)
+        """Return the answer of `history`."""
         raise NotFound("This application keeps no history.")
 
-    async def disconnect(self, caller: Caller, user: str, *, namespace: str) -> Disconnected:
-        """Send all sockets of a user away, and end the sessions of those that are away."""
-        with audited(caller, "disconnect", user=user):
-            caller.capabilities.require("admin")
-            self.require(namespace)
-            raise NotFound(
-                "This application has no rooms of users, so that it cannot disconnect one: revoke its session."
-            )
+    async def disconnect_user(
+        self,
+        user: str,  # noqa: ARG002 - for applications that have rooms of users
+        *,
+        namespace: str,  # noqa: ARG002 - the same
+    ) -> Disconnected:
+        """Do what `disconnect` is asked for, and return its answer."""
+        raise NotFound(
+            "This application has no rooms of users, so that it cannot disconnect one: revoke its session."
+        )
 
-    async def move(self, caller: Caller, room: str, to: str, *, namespace: str, user: str = "") -> Moved:
-        """Take the connected members of a room, or (`user`) one user's, into another; who may not join there stays."""
-        with audited(caller, "move", room=room, to=to, user=user or "all") as known:
-            caller.capabilities.require("admin")
-            self.require(namespace)
-            found = await self._server.fetch_sockets(room, namespace=namespace, timeout_s=TIMEOUT_S)
-            meant = [one for one in found.sockets if room != to and user in {"", one.user.id}]
-            sids = [one.sid for one in meant if one.user.capabilities.may("join", to)]
-            done, failed, missing = 0, 0, {*found.missing}
-            if sids:
-                joined = await self._server.sockets_join(sids, to, namespace=namespace, timeout_s=TIMEOUT_S)
-                left = await self._server.sockets_leave(sids, room, namespace=namespace, timeout_s=TIMEOUT_S)
-                done, failed = joined.done, joined.failed
-                missing |= {*joined.missing, *left.missing}
-            known.update(done=done, refused=len(meant) - len(sids), failed=failed)
+    async def move_members(self, room: str, to: str, *, namespace: str, user: str) -> Moved:
+        """Do what `move` is asked for, and return its answer."""
+        found = await self._server.fetch_sockets(room, namespace=namespace, timeout_s=TIMEOUT_S)
+        meant = [one for one in found.sockets if room != to and user in {"", one.user.id}]
+        sids = [one.sid for one in meant if one.user.capabilities.may("join", to)]
+        done, failed, missing = 0, 0, {*found.missing}
+        if sids:
+            joined = await self._server.sockets_join(sids, to, namespace=namespace, timeout_s=TIMEOUT_S)
+            left = await self._server.sockets_leave(sids, room, namespace=namespace, timeout_s=TIMEOUT_S)
+            done, failed = joined.done, joined.failed
+            missing |= {*joined.missing, *left.missing}
         return Moved(
             moved=done, refused=len(meant) - len(sids), failed=failed, missing=sorted(map(name_of, missing))
         )
 
-    def require(self, namespace: str) -> None:
-        """Raise `NotFound` for a namespace that the server does not serve: nobody could hear what is said there."""
+    def _require(self, namespace: str) -> None:
+        """Raise `NotFound` for a namespace that the server does not serve: no client could receive an event there."""
         served = {*self._server.handlers, *self._server.namespace_handlers}
         if not served & {namespace, _EVERY_NAMESPACE}:
             raise NotFound(f"There is no namespace {namespace!r} here.")
