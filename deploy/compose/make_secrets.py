@@ -46,7 +46,7 @@ def _once(path: Path, text: str) -> str:
 
 
 def give_to(owner: int, folder: Path) -> None:
-    """Give all files and folders to one user, for nobody else to read."""
+    """Make one user the owner of all files and folders, and their only reader."""
     for path in (folder, *folder.rglob("*")):
         path.chmod(0o700 if path.is_dir() else 0o400)
         os.chown(path, owner, owner)
@@ -59,7 +59,7 @@ def main() -> None:
     make(folder, acl, redis_host=os.environ["REDIS_HOST"], prefix=os.environ["REDIS_PREFIX"])
     for service in (*SERVICES, "redis"):
         give_to(int(os.environ["OWNER"]), folder / service)
-    # The data are Redis' own affair.
+    # Redis itself sets the modes of its data.
     os.chown(folder / "data", *[int(os.environ["OWNER"])] * 2)
 
 

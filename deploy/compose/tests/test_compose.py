@@ -23,7 +23,7 @@ OWN = {
     "ROOMWIRE_RELAY_SECRET_FILE": "a file of the service's own volume",
     "ROOMWIRE_SIGNING_KEY_FILE": "a file of the service's own volume",
 }
-"""The settings whose values are another's than in the chart, and why."""
+"""The settings whose values differ from the chart's, and why."""
 
 
 def of_the_chart(component: str) -> dict:
@@ -49,26 +49,30 @@ def test_it_is_what_the_schema_of_compose_allows():
     ("service", "component"), [("gateway-1", "gateway"), ("gateway-2", "gateway"), ("auth", "auth")]
 )
 def test_the_services_have_the_settings_of_the_chart(service, component):
-    ours = services()[service]["environment"]
-    theirs = {each["name"]: each.get("value") for each in of_the_chart(component)["env"]}
+    settings = services()[service]["environment"]
+    charted = {each["name"]: each.get("value") for each in of_the_chart(component)["env"]}
 
-    assert ours.keys() - {*OWN} <= theirs.keys()
+    assert settings.keys() - {*OWN} <= charted.keys()
     # Names that auth does not read are set for both services in the chart alone.
-    missing = {name for name in theirs.keys() - ours.keys() if component == "gateway" or "AUTH_" not in name}
+    missing = {
+        name for name in charted.keys() - settings.keys() if component == "gateway" or "AUTH_" not in name
+    }
     assert set() == missing
-    assert {} == {name: value for name, value in ours.items() if name not in OWN and value != theirs[name]}
+    assert {} == {
+        name: value for name, value in settings.items() if name not in OWN and value != charted[name]
+    }
 
 
 @pytest.mark.parametrize(
     ("service", "component"), [("gateway-1", "gateway"), ("auth", "auth"), ("redis", "redis")]
 )
 def test_the_services_have_the_memory_and_the_rights_of_the_chart(service, component):
-    ours, theirs = services()[service], of_the_chart(component)
+    container, charted = services()[service], of_the_chart(component)
 
-    assert theirs["resources"]["limits"]["memory"] == ours["mem_limit"].replace("m", "Mi")
-    assert component != "redis" or theirs["image"] == ours["image"]
-    assert (True, ["ALL"]) == (ours["read_only"], ours["cap_drop"])
-    assert "no-new-privileges:true" in ours["security_opt"]
+    assert charted["resources"]["limits"]["memory"] == container["mem_limit"].replace("m", "Mi")
+    assert component != "redis" or charted["image"] == container["image"]
+    assert (True, ["ALL"]) == (container["read_only"], container["cap_drop"])
+    assert "no-new-privileges:true" in container["security_opt"]
 
 
 def test_gateways_have_the_time_of_the_chart_to_part_from_their_clients():

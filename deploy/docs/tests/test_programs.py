@@ -134,7 +134,7 @@ server = Server()
 @server.on("try")
 async def try_them(sid):
     await server.enter_room(sid, "red")
-{indented.replace('to="red", timeout_s=10', 'to="nobody", timeout_s=1')}
+{indented.replace('to="red", timeout_s=10', 'to="empty", timeout_s=1')}
     return found.is_complete, found.total, acks.is_timed_out, sorted(server.rooms(sid))
 
 uvicorn.run(socketio.ASGIApp(server), port={free_port}, log_level="warning")
