@@ -6,6 +6,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
 
+from roomwire_local.acceptor import Acceptor
+
 HOST: Final = "127.0.0.1"
 _CHUNK_BYTES: Final = 65_536
 
@@ -14,7 +16,6 @@ class Cutter:
     """Forwards bytes from a loopback port, a free one by default, to a port of another address or of this one.
 
     Attributes:
-        port: Where it listens.
         cuts: How many connections were cut.
 
     """
@@ -22,11 +23,14 @@ class Cutter:
     def __init__(self, target: int, *, host: str = HOST, port: int = 0) -> None:
         self._target = target
         self._host = host
-        self._server: asyncio.Server | None = None
+        self._acceptor = Acceptor(self._serve, port=port)
         self._open: set[asyncio.StreamWriter] = set()
-        self._tasks: set[asyncio.Task[None]] = set()
-        self.port = port
         self.cuts = 0
+
+    @property
+    def port(self) -> int:
+        """Where it listens."""
+        return self._acceptor.port
 
     @property
     def url(self) -> str:
@@ -39,14 +43,11 @@ class Cutter:
 
     async def attach(self) -> None:
         """Take connections, again on the same port."""
-        self._server = await asyncio.start_server(self._serve, HOST, self.port)
-        self.port = self._server.sockets[0].getsockname()[1]
+        self._acceptor.listen()
 
     async def cut(self) -> None:
         """Reset all connections and refuse new ones."""
-        if self._server is not None:
-            self._server.close()
-            self._server = None
+        self._acceptor.stop()
         # Both ends of each: a client's and a server's.
         self.cuts += len(self._open) // 2
         for writer in self._open:
@@ -57,19 +58,15 @@ class Cutter:
     async def close(self) -> None:
         """Cut everything for good."""
         await self.cut()
-        await asyncio.gather(*self._tasks)
+        await self._acceptor.join()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        if task is not None:
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
         try:
             up_reader, up_writer = await asyncio.open_connection(self._host, self._target)
         except OSError:
             writer.transport.abort()
             return
-        if self._server is None:
+        if not self._acceptor.is_listening:
             # Cut while the other end was being reached.
             writer.transport.abort()
             up_writer.transport.abort()
