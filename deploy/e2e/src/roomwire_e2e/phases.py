@@ -22,8 +22,7 @@ async def _replaced(stage: Stage, act: Callable[[Release, Pod], Awaitable[None]]
     held, began = len(stage.fleet.on_gateway(victim.name)), stage.harm()
     await act(release, victim)
     await release.until_ready("gateway", len(pods), without=[victim.uid])
-    await stage.fleet.settled(within_s=BACK_S)
-    prove_reconnections(stage, began, f"{victim.name} gone", at_least=held)
+    await prove_reconnections(stage, began, f"{victim.name} gone", at_least=held)
 
 
 async def kill(stage: Stage) -> None:
@@ -47,8 +46,9 @@ async def upgrade(stage: Stage) -> None:
         before, began = await release.ready("gateway"), stage.harm()
         await release.upgrade({"gateway.podAnnotations.again": "yes"})
         await release.until_ready("gateway", len(before), without=[pod.uid for pod in before])
-        await stage.fleet.settled(within_s=BACK_S)
-        prove_reconnections(stage, began, f"{len(before)} pods replaced", at_least=len(stage.fleet.names))
+        await prove_reconnections(
+            stage, began, f"{len(before)} pods replaced", at_least=len(stage.fleet.names)
+        )
 
 
 async def scale(stage: Stage) -> None:
@@ -68,8 +68,7 @@ async def scale(stage: Stage) -> None:
         left = await release.until_ready("gateway", 2)
         gone = {pod.uid for pod in more} - {pod.uid for pod in left}
         stage.prove(len(gone) == len(more) - len(left), f"{len(gone)} of 4 gone")
-        await stage.fleet.settled(within_s=BACK_S)
-        prove_reconnections(stage, began, "4 became 2")
+        await prove_reconnections(stage, began, "4 became 2")
 
 
 async def autoscale(stage: Stage) -> None:
@@ -99,8 +98,7 @@ async def autoscale(stage: Stage) -> None:
             await stage.fleet.tell("close", some)
             left = await release.until_ready("gateway", 2, within_s=_HPA_S)
             stage.prove(len(left) == 2, f"{len(stage.fleet.names)} connections made them 2 again")  # noqa: PLR2004
-            await stage.fleet.settled(within_s=BACK_S)
-            prove_reconnections(stage, began, "4 became 2")
+            await prove_reconnections(stage, began, "4 became 2")
     finally:
         await release.upgrade()
         await release.until_ready("gateway", 2)

@@ -29,7 +29,14 @@ async def talking(stage: Stage) -> AsyncIterator[list[str]]:
         await stage.fleet.until(lambda: stage.since(0, "acked") >= MESSAGES, within_s=_LOAD_S)
 
 
-def prove_reconnections(stage: Stage, began: float, what: str, *, at_least: int = 1) -> None:
-    """Note that clients came back after something, or that too few did."""
+async def prove_reconnections(stage: Stage, began: float, what: str, *, at_least: int = 1) -> None:
+    """Wait until clients have come back after something, and all are in their rooms; note that they did, or that too few did.
+
+    They are waited for by their number: while a pod has still to end, its clients look as if nothing had happened to them.
+    """
+    wanted = max(1, at_least)
+    with contextlib.suppress(TimeoutError):
+        await stage.fleet.until(lambda: stage.since(began, "connect") >= wanted, within_s=BACK_S)
+    await stage.fleet.settled(within_s=BACK_S)
     reconnections = stage.since(began, "connect")
-    stage.prove(reconnections >= max(1, at_least), f"{what}, {reconnections} reconnections")
+    stage.prove(reconnections >= wanted, f"{what}, {reconnections} reconnections")

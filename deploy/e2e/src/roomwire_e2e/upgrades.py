@@ -52,8 +52,9 @@ async def previous(stage: Stage) -> None:
         began = stage.harm()
         await release.upgrade()
         await release.until_ready("gateway", len(old), without=[pod.uid for pod in old])
-        await stage.fleet.settled(within_s=BACK_S)
-        prove_reconnections(stage, began, "the version before replaced", at_least=len(stage.fleet.names))
+        await prove_reconnections(
+            stage, began, "the version before replaced", at_least=len(stage.fleet.names)
+        )
         await _raise_version(stage)
     stage.hold(volume == await release.volume(), "Redis' volume did not stay")
 
@@ -92,8 +93,7 @@ async def _replace_redis_beside_gateways(stage: Stage) -> None:
         await stage.fleet.settled(within_s=BACK_S)
         await release.upgrade({**values, **_IN_PLACE})
         await release.until_ready("gateway", len(gateways), without=[pod.uid for pod in gateways])
-        await stage.fleet.settled(within_s=BACK_S)
-        prove_reconnections(stage, began, "gateways replaced in place", at_least=len(stage.fleet.names))
+        await prove_reconnections(stage, began, "gateways replaced in place", at_least=len(stage.fleet.names))
 
 
 async def switch(stage: Stage) -> None:
