@@ -18,6 +18,10 @@ HEALTH_TIMEOUT = "2s"
 """One that is only slow to answer, on a busy machine, shall not be taken for dead."""
 
 
+PING = {"rule": "Path(`/ping`)", "service": "ping@internal", "entryPoints": ["ping"]}
+"""The route of `/ping`. It stands in the file of routes, so that an ingress that answers has read that file."""
+
+
 @dataclass(frozen=True)
 class Backend:
     """A gateway: its name, its public port, its operations port, and its host. Default: that of the ingress."""
@@ -73,7 +77,10 @@ def write_round_robin_config(folder: Path, entry: Entry, *, gateways: Sequence[i
     servers = [{"url": f"http://{entry.host}:{gateway}"} for gateway in gateways]
     router = {"rule": "PathPrefix(`/`)", "service": "all", "entryPoints": ["web"]}
     everywhere = {
-        "http": {"routers": {"all": router}, "services": {"all": {"loadBalancer": {"servers": servers}}}}
+        "http": {
+            "routers": {"all": router, "ping": PING},
+            "services": {"all": {"loadBalancer": {"servers": servers}}},
+        }
     }
     return _write(folder, "round-robin", entry, everywhere)
 
@@ -103,7 +110,7 @@ def _static(entry: Entry, dynamic: Path) -> dict[str, Any]:
             "web": web,
             "ping": {"address": f"{entry.host}:{entry.ping_port}"},
         },
-        "ping": {"entryPoint": "ping"},
+        "ping": {"entryPoint": "ping", "manualRouting": True},
         "providers": {"file": {"filename": str(dynamic)}},
     }
 
@@ -151,7 +158,8 @@ def routes(entry: Entry, *, auth_url: str, gateways: Sequence[Backend]) -> dict[
         }
     return {
         "http": {
-            "routers": {name: router | {"entryPoints": ["web"]} for name, router in routers.items()},
+            "routers": {name: router | {"entryPoints": ["web"]} for name, router in routers.items()}
+            | {"ping": PING},
             # Only what no gateway has seen: Traefik tries again where it could not connect.
             "middlewares": {"once-more": {"retry": {"attempts": 2}}},
             "services": services,
