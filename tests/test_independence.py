@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-FOLDERS = ("tests", "services", "deploy", "loadtest")
+FOLDERS = ("tests", "services", "deploy", "loadtest", "examples")
 ALLOWED = frozenset({"tests/waiting.py"})
 """What may sleep: the one place where tests wait."""
 TESTS = sorted(

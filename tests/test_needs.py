@@ -19,7 +19,7 @@ FOR_ANOTHER_REASON = {
 SKIPS = frozenset({"skip", "skipif", "importorskip"})
 CODE = sorted(
     path
-    for folder in ("tests", "services", "deploy", "loadtest")
+    for folder in ("tests", "services", "deploy", "loadtest", "examples")
     for path in (ROOT / folder).rglob("*.py")
     if "tests" in path.parts and "node_modules" not in path.parts
 )

@@ -7,7 +7,15 @@ from typing import Final, NamedTuple
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 DOCUMENTS: Final = tuple(
-    sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), ROOT / "deploy/helm/roomwire/README.md"])
+    sorted(
+        [
+            *ROOT.glob("*.md"),
+            *(ROOT / "docs").rglob("*.md"),
+            ROOT / "examples/README.md",
+            *ROOT.glob("examples/*/README.md"),
+            ROOT / "deploy/helm/roomwire/README.md",
+        ]
+    )
 )
 
 _FENCE: Final = re.compile(r"^```(\w*)[^\n]*\n(.*?)^```$", re.MULTILINE | re.DOTALL)
