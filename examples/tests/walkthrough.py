@@ -51,15 +51,16 @@ class Command:
         assert status == 0, self.output
         return self.output
 
-    async def says(self, text: str) -> None:
-        """Wait until it has written a text."""
+    async def says(self, pattern: str) -> str:
+        """Wait until it has written what fits a pattern; returns its group, or all of it if there is none."""
 
-        def has_said() -> bool:
-            found = text in self.output
+        def said() -> re.Match[str] | None:
+            found = re.search(pattern, self.output)
             assert found or not self.has_ended, self.output
             return found
 
-        await until(has_said, within_s=START_S)
+        found: re.Match[str] = await until(said, within_s=START_S)
+        return found[found.re.groups]
 
     async def kill(self) -> None:
         """End all its processes at once, as the kernel does when memory runs out."""
@@ -98,6 +99,8 @@ class Walkthrough:
         ]
         self._ports: dict[str, int] = {}
         self._running: list[Command] = []
+        for configuration in folder.glob("*.yml"):
+            configuration.write_text(self._with_ports(configuration.read_text(encoding="utf-8")))
 
     def port(self, shown: int) -> int:
         """Return the port that stands for one of the README's."""
@@ -120,7 +123,7 @@ class Walkthrough:
         for word, replacement in words.items():
             assert word in command
             command = command.replace(word, replacement)
-        command = PORT.sub(lambda found: str(self.port(int(found[0]))), command)
+        command = self._with_ports(command)
         log = self.folder / f"{len(self._running)}.log"
         with log.open("wb") as output:
             process = await asyncio.create_subprocess_shell(
@@ -146,16 +149,20 @@ class Walkthrough:
 
     async def _start_gateway(self, port: int, ops_port: int) -> Command:
         gateway = await self.start(f"ROOMWIRE_PORT={port} ROOMWIRE_OPS_PORT={ops_port} ")
+        await self.answers(ops_port, gateway, path="/readyz")
+        return gateway
+
+    async def answers(self, port: int, command: Command, *, path: str = "/") -> None:
+        """Wait until what a command serves on one of the README's ports says that it is well."""
         async with httpx.AsyncClient(trust_env=False) as http:
 
-            async def is_ready() -> bool:
-                assert not gateway.has_ended, gateway.output
+            async def is_well() -> bool:
+                assert not command.has_ended, command.output
                 with contextlib.suppress(httpx.HTTPError):
-                    return (await http.get(f"{self.url(ops_port)}/readyz")).status_code == httpx.codes.OK
+                    return (await http.get(f"{self.url(port)}{path}")).status_code == httpx.codes.OK
                 return False
 
-            await until(is_ready, within_s=START_S)
-        return gateway
+            await until(is_well, within_s=START_S)
 
     async def end(self) -> None:
         """Stop what runs, the last first."""
@@ -165,6 +172,9 @@ class Walkthrough:
     def check_all_was_run(self) -> None:
         """Fail if the README has a command that was not run."""
         assert [] == self._left, "commands of the README that the test did not run"
+
+    def _with_ports(self, text: str) -> str:
+        return PORT.sub(lambda found: str(self.port(int(found[0]))), text)
 
     def _environ(self) -> Mapping[str, str]:
         own = {name: value for name, value in os.environ.items() if not name.startswith("ROOMWIRE_")}
