@@ -131,7 +131,7 @@ LOCK := --quiet --upgrade --no-strip-extras --universal --python-version 3.11 --
 clean: down  ## stop the system, then delete all that was made here
 	rm -rf $(VENV) node_modules loadtest/peers/node_modules .local artifacts dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .coverage
 	rm -f $(WEB)/socket.io.esm.min.js $(DOCS)/swagger-ui*
-	find services deploy loadtest -name __pycache__ -type d -prune -exec rm -rf {} +
+	find services deploy loadtest examples -name __pycache__ -type d -prune -exec rm -rf {} +
 
 help-more:  ## list the rest: audit, clients, fuzz, proxies, release …
 	$(call LIST,##[+])

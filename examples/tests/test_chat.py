@@ -1,17 +1,11 @@
 """The chat: two people in two browsers, connected to two gateways."""
 
 import pytest
-from pages import ARGUMENTS
-from playwright.async_api import Browser, Page, async_playwright, expect
+from browsers import chromium, open_page
+from playwright.async_api import Page, expect
 from walkthrough import EXAMPLES, walkthrough
 
 MAX_LINES = 30
-
-
-async def open_page(browser: Browser, url: str) -> Page:
-    page = await (await browser.new_context()).new_page()
-    await page.goto(url)
-    return page
 
 
 async def write(page: Page, text: str) -> None:
@@ -21,20 +15,17 @@ async def write(page: Page, text: str) -> None:
 
 @pytest.mark.browser
 async def test_what_people_write_in_two_browsers_is_read_by_both_in_one_order(tmp_path, chromium_path):
-    async with walkthrough("chat", tmp_path) as chat:
+    async with walkthrough("chat", tmp_path) as chat, chromium(chromium_path) as browser:
         await chat.start_valkey()
         await chat.start_gateways()
-        async with async_playwright() as playwright:
-            browser = await playwright.chromium.launch(executable_path=chromium_path, args=ARGUMENTS)
-            ann, ben = [await open_page(browser, chat.url(port)) for port in (8001, 8002)]
+        ann, ben = [await open_page(browser, chat.url(port)) for port in (8001, 8002)]
 
-            await write(ann, "Hello, Ben!")
-            for page in (ann, ben):
-                await expect(page.get_by_role("listitem")).to_have_text(["Hello, Ben!"])
-            await write(ben, "<b>Hello</b>, Ann!")
-            for page in (ann, ben):
-                await expect(page.get_by_role("listitem")).to_have_text(["Hello, Ben!", "<b>Hello</b>, Ann!"])
-            await browser.close()
+        await write(ann, "Hello, Ben!")
+        for page in (ann, ben):
+            await expect(page.get_by_role("listitem")).to_have_text(["Hello, Ben!"])
+        await write(ben, "<b>Hello</b>, Ann!")
+        for page in (ann, ben):
+            await expect(page.get_by_role("listitem")).to_have_text(["Hello, Ben!", "<b>Hello</b>, Ann!"])
 
 
 def test_it_has_thirty_lines():

@@ -109,7 +109,7 @@ def test_a_program_imports_from_those_before_it_and_from_no_test(folder):
     assert {} == {path: found for path in programs if (found := imported(path) & (ABOVE[folder] | tests))}
 
 
-@pytest.mark.parametrize("folder", ["services", "deploy", "loadtest", "tests"])
+@pytest.mark.parametrize("folder", ["services", "deploy", "loadtest", "tests", "examples"])
 def test_nothing_of_ours_is_mocked(folder):
     paths = [path for path in (ROOT / folder).rglob("*.py") if "node_modules" not in path.parts]
 
@@ -126,7 +126,7 @@ def test_each_file_of_tests_that_is_named_exists(document):
     named = re.findall(r"`(?:[\w/]+/)?(test_\w+\.py)`", documents.prose(document))
     written = {
         path.name
-        for folder in ("tests", "services", "deploy", "loadtest")
+        for folder in ("tests", "services", "deploy", "loadtest", "examples")
         for path in (ROOT / folder).rglob("test_*.py")
     }
     written |= {"test_b.py", "test_board.py"}  # they stand for any, and for a reader's own
