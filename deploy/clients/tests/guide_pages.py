@@ -1,0 +1,62 @@
+"""The guides as they are tested: their programs, and what their tables say that clients notice."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from documents import ROOT
+
+_FENCE = re.compile(r"^```\w+\n(?:#|//) ([\w.-]+).*?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_CELL = re.compile(r"(?<!\\)\|")
+
+
+class Guide:
+    """A page whose blocks of code begin with the name of their file, as a comment.
+
+    Args:
+        name: The page's file in `docs`.
+
+    """
+
+    def __init__(self, name: str) -> None:
+        self._text = (ROOT / "docs" / name).read_text(encoding="utf-8")
+        self._programs = dict(_FENCE.findall(self._text))
+
+    def write(self, program: str, folder: Path) -> None:
+        """Write a program of the page into a folder, as its file."""
+        (folder / program).write_text(self._programs[program], encoding="utf-8")
+
+    def change(self, change: str, program: str, folder: Path) -> None:
+        """Write what becomes of a program by a change: lines with `-` give way to those with `+` after them."""
+        text = self._programs[program]
+        for hunk in self._programs[change].split("\n\n"):
+            lines = hunk.splitlines()
+            old, new = (
+                "".join(f"{line[2:]}\n" for line in lines if line.startswith(sign)) for sign in ("- ", "+ ")
+            )
+            assert 1 == text.count(old), f"{program} has not once:\n{old}"
+            text = text.replace(old, new)
+        (folder / change).write_text(text, encoding="utf-8")
+
+    def differences(self, heading: str) -> dict[str, tuple[Any, Any]]:
+        """Return the rows of a section's table: what is seen, before and after."""
+        section = self._text.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
+        rows = [_CELL.split(line)[1:-1] for line in section.splitlines() if line.startswith("| ")][1:]
+        return {what.strip(): (_value(before), _value(after)) for what, before, after in rows}
+
+
+def rows(differences: dict[str, tuple[Any, Any]]) -> str:
+    """Return the rows that a table has for differences."""
+    return "\n".join(
+        f"| {what} | {' | '.join(_cell(value) for value in values)} |" for what, values in differences.items()
+    )
+
+
+def _cell(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False).replace("|", "\\|")
+    return f"`` {text} ``" if "`" in text else f"`{text}`"
+
+
+def _value(cell: str) -> Any:
+    return json.loads(cell.strip().strip("`").replace("\\|", "|"))
