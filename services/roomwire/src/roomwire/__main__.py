@@ -6,7 +6,7 @@ import sys
 def main() -> int:
     """Run the command line; returns the exit status. It is loaded here alone, as an application that only emits needs none."""
     try:
-        from roomwire.app.commands import run_command  # noqa: PLC0415 - as the docstring says
+        from roomwire.app.commands.line import run_command  # noqa: PLC0415 - as the docstring says
     except ModuleNotFoundError as error:
         if error.name is None or error.name.partition(".")[0] == "roomwire":
             raise

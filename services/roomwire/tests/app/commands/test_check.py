@@ -1,15 +1,13 @@
-"""The command `roomwire`, in this process: what it prints, and how it ends."""
+"""`roomwire check`, in this process: what it prints, and how it ends."""
 
 import os
 import re
 import sys
-import tomllib
 from pathlib import Path
 
 import pytest
 
-from roomwire.__main__ import main
-from roomwire.app.commands import run_command
+from roomwire.app.commands.line import run_command
 
 BOARD = """
 import contextlib
@@ -207,7 +205,7 @@ def test_an_api_that_nobody_could_call_is_refused(check, monkeypatch):
     ) == check("board:plain")
 
 
-PAGE = (Path(__file__).parents[4] / "docs" / "application.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).parents[5] / "docs" / "application.md").read_text(encoding="utf-8")
 PROGRAMS = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
 
 
@@ -225,27 +223,3 @@ def test_no_server_says_that_it_reads_no_settings_where_they_are_read_later(chec
     _, printed, error = check("board:brought")
 
     assert "not read" not in printed + error
-
-
-def test_the_command_is_installed_by_its_name():
-    package = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text(encoding="utf-8"))
-
-    assert {"roomwire": "roomwire.__main__:main"} == package["project"]["scripts"]
-
-
-def test_without_what_serves_the_command_says_what_to_install(monkeypatch, capsys):
-    monkeypatch.delitem(sys.modules, "roomwire.app.commands", raising=False)
-    monkeypatch.setitem(sys.modules, "click", None)
-
-    assert 1 == main()
-    assert "roomwire: click is not installed: pip install 'roomwire[service]'\n" == capsys.readouterr().err
-
-
-def test_a_wrong_option_is_a_wrong_use(capsys):
-    assert 2 == run_command(["serve", "--nothing"])
-    assert "No such option" in capsys.readouterr().err
-
-
-def test_help_is_no_failure(capsys):
-    assert 0 == run_command(["--help"])
-    assert "serve" in capsys.readouterr().out

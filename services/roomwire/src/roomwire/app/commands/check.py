@@ -1,0 +1,49 @@
+"""`roomwire check`: what can be known of an application without running its lifespan."""
+
+from collections.abc import Sequence
+
+import click
+
+from roomwire.app.app import App
+from roomwire.app.commands.application import APPLICATION, named
+from roomwire.app.differences import differences
+from roomwire.app.loading import load
+from roomwire.app.node import Node
+from roomwire.app.providers import name_of, needs_of
+from roomwire.app.settings import GatewaySettings
+from roomwire.serving.listener import certificate
+
+
+@click.command("check")
+@APPLICATION
+def check(application: str | None) -> None:
+    """Check an application and the settings, and print what is in force. The lifespan is not run."""
+    settings = GatewaySettings.load()
+    app = load(named(application, settings))
+    differing = [*differences(app, settings)]
+    Node(app, settings)
+    certificate(settings)
+    for variable, value in settings.effective():
+        click.echo(f"{variable}={value}")
+    click.echo()
+    for line in [*_described(app), *differing]:
+        click.echo(line)
+    if app.lifespan is not None:
+        click.echo(
+            "not looked at: the lifespan, which only runs in a process that serves, and what it provides"
+        )
+
+
+def _described(app: App) -> Sequence[str]:
+    """Return lines that say what an application subscribes to, and what it needs."""
+    lines = [
+        f"namespace {namespace}: {', '.join(events) or 'no events'}"
+        for namespace, events in app.bind().items()
+    ]
+    for gateway in app.gateways:
+        if isinstance(gateway, type):
+            needed = [name_of(need.kinds[0]) for need in needs_of(gateway) if need.is_required]
+            lines += [f"{gateway.__name__} needs: {', '.join(needed)}"] * bool(needed)
+    if app.http is not None:
+        lines.append(f"everything else: {type(app.http).__name__}, by HTTP and WebSocket")
+    return lines

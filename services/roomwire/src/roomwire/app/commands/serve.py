@@ -1,0 +1,20 @@
+"""`roomwire serve`: what an image of an application runs."""
+
+import click
+
+from roomwire import logs
+from roomwire.app.commands.application import APPLICATION, named
+from roomwire.app.loading import load
+from roomwire.app.node import Node
+from roomwire.app.settings import GatewaySettings
+from roomwire.serving import process
+
+
+@click.command("serve")
+@APPLICATION
+def serve(application: str | None) -> None:
+    """Serve an application until SIGTERM or SIGINT."""
+    settings = GatewaySettings.load()
+    logs.configure(level=settings.log_level, log_format=settings.log_format, node=settings.node_name)
+    app = load(named(application, settings))
+    process.run(app.name, settings, lambda told: Node(app, told))

@@ -1,0 +1,32 @@
+"""The command `roomwire`, in this process: how it is installed, and how it ends."""
+
+import sys
+import tomllib
+from pathlib import Path
+
+from roomwire.__main__ import main
+from roomwire.app.commands.line import run_command
+
+
+def test_the_command_is_installed_by_its_name():
+    package = tomllib.loads((Path(__file__).parents[3] / "pyproject.toml").read_text(encoding="utf-8"))
+
+    assert {"roomwire": "roomwire.__main__:main"} == package["project"]["scripts"]
+
+
+def test_without_what_serves_the_command_says_what_to_install(monkeypatch, capsys):
+    monkeypatch.delitem(sys.modules, "roomwire.app.commands.line", raising=False)
+    monkeypatch.setitem(sys.modules, "click", None)
+
+    assert 1 == main()
+    assert "roomwire: click is not installed: pip install 'roomwire[service]'\n" == capsys.readouterr().err
+
+
+def test_a_wrong_option_is_a_wrong_use(capsys):
+    assert 2 == run_command(["serve", "--nothing"])
+    assert "No such option" in capsys.readouterr().err
+
+
+def test_help_is_no_failure(capsys):
+    assert 0 == run_command(["--help"])
+    assert "serve" in capsys.readouterr().out
