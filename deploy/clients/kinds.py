@@ -161,7 +161,7 @@ KINDS: Final[Sequence[Kind]] = (
         package="socket.io-client 4.5.4",
         build=_javascript("socket.io-client-4.5"),
         is_offered_recovery=True,
-        note="Cannot be told from 4.8 on Node; knows no recovery: say `recovery: false`",
+        note="Cannot be distinguished from 4.8 on Node and has no recovery; send `recovery: false`",
     ),
     Kind(
         name="Python, asyncio",
@@ -183,7 +183,7 @@ KINDS: Final[Sequence[Kind]] = (
         package="github.com/zishang520/socket.io/clients/socket/v3 3.0.6",
         build=_go,
         ways=("polling, then upgrade", "WebSocket only"),
-        note="Polling only: what it sends waits until its pending poll is answered, which is up to a ping interval",
+        note="With polling only, its messages wait until its pending poll is answered, up to one ping interval",
     ),
     Kind(
         name="Rust",
@@ -192,8 +192,8 @@ KINDS: Final[Sequence[Kind]] = (
         is_offered_recovery=True,
         has_bytes_anywhere=False,
         answers=False,
-        note="Cannot be told from Node: say `recovery: false`, or the offset becomes part of the name of a binary event. "
-        "Bytes that contain 0x1e end its connection over WebSocket",
+        note="Cannot be distinguished from Node; send `recovery: false`, or the offset becomes part of the name of a binary event. "
+        "Bytes that contain 0x1e close its connection over WebSocket",
     ),
 )
 
