@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import click
 
 from roomwire.app.commands.check import check
+from roomwire.app.commands.new import new
 from roomwire.app.commands.serve import serve
 from roomwire.errors import ConfigurationError, NodeNameTaken
 from roomwire.serving import process
@@ -44,5 +45,5 @@ def _roomwire() -> None:
     """
 
 
-for _command in (check, serve):
+for _command in (check, new, serve):
     _roomwire.add_command(_command)
