@@ -9,7 +9,6 @@ from documents import DOCUMENTS, ROOT
 
 from roomwire import errors
 from roomwire.errors import ClientError
-from roomwire.history.memory import MemoryHistory
 from roomwire_e2e.__main__ import TRIALS
 from roomwire_e2e.phases import PHASES
 from roomwire_gateway.chat import ChatGateway
@@ -141,7 +140,7 @@ def rows_of(page, heading):
 def test_the_chats_events_are_those_that_it_handles():
     events = {event for event, _ in rows_of("chat.md", "Events")}
 
-    assert {"(connect)", *ChatGateway(MemoryHistory())._handlers} == events
+    assert {"(connect)", *ChatGateway()._handlers} == events
 
 
 def test_the_errors_that_clients_receive_are_those_that_there_are():

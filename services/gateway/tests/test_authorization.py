@@ -11,7 +11,6 @@ from starlette.routing import Route
 
 from roomwire.errors import Unauthenticated
 from roomwire.health.clocks import LEEWAY_S
-from roomwire.history.memory import MemoryHistory
 from roomwire.identity.capabilities import Capabilities, load_policy
 from roomwire.identity.tokens import SigningKey, User
 from roomwire_gateway.chat import ChatGateway
@@ -93,7 +92,7 @@ async def outcomes_of(client, claim):
 
 
 def test_every_event_of_the_chat_is_asked_about():
-    assert ALL == ChatGateway(MemoryHistory())._handlers.keys()
+    assert ALL == ChatGateway()._handlers.keys()
 
 
 @pytest.mark.parametrize(("who", "allowed"), PEOPLE)

@@ -18,7 +18,6 @@ from roomwire.app.api.bodies import (
     ToRoom,
     ToUser,
 )
-from roomwire.history.contract import History
 from roomwire_gateway.chat import ChatGateway
 from roomwire_gateway.messages import Kept
 from roomwire_gateway.rooms import member_of
@@ -29,14 +28,12 @@ class ChatActions(Actions):
 
     Args:
         chat: The chat.
-        history: Keeps what was said in rooms.
 
     """
 
-    def __init__(self, chat: ChatGateway, history: History) -> None:
+    def __init__(self, chat: ChatGateway) -> None:
         super().__init__(chat.server)
         self._chat = chat
-        self._history = history
 
     def saying(self, message: Said, message_id: str) -> Sequence[Coroutine[Any, Any, None]]:
         """Return what says an event to both audiences of a room, or to the room of a user."""
@@ -82,11 +79,11 @@ class ChatActions(Actions):
         limit: int,
     ) -> HistoryAnswer:
         """Return what was said in a room: the newest messages, or those that follow a position."""
-        recalled = await self._history.recall(room, limit=limit, after=after)
+        recalled = await self._chat.history(room, limit=limit, after=after)
         messages: dict[str, MessageAnswer] = {}
         for one in recalled.entries:
             kept = msgspec.json.decode(one.entry, type=Kept)
-            # What was said again under its id is remembered again.
+            # Gateways of the release before kept again what was said again under its id.
             answer = MessageAnswer(
                 position=one.position,
                 id=kept.message.id,

@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator
 from roomwire import App
 from roomwire.app.node import Node
 from roomwire.app.settings import GatewaySettings
-from roomwire.history.contract import History
 from roomwire.identity.verification import Verifier
 from roomwire_gateway.actions import ChatActions
 from roomwire_gateway.chat import ChatGateway
@@ -37,9 +36,9 @@ def node(settings: Settings) -> Node:
 async def _lifespan(app: App) -> AsyncIterator[None]:
     settings = app.get(GatewaySettings)
     verify = None if settings.auth_mode == "off" else app.get(Verifier).verify
-    app.add(ChatGateway(app.get(History), verify=verify, reaches_users=bool(settings.api_port)))
+    app.add(ChatGateway(verify=verify, reaches_users=bool(settings.api_port)))
     yield
 
 
 def _api(app: App) -> ChatActions:
-    return ChatActions(app.get(ChatGateway), app.get(History))
+    return ChatActions(app.get(ChatGateway))

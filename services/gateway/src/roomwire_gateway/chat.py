@@ -13,10 +13,9 @@ from typing import Annotated, Any, Final
 
 import msgspec
 
-from roomwire import Gateway, Key, Socket, User, subscribe
+from roomwire import Gateway, Keep, Key, Socket, User, subscribe
 from roomwire.cluster.results import Changed
 from roomwire.errors import ClientError, Forbidden, Unavailable
-from roomwire.history.contract import History
 from roomwire.logs import get_logger
 from roomwire_gateway.messages import (
     ChatMessage,
@@ -62,7 +61,6 @@ class ChatGateway(Gateway):
     """The reference application.
 
     Args:
-        history: Keeps what was said in rooms.
         verify: Returns whom a token speaks for; see `Verifier.verify`. Default: tokens are not taken.
         namespace: Where it is served. Default: `/`.
         reaches_users: Whether users can be spoken to, and disconnected, wherever they are: then each connection of a user
@@ -73,7 +71,6 @@ class ChatGateway(Gateway):
 
     def __init__(
         self,
-        history: History,
         *,
         verify: Callable[[str], Awaitable[User]] | None = None,
         namespace: str = "/",
@@ -81,7 +78,6 @@ class ChatGateway(Gateway):
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         super().__init__(namespace)
-        self._history = history
         self._verify = verify
         self._reaches_users = reaches_users
         self._clock = clock
@@ -163,10 +159,9 @@ class ChatGateway(Gateway):
         )
         # The same id in another room, or another's, is another message.
         own_id = socket.own_id(_path(body.room_id, body.message_id)) if body.message_id else ""
-        kept = Kept(own_id=own_id or message.id, message=message)
-        await self._history.remember(body.room_id, msgspec.json.encode(kept))
+        keep = Keep(room=body.room_id, entry=Kept(own_id=own_id or message.id, message=message))
         text = f"[{body.user_name} in {body.room_id}] {body.message}"
-        await self._announce("roomMessage", text, message, own_id)
+        await self._announce("roomMessage", text, message, own_id, keep)
         return "Message sent to room"
 
     @subscribe("typing")
@@ -178,19 +173,18 @@ class ChatGateway(Gateway):
         )
 
     @subscribe("history")
-    async def history(self, user: User, body: HistoryQuery) -> RoomHistory:
+    async def tell_history(self, user: User, body: HistoryQuery) -> RoomHistory:
         """Return what was said in a room lately."""
         user.capabilities.require("history", body.room_id)
-        recalled = await self._history.recall(body.room_id, limit=body.limit)
+        recalled = await self.history(body.room_id, limit=body.limit)
         messages: dict[str, Message] = {}
-        for one in recalled.entries:
-            kept = msgspec.json.decode(one.entry, type=Kept)
-            # What was said again under its id is remembered again.
+        for kept in recalled.values(Kept):
+            # Gateways of the release before kept again what was said again under its id.
             messages.setdefault(kept.own_id, kept.message)
         return RoomHistory(room=body.room_id, messages=list(messages.values()))
 
     @subscribe("presence")
-    async def presence(self, user: User, room: Annotated[Name, Key("roomId")]) -> RoomPresence:
+    async def tell_presence(self, user: User, room: Annotated[Name, Key("roomId")]) -> RoomPresence:
         """Return who is connected and in a room, on all gateways; who may come back is told when it does."""
         user.capabilities.require("presence", room)
         found = await self._rooms.presence(room, limit=MAX_PRESENT)
@@ -341,11 +335,16 @@ class ChatGateway(Gateway):
         message = Message(id=uuid.uuid4().hex, room=room, user=user, text=text, at=self._clock(), kind=kind)  # type: ignore[arg-type]
         await self._announce("roomMessage", text, message)
 
-    async def _announce(self, event: str, text: str, message: Message, own_id: str = "") -> None:
+    async def _announce(
+        self, event: str, text: str, message: Message, own_id: str = "", keep: Keep | None = None
+    ) -> None:
         """Send a message to both audiences of its room, or of the whole namespace if it has none; once for an id."""
         for audience, said in zip(AUDIENCES, (text, (text, message)), strict=True):
             room = audience_of(audience, message.room)
-            await self.emit(event, said, to=room, message_id=f"{own_id}:{audience}" if own_id else "")
+            message_id = f"{own_id}:{audience}" if own_id else ""
+            # The first of them keeps it: what a history has, somebody could have heard.
+            await self.emit(event, said, to=room, message_id=message_id, keeps_history=keep or False)
+            keep = None
 
     async def _tell_presence(self, change: PresenceChange) -> None:
         await self.emit("presence", change, to=f"full:{change.room}")

@@ -14,15 +14,28 @@ if TYPE_CHECKING:
     from roomwire.gateways import Gateway, Key, Socket, subscribe
     from roomwire.identity.tokens import User
     from roomwire.log.emitter import AsyncEmitter, Emitter
+    from roomwire.log.kept import Keep
     from roomwire.server import Server
 
-__all__ = ["App", "AsyncEmitter", "Emitter", "Gateway", "Key", "Server", "Socket", "User", "subscribe"]
+__all__ = [
+    "App",
+    "AsyncEmitter",
+    "Emitter",
+    "Gateway",
+    "Keep",
+    "Key",
+    "Server",
+    "Socket",
+    "User",
+    "subscribe",
+]
 
 _HOMES: Final = {
     "App": "roomwire.app.app",
     "AsyncEmitter": "roomwire.log.emitter",
     "Emitter": "roomwire.log.emitter",
     "Gateway": "roomwire.gateways",
+    "Keep": "roomwire.log.kept",
     "Key": "roomwire.gateways",
     "Server": "roomwire.server",
     "Socket": "roomwire.gateways",

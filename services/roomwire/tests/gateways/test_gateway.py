@@ -7,9 +7,10 @@ from typing import Annotated
 import msgspec
 import pytest
 
-from roomwire import Gateway, Key, Socket, User, subscribe
+from roomwire import Gateway, Keep, Key, Socket, User, subscribe
 from roomwire.errors import ConfigurationError, Forbidden, Unavailable
 from roomwire.gateways.lane import Lane
+from roomwire.history.contract import Said
 from roomwire.limits.client import Limits
 from roomwire.rooms.member import Member
 from roomwire.testing import Disconnected, HandlerFailed, Refused
@@ -407,6 +408,66 @@ async def test_nothing_of_a_connection_that_ended_has_to_be_found_by_the_garbage
             assert before == len(alive())
         finally:
             gc.enable()
+
+
+class Minutes(Gateway, namespace="/minutes"):
+    """A gateway that keeps what it emits."""
+
+    @subscribe("say")
+    async def say(self, text: str) -> None:
+        await self.emit("said", (text, {"loud": True}), to="den", keeps_history=True)
+
+    @subscribe("note")
+    async def note(self, point: Point) -> None:
+        keep = Keep(entry=point, room="notes", entries=2, ttl_s=60)
+        await self.emit("noted", point, to="den", keeps_history=keep)
+
+    @subscribe("ask")
+    async def ask(self, room: str) -> list[Said]:
+        return (await self.history(room)).values(Said)
+
+
+async def test_what_an_emit_keeps_is_read_by_any_node_of_the_namespace(nodes):
+    async with nodes(Minutes, count=2) as cluster:
+        ann = await cluster.connect(namespace="/minutes")
+        bob = await cluster.connect(node=1, namespace="/minutes")
+        for text in ("one", "two"):
+            await ann.call("say", text)
+
+        told = [(one["event"], one["args"]) for one in await bob.call("ask", "den")]
+        assert [("said", ["one", {"loud": True}]), ("said", ["two", {"loud": True}])] == told
+        assert [] == await bob.call("ask", "attic")
+
+
+async def test_an_emit_may_say_what_is_kept_of_it_and_where(nodes):
+    async with nodes(Minutes) as cluster:
+        ann = await cluster.connect(namespace="/minutes")
+        for number in range(3):
+            await ann.call("note", {"xValue": number})
+
+        kept = await cluster.nodes[0].get(Minutes).history("notes", limit=5)
+        assert [Point(1), Point(2)] == kept.values(Point)
+        rest = await cluster.nodes[0].get(Minutes).history("notes", after=kept.entries[0].position)
+        assert (([Point(2)], True, False)) == (rest.values(Point), rest.is_joined, rest.has_more)
+
+
+@pytest.mark.parametrize(
+    "target", [{}, {"to": ["den", "attic"]}, {"to": "den", "ignore_queue": True}], ids=str
+)
+async def test_what_is_no_rooms_is_kept_in_no_history(nodes, target):
+    async with nodes(gateway := Minutes()) as cluster:
+        await cluster.connect(namespace="/minutes")
+
+        with pytest.raises(ValueError, match="history"):
+            await gateway.emit("said", "x", keeps_history=True, **target)
+
+
+async def test_a_server_that_reads_no_history_says_so(nodes):
+    async with nodes(gateway := Minutes()):
+        gateway.server.history = None
+
+        with pytest.raises(ConfigurationError, match="history"):
+            await gateway.history("den")
 
 
 async def test_a_gateway_serves_its_own_namespace_alone(nodes):

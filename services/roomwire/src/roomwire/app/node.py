@@ -93,6 +93,7 @@ class Node:
             prefix=settings.redis_prefix,
             timeout_s=settings.redis_timeout_s,
             metrics=self._metrics,
+            log=self._log,
             # It is the same Redis.
             is_given_up=lambda: self._log.is_given_up,
         )
@@ -125,6 +126,7 @@ class Node:
         settings = self._settings
         return {
             "log": self._log,
+            "history": self._history,
             "node_name": settings.node_name,
             "authenticate": authentication(
                 settings.auth_mode,

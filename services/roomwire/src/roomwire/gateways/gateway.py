@@ -12,6 +12,7 @@ from roomwire.gateways.binding import Binding, subscribed_event
 from roomwire.gateways.errors import TwoHandlers, UnknownEvent
 from roomwire.gateways.lane import Handler, Lane
 from roomwire.gateways.socket import Socket, to_wire
+from roomwire.history.contract import Recalled
 from roomwire.logs import get_logger
 from roomwire.rooms.emit import EmitOptions
 from roomwire.server import Server
@@ -111,8 +112,8 @@ class Gateway(socketio.AsyncNamespace):  # type: ignore[misc] # python-socketio 
         Args:
             event: The event's name.
             data: Its argument; a tuple for several. Structs become objects.
-            options: As for `Server.emit`, by name: `to` or `room`, `skip_sid`, `callback`, `ignore_queue`, `message_id`, and
-                `namespace`, whose default is its own.
+            options: As for `Server.emit`, by name: `to` or `room`, `skip_sid`, `callback`, `ignore_queue`, `message_id`,
+                `keeps_history`, and `namespace`, whose default is its own.
 
         Raises:
             Unavailable: It is not in the log; try again.
@@ -123,6 +124,23 @@ class Gateway(socketio.AsyncNamespace):  # type: ignore[misc] # python-socketio 
         options["namespace"] = options.get("namespace") or self.namespace
         # As it is: a coroutine around that of the server would cost each message a step.
         return self.server.emit(event, to_wire(data), **options)
+
+    async def history(self, room: str, *, limit: int = 50, after: str = "") -> Recalled:
+        """Return what emits with `keeps_history` kept of a room, oldest first.
+
+        Args:
+            room: The room.
+            limit: Most entries. Default: 50.
+            after: A position (`Remembered.position`): the first entries behind it. Default: the newest entries.
+
+        Raises:
+            Unavailable: It cannot be read now.
+            ConfigurationError: The server was made with a log in Redis and without a history.
+
+        """
+        if self.server.history is None:
+            raise ConfigurationError("this server reads no history: make it with history=open_history(...)")
+        return await self.server.history.recall(room, limit=limit, after=after, namespace=self.namespace)
 
     async def trigger_event(self, event: str, *args: Any) -> Any:
         """Take a connect or disconnect from python-socketio to its hook; events go by the lane of their connection."""

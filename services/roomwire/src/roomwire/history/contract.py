@@ -1,21 +1,24 @@
-"""The contract of history: the newest entries of each room, beside the log.
+"""The contract of history: the newest entries of each room.
 
 Its guarantees, for every implementation:
 
 - A room keeps its newest `HISTORY_ENTRIES` entries, in the order in which they were remembered, for `HISTORY_TTL_S`
-  after the last one.
+  after the last one; an emit that says otherwise (`roomwire.log.kept.Keep`) counts from that emit on.
+- What an emit keeps is appended by the log in the step that appends the message: an entry is here once whoever is told of the
+  message could read it, and never without the message.
 - Every call ends within the timeout that the history was given, with `Unavailable` if it could not be done.
-
-An application keeps history; `roomwire.server` and the ordered log (`roomwire.log.contract`) do not know it.
 """
 
 from collections.abc import Sequence
-from typing import Final, Protocol
+from typing import Protocol, TypeVar
 
 import msgspec
 
-HISTORY_ENTRIES: Final = 500
-HISTORY_TTL_S: Final = 86_400
+from roomwire.log.kept import HISTORY_ENTRIES, HISTORY_TTL_S, Said
+
+__all__ = ["HISTORY_ENTRIES", "HISTORY_TTL_S", "History", "Recalled", "Remembered", "Said"]
+
+T = TypeVar("T")
 
 
 class Remembered(msgspec.Struct, frozen=True):
@@ -38,6 +41,16 @@ class Recalled(msgspec.Struct, frozen=True):
     entries: Sequence[Remembered]
     is_joined: bool = False
     has_more: bool = False
+
+    def values(self, kind: type[T]) -> list[T]:
+        """Return the entries, decoded: of a `Said`, or of what `Keep.entry` was.
+
+        Raises:
+            msgspec.ValidationError: An entry is of another type.
+
+        """
+        decoder = msgspec.json.Decoder(kind)
+        return [decoder.decode(one.entry) for one in self.entries]
 
 
 class History(Protocol):
@@ -62,8 +75,8 @@ class History(Protocol):
 
         """
 
-    async def remember(self, room: str, entry: bytes) -> None:
-        """Append an entry to a room's history."""
+    async def remember(self, room: str, entry: bytes, *, namespace: str = "/") -> None:
+        """Append an entry to a room's history, without a message."""
 
-    async def recall(self, room: str, *, limit: int = 50, after: str = "") -> Recalled:
+    async def recall(self, room: str, *, limit: int = 50, after: str = "", namespace: str = "/") -> Recalled:
         """Return the newest entries of a room's history, or with a position the first behind it; at most `limit`."""

@@ -1,16 +1,22 @@
-"""The history of one gateway alone: everything is in this process, and nothing outlives it."""
+"""The history of one process: what its log keeps, and nothing outlives it."""
 
-from collections import defaultdict, deque
+import time
 
-from roomwire.history.contract import HISTORY_ENTRIES, Recalled, Remembered
+from roomwire.history.contract import Recalled, Remembered
+from roomwire.log.kept import Kept, history_name
+from roomwire.log.memory.kept import KeptEntries
 
 
 class MemoryHistory:
-    """Implements `History` in one process."""
+    """Implements `History` in one process.
 
-    def __init__(self) -> None:
-        self._history: dict[str, deque[Remembered]] = defaultdict(lambda: deque(maxlen=HISTORY_ENTRIES))
-        self._last = 0
+    Args:
+        kept: Where the log of this process keeps entries (`MemoryLog.kept`). Default: what no log appends to.
+
+    """
+
+    def __init__(self, kept: KeptEntries | None = None) -> None:
+        self._kept = kept or KeptEntries(time.monotonic)
 
     async def start(self) -> None:
         """See `History`; there is nothing to connect."""
@@ -21,14 +27,16 @@ class MemoryHistory:
     async def check(self) -> None:
         """See `History`; always works."""
 
-    async def remember(self, room: str, entry: bytes) -> None:
+    async def remember(self, room: str, entry: bytes, *, namespace: str = "/") -> None:
         """See `History`."""
-        self._last += 1
-        self._history[room].append(Remembered(f"{self._last}-0", entry))
+        self._kept.append(Kept(history_name(namespace, room), entry))
 
-    async def recall(self, room: str, *, limit: int = 50, after: str = "") -> Recalled:
+    async def recall(self, room: str, *, limit: int = 50, after: str = "", namespace: str = "/") -> Recalled:
         """See `History`."""
-        kept = list(self._history.get(room, ()))
+        kept = [
+            Remembered(f"{number}-0", entry)
+            for number, entry in self._kept.read(history_name(namespace, room))
+        ]
         if not after:
             return Recalled(kept[-limit:])
         entries = [one for one in kept if _place(one.position) > _place(after)]

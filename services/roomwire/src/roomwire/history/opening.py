@@ -5,6 +5,8 @@ from collections.abc import Callable
 from roomwire.history.contract import History
 from roomwire.history.memory import MemoryHistory
 from roomwire.history.redis import RedisHistory
+from roomwire.log.contract import Log
+from roomwire.log.memory.log import MemoryLog
 from roomwire.log.redis.keys import Keys
 from roomwire.metrics.gateway import Metrics
 from roomwire.redis.topology import connect
@@ -17,6 +19,7 @@ def open_history(
     prefix: str = "rw",
     timeout_s: float = 1.0,
     metrics: Metrics,
+    log: Log | None = None,
     is_given_up: Callable[[], bool] = lambda: False,
 ) -> History:
     """Return the history a URL stands for; nothing is connected before its `start`.
@@ -26,6 +29,7 @@ def open_history(
         prefix: What every key in Redis begins with; the log's, so that a cluster keeps the keys of both together.
         timeout_s: How long one call may take.
         metrics: Where what was not kept is counted, and why.
+        log: Appends what emits keep; with `memory://`, entries are found where that log keeps them. Default: none does.
         is_given_up: Says whether the same Redis is known to be away, as by `Log.is_given_up`; then calls fail at once.
             Default: each call finds out.
 
@@ -34,7 +38,7 @@ def open_history(
 
     """
     if url.startswith("memory://"):
-        return MemoryHistory()
+        return MemoryHistory(log.kept if isinstance(log, MemoryLog) else None)
     client = connect(url, key=Keys(prefix).log.decode(), timeout_s=timeout_s)
     return RedisHistory(
         client,

@@ -1,7 +1,7 @@
 """The history on Redis or Valkey, by connections of its own.
 
 ``<prefix>:{0}:history:<room>`` is a stream: one field `e` an entry. It carries the log's hash tag, so that a cluster keeps them
-together.
+together, and the log's script can append to it.
 """
 
 import asyncio
@@ -15,6 +15,8 @@ from roomwire.errors import Unavailable
 from roomwire.health.dependencies import REFUSES_WRITES, cause_of
 from roomwire.history.contract import HISTORY_ENTRIES, HISTORY_TTL_S, Recalled, Remembered
 from roomwire.log.errors import LogHeld
+from roomwire.log.kept import history_name
+from roomwire.log.redis.keys import Keys
 from roomwire.metrics.gateway import Metrics
 
 
@@ -47,7 +49,7 @@ class RedisHistory:
         self._client = client
         self._is_given_up = is_given_up
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._prefix = f"{prefix}:{{0}}:"
+        self._keys = Keys(prefix)
         self._timeout_s = timeout_s
 
     async def start(self) -> None:
@@ -71,9 +73,9 @@ class RedisHistory:
         """See `History`."""
         await self.ping()
 
-    async def remember(self, room: str, entry: bytes) -> None:
+    async def remember(self, room: str, entry: bytes, *, namespace: str = "/") -> None:
         """See `History`."""
-        key = f"{self._prefix}history:{room}"
+        key = self._keys.history(history_name(namespace, room))
         async with self._client.pipeline(transaction=False) as pipe:
             pipe.xadd(key, {"e": entry}, maxlen=HISTORY_ENTRIES, approximate=False)
             pipe.expire(key, HISTORY_TTL_S)
@@ -84,9 +86,9 @@ class RedisHistory:
                 self._metrics.publishes.count(Unavailable.code)
                 raise
 
-    async def recall(self, room: str, *, limit: int = 50, after: str = "") -> Recalled:
+    async def recall(self, room: str, *, limit: int = 50, after: str = "", namespace: str = "/") -> Recalled:
         """See `History`."""
-        key = f"{self._prefix}history:{room}"
+        key = self._keys.history(history_name(namespace, room))
         if not after:
             newest_first = await self._ask(self._client.xrevrange(key, count=limit))
             return Recalled([_remembered(one) for one in reversed(newest_first)])

@@ -48,6 +48,7 @@ import msgspec
 from roomwire.errors import NotFound, Unavailable
 from roomwire.log.config import LogConfig
 from roomwire.log.entries import Entry, Message
+from roomwire.log.kept import Kept
 from roomwire.log.positions import Epoch, Offset, Position
 from roomwire.log.reading import Range, Reading
 from roomwire.log.sessions import (
@@ -187,7 +188,7 @@ class Log(Protocol):
     # -- messages
 
     def publish(
-        self, stream: Stream, message: Message, *, message_id: str = ""
+        self, stream: Stream, message: Message, *, message_id: str = "", kept: Kept | None = None
     ) -> "asyncio.Future[Published]":
         """Append a message.
 
@@ -199,6 +200,8 @@ class Log(Protocol):
             message: What.
             message_id: An id of the sender's own, to be taken once however often it is sent. Make it the
                 sender's: prefix it with who that is. At most 256 bytes. Default: none.
+            kept: What a history keeps of it: appended in the same step, so that both are there or neither is, and not again
+                with a repeat. Default: nothing.
 
         Raises:
             NotFound: The stream is a socket's, and its session does not exist.

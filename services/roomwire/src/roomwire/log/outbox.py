@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Final, Generic, TypeVar
 
+from roomwire.log.kept import Kept
 from roomwire.log.streams import Stream
 
 BATCH_PUBLISHES: Final = 128
@@ -31,20 +32,45 @@ class Publish(Generic[W]):
         number: Its number, 0 until it is first sent.
         is_done: Whether it was settled: by an answer, or because its time was up.
         is_uncertain: Whether a link was lost while it was under way: the primary may have it.
+        kept: What a history keeps of it; None: nothing.
 
     """
 
-    __slots__ = ("blob", "deadline", "is_done", "is_uncertain", "message_id", "number", "stream", "waiting")
+    __slots__ = (
+        "blob",
+        "deadline",
+        "is_done",
+        "is_uncertain",
+        "kept",
+        "message_id",
+        "number",
+        "stream",
+        "waiting",
+    )
 
-    def __init__(self, stream: Stream, blob: bytes, message_id: bytes, deadline: float, waiting: W) -> None:
+    def __init__(
+        self,
+        stream: Stream,
+        blob: bytes,
+        message_id: bytes,
+        deadline: float,
+        waiting: W,
+        kept: Kept | None = None,
+    ) -> None:
         self.stream = stream
         self.blob = blob
         self.message_id = message_id
         self.deadline = deadline
         self.waiting = waiting
+        self.kept = kept
         self.number = 0
         self.is_done = False
         self.is_uncertain = False
+
+    @property
+    def size(self) -> int:
+        """How many bytes it holds."""
+        return len(self.blob) if self.kept is None else len(self.blob) + len(self.kept.entry)
 
 
 Settled = Callable[[Publish[W], object], None]
@@ -100,7 +126,7 @@ class Outbox(Generic[W]):
     def add(self, publish: Publish[W]) -> None:
         """Add a publish behind all others; ask `has_room` first."""
         self._held += 1
-        self._held_bytes += len(publish.blob)
+        self._held_bytes += publish.size
         self._waiting.append(publish)
 
     def next_batch(self) -> Batch[W] | None:
@@ -115,7 +141,7 @@ class Outbox(Generic[W]):
             if publish.is_done:
                 waiting.popleft()
                 continue
-            size += len(publish.blob)
+            size += publish.size
             if taken and size > BATCH_BYTES:
                 break
             waiting.popleft()
@@ -210,7 +236,7 @@ class Outbox(Generic[W]):
             return
         publish.is_done = True
         self._held -= 1
-        self._held_bytes -= len(publish.blob)
+        self._held_bytes -= publish.size
         self._settled(publish, result)
 
     def _take_back(self) -> None:

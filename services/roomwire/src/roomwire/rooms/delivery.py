@@ -54,13 +54,16 @@ class Delivery:
 
         """
         payload = emit.payload()
+        kept = None if emit.keep is None else emit.kept()
         skipped = () if emit.skip_sid is None else skipped_sids(emit.skip_sid)
         namespace, target = emit.namespace, emit.target
         if not isinstance(target, str) and hasattr(target, "__len__"):
             rooms = tuple(stream_to(namespace, one) for one in cast("Collection[object]", target))
             if rooms:
                 message = Message(payload, skipped, rooms)
-                await self._log.publish(namespace_stream(namespace), message, message_id=emit.message_id)
+                await self._log.publish(
+                    namespace_stream(namespace), message, message_id=emit.message_id, kept=kept
+                )
             return
         stream = self._streams.get((namespace, target))
         if stream is None:
@@ -69,7 +72,7 @@ class Delivery:
                 return
             stream = namespace_stream(namespace) if target is None else stream_to(namespace, target)
         try:
-            await self._log.publish(stream, Message(payload, skipped), message_id=emit.message_id)
+            await self._log.publish(stream, Message(payload, skipped), message_id=emit.message_id, kept=kept)
         except NotFound:
             # A client whose session is over: what is said to it is kept for nobody.
             return

@@ -1,10 +1,13 @@
 """What one call of `emit` asks for: the one object that goes down from there."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import TypedDict
 
 import msgspec
 
+from roomwire.log.kept import Keep, Kept, Said, history_name
+from roomwire.log.sessions import is_sid
 from roomwire.protocol.payloads import arguments_of, event_payload
 
 
@@ -18,6 +21,7 @@ class EmitOptions(TypedDict, total=False):
     callback: object
     ignore_queue: bool
     message_id: str
+    keeps_history: "bool | Keep"
 
 
 class Emit(msgspec.Struct, frozen=True, gc=False):
@@ -32,6 +36,7 @@ class Emit(msgspec.Struct, frozen=True, gc=False):
         message_id: A second event with the same id is dropped; empty: none is.
         callback: Is called with each client's acknowledgement. Default: none is asked for.
         is_local: Whether only clients of this node get it.
+        keep: What the history of its room keeps of it; None: nothing.
 
     """
 
@@ -43,6 +48,7 @@ class Emit(msgspec.Struct, frozen=True, gc=False):
     message_id: str = ""
     callback: Callable[..., object] | None = None
     is_local: bool = False
+    keep: Keep | None = None
 
     def arguments(self) -> list[object]:
         """Return the event's name and its arguments, as they stand in a packet."""
@@ -51,3 +57,21 @@ class Emit(msgspec.Struct, frozen=True, gc=False):
     def payload(self) -> bytes:
         """Return the event as the log keeps it."""
         return event_payload(self.arguments())
+
+    def kept(self) -> Kept | None:
+        """Return what goes into a history with it.
+
+        Raises:
+            ValueError: No room is named, or several are, or a client is: none of them has a history.
+
+        """
+        keep = self.keep
+        if keep is None:
+            return None
+        room = self.target if keep.room is None else keep.room
+        if room is None or not isinstance(room, str) or is_sid(room):
+            raise ValueError("a history is of one room: emit to one, or name it by Keep(room=...)")
+        entry = keep.entry
+        if entry is msgspec.UNSET:
+            entry = Said(self.event, arguments_of(self.data), datetime.now(UTC))
+        return Kept(history_name(self.namespace, room), msgspec.json.encode(entry), keep.entries, keep.ttl_s)

@@ -15,6 +15,7 @@ from roomwire.engine.session import Reason
 from roomwire.errors import OutcomeUnknown, RateLimited
 from roomwire.limits.bounds import Bound
 from roomwire.log.contract import Fenced, Log
+from roomwire.log.kept import Keep
 from roomwire.log.sessions import is_sid
 from roomwire.log.streams import Stream, namespace_stream, parse_stream, room_of, travelling_name
 from roomwire.log.targets import stream_of
@@ -94,6 +95,7 @@ class Rooms(socketio.AsyncManager):  # type: ignore[misc] # python-socketio has 
         *,
         ignore_queue: bool = False,
         message_id: str = "",
+        keeps_history: bool | Keep = False,
         **kwargs: object,  # noqa: ARG002 - stock's
     ) -> Awaitable[None]:
         """Say something to a room, to one client, or to everybody: hot.
@@ -107,9 +109,12 @@ class Rooms(socketio.AsyncManager):  # type: ignore[misc] # python-socketio has 
             RateLimited: Too many acks of the client are awaited.
 
         """
-        emit = Emit(event, data, namespace, to or room, skip_sid, message_id, callback, ignore_queue)
+        keep = (keeps_history if isinstance(keeps_history, Keep) else Keep()) if keeps_history else None
+        emit = Emit(event, data, namespace, to or room, skip_sid, message_id, callback, ignore_queue, keep)
         if callback is None and not ignore_queue:
             return self._delivery.publish(emit)
+        if keep is not None:
+            raise ValueError("what goes past the log, by callback or ignore_queue, is kept in no history")
         return self._emit_past_the_log(emit)
 
     async def _emit_past_the_log(self, emit: Emit) -> None:

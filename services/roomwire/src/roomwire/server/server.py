@@ -26,9 +26,12 @@ from roomwire.engine.engine import Engine
 from roomwire.engine.relay import SessionRelay
 from roomwire.engine.session import Reason
 from roomwire.errors import ClientError
+from roomwire.history.contract import History
+from roomwire.history.memory import MemoryHistory
 from roomwire.identity.tokens import User
 from roomwire.limits.client import Limits
 from roomwire.log.contract import Log
+from roomwire.log.kept import Keep
 from roomwire.log.memory.log import MemoryLog
 from roomwire.logs import get_logger
 from roomwire.metrics.gateway import Metrics
@@ -59,6 +62,8 @@ class Server(ClusterCalls, socketio.AsyncServer):  # type: ignore[misc] # python
 
     Args:
         log: Connects it with the other nodes, see `roomwire.log.opening`; started and closed by the server. Default: it is alone.
+        history: Reads what was kept of emits, see `roomwire.history.opening`; started and closed by its owner. Default: with a log
+            in memory, that log's; else there is nothing to read.
         node_name: Its name among them. Engine.IO session ids begin with it and a dot, so that a proxy can
             find the node a request belongs to.
         authenticate: Decides about every connection, in every namespace, before its connect handler runs.
@@ -79,6 +84,7 @@ class Server(ClusterCalls, socketio.AsyncServer):  # type: ignore[misc] # python
     Attributes:
         node_name: Its name.
         log: Connects it with the other nodes.
+        history: Reads the history of rooms; None: it cannot be read here.
         arguments: What it was made with, by name, less `metrics` and `relay`.
         replies: Answers the events of clients.
         begin: Starts a task, which the server owns.
@@ -97,6 +103,7 @@ class Server(ClusterCalls, socketio.AsyncServer):  # type: ignore[misc] # python
         self,
         *,
         log: Log | None = None,
+        history: History | None = None,
         node_name: str = "node",
         authenticate: Authenticate = everyone,
         metrics: Metrics | None = None,
@@ -110,6 +117,7 @@ class Server(ClusterCalls, socketio.AsyncServer):  # type: ignore[misc] # python
     ) -> None:
         self.arguments: Mapping[str, Any] = {
             "log": log,
+            "history": history,
             "node_name": node_name,
             "authenticate": authenticate,
             "limits": limits,
@@ -129,6 +137,7 @@ class Server(ClusterCalls, socketio.AsyncServer):  # type: ignore[misc] # python
         self.log = log = log or MemoryLog.alone(
             node=node_name, metrics=metrics, config=times_of(options, limits), clock=clock
         )
+        self.history = MemoryHistory(log.kept) if history is None and isinstance(log, MemoryLog) else history
         proxies = Proxies(trusted_proxies)
         parts = self._parts = Parts(
             self,
@@ -352,6 +361,7 @@ class Server(ClusterCalls, socketio.AsyncServer):  # type: ignore[misc] # python
         ignore_queue: bool = False,  # noqa: FBT001, FBT002 - stock's
         *,
         message_id: str = "",
+        keeps_history: bool | Keep = False,
     ) -> None:
         """Emit an event; as `socketio.AsyncServer.emit`, and it returns when the event is in the log.
 
@@ -366,10 +376,13 @@ class Server(ClusterCalls, socketio.AsyncServer):  # type: ignore[misc] # python
             ignore_queue: Only to the clients of this node, past the log.
             message_id: What is emitted again under it within `LogConfig.message_id_ttl_s` is dropped, on all nodes. At
                 most 256 bytes; make those of clients their own (`Socket.own_id`). Default: none.
+            keeps_history: Whether the history of the room keeps it, or what of it and for how long (`Keep`): both are done, or
+                neither is. A message that is dropped because of its `message_id` is not kept again. Default: no.
 
         Raises:
             Unavailable: It is not in the log; trying again makes sense.
             OutcomeUnknown: Nobody knows; try again with the same `message_id`.
+            ValueError: `keeps_history` is asked for, and no room is named, or the event goes past the log.
             TooLarge: The message id is too long.
             RateLimited: With `callback`, and one client alone to be told: `Limits.max_pending_acks` acks of it are
                 awaited already. Of several clients, such a one is left out.
@@ -391,6 +404,7 @@ class Server(ClusterCalls, socketio.AsyncServer):  # type: ignore[misc] # python
             callback,
             ignore_queue=ignore_queue,
             message_id=message_id,
+            keeps_history=keeps_history,
         )
 
     async def save_session(self, sid: str, session: object, namespace: str | None = None) -> None:

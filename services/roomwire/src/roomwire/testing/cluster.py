@@ -75,7 +75,7 @@ class Cluster:
         self._tokens = Tokens(self.now)
         self._arguments = {"limits": limits, "authenticate": self._authenticate, **options}
         self._provided = {
-            History: MemoryHistory(),
+            History: MemoryHistory(self._hub.primary.kept),
             Policy: self._policy,
             Proxies: Proxies(()),
             Verifier: self._tokens,

@@ -28,6 +28,10 @@ class Board(Gateway, namespace="/board"):
     async def enter(self, socket: Socket, room: str) -> None:
         await socket.join(room)
 
+    @subscribe("move")
+    async def move(self, room: str, column: str) -> None:
+        await self.emit("moved", column, to=room, keeps_history=True)
+
 
 def app():
     server = Server()
@@ -130,7 +134,11 @@ async def test_what_is_said_again_under_its_id_is_heard_once(backend):
             id="a user",
         ),
         pytest.param(
-            "GET", "/history", {"params": {"room": "den"}}, "This application keeps no history.", id="history"
+            "GET",
+            "/history",
+            {"params": {"room": "den", "namespace": "/bord"}},
+            "There is no namespace '/bord' here.",
+            id="history of a namespace that is not served",
         ),
         pytest.param(
             "GET",
@@ -165,6 +173,24 @@ async def test_rooms_and_presence_are_those_of_all_nodes(backend):
         _, found = await backend.call("GET", "/presence", params={"namespace": "/board", "room": "acme:den"})
         assert {here.sid: "n0", there.sid: "n1"} == {one["id"]: one["gateway"] for one in found["members"]}
         assert (2, []) == (found["total"], found["missing"])
+
+
+async def test_history_is_what_the_application_kept_of_a_room(backend):
+    async with member(backend, 1, "acme:den") as client:
+        for column in ("doing", "done"):
+            await client.send_frame(f'42/board,["move","acme:den","{column}"]')
+            await client.event("moved")
+        where = {"namespace": "/board", "room": "acme:den"}
+
+        _, found = await backend.call("GET", "/history", params=where)
+        assert [("moved", ["doing"]), ("moved", ["done"])] == [
+            (one["entry"]["event"], one["entry"]["args"]) for one in found["messages"]
+        ]
+        after = found["messages"][0]["position"]
+        _, rest = await backend.call("GET", "/history", params={**where, "after": after})
+        assert (found["messages"][1:], True, False) == (rest["messages"], rest["joined"], rest["more"])
+        _, other = await backend.call("GET", "/history", params={"room": "acme:den"})
+        assert [] == other["messages"]
 
 
 async def test_members_are_moved_on_all_nodes(backend):

@@ -15,6 +15,7 @@ import msgspec
 from roomwire.app.api.audit import audited
 from roomwire.app.api.bodies import (
     Disconnected,
+    EntryAnswer,
     HistoryAnswer,
     MemberAnswer,
     Moved,
@@ -171,14 +172,21 @@ class Actions:
 
     async def remembered(
         self,
-        room: str,  # noqa: ARG002 - for applications that keep a history
+        room: str,
         *,
-        namespace: str,  # noqa: ARG002 - the same
-        after: str,  # noqa: ARG002 - the same
-        limit: int,  # noqa: ARG002 - the same
+        namespace: str,
+        after: str,
+        limit: int,
     ) -> HistoryAnswer:
         """Return the answer of `history`."""
-        raise NotFound("This application keeps no history.")
+        if self._server.history is None:
+            raise NotFound("This application keeps no history.")
+        recalled = await self._server.history.recall(room, limit=limit, after=after, namespace=namespace)
+        messages = [
+            EntryAnswer(position=one.position, entry=msgspec.json.decode(one.entry))
+            for one in recalled.entries
+        ]
+        return HistoryAnswer(room=room, messages=messages, joined=recalled.is_joined, more=recalled.has_more)
 
     async def disconnect_user(
         self,

@@ -1,5 +1,6 @@
 """The bodies of requests and answers, as the API promises them. Unknown fields are refused."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any, Final, Literal
 
@@ -196,11 +197,20 @@ class MessageAnswer(BaseModel):
     at: datetime
 
 
+class EntryAnswer(BaseModel):
+    """An entry of a room's history in an application that says nothing else of its messages."""
+
+    position: str = Field(description="Where it stands in the history; `after` for what follows it.")
+    entry: Any = Field(
+        description="What the application kept: by default an object with `event`, `args` and `at`."
+    )
+
+
 class HistoryAnswer(BaseModel):
     """A stretch of a room's history, oldest message first."""
 
     room: str
-    messages: list[MessageAnswer]
+    messages: Sequence[MessageAnswer | EntryAnswer]
     joined: bool = Field(
         description="Whether the message at `after` is still kept, so that none behind it was forgotten."
     )

@@ -18,6 +18,8 @@ from roomwire.log.contract import (
 )
 from roomwire.log.entries import Entry, Message
 from roomwire.log.errors import LogClosed
+from roomwire.log.kept import Kept
+from roomwire.log.memory.kept import KeptEntries
 from roomwire.log.memory.primary import MemoryPrimary
 from roomwire.log.positions import Epoch, Offset, Position, new_epoch
 from roomwire.log.reading import Range, RangeReader, Reading
@@ -80,11 +82,13 @@ class MemoryHub:
         """Whether a change may be made right away, instead of by `soon`."""
         return self._is_eager and not self._is_making
 
-    def publish(self, stream: Stream, message: Message, message_id: str) -> Published:
+    def publish(
+        self, stream: Stream, message: Message, message_id: str, kept: Kept | None = None
+    ) -> Published:
         """Append a message right away: hot. Only while `is_at_rest`."""
         self._is_making = True
         try:
-            return self.primary.publish(stream, message, message_id)
+            return self.primary.publish(stream, message, message_id, kept)
         finally:
             self._is_making = False
             if self._changes:
@@ -169,6 +173,11 @@ class MemoryLog:
         return self._subscriber.cut
 
     @property
+    def kept(self) -> KeptEntries:
+        """The histories of rooms."""
+        return self._primary.kept
+
+    @property
     def is_live(self) -> bool:
         """See `Log`."""
         return self._is_open
@@ -218,7 +227,7 @@ class MemoryLog:
     # -- messages
 
     def publish(
-        self, stream: Stream, message: Message, *, message_id: str = ""
+        self, stream: Stream, message: Message, *, message_id: str = "", kept: Kept | None = None
     ) -> "asyncio.Future[Published]":
         """See `Log`."""
         if message_id and len(message_id.encode("utf-8", "surrogatepass")) > MAX_MESSAGE_ID_BYTES:
@@ -226,10 +235,10 @@ class MemoryLog:
             future.set_exception(TooLarge(f"A message id has at most {MAX_MESSAGE_ID_BYTES} bytes."))
             return future
         if self._hub.is_at_rest and self._is_open:
-            return self._publish_now(stream, message, message_id)
+            return self._publish_now(stream, message, message_id, kept)
 
         def change() -> Published:
-            published = self._primary.publish(stream, message, message_id)
+            published = self._primary.publish(stream, message, message_id, kept)
             if published.position is not None:
                 self._subscriber.learn(published.position)
             return published
@@ -432,10 +441,12 @@ class MemoryLog:
         self._hub.soon(make)
         return future
 
-    def _publish_now(self, stream: Stream, message: Message, message_id: str) -> "asyncio.Future[Published]":
+    def _publish_now(
+        self, stream: Stream, message: Message, message_id: str, kept: Kept | None
+    ) -> "asyncio.Future[Published]":
         future: asyncio.Future[Published] = self._future()
         try:
-            published = self._hub.publish(stream, message, message_id)
+            published = self._hub.publish(stream, message, message_id, kept)
         except ClientError as error:
             future.set_exception(error)
             self._metrics.publishes.count(error.code)

@@ -16,6 +16,8 @@ from roomwire.log.contract import Fenced, Published
 from roomwire.log.entries import Entry, Message, encode_message
 from roomwire.log.errors import RejoinedTooOften
 from roomwire.log.intervals import Interval, is_member, without
+from roomwire.log.kept import Kept
+from roomwire.log.memory.kept import KeptEntries
 from roomwire.log.positions import Epoch, Position
 from roomwire.log.reading import ABSENT, Page
 from roomwire.log.sessions import (
@@ -73,12 +75,16 @@ class MemoryPrimary:
         clock: The time in seconds; never goes back.
         epoch: The epoch in which it begins.
 
+    Attributes:
+        kept: The histories of rooms.
+
     """
 
     def __init__(self, config: LogConfig, clock: Callable[[], float], *, epoch: Epoch) -> None:
         self.epoch = epoch
         self.last = Position(0)
         self.nodes: dict[NodeId, Node] = {}
+        self.kept = KeptEntries(clock)
         self._config = config
         self._stream_ttl_s = config.stream_ttl_s
         self._clock = clock
@@ -90,7 +96,9 @@ class MemoryPrimary:
 
     # -- messages
 
-    def publish(self, stream: Stream, message: Message, message_id: str) -> Published:
+    def publish(
+        self, stream: Stream, message: Message, message_id: str, kept: Kept | None = None
+    ) -> Published:
         """Append and push a message: hot; see `Log.publish`."""
         now = self._clock()
         if now - self._swept_at >= self._config.heartbeat_s:
@@ -102,14 +110,16 @@ class MemoryPrimary:
             if expires_at > now:
                 return Published(first, is_repeat=True)
         nodes = self._owner(stream) if is_sid_stream(stream) else tuple(self.nodes.values())
-        kept = self._stream(stream, now)
-        if kept is None:
-            kept = self._streams[stream] = _Stream(deque())
-        kept.entries.append((position, message))
-        kept.expires_at = now + self._stream_ttl_s
-        if len(kept.entries) > self._config.max_stream_entries:
-            kept.entries.popleft()
-            kept.is_trimmed = True
+        held = self._stream(stream, now)
+        if held is None:
+            held = self._streams[stream] = _Stream(deque())
+        held.entries.append((position, message))
+        held.expires_at = now + self._stream_ttl_s
+        if len(held.entries) > self._config.max_stream_entries:
+            held.entries.popleft()
+            held.is_trimmed = True
+        if kept is not None:
+            self.kept.append(kept)
         if message_id:
             self._message_ids[message_id] = (now + self._config.message_id_ttl_s, position)
         entry = Entry(stream, position, message)
@@ -290,6 +300,7 @@ class MemoryPrimary:
     def _sweep(self, now: float) -> None:
         """Forget what has expired; every now and then, so that each publish costs the same."""
         self._swept_at = now
+        self.kept.sweep()
         for stream in list(self._streams):
             self._stream(stream, now)
         for sid in list(self._sessions):

@@ -41,6 +41,10 @@ class Keys:
         """Return where the sessions that are in a room are found."""
         return self.prefix + b"members:" + stream
 
+    def history(self, name: bytes) -> bytes:
+        """Return where the history of a name is; see `roomwire.log.kept.history_name`."""
+        return self.prefix + b"history:" + name
+
     def published(self, node: NodeId) -> bytes:
         """Return where the number of a gateway's last publish is."""
         return self.prefix + b"pub:" + node.encode()

@@ -31,6 +31,7 @@ from roomwire.log.contract import (
 )
 from roomwire.log.entries import Entry, Message, UnreadableEntry, encode_message
 from roomwire.log.errors import LogHeld, MessageIdTooLong
+from roomwire.log.kept import Kept
 from roomwire.log.positions import Epoch, Offset, Position
 from roomwire.log.reading import Range, Reading
 from roomwire.log.recent import KEPT_BYTES, RecentReads
@@ -227,7 +228,7 @@ class RedisLog:
     # -- messages
 
     def publish(
-        self, stream: Stream, message: Message, *, message_id: str = ""
+        self, stream: Stream, message: Message, *, message_id: str = "", kept: Kept | None = None
     ) -> "asyncio.Future[Published]":
         """See `Log`."""
         raw_id = message_id.encode("utf-8", "surrogatepass") if message_id else b""
@@ -237,7 +238,7 @@ class RedisLog:
             return future
         if self.is_given_up:
             return self._publisher.refused(LogHeld())
-        return self._publisher.publish(stream, encode_message(message), raw_id)
+        return self._publisher.publish(stream, encode_message(message), raw_id, kept)
 
     def subscribe(self, stream: Stream) -> None:
         """See `Log`."""

@@ -14,6 +14,7 @@ from roomwire.log.config import LogConfig
 from roomwire.log.contract import MAX_MESSAGE_ID_BYTES, Published
 from roomwire.log.entries import Message, encode_message
 from roomwire.log.errors import EmitterClosed, MessageIdTooLong
+from roomwire.log.kept import Kept
 from roomwire.log.positions import EPOCH_SUFFIX_BYTES, START, Epoch, Position
 from roomwire.log.redis.keys import Keys
 from roomwire.log.redis.publisher import Publisher
@@ -69,7 +70,9 @@ class Producer:
         self._pause_s = 0.0
         self._is_closed = False
 
-    async def publish(self, stream: Stream, message: Message, *, message_id: str = "") -> Published:
+    async def publish(
+        self, stream: Stream, message: Message, *, message_id: str = "", kept: Kept | None = None
+    ) -> Published:
         """Append a message; see `Log.publish`. Those of one event loop are appended in the order of the calls.
 
         Raises:
@@ -84,7 +87,7 @@ class Producer:
         raw_id = message_id.encode("utf-8", "surrogatepass")
         if len(raw_id) > MAX_MESSAGE_ID_BYTES:
             raise MessageIdTooLong(MAX_MESSAGE_ID_BYTES)
-        future = self._publisher.publish(stream, encode_message(message), raw_id)
+        future = self._publisher.publish(stream, encode_message(message), raw_id, kept)
         self._connect_if_needed()
         try:
             published = await future

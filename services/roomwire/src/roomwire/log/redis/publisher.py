@@ -9,6 +9,7 @@ from roomwire.errors import ClientError, NotFound, OutcomeUnknown, Unavailable
 from roomwire.log.config import LogConfig
 from roomwire.log.contract import Published
 from roomwire.log.errors import LogSilent
+from roomwire.log.kept import Kept
 from roomwire.log.outbox import Batch, Outbox, Publish
 from roomwire.log.positions import Epoch, Position
 from roomwire.log.redis.keys import Keys
@@ -85,7 +86,9 @@ class Publisher:
         """Whether anything waits for its answer."""
         return bool(self._outbox)
 
-    def publish(self, stream: Stream, blob: bytes, message_id: bytes) -> "asyncio.Future[Published]":
+    def publish(
+        self, stream: Stream, blob: bytes, message_id: bytes, kept: Kept | None = None
+    ) -> "asyncio.Future[Published]":
         """Append a message; see `Log.publish`."""
         if self._is_closed or not self._outbox.has_room(len(blob)):
             return self.refused(Unavailable("Too many messages wait for the log: try again."))
@@ -94,7 +97,7 @@ class Publisher:
             # Kept, as asking for it costs a system call before Python 3.12.
             loop = self._loop = asyncio.get_running_loop()
         future: asyncio.Future[Published] = loop.create_future()
-        self._outbox.add(Publish(stream, blob, message_id, loop.time() + self._timeout_s, future))
+        self._outbox.add(Publish(stream, blob, message_id, loop.time() + self._timeout_s, future, kept))
         if self._timer is None:
             self._timer = loop.call_later(_EXPIRY_PERIOD_S, self._expire)
         if not self._is_flushing and self._link is not None:
@@ -150,6 +153,7 @@ class Publisher:
 
     def _command(self, batch: Batch[asyncio.Future[Published]]) -> Sequence[Argument]:
         names = self._keys
+        kept_of = [(place, kept) for place, one in enumerate(batch.publishes, 1) if (kept := one.kept)]
         keys: list[Argument] = [names.log, self._number_key]
         arguments: list[Argument] = [
             self._subscriber.epoch,
@@ -157,12 +161,16 @@ class Publisher:
             self._number_ttl_ms,
             batch.predecessor,
             *self._limits,
+            len(kept_of),
         ]
         for publish in batch.publishes:
             stream = publish.stream
             channel = b"" if is_sid_stream(stream) else names.channel(stream)
             keys.append(names.stream(stream))
             arguments += (publish.number, channel, publish.blob, publish.message_id)
+        for place, kept in kept_of:
+            keys.append(names.history(kept.name))
+            arguments += (place, kept.entry, kept.entries, kept.ttl_s)
         return (b"EVALSHA", self._script.sha, len(keys), *keys, *arguments)
 
     def _answered(self, link: RedisLink, value: object) -> None:

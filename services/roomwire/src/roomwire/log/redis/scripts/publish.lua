@@ -1,20 +1,29 @@
 -- A batch of one gateway's publishes.
 -- KEYS: log, the gateway's last number, stream of each. ARGV: epoch, prefix, time to live of the number,
 -- number that must have been taken before (0: any), most entries of a stream, time to live of a stream, of a message
--- id; then of each: number, channel ('' for a socket's stream), stored message, message id ('' for none).
+-- id, number of histories; then of each: number, channel ('' for a socket's stream), stored message, message id ('' for
+-- none). Behind the streams stand the keys of the histories, and behind all else of each history: which publish it belongs
+-- to, the entry, most entries, time to live in seconds.
 -- Returns of each: its position; 0 if its number was taken before; minus the position of an earlier publish with its
 -- message id; 'GONE' if the socket's session does not exist; or an error.
 if is_stale() then return redis.error_reply(STALE) end
 local last = tonumber(redis.call('GET', KEYS[2]) or '0')
 if last < tonumber(ARGV[4]) then return redis.error_reply('CHAIN the batch before this one was not taken') end
 
-local epoch, prefix, count = ARGV[1], ARGV[2], #KEYS - 2
+local epoch, prefix, count = ARGV[1], ARGV[2], #KEYS - 2 - tonumber(ARGV[8])
+
+-- Of a publish: its history, and where what is kept of it stands.
+local histories = {}
+for j = 1, tonumber(ARGV[8]) do
+  local at = 5 + 4 * (count + j)
+  histories[tonumber(ARGV[at])] = { KEYS[2 + count + j], at }
+end
 
 -- What is not among the keys is looked for before anything is written: while a cluster moves the slot, such a look is
 -- an error if it is not here, and then nothing was done. Owners of sockets' sessions, earlier positions of message ids.
 local owners, earlier = {}, {}
 for i = 1, count do
-  local at = 4 + 4 * i
+  local at = 5 + 4 * i
   local channel, message_id = ARGV[at + 1], ARGV[at + 3]
   if channel == '' then
     owners[i] = redis.call('HGET', prefix .. 'session:' .. string.sub(KEYS[i + 2], #prefix + 8), 'node')
@@ -24,10 +33,10 @@ end
 
 -- All positions at once, those of refused publishes too: gaps mean nothing. The first write of the script.
 local position = redis.call('HINCRBY', KEYS[1], 'seq', count) - count
-local highest = tonumber(ARGV[4 + 4 * count])
+local highest = tonumber(ARGV[5 + 4 * count])
 if highest > last then redis.call('SET', KEYS[2], highest, 'PX', ARGV[3]) end
 
-local function append(key, channel, owner, blob, message_id)
+local function append(key, channel, owner, blob, message_id, history)
   local data
   if channel == '' then
     -- A socket's stream: pushed to the node that its session is on.
@@ -39,9 +48,19 @@ local function append(key, channel, owner, blob, message_id)
     position = position + 1
     data = epoch .. ' ' .. position .. ' ' .. blob
   end
+  local kept
+  if history then
+    -- First, as this can be taken back: nobody is told of what is kept in a history before it is in the log.
+    kept = redis.pcall('XADD', history[1], 'MAXLEN', ARGV[history[2] + 2], '*', 'e', ARGV[history[2] + 1])
+    if type(kept) == 'table' then return kept end
+  end
   local added = redis.pcall('XADD', key, 'MAXLEN', '~', ARGV[5], position .. '-0', 'e', blob)
-  if type(added) == 'table' then return added end
+  if type(added) == 'table' then
+    if history then redis.call('XDEL', history[1], kept) end
+    return added
+  end
   redis.call('PEXPIRE', key, ARGV[6])
+  if history then redis.call('EXPIRE', history[1], ARGV[history[2] + 3]) end
   if message_id ~= '' then
     redis.call('SET', prefix .. 'mid:' .. message_id, position, 'PX', ARGV[7])
     earlier[message_id] = position
@@ -52,14 +71,14 @@ end
 
 local results = {}
 for i = 1, count do
-  local at = 4 + 4 * i
+  local at = 5 + 4 * i
   local message_id = ARGV[at + 3]
   if tonumber(ARGV[at]) <= last then
     results[i] = 0
   elseif earlier[message_id] then
     results[i] = -tonumber(earlier[message_id])
   else
-    results[i] = append(KEYS[i + 2], ARGV[at + 1], owners[i], ARGV[at + 2], message_id)
+    results[i] = append(KEYS[i + 2], ARGV[at + 1], owners[i], ARGV[at + 2], message_id, histories[i])
   end
 end
 return results
