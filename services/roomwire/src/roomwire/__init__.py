@@ -11,7 +11,19 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from roomwire.app.app import App
-    from roomwire.gateways import Gateway, Key, Socket, subscribe
+    from roomwire.gateways import (
+        Call,
+        Filter,
+        Gateway,
+        Guard,
+        Interceptor,
+        Key,
+        Pipe,
+        Proceed,
+        Socket,
+        mark,
+        subscribe,
+    )
     from roomwire.identity.tokens import User
     from roomwire.log.emitter import AsyncEmitter, Emitter
     from roomwire.log.kept import Keep
@@ -20,26 +32,40 @@ if TYPE_CHECKING:
 __all__ = [
     "App",
     "AsyncEmitter",
+    "Call",
     "Emitter",
+    "Filter",
     "Gateway",
+    "Guard",
+    "Interceptor",
     "Keep",
     "Key",
+    "Pipe",
+    "Proceed",
     "Server",
     "Socket",
     "User",
+    "mark",
     "subscribe",
 ]
 
 _HOMES: Final = {
     "App": "roomwire.app.app",
     "AsyncEmitter": "roomwire.log.emitter",
+    "Call": "roomwire.gateways",
     "Emitter": "roomwire.log.emitter",
+    "Filter": "roomwire.gateways",
     "Gateway": "roomwire.gateways",
+    "Guard": "roomwire.gateways",
+    "Interceptor": "roomwire.gateways",
     "Keep": "roomwire.log.kept",
     "Key": "roomwire.gateways",
+    "Pipe": "roomwire.gateways",
+    "Proceed": "roomwire.gateways",
     "Server": "roomwire.server",
     "Socket": "roomwire.gateways",
     "User": "roomwire.identity.tokens",
+    "mark": "roomwire.gateways",
     "subscribe": "roomwire.gateways",
 }
 

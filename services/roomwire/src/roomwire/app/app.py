@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from roomwire.app.providers import name_of, needs_of
 from roomwire.errors import ApplicationError, ConfigurationError
 from roomwire.gateways import Gateway
+from roomwire.gateways.chain import AnyFilter, Around, Call, Guard, Interceptor, PerCall
 from roomwire.identity.capabilities import Policy
 from roomwire.protocol.asgi import App as Asgi
 from roomwire.rooms.handshake import Authenticate, everyone
@@ -51,10 +52,14 @@ class App:
             Default: one is made.
         api: Makes, in the lifespan and from the app, what the HTTP API for backends (ROOMWIRE_API_PORT) does: an
             `roomwire.app.api.actions.Actions`. Default: what can be done in any application.
+        guards: They say whether an event or a connection of any gateway may go on, before the gateways' own. Default: none.
+        interceptors: They run around the handlers and `on_connection` of all gateways. Default: none.
+        filters: They answer exceptions of all gateways, after the gateways' own. Default: none.
         name: The name in log lines and messages.
 
     Raises:
-        ApplicationError: A gateway cannot be bound, or a namespace has two.
+        ApplicationError: A gateway cannot be bound, a namespace has two, or guards, interceptors or filters are given to an app
+            whose server has handlers that are no gateway's, around which they cannot run.
 
     """
 
@@ -67,6 +72,9 @@ class App:
         policy: Policy | None = None,
         server: Server | None = None,
         api: "Callable[[App], Actions] | None" = None,
+        guards: Sequence[Guard] = (),
+        interceptors: Sequence[Interceptor] = (),
+        filters: Sequence[AnyFilter] = (),
         name: str = "gateway",
     ) -> None:
         self.gateways = gateways
@@ -76,6 +84,7 @@ class App:
         self.policy = policy
         self.server = server
         self.api = api
+        self.around = Around(tuple(guards), tuple(interceptors), tuple(filters))
         self.name = name
         if server is not None and server.arguments["authenticate"] is not everyone:
             if authenticate is not None:
@@ -129,6 +138,7 @@ class App:
             else:
                 yield gateway.namespace, kind.__name__, subscribed
         if self.server is not None:
+            self.refuse_unguarded(self.server)
             for namespace, functions in self.server.handlers.items():
                 known = [event for event in functions if event not in self.server.reserved_events]
                 yield namespace, "functions of the server", known
@@ -137,15 +147,60 @@ class App:
                     is_ours = isinstance(handler, Gateway)
                     yield namespace, type(handler).__name__, type(handler).subscriptions() if is_ours else []
 
+    def refuse_unguarded(self, server: Server) -> None:
+        """Refuse a server some of whose handlers would run without the app's guards.
+
+        Raises:
+            ApplicationError: It has such handlers, and the app has guards, interceptors or filters.
+
+        """
+        unguarded = [*server.handlers]
+        unguarded += [
+            name for name, each in server.namespace_handlers.items() if not isinstance(each, Gateway)
+        ]
+        if self.around and unguarded:
+            raise ApplicationError(
+                "bind",
+                "guards, interceptors and filters of an App run around gateways alone, and its server handles the namespace "
+                f"{unguarded[0]!r} by functions: make a Gateway of them",
+            )
+
     def provide(self, kind: Callable[..., _T], value: _T) -> None:
-        """Have gateways made with a value.
+        """Have gateways made with a value, and give it to handlers and pipes that have a parameter of its type.
 
         Args:
-            kind: The type by which constructors ask for it: a class, a protocol or a `NewType`.
+            kind: The type by which constructors and handlers ask for it: a class, a protocol or a `NewType`.
             value: What they get.
 
         Raises:
             ApplicationError: The type is one of Python's own, by which anything may be meant.
+
+        """
+        self._may_be_meant(kind)
+        self._provided[kind] = value
+
+    def provide_per_call(
+        self, kind: Callable[..., _T], opened: Callable[[Call], AbstractAsyncContextManager[_T]]
+    ) -> None:
+        """Give a value of its own to each call whose handler or pipe has a parameter of a type.
+
+        Args:
+            kind: The type.
+            opened: Makes, given the call, an async context manager of the value. It is left when the handler has ended, with
+                the exception that the handler raised.
+
+        Raises:
+            ApplicationError: As of `provide`.
+
+        """
+        self._may_be_meant(kind)
+        self._provided[kind] = PerCall(opened)
+
+    def _may_be_meant(self, kind: Callable[..., object]) -> None:
+        """Refuse a type that says too little.
+
+        Raises:
+            ApplicationError: It is one of Python's own.
 
         """
         if getattr(kind, "__module__", "") == "builtins":
@@ -153,7 +208,6 @@ class App:
                 "lifespan",
                 f"{name_of(kind)} says too little to provide something by: take a class or a NewType of your own",
             )
-        self._provided[kind] = value
 
     def get(self, kind: Callable[..., _T]) -> _T:
         """Return what was provided for a type, or, for the class of a gateway, the one that was made.
@@ -162,7 +216,7 @@ class App:
             LookupError: Nothing was.
 
         """
-        if kind not in self._provided:
+        if kind not in self._provided or isinstance(self._provided[kind], PerCall):
             raise LookupError(f"no {name_of(kind)} is provided")
         found: _T = self._provided[kind]  # type: ignore[assignment] # `provide` has seen to it
         return found

@@ -11,7 +11,7 @@ from roomwire.app.app import App
 from roomwire.app.lifespans import Lifespan, asgi_lifespan
 from roomwire.app.providers import arguments_of
 from roomwire.app.tracebacks import failed
-from roomwire.errors import ApplicationError, Unavailable
+from roomwire.errors import ApplicationError, ConfigurationError, Unavailable
 from roomwire.gateways import Gateway
 from roomwire.logs import get_logger
 from roomwire.protocol.asgi import Receive, Scope, Send
@@ -84,6 +84,7 @@ class Running:
         try:
             for gateway in self._made():
                 self._server.register_namespace(gateway)
+            self._surround()
             for handler in [*self._server.namespace_handlers.values()]:
                 if hasattr(handler, "after_init"):
                     await _told(f"{type(handler).__name__}.after_init", handler.after_init())
@@ -91,6 +92,16 @@ class Running:
             await self._end(lifespan)
             raise
         self._lifespan = lifespan
+
+    def _surround(self) -> None:
+        """Give all gateways what the app puts around each call, and what it provides."""
+        self.app.refuse_unguarded(self._server)
+        for gateway in self._server.namespace_handlers.values():
+            if isinstance(gateway, Gateway):
+                try:
+                    gateway.surround(self.app.around, self.app.provided)
+                except ConfigurationError as error:
+                    raise ApplicationError("lifespan", str(error)) from error
 
     def _made(self) -> Iterator[Gateway]:
         """Yield the gateways in the order in which the app names them; those that the lifespan has not added are made."""

@@ -4,6 +4,9 @@ Pure: it knows no network. A parameter annotated with
 
 - `Socket` gets the connected socket, `User` the authenticated user;
 - `Annotated[T, Key("name")]` gets one key of the body;
+- `Annotated[T, Pipe(function)]` gets what the function makes of such a value, which is decoded into the type of the function's
+  first parameter;
+- a type that the application has provided gets the value that was provided;
 - anything else gets the next argument of the event, decoded strictly into that type (msgspec): a struct
   is the whole body. With a default it may be missing.
 
@@ -16,14 +19,18 @@ import inspect
 import typing
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Protocol, TypeVar, Union, get_args, get_origin
+from typing import Annotated, Any, Protocol, TypeVar, Union, get_args, get_origin
 
 import msgspec
+import msgspec.inspect
 
+from roomwire.gateways.chain import AnyFilter, Around, Call, Guard, Interceptor, PerCall
 from roomwire.gateways.errors import MissingArgument, MissingField, NoObject, WrongField
+from roomwire.gateways.pipes import NotProvided, Pipe, Piped
 from roomwire.identity.tokens import User
 
 _EVENT = "__roomwire_event__"
+_AROUND = "__roomwire_around__"
 _EVENT_NAME = "roomwire_event_name_"
 RESERVED_EVENTS = frozenset({"connect", "disconnect", "connect_error"})
 
@@ -38,11 +45,20 @@ class Key:
     name: str
 
 
-def subscribe(event: str) -> Callable[[_H], _H]:
+def subscribe(
+    event: str,
+    *,
+    guards: Sequence[Guard] = (),
+    interceptors: Sequence[Interceptor] = (),
+    filters: Sequence[AnyFilter] = (),
+) -> Callable[[_H], _H]:
     """Make a gateway's method the handler of an event; what it returns is the ack.
 
     Args:
         event: The event's name.
+        guards: They say whether a call may reach the handler, after those of the gateway. Default: none.
+        interceptors: They run around the handler, inside those of the gateway. Default: none.
+        filters: They answer the handler's exceptions, before those of the gateway. Default: none.
 
     Raises:
         ValueError: The name is one of Socket.IO's own: use the lifecycle hooks.
@@ -53,17 +69,24 @@ def subscribe(event: str) -> Callable[[_H], _H]:
             f"{event!r} is no event to subscribe to: use the hooks on_connection and on_disconnection"
         )
 
-    def mark(handler: _H) -> _H:
+    def put(handler: _H) -> _H:
         setattr(handler, _EVENT, event)
+        setattr(handler, _AROUND, Around(guards, interceptors, filters))
         return handler
 
-    return mark
+    return put
 
 
 def subscribed_event(handler: object) -> str | None:
     """Return the event a method is subscribed to, or None."""
     event: str | None = getattr(handler, _EVENT, None)
     return event
+
+
+def around_of(handler: object) -> Around:
+    """Return what `subscribe` has put around a method; for another one, nothing."""
+    around: Around = getattr(handler, _AROUND, Around())
+    return around
 
 
 class ConnectedSocket(Protocol):
@@ -118,14 +141,26 @@ class Binding:
         handler: A bound method.
         socket_type: The class whose annotation asks for the connected socket.
 
+        provided: What the application has provided, by type. Default: that is not known yet.
+
+    Attributes:
+        per_call: What the handler and its pipes need that lives as long as a call, by type.
+        is_direct: Whether the arguments are worked out without waiting: it has no pipes and needs nothing for each call.
+
     Raises:
         TypeError: A parameter has no annotation, or cannot be bound.
 
     """
 
-    def __init__(self, handler: Handler, *, socket_type: type) -> None:
+    def __init__(
+        self, handler: Handler, *, socket_type: type, provided: Mapping[Any, object] | None = None
+    ) -> None:
         self._sockets: list[str] = []
         self._users: list[str] = []
+        self._given: dict[str, object] = {}
+        self._given_per_call: dict[str, Any] = {}
+        self._pipes: list[Piped] = []
+        self.per_call: dict[Any, PerCall[Any]] = {}
         self._bodies: list[_Body | _BodyKey] = []
         hints = typing.get_type_hints(handler, include_extras=True)
         index = 0
@@ -136,10 +171,18 @@ class Binding:
             if parameter.kind not in {parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY}:
                 raise TypeError(f"{where} has to be a plain one")
             hint = hints[name]
+            if any(isinstance(extra, Pipe) for extra in _extras(hint)):
+                piped = Piped(name, hint, parameter.default, provided=provided, where=where)
+                keys = [extra for extra in _extras(hint) if isinstance(extra, Key)]
+                hint = Annotated[piped.takes, *keys] if keys else piped.takes
+                self._pipes.append(piped)
+                self.per_call.update(piped.per_call)
             if hint is socket_type:
                 self._sockets.append(name)
             elif hint is User:
                 self._users.append(name)
+            elif provided is not None and _is_provided(hint, provided, where):
+                self._give(name, hint, provided[hint])
             elif key := _key_of(hint):
                 self._bodies.append(_BodyKey(name, key.name, _without_key(hint), parameter.default))
             else:
@@ -148,7 +191,15 @@ class Binding:
 
         self._names, self._decode = _compiled(self._bodies)
         self._may_miss = any(body.default is not inspect.Parameter.empty for body in self._bodies)
-        self._has_context = bool(self._sockets or self._users)
+        self._has_context = bool(self._sockets or self._users or self._given)
+        self.is_direct = not self._pipes and not self.per_call
+
+    def _give(self, name: str, kind: Any, value: object) -> None:
+        if isinstance(value, PerCall):
+            self._given_per_call[name] = kind
+            self.per_call[kind] = value
+        else:
+            self._given[name] = value
 
     def decoded(self, text: str, socket: ConnectedSocket) -> dict[str, object] | None:
         """Return the handler's keyword arguments for one event as it came: hot.
@@ -192,7 +243,23 @@ class Binding:
             arguments[name] = socket
         for name in self._users:
             arguments[name] = socket.user
+        if self._given:
+            arguments.update(self._given)
         return arguments
+
+    async def complete(self, arguments: dict[str, object], call: Call, values: Mapping[Any, object]) -> None:
+        """Put the arguments through their pipes, and add the values that live as long as the call.
+
+        Args:
+            arguments: What `arguments` has returned.
+            call: The call.
+            values: The values of `per_call`, by type.
+
+        """
+        for name, kind in self._given_per_call.items():
+            arguments[name] = values[kind]
+        for piped in self._pipes:
+            arguments[piped.parameter] = await piped.value(arguments[piped.parameter], call, values)
 
 
 def _compiled(
@@ -216,10 +283,33 @@ def _compiled(
         return (), None
 
 
+def _extras(hint: object) -> Sequence[object]:
+    """Return what a type is annotated with."""
+    return get_args(hint)[1:] if get_origin(hint) is Annotated else ()
+
+
 def _key_of(hint: object) -> Key | None:
-    if get_origin(hint) is not Annotated:
-        return None
-    return next((extra for extra in get_args(hint)[1:] if isinstance(extra, Key)), None)
+    return next((extra for extra in _extras(hint) if isinstance(extra, Key)), None)
+
+
+def _is_provided(hint: Any, provided: Mapping[Any, object], where: str) -> bool:
+    """Say whether a parameter gets what was provided for its type.
+
+    Raises:
+        TypeError: Nothing was, and a body cannot be decoded into the type either.
+
+    """
+    try:
+        if hint in provided:
+            return True
+        is_decoded = not isinstance(msgspec.inspect.type_info(hint), msgspec.inspect.CustomType)
+    except TypeError:
+        # It cannot be hashed, or msgspec refuses it: converting says so when the handler is called.
+        return False
+    if not is_decoded:
+        # No body can be decoded into it.
+        raise NotProvided(f"{where} needs", hint)
+    return False
 
 
 def _without_key(hint: object) -> object:

@@ -2,13 +2,15 @@
 
 import asyncio
 import inspect
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from typing import Any, ClassVar, Unpack
 
+import msgspec
 import socketio
 
 from roomwire.errors import ConfigurationError
-from roomwire.gateways.binding import Binding, subscribed_event
+from roomwire.gateways.binding import Binding, around_of, subscribed_event
+from roomwire.gateways.chain import CONNECT, AnyFilter, Around, Chain, Guard, Interceptor, marks_of
 from roomwire.gateways.errors import TwoHandlers, UnknownEvent
 from roomwire.gateways.lane import Handler, Lane
 from roomwire.gateways.socket import Socket, to_wire
@@ -40,6 +42,10 @@ class Gateway(socketio.AsyncNamespace):  # type: ignore[misc] # python-socketio 
       more, or `parting_timeout_s` later: a body parameter gets the reason. A client that is sent away while an
       event of its is being handled has left its rooms by then.
 
+    `guards`, `interceptors` and `filters` of the class run around each of its events and around each connection, recovered
+    sessions included, whether it has an `on_connection` or not; `subscribe` adds those of one handler (see
+    `roomwire.gateways.chain`). They do not run around `on_disconnection`, which cannot be refused.
+
     The events of one connection are handled in order: one that awaits holds up only its own connection's
     later events, at most `Limits.max_waiting_events` of them. Connections do not wait for each other.
 
@@ -57,6 +63,9 @@ class Gateway(socketio.AsyncNamespace):  # type: ignore[misc] # python-socketio 
         parting_timeout_s: How long a handler may hold up the end of its client, which stays in its rooms meanwhile.
             Default: 30.
         offers_recovery: Whether its clients are offered recovery where `Server(recovery=None)` leaves it open. Default: yes.
+        guards: They say whether an event or a connection may go on. Default: none.
+        interceptors: They run around the handlers and `on_connection`. Default: none.
+        filters: They answer exceptions. Default: none.
 
     Raises:
         ConfigurationError: A handler's parameters cannot be bound, or an event has two handlers.
@@ -67,6 +76,9 @@ class Gateway(socketio.AsyncNamespace):  # type: ignore[misc] # python-socketio 
     server: Server
     parting_timeout_s: ClassVar[float] = 30.0
     offers_recovery: ClassVar[bool] = True
+    guards: ClassVar[Sequence[Guard]] = ()
+    interceptors: ClassVar[Sequence[Interceptor]] = ()
+    filters: ClassVar[Sequence[AnyFilter]] = ()
 
     def __init_subclass__(cls, *, namespace: str | None = None, **options: Any) -> None:
         super().__init_subclass__(**options)
@@ -76,9 +88,23 @@ class Gateway(socketio.AsyncNamespace):  # type: ignore[misc] # python-socketio 
     def __init__(self, namespace: str | None = None, *, concurrent: bool = False) -> None:
         super().__init__(namespace or self.class_namespace)
         self._is_concurrent = concurrent
-        self._handlers = self._bind()
-        self._on_connection = self._hook("on_connection")
-        self._on_disconnection = self._hook("on_disconnection")
+        self._bind(Around(), None)
+
+    def surround(self, around: Around, provided: Mapping[Any, object]) -> None:
+        """Bind the handlers anew, with what an application puts around each call and with what it provides.
+
+        An `App` calls it before it registers the gateway; without an `App`, call it before `register_namespace` if there is
+        something to provide.
+
+        Args:
+            around: What runs outside of the gateway's own guards, interceptors and filters.
+            provided: What handlers and pipes get for parameters, by type; a `PerCall` is opened for each call.
+
+        Raises:
+            ConfigurationError: A handler or a pipe needs what is not provided.
+
+        """
+        self._bind(around, provided)
 
     @classmethod
     def subscriptions(cls) -> Sequence[str]:
@@ -89,20 +115,24 @@ class Gateway(socketio.AsyncNamespace):  # type: ignore[misc] # python-socketio 
 
         """
         unmade = object.__new__(cls)
-        handlers = unmade._bind()
-        for name in ("on_connection", "on_disconnection"):
-            unmade._hook(name)
-        return sorted(handlers)
+        unmade._bind(Around(), None)
+        return sorted(unmade._handlers)
 
-    def _bind(self) -> dict[str, Handler]:
+    def _bind(self, around: Around, provided: Mapping[Any, object] | None) -> None:
+        binder = _Binder(
+            type(self), Around(self.guards, self.interceptors, self.filters).within(around), provided
+        )
         handlers: dict[str, Handler] = {}
         # Of the class, as a property of what is not made yet must not run.
         for name, member in inspect.getmembers_static(type(self)):
             if event := subscribed_event(member):
                 if event in handlers:
                     raise TwoHandlers(type(self), event)
-                handlers[event] = _handler(event, getattr(self, name))
-        return handlers
+                handlers[event] = binder.handler(event, getattr(self, name))
+        self._handlers = handlers
+        self._on_connection = binder.connection(getattr(self, "on_connection", None))
+        leaving = getattr(self, "on_disconnection", None)
+        self._on_disconnection = None if leaving is None else binder.hook(leaving)
 
     def emit(
         self, event: str, data: object = None, **options: Unpack[EmitOptions]
@@ -150,10 +180,6 @@ class Gateway(socketio.AsyncNamespace):  # type: ignore[misc] # python-socketio 
             return await self._disconnected(*args)
         raise UnknownEvent(event)
 
-    def _hook(self, name: str) -> Handler | None:
-        hook = getattr(self, name, None)
-        return None if hook is None else _handler(name, hook)
-
     async def _connected(self, sid: str, _environ: object, auth: object) -> None:
         socket = Socket(self.server, self.server.member(sid, self.namespace))
         lane = Lane(socket, self._handlers, is_concurrent=self._is_concurrent)
@@ -182,12 +208,63 @@ class Gateway(socketio.AsyncNamespace):  # type: ignore[misc] # python-socketio 
             await _run(self._on_disconnection, lane.socket, reason)
 
 
-def _handler(event: str, method: Any) -> Handler:
-    try:
-        binding = Binding(method, socket_type=Socket)
-    except (TypeError, NameError) as error:
-        raise ConfigurationError(str(error)) from error
-    return Handler(event, method, binding, is_plain=not inspect.iscoroutinefunction(method))
+class _Whole:
+    """What a `Chain` is given: the connection and the whole body, which it binds once its guards have allowed the call."""
+
+    is_direct = True
+
+    def decoded(self, text: str, socket: Socket) -> dict[str, object]:
+        return {"socket": socket, "body": msgspec.json.decode(text, type=list[Any])[1:]}
+
+    def arguments(self, socket: Socket, body: Sequence[object]) -> dict[str, object]:
+        return {"socket": socket, "body": body}
+
+
+class _Binder:
+    """Binds the methods of a gateway.
+
+    Args:
+        gateway: Its class.
+        around: What runs around each call, the application's included.
+        provided: What the application provides, by type; None: that is not known yet.
+
+    """
+
+    def __init__(self, gateway: type, around: Around, provided: Mapping[Any, object] | None) -> None:
+        self._marks = marks_of(gateway)
+        self._around = around
+        self._provided = provided
+
+    def handler(self, event: str, method: Any) -> Handler:
+        """Return a method and what runs around it; a method alone where nothing does."""
+        binding = self._binding(method)
+        around = around_of(method).within(self._around)
+        if not around and binding.is_direct:
+            return Handler(event, method, binding, is_plain=not inspect.iscoroutinefunction(method))
+        marks = (*marks_of(method), *self._marks)
+        provided = self._provided or {}
+        chain = Chain(event, method, binding=binding, around=around, marks=marks, provided=provided)
+        return Handler(event, chain, _Whole(), is_plain=False)
+
+    def connection(self, method: Any) -> Handler | None:
+        """Return the hook of connections and what runs around it, which may be there without the hook."""
+        if method is None and not self._around:
+            return None
+        return self.handler(CONNECT, method or _nothing)
+
+    def hook(self, method: Any) -> Handler:
+        """Return a hook, with nothing around it."""
+        return Handler("disconnect", method, self._binding(method), is_plain=False)
+
+    def _binding(self, method: Any) -> Binding:
+        try:
+            return Binding(method, socket_type=Socket, provided=self._provided)
+        except (TypeError, NameError) as error:
+            raise ConfigurationError(str(error)) from error
+
+
+def _nothing() -> None:
+    """Let a client in: the hook of a gateway that has none."""
 
 
 async def _run(hook: Handler, socket: Socket, body: object) -> None:

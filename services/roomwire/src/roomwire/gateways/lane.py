@@ -9,10 +9,9 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from time import perf_counter
-from typing import Final
+from typing import Final, Protocol
 
 from roomwire.errors import ClientError, Internal, NotFound, RateLimited
-from roomwire.gateways.binding import Binding
 from roomwire.gateways.socket import Socket, to_wire
 from roomwire.limits.bounds import Bound
 from roomwire.logs import get_logger
@@ -23,13 +22,23 @@ _MAX_SHOWN_NAME: Final = 64
 _log = get_logger(__name__)
 
 
+class Arguments(Protocol):
+    """How the arguments of a handler are made of an event; see `roomwire.gateways.binding.Binding`."""
+
+    def decoded(self, text: str, socket: Socket) -> dict[str, object] | None:
+        """Return the keyword arguments for an event as it came, or None."""
+
+    def arguments(self, socket: Socket, body: Sequence[object]) -> dict[str, object]:
+        """Return the keyword arguments for a decoded event."""
+
+
 @dataclass(frozen=True, slots=True)
 class Handler:
     """A gateway's method for one event.
 
     Attributes:
         event: The event's name.
-        method: The bound method.
+        method: The bound method, or the chain around it.
         binding: Its parameters.
         is_plain: Whether it is no coroutine function.
 
@@ -37,7 +46,7 @@ class Handler:
 
     event: str
     method: Callable[..., object]
-    binding: Binding
+    binding: Arguments
     is_plain: bool
 
 

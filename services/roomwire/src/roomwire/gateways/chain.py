@@ -1,0 +1,262 @@
+"""What runs around a call: exception filters, guards, and interceptors, in an order that is worked out once.
+
+A call is an event for a handler, or a connection that asks to be let in. Around it run, from the outside to the inside:
+
+1. exception filters, the handler's before its gateway's before the application's;
+2. guards, the application's before the gateway's before the handler's;
+3. the decoding of the body into the handler's types, and its pipes (`roomwire.gateways.binding`);
+4. interceptors, in the order of the guards;
+5. the handler.
+
+What a guard refuses is therefore decoded by nothing and reaches no pipe, no interceptor and no handler. Rate limits come before
+all of this. A handler with nothing around it takes none of these steps.
+"""
+
+import inspect
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, Final, Generic, Protocol, TypeVar
+
+from roomwire.errors import ClientError, Forbidden
+from roomwire.gateways.socket import Socket
+from roomwire.identity.tokens import User
+
+CONNECT: Final = "connect"
+"""The event of a call that is a connection; clients cannot send an event of this name."""
+_MARKS: Final = "__roomwire_marks__"
+
+_T = TypeVar("_T")
+_E = TypeVar("_E", bound=Exception)
+_Marked = TypeVar("_Marked", bound=Callable[..., object])
+
+
+@dataclass(slots=True)
+class Call:
+    """An event on its way to its handler, or a connection on its way to `on_connection`.
+
+    Attributes:
+        socket: The client. While it connects, `socket.recovered` says whether it continues a session.
+        event: The event's name; `connect` for a connection.
+        body: The event's arguments as they were sent; for a connection, its `auth` payload alone.
+        marks: What `mark` has put on the handler, then what it has put on the gateway's class.
+        provided: What the application has provided, by type.
+        arguments: The handler's arguments by the names of its parameters. They are empty for guards, which run before the body
+            is decoded.
+
+    """
+
+    socket: Socket
+    event: str
+    body: Sequence[object]
+    marks: Sequence[object] = ()
+    provided: Mapping[Any, object] = field(default_factory=dict)
+    arguments: Mapping[str, object] = field(default_factory=dict)
+
+    @property
+    def user(self) -> User:
+        """The user whom the client's token names."""
+        return self.socket.user
+
+    @property
+    def is_connection(self) -> bool:
+        """Whether it is a connection, or a session that is recovered."""
+        return self.event == CONNECT
+
+    def mark(self, kind: type[_T]) -> _T | None:
+        """Return the nearest mark of a type: the handler's, else the class's, else None."""
+        return next((each for each in self.marks if isinstance(each, kind)), None)
+
+    def get(self, kind: Callable[..., _T]) -> _T:
+        """Return what the application has provided for a type, as `App.get` does.
+
+        Raises:
+            LookupError: It has provided nothing for it that outlives a call.
+
+        """
+        if kind not in self.provided or isinstance(self.provided[kind], PerCall):
+            raise LookupError(f"no {getattr(kind, '__name__', kind)} is provided")
+        found: _T = self.provided[kind]  # type: ignore[assignment] # `App.provide` has seen to it
+        return found
+
+
+Guard = Callable[[Call], bool | Awaitable[bool]]
+"""Says whether a call may go on: True. Anything else refuses it as `forbidden`; a `ClientError` that it raises says more."""
+Proceed = Callable[[], Awaitable[object]]
+"""Runs what is inside an interceptor, and returns what the handler returned."""
+Interceptor = Callable[[Call, Proceed], Awaitable[object]]
+"""Runs around a handler. It decides whether to proceed, and what it returns is the ack."""
+
+
+class AnyFilter:
+    """A `Filter` of whichever class of exceptions: a list of filters has several."""
+
+    kind: type[Exception]
+    answer: Callable[[Any, Call], ClientError | None]
+
+
+@dataclass(frozen=True)
+class Filter(AnyFilter, Generic[_E]):
+    """Answers an exception that leaves a call.
+
+    The nearest filter of a matching class answers, and no other is asked. It also sees what guards and the decoding raise. An
+    exception without a filter is `internal` for the client, unless it is a `ClientError`.
+
+    Attributes:
+        kind: The class of exceptions that it answers, subclasses included.
+        answer: Returns, given the exception and the call, the error that the client receives. None means that the call is
+            acknowledged as if its handler had returned None; a connection is let in by it.
+
+    """
+
+    kind: type[_E]
+    answer: Callable[[_E, Call], ClientError | None]
+
+
+@dataclass(frozen=True)
+class PerCall(Generic[_T]):
+    """A provider whose value lives as long as one call.
+
+    Attributes:
+        open: Makes, given the call, an async context manager of the value. It is left when the handler has ended, with the
+            exception that the handler raised.
+
+    """
+
+    open: Callable[[Call], AbstractAsyncContextManager[_T]]
+
+
+def mark(*marks: object) -> Callable[[_Marked], _Marked]:
+    """Put values on a handler, or on the class of a gateway, for guards and interceptors to read by `Call.mark`.
+
+    Marks that are put on a class count for its subclasses as well; nearer ones come first.
+    """
+
+    def put(marked: _Marked) -> _Marked:
+        setattr(marked, _MARKS, (*marks, *marks_of(marked)))
+        return marked
+
+    return put
+
+
+def marks_of(marked: object) -> Sequence[object]:
+    """Return what `mark` has put on a handler or a class."""
+    marks: Sequence[object] = getattr(marked, _MARKS, ())
+    return marks
+
+
+@dataclass(frozen=True)
+class Around:
+    """What runs around calls, each in the order in which it is asked.
+
+    Attributes:
+        guards: Say who may.
+        interceptors: Run around the handler.
+        filters: Answer exceptions.
+
+    """
+
+    guards: Sequence[Guard] = ()
+    interceptors: Sequence[Interceptor] = ()
+    filters: Sequence[AnyFilter] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.guards or self.interceptors or self.filters)
+
+    def within(self, outer: "Around") -> "Around":
+        """Return it with another around it."""
+        return Around(
+            (*outer.guards, *self.guards),
+            (*outer.interceptors, *self.interceptors),
+            (*self.filters, *outer.filters),
+        )
+
+
+class Arguments(Protocol):
+    """What a chain needs of a handler's binding."""
+
+    @property
+    def per_call(self) -> Mapping[Any, PerCall[Any]]:
+        """The providers, by type, whose values live as long as a call that asks for them."""
+
+    def arguments(self, socket: Socket, body: Sequence[object]) -> dict[str, object]:
+        """Return the arguments that the body and the connection give."""
+
+    async def complete(self, arguments: dict[str, object], call: Call, values: Mapping[Any, object]) -> None:
+        """Put the arguments through their pipes, and add the values that live as long as the call, given by type."""
+
+
+class Chain:
+    """A handler and what runs around it.
+
+    Args:
+        event: The event's name, or `CONNECT`.
+        method: The handler.
+        binding: Its parameters.
+        around: What runs around it.
+        marks: What guards and interceptors may read of it.
+        provided: What the application has provided, by type.
+
+    """
+
+    def __init__(
+        self,
+        event: str,
+        method: Callable[..., object],
+        *,
+        binding: Arguments,
+        around: Around,
+        marks: Sequence[object],
+        provided: Mapping[Any, object],
+    ) -> None:
+        self._event = event
+        self._method = method
+        self._binding = binding
+        self._around = around
+        self._marks = marks
+        self._provided = provided
+
+    async def __call__(self, socket: Socket, body: Sequence[object]) -> object:
+        """Return what the client is told: the result of the handler, or of an interceptor around it.
+
+        Raises:
+            Exception: As of a handler: a `ClientError` is for the client, and another has had no filter.
+
+        """
+        call = Call(socket, self._event, body, self._marks, self._provided)
+        try:
+            return await self._guarded(call)
+        except Exception as error:
+            for each in self._around.filters:
+                if isinstance(error, each.kind):
+                    answer = each.answer(error, call)
+                    if answer is None:
+                        return None
+                    raise answer from error
+            raise
+
+    async def _guarded(self, call: Call) -> object:
+        for guard in self._around.guards:
+            allowed = guard(call)
+            if inspect.isawaitable(allowed):
+                allowed = await allowed
+            # What is not True refuses, as a guard without a return statement does: nothing is allowed by mistake.
+            if allowed is not True:
+                raise Forbidden
+        arguments = self._binding.arguments(call.socket, call.body)
+        async with AsyncExitStack() as stack:
+            values = {
+                kind: await stack.enter_async_context(provider.open(call))
+                for kind, provider in self._binding.per_call.items()
+            }
+            await self._binding.complete(arguments, call, values)
+            call.arguments = arguments
+            return await self._proceed(call, 0)
+
+    async def _proceed(self, call: Call, index: int) -> object:
+        """Run the interceptors from an index on, then the handler."""
+        if index < len(self._around.interceptors):
+            return await self._around.interceptors[index](call, partial(self._proceed, call, index + 1))
+        result = self._method(**call.arguments)
+        return await result if inspect.isawaitable(result) else result

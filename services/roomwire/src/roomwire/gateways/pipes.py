@@ -1,0 +1,161 @@
+"""Pipes: functions that make of a decoded value what a handler gets, worked out once."""
+
+import inspect
+import typing
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Concatenate, Generic, TypeVar, get_args
+
+from roomwire.gateways.chain import Call, PerCall
+
+_In = TypeVar("_In")
+_Out = TypeVar("_Out")
+
+
+@dataclass(frozen=True)
+class Pipe(Generic[_In, _Out]):
+    """Marks a parameter whose value a function makes: `card: Annotated[Card, Pipe(load_card)]`.
+
+    Several pipes of a parameter run in the order in which they are written. The default of a parameter goes through none.
+
+    Attributes:
+        function: Takes the decoded value and returns what the handler gets; it may be a coroutine function. A further
+            parameter of the type `Call` gets the call, and one of a type that the application has provided gets the value. A
+            `ClientError` that it raises reaches the client.
+
+    """
+
+    function: Callable[Concatenate[_In, ...], _Out | Awaitable[_Out]]
+
+
+class _Stage:
+    """One pipe of a parameter, worked out."""
+
+    def __init__(
+        self, function: Callable[..., object], provided: Mapping[Any, object] | None, where: str
+    ) -> None:
+        self._function = function
+        name = getattr(function, "__qualname__", repr(function))
+        if not callable(function):
+            raise TypeError(f"{where}: the pipe {name} is no function")
+        called = function if inspect.isroutine(function) else type(function).__call__
+        hints = typing.get_type_hints(called, include_extras=True)
+        parameters = [*inspect.signature(function).parameters]
+        if not parameters or any(each not in hints for each in parameters):
+            raise TypeError(
+                f"{where}: the pipe {name} has to annotate its parameters, of which the value is the first"
+            )
+        self.takes = hints[parameters[0]]
+        self.returns = hints.get("return", Any)
+        self._calls: list[str] = []
+        self._given: dict[str, Any] = {}
+        self.per_call: dict[Any, PerCall[Any]] = {}
+        for parameter in parameters[1:]:
+            kind = hints[parameter]
+            if kind is Call:
+                self._calls.append(parameter)
+            elif provided is not None:
+                if kind not in provided:
+                    raise NotProvided(f"{where}: the pipe {name} needs", kind)
+                self._give(parameter, kind, provided[kind])
+
+    def _give(self, parameter: str, kind: Any, value: object) -> None:
+        self._given[parameter] = kind
+        if isinstance(value, PerCall):
+            self.per_call[kind] = value
+
+    async def value(self, value: object, call: Call, values: Mapping[Any, object]) -> object:
+        """Return what it makes of a value; see `Piped.value`."""
+        given = {
+            name: values[kind] if kind in values else call.provided[kind]
+            for name, kind in self._given.items()
+        }
+        made = self._function(value, **given, **dict.fromkeys(self._calls, call))
+        return await made if inspect.isawaitable(made) else made
+
+
+class Piped:
+    """A parameter with pipes, worked out.
+
+    Args:
+        parameter: Its name.
+        hint: Its annotation.
+        default: Its default.
+        provided: What the application has provided, by type; None: that is not known yet.
+        where: What names the parameter in an error.
+
+    Attributes:
+        parameter: Its name.
+        takes: The type into which the body is decoded before the first pipe.
+        per_call: What its pipes need that lives as long as a call, by type.
+
+    Raises:
+        TypeError: A pipe cannot be called, or returns what the next one, or the handler, does not take.
+
+    """
+
+    def __init__(
+        self,
+        parameter: str,
+        hint: object,
+        default: object,
+        *,
+        provided: Mapping[Any, object] | None,
+        where: str,
+    ) -> None:
+        wanted, *extras = get_args(hint)
+        self._stages = [_Stage(each.function, provided, where) for each in extras if isinstance(each, Pipe)]
+        self._default = default
+        self.parameter = parameter
+        self.takes = self._stages[0].takes
+        self.per_call = {kind: value for stage in self._stages for kind, value in stage.per_call.items()}
+        takers = [*(stage.takes for stage in self._stages[1:]), wanted]
+        for stage, taken in zip(self._stages, takers, strict=True):
+            if _is_other_class(stage.returns, taken):
+                raise TypeError(
+                    f"{where}: a pipe returns {type_name(stage.returns)}, and {type_name(taken)} is wanted"
+                )
+
+    async def value(self, value: object, call: Call, values: Mapping[Any, object]) -> object:
+        """Return what the handler gets.
+
+        Args:
+            value: The decoded value, or the parameter's default, which goes through no pipe.
+            call: The call.
+            values: The values of `per_call`, by type.
+
+        """
+        if value is self._default:
+            return value
+        for stage in self._stages:
+            value = await stage.value(value, call, values)
+        return value
+
+
+class NotProvided(TypeError):
+    """Something needs what the application does not provide.
+
+    Args:
+        need: What needs it, as the beginning of a sentence.
+        kind: The type.
+
+    """
+
+    def __init__(self, need: str, kind: Any) -> None:
+        super().__init__(need, kind)
+        self.need = need
+        self.kind = kind
+
+    def __str__(self) -> str:
+        wanted = type_name(self.kind)
+        return f"{self.need} a {wanted}, and none is provided: say app.provide({wanted}, ...) in the lifespan"
+
+
+def type_name(kind: Any) -> str:
+    """Return what people call a type."""
+    return str(getattr(kind, "__name__", kind))
+
+
+def _is_other_class(given: Any, wanted: Any) -> bool:
+    """Say whether both are plain classes of which the first is not the second; what is not a plain class may fit."""
+    return isinstance(given, type) and isinstance(wanted, type) and not issubclass(given, wanted)
