@@ -53,106 +53,109 @@ class Rule(NamedTuple):
 ORDER = (
     Rule(
         "marker_on_bulk",
-        "Marks, joins and claims go over the connection that carries the pushes: the reply is the marker.",
+        "Marks, joins and claims use the connection that carries the pushes, so that the reply is the marker.",
     ),
     Rule("local_first", "A gateway delivers its own messages from the log, not when it publishes them."),
     Rule(
         "cut_from_publishes",
-        "The answer to a publish says nothing about what the log connection has brought.",
+        "The answer to a publish does not advance the cut; only the log's connection does.",
     ),
     Rule(
         "offset_of_the_tick",
-        "A frame carries the cut as it was when the frame was written, not the tick's end.",
+        "A frame carries the cut at the time when the frame was written, not at the end of the tick.",
     ),
     Rule(
         "room_events_wait_for_the_tick",
-        "What is held back to be written together holds back everything: pings, replays, volatile events.",
+        "While frames are collected to be written together, all later frames wait: pings, replays, volatile events.",
         Bias((DROP, KILL), fault_rate=0.05, time_scale=40),
     ),
     Rule("resent_newest_first", "A gateway sends its unanswered publishes again in their order."),
     Rule(
         "resent_behind_the_others",
-        "What was not answered goes out again before what was published meanwhile.",
+        "Unanswered publishes are sent again before newer ones.",
         Bias((UNPLUG,), fault_rate=0.05),
     ),
     Rule(
         "batches_not_chained",
-        "A batch names the last number of the one before it, and is refused unless that was taken.",
+        "A batch names the last number of the previous batch, and is refused unless that number was accepted.",
         Bias((FLUSH,), fault_rate=0.1),
     ),
     Rule(
         "returned_too_soon",
-        "What came back goes out again when nothing is under way any more: before that, order could be lost.",
+        "Refused publishes are sent again only when nothing is under way any more; earlier, their order could be lost.",
         Bias((FLUSH,), fault_rate=0.1),
     ),
 )
 ONCE = (
     Rule(
         "publishes_not_numbered",
-        "A publish number that is not above the last one of that gateway is a repetition.",
+        "A publish whose number is not above that gateway's last number is a repetition.",
     ),
-    Rule("numbered_anew", "What is sent again keeps its number."),
+    Rule("numbered_anew", "A publish that is sent again keeps its number."),
     Rule("settled_when_sent", "A publish is acknowledged when the log has it, not when it was sent."),
     Rule(
         "dropped_with_the_link",
-        "What was under way on a link that was lost is sent again: the log need not have it.",
+        "Publishes that were under way on a lost link are sent again, because the log may lack them.",
     ),
     Rule(
         "outcome_guessed",
-        "Of a publish that was sent and given up, nobody says that it was not done.",
+        "A publish that was sent and then given up is never reported as not done.",
         Bias((STALL, UNPLUG), fault_rate=0.05),
     ),
     Rule(
         "sent_after_its_time",
-        "What was given up is not sent any more.",
+        "A publish that was given up is not sent any more.",
         Bias((STALL, UNPLUG), fault_rate=0.05),
     ),
-    Rule("message_ids_forgotten", "A message id that is known is a repetition by the client."),
+    Rule("message_ids_forgotten", "A message with a known message id is a repetition by the client."),
 )
 GAPS = (
     Rule(
         "dead_link_heard",
-        "From a link that was given up nothing is taken any more, replies included.",
+        "Nothing that arrives on an abandoned link is accepted, replies included.",
         Bias((UNPLUG,), fault_rate=0.05, gateways=1, time_scale=40),
     ),
     Rule("log_not_held", "While a gateway catches up, live messages wait."),
     Rule(
         "gap_by_previous_position",
-        "A gap is closed when the link is back, not when the next message of the room shows it.",
+        "A gap is closed when the link is restored, not when the next message of the room reveals it.",
     ),
     Rule(
         "held_pushes_dropped",
-        "What comes while a gateway catches up is delivered behind what was missed.",
+        "Messages that arrive while a gateway catches up are delivered after those that it missed.",
         Bias((UNPLUG,), fault_rate=0.05, gateways=2, clients=1, time_scale=40),
     ),
-    Rule("missed_unordered", "What was missed is delivered before what came while it was read."),
+    Rule("missed_unordered", "Missed messages are delivered before those that arrived while they were read."),
     Rule(
         "delivered_again",
-        "A push of a position that was reached is not delivered again: a read may have brought it.",
+        "A push at or below the reached position is not delivered again, because a read may have delivered it.",
     ),
-    Rule("subscriptions_not_counted", "A room is subscribed for as long as one of its members is here."),
-    Rule("trimming_unnoticed", "A history that may have been trimmed after the base is not complete."),
-    Rule("room_life_too_short", "A room's history outlives every session that could ask for it."),
+    Rule(
+        "subscriptions_not_counted",
+        "A gateway subscribes to a room for as long as it has a member of the room.",
+    ),
+    Rule("trimming_unnoticed", "A history that may have been trimmed after the base is incomplete."),
+    Rule("room_life_too_short", "A room's history outlives every session that could need it."),
 )
 EPOCHS = (
     Rule(
         "epoch_by_counter",
-        "A new incarnation of the primary begins a new epoch, whether its counter is behind or not.",
+        "A new incarnation of the primary begins a new epoch, whether or not its counter is behind.",
     ),
     Rule(
         "any_epoch_writes",
         "A script that changes the log is refused if its caller's epoch is over.",
         Bias((FAILOVER, SPLIT, DROP), fault_rate=0.05, time_scale=40),
     ),
-    Rule("loss_not_told", "A loss that the log proves to a gateway is told to all its clients."),
+    Rule("loss_not_told", "A gateway tells all its clients about a loss that the log proves."),
     Rule(
         "acknowledged_forgotten",
-        "What is known from acknowledgements counts as known, when it is asked whether the log has lost something.",
+        "Acknowledged positions count as known when a gateway decides whether the log has lost something.",
         Bias((FAILOVER,), fault_rate=0.05),
     ),
     Rule(
         "loss_kept_quiet",
-        "A gateway that knows more than the log has proves a loss: nobody goes on.",
+        "A gateway that knows more than the log has proves a loss, and no session continues.",
         Bias((FAILOVER, PAUSE), fault_rate=0.1, gateways=3),
     ),
     Rule(
@@ -162,47 +165,55 @@ EPOCHS = (
     ),
     Rule(
         "loss_proven_once",
-        "Who knows more of an epoch than the last proof of its loss said proves another loss.",
+        "A gateway that knows more of an epoch than the last proof of its loss stated proves another loss.",
         Bias((SPLIT,), gateways=3),
     ),
     Rule(
         "silent_session_writes",
-        "What is written to a session takes a position, so that its loss shows.",
+        "A write to a session takes a position, so that its loss shows.",
         Bias((FAILOVER, FAILOVER, DROP), fault_rate=0.05, gateways=1, clients=1, time_scale=40),
     ),
-    Rule("unconfirmed_claimed", "A session is claimed only in an epoch in which its client was heard of."),
     Rule(
-        "old_offset_refused", "An offset of an epoch that ended without loss counts.", Bias((RESTART, DROP))
+        "unconfirmed_claimed",
+        "A session is claimed only in an epoch in which its client has confirmed something.",
+    ),
+    Rule(
+        "old_offset_refused",
+        "An offset of an epoch that ended without loss is accepted.",
+        Bias((RESTART, DROP)),
     ),
     Rule(
         "older_offset_counts",
-        "An offset of an epoch before the session's first is of another session, and says nothing.",
+        "An offset of an epoch before the session's first belongs to another session, and is ignored.",
         Bias((EMPTY, FAILOVER, DROP), time_scale=40),
     ),
     Rule(
         "unknown_epoch_is_nothing",
-        "An offset of an epoch that the log does not know, and that is not before the session, is refused.",
+        "An offset of an epoch that the log does not know is refused, unless the epoch precedes the session.",
         Bias((SPLIT, KILL, DROP), fault_rate=0.05, gateways=3, clients=1, time_scale=40),
     ),
 )
 SESSIONS = (
-    Rule("ack_before_the_log", "A client is told that it is in a room when the log has it."),
+    Rule("ack_before_the_log", "A client is told that it is in a room only when the log has the join."),
     Rule("join_begins_anew", "A repeated join keeps the interval that is open."),
-    Rule("join_repeated_blindly", "A join with an unknown outcome closes the transport: the session knows."),
+    Rule(
+        "join_repeated_blindly",
+        "A join with an unknown outcome closes the transport, because the session has the outcome.",
+    ),
     Rule(
         "receipt_for_the_cut",
-        "A pong answers for what was written before its ping, not for what was written since.",
+        "A pong confirms frames that were written before its ping, not later ones.",
         Bias((DROP,), fault_rate=0.05, time_scale=40),
     ),
     Rule(
         "claim_prolongs",
-        "Only an answered ping prolongs a session's life: neither a claim nor a heartbeat for a silent client does.",
+        "Only an answered ping prolongs a session's life; a claim does not, nor does a heartbeat for a silent client.",
         Bias((DROP,), fault_rate=0.1, clients=1, time_scale=1, steps=900),
     ),
     Rule("heartbeat_revives", "A heartbeat never brings back a session that has expired."),
     Rule(
         "claims_not_fenced",
-        "Who writes with an old claim number is refused.",
+        "A write with an old claim number is refused.",
         Bias((DROP, PAUSE), fault_rate=0.02, gateways=2, time_scale=40),
     ),
     Rule(
@@ -217,55 +228,59 @@ SESSIONS = (
     ),
     Rule(
         "fenced_before_admission",
-        "A socket is admitted at its mark only if it still speaks for its session: a fence may have come before it.",
+        "A socket is admitted at its mark only if it still holds its session, because a fence may have arrived before the mark.",
         Bias((TAB, DROP), fault_rate=0.1, gateways=2, clients=1, time_scale=40),
     ),
     Rule(
         "fenced_is_disconnected",
-        "A fenced socket's transport is closed; a DISCONNECT could reach the client that is right.",
+        "A fenced socket's transport is closed; a DISCONNECT could reach the rightful client.",
         Bias((DROP, PAUSE), time_scale=40),
     ),
     Rule(
         "duel_goes_on",
-        "A session that was claimed too often in a short time stays where it is: the claimant gets a new one.",
+        "A session that was claimed too often in a short time stays where it is, and the claimant gets a new one.",
         Bias((TAB, DROP), time_scale=40),
     ),
     Rule(
         "kept_for_nobody",
-        "What is said to a socket without a session is not appended.",
+        "A message to a socket without a session is not appended.",
         Bias((PAUSE, STALL), fault_rate=0.05, time_scale=1),
     ),
-    Rule("claim_deletes", "A claim leaves the session where it is: the client may drop again.", LONG_LIVED),
+    Rule(
+        "claim_deletes",
+        "A claim leaves the session in the log, because the client may drop again.",
+        LONG_LIVED,
+    ),
 )
 RECOVERY = (
     Rule(
         "no_deadline",
-        "From the claim to the last read there is a deadline: what is read later may have expired unseen.",
+        "The last read has a deadline after the claim, because later a room's history may have expired unnoticed.",
         Bias((PAUSE, DROP), fault_rate=0.02, gateways=2, clients=2, time_scale=1, steps=600),
     ),
     Rule(
         "start_ignored",
-        "Nothing from before the session is replayed, whatever offset the client still holds.",
+        "Nothing from before the session is replayed, whatever offset the client holds.",
         Bias((GOODBYE, DROP), time_scale=40),
     ),
     Rule(
         "receipts_ignored",
-        "What a client has answered for it need not be shown again.",
+        "Messages that a client has confirmed are not replayed.",
         Bias((DROP,), fault_rate=0.05, clients=3, stream_entries=2, time_scale=40, steps=240),
     ),
-    Rule("joined_ignored", "Of a room is replayed what was said after the client had joined it."),
+    Rule("joined_ignored", "A room's messages are replayed from the client's join on."),
     Rule(
         "room_forgotten_when_left",
-        "Of a room that was left is replayed what was said before.",
+        "The messages of a room that the client has left are replayed up to its leave.",
         Bias((DROP, PAUSE), fault_rate=0.02, gateways=1, time_scale=40),
     ),
     Rule(
         "filter_by_present_rooms",
-        "Whom a message to several rooms reaches is judged by the rooms of its time.",
+        "The receivers of a message to several rooms are determined by the memberships at its position.",
         Bias((DROP,), fault_rate=0.05, gateways=1, time_scale=40, steps=240),
     ),
-    Rule("exclusion_forgotten", "Who was left out when it was said is left out when it is replayed."),
-    Rule("replayed_by_room", "A replay is in the log's order, from however many rooms it is."),
+    Rule("exclusion_forgotten", "A client that a message excluded is excluded from its replay as well."),
+    Rule("replayed_by_room", "A replay is in the log's order, across all rooms."),
     Rule("live_during_replay", "Live messages wait until the replay is written."),
     Rule(
         "volatile_during_replay",
@@ -278,17 +293,21 @@ RECOVERY = (
         Bias((DROP, KILL), 0.1),
     ),
     Rule(
-        "replay_before_reply", "The CONNECT reply comes before the replay: the client keeps what precedes it."
+        "replay_before_reply",
+        "The CONNECT reply precedes the replay, because the client keeps earlier events for later.",
     ),
     Rule(
         "reply_before_reading",
-        "The CONNECT reply comes after the last read: until then it may be a refusal.",
+        "The CONNECT reply follows the last read, because until then it may become a refusal.",
         Bias((DROP, KILL), fault_rate=0.05, stream_entries=2),
     ),
 )
 CLIENTS = (
     Rule("volatile_logged", "Volatile events are not in the log."),
-    Rule("volatile_without_offset", "Every event has an offset: the client takes any last string for one."),
+    Rule(
+        "volatile_without_offset",
+        "Every event has an offset, because the client takes any last string for one.",
+    ),
     Rule(
         "stored_on_close",
         "A session is stored when it begins, not when its gateway closes it.",
