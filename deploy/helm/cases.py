@@ -22,6 +22,7 @@ SIZES: Mapping[str, Mapping[str, Any]] = {
             "priorityClassName": "high",
             "podAnnotations": {"a": "b"},
             "settings": {"MAX_CONNECTIONS": "1000"},
+            "files": {"welcome.txt": "Hello.\n"},
         },
         "auth": {"clients": {"existingSecret": "clients"}},
         "imagePullSecrets": [{"name": "registry"}],
@@ -187,6 +188,13 @@ CASES: Mapping[str, Case] = {
         }
     ),
     "an application": _gateway(app="board:app", image={"repository": "mine/board", "tag": "7"}),
+    "an application of files": _gateway(
+        app="board:app",
+        files={
+            "board.py": "from roomwire import App\n\napp = App()\n",
+            "settings-1.toml": "a = \"b: 'c' #d\"",
+        },
+    ),
     "digests": Case(
         {
             "images": {"registry": "registry.test/"},

@@ -58,7 +58,18 @@ CASES = {
     "auth.settings.SIGNING_KEY: the chart sets": {"auth": {"settings": {"SIGNING_KEY": "x"}}},
     "gateway.settings.RELAY_SECRET: the chart sets": {"gateway": {"settings": {"RELAY_SECRET": "x"}}},
     "gateway.settings.REDIS_URL: the chart sets": {"gateway": {"settings": {"REDIS_URL": "redis://x"}}},
+    "roomwire.py would hide the package of that name": {"gateway": {"files": {"roomwire.py": ""}}},
+    "roomwire_gateway.py would hide": {"gateway": {"files": {"roomwire_gateway.py": ""}}},
+    "the files have 262145 bytes, and 262144 at most": {
+        "gateway": {"files": {"a.txt": "ä" * 131_000, "b.txt": "x" * 145}}
+    },
+    "its people chat, and gateway.app is board:app": {
+        "gateway": {"app": "board:app"},
+        "loadTest": {"enabled": True, "url": "http://traefik.traefik"},
+    },
     # the schema's
+    "'../board.py' does not match pattern": {"gateway": {"files": {"../board.py": ""}}},
+    "/gateway/files/board.py": {"gateway": {"files": {"board.py": {}}}},
     "additional properties 'replica' not allowed": {"gateway": {"replica": 3}},
     "additional properties 'tsl' not allowed": {"ingress": {"tsl": {}}},
     "/gateway/transports": {"gateway": {"transports": []}},

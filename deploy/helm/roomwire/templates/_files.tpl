@@ -1,4 +1,4 @@
-{{- /* Files of Secrets, and of the policy: their volumes, and where a container finds them.
+{{- /* Files of Secrets, of the policy and of the application: their volumes, and where a container finds them.
 
 A pod's "files" are a list of dicts "name" (of the volume), "secret", "items" (keys and their paths below /run/secrets/NAME). */ -}}
 
@@ -49,4 +49,26 @@ A pod's "files" are a list of dicts "name" (of the volume), "secret", "items" (k
     name: {{ . }}
     items: [{key: policy.toml, path: policy.toml}]
 {{- end }}
+{{- end -}}
+
+{{- /* What a container has of `gateway.files`: each file beside what its image has in that folder. Mounted one by one, they stay as
+they are until the pod is replaced. */ -}}
+{{- define "roomwire.applicationMounts" -}}
+{{- range $name, $_ := .Values.gateway.files }}
+- {name: application, mountPath: {{ printf "/app/%s" $name | quote }}, subPath: {{ quote $name }}, readOnly: true}
+{{- end -}}
+{{- end -}}
+
+{{- define "roomwire.applicationVolume" -}}
+{{- if .Values.gateway.files -}}
+- name: application
+  configMap: {name: {{ include "roomwire.name" (dict "root" . "component" "gateway") }}}
+{{- end -}}
+{{- end -}}
+
+{{- /* A process reads them once: what changes in them replaces gateways, as an annotation in YAML. */ -}}
+{{- define "roomwire.applicationChecksum" -}}
+{{- with .Values.gateway.files -}}
+checksum/application: {{ toJson . | sha256sum }}
+{{- end -}}
 {{- end -}}

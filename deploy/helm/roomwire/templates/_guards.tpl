@@ -1,6 +1,6 @@
 {{- /* Combinations that cannot work, each refused with what to do. */ -}}
 {{- define "roomwire.validate" -}}
-{{- range list "redis" "provider" "secrets" "policy" "httpRoute" "services" "scaling" "origins" "load" -}}
+{{- range list "redis" "provider" "secrets" "policy" "httpRoute" "services" "scaling" "origins" "application" "load" -}}
 {{- include (printf "roomwire.validate.%s" .) $.Values -}}
 {{- end -}}
 {{- end -}}
@@ -81,8 +81,25 @@
 {{- end -}}
 {{- end -}}
 
+{{- define "roomwire.validate.application" -}}
+{{- $bytes := 0 -}}
+{{- range $name, $text := .gateway.files -}}
+{{- $bytes = add $bytes (len $text) -}}
+{{- if regexMatch "^roomwire(_gateway)?\\.py$" $name -}}
+{{- fail (printf "gateway.files: %s would hide the package of that name from the gateways: give the file another name." $name) -}}
+{{- end -}}
+{{- end -}}
+{{- /* Helm keeps them twice, as values and as an object, in its Secret of the release, which holds 1 MiB. */ -}}
+{{- if gt $bytes 262144 -}}
+{{- fail (printf "gateway.files: the files have %d bytes, and 262144 at most: put them into an image of your own, gateway.image." $bytes) -}}
+{{- end -}}
+{{- end -}}
+
 {{- define "roomwire.validate.load" -}}
 {{- if .loadTest.enabled -}}
+{{- if and .gateway.app (not (hasPrefix "roomwire_gateway." .gateway.app)) -}}
+{{- fail (printf "loadTest.enabled: its people chat, and gateway.app is %s: set loadTest.enabled to false." .gateway.app) -}}
+{{- end -}}
 {{- if not (or .loadTest.url (and .ingress.enabled .ingress.host)) -}}
 {{- fail "loadTest.enabled: say in loadTest.url where people come in, or set ingress.host." -}}
 {{- end -}}
