@@ -1,5 +1,6 @@
 """What can be told of the tests on a cluster without one."""
 
+import json
 from pathlib import Path
 
 import msgspec
@@ -7,7 +8,9 @@ import pytest
 import yaml
 from records import KEPT
 
+from roomwire.app.loading import load
 from roomwire_e2e.__main__ import TRIALS, Trial, chosen, passes, try_out
+from roomwire_e2e.applications import VALUES, application_of
 from roomwire_e2e.cluster import Cluster, ClusterError, exported, run
 from roomwire_e2e.edges import Edge, wanted, without_one
 from roomwire_e2e.elsewhere import MANIFESTS, changed, small
@@ -24,6 +27,7 @@ from roomwire_loadtest.faults.report import FAIL, PASS, SKIP, VOID, Outcome
 from roomwire_loadtest.faults.stage import Skipped
 from roomwire_loadtest.load.record import report
 
+FILE = r"gateway.files.board\.py"
 COMPONENTS = ("gateway", "auth", "redis", "stranger", "scraper")
 
 
@@ -35,6 +39,53 @@ def test_every_phase_is_run_unless_some_are_asked_for():
     assert ["test", "edges", "tls", "tls-ingress", "quota", "manifests", "load"] == [*TRIALS]
     assert [*TRIALS, *(row.id for row in PHASES)] == chosen("")
     assert ["edges", "kill"] == chosen("kill edges")
+
+
+def test_phases_of_another_application_come_last_so_that_it_is_changed_once():
+    assert ["test", "kill", "kill-app", "previous-app"] == chosen("previous-app kill-app kill test")
+    assert ["board", "chat"] == [application_of(name) for name in ("kill-app", "kill")]
+
+
+def test_the_application_is_one_and_the_chart_gets_its_file_under_the_name_that_it_serves():
+    assert {"/": ["move", "watch"]} == load("roomwire_e2e.board:app").bind()
+    assert ("board:app", "board.py") == (VALUES["board"]["gateway.app"], VALUES["board"][FILE].name)
+
+
+@pytest.fixture
+def release(tmp_path):
+    """A release on a cluster with two gateways, whose helm writes down what it was told."""
+    pod = {
+        "metadata": {"name": "", "uid": ""},
+        "status": {"conditions": [{"type": "Ready", "status": "True"}]},
+    }
+    (tmp_path / "helm").write_text(f'#!/bin/sh\necho "$@" >> {tmp_path}/told\n')
+    (tmp_path / "kubectl").write_text(f"#!/bin/sh\necho '{json.dumps({'items': [pod, pod]})}'\n")
+    for program in ("helm", "kubectl"):
+        (tmp_path / program).chmod(0o755)
+    return Release(cluster(PATH=f"{tmp_path}:/usr/bin:/bin"))
+
+
+async def test_an_application_holds_in_each_upgrade_until_another_is_served(release, tmp_path):
+    for application in ("chat", "board", "board"):
+        await release.serve(application)
+    await release.upgrade({"gateway.replicas": "3"})
+    await release.serve("chat")
+    told = (tmp_path / "told").read_text("utf-8").splitlines()
+
+    given = f"--set-file {FILE}={VALUES['board'][FILE]}"
+    assert [True, True, False] == [given in line for line in told]
+    assert [False, True, False] == ["--set gateway.replicas=3" in line for line in told]
+
+
+async def test_a_chart_that_does_not_know_files_cannot_serve_the_application(release, tmp_path):
+    schema = json.loads((CHART / "values.schema.json").read_text("utf-8"))
+    del schema["properties"]["gateway"]["properties"]["files"]
+    (tmp_path / "values.schema.json").write_text(json.dumps(schema), encoding="utf-8")
+    assert release.fits(tmp_path)
+
+    await release.serve("board")
+
+    assert (True, False) == (release.fits(CHART), release.fits(tmp_path))
 
 
 def test_a_phase_that_does_not_exist_is_named():

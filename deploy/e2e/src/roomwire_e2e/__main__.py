@@ -2,7 +2,8 @@
 
 Environment:
 
-- `E2E`: only these phases, as `E2E="kill upgrade"`; `edges` tries who may talk to whom.
+- `E2E`: only these phases, as `E2E="kill upgrade"`; `edges` tries who may talk to whom. What ends with `-app` is done to an
+  application that is not the chat, which the chart gets as a file.
 - `E2E_URL`: the address of the ingress of the cluster that kubectl reaches. Default: the local cluster's tool, beside the
   checkout or at `E2E_CLUSTER`; a cluster of its that is up already stays up.
 - `E2E_BUILD`, `E2E_LOAD`: what builds an image, as `docker build`, and what brings it to the cluster, as `kind load
@@ -27,6 +28,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from roomwire_e2e import images
+from roomwire_e2e.applications import application_of
 from roomwire_e2e.cluster import TOP, Cluster, ClusterError, from_environment
 from roomwire_e2e.edges import edges, idle_rules, metrics_are_hidden
 from roomwire_e2e.elsewhere import try_manifests, try_quota
@@ -67,8 +69,8 @@ class Trial:
 
 
 def chosen(wanted: str) -> list[str]:
-    """Return the phases to run, in their order."""
-    known = [*TRIALS, *(row.id for row in PHASES)]
+    """Return the phases to run, in their order: those of the chat first, so that the application is changed once."""
+    known = sorted([*TRIALS, *(row.id for row in PHASES)], key=lambda name: application_of(name) != "chat")
     asked = wanted.split() or known
     if unknown := set(asked) - set(known):
         sys.exit(f"there is no phase {', '.join(sorted(unknown))}; there are {', '.join(known)}")
@@ -81,7 +83,8 @@ async def play(row: Row, release: Release) -> Outcome:
     if row.run is None:
         raise ValueError(f"{row.id} does nothing")
     try:
-        async with run_fleet() as fleet:
+        async with run_fleet(application=application_of(row.id)) as fleet:
+            await release.serve(application_of(row.id))
             stage = Stage(release, fleet, quick=False)  # type: ignore[arg-type] # a system as well
             try:
                 await row.run(stage)
@@ -143,6 +146,7 @@ async def try_out(name: str, trial: Trial, release: Release) -> Outcome:
     """Run what shows something, or fails with a sentence."""
     began, reasons, proof = time.monotonic(), list[str](), list[str]()
     try:
+        await release.serve(application_of(name))
         proof = await trial.run(release)
     except Skipped as skipped:
         return Outcome(id=name, fault=trial.what, verdict=SKIP, reasons=[str(skipped)])

@@ -139,4 +139,12 @@ PHASES: Final = (
     Row("switch", "the autoscaler switched on and off", switch, at_least=MESSAGES),
     Row("keys", "the signing key rotated", keys, at_least=MESSAGES),
     Row("redis", "Redis killed, with its volume", database, at_least=MESSAGES),
+    Row("kill-app", "gateways of another application killed, twice", kill, at_least=MESSAGES),
+    Row("upgrade-app", "helm upgrade of another application", upgrade, at_least=MESSAGES),
+    Row(
+        "previous-app",
+        "helm upgrade of another application from the commit before",
+        previous,
+        at_least=MESSAGES,
+    ),
 )

@@ -11,6 +11,7 @@ from typing import Any, Final, cast
 import httpx
 
 from roomwire_e2e import images
+from roomwire_e2e.applications import VALUES, Application
 from roomwire_e2e.cluster import TOP, Cluster, ClusterError
 from roomwire_loadtest.faults.stage import Stage
 
@@ -51,6 +52,7 @@ class Release:
         self._values = images.REPOSITORIES | dict(
             pair.split("=", 1) for pair in cluster.env.get("E2E_VALUES", "").split()
         )
+        self._application: Application = "chat"
 
     async def make_namespace(self) -> None:
         """Make the namespace, which enforces Pod Security "restricted"."""
@@ -106,12 +108,25 @@ class Release:
                 raise ClusterError(f"the autoscaler does not see {count} gateways: {scaler.get('status')}")
             await asyncio.sleep(_LOOK_S)
 
+    async def serve(self, application: Application) -> None:
+        """Serve an application from now on: its values hold in each later upgrade as well."""
+        if application != self._application:
+            self._application = application
+            await self.upgrade()
+            await self.until_ready("gateway", 2)
+
+    def fits(self, chart: Path) -> bool:
+        """Return whether a chart, which may be an older one, knows all values of the application."""
+        schema = json.loads((chart / "values.schema.json").read_text("utf-8"))["properties"]
+        names = (name.split(".")[:2] for name in VALUES[self._application])
+        return all(name in schema.get(part, {}).get("properties", {}) for part, name in names)
+
     def set_values(self, values: Mapping[str, str]) -> list[str]:
-        """Return what tells helm of values, those that this cluster needs among them."""
+        """Return what tells helm of values, those that this cluster and the application need among them; a path is a file's text."""
         return [
             part
-            for name, value in {**self._values, **values}.items()
-            for part in ("--set", f"{name}={value}")
+            for name, value in {**self._values, **VALUES[self._application], **values}.items()
+            for part in ("--set-file" if isinstance(value, Path) else "--set", f"{name}={value}")
         ]
 
     async def remove(self) -> None:

@@ -12,7 +12,7 @@ from roomwire_e2e import images
 from roomwire_e2e.release import CHART, SMALL, release_of
 from roomwire_e2e.room import room_for
 from roomwire_e2e.talking import BACK_S, prove_reconnections, talking
-from roomwire_loadtest.faults.stage import Stage
+from roomwire_loadtest.faults.stage import Skipped, Stage
 
 _PREVIOUS: Final = "previous"
 _WAITS_S: Final = 60.0
@@ -43,9 +43,12 @@ async def previous(stage: Stage) -> None:
     """Upgrade the commit before this one to this one, and this one to a chart that only has a higher version."""
     release = release_of(stage)
     async with images.checkout_of("HEAD^") as tree:
+        chart = tree / "deploy" / "helm" / "roomwire"
+        if not release.fits(chart):
+            raise Skipped("HEAD^ has a chart that cannot serve this application")
         await images.build(release.cluster, _PREVIOUS, checkout=tree)
         tags = {f"{service}.image.tag": _PREVIOUS for service in images.SERVICES}
-        await release.upgrade(tags, chart=tree / "deploy" / "helm" / "roomwire")
+        await release.upgrade(tags, chart=chart)
     old = await release.ready("gateway")
     volume = await release.volume()
     async with talking(stage):

@@ -6,9 +6,27 @@ import { createInterface } from "node:readline";
 import { monitorEventLoopDelay } from "node:perf_hooks";
 import { io } from "socket.io-client";
 
-const ME = process.argv[2];
+const [ME, APPLICATION] = process.argv.slice(2);
 const ACK_TIMEOUT_MS = 4_000;
 const SAID = /^\[[^\]]* in ([^\]]+)\] (\S+) (\d+) [\d.]+$/;
+// How each application is told to let a client into a room and to say something there, and what is heard of it.
+const { join: joinEvent, say: sayEvent, heard, read } = {
+  chat: {
+    join: (room, name) => ["joinRoom", { roomId: room, userName: name }],
+    say: (room, id, seq, name) => ["chatMessage", { roomId: room, userName: name, message: `${id} ${seq} ${now()}`, messageId: id }],
+    heard: "roomMessage",
+    read: (text) => {
+      const said = SAID.exec(text);
+      return said && { room: said[1], id: said[2], seq: Number(said[3]) };
+    },
+  },
+  board: {
+    join: (room) => ["watch", { board: room }],
+    say: (room, id, seq) => ["move", { board: room, card: id, place: seq }],
+    heard: "moved",
+    read: ({ board, card, place }) => ({ room: board, id: card, seq: place }),
+  },
+}[APPLICATION];
 const clients = new Map();
 let publishing = 0; // the generation of publishers; those of an earlier one stop
 let underway = 0;
@@ -37,10 +55,10 @@ function open({ name, url, rooms, options }) {
     // Refused by the server, a client stays away until its page tries again.
     if (!socket.active && options.reconnection !== false) setTimeout(() => socket.connect(), 1000);
   });
-  socket.on("roomMessage", (text, ...rest) => {
-    const said = SAID.exec(text);
+  socket.on(heard, (body, ...rest) => {
+    const said = read(body);
     const offset = rest.length && typeof rest.at(-1) === "string" ? rest.at(-1) : "";
-    if (said) log("got", name, { room: said[1], id: said[2], seq: Number(said[3]), offset });
+    if (said) log("got", name, { ...said, offset });
   });
 }
 
@@ -49,7 +67,7 @@ async function join(client, room) {
   const id = client.socket.id;
   while (client.socket.connected && client.socket.id === id) {
     try {
-      const answer = await client.socket.timeout(ACK_TIMEOUT_MS).emitWithAck("joinRoom", { roomId: room, userName: client.name });
+      const answer = await client.socket.timeout(ACK_TIMEOUT_MS).emitWithAck(...joinEvent(room, client.name));
       if (client.socket.id !== id) return;
       if (!answer?.error) return log("joined", client.name, { room });
       log("join_failed", client.name, { room, detail: String(answer.error.code) });
@@ -74,12 +92,12 @@ async function publish(client, rooms, rate, retry, generation) {
 
 async function say(client, { room, id, seq }, retry) {
   underway++;
-  const message = `${id} ${seq} ${now()}`;
+  const event = sayEvent(room, id, seq, client.name);
   log("invoked", client.name, { room, id, seq });
   const until = performance.now() + 60_000;
   for (;;) {
     try {
-      const answer = await client.socket.timeout(ACK_TIMEOUT_MS).emitWithAck("chatMessage", { roomId: room, userName: client.name, message, messageId: id });
+      const answer = await client.socket.timeout(ACK_TIMEOUT_MS).emitWithAck(...event);
       if (!answer?.error) { log("acked", client.name, { room, id, seq }); break; }
       log("failed", client.name, { room, id, seq, detail: String(answer.error.code) });
       if (!answer.error.retryable) break;

