@@ -11,7 +11,7 @@ WEB    := services/gateway/src/roomwire_gateway/web
 DOCS   := services/auth/src/roomwire_auth/web
 
 .DEFAULT_GOAL := help
-.PHONY: help help-more install up down test quick steady release release-test matrix check audit render map docs site chart-test proxies clients fuzz bench faults load soak profile capacity report e2e lock clean
+.PHONY: help help-more install up down test quick steady release release-test matrix attacks examples check audit render map docs site chart-test proxies clients fuzz bench faults load soak profile capacity report e2e lock clean
 
 # A target's description follows `##`; `##+` is for those that `make help-more` lists.
 LIST = @awk -F ':.*$(1) ' '/^[a-z0-9-]+:.*$(1) /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,7 +26,7 @@ up: install  ## run the whole system on this machine (PORT=3000 GATEWAYS=2)
 down:  ## stop the system that `make up` started (PORT=3000)
 	@if [ -x $(BIN)/python ]; then exec $(BIN)/python -m roomwire_local down; fi
 
-test: install check $(CHECKOV) $(SITE)  ## run every check and every test
+test: install check $(CHECKOV) $(SITE)  ## run every check, and all tests but the slowest
 	$(BIN)/pytest $(PARALLEL)
 
 quick: install  ## run the tests that start no server and no process
@@ -58,6 +58,12 @@ check: install  ## format, lint, types, import directions
 	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml
 	$(BIN)/zizmor --offline --pedantic --quiet --no-progress .github
 
+attacks: install  ##+ attack gateways, and measure what that costs them
+	$(BIN)/pytest -m attacks services/gateway/tests $(PARALLEL)
+
+examples: install  ##+ follow the README of each example
+	$(BIN)/pytest -m examples examples/tests $(PARALLEL)
+
 audit: install  ##+ known weaknesses of what is locked (AUDIT=--help)
 	$(BIN)/python deploy/images/audit.py $(AUDIT)
 
@@ -76,8 +82,9 @@ site: install $(SITE)  ##+ build the documentation as a site, in artifacts/site
 chart-test: install $(CHECKOV)  ## check the chart, the plain manifests and the alerts
 	$(BIN)/pytest deploy/helm
 
-fuzz: install  ##+ look for bytes that break the server (FUZZ_SECONDS=60)
+fuzz: install  ##+ look for what breaks a service (FUZZ_SECONDS=60)
 	cd services/roomwire && ../../$(BIN)/python -m tests.fuzz --seconds $(or $(FUZZ_SECONDS),60)
+	$(BIN)/pytest -m fuzz services/auth/tests/http services/gateway/tests/api $(PARALLEL)
 
 bench: install  ## compare with other servers, one core each (BENCH=--help)
 	$(BIN)/python -m roomwire_loadtest.bench $(BENCH)

@@ -2,6 +2,7 @@
 
 import os
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -64,3 +65,15 @@ def test_each_part_that_ci_runs_has_a_share_and_each_share_a_part():
     section = (ROOT / "CONTRIBUTING.md").read_text().split("## What CI runs")[1].split("\n## ")[0]
 
     assert parts == re.findall(r"^\| (\w+) \| \d+ \|", section, re.MULTILINE)
+
+
+def test_ci_runs_each_kind_of_test_that_is_left_out_of_make_test():
+    options = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["pytest"]["ini_options"]["addopts"]
+    left_out = re.findall(r"not (\w+)", options[options.index("-m") + 1])
+    recipes = re.findall(r"^([a-z-]+):.*\n((?:\t.*\n)+)", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    targets = {mark: name for name, recipe in recipes for mark in re.findall(r"pytest -m (\w+) ", recipe)}
+    runs = re.findall(r"^ *\$part \w+ make (.*)", (ROOT / ".ci" / "run").read_text(), re.MULTILINE)
+
+    assert left_out
+    assert {*left_out} <= {*targets}
+    assert {targets[mark] for mark in left_out} <= {target for run in runs for target in run.split()}

@@ -1,10 +1,12 @@
 """The assistant: the gateway that holds the client is killed in the middle of an answer."""
 
+import pytest
 from walkthrough import walkthrough
 
 ANSWER = "".join(f"{number} " for number in range(1, 201))
 
 
+@pytest.mark.examples
 async def test_an_answer_survives_the_gateway_that_holds_the_client(tmp_path):
     async with walkthrough("assistant", tmp_path) as assistant:
         await assistant.start_valkey()

@@ -17,6 +17,7 @@ async def shows(page: Page, **stages: list[str]) -> None:
         await expect(cards).to_have_text(stages.get(stage.replace(" ", "_"), []))
 
 
+@pytest.mark.examples
 @pytest.mark.browser
 async def test_cards_move_for_all_and_are_there_for_those_who_come_later(tmp_path, chromium_path):
     async with walkthrough("board", tmp_path) as board, chromium(chromium_path) as browser:

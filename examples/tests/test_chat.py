@@ -13,6 +13,7 @@ async def write(page: Page, text: str) -> None:
     await page.get_by_role("button", name="Send").click()
 
 
+@pytest.mark.examples
 @pytest.mark.browser
 async def test_what_people_write_in_two_browsers_is_read_by_both_in_one_order(tmp_path, chromium_path):
     async with walkthrough("chat", tmp_path) as chat, chromium(chromium_path) as browser:

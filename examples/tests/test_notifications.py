@@ -2,10 +2,12 @@
 
 import shutil
 
+import pytest
 from needs import need
 from walkthrough import walkthrough
 
 
+@pytest.mark.examples
 async def test_a_customer_hears_of_a_backend_behind_another_gateway_and_of_a_process_that_is_none(tmp_path):
     need(shutil.which("curl"), "curl (apt-get install curl)")
     async with walkthrough("notifications", tmp_path) as shop:

@@ -9,7 +9,7 @@ from roomwire_loadtest.faults.scenarios import ROWS
 SHORT = ("K1", "K2", "K4", "K9", "K7")
 CHOSEN = [row for wanted in SHORT for row in ROWS if row.id.split()[0] == wanted]
 
-pytestmark = [pytest.mark.faults, pytest.mark.timeout(240)]
+pytestmark = pytest.mark.timeout(240)
 
 
 def test_each_short_row_is_a_row_of_the_suite():

@@ -13,6 +13,7 @@ import pytest
 from siege import BINARY, CONTINUATION, PING, TEXT, besiege, event, frame
 from waiting import until
 
+pytestmark = pytest.mark.attacks
 SHORT_S = 0.5
 PATIENCE_S = 40.0
 FLOOD = 40_000

@@ -1,7 +1,7 @@
 """The API keeps what its OpenAPI document promises: a real process, a real Redis."""
 
 import pytest
-from openapi import TEST_TIME_S, broken_promises
+from openapi import FORMS, TEST_TIME_S, broken_promises
 from service_process import running
 
 from roomwire.identity.tokens import SigningKey
@@ -16,7 +16,8 @@ checks.positive_data_acceptance.expected-statuses = ["2xx", "400", "401", "429"]
 
 @pytest.mark.timeout(TEST_TIME_S)
 @pytest.mark.parametrize("throttle", ["false", "true"], ids=["unhindered", "held back"])
-async def test_every_operation_keeps_what_the_document_promises(redis_url, tmp_path, throttle):
+@FORMS
+async def test_every_operation_keeps_what_the_document_promises(redis_url, tmp_path, throttle, examples):
     settings = {
         "redis_url": redis_url,
         "signing_key": SigningKey.generate().to_pem(),
@@ -27,6 +28,6 @@ async def test_every_operation_keeps_what_the_document_promises(redis_url, tmp_p
     }
     async with running("auth", tmp_path / "log", **settings) as auth:
         url = f"http://{auth.address}/auth/openapi.json"
-        broken = await broken_promises(url, tmp_path, settings=ONE_SECRET)
+        broken = await broken_promises(url, tmp_path, examples=examples, settings=ONE_SECRET)
 
     assert not broken, broken

@@ -2,12 +2,13 @@
 
 import pytest
 from backends import ADMIN, KEYS, POLICY
-from openapi import TEST_TIME_S, broken_promises
+from openapi import FORMS, TEST_TIME_S, broken_promises
 from service_process import HOST, running
 
 
 @pytest.mark.timeout(TEST_TIME_S)
-async def test_every_operation_keeps_what_the_document_promises(redis_url, tmp_path, free_port):
+@FORMS
+async def test_every_operation_keeps_what_the_document_promises(redis_url, tmp_path, free_port, examples):
     policy = tmp_path / "policy.toml"
     policy.write_text(POLICY)
     settings = {
@@ -20,6 +21,8 @@ async def test_every_operation_keeps_what_the_document_promises(redis_url, tmp_p
     }
     async with running("gateway", tmp_path / "log", **settings):
         url = f"http://{HOST}:{free_port}/api/v1/openapi.json"
-        broken = await broken_promises(url, tmp_path, headers={"Authorization": f"Bearer {ADMIN}"})
+        broken = await broken_promises(
+            url, tmp_path, examples=examples, headers={"Authorization": f"Bearer {ADMIN}"}
+        )
 
     assert not broken, broken
