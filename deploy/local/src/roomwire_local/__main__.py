@@ -1,4 +1,4 @@
-"""`python -m roomwire_local`: the whole system on one machine, for `make up` and `make down`.
+"""`python -m roomwire_local`: the whole system on one machine, for `roomwire up`, `make up` and `make down`.
 
 Its data are kept in `.local/` of the folder in which it is started. `plan` decides what runs where, `ingress` writes Traefik's configuration, `supervisor` keeps it running.
 """
@@ -36,7 +36,7 @@ def main() -> int:
         else:
             asyncio.run(run(make_plan(folder, os.environ)))
     except (PlanError, SupervisorError) as error:
-        print(f"{command if command == 'restart' else f'make {command}'}: {error}", file=sys.stderr)
+        print(f"{command}: {error}", file=sys.stderr)
         return 1
     return 0
 

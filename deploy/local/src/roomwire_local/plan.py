@@ -4,6 +4,7 @@ Environment:
 
 - `PORT` (default 3000): the ingress. All other ports are free ones, so that several systems run side by side.
 - `GATEWAYS` (default 2): how many gateways.
+- `ROOMWIRE_APP`: the application that they serve, which is looked for in the working directory first; without it, the chat.
 - `ROOMWIRE_REDIS_URL`: an existing Redis or Valkey; without it one is started, its data under `.local/<PORT>/`.
 - `ROOMWIRE_API_PORT`: the first gateway's; the second has the next, and so on.
 - `ROOMWIRE_TRUSTED_PROXIES`: proxies in front of the ingress, which believes them as the services do.
@@ -144,8 +145,8 @@ def _check_free(port: int) -> None:
         socket.create_server((HOST, port)).close()
     except OSError as error:
         raise PlanError(
-            f"port {port} cannot be used ({error.strerror}): `make down` stops a system of yours there, "
-            f"`PORT={port + 1} make up` takes another port"
+            f"port {port} cannot be used ({error.strerror}): stop what listens there, or take another port by "
+            f"`PORT={port + 1} make up` or `roomwire up --port {port + 1}`"
         ) from None
 
 
@@ -246,6 +247,7 @@ def _gateways(
 ) -> tuple[list[Process], list[Backend]]:
     relay_secret = state / "relay-secret"
     _write_private(relay_secret, secrets.token_urlsafe(32))
+    served = ["roomwire", "serve"] if common.get("ROOMWIRE_APP") else ["roomwire_gateway"]
     processes, backends = [], []
     for number in range(1, gateways + 1):
         name = f"gateway-{number}"
@@ -265,7 +267,7 @@ def _gateways(
         processes.append(
             Process(
                 name=name,
-                command=[sys.executable, "-m", "roomwire_gateway"],
+                command=[sys.executable, "-m", *served],
                 env=env,
                 ready=f"http://{HOST}:{ops_port}/readyz",
                 where=f"http://{HOST}:{port}, operations http://{HOST}:{ops_port}",

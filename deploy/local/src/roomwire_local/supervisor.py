@@ -31,6 +31,10 @@ READY_TIMEOUT_S: Final = 60.0
 STOP_TIMEOUT_S: Final = 30.0
 _GRACE_S: Final = 8
 _POLL_S: Final = 0.1
+_OF_THE_INGRESS: Final = frozenset(
+    (httpx.codes.BAD_GATEWAY, httpx.codes.SERVICE_UNAVAILABLE, httpx.codes.GATEWAY_TIMEOUT)
+)
+"""What the ingress answers as long as no gateway does."""
 _COLORS: Final = (36, 33, 32, 35, 34, 31)
 
 
@@ -241,7 +245,7 @@ async def _wait_until_ready(plan: Plan, arbiter: Any, stopping: asyncio.Event) -
                 await asyncio.sleep(_POLL_S)
         url = f"http://127.0.0.1:{plan.port}"
         # The ingress learns by its health checks that the gateways are ready.
-        while not (stopping.is_set() or await _answers(http, f"{url}/")):
+        while not (stopping.is_set() or await _leads_on(http, f"{url}/")):
             await asyncio.sleep(_POLL_S)
     return not stopping.is_set()
 
@@ -255,6 +259,14 @@ async def _is_ready(process: Process, http: httpx.AsyncClient) -> bool:
 async def _answers(http: httpx.AsyncClient, url: str) -> bool:
     try:
         return (await http.get(url)).status_code == httpx.codes.OK
+    except httpx.HTTPError:
+        return False
+
+
+async def _leads_on(http: httpx.AsyncClient, url: str) -> bool:
+    """Say whether the ingress leads to a gateway, whatever that answers: an application need not have a page."""
+    try:
+        return (await http.get(url)).status_code not in _OF_THE_INGRESS
     except httpx.HTTPError:
         return False
 

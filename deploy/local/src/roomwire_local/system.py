@@ -34,11 +34,11 @@ class LocalSystem:
 
     """
 
-    def __init__(self, port: int, process: "subprocess.Popen[bytes]", log: Path) -> None:
+    def __init__(self, port: int, process: "subprocess.Popen[bytes]", log: Path, root: Path) -> None:
         self.port = port
         self.url = f"http://localhost:{port}"
         self.process = process
-        self.state = plan.state_folder(Path.cwd(), port)
+        self.state = plan.state_folder(root, port)
         self._log = log
 
     @property
@@ -84,23 +84,34 @@ class LocalSystem:
         return self.process.wait(DOWN_TIMEOUT_S)
 
 
-def start_local_system(folder: Path, port: int, **environ: str) -> LocalSystem:
-    """Start a system; its output goes to a file in a folder."""
+def start_local_system(folder: Path, port: int, *, application: str = "", **environ: str) -> LocalSystem:
+    """Start a system; its output goes to a file in a folder.
+
+    Args:
+        folder: Where the output goes. An application is looked for there, and its system's data are kept there.
+        port: The ingress' port.
+        application: What gateways serve, by `roomwire up`. Default: the chat, by `make up`.
+        environ: Further variables of its environment.
+
+    """
     log = folder / f"up-{port}.log"
+    root = folder if application else Path.cwd()
+    command = ["roomwire", "up", application, "--port", str(port)] if application else [__package__, "up"]
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", __package__, "up"],
+            [sys.executable, "-m", *command],
+            cwd=root,
             env={**os.environ, "PORT": str(port), **environ},
             stdout=output,
             stderr=subprocess.STDOUT,
         )
-    return LocalSystem(port, process, log)
+    return LocalSystem(port, process, log, root)
 
 
 @contextmanager
-def local_system(folder: Path, port: int, **environ: str) -> Iterator[LocalSystem]:
-    """Run a system for as long as the context lasts, then delete its data."""
-    system = start_local_system(folder, port, **environ)
+def local_system(folder: Path, port: int, *, application: str = "", **environ: str) -> Iterator[LocalSystem]:
+    """Run a system for as long as the context lasts, then delete its data; the arguments are those of `start_local_system`."""
+    system = start_local_system(folder, port, application=application, **environ)
     try:
         system.wait_until_up()
         yield system

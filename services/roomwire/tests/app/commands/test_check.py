@@ -124,7 +124,7 @@ def test_check_shows_where_a_server_and_the_settings_both_speak_and_differ(check
     [
         (
             None,
-            "import: no application is named: say roomwire serve MODULE:ATTRIBUTE, or set ROOMWIRE_APP",
+            "import: no application is named: say roomwire check MODULE:ATTRIBUTE, or set ROOMWIRE_APP",
         ),
         ("board", "import: 'board' names no application: write module:attribute, such as board:app"),
         (

@@ -16,6 +16,7 @@ from roomwire.app.commands.line import run_command
 PYTHON = (sys.executable, "-m")
 FILES = {
     ".dockerignore",
+    ".gitignore",
     "Dockerfile",
     "README.md",
     "my_board.py",

@@ -19,7 +19,7 @@ from roomwire.serving.listener import certificate
 def check(application: str | None) -> None:
     """Check an application and the settings, and print what is in force. The lifespan is not run."""
     settings = GatewaySettings.load()
-    app = load(named(application, settings))
+    app = load(named(application, settings.app))
     differing = [*differences(app, settings)]
     Node(app, settings)
     certificate(settings)

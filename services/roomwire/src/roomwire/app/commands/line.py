@@ -11,6 +11,7 @@ import click
 from roomwire.app.commands.check import check
 from roomwire.app.commands.new import new
 from roomwire.app.commands.serve import serve
+from roomwire.app.commands.up import up
 from roomwire.errors import ConfigurationError, NodeNameTaken
 from roomwire.serving import process
 
@@ -45,5 +46,5 @@ def _roomwire() -> None:
     """
 
 
-for _command in (check, new, serve):
+for _command in (check, new, serve, up):
     _roomwire.add_command(_command)

@@ -16,5 +16,5 @@ def serve(application: str | None) -> None:
     """Serve an application until SIGTERM or SIGINT."""
     settings = GatewaySettings.load()
     logs.configure(level=settings.log_level, log_format=settings.log_format, node=settings.node_name)
-    app = load(named(application, settings))
+    app = load(named(application, settings.app))
     process.run(app.name, settings, lambda told: Node(app, told))
