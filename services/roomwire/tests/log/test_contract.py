@@ -701,9 +701,9 @@ async def test_a_node_that_has_too_much_to_do_says_so_in_a_way_that_earlier_vers
 ):
     first, second = await world.start(), await world.start()
     told, dispatch = [], first.log._requests.dispatch
-    first.log._requests.dispatch = lambda message, listener: (
+    first.log._requests.dispatch = lambda message: (
         told.append(message),
-        dispatch(message, listener),
+        dispatch(message),
     )
     with pytest.raises(NodeBusy):
         await first.log.request(second.log.node, b"too much", timeout_s=5)

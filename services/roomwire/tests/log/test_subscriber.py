@@ -9,9 +9,13 @@ from roomwire.log.subscriber import Interrupted, Subscriber
 
 
 @pytest.fixture
-def subscriber():
-    subscriber = Subscriber(max_held_pushes=3, max_held_bytes=1_000)
-    subscriber.start(Gateway(subscriber, None))
+def observer():
+    return Gateway(None, None)
+
+
+@pytest.fixture
+def subscriber(observer):
+    subscriber = observer.log = Subscriber(observer, max_held_pushes=3, max_held_bytes=1_000)
     subscriber.subscribe(DEN)
     subscriber.attached("e", is_whole=True)
     return subscriber
@@ -25,15 +29,15 @@ def missed(*positions):
     return [Entry(DEN, position, text(position)) for position in positions]
 
 
-def test_what_waits_comes_after_what_was_missed_and_each_entry_once(subscriber):
+def test_what_waits_comes_after_what_was_missed_and_each_entry_once(subscriber, observer):
     for position in (3, 4, 6):
         subscriber.receive(push(position))
     subscriber.resume(missed(1, 2, 3, 4), 5)
     subscriber.receive(push(6))
     subscriber.receive(push(7))
 
-    assert ["1", "2", "3", "4", "6", "7"] == subscriber.observer.texts
-    assert (7, 7, 1) == (subscriber.cut, subscriber.known, subscriber.observer.lives)
+    assert ["1", "2", "3", "4", "6", "7"] == observer.texts
+    assert (7, 7, 1) == (subscriber.cut, subscriber.known, observer.lives)
 
 
 def test_too_much_that_waits_begins_the_link_again(subscriber):
@@ -48,7 +52,7 @@ def test_too_much_that_waits_begins_the_link_again(subscriber):
 
 
 @pytest.mark.parametrize("is_held", [True, False])
-def test_a_push_of_another_epoch_interrupts_and_is_not_delivered(subscriber, is_held):
+def test_a_push_of_another_epoch_interrupts_and_is_not_delivered(subscriber, observer, is_held):
     if is_held:
         subscriber.receive(push(1, "other"))
         with pytest.raises(Interrupted):
@@ -58,43 +62,43 @@ def test_a_push_of_another_epoch_interrupts_and_is_not_delivered(subscriber, is_
         with pytest.raises(Interrupted):
             subscriber.receive(push(1, "other"))
 
-    assert [] == subscriber.observer.texts
+    assert [] == observer.texts
 
 
-def test_while_held_nothing_is_delivered_and_what_waited_goes_with_its_link(subscriber):
+def test_while_held_nothing_is_delivered_and_what_waited_goes_with_its_link(subscriber, observer):
     subscriber.resume((), 0)
     subscriber.pause()
     subscriber.receive(push(1))
     subscriber.pause()
     subscriber.resume(missed(2), 2)
 
-    assert (["2"], 1) == (subscriber.observer.texts, subscriber.observer.held)
+    assert (["2"], 1) == (observer.texts, observer.held)
 
 
-def test_an_entry_that_cannot_be_read_makes_its_stream_incomplete(subscriber):
+def test_an_entry_that_cannot_be_read_makes_its_stream_incomplete(subscriber, observer):
     subscriber.resume((), 0)
     subscriber.receive(push(1, blob=b"\xff"))
 
-    assert ([DEN], 1) == (subscriber.observer.incomplete, subscriber.cut)
+    assert ([DEN], 1) == (observer.incomplete, subscriber.cut)
 
 
-def test_a_loss_forgets_positions_and_sessions(subscriber):
+def test_a_loss_forgets_positions_and_sessions(subscriber, observer):
     subscriber.hold(Tenure("s", 1))
     subscriber.resume((), 9)
     subscriber.attached("f", is_whole=False)
 
-    assert (0, 0, [], 1) == (subscriber.cut, subscriber.known, subscriber.held(), subscriber.observer.losses)
+    assert (0, 0, [], 1) == (subscriber.cut, subscriber.known, subscriber.held(), observer.losses)
     assert not subscriber.holds(Tenure("s", 1))
 
 
-def test_only_an_older_claim_is_fenced(subscriber):
+def test_only_an_older_claim_is_fenced(subscriber, observer):
     subscriber.hold(Tenure("s", 2))
     subscriber.fence("s", 2)
     subscriber.fence("other", 9)
-    assert [] == subscriber.observer.fenced
+    assert [] == observer.fenced
 
     subscriber.fence("s", 3)
-    assert [Tenure("s", 2)] == subscriber.observer.fenced
+    assert [Tenure("s", 2)] == observer.fenced
     assert not subscriber.is_subscribed(sid_stream("s"))
 
 
@@ -107,12 +111,12 @@ def test_subscriptions_are_counted(subscriber):
     ]
 
 
-def test_a_listener_that_fails_does_not_keep_the_log_from_going_on(subscriber):
+def test_a_listener_that_fails_does_not_keep_the_log_from_going_on(subscriber, observer):
     def fail(*_):
         raise RuntimeError("as the test wants it")
 
     for name in ("on_fenced", "on_incomplete", "on_loss", "on_held", "on_live"):
-        setattr(subscriber.observer, name, fail)
+        setattr(observer, name, fail)
     subscriber.hold(Tenure("s", 1))
     subscriber.fence("s", 2)
     subscriber.resume((), 1)

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 import msgspec
 
 from model.log import Limits
+from roomwire.log.contract import LogObserver
 from roomwire.log.entries import Entry, Push
 from roomwire.log.positions import Epoch, Position
 from roomwire.log.sessions import Tenure
@@ -96,7 +97,7 @@ BROKEN: dict[str, type[Subscriber]] = {
 }
 
 
-def subscriber(bugs: frozenset[str], limits: Limits) -> Subscriber:
+def subscriber(observer: LogObserver, bugs: frozenset[str], limits: Limits) -> Subscriber:
     """Return a subscriber that keeps every rule but those that are left out."""
     kind = next((BROKEN[bug] for bug in bugs if bug in BROKEN), Subscriber)
-    return kind(max_held_pushes=limits.held_pushes, max_held_bytes=1 << 24)
+    return kind(observer, max_held_pushes=limits.held_pushes, max_held_bytes=1 << 24)

@@ -38,8 +38,7 @@ class Gateway:
         self.paused_until = 0
         self.next_heartbeat = world.now + world.limits.heartbeat
         self.is_live = False
-        self.subscriber = subscriber(self.bugs, world.limits)
-        self.subscriber.start(Observer(self))
+        self.subscriber = subscriber(Observer(self), self.bugs, world.limits)
         self.publisher = Publisher(self)
         self.reads = reads(self.bugs)
         self._resync = resync(self.bugs, self.name, world.config, self.subscriber)

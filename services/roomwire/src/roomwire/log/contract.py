@@ -133,6 +133,32 @@ class LogObserver(Protocol):
         """Answer another node's request. An exception is an answer too: `Unavailable` over there."""
 
 
+class Unobserved:
+    """The `LogObserver` of a log that has not been started: there is nothing yet to tell, and no node asks."""
+
+    def on_entry(self, entry: Entry) -> None:
+        """Ignore it."""
+
+    def on_fenced(self, tenure: Tenure) -> None:
+        """Ignore it."""
+
+    def on_incomplete(self, stream: Stream) -> None:
+        """Ignore it."""
+
+    def on_loss(self) -> None:
+        """Ignore it."""
+
+    def on_held(self) -> None:
+        """Ignore it."""
+
+    def on_live(self) -> None:
+        """Ignore it."""
+
+    async def on_request(self, sender: NodeId, body: bytes) -> bytes:  # noqa: ARG002 - it is refused unread
+        """Refuse it; raises `NodeAway`."""
+        raise NodeAway
+
+
 class Log(Protocol):
     """The ordered log, as one gateway sees it. Use: `start`, then anything, then `close`."""
 

@@ -34,10 +34,12 @@ class Requests:
     Args:
         node: Who asks.
         send: Carries a message to a node.
+        observer: Answers what other nodes ask.
 
     """
 
-    def __init__(self, node: NodeId, send: Send) -> None:
+    def __init__(self, node: NodeId, send: Send, *, observer: LogObserver) -> None:
+        self._observer = observer
         self._node = node
         self._send = send
         self._asked: dict[bytes, asyncio.Future[bytes]] = {}
@@ -80,7 +82,7 @@ class Requests:
         answers = await asyncio.gather(*(ask(node) for node in nodes))
         return dict(zip(nodes, answers, strict=True))
 
-    def dispatch(self, message: bytes, observer: LogObserver) -> None:
+    def dispatch(self, message: bytes) -> None:
         """Dispatch a request or an answer as it comes; what is neither is ignored."""
         if message.startswith(ANSWER):
             number, is_done, body = message[1:].split(b" ", 2)
@@ -92,7 +94,7 @@ class Requests:
                     answer.set_exception(NodeBusy() if body == _TOO_MUCH else NodeAway())
         elif message.startswith(REQUEST):
             sender, number, body = message[1:].split(b" ", 2)
-            self._serve(NodeId(sender.decode()), number, body, observer)
+            self._serve(NodeId(sender.decode()), number, body)
 
     async def close(self) -> None:
         """End what is being answered and what was asked; idempotent."""
@@ -103,17 +105,17 @@ class Requests:
             task.cancel()
         await asyncio.gather(*serving, return_exceptions=True)
 
-    def _serve(self, sender: NodeId, number: bytes, body: bytes, observer: LogObserver) -> None:
+    def _serve(self, sender: NodeId, number: bytes, body: bytes) -> None:
         if len(self._serving) >= MAX_SERVING:
             self._answer(sender, number, _NOT_DONE)
             return
-        task = asyncio.get_running_loop().create_task(self._work(sender, number, body, observer))
+        task = asyncio.get_running_loop().create_task(self._work(sender, number, body))
         self._serving.add(task)
         task.add_done_callback(self._serving.discard)
 
-    async def _work(self, sender: NodeId, number: bytes, body: bytes, observer: LogObserver) -> None:
+    async def _work(self, sender: NodeId, number: bytes, body: bytes) -> None:
         try:
-            answer = await observer.on_request(sender, body)
+            answer = await self._observer.on_request(sender, body)
         except RateLimited:
             _log.info("request of another node refused", sender=sender)
             self._answer(sender, number, _NOT_DONE, _TOO_MUCH)

@@ -24,6 +24,11 @@ class Interrupted(Exception):
 class Subscriber:
     """Receives pushes and places, and calls the observer.
 
+    Args:
+        observer: Is told what the log brings.
+        max_held_pushes: Most pushes that wait while the log is held.
+        max_held_bytes: Most bytes of them.
+
     Attributes:
         epoch: The epoch in which this gateway takes part; empty until it attached.
         cut: The highest position taken from the log.
@@ -32,28 +37,19 @@ class Subscriber:
 
     """
 
-    def __init__(self, *, max_held_pushes: int, max_held_bytes: int) -> None:
+    def __init__(self, observer: LogObserver, *, max_held_pushes: int, max_held_bytes: int) -> None:
         self.epoch = Epoch("")
         self._written_epoch = b""
         self.cut = START
         self.known = START
         self.is_held = True
-        self._observer: LogObserver
+        self._observer = observer
         self._max_held_pushes = max_held_pushes
         self._max_held_bytes = max_held_bytes
         self._waiting_bytes = 0
         self._waiting: deque[Push] = deque()
         self._subscriptions: dict[Stream, int] = {}
         self._sessions: dict[Sid, int] = {}
-
-    def start(self, observer: LogObserver) -> None:
-        """Begin to call an observer; call it first, as `Log.start` is. Nothing comes before that."""
-        self._observer = observer
-
-    @property
-    def observer(self) -> LogObserver:
-        """The observer that is called."""
-        return self._observer
 
     @property
     def offset(self) -> Offset:

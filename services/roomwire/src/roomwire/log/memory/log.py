@@ -15,6 +15,7 @@ from roomwire.log.contract import (
     LogObserver,
     Published,
     Then,
+    Unobserved,
 )
 from roomwire.log.entries import Entry, Message
 from roomwire.log.errors import LogClosed
@@ -126,13 +127,18 @@ class MemoryLog:
         self._primary = hub.primary
         self._address = address
         self._metrics = metrics
-        self._subscriber = Subscriber(
-            max_held_pushes=hub.config.max_held_pushes, max_held_bytes=hub.config.max_held_bytes
-        )
-        self._requests = Requests(node, self._send)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._is_open = False
         self._unanswered = 0
+        self._build(Unobserved())
+
+    def _build(self, observer: LogObserver) -> None:
+        """Put it together, for one start."""
+        config = self._hub.config
+        self._subscriber = Subscriber(
+            observer, max_held_pushes=config.max_held_pushes, max_held_bytes=config.max_held_bytes
+        )
+        self._requests = Requests(self.node, self._send, observer=observer)
 
     @classmethod
     def alone(
@@ -200,7 +206,7 @@ class MemoryLog:
         if self._is_open:
             return
         self._is_open = True
-        self._subscriber.start(observer)
+        self._build(observer)
         self._subscriber.attached(self._primary.epoch, is_whole=True)
         self._primary.nodes[self.node] = self
         self._hub.logs[self.node] = self
@@ -398,7 +404,7 @@ class MemoryLog:
 
     def take(self, message: bytes) -> None:
         """Take a request of another gateway, or the answer to one of this gateway's."""
-        self._requests.dispatch(message, self._subscriber.observer)
+        self._requests.dispatch(message)
 
     # -- inside
 

@@ -28,6 +28,7 @@ from roomwire.log.contract import (
     NodeAway,
     Published,
     Then,
+    Unobserved,
 )
 from roomwire.log.entries import Entry, Message, UnreadableEntry, encode_message
 from roomwire.log.errors import LogHeld, MessageIdTooLong
@@ -97,10 +98,11 @@ class RedisLog:
         self._address = address
         self._metrics = metrics
         self._count_read = metrics.history_read
+        self._predecessor = ""
         self._is_used = self._is_closed = False
-        self._build()
+        self._build(Unobserved())
 
-    def _build(self, predecessor: str = "") -> None:
+    def _build(self, observer: LogObserver) -> None:
         """Put it together, for one start: its parts are bound to an event loop from then on, and numbers are an incarnation's."""
         node, config, keys, scripts, metrics = (
             self.node,
@@ -110,10 +112,10 @@ class RedisLog:
             self._metrics,
         )
         self._subscriber = subscriber = Subscriber(
-            max_held_pushes=config.max_held_pushes, max_held_bytes=config.max_held_bytes
+            observer, max_held_pushes=config.max_held_pushes, max_held_bytes=config.max_held_bytes
         )
         metrics.log_lag.set_function(lambda: subscriber.lag)
-        self._requests = Requests(node, self._send)
+        self._requests = Requests(node, self._send, observer=observer)
         self._reads = Reads(keys, scripts.read)
         self._recent = RecentReads(self._fetch, count=self._count_read)
         self._publisher = Publisher(
@@ -155,7 +157,7 @@ class RedisLog:
         )
         self._heartbeat = Heartbeat(
             node=node,
-            predecessor=predecessor,
+            predecessor=self._predecessor,
             address=self._address,
             keys=keys,
             scripts=scripts,
@@ -193,22 +195,25 @@ class RedisLog:
 
     async def start(self, observer: LogObserver) -> None:
         """See `Log`."""
-        if self._is_closed:
-            self._build_anew()
-        self._is_used = True
-        await self._supervisor.start(observer)
+        if not self._supervisor.is_started:
+            if self._is_closed:
+                self._be_another()
+            self._is_used = True
+            self._build(observer)
+            await self._supervisor.start()
         await self._heartbeat.start()
 
     def leave_loop(self) -> None:
         """See `Log`; it has to be started again."""
         if self._is_used:
-            self._build_anew()
+            self._be_another()
+            self._build(Unobserved())
 
-    def _build_anew(self) -> None:
+    def _be_another(self) -> None:
+        """Become another incarnation of this gateway."""
         self._is_used = self._is_closed = False
         self._metrics.backplane_up.set(0)
-        before, self.node = self.node, sessions.new_node_id(self.node.rpartition(".")[0])
-        self._build(before)
+        self._predecessor, self.node = self.node, sessions.new_node_id(self.node.rpartition(".")[0])
 
     async def close(self) -> None:
         """See `Log`."""

@@ -12,7 +12,6 @@ from typing import Final, TypeVar
 
 from roomwire.errors import ConfigurationError, OutcomeUnknown, Unavailable
 from roomwire.log.config import LogConfig
-from roomwire.log.contract import LogObserver
 from roomwire.log.entries import UnreadableEntry, parse_push
 from roomwire.log.errors import LogClosed, LogHeld, LogNotResumed, LogSilent
 from roomwire.log.redis.keys import Keys
@@ -112,11 +111,13 @@ class Supervisor:
         """The links of the day, live or not yet."""
         return self._pair
 
-    async def start(self, observer: LogObserver) -> None:
+    @property
+    def is_started(self) -> bool:
+        """Whether the links are kept: it has been live, and is not closed."""
+        return self._task is not None
+
+    async def start(self) -> None:
         """Become live, and stay it; see `Log.start`."""
-        if self._task is not None:
-            return
-        self._subscriber.start(observer)
         try:
             pair = await self._connect()
         except (Unavailable, ConfigurationError) as error:
@@ -326,7 +327,7 @@ class Supervisor:
                 sid, claim = data[1:].split(b" ")
                 self._subscriber.fence(Sid(sid.decode()), int(claim))
             else:
-                self._requests.dispatch(data, self._subscriber.observer)
+                self._requests.dispatch(data)
         except (Interrupted, UnreadableEntry, ValueError) as error:
             if self._pair is not None:
                 self._pair.close(f"push: {error}")
