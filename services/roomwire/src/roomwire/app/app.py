@@ -9,9 +9,9 @@ import inspect
 from collections import ChainMap
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-from roomwire.app.providers import name_of, needs_of
+from roomwire.app.providers import Kind, name_of, needs_of
 from roomwire.errors import ApplicationError, ConfigurationError
 from roomwire.gateways import Gateway
 from roomwire.gateways.chain import AnyFilter, Around, Call, Guard, Interceptor, PerCall
@@ -90,7 +90,7 @@ class App:
             if authenticate is not None:
                 raise ApplicationError("bind", "both the App and its server say authenticate: say it once")
             self.authenticate = server.arguments["authenticate"]
-        self._provided: ChainMap[Any, object] = ChainMap()
+        self._provided: ChainMap[Kind, object] = ChainMap()
         self._is_running = False
         if lifespan is not None and inspect.isasyncgenfunction(lifespan):
             raise ApplicationError(
@@ -123,7 +123,7 @@ class App:
     def _bound(self) -> Iterator[tuple[str, str, Sequence[str]]]:
         """Yield what serves each namespace: its name, what people call it, and its events."""
         for gateway in self.gateways:
-            kind: Any = gateway if isinstance(gateway, type) else type(gateway)
+            kind: type = gateway if isinstance(gateway, type) else type(gateway)
             if not issubclass(kind, Gateway):
                 raise ApplicationError(
                     "bind", f"an App takes gateways, their classes or instances: {gateway!r} is none"
@@ -240,7 +240,7 @@ class App:
         self._provided[kind] = gateway
 
     @property
-    def provided(self) -> Mapping[Any, object]:
+    def provided(self) -> Mapping[Kind, object]:
         """What was provided, by type."""
         return self._provided
 

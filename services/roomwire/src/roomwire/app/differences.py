@@ -4,7 +4,7 @@ Pure. The settings win; who wrote the program has to be told, as nothing fails.
 """
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
@@ -51,7 +51,7 @@ def differences(app: App, settings: GatewaySettings) -> Iterator[str]:
         yield from _of_bounds(own, of_settings, settings)
 
 
-def _in_force(settings: GatewaySettings) -> Mapping[str, tuple[str, Any, Any]]:
+def _in_force(settings: GatewaySettings) -> Mapping[str, tuple[str, object, object]]:
     """Return the arguments that are single values: the setting of each, what it says, and the argument's default."""
     return {
         "node_name": ("node_name", settings.node_name, "node"),

@@ -7,11 +7,11 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
-from typing import Any
 
 from roomwire.app.tracebacks import own_traceback
 from roomwire.errors import ApplicationError, Unavailable
 from roomwire.logs import get_logger
+from roomwire.protocol.asgi import App as Asgi
 from roomwire.protocol.asgi import Message, Receive, Scope, Send
 
 _log = get_logger(__name__)
@@ -76,7 +76,7 @@ class Lifespan:
 
 
 @contextlib.asynccontextmanager
-async def asgi_lifespan(app: Any, state: dict[str, Any]) -> AsyncIterator[None]:
+async def asgi_lifespan(app: Asgi, state: dict[str, object]) -> AsyncIterator[None]:
     """Tell an ASGI application of its start and of its end; one that does not take them is served all the same.
 
     Args:
@@ -113,7 +113,7 @@ async def asgi_lifespan(app: Any, state: dict[str, Any]) -> AsyncIterator[None]:
         await asyncio.gather(living, return_exceptions=True)
 
 
-async def _run(app: Any, scope: Scope, receive: Receive, send: Send) -> Exception | None:
+async def _run(app: Asgi, scope: Scope, receive: Receive, send: Send) -> Exception | None:
     """Run the application's lifespan; returns what it raises."""
     try:
         await app(scope, receive, send)

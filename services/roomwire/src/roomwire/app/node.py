@@ -19,6 +19,7 @@ from roomwire.app.api.routes import api_app
 from roomwire.app.app import App
 from roomwire.app.authentication import authentication
 from roomwire.app.options import believed, client_limits, cors, log_config, recovery_limits, shown
+from roomwire.app.providers import Kind
 from roomwire.app.running import Running, server_of
 from roomwire.app.settings import GatewaySettings
 from roomwire.engine.engine import Engine
@@ -115,7 +116,7 @@ class Node:
             proxies=Proxies(settings.trusted_proxies),
         )
         self.asgi: Any = socketio.ASGIApp(self.server, other_asgi_app=http if app.http else None)
-        self.websocket: Any = fast_websocket(self.server.eio, _PATH)
+        self.websocket = fast_websocket(self.server.eio, _PATH)
         self._revocations = self._make_reader()
         self._relay_listener = self._make_relay_listener() if settings.relay_port else None
         self._has_joined = False
@@ -147,10 +148,10 @@ class Node:
             "relay": self._make_relay if settings.relay_port else None,
         }
 
-    def _provided(self) -> dict[Any, object]:
+    def _provided(self) -> dict[Kind, object]:
         """Return what the application gets of this process, by type."""
         settings = self._settings
-        provided: dict[Any, object] = {
+        provided: dict[Kind, object] = {
             GatewaySettings: settings,
             type(settings): settings,
             History: self._history,

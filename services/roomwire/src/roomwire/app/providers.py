@@ -12,6 +12,9 @@ from typing import Any, NamedTuple
 
 from roomwire.errors import ApplicationError
 
+Kind = Callable[..., object]
+"""A type by which something is provided: a class, a protocol or a `NewType`."""
+
 
 class Need(NamedTuple):
     """A parameter of a gateway's constructor.
@@ -24,7 +27,7 @@ class Need(NamedTuple):
     """
 
     parameter: str
-    kinds: Sequence[Any]
+    kinds: Sequence[Kind]
     is_required: bool
 
 
@@ -35,7 +38,7 @@ def needs_of(gateway: type) -> Sequence[Need]:
         ApplicationError: A parameter without a default has no annotation, or an annotation names nothing.
 
     """
-    constructor: Callable[..., Any] = gateway.__init__  # type: ignore[misc] # it is only looked at
+    constructor: Callable[..., object] = gateway.__init__  # type: ignore[misc] # it is only looked at
     try:
         hints = typing.get_type_hints(constructor)
     except NameError as error:
@@ -57,7 +60,7 @@ def needs_of(gateway: type) -> Sequence[Need]:
     return needs
 
 
-def arguments_of(gateway: type, provided: Mapping[Any, object]) -> Mapping[str, object]:
+def arguments_of(gateway: type, provided: Mapping[Kind, object]) -> Mapping[str, object]:
     """Return the arguments that a class of gateways is made with, by name.
 
     Raises:
@@ -79,12 +82,12 @@ def arguments_of(gateway: type, provided: Mapping[Any, object]) -> Mapping[str, 
     return arguments
 
 
-def name_of(kind: Any) -> str:
+def name_of(kind: object) -> str:
     """Return what people call a type."""
     return str(getattr(kind, "__name__", kind))
 
 
-def _kinds(hint: Any) -> Sequence[Any]:
+def _kinds(hint: Any) -> Sequence[Kind]:
     """Return the members of a union, but None; else the type alone."""
     if typing.get_origin(hint) in {typing.Union, types.UnionType}:
         return [kind for kind in typing.get_args(hint) if kind is not type(None)]

@@ -9,7 +9,7 @@ import msgspec
 
 from roomwire.app.app import App
 from roomwire.app.lifespans import Lifespan, asgi_lifespan
-from roomwire.app.providers import arguments_of
+from roomwire.app.providers import Kind, arguments_of
 from roomwire.app.tracebacks import failed
 from roomwire.errors import ApplicationError, ConfigurationError, Unavailable
 from roomwire.gateways import Gateway
@@ -54,18 +54,18 @@ class Running:
 
     """
 
-    def __init__(self, app: App, server: Server, provided: Mapping[Any, object]) -> None:
+    def __init__(self, app: App, server: Server, provided: Mapping[Kind, object]) -> None:
         self.app = app
         self._declared = app
         self._server = server
-        self._given: dict[Any, object] = {Server: server, **provided}
+        self._given: dict[Kind, object] = {Server: server, **provided}
         if app.lifespan is None:
             # Nothing more will be provided: what lacks now will lack then.
             for gateway in app.gateways:
                 if isinstance(gateway, type):
                     arguments_of(gateway, {**self._given, **app.provided})
         self._lifespan: Lifespan | None = None
-        self._state: dict[str, Any] = {}
+        self._state: dict[str, object] = {}
 
     async def start(self) -> None:
         """Enter the lifespan, make the gateways, register them, and run the `after_init` hook of each.

@@ -52,7 +52,9 @@ def asgi_websocket(
 
     """
 
-    def make(*, config: object, server_state: object, app_state: Any, **_: Any) -> asyncio.Protocol:
+    def make(
+        *, config: object, server_state: object, app_state: dict[str, object], **_: object
+    ) -> asyncio.Protocol:
         return AsgiSocket(config, server_state, app_state, limits=limits, exceeded=exceeded)
 
     return make
@@ -78,7 +80,7 @@ class AsgiSocket(asyncio.Protocol):
         self,
         config: Any,
         server_state: Any,
-        app_state: dict[str, Any],
+        app_state: dict[str, object],
         *,
         limits: Limits,
         exceeded: Callable[[Bound], None],

@@ -5,8 +5,9 @@ What python-socketio and its users know of a connection has python-engineio's na
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from typing import Final
 
 from roomwire.engine.session import POLLING, Reason, Session
 from roomwire.engine.turn import Turn
@@ -14,15 +15,12 @@ from roomwire.limits.bounds import Bound
 from roomwire.limits.rate import EventRate
 from roomwire.protocol.packets import NOOP, PING, EnginePacket, framed
 
+MAX_PINGS: Final = 8
+"""How many pings of one connection may be unanswered, and still be confirmed when their pongs come."""
 
-class Pulse(Protocol):
-    """Who wants to know of pings and of their answers. The answers come in the order of the pings."""
-
-    def pinged(self, connection: "Connection") -> None:
-        """Learn that a ping has been written, behind all that was written before."""
-
-    def ponged(self, connection: "Connection") -> None:
-        """Learn that the client has sent a pong."""
+Pulse = Callable[["Connection"], Callable[[], None]]
+"""Is called when a ping has been written, behind all that was written before. What it returns is called when the client has
+answered that ping; the answers come in the order of the pings."""
 
 
 class Connection:
@@ -33,7 +31,7 @@ class Connection:
         environ: The request it began with.
         turn: Has it flushed.
         on_closed: Called once, when the session has ended, with the reason.
-        pulse: Told of pings and pongs. Default: nobody is.
+        pulse: Is told of pings. Default: nothing is.
 
     Attributes:
         sid: The session's id.
@@ -41,7 +39,7 @@ class Connection:
         environ: The request it began with.
         outbox: See `Outlet`.
         is_due: See `Outlet`.
-        members: What it is in each namespace it is connected to; kept by the server's rooms.
+        members: What it is in each namespace it is connected to; kept by the server's rooms, see `rooms.member.members_of`.
         rates: The rates that its events have to keep to; kept by the server.
         events_refused: How many have been refused since it last paused; kept by the server.
         attachments_refused: How many attachments of a refused event are still to come; kept by the server.
@@ -54,6 +52,7 @@ class Connection:
         "_answer",
         "_is_reported",
         "_on_closed",
+        "_pings",
         "_posting",
         "_pulse",
         "_session",
@@ -65,7 +64,6 @@ class Connection:
         "is_due",
         "members",
         "outbox",
-        "pings",
         "posts",
         "rates",
         "sid",
@@ -85,16 +83,16 @@ class Connection:
         self.environ = environ
         self.outbox = state.outbox
         self.is_due = False
-        self.members: tuple[Any, ...] = ()
+        self.members: tuple[object, ...] = ()
         self.rates: tuple[EventRate, ...] = ()
         self.events_refused = 0
         self.attachments_refused = 0
         self._turn = turn
-        self.pings: Any = None
+        self._pings: deque[Callable[[], None]] | None = None
         self._on_closed = on_closed
         self._pulse = pulse
         self._is_reported = False
-        self._session: dict[str, Any] | None = None
+        self._session: dict[str, object] | None = None
         self._answer: asyncio.Future[list[bytes]] | None = None
         self._wake: Callable[[], None] | None = None
         self._posting: asyncio.Lock | None = None
@@ -145,13 +143,19 @@ class Connection:
         """Ping the client now, beside the pings that are due."""
         if self.state.closed is None:
             self.put(framed(PING))
-            if self._pulse is not None:
-                self._pulse.pinged(self)
+            self._pinged()
+
+    def _pinged(self) -> None:
+        """Note that a ping has been written."""
+        if self._pulse is not None:
+            if self._pings is None:
+                self._pings = deque(maxlen=MAX_PINGS)
+            self._pings.append(self._pulse(self))
 
     def ponged(self) -> None:
         """Note that the client has answered a ping."""
-        if self._pulse is not None:
-            self._pulse.ponged(self)
+        if self._pings:
+            self._pings.popleft()()
 
     def close(self, reason: Reason, exceeded: Bound | None = None) -> None:
         """End it, perhaps because of a bound; the first reason stands."""
@@ -222,8 +226,8 @@ class Connection:
         """Do what is due at this time: an alarm of the wheel."""
         pinged_at = self.state.pinged_at
         deadline = self.state.tick(now)
-        if self._pulse is not None and self.state.pinged_at != pinged_at:
-            self._pulse.pinged(self)
+        if self.state.pinged_at != pinged_at:
+            self._pinged()
         if self.outbox or self.state.closed is not None:
             self.flush()
         return deadline

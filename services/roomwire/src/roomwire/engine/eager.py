@@ -41,7 +41,7 @@ class Starter:
         # asyncio itself holds tasks weakly.
         self._running: dict[object, asyncio.Task[object]] = {}
 
-    def start(self, job: Job) -> "asyncio.Task[Any] | None":
+    def start(self, job: Job) -> "asyncio.Task[object] | None":
         """Run a coroutine up to where it suspends; returns the task that goes on with it, or None if it has finished.
 
         Coroutines that are started one after the other begin in this order. Within a task, a coroutine
@@ -146,7 +146,7 @@ class _Spare(Coroutine[object, object, object]):
 
     task: asyncio.Task[object]
 
-    def __init__(self, context: contextvars.Context, running: dict[object, Any]) -> None:
+    def __init__(self, context: contextvars.Context, running: dict[object, asyncio.Task[object]]) -> None:
         self.context = context
         self._running = running
         self._handed: asyncio.Future[None] | None = None

@@ -171,7 +171,7 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc] # python-engineio has 
 
     def dispatch(
         self, connection: Connection, packet: EnginePacket
-    ) -> Coroutine[object, object, None] | None:
+    ) -> Coroutine[object, object, object] | None:
         """Take a packet that came over the session's transport; returns what is left to be awaited, if anything: hot.
 
         Raises:
@@ -192,7 +192,7 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc] # python-engineio has 
             return None
         return self._tell("message", connection.sid, message)
 
-    async def _tell(self, event: str, *arguments: object) -> Any:
+    async def _tell(self, event: str, *arguments: object) -> object:
         """Run the application's handler; one that fails is logged, and refuses the connection it was asked about."""
         handler = self.handlers.get(event)
         try:

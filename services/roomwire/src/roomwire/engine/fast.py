@@ -27,7 +27,9 @@ def fast_websocket(engine: Engine, path: str, *, may_relay: bool = True) -> Call
 
     """
 
-    def make(*, config: object, server_state: Any, app_state: Any, **_: object) -> asyncio.Protocol:
+    def make(
+        *, config: object, server_state: Any, app_state: dict[str, object], **_: object
+    ) -> asyncio.Protocol:
         def others() -> asyncio.Protocol:
             return AsgiSocket(config, server_state, app_state, limits=engine.limits, exceeded=engine.exceeded)
 

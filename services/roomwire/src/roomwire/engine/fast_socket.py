@@ -73,7 +73,7 @@ class FastSocket(asyncio.Protocol):
         self._upgrades: Connection | None = None
         self._reader: FrameReader | None = None
         self._inbox: _Inbox | None = None
-        self._pump: asyncio.Task[None] | None = None
+        self._pump: asyncio.Task[object] | None = None
         self._owed_pong: bytes | None = None
         self._holds_reading = False
         self._is_paused = False
@@ -312,11 +312,11 @@ class FastSocket(asyncio.Protocol):
             self._read_on()
         return packet
 
-    def _await(self, handling: Coroutine[object, object, None]) -> None:
+    def _await(self, handling: Coroutine[object, object, object]) -> None:
         """Run what may have to be awaited; meanwhile, messages wait."""
         self._pump = self._engine.starter.start(self._run(handling))
 
-    async def _run(self, handling: Coroutine[object, object, None]) -> None:
+    async def _run(self, handling: Coroutine[object, object, object]) -> None:
         try:
             await handling
             while self._inbox is not None and self._connection is not None and not self._connection.closed:

@@ -80,7 +80,7 @@ class Gateway(socketio.AsyncNamespace):  # type: ignore[misc] # python-socketio 
     interceptors: ClassVar[Sequence[Interceptor]] = ()
     filters: ClassVar[Sequence[AnyFilter]] = ()
 
-    def __init_subclass__(cls, *, namespace: str | None = None, **options: Any) -> None:
+    def __init_subclass__(cls, *, namespace: str | None = None, **options: object) -> None:
         super().__init_subclass__(**options)
         if namespace is not None:
             cls.class_namespace = namespace

@@ -6,7 +6,7 @@ Pure. Source: RFC 6455, section 4.2.
 import binascii
 import hashlib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, Final, NamedTuple
 from urllib.parse import unquote
@@ -214,7 +214,7 @@ def websocket_scope(
     }
 
 
-def _asks(headers: dict[str, Any]) -> bool:
+def _asks(headers: Mapping[str, str]) -> bool:
     """Say whether a request asks for a WebSocket; both headers may name other things beside it."""
     return "websocket" in _tokens(headers.get("HTTP_UPGRADE", "")) and "upgrade" in _tokens(
         headers.get("HTTP_CONNECTION", "")

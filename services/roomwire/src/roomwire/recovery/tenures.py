@@ -1,6 +1,7 @@
 """Sessions that this node holds: their data kept, their receipts told, let go when their clients are gone."""
 
-from collections import deque
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Final
 
 import msgspec
@@ -8,18 +9,19 @@ import msgspec
 from roomwire.engine.connection import Connection
 from roomwire.errors import ClientError
 from roomwire.log.contract import Log
+from roomwire.log.positions import Offset
+from roomwire.log.sessions import Tenure
 from roomwire.logs import get_logger
-from roomwire.rooms.member import Member
+from roomwire.rooms.member import Member, members_of
 
 MAX_DATA_BYTES: Final = 65_536
-_MAX_PINGS: Final = 8
 
 _log = get_logger(__name__)
 _encode: Final = msgspec.msgpack.Encoder().encode
 
 
 class Tenures:
-    """Does what a node owes the sessions that it holds; the engine's `Pulse`.
+    """Does what a node owes the sessions that it holds; its `pinged` is the engine's `Pulse`.
 
     Args:
         log: Keeps the sessions.
@@ -59,16 +61,13 @@ class Tenures:
 
     # -- receipts
 
-    def pinged(self, connection: Connection) -> None:
+    def pinged(self, connection: Connection) -> Callable[[], None]:
         """See `Pulse`: keep what has been written until now, for those to whom all of it has been."""
-        if connection.pings is None:
-            connection.pings = deque(maxlen=_MAX_PINGS)
-        tenures = [one.tenure for one in connection.members if one.is_released and one.tenure is not None]
-        connection.pings.append((self._log.offset(), tenures))
+        members = members_of(connection)
+        tenures = [one.tenure for one in members if one.is_released and one.tenure is not None]
+        return partial(self._received, tenures, self._log.offset())
 
-    def ponged(self, connection: Connection) -> None:
-        """See `Pulse`: the client has what was written before the ping that it answered."""
-        if connection.pings:
-            offset, tenures = connection.pings.popleft()
-            for tenure in tenures:
-                self._log.receipt(tenure, offset)
+    def _received(self, tenures: Sequence[Tenure], offset: Offset) -> None:
+        """Note that a client has what was written before the ping that it answered."""
+        for tenure in tenures:
+            self._log.receipt(tenure, offset)

@@ -1,7 +1,8 @@
 """One client in one namespace, and where it is in its life."""
 
 import enum
-from collections.abc import Collection, Iterable, Sequence
+import operator
+from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import partial
 from typing import Protocol
 
@@ -147,10 +148,13 @@ class Member:
         return None if self._rooms is None else self._rooms.pop(room, None)
 
 
+members_of: Callable[[Connection], tuple[Member, ...]] = operator.attrgetter("members")
+"""Returns what a connection is in each of its namespaces: hot. The engine keeps it, and does not know what it is."""
+
+
 def member_of(connection: Connection, namespace: str) -> Member | None:
     """Return what a connection is in a namespace: hot."""
-    for member in connection.members:
+    for member in members_of(connection):
         if member.namespace == namespace:
-            found: Member = member
-            return found
+            return member
     return None

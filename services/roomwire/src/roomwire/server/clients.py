@@ -8,7 +8,7 @@ from roomwire.errors import ClientError, Forbidden, Unauthenticated
 from roomwire.identity.tokens import User
 from roomwire.logs import get_logger
 from roomwire.rooms.manager import Rooms
-from roomwire.rooms.member import Member, Phase
+from roomwire.rooms.member import Member, Phase, members_of
 from roomwire.server.replies import Replies
 from roomwire.server.stock import Stock
 
@@ -69,7 +69,7 @@ class Clients:
     def send_away_all(self, whom: Callable[[User], bool], error: ClientError) -> None:
         """See `Server.send_away_all`."""
         for connection in [*self._server.eio.sockets.values()]:
-            for member in connection.members:
+            for member in members_of(connection):
                 if member.phase is Phase.CONNECTED and whom(member.user):
                     self._begin(self.send_away(member, error))
 

@@ -21,7 +21,7 @@ from roomwire.recovery.sessions import Sessions
 from roomwire.recovery.tenures import Tenures
 from roomwire.rooms.handshake import Authenticate, Handshake
 from roomwire.rooms.manager import Rooms
-from roomwire.rooms.member import Member, Phase, member_of
+from roomwire.rooms.member import Member, Phase, member_of, members_of
 from roomwire.server.admissions import Admissions, Asked
 from roomwire.server.clients import Clients
 from roomwire.server.lifecycle import Lifecycle, refusal_of
@@ -121,11 +121,11 @@ class Connects:
     async def close(self, eio_sid: str, reason: str) -> None:
         """Part from all that a connection was, which has ended."""
         connection = self._server.eio.sockets.get(eio_sid)
-        for member in () if connection is None else connection.members:
+        for member in () if connection is None else members_of(connection):
             member.note_lost()
         await self._stock.close(eio_sid, reason)
         # Those whose verdict came while handlers of other namespaces were being told.
-        for member in () if connection is None else connection.members:
+        for member in () if connection is None else members_of(connection):
             member.note_lost()
             await self.leave(eio_sid, member.namespace, reason)
         # A header whose attachments never came, with what its client chose to put into it.
@@ -155,7 +155,7 @@ class Connects:
         outlet = connection if member is None or pkt.packet_type in _VERDICTS else member.outlet
         self._turn.put_all((outlet,), packet_frames(pkt))
 
-    async def connect(self, eio_sid: str, namespace: str, data: Any) -> None:
+    async def connect(self, eio_sid: str, namespace: str, data: object) -> None:
         """Connect a client to a namespace: the reply comes first, then what the connect handler emitted."""
         connection = self._server.eio.find(eio_sid)
         if connection is None:
@@ -180,7 +180,7 @@ class Connects:
             await self._admit(connection, namespace, data)
 
     async def _aside(
-        self, connection: Connection, namespace: str, connecting: Coroutine[Any, Any, None]
+        self, connection: Connection, namespace: str, connecting: Coroutine[object, object, None]
     ) -> None:
         """Connect a client in a task of its own; what fails ends the connection, as it does where its packets are read."""
         try:
@@ -193,7 +193,7 @@ class Connects:
         """Return why a CONNECT is refused before anybody is asked about it; None if it is not."""
         if not self._serves(namespace):
             return {"message": "Invalid namespace"}
-        others = [member for member in connection.members if member.namespace != namespace]
+        others = [member for member in members_of(connection) if member.namespace != namespace]
         if len(others) >= self._limits.max_namespaces:
             self._exceeded(Bound.NAMESPACES)
             return {"message": "Too many namespaces"}

@@ -14,7 +14,7 @@ from roomwire.logs import get_logger
 from roomwire.protocol.codec import BadPacket, Packet, any_event_head, event_head, name_of
 from roomwire.protocol.packets import EnginePacket
 from roomwire.rooms.manager import Rooms
-from roomwire.rooms.member import Member, Phase, member_of
+from roomwire.rooms.member import Member, Phase, member_of, members_of
 from roomwire.server.replies import Replies
 from roomwire.server.stock import Stock, StockSteps
 
@@ -169,7 +169,7 @@ class Events:
             return 0.0
         now = self._clock()
         delay_s = max((rate.delay_s(now) for rate in connection.rates), default=0.0)
-        if not delay_s and any(self._is_full(member, len(message)) for member in connection.members):
+        if not delay_s and any(self._is_full(member, len(message)) for member in members_of(connection)):
             delay_s = _FULL_DELAY_S
         return delay_s
 
@@ -234,7 +234,7 @@ class Events:
         else:
             await self._handle(self._server, member.sid, eio_sid, data, namespace, ack_id)
 
-    async def run(self, sid: str, data: list[Any], namespace: str, ack_id: int | None) -> None:
+    async def run(self, sid: str, data: list[object], namespace: str, ack_id: int | None) -> None:
         """Run an event's handler; what it raises as a `ClientError` reaches the client."""
         member: Member | None = self._rooms.member(sid, namespace)
         if member is None:
@@ -255,7 +255,7 @@ class Events:
             member.events += 1
             self._count(outcome, time.perf_counter() - started)
 
-    def _event_of(self, name: Any, namespace: str) -> Any:
+    def _event_of(self, name: Any, namespace: str) -> object:
         """Return what an event is called here: a number, as on stock, where a function is there for it, else its text.
 
         Refused are the events that are the server's alone: by `connect` a client could pose as another.

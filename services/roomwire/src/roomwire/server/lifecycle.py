@@ -135,7 +135,7 @@ class Lifecycle:
             except TypeError:
                 raise error from None
 
-    async def _part(self, namespace: str, sid: str, reason: str) -> Any:
+    async def _part(self, namespace: str, sid: str, reason: str) -> object:
         # Events that came in the same payload have tasks that have not begun yet: they come first.
         await asyncio.sleep(0)
         try:
@@ -143,6 +143,7 @@ class Lifecycle:
         except Exception:
             # Raised further, it would leave the socket in its rooms for good.
             _log.exception("disconnect handler failed", sid=sid, namespace=namespace)
+            return None
         finally:
             self._metrics.disconnects.labels(reason).inc()
             member: Member | None = self._rooms.member(sid, namespace)

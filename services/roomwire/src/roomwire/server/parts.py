@@ -149,7 +149,7 @@ class Parts:
             "starter": self.starter,
             "takes_now": self.events.takes_now,
             "delay_of": self.events.delay_of,
-            "pulse": self.tenures,
+            "pulse": self.tenures.pinged,
             "left_loop": left_loop,
         }
 

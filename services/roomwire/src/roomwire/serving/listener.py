@@ -7,7 +7,7 @@ import asyncio
 import contextlib
 import socket
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any, Final
 
 import uvicorn
@@ -17,6 +17,7 @@ from roomwire.errors import UnusablePort
 from roomwire.limits.client import Limits
 from roomwire.limits.http import HttpLimits
 from roomwire.metrics.http import HttpMetrics
+from roomwire.protocol.asgi import App as Asgi
 from roomwire.serving.http import bounded_http, let_part
 from roomwire.serving.ports import BACKLOG, ListeningSockets, bind
 from roomwire.serving.settings import ServiceSettings
@@ -49,12 +50,12 @@ class Listener:
 
     def __init__(
         self,
-        app: Any,
+        app: Asgi,
         listening: ListeningSockets,
         settings: ServiceSettings,
         *,
         http: Any = "httptools",
-        websocket: Any = None,
+        websocket: Callable[..., asyncio.Protocol] | str | None = None,
         tls: ssl.SSLContext | None = None,
     ) -> None:
         ws: Any = websocket or asgi_websocket(Limits(max_payload_bytes=settings.max_body_bytes))
@@ -113,7 +114,7 @@ class SidePort:
 
     """
 
-    def __init__(self, app: object, settings: ServiceSettings, field: str, *, metrics: HttpMetrics) -> None:
+    def __init__(self, app: Asgi, settings: ServiceSettings, field: str, *, metrics: HttpMetrics) -> None:
         self._app = app
         self._settings = settings
         self._field = field

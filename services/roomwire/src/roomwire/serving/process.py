@@ -14,7 +14,7 @@ import gc
 import inspect
 import signal
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final, Protocol, TypeVar, runtime_checkable
 
 import uvloop
@@ -32,6 +32,7 @@ from roomwire.health.dependencies import Cause, Dependencies, cause_of, detail_o
 from roomwire.health.lateness import Lateness
 from roomwire.metrics.http import HttpMetrics
 from roomwire.metrics.process import ProcessMetrics
+from roomwire.protocol.asgi import App as Asgi
 from roomwire.serving.http import bounded_http
 from roomwire.serving.listener import (
     CLOSE_TIMEOUT_S,
@@ -78,11 +79,11 @@ class Application(Protocol):
     """What a service package provides."""
 
     @property
-    def asgi(self) -> Any:
+    def asgi(self) -> Asgi:
         """The ASGI application of the public port."""
 
     @property
-    def websocket(self) -> Any:
+    def websocket(self) -> Callable[..., asyncio.Protocol] | str | None:
         """What takes the WebSockets of the public port, as `uvicorn.Config(ws=...)`.
 
         None: those of `asgi`, within the bounds of `AsgiSocket`. `NO_WEBSOCKETS`: there are none.
@@ -380,7 +381,7 @@ def operations_app(lifecycle: Lifecycle, application: Application) -> Starlette:
 
     async def readyz(_: Request) -> Response:
         ready = lifecycle.state is State.READY
-        answer: dict[str, Any] = {"status": lifecycle.state.value}
+        answer: dict[str, object] = {"status": lifecycle.state.value}
         if ready:
             answer |= await application.check()
         if causes := application.dependencies.causes():
@@ -397,7 +398,7 @@ def operations_app(lifecycle: Lifecycle, application: Application) -> Starlette:
     )
 
 
-async def state_of(check: Callable[[], Any]) -> str:
+async def state_of(check: Callable[[], Awaitable[object]]) -> str:
     """Return `ok`, or `degraded` if a check raises one of our errors."""
     try:
         await check()

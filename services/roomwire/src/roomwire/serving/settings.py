@@ -28,7 +28,7 @@ ENV_PREFIX = PREFIX
 _NODE_NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 
 
-def _split_commas(value: Any) -> Any:
+def _split_commas(value: object) -> object:
     return (
         tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
     )
@@ -373,7 +373,7 @@ def _mask(secret: SecretStr) -> str:
     return f"{shown}?********" if parts.query else shown
 
 
-def _shown(value: Any) -> str:
+def _shown(value: object) -> str:
     if isinstance(value, tuple):
         return ",".join(value)
     if isinstance(value, bool):

@@ -117,8 +117,8 @@ class Client:
         self._pid: str | None = None
         self._offset: str | None = None
         self._last_ack = 0
-        self._acks: dict[int, list[Any]] = {}
-        self._answers: dict[str, Callable[..., Any]] = {}
+        self._acks: dict[int, list[object]] = {}
+        self._answers: dict[str, Callable[..., object]] = {}
         self._waiting: list[asyncio.Future[Idle | None]] = []
 
     def __repr__(self) -> str:
@@ -211,7 +211,7 @@ class Client:
     @overload
     async def call(self, event: str, *args: object, as_type: type[T]) -> T: ...
 
-    async def call(self, event: str, *args: object, as_type: type[Any] | None = None) -> Any:
+    async def call(self, event: str, *args: object, as_type: type[object] | None = None) -> Any:
         """Send an event and return its ack: a value, None, or a tuple of several.
 
         Args:
@@ -242,7 +242,7 @@ class Client:
     @overload
     async def next(self, event: str, *, as_type: type[T]) -> T: ...
 
-    async def next(self, event: str, *, as_type: type[Any] | None = None) -> Any:
+    async def next(self, event: str, *, as_type: type[object] | None = None) -> Any:
         """Take the first event of a name that has not been taken, and return its argument: a value, None, or a tuple.
 
         Events of other names stay to be taken. If it has not come, it is waited for.
@@ -261,7 +261,7 @@ class Client:
         self._untaken.remove(found)
         return found.value if as_type is None else msgspec.convert(found.value, as_type)
 
-    def on_call(self, event: str, answer: Callable[..., Any]) -> None:
+    def on_call(self, event: str, answer: Callable[..., object]) -> None:
         """Answer events of a name for which the server wants an ack.
 
         Args:

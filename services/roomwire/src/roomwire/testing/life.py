@@ -7,7 +7,7 @@ variable. `roomwire.testing.loop` runs what is marked by way of its `Life`, whic
 import asyncio
 import contextvars
 from collections.abc import Callable, Coroutine
-from typing import Any, TypeVar, TypeVarTuple
+from typing import TypeVar, TypeVarTuple
 from weakref import WeakSet
 
 T = TypeVar("T")
@@ -27,9 +27,9 @@ class Life:
     def __init__(self) -> None:
         self.is_over = False
         self._is_buried = False
-        self._tasks: WeakSet[asyncio.Task[Any]] = WeakSet()
+        self._tasks: WeakSet[asyncio.Task[object]] = WeakSet()
         # Steps of tasks that were due when it was over.
-        self._lost: list[tuple[contextvars.Context, Callable[..., object], tuple[Any, ...]]] = []
+        self._lost: list[tuple[contextvars.Context, Callable[..., object], tuple[object, ...]]] = []
         self._context = contextvars.Context()
         self._context.run(_LIFE.set, self)
 
@@ -38,7 +38,7 @@ class Life:
         if not self.is_over:
             self._context.copy().run(callback, *args)
 
-    def start(self, job: Coroutine[Any, Any, T]) -> "asyncio.Task[T]":
+    def start(self, job: Coroutine[object, object, T]) -> "asyncio.Task[T]":
         """Start a task that is a part of this life."""
         return asyncio.get_running_loop().create_task(job, context=self._context.copy())
 
@@ -49,11 +49,11 @@ class Life:
         elif not self._is_buried and isinstance(getattr(callback, "__self__", None), asyncio.Task):
             self._lost.append((context, callback, args))
 
-    def own(self, task: "asyncio.Task[Any]") -> None:
+    def own(self, task: "asyncio.Task[object]") -> None:
         """Note a task that is a part of this life."""
         self._tasks.add(task)
 
-    def tasks(self) -> list["asyncio.Task[Any]"]:
+    def tasks(self) -> list["asyncio.Task[object]"]:
         """Return the tasks that have not ended."""
         return [task for task in self._tasks if not task.done()]
 

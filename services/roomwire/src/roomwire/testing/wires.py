@@ -9,7 +9,7 @@ import base64
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 from roomwire.protocol.asgi import App, Message, Scope
 from roomwire.protocol.packets import CLOSE, NOOP, EnginePacket
@@ -203,7 +203,7 @@ WIRES: Final[Mapping[str, Callable[..., Wire]]] = {"websocket": WebSocketWire, "
 """By the names of the transports."""
 
 
-def _scope(kind: str, query: str, headers: Mapping[str, str]) -> dict[str, Any]:
+def _scope(kind: str, query: str, headers: Mapping[str, str]) -> dict[str, object]:
     return {
         "type": kind,
         "asgi": {"version": "3.0", "spec_version": "2.4"},

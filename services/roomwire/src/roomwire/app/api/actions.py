@@ -8,7 +8,7 @@ import asyncio
 import hashlib
 from collections import Counter
 from collections.abc import Coroutine, Sequence
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
@@ -121,7 +121,7 @@ class Actions:
             known.update(done=answer.moved, refused=answer.refused, failed=answer.failed)
         return answer
 
-    def saying(self, message: Said, message_id: str) -> Sequence[Coroutine[Any, Any, None]]:
+    def saying(self, message: Said, message_id: str) -> Sequence[Coroutine[object, object, None]]:
         """Return what says an event: begun in this order, by whatever runs it, it stands so in the log.
 
         Args:

@@ -6,7 +6,6 @@ kept elsewhere, and for longer.
 
 import contextlib
 from collections.abc import Iterator
-from typing import Any
 
 from roomwire.app.api.callers import Caller
 from roomwire.errors import ClientError, Internal
@@ -16,7 +15,7 @@ _log = get_logger("gateway.api.audit")
 
 
 @contextlib.contextmanager
-def audited(caller: Caller, operation: str, **facts: Any) -> Iterator[dict[str, Any]]:
+def audited(caller: Caller, operation: str, **facts: object) -> Iterator[dict[str, object]]:
     """Write the line of a call when it ends.
 
     Args:
@@ -28,7 +27,7 @@ def audited(caller: Caller, operation: str, **facts: Any) -> Iterator[dict[str, 
         Facts that are known only at the end: put them in.
 
     """
-    known: dict[str, Any] = {}
+    known: dict[str, object] = {}
     code = Internal.code
     try:
         yield known

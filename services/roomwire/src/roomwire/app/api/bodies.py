@@ -108,7 +108,7 @@ class ToEveryone(_Said):
     everyone: Literal[True]
 
 
-def _target(value: Any) -> str | None:
+def _target(value: object) -> str | None:
     """Return which kind of message it is."""
     if isinstance(value, dict):
         return next((name for name in ("room", "user", "everyone") if name in value), None)
