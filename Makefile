@@ -92,7 +92,7 @@ bench: install  ## compare with other servers, one core each (BENCH=--help)
 proxies: install  ##+ clients and the page through HAProxy, nginx and Traefik
 	$(BIN)/pytest -m proxies deploy/local
 
-clients: install  ##+ clients in JavaScript, Python, Java, Go and Rust
+clients: install  ##+ clients in JavaScript, Python, Java, Go and Rust; programs for Node and NestJS
 	$(BIN)/pytest -m clients deploy/clients
 
 faults: install  ## break it in sixteen ways, count messages (FAULTS="K1 K7")
@@ -129,6 +129,7 @@ lock: install  ## resolve the lock files again
 	$(BIN)/uv pip compile $(LOCK) requirements/go.in -o requirements/go.txt
 	$(NPM) install --package-lock-only
 	cd deploy/clients/js && ../../../$(NPM) install --package-lock-only
+	cd deploy/clients/nestjs && ../../../$(NPM) install --package-lock-only
 	cd deploy/clients/go && go mod tidy
 	cd deploy/clients/rust && cargo generate-lockfile && sed -i '/^source = /d' Cargo.lock
 # Extras stay written: pip would take the newest of `coverage[toml]`, and refuse it for want of a hash.

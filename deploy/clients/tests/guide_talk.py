@@ -1,14 +1,20 @@
 """What official clients see of the application that each guide shows: rooms of named people, and announcements over HTTP."""
 
+import asyncio
 from typing import Any
 
 import httpx
-from clients import js_clients
+from clients import Clients, js_clients
 
 NO_ACK, NO_EVENT = "no ack", "no event"
-ROOM = "den"
-ODD = {"a `say` without a text": ["say", {"room": ROOM}], "an event without a handler": ["wave", ROOM]}
-"""What the applications do not expect: an event and its body."""
+ROOM, OWN_ROOM = "den", "attic"
+ODD = {
+    "a `say` without a text": ["say", {"room": OWN_ROOM}],
+    "a `say` from outside of the room": ["say", {"room": ROOM, "text": "Is it warm inside?"}],
+    "an event without a handler": ["wave", ROOM],
+}
+"""What the applications do not expect of a client that is in its own room alone: an event and its body."""
+WITHOUT_ACK = ("a `say` without a text that asks for no ack", ["say", {"room": OWN_ROOM}])
 
 
 async def talk(url: str, http_url: str = "") -> dict[str, Any]:
@@ -23,12 +29,13 @@ async def talk(url: str, http_url: str = "") -> dict[str, Any]:
         stranger = await clients.open(url, reconnection=False)
         seen: dict[str, Any] = {"a client without a name": await stranger.wait_for("connect_error")}
 
+        for what, sent in ODD.items():
+            seen[f"{what}: ack"], seen[f"{what}: event"] = await _answer(clients, url, sent)
+        what, sent = WITHOUT_ACK
+        _, seen[f"{what}: event"] = await _answer(clients, url, sent, asks_for_ack=False)
+
         ann = await clients.connect(url, auth={"name": "Ann"}, transports=["websocket"])
         ben = await clients.connect(url, auth={"name": "Ben"}, transports=["polling"])
-        odd = {
-            what: await clients.connect(url, auth={"name": "Cat"}, kept=[sent]) for what, sent in ODD.items()
-        }
-
         seen["the ack of `join`"] = [await client.emit("join", ROOM) for client in (ann, ben)]
         await ann.wait_for_event("joined", "Ben")
         seen["the ack of `say`"] = await ann.emit("say", {"room": ROOM, "text": "é ✓"})
@@ -47,14 +54,20 @@ async def talk(url: str, http_url: str = "") -> dict[str, Any]:
         await ben.close()
         await ann.wait_for_event("gone")
         seen["what Ann hears"] = ann.events
-
-        for what, client in odd.items():
-            # The events of a client are taken in order: what is answered at all has been by now.
-            await client.emit("join", "attic")
-            seen[f"{what}: ack"] = next(
-                (args[0] for happening, args in client.happenings if happening == "ack"), NO_ACK
-            )
-            seen[f"{what}: event"] = next(
-                (event for event in client.events if event[0] == "exception"), NO_EVENT
-            )
     return seen
+
+
+async def _answer(
+    clients: Clients, url: str, sent: list[Any], *, asks_for_ack: bool = True
+) -> tuple[Any, Any]:
+    """Let a client send what is not expected; returns its ack, and the event that it gets of the error."""
+    client = await clients.connect(url, auth={"name": "Cat"})
+    await client.emit("join", OWN_ROOM)
+    send = client.emit if asks_for_ack else client.send
+    sending, received = asyncio.create_task(send(*sent)), asyncio.create_task(client.emit("join", OWN_ROOM))
+    # The first says that the server has the event, the second that what it does with it, without waiting, is done.
+    await received
+    await client.emit("leave", OWN_ROOM)
+    ack = sending.result() if asks_for_ack and sending.done() else NO_ACK
+    sending.cancel()
+    return ack, next((event for event in client.events if event[0] == "exception"), NO_EVENT)

@@ -3,21 +3,29 @@
 import asyncio
 import contextlib
 import os
+import shutil
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import httpx
+import pytest
 from guide_pages import Guide, rows
 from guide_talk import talk
 from waiting import until
 
+from kinds import NODE, node_packages
 from roomwire_local.free_ports import free_port
 from roomwire_local.system import HOST
 
 START_S = 60.0
+INSTALL_S = 420
+"""How long a test may take that installs packages from npm first."""
 SOCKET_IO = "/socket.io/?EIO=4&transport=polling"
 FROM_PYTHON = Guide("from-python-socketio.md")
+FROM_NODE = Guide("from-nodejs.md")
+FROM_NEST = Guide("from-nestjs.md")
+COMPILER = Path("typescript", "bin", "tsc")
 
 
 @contextlib.asynccontextmanager
@@ -106,3 +114,34 @@ async def test_a_program_for_flask_socketio_is_seen_as_before(tmp_path: Path, re
         await assert_differs_as_listed(
             FROM_PYTHON, "What clients of the Flask program notice", old=old, new=new, new_http=new_http
         )
+
+
+@pytest.mark.clients
+@pytest.mark.timeout(INSTALL_S)
+async def test_a_program_for_node_is_seen_as_before(tmp_path: Path) -> None:
+    for program in ("before.mjs", "after.py"):
+        FROM_NODE.write(program, tmp_path)
+    (tmp_path / "node_modules").symlink_to(node_packages() / "node_modules")
+    async with (
+        beside(NODE, "before.mjs", "PORT", folder=tmp_path) as old,
+        served("after:app", folder=tmp_path) as new,
+    ):
+        await assert_differs_as_listed(FROM_NODE, "What clients notice", old=old, new=new)
+
+
+@pytest.mark.clients
+@pytest.mark.timeout(INSTALL_S)
+async def test_gateways_of_nestjs_are_seen_as_before(tmp_path: Path) -> None:
+    for program in ("before.ts", "after.py"):
+        FROM_NEST.write(program, tmp_path)
+    packages = node_packages("nestjs")
+    (tmp_path / "node_modules").symlink_to(packages / "node_modules")
+    for settings in ("package.json", "tsconfig.json"):
+        shutil.copy(packages / settings, tmp_path)
+    compiler = await asyncio.create_subprocess_exec(NODE, tmp_path / "node_modules" / COMPILER, cwd=tmp_path)
+    assert 0 == await compiler.wait()
+    async with (
+        beside(NODE, "before.js", "PORT", folder=tmp_path) as old,
+        served("after:app", folder=tmp_path) as new,
+    ):
+        await assert_differs_as_listed(FROM_NEST, "What clients notice", old=old, new=new)

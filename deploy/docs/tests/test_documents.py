@@ -1,5 +1,6 @@
 """Links lead somewhere, programs are Python, and lists in documents are those of the code."""
 
+import inspect
 import re
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import documents
 import pytest
 from documents import DOCUMENTS, ROOT
 
-from roomwire import errors
+from roomwire import App, Gateway, Server, Socket, errors
 from roomwire.errors import ClientError
 from roomwire_e2e.__main__ import TRIALS
 from roomwire_e2e.phases import PHASES
@@ -152,3 +153,30 @@ def test_the_errors_that_clients_receive_are_those_that_there_are():
     assert {kind.code: kind.retryable for kind in classes if kind is not ClientError} == {
         code: retryable == "yes" for code, retryable in rows
     }
+
+
+GUIDES = sorted((ROOT / "docs").glob("from-*.md"))
+NAMED = re.compile(r"(?<![\w./])(app|self\.server|self|server|sio|socket)\.(\w+)(?![\w-])")
+
+
+def names_of_ours(page):
+    """Yield what a guide's tables say of our objects, in the cells that are not those of the other side."""
+    for line in documents.prose(page).splitlines():
+        if line.startswith("| "):
+            for cell in re.split(r"(?<!\\)\|", line)[2:]:
+                yield from NAMED.findall(cell)
+
+
+@pytest.mark.parametrize("page", GUIDES, ids=named)
+def test_each_name_that_a_guide_gives_for_another_exists(page):
+    found = [*names_of_ours(page)]
+    server = dir(Server())
+    known = {
+        "app": dir(App()),
+        "self": [*dir(Gateway()), *inspect.get_annotations(Gateway)],
+        "socket": dir(Socket),
+        **dict.fromkeys(("self.server", "server", "sio"), server),
+    }
+
+    assert found
+    assert [] == [f"{owner}.{name}" for owner, name in found if name not in known[owner]]

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from roomwire import Gateway, Keep, Key, Socket, User, subscribe
-from roomwire.errors import ConfigurationError, Forbidden, Unavailable
+from roomwire.errors import ClientError, ConfigurationError, Forbidden, Unavailable
 from roomwire.gateways.lane import Lane
 from roomwire.history.contract import Said
 from roomwire.limits.client import Limits
@@ -217,6 +217,24 @@ async def test_an_error_of_a_handler_reaches_the_client(nodes):
         with pytest.raises(Refused) as refused:
             await client.call("refuse")
     assert {"code": "forbidden", "message": "Not this.", "retryable": False} == refused.value.data
+
+
+async def test_an_error_may_have_a_code_of_the_applications_own(nodes):
+    class Sold(ClientError):
+        code = "sold"
+        default_message = "It is sold."
+
+    class Shop(Gateway):
+        @subscribe("buy")
+        async def buy(self) -> None:
+            raise Sold
+
+    async with nodes(Shop()) as cluster:
+        client = await cluster.connect()
+
+        with pytest.raises(Refused) as refused:
+            await client.call("buy")
+    assert {"code": "sold", "message": "It is sold.", "retryable": False} == refused.value.data
 
 
 async def test_an_unexpected_exception_is_internal_and_logged_without_telling(nodes):
@@ -529,3 +547,17 @@ def test_a_subclass_may_replace_a_handler():
             return text.lower()
 
     assert "hi" == Quiet()._handlers["sync"].method("HI")
+
+
+async def test_a_gateway_has_the_handlers_of_classes_that_are_none(nodes):
+    class Shelf:
+        @subscribe("buy")
+        async def buy(self, number: int) -> str:
+            return f"{number} sold"
+
+    class Shop(Shelf, Gateway): ...
+
+    async with nodes(Shop()) as cluster:
+        client = await cluster.connect()
+
+        assert "2 sold" == await client.call("buy", 2)
