@@ -1,6 +1,6 @@
 """Everything that a release consists of, in one folder: `python deploy/release/build.py`, or `make release`.
 
-Wheels and sdists of the packages, the chart, an archive of each service's image, a bill of materials for each package
+Wheels and sdists of the packages, the chart, an archive of each image, a bill of materials for each package and image
 (CycloneDX), and the SHA-256 of all of them. Times come from the commit (`SOURCE_DATE_EPOCH`), so that the same commit gives
 the same bytes; of images that holds for what this tree puts into them, and not for the base image that they are built on.
 """
@@ -33,7 +33,8 @@ PACKAGES: Final[Mapping[str, Path]] = {
     "local": TOP / "deploy" / "local",
 }
 """The folders of the packages that are released, the library first."""
-IMAGES: Final = ("gateway", "auth")
+IMAGES: Final[Mapping[str, str]] = {"base": "roomwire", "gateway": "gateway", "auth": "auth"}
+"""The images that are released: `roomwire-<name>`, and the package whose folder has its Dockerfile."""
 BUNDLED: Final[Mapping[str, tuple[str, ...]]] = {
     "gateway": ("socket.io-client",),
     "auth": ("swagger-ui-dist",),
@@ -118,24 +119,26 @@ def build_chart(folder: Path) -> None:
 
 
 def build_bills(folder: Path) -> None:
-    """Write a bill of materials for each package: what is installed beside it, and what of npm it carries.
+    """Write a bill of materials for each package and image: what is installed beside it, and what of npm it carries.
 
-    The services' have what their images have beside the base image: both are installed from the same lock file. What the
+    The images' have what their images have beside the base image: both are installed from the same lock file. What the
     others have beside it has the versions that develop them.
     """
     run, dev = (TOP / "requirements" / f"{name}.txt" for name in ("run", "dev"))
     uv = _BIN / "uv"
-    for package in PACKAGES:
-        name = project(package)["name"]
+    for part in dict.fromkeys((*PACKAGES, *IMAGES)):
+        package = IMAGES.get(part, part)
+        distribution = project(package)["name"]
+        name = f"roomwire-{part}" if part in IMAGES else distribution
         with tempfile.TemporaryDirectory() as scratch:
             python = Path(scratch) / "bin" / "python"
             _run([uv, "venv", "--quiet", "--allow-existing", "--python", sys.executable, scratch])
             install = [uv, "pip", "install", "--quiet", "--python", python]
             (library,) = folder.glob("roomwire-*.whl")
-            (wheel,) = folder.glob(f"{name.replace('-', '_')}-*.whl")
-            if package in IMAGES:
+            (wheel,) = folder.glob(f"{distribution.replace('-', '_')}-*.whl")
+            if part in IMAGES:
                 _run([*install, "--require-hashes", "-r", run])
-                _run([*install, "--no-deps", library, wheel])
+                _run([*install, "--no-deps", *{library, wheel}])
             else:
                 _run([*install, "--constraint", dev, "--find-links", folder, wheel])
             bill = folder / f"{name}-{version()}.cdx.json"
@@ -148,11 +151,11 @@ def build_bills(folder: Path) -> None:
                 bill,
             ]
             _run([*command, "--pyproject", PACKAGES[package] / "pyproject.toml"])
-        _complete(bill, package)
+        _complete(bill, part)
 
 
 def build_images(folder: Path, command: Sequence[str] = (), saver: Sequence[str] = ()) -> None:
-    """Build an image of each service, and write it to a file.
+    """Build each image, and write it to a file.
 
     Args:
         folder: Where.
@@ -172,13 +175,13 @@ def build_images(folder: Path, command: Sequence[str] = (), saver: Sequence[str]
             "--save-images-by"
         )
     revision = _said(["git", "rev-parse", "HEAD"]).strip()
-    for service in IMAGES:
-        image = f"localhost/roomwire-{service}:{version()}"
+    for name, package in IMAGES.items():
+        image = f"localhost/roomwire-{name}:{version()}"
         stamp = [] if kind == "docker" else ["--timestamp", epoch()]
         arguments = ["--build-arg", f"VERSION={version()}", "--build-arg", f"REVISION={revision}", *stamp]
-        dockerfile = TOP / "services" / service / "Dockerfile"
+        dockerfile = PACKAGES[package] / "Dockerfile"
         _run([*command, "-f", dockerfile, "-t", image, *arguments, TOP])
-        file = folder / f"roomwire-{service}-{version()}.image.tar"
+        file = folder / f"roomwire-{name}-{version()}.image.tar"
         _run([*saver, *(part.format(image=image, file=file) for part in _SAVE[kind])])
 
 

@@ -11,9 +11,14 @@ from pathlib import Path
 import pytest
 
 TOP = Path(__file__).parents[3]
-SERVICES = ("gateway", "auth")
-FOLDERS = {"gateway": "services/gateway", "auth": "services/auth", "load": "loadtest"}
-MODULES = {
+FOLDERS = {
+    "base": "services/roomwire",
+    "gateway": "services/gateway",
+    "auth": "services/auth",
+    "load": "loadtest",
+}
+ENTRIES = {
+    "base": ("/opt/roomwire", "roomwire", "serve"),
     "gateway": ("/opt/roomwire", "roomwire_gateway"),
     "auth": ("/opt/roomwire", "roomwire_auth"),
     "load": ("/opt/load", "roomwire_loadtest.load"),
@@ -70,15 +75,45 @@ def test_what_is_copied_exists_and_is_not_ignored(service):
 def test_it_runs_as_nobody_s_user_by_number_and_without_a_shell(service):
     parts = dict(instructions(service))
     assert re.fullmatch(r"[1-9]\d{3,}:[1-9]\d{3,}", parts["USER"])
-    home, module = MODULES[service]
-    assert f'["{home}/bin/python", "-m", "{module}"]' == parts["ENTRYPOINT"]
+    home, *module = ENTRIES[service]
+    assert [f"{home}/bin/python", "-m", *module] == json.loads(parts["ENTRYPOINT"])
 
 
-def test_both_images_are_built_alike():
-    def steps(service: str) -> list[str]:
-        return [word for word, _ in instructions(service)]
+def steps(service: str) -> list[str]:
+    return [word for word, _ in instructions(service)]
 
+
+def test_both_services_are_built_alike():
     assert steps("gateway") == steps("auth")
+
+
+def test_the_base_of_applications_has_what_a_gateway_has_but_the_chat_and_its_page():
+    base, gateway = (instructions(image) for image in ("base", "gateway"))
+    of_the_library = {line for line in gateway if "gateway" not in line[1] and "npm" not in line[1].lower()}
+
+    assert of_the_library <= {*base}
+    assert {
+        "requirements/run.txt requirements/build.txt requirements/",
+        "services/roomwire services/roomwire",
+    } <= {rest for word, rest in base if word == "COPY"}
+
+
+def test_the_base_of_applications_names_none_and_applications_are_copied_to_where_it_serves():
+    parts = instructions("base")
+
+    assert [] == [rest for word, rest in parts if "ROOMWIRE_APP" in rest]
+    assert "/app" == [rest for word, rest in parts if word == "WORKDIR"][-1]
+
+
+def test_the_image_of_a_new_application_is_built_on_the_base_and_keeps_its_user_and_entry():
+    written = TOP / "services/roomwire/src/roomwire/app/commands/new_folder/Dockerfile.txt"
+    lines = [line.split(" ", 1) for line in written.read_text("utf-8").splitlines()]
+
+    assert [
+        ["FROM", "roomwire-base:$version"],
+        ["COPY", "$name.py ./"],
+        ["ENV", "ROOMWIRE_APP=$name:app"],
+    ] == lines
 
 
 def test_the_load_test_s_image_has_all_that_people_need():

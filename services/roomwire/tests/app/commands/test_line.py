@@ -30,3 +30,14 @@ def test_a_wrong_option_is_a_wrong_use(capsys):
 def test_help_is_no_failure(capsys):
     assert 0 == run_command(["--help"])
     assert "serve" in capsys.readouterr().out
+
+
+def test_serve_without_an_application_says_so_as_in_an_image_that_names_none(monkeypatch, capsys):
+    monkeypatch.delenv("ROOMWIRE_APP", raising=False)
+    monkeypatch.setenv("ROOMWIRE_REDIS_URL", "memory://")
+
+    assert 1 == run_command(["serve"])
+    assert (
+        "roomwire: import: no application is named: say roomwire serve MODULE:ATTRIBUTE, or set ROOMWIRE_APP\n"
+        == capsys.readouterr().err
+    )

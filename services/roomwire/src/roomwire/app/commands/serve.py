@@ -15,6 +15,7 @@ from roomwire.serving import process
 def serve(application: str | None) -> None:
     """Serve an application until SIGTERM or SIGINT."""
     settings = GatewaySettings.load()
+    reference = named(application, settings.app)
     logs.configure(level=settings.log_level, log_format=settings.log_format, node=settings.node_name)
-    app = load(named(application, settings.app))
+    app = load(reference)
     process.run(app.name, settings, lambda told: Node(app, told))
