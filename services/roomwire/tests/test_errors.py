@@ -1,5 +1,7 @@
 """What a client can be told, as a table."""
 
+import ast
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -93,3 +95,31 @@ SENTENCES = [
 @pytest.mark.parametrize(("error", "sentence"), SENTENCES, ids=[sentence for _, sentence in SENTENCES])
 def test_an_error_builds_its_sentence_from_facts(error, sentence):
     assert sentence == str(error)
+
+
+SOURCE = Path(errors.__file__).parent
+
+
+def said_to_clients():
+    """Yield where an error for clients is made with a sentence, and the sentence: its text, or None if it has facts in it."""
+    kinds = {"ClientError", *(kind.__name__ for kind in ClientError.__subclasses__())}
+    for path in sorted(SOURCE.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in kinds:
+                for sentence in node.args:
+                    if isinstance(sentence, ast.Constant | ast.JoinedStr):
+                        where = f"{path.relative_to(SOURCE)}:{node.lineno}"
+                        yield where, sentence.value if isinstance(sentence, ast.Constant) else None
+
+
+def test_a_sentence_with_facts_belongs_to_a_class_that_takes_them():
+    said = dict(said_to_clients())
+
+    assert said
+    assert [] == [where for where, sentence in said.items() if sentence is None]
+
+
+def test_a_sentence_for_clients_stands_once():
+    times = Counter(sentence for _, sentence in said_to_clients() if sentence is not None)
+
+    assert {} == {sentence: count for sentence, count in times.items() if count > 1}

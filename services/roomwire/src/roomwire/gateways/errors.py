@@ -11,10 +11,16 @@
     │   ├── MissingField      the object lacks a field
     │   └── WrongField        an argument or a field has another type
     └── NotFound
+        ├── NoSuchNamespace   nothing serves the namespace
+        ├── NoSuchEvent       no handler takes the event that a client has sent
         └── UnknownEvent      no handler of this way in takes the event
 """
 
+from typing import Final
+
 from roomwire.errors import ConfigurationError, InvalidBody, NotFound
+
+_MAX_SHOWN_NAME: Final = 64
 
 
 class TwoHandlers(ConfigurationError):
@@ -89,6 +95,32 @@ class WrongField(InvalidBody):
         super().__init__(f"{field}: {problem}." if field else f"{problem}.")
         self.field = field
         self.problem = problem
+
+
+class NoSuchNamespace(NotFound):
+    """No gateway and no function serves the namespace: no client could receive an event there.
+
+    Args:
+        namespace: The namespace.
+
+    """
+
+    def __init__(self, namespace: str) -> None:
+        super().__init__(f"There is no namespace {namespace!r} here.")
+        self.namespace = namespace
+
+
+class NoSuchEvent(NotFound):
+    """No handler of the namespace takes the event that a client has sent.
+
+    Args:
+        event: The event, which is shown in part if its name is long.
+
+    """
+
+    def __init__(self, event: str) -> None:
+        super().__init__(f"No event `{event[:_MAX_SHOWN_NAME]}` here.")
+        self.event = event
 
 
 class UnknownEvent(NotFound):

@@ -9,15 +9,14 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from time import perf_counter
-from typing import Final, Protocol
+from typing import Protocol
 
-from roomwire.errors import ClientError, Internal, NotFound, RateLimited
+from roomwire.errors import ClientError, Internal, RateLimited
+from roomwire.gateways.errors import NoSuchEvent
 from roomwire.gateways.socket import Socket, to_wire
 from roomwire.limits.bounds import Bound
 from roomwire.logs import get_logger
 from roomwire.server import Server
-
-_MAX_SHOWN_NAME: Final = 64
 
 _log = get_logger(__name__)
 
@@ -111,7 +110,7 @@ class Lane:
         """Take an event and its arguments."""
         handler = self._handlers.get(event)
         if handler is None:
-            self._refuse(NotFound(f"No event `{event[:_MAX_SHOWN_NAME]}` here."), ack_id)
+            self._refuse(NoSuchEvent(event), ack_id)
             return
         try:
             arguments = handler.binding.arguments(self.socket, body)

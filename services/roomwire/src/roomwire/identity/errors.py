@@ -7,6 +7,7 @@
     └── UnusablePolicy      the policy cannot be read, or is none
     Unauthenticated
     ├── InvalidToken        a token that does not hold
+    ├── TokenExpired        a token whose time is over
     └── SessionEnded        a token whose session has ended
 """
 
@@ -55,6 +56,12 @@ class InvalidToken(Unauthenticated):
     """A token does not hold; the client learns no more."""
 
     default_message = "The token does not hold."
+
+
+class TokenExpired(Unauthenticated):
+    """The time of a token is over."""
+
+    default_message = "The token has expired."
 
 
 class SessionEnded(Unauthenticated):

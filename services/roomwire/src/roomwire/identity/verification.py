@@ -19,7 +19,7 @@ from roomwire.errors import NotYetValid, Unauthenticated
 from roomwire.health.clocks import LEEWAY_S
 from roomwire.identity.capabilities import NOTHING, Capabilities
 from roomwire.identity.claim_names import MISSING, OUR_CLAIMS, ClaimNames, find, names_in
-from roomwire.identity.errors import InvalidToken, SessionEnded
+from roomwire.identity.errors import InvalidToken, SessionEnded, TokenExpired
 from roomwire.identity.jwk import EDDSA
 from roomwire.identity.jwks import KeySource
 from roomwire.identity.tokens import MAX_SESSION_CHARS, TOKEN_TYPE, User
@@ -113,7 +113,7 @@ class Verifier:
         try:
             user = self._user(await self._checked(token))
         except jwt.ExpiredSignatureError:
-            raise Unauthenticated("The token has expired.") from None
+            raise TokenExpired from None
         except jwt.ImmatureSignatureError:
             raise NotYetValid from None
         except (jwt.PyJWTError, ValueError, RecursionError):

@@ -6,6 +6,8 @@
     ├── StreamsTooShortLived      rooms' streams would be gone before sessions and timeouts are over
     └── RedisEvicts               Redis would drop messages silently when its memory is full
     ClientError
+    ├── NotFound
+    │   └── SessionGone           the session of a socket's stream does not exist any more
     ├── RateLimited
     │   └── RejoinedTooOften      more intervals of one room than the log keeps of a session
     ├── TooLarge
@@ -14,6 +16,7 @@
     └── Unavailable
         ├── EmitterClosed         the emitter is closed
         ├── LogClosed             the log is closed
+        ├── LogFull               too much waits for the log already
         ├── LogHeld               the link is being restored, and others have waited for it in vain
         ├── LogNotResumed         the link is there, and this gateway could not be brought up to date over it
         ├── LogSilent             the primary did not answer in time, or the link broke before the question was sent
@@ -22,7 +25,7 @@
 What belongs to the contract's results (`Fenced`, `NodeAway`, `NodeBusy`) stands in `contract`.
 """
 
-from roomwire.errors import ConfigurationError, RateLimited, TooLarge, Unavailable
+from roomwire.errors import ConfigurationError, NotFound, RateLimited, TooLarge, Unavailable
 
 
 class StreamsTooShortLived(ConfigurationError):
@@ -57,6 +60,12 @@ class RedisEvicts(ConfigurationError):
 
     def __str__(self) -> str:
         return f"Redis has the maxmemory-policy {self.policy or 'unknown'}: set noeviction, or messages would vanish silently"
+
+
+class SessionGone(NotFound):
+    """The session that a socket's stream belongs to does not exist any more."""
+
+    default_message = "The session has ended."
 
 
 class RejoinedTooOften(RateLimited):
@@ -103,6 +112,12 @@ class LogClosed(Unavailable):
     """The log was closed, or never opened."""
 
     default_message = "The log is closed."
+
+
+class LogFull(Unavailable):
+    """More calls wait for the log than it takes; nothing was done."""
+
+    default_message = "Too much waits for the log: try again."
 
 
 class LogHeld(Unavailable):

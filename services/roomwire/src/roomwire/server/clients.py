@@ -4,7 +4,8 @@ from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import Final
 
-from roomwire.errors import ClientError, Forbidden, Unauthenticated
+from roomwire.errors import ClientError, Forbidden
+from roomwire.identity.errors import TokenExpired
 from roomwire.identity.tokens import User
 from roomwire.logs import get_logger
 from roomwire.rooms.manager import Rooms
@@ -90,5 +91,5 @@ class Clients:
         if left_s > 0:
             return now + min(left_s, _LONGEST_WATCH_S)
         _log.info("token expired", sid=sid, namespace=namespace, user=member.user.id)
-        self._begin(self.send_away(member, Unauthenticated("The token has expired.")))
+        self._begin(self.send_away(member, TokenExpired()))
         return None

@@ -3,8 +3,7 @@
 import secrets
 from collections.abc import Callable
 
-from roomwire.errors import Unauthenticated
-from roomwire.identity.errors import InvalidToken
+from roomwire.identity.errors import InvalidToken, TokenExpired
 from roomwire.identity.tokens import User
 
 
@@ -37,5 +36,5 @@ class Tokens:
         if user is None:
             raise InvalidToken
         if user.expires_at and user.expires_at <= self._now():
-            raise Unauthenticated("The token has expired.")
+            raise TokenExpired
         return user

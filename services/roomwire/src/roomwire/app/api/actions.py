@@ -28,6 +28,7 @@ from roomwire.app.api.bodies import (
 )
 from roomwire.app.api.callers import Caller
 from roomwire.errors import NotFound
+from roomwire.gateways.errors import NoSuchNamespace
 from roomwire.log.sessions import is_sid
 from roomwire.server import Server
 
@@ -218,7 +219,7 @@ class Actions:
         """Raise `NotFound` for a namespace that the server does not serve: no client could receive an event there."""
         served = {*self._server.handlers, *self._server.namespace_handlers}
         if not served & {namespace, _EVERY_NAMESPACE}:
-            raise NotFound(f"There is no namespace {namespace!r} here.")
+            raise NoSuchNamespace(namespace)
 
 
 def target_of(message: Said) -> str:

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
-from roomwire.errors import ClientError, RoomwireError, TooLarge, Unavailable
+from roomwire.errors import ClientError, RoomwireError
 from roomwire.log.config import LogConfig
 from roomwire.log.contract import (
     MAX_MESSAGE_ID_BYTES,
@@ -18,7 +18,7 @@ from roomwire.log.contract import (
     Unobserved,
 )
 from roomwire.log.entries import Entry, Message
-from roomwire.log.errors import LogClosed
+from roomwire.log.errors import LogClosed, LogFull, MessageIdTooLong
 from roomwire.log.kept import Kept
 from roomwire.log.memory.kept import KeptEntries
 from roomwire.log.memory.primary import MemoryPrimary
@@ -238,7 +238,7 @@ class MemoryLog:
         """See `Log`."""
         if message_id and len(message_id.encode("utf-8", "surrogatepass")) > MAX_MESSAGE_ID_BYTES:
             future: asyncio.Future[Published] = self._future()
-            future.set_exception(TooLarge(f"A message id has at most {MAX_MESSAGE_ID_BYTES} bytes."))
+            future.set_exception(MessageIdTooLong(MAX_MESSAGE_ID_BYTES))
             return future
         if self._hub.is_at_rest and self._is_open:
             return self._publish_now(stream, message, message_id, kept)
@@ -431,7 +431,7 @@ class MemoryLog:
             future.set_exception(LogClosed())
             return future
         if self._unanswered >= self._hub.config.max_publishes:
-            future.set_exception(Unavailable("Too much waits for the log: try again."))
+            future.set_exception(LogFull())
             return future
         self._unanswered += 1
 

@@ -10,11 +10,11 @@ from typing import Protocol
 
 import msgspec
 
-from roomwire.errors import Internal, NotFound
+from roomwire.errors import Internal
 from roomwire.log.config import LogConfig
 from roomwire.log.contract import Fenced, Published
 from roomwire.log.entries import Entry, Message, encode_message
-from roomwire.log.errors import RejoinedTooOften
+from roomwire.log.errors import RejoinedTooOften, SessionGone
 from roomwire.log.intervals import Interval, is_member, without
 from roomwire.log.kept import Kept
 from roomwire.log.memory.kept import KeptEntries
@@ -263,7 +263,7 @@ class MemoryPrimary:
     def _owner(self, stream: Stream) -> tuple[Node, ...]:
         session = self._session(Sid(parse_stream(stream).sid or ""))
         if session is None:
-            raise NotFound("The session has ended.")
+            raise SessionGone
         return (self.nodes[session.node],) if session.node in self.nodes else ()
 
     def _stream(self, stream: Stream, now: float) -> _Stream | None:

@@ -5,10 +5,10 @@ import contextlib
 from collections.abc import Sequence
 from typing import Final, Protocol, cast
 
-from roomwire.errors import ClientError, NotFound, OutcomeUnknown, Unavailable
+from roomwire.errors import ClientError, OutcomeUnknown, Unavailable
 from roomwire.log.config import LogConfig
 from roomwire.log.contract import Published
-from roomwire.log.errors import LogSilent
+from roomwire.log.errors import LogSilent, SessionGone
 from roomwire.log.kept import Kept
 from roomwire.log.outbox import Batch, Outbox, Publish
 from roomwire.log.positions import Epoch, Position
@@ -230,4 +230,4 @@ def _error_of(result: object) -> ClientError:
         return result
     if isinstance(result, ReplyError):
         return translated(result)
-    return NotFound("The session has ended.")
+    return SessionGone()

@@ -13,7 +13,7 @@ from typing import Final, TypeVar
 from roomwire.errors import ConfigurationError, OutcomeUnknown, Unavailable
 from roomwire.log.config import LogConfig
 from roomwire.log.entries import UnreadableEntry, parse_push
-from roomwire.log.errors import LogClosed, LogHeld, LogNotResumed, LogSilent
+from roomwire.log.errors import LogClosed, LogFull, LogHeld, LogNotResumed, LogSilent
 from roomwire.log.redis.keys import Keys
 from roomwire.log.redis.pair import Pair, open_pair
 from roomwire.log.redis.publisher import Publisher
@@ -215,7 +215,7 @@ class Supervisor:
 
     async def _call(self, send: Callable[[Pair, Reply], None], apply: Apply[T]) -> T:
         if self._calls >= _MAX_CALLS:
-            raise Unavailable("Too much waits for the log: try again.")
+            raise LogFull
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         was_sent = False
         self._calls += 1
