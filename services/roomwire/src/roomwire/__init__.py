@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from roomwire.app.app import App
     from roomwire.gateways import (
+        Ack,
         Call,
         Filter,
         Gateway,
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
         Key,
         Pipe,
         Proceed,
+        Reply,
         Socket,
         mark,
         subscribe,
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from roomwire.server import Server
 
 __all__ = [
+    "Ack",
     "App",
     "AsyncEmitter",
     "Call",
@@ -42,6 +45,7 @@ __all__ = [
     "Key",
     "Pipe",
     "Proceed",
+    "Reply",
     "Server",
     "Socket",
     "User",
@@ -50,6 +54,7 @@ __all__ = [
 ]
 
 _HOMES: Final = {
+    "Ack": "roomwire.gateways",
     "App": "roomwire.app.app",
     "AsyncEmitter": "roomwire.log.emitter",
     "Call": "roomwire.gateways",
@@ -62,6 +67,7 @@ _HOMES: Final = {
     "Key": "roomwire.gateways",
     "Pipe": "roomwire.gateways",
     "Proceed": "roomwire.gateways",
+    "Reply": "roomwire.gateways",
     "Server": "roomwire.server",
     "Socket": "roomwire.gateways",
     "User": "roomwire.identity.tokens",

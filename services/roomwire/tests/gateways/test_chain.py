@@ -7,7 +7,7 @@ from typing import Annotated
 import msgspec
 import pytest
 
-from roomwire import App, Call, Filter, Gateway, Pipe, Proceed, Server, Socket, mark, subscribe
+from roomwire import Ack, App, Call, Filter, Gateway, Pipe, Proceed, Reply, Server, Socket, mark, subscribe
 from roomwire.app.running import Running
 from roomwire.errors import ApplicationError, ClientError, ConfigurationError, Forbidden, NotFound, TooLarge
 from roomwire.testing import Refused
@@ -363,6 +363,65 @@ async def test_what_lives_as_long_as_a_call_is_closed_with_the_error_of_the_hand
             await client.call("pay", "much")
     assert STEPS == ["open for pay", "pay", "commit", "open for pay", "pay", "roll back: forbidden"]
     assert 2 == len({id(each) for each in sessions})
+
+
+class Answers(Gateway):
+    @subscribe("early")
+    async def early(self, number: int, ack: Ack) -> str:
+        STEPS.append(ack.is_wanted)
+        ack("got", number)
+        if number < 0:
+            raise Forbidden("Too late.")
+        return "ignored"
+
+    @subscribe("usual")
+    def usual(self, ack: Ack) -> str:
+        return "usual"
+
+    @subscribe("twice")
+    async def twice(self, ack: Ack) -> None:
+        ack()
+        ack()
+
+    @subscribe("reply")
+    async def reply(self, is_by_event: bool) -> Reply | str:
+        return Reply("answer", 1, {"a": 2}) if is_by_event else "ack"
+
+
+async def test_a_handler_may_send_the_ack_itself_before_it_has_ended(nodes):
+    async with nodes(Answers) as cluster:
+        client = await cluster.connect()
+        assert ("got", 1) == await client.call("early", 1)
+        assert "usual" == await client.call("usual")
+        client.emit("early", 2)
+        await cluster.settle()
+        assert [True, False] == STEPS
+
+        assert ("got", -1) == await client.call("early", -1)
+        assert "forbidden" == (await client.next("exception"))["code"]
+        async with cluster.expects(RuntimeError):
+            assert None is await client.call("twice")
+            assert "internal" == (await client.next("exception"))["code"]
+
+
+async def test_a_reply_is_an_event_for_the_caller_alone_and_then_an_empty_ack(nodes):
+    async with nodes(Answers, count=2) as cluster:
+        client, other = await cluster.connect(), await cluster.connect()
+        assert None is await client.call("reply", True)
+        assert (1, {"a": 2}) == await client.next("answer")
+        assert "ack" == await client.call("reply", False)
+        client.emit("reply", True)
+        assert (1, {"a": 2}) == await client.next("answer")
+        await cluster.settle()
+        assert [] == [event for event in other.untaken if event.name == "answer"]
+
+
+def test_a_connection_has_no_ack():
+    class Wrong(Gateway):
+        async def on_connection(self, ack: Ack) -> None: ...
+
+    with pytest.raises(ConfigurationError, match="a connection has no ack"):
+        Wrong.subscriptions()
 
 
 async def test_events_that_guards_hold_up_stay_in_order(nodes):

@@ -5,12 +5,13 @@
 """
 
 from roomwire.gateways.binding import Key, subscribe
-from roomwire.gateways.chain import Call, Filter, Guard, Interceptor, Proceed, mark
+from roomwire.gateways.chain import Ack, Call, Filter, Guard, Interceptor, Proceed, Reply, mark
 from roomwire.gateways.gateway import Gateway
 from roomwire.gateways.pipes import Pipe
 from roomwire.gateways.socket import Socket
 
 __all__ = [
+    "Ack",
     "Call",
     "Filter",
     "Gateway",
@@ -19,6 +20,7 @@ __all__ = [
     "Key",
     "Pipe",
     "Proceed",
+    "Reply",
     "Socket",
     "mark",
     "subscribe",

@@ -6,6 +6,7 @@ Pure: it knows no network. A parameter annotated with
 - `Annotated[T, Key("name")]` gets one key of the body;
 - `Annotated[T, Pipe(function)]` gets what the function makes of such a value, which is decoded into the type of the function's
   first parameter;
+- `Ack` gets the acknowledgement, to be sent by the handler itself;
 - a type that the application has provided gets the value that was provided;
 - anything else gets the next argument of the event, decoded strictly into that type (msgspec): a struct
   is the whole body. With a default it may be missing.
@@ -16,6 +17,7 @@ runs, with a sentence that names the field.
 """
 
 import inspect
+import types
 import typing
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,7 +26,7 @@ from typing import Annotated, Any, Protocol, TypeVar, Union, get_args, get_origi
 import msgspec
 import msgspec.inspect
 
-from roomwire.gateways.chain import AnyFilter, Around, Call, Guard, Interceptor, PerCall
+from roomwire.gateways.chain import Ack, AnyFilter, Around, Call, Guard, Interceptor, PerCall, Reply
 from roomwire.gateways.errors import MissingArgument, MissingField, NoObject, WrongField
 from roomwire.gateways.pipes import NotProvided, Pipe, Piped
 from roomwire.identity.tokens import User
@@ -145,7 +147,9 @@ class Binding:
 
     Attributes:
         per_call: What the handler and its pipes need that lives as long as a call, by type.
-        is_direct: Whether the arguments are worked out without waiting: it has no pipes and needs nothing for each call.
+        acks: The parameters that want the ack.
+        is_direct: Whether a call is no more than the arguments and the handler: it has no pipes, needs nothing for each call, and
+            its result is the ack.
 
     Raises:
         TypeError: A parameter has no annotation, or cannot be bound.
@@ -161,6 +165,7 @@ class Binding:
         self._given_per_call: dict[str, Any] = {}
         self._pipes: list[Piped] = []
         self.per_call: dict[Any, PerCall[Any]] = {}
+        self.acks: list[str] = []
         self._bodies: list[_Body | _BodyKey] = []
         hints = typing.get_type_hints(handler, include_extras=True)
         index = 0
@@ -181,6 +186,8 @@ class Binding:
                 self._sockets.append(name)
             elif hint is User:
                 self._users.append(name)
+            elif hint is Ack:
+                self.acks.append(name)
             elif provided is not None and _is_provided(hint, provided, where):
                 self._give(name, hint, provided[hint])
             elif key := _key_of(hint):
@@ -192,7 +199,8 @@ class Binding:
         self._names, self._decode = _compiled(self._bodies)
         self._may_miss = any(body.default is not inspect.Parameter.empty for body in self._bodies)
         self._has_context = bool(self._sockets or self._users or self._given)
-        self.is_direct = not self._pipes and not self.per_call
+        is_answer = not self.acks and Reply not in _members(hints.get("return"))
+        self.is_direct = is_answer and not self._pipes and not self.per_call
 
     def _give(self, name: str, kind: Any, value: object) -> None:
         if isinstance(value, PerCall):
@@ -281,6 +289,11 @@ def _compiled(
     except (TypeError, ValueError):
         # A type that msgspec does not know: converting says so when the handler is called.
         return (), None
+
+
+def _members(hint: object) -> Sequence[object]:
+    """Return the members of a union, or the type alone."""
+    return get_args(hint) if get_origin(hint) in {Union, types.UnionType} else (hint,)
 
 
 def _extras(hint: object) -> Sequence[object]:

@@ -32,6 +32,86 @@ _E = TypeVar("_E", bound=Exception)
 _Marked = TypeVar("_Marked", bound=Callable[..., object])
 
 
+class Ack:
+    """The acknowledgement of an event, for a handler that has a parameter of this type: `ack("saved")`.
+
+    A handler calls it once, before it has ended, with the arguments that the client's callback gets. What the handler returns is
+    then ignored, and an error that it raises afterwards reaches the client as the event `exception`. A handler that does not
+    call it is acknowledged as usual.
+
+    Args:
+        send: Sends the acknowledgement; None: the client does not wait for one.
+
+    Attributes:
+        is_sent: Whether it has been called.
+
+    """
+
+    __slots__ = ("_send", "is_sent")
+
+    def __init__(self, send: Callable[[object], None] | None) -> None:
+        self._send = send
+        self.is_sent = False
+
+    @property
+    def is_wanted(self) -> bool:
+        """Whether the client waits for it."""
+        return self._send is not None
+
+    def __call__(self, *args: object) -> None:
+        """Send it. Where the client does not wait for one, nothing is sent.
+
+        Raises:
+            RuntimeError: It has been sent.
+
+        """
+        if self.is_sent:
+            raise RuntimeError("an event is acknowledged once")
+        self.is_sent = True
+        if self._send is not None:
+            self._send(args)
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What a handler returns to answer by an event: the caller receives it, and then an ack without a value if it waits for one.
+
+    The return annotation of the handler has to name it, in a union perhaps, because that is read once, when the class is bound.
+
+    Attributes:
+        event: The event's name.
+        args: Its arguments.
+
+    """
+
+    event: str
+    args: Sequence[object]
+
+    def __init__(self, event: str, *args: object) -> None:
+        object.__setattr__(self, "event", event)
+        object.__setattr__(self, "args", args)
+
+
+class Acknowledged:
+    """The result of a call whose handler has sent the ack itself."""
+
+
+ACKNOWLEDGED: Final = Acknowledged()
+
+
+class AcknowledgedFailed(Exception):
+    """A handler failed after it had sent the ack.
+
+    Args:
+        error: Its error.
+
+    """
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(error)
+        self.error = error
+
+
 @dataclass(slots=True)
 class Call:
     """An event on its way to its handler, or a connection on its way to `on_connection`.
@@ -180,6 +260,10 @@ class Arguments(Protocol):
     def per_call(self) -> Mapping[Any, PerCall[Any]]:
         """The providers, by type, whose values live as long as a call that asks for them."""
 
+    @property
+    def acks(self) -> Sequence[str]:
+        """The parameters that want the ack."""
+
     def arguments(self, socket: Socket, body: Sequence[object]) -> dict[str, object]:
         """Return the arguments that the body and the connection give."""
 
@@ -217,16 +301,33 @@ class Chain:
         self._marks = marks
         self._provided = provided
 
-    async def __call__(self, socket: Socket, body: Sequence[object]) -> object:
+    async def __call__(self, socket: Socket, body: Sequence[object], ack: Ack | None = None) -> object:
         """Return what the client is told: the result of the handler, or of an interceptor around it.
+
+        Args:
+            socket: The client.
+            body: The event's arguments.
+            ack: The ack, for a handler that sends it itself. Default: the caller sends it.
 
         Raises:
             Exception: As of a handler: a `ClientError` is for the client, and another has had no filter.
+            AcknowledgedFailed: The same, after the handler has sent the ack.
 
         """
-        call = Call(socket, self._event, body, self._marks, self._provided)
         try:
-            return await self._guarded(call)
+            result = await self._filtered(Call(socket, self._event, body, self._marks, self._provided), ack)
+        except Exception as error:
+            if ack is not None and ack.is_sent:
+                raise AcknowledgedFailed(error) from error
+            raise
+        if isinstance(result, Reply):
+            await socket.emit(result.event, *result.args)
+            result = None
+        return ACKNOWLEDGED if ack is not None and ack.is_sent else result
+
+    async def _filtered(self, call: Call, ack: Ack | None) -> object:
+        try:
+            return await self._guarded(call, ack)
         except Exception as error:
             for each in self._around.filters:
                 if isinstance(error, each.kind):
@@ -236,7 +337,7 @@ class Chain:
                     raise answer from error
             raise
 
-    async def _guarded(self, call: Call) -> object:
+    async def _guarded(self, call: Call, ack: Ack | None) -> object:
         for guard in self._around.guards:
             allowed = guard(call)
             if inspect.isawaitable(allowed):
@@ -244,7 +345,10 @@ class Chain:
             # What is not True refuses, as a guard without a return statement does: nothing is allowed by mistake.
             if allowed is not True:
                 raise Forbidden
-        arguments = self._binding.arguments(call.socket, call.body)
+        arguments = {
+            **self._binding.arguments(call.socket, call.body),
+            **dict.fromkeys(self._binding.acks, ack),
+        }
         async with AsyncExitStack() as stack:
             values = {
                 kind: await stack.enter_async_context(provider.open(call))

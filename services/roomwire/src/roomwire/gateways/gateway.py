@@ -244,13 +244,16 @@ class _Binder:
         marks = (*marks_of(method), *self._marks)
         provided = self._provided or {}
         chain = Chain(event, method, binding=binding, around=around, marks=marks, provided=provided)
-        return Handler(event, chain, _Whole(), is_plain=False)
+        return Handler(event, chain, _Whole(), is_plain=False, takes_ack=bool(binding.acks))
 
     def connection(self, method: Any) -> Handler | None:
         """Return the hook of connections and what runs around it, which may be there without the hook."""
         if method is None and not self._around:
             return None
-        return self.handler(CONNECT, method or _nothing)
+        handler = self.handler(CONNECT, method or _nothing)
+        if handler.takes_ack:
+            raise ConfigurationError(f"{method.__qualname__}: a connection has no ack")
+        return handler
 
     def hook(self, method: Any) -> Handler:
         """Return a hook, with nothing around it."""

@@ -8,10 +8,12 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from time import perf_counter
 from typing import Protocol
 
 from roomwire.errors import ClientError, Internal, RateLimited
+from roomwire.gateways.chain import ACKNOWLEDGED, Ack, AcknowledgedFailed
 from roomwire.gateways.errors import NoSuchEvent
 from roomwire.gateways.socket import Socket, to_wire
 from roomwire.limits.bounds import Bound
@@ -40,6 +42,7 @@ class Handler:
         method: The bound method, or the chain around it.
         binding: Its parameters.
         is_plain: Whether it is no coroutine function.
+        takes_ack: Whether it wants the ack, as the argument `ack`, to send it itself.
 
     """
 
@@ -47,6 +50,7 @@ class Handler:
     method: Callable[..., object]
     binding: Arguments
     is_plain: bool
+    takes_ack: bool = False
 
 
 _Event = tuple[Handler, dict[str, object], int | None, int]
@@ -103,6 +107,8 @@ class Lane:
             return False
         if arguments is None:
             return False
+        if handler.takes_ack:
+            arguments["ack"] = self._ack(ack_id)
         self._put((handler, arguments, ack_id, len(text)))
         return True
 
@@ -120,8 +126,14 @@ class Lane:
             _log.exception("arguments failed", event_name=event, sid=self.socket.id)
             self._refuse(Internal(), ack_id)
         else:
+            if handler.takes_ack:
+                arguments["ack"] = self._ack(ack_id)
             size = sum(len(value) for value in body if isinstance(value, str | bytes))
             self._put((handler, arguments, ack_id, size))
+
+    def _ack(self, ack_id: int | None) -> Ack:
+        """Return the ack of an event for its handler."""
+        return Ack(None if ack_id is None else partial(self._replies.acknowledge, self.socket.member, ack_id))
 
     def stop(self) -> None:
         """Let nothing be handled after what is being handled now."""
@@ -188,7 +200,7 @@ class Lane:
                         result = handler.method(**arguments)
                     if hasattr(result, "__await__"):
                         result = await result
-                    if ack_id is not None:
+                    if ack_id is not None and result is not ACKNOWLEDGED:
                         replies.acknowledge(member, ack_id, to_wire(result))
                 except asyncio.CancelledError:
                     outcome = Internal.code
@@ -228,15 +240,19 @@ class Lane:
 
     def _failed(self, error: Exception, event: _Event) -> str:
         """Tell the client of an error; returns its code."""
+        ack_id = event[2]
+        if isinstance(error, AcknowledgedFailed):
+            error, ack_id = error.error, None
         if not isinstance(error, ClientError):
             _log.exception(
                 "handler failed",
                 event_name=event[0].event,
                 sid=self.socket.id,
                 namespace=self.socket.namespace,
+                exc_info=error,
             )
             error = Internal()
-        self._replies.answer_error(self.socket.member, event[2], error)
+        self._replies.answer_error(self.socket.member, ack_id, error)
         return error.code
 
     def _refuse(self, error: ClientError, ack_id: int | None) -> None:
