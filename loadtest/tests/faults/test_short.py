@@ -1,4 +1,4 @@
-"""Short versions of the fault suite's rows, on real processes, judged by what they count: `pytest -m faults`."""
+"""Short versions of the fault suite's rows, on real processes, judged by what they count."""
 
 import pytest
 

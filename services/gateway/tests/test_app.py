@@ -211,7 +211,7 @@ async def test_that_keys_could_not_be_fetched_is_forgotten_when_nobody_needs_the
 
 
 async def test_check_tells_the_state_of_the_backplane(gateway, own_redis):
-    running = await gateway(own_redis.url)
+    running = await gateway(own_redis.url, redis_timeout_s=0.3)
     assert {"backplane": "ok"} == await running.app.check()
 
     own_redis.kill()

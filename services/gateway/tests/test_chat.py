@@ -374,7 +374,7 @@ async def test_rooms_reach_across_gateways(gateway, redis_url):
 
 
 async def test_a_join_that_could_not_be_told_to_the_other_gateways_has_not_happened(gateway, own_redis):
-    running = await gateway(own_redis.url)
+    running = await gateway(own_redis.url, redis_timeout_s=0.3)
     async with Client.connected(running.address) as ann:
         own_redis.kill()
         error = (await ann.emit("joinRoom", ANN))["error"]
@@ -394,7 +394,7 @@ async def test_a_join_that_could_not_be_told_to_the_other_gateways_has_not_happe
 
 
 async def test_what_redis_did_not_take_is_not_said_to_be_sent(gateway, own_redis):
-    running = await gateway(own_redis.url)
+    running = await gateway(own_redis.url, redis_timeout_s=0.3)
     async with Client.connected(running.address) as client:
         # Asked in vain, then away for sure: nobody knows what became of it, or it was not done.
         for harm in (own_redis.pause, own_redis.kill):
@@ -405,7 +405,7 @@ async def test_what_redis_did_not_take_is_not_said_to_be_sent(gateway, own_redis
 
 
 async def test_who_comes_while_redis_is_away_is_not_refused_but_has_to_come_again(gateway, own_redis):
-    running = await gateway(own_redis.url)
+    running = await gateway(own_redis.url, redis_timeout_s=0.3)
     own_redis.kill()
     async with Client.open(running.address) as client:
         await client.send_frame("40")
@@ -419,7 +419,7 @@ async def test_who_comes_while_redis_is_away_is_not_refused_but_has_to_come_agai
 
 
 async def test_who_leaves_while_redis_is_away_is_no_member_once_it_is_back(gateway, own_redis):
-    running = await gateway(own_redis.url)
+    running = await gateway(own_redis.url, redis_timeout_s=0.3)
     async with Client.connected(running.address) as ann:
         await ann.emit("joinRoom", ANN)
         own_redis.kill()

@@ -165,7 +165,7 @@ async def test_a_caller_that_asks_too_fast_has_to_wait_and_others_do_not(start):
 
 
 async def test_while_redis_is_away_callers_are_told_to_try_again(start, own_redis):
-    system = await start(gateways=1, url=own_redis.url)
+    system = await start(gateways=1, url=own_redis.url, redis_timeout_s=0.3)
     own_redis.kill()
     for method, path, body in (
         ("POST", "/publish", {"messages": [{"room": ROOM, "event": "x"}]}),

@@ -92,6 +92,31 @@ def test_idle_waits_for_what_a_thread_does():
     assert 1 == run(job)
 
 
+def test_what_a_thread_says_before_it_ends_is_heard_whenever_it_ends(monkeypatch):
+    enumerate_threads, said = threading.enumerate, threading.Event()
+
+    async def job(loop):
+        told = loop.create_future()
+
+        def work():
+            said.wait()
+            loop.call_soon_threadsafe(told.set_result, "told")
+
+        thread = threading.Thread(target=work)
+        thread.start()
+
+        def enumerate_once_it_has_ended():
+            said.set()
+            thread.join()
+            return enumerate_threads()
+
+        # The loop has found nothing in its files, and is about to look whether there are threads.
+        monkeypatch.setattr(threading, "enumerate", enumerate_once_it_has_ended)
+        return await told
+
+    assert "told" == run(job)
+
+
 def test_idle_waits_for_a_thread_of_others():
     told = []
 

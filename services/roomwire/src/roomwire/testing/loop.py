@@ -158,7 +158,10 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
     def _idle(self, due_s: float | None) -> list[tuple[selectors.SelectorKey, int]]:
         """Decide what happens when nothing is to be run: called in place of waiting for files."""
-        hears = self._hears_from_outside()
+        is_alone, hears = threading.active_count() == 1, self._hears_from_outside()
+        # A thread that has ended since the files were looked at may have said something before.
+        if not hears and (events := self._gate.wait(0)):
+            return events
         began_at = time.monotonic()
         self._waits = [wait for wait in self._waits if not wait.done()]
         if self._waits:
@@ -177,7 +180,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         if not hears and due_s is not None:
             self.move(due_s)
             return []
-        if due_s is None and not hears and threading.active_count() == 1:
+        if due_s is None and not hears and is_alone:
             raise Deadlock
         events = self._gate.wait(due_s)
         self.move(min(time.monotonic() - began_at, due_s or 0.0))
