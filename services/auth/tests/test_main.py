@@ -17,7 +17,7 @@ from roomwire_local.free_ports import free_ports
 COMMAND = [sys.executable, "-m", "roomwire_auth"]
 ADA = {"username": "ada", "password": "correct horse"}
 HOST = "127.0.0.1"
-TIMEOUT_S = 20
+TIMEOUT_S = 60
 
 
 def environment(**settings):

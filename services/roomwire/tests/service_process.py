@@ -17,8 +17,8 @@ from waiting import time_passes, until
 from roomwire_local.free_ports import free_ports
 
 HOST = "127.0.0.1"
-START_TIMEOUT_S = 30.0
-STOP_TIMEOUT_S = 20.0
+START_TIMEOUT_S = 60.0
+STOP_TIMEOUT_S = 60.0
 
 
 class ServiceProcess:

@@ -1,8 +1,8 @@
-"""That what an OpenAPI document promises and a service does not keep is seen."""
+"""That what an OpenAPI document promises and a service does not keep is seen, by few examples too."""
 
 import pytest
 from live import served
-from openapi import TEST_TIME_S, broken_promises
+from openapi import FEW, TEST_TIME_S, broken_promises
 from starlette.applications import Starlette
 from starlette.responses import JSONResponse, PlainTextResponse
 from starlette.routing import Route
@@ -41,7 +41,7 @@ HANDLERS = [
 async def test_a_broken_promise_is_seen(handler, kept, tmp_path):
     routes = [Route("/number", handler), Route("/openapi.json", lambda _: JSONResponse(DOCUMENT))]
     async with served(Starlette(routes=routes)) as address:
-        broken = await broken_promises(f"http://{address}/openapi.json", tmp_path)
+        broken = await broken_promises(f"http://{address}/openapi.json", tmp_path, examples=FEW)
 
     assert kept is not bool(broken), broken
 
@@ -50,4 +50,4 @@ async def test_a_broken_promise_is_seen(handler, kept, tmp_path):
 async def test_a_document_without_operations_is_no_proof(tmp_path):
     routes = [Route("/openapi.json", lambda _: JSONResponse(DOCUMENT | {"paths": {}}))]
     async with served(Starlette(routes=routes)) as address:
-        assert await broken_promises(f"http://{address}/openapi.json", tmp_path)
+        assert await broken_promises(f"http://{address}/openapi.json", tmp_path, examples=FEW)
