@@ -6,7 +6,8 @@ import pytest
 from live import Client
 from waiting import until
 
-from roomwire_gateway.chat import MAX_ROOMS_PER_CONNECTION, ChatGateway
+from roomwire_gateway.chat import ChatGateway
+from roomwire_gateway.members import MAX_ROOMS_PER_CONNECTION
 
 ANN = {"roomId": "den", "userName": "Ann"}
 BOB = {"roomId": "den", "userName": "Bob"}
@@ -437,8 +438,8 @@ async def test_nothing_is_kept_of_a_client_that_left(gateway):
     chat: ChatGateway = running.app.server.namespace_handlers["/"]
     async with Client.connected(running.address) as client:
         await client.emit("joinRoom", ANN)
-        assert {"den": 1} == chat._rooms._largest_here()
+        assert {"den": 1} == chat.rooms._largest_here()
 
     await until(lambda: not running.app.server.manager.rooms)
-    assert {} == chat._joined
-    assert {} == chat._rooms._largest_here()
+    assert 0 == len(chat.members)
+    assert {} == chat.rooms._largest_here()

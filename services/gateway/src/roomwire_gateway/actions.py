@@ -1,4 +1,4 @@
-"""What the HTTP API does in the chat: it knows its rooms by their audiences, its users by rooms of their own, and keeps history."""
+"""What the HTTP API does in the chat: it knows its rooms by their audiences, the names of their members, and what their history is made of."""
 
 from collections.abc import Coroutine, Sequence
 from typing import Any
@@ -7,7 +7,6 @@ import msgspec
 
 from roomwire.app.api.actions import Actions, name_of
 from roomwire.app.api.bodies import (
-    Disconnected,
     HistoryAnswer,
     MemberAnswer,
     MessageAnswer,
@@ -36,23 +35,21 @@ class ChatActions(Actions):
         self._chat = chat
 
     def saying(self, message: Said, message_id: str) -> Sequence[Coroutine[Any, Any, None]]:
-        """Return what says an event to both audiences of a room, or to the room of a user."""
-        return self._chat.saying(
-            message.event,
-            message.args,
-            room=message.room if isinstance(message, ToRoom) else "",
-            user=message.user if isinstance(message, ToUser) else "",
-            message_id=message_id,
-        )
+        """Return what says an event to both audiences of a room or of everybody, or to the room of a user."""
+        if isinstance(message, ToUser):
+            # Numbered as where there are several: gateways of the release before know it by that id.
+            return super().saying(message, f"{message_id}:0" if message_id else "")
+        room = message.room if isinstance(message, ToRoom) else ""
+        return self._chat.announcements.to_room(message.event, message.args, room=room, message_id=message_id)
 
     async def largest_rooms(self, *, namespace: str, limit: int) -> list[RoomAnswer]:  # noqa: ARG002 - the chat has one
         """Return the rooms with connected members, the largest first."""
-        found = await self._chat.rooms_of_all.largest(limit=limit)
+        found = await self._chat.rooms.largest(limit=limit)
         return [RoomAnswer(room=one.room, members=one.members) for one in found]
 
     async def members(self, room: str, *, namespace: str, limit: int) -> PresenceAnswer:  # noqa: ARG002 - the chat has one
         """Return the members of a room, connected or away, under the names that they chose there."""
-        found = await self._chat.rooms_of_all.presence(room, limit=limit)
+        found = await self._chat.rooms.presence(room, limit=limit)
         members = []
         for one in found.present:
             member = member_of(one, room)
@@ -96,16 +93,9 @@ class ChatActions(Actions):
             room=room, messages=[*messages.values()], joined=recalled.is_joined, more=recalled.has_more
         )
 
-    async def disconnect_user(self, user: str, *, namespace: str) -> Disconnected:  # noqa: ARG002 - the chat has one
-        """Send all sockets of a user away, and end the sessions of those that are away."""
-        changed = await self._chat.disconnect_user(user)
-        return Disconnected(
-            disconnected=changed.done, failed=changed.failed, missing=[*map(name_of, changed.missing)]
-        )
-
     async def move_members(self, room: str, to: str, *, namespace: str, user: str) -> Moved:  # noqa: ARG002 - the chat has one
         """Take the connected members of a room, or (`user`) one user's, into another, with their names."""
-        moved = await self._chat.move(room, to, user=user)
+        moved = await self._chat.members.move(room, to, user=user)
         return Moved(
             moved=moved.done,
             refused=moved.refused,

@@ -36,7 +36,7 @@ def node(settings: Settings) -> Node:
 async def _lifespan(app: App) -> AsyncIterator[None]:
     settings = app.get(GatewaySettings)
     verify = None if settings.auth_mode == "off" else app.get(Verifier).verify
-    app.add(ChatGateway(verify=verify, reaches_users=bool(settings.api_port)))
+    app.add(ChatGateway(verify=verify, user_rooms=bool(settings.api_port)))
     yield
 
 

@@ -18,8 +18,7 @@ AUDIENCES: Final = ("text", "full")
 MAX_LISTED: Final = 1_000
 TIMEOUT_S: Final = 2.0
 _EVENT: Final = "chat.rooms"
-_USER: Final = "user"
-_PREFIXES: Final = frozenset({*AUDIENCES, _USER})
+_PREFIXES: Final = frozenset({*AUDIENCES, "user"})
 
 
 def audience_of(audience: str, room: str = "") -> str:
@@ -36,11 +35,6 @@ def rooms_of(audience: str, room: str) -> Sequence[str]:
     """
     is_taken = is_sid(room) or room.partition(":")[0] in _PREFIXES
     return [audience_of(audience, room)] if is_taken else [audience_of(audience, room), room]
-
-
-def user_room(user_id: str) -> str:
-    """Return the Socket.IO room of all sockets of a user; no client can choose a name that makes this one."""
-    return f"{_USER}:{user_id}"
 
 
 class ChatRooms:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from roomwire.identity.tokens import User
     from roomwire.log.emitter import AsyncEmitter, Emitter
     from roomwire.log.kept import Keep
+    from roomwire.rooms.users import user_room
     from roomwire.server import Server
 
 __all__ = [
@@ -51,6 +52,7 @@ __all__ = [
     "User",
     "mark",
     "subscribe",
+    "user_room",
 ]
 
 _HOMES: Final = {
@@ -73,6 +75,7 @@ _HOMES: Final = {
     "User": "roomwire.identity.tokens",
     "mark": "roomwire.gateways",
     "subscribe": "roomwire.gateways",
+    "user_room": "roomwire.rooms.users",
 }
 
 

@@ -1,5 +1,6 @@
 """What operations over all nodes answer. Plain data: `roomwire.cluster.operations` makes them."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
@@ -120,6 +121,16 @@ class Presence(msgspec.Struct, frozen=True):
     def is_complete(self) -> bool:
         """Whether nobody is left out."""
         return self.total == len(self.present)
+
+    @property
+    def connected(self) -> Sequence[Present]:
+        """Those that are connected."""
+        return [one for one in self.present if one.is_connected]
+
+    @property
+    def users(self) -> Mapping[str, int]:
+        """By the id of each user that is connected: how many of its sockets are in the room; anonymous ones are no user's."""
+        return Counter(one.user_id for one in self.connected if one.user_kind != "anonymous")
 
 
 class Acks(msgspec.Struct, frozen=True):

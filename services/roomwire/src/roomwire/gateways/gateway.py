@@ -8,15 +8,19 @@ from typing import Any, ClassVar, Unpack
 import msgspec
 import socketio
 
+from roomwire.cluster.results import Presence
 from roomwire.errors import ConfigurationError
 from roomwire.gateways.binding import Binding, around_of, subscribed_event
 from roomwire.gateways.chain import CONNECT, AnyFilter, Around, Chain, Guard, Interceptor, marks_of
 from roomwire.gateways.errors import TwoHandlers, UnknownEvent
 from roomwire.gateways.lane import Handler, Lane
+from roomwire.gateways.memberships import Memberships, PresenceChange
 from roomwire.gateways.socket import Socket, to_wire
 from roomwire.history.contract import Recalled
 from roomwire.logs import get_logger
 from roomwire.rooms.emit import EmitOptions
+from roomwire.rooms.member import RoomWatch
+from roomwire.rooms.users import is_user_room, user_room
 from roomwire.server import Server
 
 _log = get_logger(__name__)
@@ -40,11 +44,16 @@ class Gateway(socketio.AsyncNamespace):  # type: ignore[misc] # python-socketio 
       accepted: a body parameter gets its `auth` payload, and raising a `ClientError` refuses it;
     - `on_disconnection(self, ...)` runs when a client has gone and none of its events is being handled any
       more, or `parting_timeout_s` later: a body parameter gets the reason. A client that is sent away while an
-      event of its is being handled has left its rooms by then.
+      event of its is being handled has left its rooms by then;
+    - `on_join(self, ...)` runs when a socket is in a room, whoever put it there: a body parameter gets the room. It runs once, before the
+      call that joins returns, and that call raises what it raises; the socket is a member all the same. A socket that was recovered
+      is in its rooms when it is back: `on_join` runs for each of them after `on_connection`, with `socket.recovered`;
+    - `on_leave(self, ...)` runs once when a socket for which `on_join` ran is in the room no more: it left, it was taken out, or its
+      transport is gone, even if it may be recovered. It does not run for the sockets of a gateway that died.
 
     `guards`, `interceptors` and `filters` of the class run around each of its events and around each connection, recovered
     sessions included, whether it has an `on_connection` or not; `subscribe` adds those of one handler (see
-    `roomwire.gateways.chain`). They do not run around `on_disconnection`, which cannot be refused.
+    `roomwire.gateways.chain`). They do not run around the other hooks, which cannot be refused.
 
     The events of one connection are handled in order: one that awaits holds up only its own connection's
     later events, at most `Limits.max_waiting_events` of them. Connections do not wait for each other.
@@ -53,12 +62,21 @@ class Gateway(socketio.AsyncNamespace):  # type: ignore[misc] # python-socketio 
 
         class Board(Gateway, namespace="/board"): ...
 
+    Parts that a class switches on, as `class Board(Gateway, user_rooms=True, presence_event="presence")`:
+
+    - `user_rooms`: each socket of a user joins that user's room before `on_connection`, so that `to=user_room("ann")` speaks to
+      all of them; `Socket.join` refuses such names;
+    - `presence_event`: the members of a room are told by this event who joins and who leaves (`PresenceChange`).
+
     Args:
         namespace: The namespace it serves. Default: the class's, which is `/` unless it says another.
+        user_rooms: As of the class. Default: what the class says.
         concurrent: Whether the events of one connection are handled at the same time, without an order.
 
     Attributes:
         class_namespace: What the class says of its namespace.
+        has_user_rooms: Whether each socket of a user is in that user's room.
+        presence_event: The event that tells of joining and leaving; empty: none does.
         server: The server it is registered with; injected by `register_namespace`.
         parting_timeout_s: How long a handler may hold up the end of its client, which stays in its rooms meanwhile.
             Default: 30.
@@ -79,14 +97,31 @@ class Gateway(socketio.AsyncNamespace):  # type: ignore[misc] # python-socketio 
     guards: ClassVar[Sequence[Guard]] = ()
     interceptors: ClassVar[Sequence[Interceptor]] = ()
     filters: ClassVar[Sequence[AnyFilter]] = ()
+    has_user_rooms: bool = False
+    presence_event: str = ""
 
-    def __init_subclass__(cls, *, namespace: str | None = None, **options: object) -> None:
+    def __init_subclass__(
+        cls,
+        *,
+        namespace: str | None = None,
+        user_rooms: bool | None = None,
+        presence_event: str | None = None,
+        **options: Any,
+    ) -> None:
         super().__init_subclass__(**options)
         if namespace is not None:
             cls.class_namespace = namespace
+        if user_rooms is not None:
+            cls.has_user_rooms = user_rooms
+        if presence_event is not None:
+            cls.presence_event = presence_event
 
-    def __init__(self, namespace: str | None = None, *, concurrent: bool = False) -> None:
+    def __init__(
+        self, namespace: str | None = None, *, user_rooms: bool | None = None, concurrent: bool = False
+    ) -> None:
         super().__init__(namespace or self.class_namespace)
+        if user_rooms is not None:
+            self.has_user_rooms = user_rooms
         self._is_concurrent = concurrent
         self._bind(Around(), None)
 
@@ -133,6 +168,10 @@ class Gateway(socketio.AsyncNamespace):  # type: ignore[misc] # python-socketio 
         self._on_connection = binder.connection(getattr(self, "on_connection", None))
         leaving = getattr(self, "on_disconnection", None)
         self._on_disconnection = None if leaving is None else binder.hook(leaving)
+        joined, left = getattr(self, "on_join", None), getattr(self, "on_leave", None)
+        self._on_join = None if joined is None else binder.hook(joined)
+        self._on_leave = None if left is None else binder.hook(left)
+        self._watches_rooms = bool(joined or left or self.presence_event)
 
     def emit(
         self, event: str, data: object = None, **options: Unpack[EmitOptions]
@@ -172,6 +211,34 @@ class Gateway(socketio.AsyncNamespace):  # type: ignore[misc] # python-socketio 
             raise ConfigurationError("this server reads no history: make it with history=open_history(...)")
         return await self.server.history.recall(room, limit=limit, after=after, namespace=self.namespace)
 
+    async def presence(self, room: str, *, limit: int = 1_000, timeout_s: float = 5.0) -> Presence:
+        """Return who is in a room, on all nodes, connected or away: sockets, and how many each user has (`Presence.users`).
+
+        Args:
+            room: The room.
+            limit: Most sockets in the result, 10,000 at most. Default: 1,000.
+            timeout_s: Seconds that each node has to say who is connected. Default: 5.
+
+        Raises:
+            Unavailable: It cannot be read now.
+
+        """
+        return await self.server.presence(room, namespace=self.namespace, limit=limit, timeout_s=timeout_s)
+
+    async def on_joined(self, socket: Socket, room: object) -> None:
+        """See `MembershipHooks`."""
+        if self._on_join is not None:
+            await _run(self._on_join, socket, room)
+
+    async def on_left(self, socket: Socket, room: object) -> None:
+        """See `MembershipHooks`."""
+        if self._on_leave is not None:
+            await _run(self._on_leave, socket, room)
+
+    def emit_change(self, change: PresenceChange) -> Coroutine[object, object, None]:
+        """See `MembershipHooks`."""
+        return self.emit(self.presence_event, change, to=change.room)
+
     async def trigger_event(self, event: str, *args: Any) -> Any:
         """Take a connect or disconnect from python-socketio to its hook; events go by the lane of their connection."""
         if event == "connect":
@@ -183,27 +250,48 @@ class Gateway(socketio.AsyncNamespace):  # type: ignore[misc] # python-socketio 
     async def _connected(self, sid: str, _environ: object, auth: object) -> None:
         socket = Socket(self.server, self.server.member(sid, self.namespace))
         lane = Lane(socket, self._handlers, is_concurrent=self._is_concurrent)
-        if self._on_connection is not None:
+        if self.has_user_rooms and socket.user.kind != "anonymous":
+            await self.server.enter_room(sid, user_room(socket.user.id), namespace=self.namespace)
+        if self._watches_rooms:
+            await self._welcomed(socket, auth)
+        elif self._on_connection is not None:
             await _run(self._on_connection, socket, {} if auth is None else auth)
         socket.member.lane = lane
+
+    async def _welcomed(self, socket: Socket, auth: object) -> None:
+        """Run the connect hook, and tell of the rooms that the socket is in."""
+        watch = Memberships(socket, self, is_own=is_user_room if self.has_user_rooms else _is_nobodys)
+        socket.member.watch = watch
+        try:
+            if self._on_connection is not None:
+                await _run(self._on_connection, socket, {} if auth is None else auth)
+            for room in [*socket.member.rooms]:
+                await watch.joined(room)
+        except BaseException:
+            # It is not let in, and so no disconnect follows.
+            await watch.end()
+            raise
 
     async def _disconnected(self, sid: str, reason: str) -> None:
         lane = self.server.member(sid, self.namespace).lane
         if not isinstance(lane, Lane):
             return
         lane.stop()
+        watch = lane.socket.member.watch
         if lane.events and not self.server.eio.is_parting:
             # Perhaps one of its own handlers sends it away: that one must not wait for its own end.
-            self.server.begin(self._part(lane, reason))
+            self.server.begin(self._part(lane, reason, watch))
         else:
-            await self._part(lane, reason)
+            await self._part(lane, reason, watch)
 
-    async def _part(self, lane: Lane, reason: str) -> None:
+    async def _part(self, lane: Lane, reason: str, watch: RoomWatch | None) -> None:
         try:
             async with asyncio.timeout(self.parting_timeout_s):
                 await lane.idle()
         except TimeoutError:
             _log.warning("handler outlives its client", sid=lane.socket.id, namespace=self.namespace)
+        if isinstance(watch, Memberships):
+            await watch.end()
         if self._on_disconnection is not None:
             await _run(self._on_disconnection, lane.socket, reason)
 
@@ -268,6 +356,10 @@ class _Binder:
 
 def _nothing() -> None:
     """Let a client in: the hook of a gateway that has none."""
+
+
+def _is_nobodys(_room: object) -> bool:
+    return False
 
 
 async def _run(hook: Handler, socket: Socket, body: object) -> None:

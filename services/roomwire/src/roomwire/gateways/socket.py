@@ -6,9 +6,11 @@ from typing import Final
 
 import msgspec
 
+from roomwire.errors import Forbidden
 from roomwire.identity.tokens import User
 from roomwire.rooms.handshake import Handshake
 from roomwire.rooms.member import Member
+from roomwire.rooms.users import is_user_room
 from roomwire.server import Server
 
 _OWN_ID_BYTES: Final = 24
@@ -93,7 +95,15 @@ class Socket:
         )
 
     async def join(self, room: str) -> None:
-        """Join a room. Joining twice is joining once."""
+        """Join a room. Joining twice is joining once.
+
+        Raises:
+            Forbidden: The gateway has rooms of users, and the name is one of theirs.
+            Unavailable: It is not a member; try again.
+
+        """
+        if is_user_room(room) and self.server.has_user_rooms(self.namespace):
+            raise Forbidden("A name that begins with `user:` is a user's own room.")
         await self.server.enter_room(self.id, room, namespace=self.namespace)
 
     async def leave(self, room: str) -> None:

@@ -263,7 +263,7 @@ class Rooms(socketio.AsyncManager):  # type: ignore[misc] # python-socketio has 
         connection = member.connection
         if not connection.members and not connection.closed:
             self.server.expect_connect(connection.sid)
-        member.lane = None  # it holds the member
+        member.lane = member.watch = None  # they hold the member
         self.callbacks.pop(sid, None)
         parting = self._partings.pop(sid, None)
         if parting is not None and not parting.done():
@@ -311,6 +311,8 @@ class Rooms(socketio.AsyncManager):  # type: ignore[misc] # python-socketio has 
         finally:
             if not entered:
                 self.log.unsubscribe(stream)
+        if entered and member.watch is not None:
+            await member.watch.joined(room)
 
     async def leave_room(self, sid: str, namespace: str, room: object) -> None:
         """End a client's membership, on whatever node it is; raises as `enter_room`."""
@@ -321,6 +323,8 @@ class Rooms(socketio.AsyncManager):  # type: ignore[misc] # python-socketio has 
         if room not in member.rooms or member.is_lost or member.tenure is None:
             # Whoever may come back is still in its rooms, whatever a disconnect handler tidies up.
             self.basic_leave_room(sid, namespace, room)
+            if member.watch is not None:
+                await member.watch.left(room)
             return
 
         def leave(_: object) -> None:
@@ -335,6 +339,8 @@ class Rooms(socketio.AsyncManager):  # type: ignore[misc] # python-socketio has 
         except Fenced:
             # Its transport is being closed; where it goes on, it is still a member.
             return
+        if member.watch is not None:
+            await member.watch.left(room)
 
     async def close_room(self, room: object, namespace: str) -> None:
         """Take everybody who is connected out of a room, on all nodes.

@@ -38,6 +38,16 @@ class EventLane(Protocol):
         """Say whether an event of a size may wait, or need not."""
 
 
+class RoomWatch(Protocol):
+    """What is told of the rooms of a member whose namespace is a `Gateway`: `roomwire.gateways.memberships` has the one there is."""
+
+    async def joined(self, room: object) -> None:
+        """Take that the member is in a room."""
+
+    async def left(self, room: object) -> None:
+        """Take that the member is in a room no more."""
+
+
 class Member:
     """One client in one namespace.
 
@@ -53,6 +63,7 @@ class Member:
         opened_at: When it connected, by the monotonic clock; 0.0 before that.
         events: How many of its events were taken.
         lane: What takes its events where the namespace is a `Gateway`; else None.
+        watch: What is told of its rooms; None: nothing is.
         tenure: Its right to speak for its session; None before there is one.
         pid: The secret by which it can be recovered; None if it cannot be.
         recovered: Whether it was recovered, and gets what it missed.
@@ -78,6 +89,7 @@ class Member:
         "sid",
         "tenure",
         "user",
+        "watch",
     )
 
     user: User
@@ -99,6 +111,7 @@ class Member:
         self.events = 0
         self.handling = 0
         self.lane: EventLane | None = None
+        self.watch: RoomWatch | None = None
         self.tenure: Tenure | None = None
         self.pid: str | None = None
         self.recovered = False

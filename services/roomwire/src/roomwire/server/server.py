@@ -265,6 +265,10 @@ class Server(ClusterCalls, socketio.AsyncServer):  # type: ignore[misc] # python
             if not socket.closed
         )
 
+    def has_user_rooms(self, namespace: str) -> bool:
+        """Say whether each socket of a user is in that user's room: see `Gateway.has_user_rooms`."""
+        return bool(getattr(self.namespace_handlers.get(namespace), "has_user_rooms", False))
+
     # -- clients of this node
 
     def member(self, sid: str, namespace: str = "/") -> Member:

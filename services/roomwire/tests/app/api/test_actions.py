@@ -6,9 +6,10 @@ import httpx
 import pytest
 from live import Client, served
 
-from roomwire import App, Gateway, Server, Socket, subscribe
+from roomwire import App, Gateway, Server, Socket, User, subscribe
 from roomwire.app.node import Node
 from roomwire.app.settings import GatewaySettings
+from roomwire.identity.capabilities import load_policy
 
 SECRET = "s" * 40
 POLICY = """
@@ -33,10 +34,20 @@ class Board(Gateway, namespace="/board"):
         await self.emit("moved", column, to=room, keeps_history=True)
 
 
+class Inbox(Gateway, namespace="/inbox", user_rooms=True):
+    """A gateway that has rooms of users."""
+
+
+async def known(handshake):
+    """Authenticate a client as the user that it says it is."""
+    name = handshake.auth.get("name") if isinstance(handshake.auth, dict) else None
+    return User(name, name, "account") if name else User.anonymous(load_policy().of_role("guest"))
+
+
 def app():
     server = Server()
     server.on("connect", lambda sid, environ: None)
-    return App(Board, server=server)
+    return App(Board, Inbox, server=server, authenticate=known)
 
 
 class Backend:
@@ -154,6 +165,13 @@ async def test_what_is_said_again_under_its_id_is_heard_once(backend):
             "This application has no rooms of users, so that it cannot disconnect one: revoke its session.",
             id="disconnect",
         ),
+        pytest.param(
+            "POST",
+            "/publish",
+            {"json": {"messages": [{"namespace": "/inbox", "room": "user:ann", "event": "x"}]}},
+            "This room is a user's own: name the user.",
+            id="the room of a user",
+        ),
     ],
 )
 async def test_what_the_application_cannot_do_it_says(backend, method, path, options, sentence):
@@ -191,6 +209,30 @@ async def test_history_is_what_the_application_kept_of_a_room(backend):
         assert (found["messages"][1:], True, False) == (rest["messages"], rest["joined"], rest["more"])
         _, other = await backend.call("GET", "/history", params={"room": "acme:den"})
         assert [] == other["messages"]
+
+
+async def test_a_user_is_reached_and_disconnected_on_all_nodes_where_there_are_rooms_of_users(backend):
+    async with contextlib.AsyncExitStack() as stack:
+        clients = [
+            await stack.enter_async_context(Client.connected(address, {"name": name}, namespace="/inbox"))
+            for name, address in zip(
+                ("ann", "ann", "bob"), (*backend.addresses, backend.addresses[1]), strict=True
+            )
+        ]
+        assert (200, {"published": 2}) == await backend.publish(
+            {"namespace": "/inbox", "user": "ann", "event": "bill", "args": [7]},
+            {"namespace": "/inbox", "everyone": True, "event": "last"},
+        )
+        for client, before in zip(clients, ([["bill", 7]], [["bill", 7]], []), strict=True):
+            await client.event("last")
+            assert before == client.events
+        _, rooms = await backend.call("GET", "/rooms", params={"namespace": "/inbox"})
+        assert {"rooms": []} == rooms
+
+        done = await backend.call("POST", "/disconnect", json={"namespace": "/inbox", "user": "ann"})
+        assert (200, {"disconnected": 2, "failed": 0, "missing": []}) == done
+        _, left = await backend.call("GET", "/presence", params={"namespace": "/inbox", "room": "user:bob"})
+        assert (1, ["bob"]) == (left["total"], [one["user"] for one in left["members"]])
 
 
 async def test_members_are_moved_on_all_nodes(backend):

@@ -30,6 +30,7 @@ from roomwire.app.api.callers import Caller
 from roomwire.errors import NotFound
 from roomwire.gateways.errors import NoSuchNamespace
 from roomwire.log.sessions import is_sid
+from roomwire.rooms.users import is_user_room, user_room
 from roomwire.server import Server
 
 TIMEOUT_S: Final = 2.0
@@ -130,13 +131,21 @@ class Actions:
             message_id: Under which it is heard once. Empty: none.
 
         """
+        has_users = self._server.has_user_rooms(message.namespace)
+        to = None
         if isinstance(message, ToUser):
-            raise NotFound("This application has no rooms of users: name a room.")
+            if not has_users:
+                raise NotFound("This application has no rooms of users: name a room.")
+            to = user_room(message.user)
+        elif isinstance(message, ToRoom):
+            if has_users and is_user_room(message.room):
+                raise NotFound("This room is a user's own: name the user.")
+            to = message.room
         return [
             self._server.emit(
                 message.event,
                 tuple(message.args),
-                to=message.room if isinstance(message, ToRoom) else None,
+                to=to,
                 namespace=message.namespace,
                 message_id=message_id,
             )
@@ -145,11 +154,12 @@ class Actions:
     async def largest_rooms(self, *, namespace: str, limit: int) -> list[RoomAnswer]:
         """Return the answer of `rooms`."""
         found = await self._server.fetch_sockets(namespace=namespace, timeout_s=TIMEOUT_S)
+        has_users = self._server.has_user_rooms(namespace)
         sizes = Counter(
             room
             for socket in found.sockets
             for room in socket.rooms
-            if isinstance(room, str) and not is_sid(room)
+            if isinstance(room, str) and not is_sid(room) and not (has_users and is_user_room(room))
         )
         return [RoomAnswer(room=room, members=members) for room, members in sizes.most_common(limit)]
 
@@ -191,13 +201,18 @@ class Actions:
 
     async def disconnect_user(
         self,
-        user: str,  # noqa: ARG002 - for applications that have rooms of users
+        user: str,
         *,
-        namespace: str,  # noqa: ARG002 - the same
+        namespace: str,
     ) -> Disconnected:
         """Do what `disconnect` is asked for, and return its answer."""
-        raise NotFound(
-            "This application has no rooms of users, so that it cannot disconnect one: revoke its session."
+        if not self._server.has_user_rooms(namespace):
+            raise NotFound(
+                "This application has no rooms of users, so that it cannot disconnect one: revoke its session."
+            )
+        changed = await self._server.disconnect_sockets(user_room(user), namespace=namespace)
+        return Disconnected(
+            disconnected=changed.done, failed=changed.failed, missing=[*map(name_of, changed.missing)]
         )
 
     async def move_members(self, room: str, to: str, *, namespace: str, user: str) -> Moved:

@@ -1,0 +1,93 @@
+"""What the chat tells the members of a room, or everybody, in the form that each audience takes.
+
+Owns the two forms of a message: the tutorial's text alone, and the text with the structured message beside it.
+"""
+
+import uuid
+from collections.abc import Callable, Coroutine, Sequence
+from datetime import datetime
+from typing import Any, Literal
+
+from roomwire import Gateway, Keep
+from roomwire_gateway.messages import Kept, Message, PresenceChange
+from roomwire_gateway.rooms import AUDIENCES, audience_of
+
+
+class Announcements:
+    """Tells what happens in the chat.
+
+    Args:
+        gateway: Where it is told.
+        clock: Returns the time in UTC.
+
+    """
+
+    def __init__(self, gateway: Gateway, clock: Callable[[], datetime]) -> None:
+        self._gateway = gateway
+        self._clock = clock
+
+    async def message(self, sender: str, text: str) -> None:
+        """Tell everybody what a client said to everybody."""
+        said = Message(id=uuid.uuid4().hex, user=sender, text=text, at=self._clock())
+        await self._announce("message", f"[{sender}] {text}", said)
+
+    async def said(self, room: str, user: str, text: str, *, message_id: str | None, own_id: str) -> None:
+        """Tell a room what was said there, and keep it in the room's history; once for an id.
+
+        Args:
+            room: The room.
+            user: The name of who said it.
+            text: What was said.
+            message_id: What the client calls it. None: it gets a name here.
+            own_id: The same as nobody else can call it; empty: it has none.
+
+        """
+        said = Message(
+            id=message_id or uuid.uuid4().hex,
+            room=room,
+            user=user,
+            text=text,
+            at=self._clock(),
+            kind="message",
+        )
+        keep = Keep(room=room, entry=Kept(own_id=own_id or said.id, message=said))
+        await self._announce("roomMessage", f"[{user} in {room}] {text}", said, own_id, keep)
+
+    async def came_or_went(self, room: str, user: str, kind: Literal["joined", "left"]) -> None:
+        """Tell a room that a member joined or left."""
+        text = f"{user} has {kind} room {room}"
+        said = Message(id=uuid.uuid4().hex, room=room, user=user, text=text, at=self._clock(), kind=kind)
+        await self._announce("roomMessage", text, said)
+
+    async def presence(self, change: PresenceChange) -> None:
+        """Tell those who asked for structure that the members of a room changed."""
+        await self._gateway.emit("presence", change, to=audience_of("full", change.room))
+
+    def to_room(
+        self, event: str, args: Sequence[Any], *, room: str = "", message_id: str = ""
+    ) -> Sequence[Coroutine[Any, Any, None]]:
+        """Return what says any event to a room or, without one, to everybody: for backends.
+
+        Begun in this order, by whatever runs them, that is the order in which they stand in the log. Each is an `emit`, with
+        a message id of its own: after an error, all of them may be said again.
+        """
+        return [
+            self._gateway.emit(
+                event,
+                tuple(args),
+                to=audience_of(audience, room),
+                message_id=f"{message_id}:{number}" if message_id else "",
+            )
+            for number, audience in enumerate(AUDIENCES)
+        ]
+
+    async def _announce(
+        self, event: str, text: str, message: Message, own_id: str = "", keep: Keep | None = None
+    ) -> None:
+        """Send a message to both audiences of its room, or of the whole namespace if it has none; once for an id."""
+        for audience, said in zip(AUDIENCES, (text, (text, message)), strict=True):
+            room = audience_of(audience, message.room)
+            message_id = f"{own_id}:{audience}" if own_id else ""
+            # The first of them keeps it: what a history has, somebody could have heard.
+            await self._gateway.emit(event, said, to=room, message_id=message_id, keeps_history=keep or False)
+            keep = None

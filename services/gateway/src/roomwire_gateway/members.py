@@ -1,0 +1,196 @@
+"""The members of the chat's rooms on this gateway: under which names they are there, and how they come and go."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+
+from roomwire import Server, Socket
+from roomwire.errors import ClientError, Forbidden, Unavailable
+from roomwire.logs import get_logger
+from roomwire_gateway.announcements import Announcements
+from roomwire_gateway.messages import PresenceChange, RoomMember
+from roomwire_gateway.rooms import ChatRooms, rooms_of
+
+MAX_ROOMS_PER_CONNECTION: Final = 100
+_MOVE: Final = "chat.move"
+_MOVE_S: Final = 15.0
+_AT_ONCE: Final = 50
+
+_log = get_logger(__name__)
+
+
+class Moves(msgspec.Struct, frozen=True):
+    """What became of a move: how many moved, may not, could not; and the gateways that did not answer."""
+
+    done: int
+    refused: int
+    failed: int
+    missing: Sequence[str]
+
+
+class Members:
+    """Knows the connected members of rooms here, and moves them, on all gateways.
+
+    Args:
+        server: The server of this gateway.
+        namespace: Where the chat is.
+        rooms: The rooms over all gateways.
+        announcements: Tells the others.
+
+    """
+
+    def __init__(
+        self, server: Server, namespace: str, rooms: ChatRooms, announcements: Announcements
+    ) -> None:
+        self._server = server
+        self._namespace = namespace
+        self._rooms = rooms
+        self._announcements = announcements
+        self._names: dict[str, dict[str, str]] = {}
+        self._sockets: dict[str, Socket] = {}
+        server.on_server_side(_MOVE, self._move_here, namespace=namespace)
+
+    def __len__(self) -> int:
+        return len(self._sockets)
+
+    def came(self, socket: Socket) -> None:
+        """Note a client that is in no room yet."""
+        self._sockets[socket.id] = socket
+        self._names[socket.id] = {}
+
+    async def came_back(self, socket: Socket) -> None:
+        """Take up the rooms of a client that continues its session."""
+        session = await self._server.get_session(socket.id, namespace=self._namespace)
+        for room, user in session.get("rooms", {}).items():
+            self._note_joined(socket, room, user)
+            if not socket.user.capabilities.may("join", room):
+                # Its token is another by now, and allows less.
+                await self._leave(socket, room)
+                continue
+            # A gateway of the release before put its members into the room of their audience alone.
+            await self._join(socket, room)
+
+    async def went(self, socket: Socket, reason: str) -> None:
+        """Take a client out of its rooms, unless its session continues here."""
+        if self._sockets.get(socket.id) is not socket:
+            return
+        del self._sockets[socket.id]
+        for room in self._names.pop(socket.id, {}):
+            self._rooms.left(room)
+            try:
+                await self._announcements.presence(PresenceChange(room=room, left=socket.id))
+            except Unavailable as error:
+                _log.warning(
+                    "presence not updated", room=room, sid=socket.id, reason=reason, error=error.message
+                )
+
+    async def enter(self, socket: Socket, room: str, user: str) -> None:
+        """Join a room under a name, and tell the room; if either cannot be done, nothing has been.
+
+        Raises:
+            Forbidden: The client is in `MAX_ROOMS_PER_CONNECTION` rooms.
+
+        """
+        names = self._names[socket.id]
+        if names.get(room) == user:
+            return
+        if room not in names and len(names) >= MAX_ROOMS_PER_CONNECTION:
+            raise Forbidden(f"A connection can be in {MAX_ROOMS_PER_CONNECTION} rooms at most.")
+        await self._enter(socket, room, user)
+
+    async def _enter(self, socket: Socket, room: str, user: str) -> None:
+        member = RoomMember(id=socket.id, user=user, gateway=self._server.node_name)
+        try:
+            await self._join(socket, room)
+            self._note_joined(socket, room, user)
+            await self._keep_rooms(socket)
+            await self._announcements.came_or_went(room, user, "joined")
+            await self._announcements.presence(PresenceChange(room=room, joined=member))
+        except ClientError:
+            await self._leave(socket, room)
+            raise
+
+    async def leave(self, socket: Socket, room: str) -> None:
+        """Leave a room, and tell it; nothing happens if the client is not in there."""
+        user = self._names[socket.id].get(room)
+        if user is not None:
+            await self._leave(socket, room)
+            await self._announcements.came_or_went(room, user, "left")
+            await self._announcements.presence(PresenceChange(room=room, left=socket.id))
+
+    async def leave_forbidden(self, socket: Socket) -> None:
+        """Leave the rooms that the client's token does not allow any more."""
+        for room in [*self._names[socket.id]]:
+            if not socket.user.capabilities.may("join", room):
+                await self._leave(socket, room)
+                await self._announcements.presence(PresenceChange(room=room, left=socket.id))
+
+    async def move(self, room: str, to: str, *, user: str = "") -> Moves:
+        """Take the connected members of a room, or (`user`) one user's, into another, on all gateways.
+
+        They keep their names. Whoever may not join there by its own token stays.
+
+        Raises:
+            Unavailable: Nobody knows which gateways there are; nothing was done.
+
+        """
+        # The others first: if nobody knows them, nothing has been done.
+        told = await self._server.server_side_emit_with_ack(
+            _MOVE, room, to, user, namespace=self._namespace, timeout_s=2 * _MOVE_S
+        )
+        counts = [await self._move_here(room, to, user), *told.answers.values()]
+        done, refused, failed = (sum(column) for column in zip(*counts, strict=True))
+        return Moves(done, refused, failed, told.missing)
+
+    async def _move_here(self, room: str, to: str, user: str) -> list[int]:
+        """Move those who are here; returns how many did, may not, and could not."""
+        sockets = [
+            socket
+            for sid, socket in self._sockets.items()
+            if room != to and room in self._names[sid] and user in {"", socket.user.id}
+        ]
+        allowed = [socket for socket in sockets if socket.user.capabilities.may("join", to)]
+        failed, ends_at = 0, time.monotonic() + _MOVE_S
+        for start in range(0, len(allowed), _AT_ONCE):
+            if time.monotonic() >= ends_at:
+                failed += len(allowed) - start
+                break
+            moving = (self._move(socket, room, to) for socket in allowed[start : start + _AT_ONCE])
+            for outcome in await asyncio.gather(*moving, return_exceptions=True):
+                # A client that leaves meanwhile is in no room any more: nothing knows it.
+                if isinstance(outcome, ClientError | KeyError | ValueError):
+                    failed += 1
+                elif outcome is not None:
+                    raise outcome
+        return [len(allowed) - failed, len(sockets) - len(allowed), failed]
+
+    async def _move(self, socket: Socket, room: str, to: str) -> None:
+        await self._enter(socket, to, self._names[socket.id][room])
+        await self.leave(socket, room)
+
+    async def _leave(self, socket: Socket, room: str) -> None:
+        if self._names[socket.id].pop(room, None) is not None:
+            self._rooms.left(room)
+        for one in _rooms_of(socket, room):
+            await socket.leave(one)
+        await self._keep_rooms(socket)
+
+    async def _join(self, socket: Socket, room: str) -> None:
+        for one in _rooms_of(socket, room):
+            await socket.join(one)
+
+    def _note_joined(self, socket: Socket, room: str, user: str) -> None:
+        if room not in self._names[socket.id]:
+            self._rooms.entered(room)
+        self._names[socket.id][room] = user
+
+    async def _keep_rooms(self, socket: Socket) -> None:
+        session = {"rooms": dict(self._names[socket.id])}
+        await self._server.save_session(socket.id, session, namespace=self._namespace)
+
+
+def _rooms_of(socket: Socket, room: str) -> Sequence[str]:
+    return rooms_of("full" if socket.in_room("full") else "text", room)
