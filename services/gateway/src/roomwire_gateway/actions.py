@@ -1,7 +1,6 @@
 """What the HTTP API does in the chat: it knows its rooms by their audiences, the names of their members, and what their history is made of."""
 
 from collections.abc import Coroutine, Sequence
-from typing import Any
 
 import msgspec
 
@@ -34,7 +33,7 @@ class ChatActions(Actions):
         super().__init__(chat.server)
         self._chat = chat
 
-    def saying(self, message: Said, message_id: str) -> Sequence[Coroutine[Any, Any, None]]:
+    def saying(self, message: Said, message_id: str) -> Sequence[Coroutine[object, object, None]]:
         """Return what says an event to both audiences of a room or of everybody, or to the room of a user."""
         if isinstance(message, ToUser):
             # Numbered as where there are several: gateways of the release before know it by that id.

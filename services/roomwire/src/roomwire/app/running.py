@@ -85,9 +85,8 @@ class Running:
             for gateway in self._made():
                 self._server.register_namespace(gateway)
             self._surround()
-            for handler in [*self._server.namespace_handlers.values()]:
-                if hasattr(handler, "after_init"):
-                    await _told(f"{type(handler).__name__}.after_init", handler.after_init())
+            for initiated in self._server.initiated():
+                await _told(f"{type(initiated).__name__}.after_init", initiated.after_init())
         except BaseException:
             await self._end(lifespan)
             raise

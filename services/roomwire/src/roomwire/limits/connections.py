@@ -6,7 +6,7 @@ whatever protocols it is handed to meanwhile. Its neighbour is `roomwire.serving
 
 import asyncio
 import enum
-from typing import Any, cast
+from typing import cast
 
 
 class Full(enum.StrEnum):
@@ -69,8 +69,10 @@ class Connections:
         if protocol is None:
             self.release(address)
             return
-        kind = _WatchedBuffered if isinstance(protocol, asyncio.BufferedProtocol) else _WatchedStream
-        transport.set_protocol(kind(protocol, self, address))
+        if isinstance(protocol, asyncio.BufferedProtocol):
+            transport.set_protocol(_WatchedBuffered(protocol, self, address))
+        else:
+            transport.set_protocol(_WatchedStream(cast("asyncio.Protocol", protocol), self, address))
 
 
 class _Watched(asyncio.BaseProtocol):
@@ -81,7 +83,9 @@ class _Watched(asyncio.BaseProtocol):
 
     __slots__ = ("_address", "_connections", "_protocol")
 
-    def __init__(self, protocol: Any, connections: Connections, address: str) -> None:
+    def __init__(
+        self, protocol: asyncio.Protocol | asyncio.BufferedProtocol, connections: Connections, address: str
+    ) -> None:
         self._protocol = protocol
         self._connections = connections
         self._address = address
@@ -104,7 +108,7 @@ class _Watched(asyncio.BaseProtocol):
 class _WatchedStream(_Watched, asyncio.Protocol):
     __slots__ = ("data_received",)
 
-    def __init__(self, protocol: Any, connections: Connections, address: str) -> None:
+    def __init__(self, protocol: asyncio.Protocol, connections: Connections, address: str) -> None:
         super().__init__(protocol, connections, address)
         self.data_received = protocol.data_received  # type: ignore[method-assign]
 
@@ -112,7 +116,7 @@ class _WatchedStream(_Watched, asyncio.Protocol):
 class _WatchedBuffered(_Watched, asyncio.BufferedProtocol):
     __slots__ = ("buffer_updated", "get_buffer")
 
-    def __init__(self, protocol: Any, connections: Connections, address: str) -> None:
+    def __init__(self, protocol: asyncio.BufferedProtocol, connections: Connections, address: str) -> None:
         super().__init__(protocol, connections, address)
         self.get_buffer = protocol.get_buffer  # type: ignore[method-assign]
         self.buffer_updated = protocol.buffer_updated  # type: ignore[method-assign]

@@ -5,9 +5,11 @@ what to do with that; a client that does not would hand the offset to its listen
 The rest is told by what its requests look like, and a client that nothing is known of is not offered anything.
 """
 
-from collections.abc import Callable, Mapping
-from typing import Any, Final, NamedTuple
+from collections.abc import Callable
+from typing import Final, NamedTuple
 from urllib.parse import parse_qs
+
+from roomwire.protocol.asgi import Environ
 
 _WORDS: Final = {"0": False, "false": False, "off": False, "1": True, "true": True, "on": True}
 
@@ -55,7 +57,7 @@ RULES: Final = (
 """The first that fits decides."""
 
 
-def client_of(auth: object, environ: Mapping[str, Any], *, has_pid: bool) -> ConnectingClient:
+def client_of(auth: object, environ: Environ, *, has_pid: bool) -> ConnectingClient:
     """Return what is to be known of a client.
 
     Args:

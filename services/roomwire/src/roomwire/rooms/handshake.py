@@ -1,9 +1,9 @@
 """What a client brings when it connects, and who decides about it."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
 
 from roomwire.identity.tokens import User, find_token
+from roomwire.protocol.asgi import Environ
 from roomwire.protocol.sources import Proxies, Source
 
 
@@ -22,7 +22,7 @@ class Handshake:
 
     __slots__ = ("_environ", "_proxies", "auth")
 
-    def __init__(self, environ: Mapping[str, Any], auth: object, *, proxies: Proxies) -> None:
+    def __init__(self, environ: Environ, auth: object, *, proxies: Proxies) -> None:
         self._environ = environ
         self._proxies = proxies
         self.auth = auth

@@ -45,7 +45,7 @@ from roomwire.server.cluster import ClusterCalls
 from roomwire.server.drain import drain
 from roomwire.server.drop_in import OPTIONS_OF_LIMITS, times_of, unread_settings, with_our_own_way
 from roomwire.server.parts import Parts
-from roomwire.server.stock import StockSteps
+from roomwire.server.stock import Initiated, StockSteps
 
 _log = get_logger(__name__)
 
@@ -211,9 +211,12 @@ class Server(ClusterCalls, socketio.AsyncServer):  # type: ignore[misc] # python
 
         """
         await self.join_nodes()
-        for namespace in self.namespace_handlers.values():
-            if hasattr(namespace, "after_init"):
-                await namespace.after_init()
+        for initiated in self.initiated():
+            await initiated.after_init()
+
+    def initiated(self) -> Sequence[Initiated]:
+        """Return what handles namespaces and has an `after_init` hook, in the order of registration."""
+        return [one for one in self.namespace_handlers.values() if hasattr(one, "after_init")]
 
     async def join_nodes(self) -> None:
         """Connect to the other nodes: the first half of `start`.
@@ -227,7 +230,7 @@ class Server(ClusterCalls, socketio.AsyncServer):  # type: ignore[misc] # python
         await self.eio.settle()
         await self.log.start(self._parts.delivery)
 
-    def _trigger(self, *arguments: Any) -> Awaitable[Any]:
+    def _trigger(self, *arguments: Any) -> Awaitable[object]:
         # Looked up with each call: `instrument` puts another in its place.
         awaitable: Awaitable[object] = self._trigger_event(*arguments)
         return awaitable

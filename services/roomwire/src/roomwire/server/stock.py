@@ -42,6 +42,13 @@ class Stock(Protocol):
         """Send a client away."""
 
 
+class Initiated(Protocol):
+    """What handles a namespace and wants to know of the start."""
+
+    async def after_init(self) -> None:
+        """Do what has to be done before clients come."""
+
+
 @dataclass(frozen=True, slots=True)
 class StockSteps:
     """What python-socketio itself does at some point, as the parts call it.

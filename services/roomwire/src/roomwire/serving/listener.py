@@ -54,7 +54,7 @@ class Listener:
         listening: ListeningSockets,
         settings: ServiceSettings,
         *,
-        http: Any = "httptools",
+        http: type[asyncio.Protocol] | str = "httptools",
         websocket: Callable[..., asyncio.Protocol] | str | None = None,
         tls: ssl.SSLContext | None = None,
     ) -> None:

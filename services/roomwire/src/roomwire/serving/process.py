@@ -15,7 +15,7 @@ import inspect
 import signal
 import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any, Final, Protocol, TypeVar, runtime_checkable
+from typing import Final, Protocol, TypeVar, runtime_checkable
 
 import uvloop
 from prometheus_client import CollectorRegistry
@@ -152,8 +152,8 @@ def main(
         if command == "check-config":
             build(effective)
             certificate(effective)
-            for variable, value in effective.effective():
-                print(f"{variable}={value}")  # noqa: T201 - this is the command's output
+            for line in effective.lines():
+                print(line)  # noqa: T201 - this is the command's output
             return 0
         run(name, effective, build)
     except (ConfigurationError, NodeNameTaken) as error:
@@ -312,7 +312,7 @@ class _Process:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._stop.wait(), pause_s)
 
-    def _bounded(self, name: str) -> Any:
+    def _bounded(self, name: str) -> type[asyncio.Protocol]:
         """Return HTTP within the bounds of the settings, whose refusals are counted under a name."""
         metrics = HttpMetrics(self._application.registry, name=name, full=self._connections)
         return bounded_http(http_limits(self._settings), metrics=metrics)

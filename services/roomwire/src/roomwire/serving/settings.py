@@ -298,6 +298,10 @@ class ServiceSettings(BaseSettings):
         for name, field in cls.model_fields.items():
             yield Setting(f"{ENV_PREFIX}{name.upper()}", _shown_default(field), field.description or "")
 
+    def lines(self) -> Iterator[str]:
+        """Yield what is in force as lines of an environment file; secrets are masked."""
+        return (f"{variable}={value}" for variable, value in self.effective())
+
     def effective(self) -> Iterator[tuple[str, str]]:
         """Yield the environment variables and their values in force; secrets are masked."""
         for name in type(self).model_fields:

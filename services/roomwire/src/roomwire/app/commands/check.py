@@ -23,10 +23,7 @@ def check(application: str | None) -> None:
     differing = [*differences(app, settings)]
     Node(app, settings)
     certificate(settings)
-    for variable, value in settings.effective():
-        click.echo(f"{variable}={value}")
-    click.echo()
-    for line in [*_described(app), *differing]:
+    for line in [*settings.lines(), "", *_described(app), *differing]:
         click.echo(line)
     if app.lifespan is not None:
         click.echo(

@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from roomwire.errors import ClientError, RoomwireError
 from roomwire.log.config import LogConfig
@@ -463,13 +463,13 @@ class MemoryLog:
                 self._subscriber.learn(published.position)
         return future
 
-    def _future(self) -> "asyncio.Future[Any]":
+    def _future(self) -> "asyncio.Future[T]":
         if self._loop is None:
             # Kept, as asking for it costs a system call before Python 3.12.
             self._loop = asyncio.get_running_loop()
         return self._loop.create_future()
 
-    def _count(self, future: "asyncio.Future[Any]") -> None:
+    def _count(self, future: "asyncio.Future[Published]") -> None:
         error = None if future.cancelled() else future.exception()
         self._metrics.publishes.count(error.code if isinstance(error, ClientError) else "ok")
 
