@@ -21,7 +21,7 @@ import types
 import typing
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Protocol, TypeVar, Union, get_args, get_origin
+from typing import Annotated, Any, NamedTuple, Protocol, TypeVar, Union, get_args, get_origin
 
 import msgspec
 import msgspec.inspect
@@ -136,13 +136,29 @@ class _BodyKey:
         return self.default
 
 
+class Taken(NamedTuple):
+    """What a handler takes of an event, for people and for other tools.
+
+    Attributes:
+        parameter: The name of the handler's parameter.
+        key: The key of the event's first argument; empty: it is an argument of its own.
+        type: Its type.
+        is_required: Whether it has no default.
+
+    """
+
+    parameter: str
+    key: str
+    type: object
+    is_required: bool
+
+
 class Binding:
     """A handler's parameters, worked out.
 
     Args:
         handler: A bound method.
         socket_type: The class whose annotation asks for the connected socket.
-
         provided: What the application has provided, by type. Default: that is not known yet.
 
     Attributes:
@@ -150,6 +166,8 @@ class Binding:
         acks: The parameters that want the ack.
         is_direct: Whether a call is no more than the arguments and the handler: it has no pipes, needs nothing for each call, and
             its result is the ack.
+        takes: What it takes of an event, in the order of its parameters.
+        answer: The type of what it returns; `object` if it does not say.
 
     Raises:
         TypeError: A parameter has no annotation, or cannot be bound.
@@ -196,6 +214,16 @@ class Binding:
                 self._bodies.append(_Body(name, index, hint, parameter.default))
                 index += 1
 
+        self.takes: Sequence[Taken] = [
+            Taken(
+                body.parameter,
+                body.key if isinstance(body, _BodyKey) else "",
+                body.type,
+                body.default is inspect.Parameter.empty,
+            )
+            for body in self._bodies
+        ]
+        self.answer: object = hints.get("return", object)
         self._names, self._decode = _compiled(self._bodies)
         self._may_miss = any(body.default is not inspect.Parameter.empty for body in self._bodies)
         self._has_context = bool(self._sockets or self._users or self._given)

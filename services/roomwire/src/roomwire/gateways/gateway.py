@@ -74,6 +74,7 @@ class Gateway(socketio.AsyncNamespace):  # type: ignore[misc] # python-socketio 
         concurrent: Whether the events of one connection are handled at the same time, without an order.
 
     Attributes:
+        bindings: What the handler of each event takes and answers.
         class_namespace: What the class says of its namespace.
         has_user_rooms: Whether each socket of a user is in that user's room.
         presence_event: The event that tells of joining and leaving; empty: none does.
@@ -90,6 +91,7 @@ class Gateway(socketio.AsyncNamespace):  # type: ignore[misc] # python-socketio 
 
     """
 
+    bindings: Mapping[str, Binding]
     class_namespace: ClassVar[str] = "/"
     server: Server
     parting_timeout_s: ClassVar[float] = 30.0
@@ -165,6 +167,7 @@ class Gateway(socketio.AsyncNamespace):  # type: ignore[misc] # python-socketio 
                     raise TwoHandlers(type(self), event)
                 handlers[event] = binder.handler(event, getattr(self, name))
         self._handlers = handlers
+        self.bindings = dict(binder.bindings)
         self._on_connection = binder.connection(getattr(self, "on_connection", None))
         leaving = getattr(self, "on_disconnection", None)
         self._on_disconnection = None if leaving is None else binder.hook(leaving)
@@ -322,10 +325,11 @@ class _Binder:
         self._marks = marks_of(gateway)
         self._around = around
         self._provided = provided
+        self.bindings: dict[str, Binding] = {}
 
     def handler(self, event: str, method: Any) -> Handler:
         """Return a method and what runs around it; a method alone where nothing does."""
-        binding = self._binding(method)
+        binding = self.bindings[event] = self._binding(method)
         around = around_of(method).within(self._around)
         if not around and binding.is_direct:
             return Handler(event, method, binding, is_plain=not inspect.iscoroutinefunction(method))

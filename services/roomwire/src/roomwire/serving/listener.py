@@ -8,7 +8,7 @@ import contextlib
 import socket
 import ssl
 from collections.abc import AsyncIterator, Callable
-from typing import Any, Final
+from typing import Any, Final, NamedTuple, Self
 
 import uvicorn
 
@@ -101,6 +101,41 @@ class Listener:
         """Finish the requests at hand, then close; waits for at most `CLOSE_TIMEOUT_S`."""
         self._server.should_exit = True
         await self.task
+
+
+class Ports(NamedTuple):
+    """The two ports of every service, which listen already. As a context, they are closed at the end.
+
+    Attributes:
+        public: The public port.
+        ops: The operations port.
+
+    """
+
+    public: ListeningSockets
+    ops: ListeningSockets
+
+    @classmethod
+    def open(cls, settings: ServiceSettings) -> Self:
+        """Bind the ports of a service's settings.
+
+        Raises:
+            ConfigurationError: One is taken, or not to be had.
+
+        """
+        public = listen(settings, "port")
+        try:
+            return cls(public, listen(settings, "ops_port"))
+        except BaseException:
+            public.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for each in self:
+            each.close()
 
 
 class SidePort:
@@ -235,12 +270,24 @@ def listen(settings: ServiceSettings, field: str) -> ListeningSockets:
         ConfigurationError: It is taken, or not to be had: a sentence instead of a traceback.
 
     """
-    port = getattr(settings, field)
+    return listen_at(settings.host, getattr(settings, field), chosen_by=f"ROOMWIRE_{field.upper()}")
+
+
+def listen_at(host: str, port: int, *, chosen_by: str) -> ListeningSockets:
+    """Bind a port.
+
+    Args:
+        host: As for `bind`.
+        port: As for `bind`.
+        chosen_by: The setting or option that another port can be chosen with.
+
+    Raises:
+        ConfigurationError: As of `listen`.
+
+    """
     try:
-        return bind(settings.host, port)
+        return bind(host, port)
     except OSError as error:
         # The standard library appends the address, which the sentence has already.
         problem = str(error.strerror).partition(" (while attempting")[0]
-        raise UnusablePort(
-            settings.host, port, problem=problem, setting=f"ROOMWIRE_{field.upper()}"
-        ) from None
+        raise UnusablePort(host, port, problem=problem, setting=chosen_by) from None

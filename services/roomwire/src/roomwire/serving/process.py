@@ -38,9 +38,9 @@ from roomwire.serving.listener import (
     CLOSE_TIMEOUT_S,
     NO_WEBSOCKETS,
     Listener,
+    Ports,
     certificate,
     http_limits,
-    listen,
     rereading,
 )
 from roomwire.serving.ports import ListeningSockets
@@ -161,13 +161,22 @@ def main(
     return 0
 
 
-def run(name: str, settings: _S, build: Callable[[_S], Application]) -> None:
+def run(
+    name: str,
+    settings: _S,
+    build: Callable[[_S], Application],
+    *,
+    ports: Ports | None = None,
+    on_ready: Callable[[], object] = lambda: None,
+) -> None:
     """Run a service until it is told to stop.
 
     Args:
         name: The service's name in its log lines.
         settings: Its settings.
         build: Builds the application from its settings.
+        ports: Its ports, if they are open already. Default: those of the settings are opened.
+        on_ready: Called once, when it is ready.
 
     Raises:
         ConfigurationError: It cannot be built, or cannot serve.
@@ -177,7 +186,7 @@ def run(name: str, settings: _S, build: Callable[[_S], Application]) -> None:
     logs.configure(level=settings.log_level, log_format=settings.log_format, node=settings.node_name)
     application = build(settings)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_Process(name, settings, application).run())
+        runner.run(_Process(name, settings, application, on_ready).run(ports))
 
 
 def refused(name: str, error: ConfigurationError | NodeNameTaken) -> int:
@@ -220,8 +229,15 @@ def _parser(
 class _Process:
     """One service process: its ports, its signals, its state."""
 
-    def __init__(self, name: str, settings: ServiceSettings, application: Application) -> None:
+    def __init__(
+        self,
+        name: str,
+        settings: ServiceSettings,
+        application: Application,
+        on_ready: Callable[[], object] = lambda: None,
+    ) -> None:
         self._name = name
+        self._on_ready = on_ready
         self._settings = settings
         self._application = application
         self._certificate = certificate(settings)
@@ -237,8 +253,11 @@ class _Process:
         )
         self.state = State.STARTING
 
-    async def run(self) -> None:
+    async def run(self, ports: Ports | None = None) -> None:
         """Live until SIGTERM or SIGINT.
+
+        Args:
+            ports: Its ports, if they are open already.
 
         Raises:
             ConfigurationError: A port cannot be bound.
@@ -247,7 +266,7 @@ class _Process:
         loop = asyncio.get_running_loop()
         for signum in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(signum, self._stop.set)
-        with listen(self._settings, "port") as public, listen(self._settings, "ops_port") as ops:
+        with ports or Ports.open(self._settings) as (public, ops):
             operations = Listener(
                 operations_app(self, self._application),
                 ops,
@@ -333,6 +352,7 @@ class _Process:
         gc.set_threshold(*GC_THRESHOLDS)
         self.state = State.READY
         _log.info("ready", service=self._name)
+        self._on_ready()
         async with rereading(self._certificate):
             stopping = asyncio.create_task(self._stop.wait())
             ending = asyncio.create_task(self._application_ended())
