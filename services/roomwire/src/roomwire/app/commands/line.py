@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import click
 
 from roomwire.app.commands.check import check
+from roomwire.app.commands.dev import dev
 from roomwire.app.commands.new import new
 from roomwire.app.commands.serve import serve
 from roomwire.app.commands.up import up
@@ -46,5 +47,5 @@ def _roomwire() -> None:
     """
 
 
-for _command in (check, new, serve, up):
+for _command in (check, dev, new, serve, up):
     _roomwire.add_command(_command)
