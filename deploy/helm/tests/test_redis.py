@@ -15,12 +15,15 @@ from waiting import until_blocking
 from roomwire.errors import Unauthenticated
 from roomwire.history.opening import open_history
 from roomwire.identity.revocations import RevocationReader, Revoked, revocations_key
+from roomwire.log.entries import Message
+from roomwire.log.kept import Kept, history_name
 from roomwire.log.opening import open_log
 from roomwire.log.sessions import NewSession, new_pid, sid_of
 from roomwire.log.streams import room_stream
 from roomwire.metrics.gateway import Metrics
 from roomwire.redis.topology import connect
 from roomwire.server import Server as Gateways
+from roomwire.standings.opening import open_standings
 from roomwire_auth.accounts.accounts import Accounts
 from roomwire_auth.sessions.sessions import Sessions, session_of
 from roomwire_auth.store import Store, slot_key
@@ -125,6 +128,7 @@ def test_a_service_does_not_see_the_others_data(server, user, foreign):
 async def test_a_gateway_has_every_right_that_it_needs(server):
     log = open_log(server.url("gateway"), node="one", metrics=Metrics())
     history = open_history(server.url("gateway"), metrics=Metrics())
+    standings = open_standings(server.url("gateway"))
     gateways = Gateways(log=log, node_name="one", async_mode="asgi")
     reader = RevocationReader(
         connect(server.url("gateway"), key=revocations_key("rw")),
@@ -144,6 +148,15 @@ async def test_a_gateway_has_every_right_that_it_needs(server):
         assert not (await history.recall("den", after=said.position)).entries
         tenure = await log.open(NewSession(sid_of(new_pid()), "/"))
         await log.join(tenure, room_stream("/", "den"))
+        kept = Kept(history_name("/", "attic"), b"kept")
+        await log.publish(room_stream("/", "attic"), Message(b'"x"'), kept=kept)
+        assert [b"kept"] == [one.entry for one in (await history.recall("attic")).entries]
+        assert (await standings.admit("ann", "a", node="one", most=1)).is_admitted
+        await standings.ban("ann", for_s=60)
+        (standing,) = (await standings.refresh({"a": "ann"}, counted={"a"}, node="one")).values()
+        assert 50 < standing.banned_s
+        await standings.ban("ann", for_s=0)
+        await standings.part("ann", "a", node="one")
         assert 1 == (await gateways.presence("den")).total
         await log.end(tenure.sid)
 
@@ -152,6 +165,7 @@ async def test_a_gateway_has_every_right_that_it_needs(server):
         await reader.close()
         await gateways.close()
         await history.close()
+        await standings.close()
 
 
 async def test_what_scripts_wrote_is_there_again_after_a_crash(server):

@@ -48,6 +48,7 @@ from roomwire.relay import Relay, RelayListener
 from roomwire.serving.listener import SidePort, http_limits
 from roomwire.serving.process import NotYet, state_of
 from roomwire.serving.web.bounds import Bounded
+from roomwire.standings.opening import open_standings
 
 _PATH: Final = "/socket.io/"
 _KEYS_FORGOTTEN_S: Final = 300.0
@@ -98,6 +99,9 @@ class Node:
             # It is the same Redis.
             is_given_up=lambda: self._log.is_given_up,
         )
+        self._standings = open_standings(
+            url, prefix=settings.redis_prefix, timeout_s=settings.redis_timeout_s
+        )
         self._keys = _keys(settings, self._metrics)
         self._revoked = Revoked()
         self._policy = (
@@ -128,6 +132,7 @@ class Node:
         return {
             "log": self._log,
             "history": self._history,
+            "standings": self._standings,
             "node_name": settings.node_name,
             "authenticate": authentication(
                 settings.auth_mode,
@@ -306,6 +311,7 @@ class Node:
         await self._running.close()
         await self._log.close()
         await self._history.close()
+        await self._standings.close()
         if self._relay_listener is not None:
             await self._relay_listener.close()
         await self._keys.close()

@@ -15,6 +15,7 @@ from roomwire.gateways.chain import CONNECT, AnyFilter, Around, Chain, Guard, In
 from roomwire.gateways.errors import TwoHandlers, UnknownEvent
 from roomwire.gateways.lane import Handler, Lane
 from roomwire.gateways.memberships import Memberships, PresenceChange
+from roomwire.gateways.moderation import Moderation
 from roomwire.gateways.socket import Socket, to_wire
 from roomwire.history.contract import Recalled
 from roomwire.logs import get_logger
@@ -26,7 +27,7 @@ from roomwire.server import Server
 _log = get_logger(__name__)
 
 
-class Gateway(socketio.AsyncNamespace):  # type: ignore[misc] # python-socketio has no types
+class Gateway(Moderation, socketio.AsyncNamespace):  # type: ignore[misc] # python-socketio has no types
     """A namespace whose events are handled by methods.
 
     Write a class, mark methods with `subscribe`, and register an instance::
@@ -66,7 +67,9 @@ class Gateway(socketio.AsyncNamespace):  # type: ignore[misc] # python-socketio 
 
     - `user_rooms`: each socket of a user joins that user's room before `on_connection`, so that `to=user_room("ann")` speaks to
       all of them; `Socket.join` refuses such names;
-    - `presence_event`: the members of a room are told by this event who joins and who leaves (`PresenceChange`).
+    - `presence_event`: the members of a room are told by this event who joins and who leaves (`PresenceChange`);
+    - `max_connections_per_user`: a socket is refused (`rate_limited`) whose user has as many, on all nodes;
+    - `moderated`: a socket is refused (`forbidden`) whose user is banned, and `Socket.require_voice` knows who is muted.
 
     Args:
         namespace: The namespace it serves. Default: the class's, which is `/` unless it says another.
@@ -108,6 +111,8 @@ class Gateway(socketio.AsyncNamespace):  # type: ignore[misc] # python-socketio 
         namespace: str | None = None,
         user_rooms: bool | None = None,
         presence_event: str | None = None,
+        max_connections_per_user: int | None = None,
+        moderated: bool | None = None,
         **options: Any,
     ) -> None:
         super().__init_subclass__(**options)
@@ -117,6 +122,10 @@ class Gateway(socketio.AsyncNamespace):  # type: ignore[misc] # python-socketio 
             cls.has_user_rooms = user_rooms
         if presence_event is not None:
             cls.presence_event = presence_event
+        if max_connections_per_user is not None:
+            cls.max_connections_per_user = max_connections_per_user
+        if moderated is not None:
+            cls.is_moderated = moderated
 
     def __init__(
         self, namespace: str | None = None, *, user_rooms: bool | None = None, concurrent: bool = False
@@ -176,6 +185,12 @@ class Gateway(socketio.AsyncNamespace):  # type: ignore[misc] # python-socketio 
         self._on_leave = None if left is None else binder.hook(left)
         self._watches_rooms = bool(joined or left or self.presence_event)
 
+    def _set_server(self, server: Server) -> None:
+        """Take the server that it is registered with; python-socketio calls it."""
+        super()._set_server(server)
+        if self.asks_standings:
+            self.hear_of_standings()
+
     def emit(
         self, event: str, data: object = None, **options: Unpack[EmitOptions]
     ) -> Coroutine[object, object, None]:
@@ -228,17 +243,17 @@ class Gateway(socketio.AsyncNamespace):  # type: ignore[misc] # python-socketio 
         """
         return await self.server.presence(room, namespace=self.namespace, limit=limit, timeout_s=timeout_s)
 
-    async def on_joined(self, socket: Socket, room: object) -> None:
+    async def membership_began(self, socket: Socket, room: object) -> None:
         """See `MembershipHooks`."""
         if self._on_join is not None:
             await _run(self._on_join, socket, room)
 
-    async def on_left(self, socket: Socket, room: object) -> None:
+    async def membership_ended(self, socket: Socket, room: object) -> None:
         """See `MembershipHooks`."""
         if self._on_leave is not None:
             await _run(self._on_leave, socket, room)
 
-    def emit_change(self, change: PresenceChange) -> Coroutine[object, object, None]:
+    def tell_membership(self, change: PresenceChange) -> Coroutine[object, object, None]:
         """See `MembershipHooks`."""
         return self.emit(self.presence_event, change, to=change.room)
 
@@ -253,8 +268,26 @@ class Gateway(socketio.AsyncNamespace):  # type: ignore[misc] # python-socketio 
     async def _connected(self, sid: str, _environ: object, auth: object) -> None:
         socket = Socket(self.server, self.server.member(sid, self.namespace))
         lane = Lane(socket, self._handlers, is_concurrent=self._is_concurrent)
+        if self.asks_standings and socket.user.kind != "anonymous":
+            await self._admit_user(socket, lane, auth)
+        else:
+            await self._let_in(socket, lane, auth)
+
+    async def _admit_user(self, socket: Socket, lane: Lane, auth: object) -> None:
+        """Connect a client whose user has a place left and is not banned."""
+        standings = self.standings()
+        await standings.admit(socket.user.id, socket.id, most=self.max_connections_per_user)
+        try:
+            await self._let_in(socket, lane, auth)
+        except BaseException:
+            # It is not let in, and so no disconnect follows.
+            await standings.part(socket.id)
+            raise
+
+    async def _let_in(self, socket: Socket, lane: Lane, auth: object) -> None:
+        """Put a client into its user's room, and run the connect hook."""
         if self.has_user_rooms and socket.user.kind != "anonymous":
-            await self.server.enter_room(sid, user_room(socket.user.id), namespace=self.namespace)
+            await self.server.enter_room(socket.id, user_room(socket.user.id), namespace=self.namespace)
         if self._watches_rooms:
             await self._welcomed(socket, auth)
         elif self._on_connection is not None:
@@ -295,6 +328,8 @@ class Gateway(socketio.AsyncNamespace):  # type: ignore[misc] # python-socketio 
             _log.warning("handler outlives its client", sid=lane.socket.id, namespace=self.namespace)
         if isinstance(watch, Memberships):
             await watch.end()
+        if self.asks_standings:
+            await self.standings().part(lane.socket.id)
         if self._on_disconnection is not None:
             await _run(self._on_disconnection, lane.socket, reason)
 

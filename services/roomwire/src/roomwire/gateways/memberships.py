@@ -40,13 +40,13 @@ class MembershipHooks(Protocol):
 
     presence_event: str
 
-    def on_joined(self, socket: Socket, room: object) -> Awaitable[None]:
+    def membership_began(self, socket: Socket, room: object) -> Awaitable[None]:
         """Run the hook for a socket that is in a room now."""
 
-    def on_left(self, socket: Socket, room: object) -> Awaitable[None]:
+    def membership_ended(self, socket: Socket, room: object) -> Awaitable[None]:
         """Run the hook for a socket that is in a room no more."""
 
-    def emit_change(self, change: PresenceChange) -> Awaitable[object]:
+    def tell_membership(self, change: PresenceChange) -> Awaitable[object]:
         """Tell the members of a room."""
 
 
@@ -73,21 +73,21 @@ class Memberships:
         if room in self._rooms or self._is_own(room):
             return
         self._rooms[room] = None
-        await self._hooks.on_joined(self._socket, room)
+        await self._hooks.membership_began(self._socket, room)
         if self._hooks.presence_event and isinstance(room, str):
             user = self._socket.user
             user_id = "" if user.kind == "anonymous" else user.id
             present = PresentSocket(self._socket.id, user_id, user.name)
-            await self._hooks.emit_change(PresenceChange(room, joined=present))
+            await self._hooks.tell_membership(PresenceChange(room, joined=present))
 
     async def left(self, room: object) -> None:
         """Tell that the socket is in a room no more; raises what the gateway's hook raises."""
         if room not in self._rooms:
             return
         del self._rooms[room]
-        await self._hooks.on_left(self._socket, room)
+        await self._hooks.membership_ended(self._socket, room)
         if self._hooks.presence_event and isinstance(room, str):
-            await self._hooks.emit_change(PresenceChange(room, left=self._socket.id))
+            await self._hooks.tell_membership(PresenceChange(room, left=self._socket.id))
 
     async def end(self) -> None:
         """Tell that the socket is in no room any more; what a hook raises is logged, and the other rooms are told."""

@@ -114,6 +114,12 @@ class Socket:
         """Say whether this client is in a room."""
         return room in self.server.rooms(self.id, namespace=self.namespace)
 
+    def require_voice(self) -> None:
+        """Raise `Muted` if the user is muted, where the gateway asks for the standings of users; see `Gateway.mute`."""
+        standings = self.server.standings
+        if standings is not None and self.user.kind != "anonymous":
+            standings.require_voice(self.user.id)
+
     def renew(self, user: User) -> None:
         """Let this client stay by a new token; `user` is whom a `Verifier` says that it speaks for.
 

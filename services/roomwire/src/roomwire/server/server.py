@@ -46,6 +46,9 @@ from roomwire.server.drain import drain
 from roomwire.server.drop_in import OPTIONS_OF_LIMITS, times_of, unread_settings, with_our_own_way
 from roomwire.server.parts import Parts
 from roomwire.server.stock import Initiated, StockSteps
+from roomwire.standings.contract import StandingStore
+from roomwire.standings.memory import MemoryStandings
+from roomwire.standings.standings import Standings
 
 _log = get_logger(__name__)
 
@@ -64,6 +67,8 @@ class Server(ClusterCalls, socketio.AsyncServer):  # type: ignore[misc] # python
         log: Connects it with the other nodes, see `roomwire.log.opening`; started and closed by the server. Default: it is alone.
         history: Reads what was kept of emits, see `roomwire.history.opening`; started and closed by its owner. Default: with a log
             in memory, that log's; else there is nothing to read.
+        standings: Keeps who is banned or muted and how many sockets users have, for all nodes, see `roomwire.standings.opening`;
+            closed by its owner. Default: with a log in memory, this process does; else gateways that ask for it are refused.
         node_name: Its name among them. Engine.IO session ids begin with it and a dot, so that a proxy can
             find the node a request belongs to.
         authenticate: Decides about every connection, in every namespace, before its connect handler runs.
@@ -85,6 +90,7 @@ class Server(ClusterCalls, socketio.AsyncServer):  # type: ignore[misc] # python
         node_name: Its name.
         log: Connects it with the other nodes.
         history: Reads the history of rooms; None: it cannot be read here.
+        standings: Knows the standings of users here; None: nobody keeps them.
         arguments: What it was made with, by name, less `metrics` and `relay`.
         replies: Answers the events of clients.
         begin: Starts a task, which the server owns.
@@ -104,6 +110,7 @@ class Server(ClusterCalls, socketio.AsyncServer):  # type: ignore[misc] # python
         *,
         log: Log | None = None,
         history: History | None = None,
+        standings: StandingStore | None = None,
         node_name: str = "node",
         authenticate: Authenticate = everyone,
         metrics: Metrics | None = None,
@@ -118,6 +125,7 @@ class Server(ClusterCalls, socketio.AsyncServer):  # type: ignore[misc] # python
         self.arguments: Mapping[str, Any] = {
             "log": log,
             "history": history,
+            "standings": standings,
             "node_name": node_name,
             "authenticate": authenticate,
             "limits": limits,
@@ -138,6 +146,8 @@ class Server(ClusterCalls, socketio.AsyncServer):  # type: ignore[misc] # python
             node=node_name, metrics=metrics, config=times_of(options, limits), clock=clock
         )
         self.history = MemoryHistory(log.kept) if history is None and isinstance(log, MemoryLog) else history
+        if standings is None and isinstance(log, MemoryLog):
+            standings = MemoryStandings(clock)
         proxies = Proxies(trusted_proxies)
         parts = self._parts = Parts(
             self,
@@ -164,6 +174,11 @@ class Server(ClusterCalls, socketio.AsyncServer):  # type: ignore[misc] # python
         self.replies = parts.replies
         self.begin = parts.starter.start
         self.begin_now = parts.starter.start_now
+        self.standings: Standings | None = None
+        if standings is not None:
+            self.standings = Standings(
+                standings, node=log.node, begin=self.begin, send_away=self._send_user_away, clock=clock
+            )
         self.count_event = metrics.events.count
         ClusterCalls.__init__(self, parts.operations, parts.node_events)
         socketio.AsyncServer.__init__(
@@ -238,6 +253,8 @@ class Server(ClusterCalls, socketio.AsyncServer):  # type: ignore[misc] # python
     def _leave_loop(self) -> None:
         """Go on on another event loop, as far as that is not the engine's matter."""
         self._parts.leave_loop()
+        if self.standings is not None:
+            self.standings.leave_loop()
         self.log.leave_loop()
         if not self.log.is_live:
             # They come again once it is.
@@ -303,6 +320,9 @@ class Server(ClusterCalls, socketio.AsyncServer):  # type: ignore[misc] # python
     def send_away_all(self, whom: Callable[[User], bool], error: ClientError) -> None:
         """Send away every client here whose user `whom` says yes to; see `send_away`."""
         self._parts.clients.send_away_all(whom, error)
+
+    def _send_user_away(self, user: str, error: ClientError) -> None:
+        self.send_away_all(lambda one: one.kind != "anonymous" and one.id == user, error)
 
     def expect_connect(self, eio_sid: str) -> None:
         """Close a connection unless it is in a namespace before long."""

@@ -17,6 +17,7 @@ from roomwire.limits.client import Limits
 from roomwire.log.config import LogConfig
 from roomwire.protocol.sources import Proxies
 from roomwire.rooms.handshake import Handshake
+from roomwire.standings.memory import MemoryStandings
 from roomwire.testing.client import Client
 from roomwire.testing.errors import Deadlock, WrongLoop
 from roomwire.testing.failures import Failures
@@ -73,7 +74,12 @@ class Cluster:
         self._policy = self._app.policy or load_policy(None)
         self._auth_mode = auth_mode
         self._tokens = Tokens(self.now)
-        self._arguments = {"limits": limits, "authenticate": self._authenticate, **options}
+        self._arguments = {
+            "limits": limits,
+            "authenticate": self._authenticate,
+            "standings": MemoryStandings(loop.time),
+            **options,
+        }
         self._provided = {
             History: MemoryHistory(self._hub.primary.kept),
             Policy: self._policy,

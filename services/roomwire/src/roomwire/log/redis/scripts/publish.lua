@@ -12,11 +12,12 @@ if last < tonumber(ARGV[4]) then return redis.error_reply('CHAIN the batch befor
 
 local epoch, prefix, count = ARGV[1], ARGV[2], #KEYS - 2 - tonumber(ARGV[8])
 
--- Of a publish: its history, and where what is kept of it stands.
+-- Of a publish: its history, where what is kept of it stands, and why nothing can be, if the key is of another kind.
 local histories = {}
 for j = 1, tonumber(ARGV[8]) do
   local at = 5 + 4 * (count + j)
-  histories[tonumber(ARGV[at])] = { KEYS[2 + count + j], at }
+  local newest = redis.pcall('XREVRANGE', KEYS[2 + count + j], '+', '-', 'COUNT', 1)
+  histories[tonumber(ARGV[at])] = { KEYS[2 + count + j], at, newest['err'] and newest }
 end
 
 -- What is not among the keys is looked for before anything is written: while a cluster moves the slot, such a look is
@@ -37,6 +38,7 @@ local highest = tonumber(ARGV[5 + 4 * count])
 if highest > last then redis.call('SET', KEYS[2], highest, 'PX', ARGV[3]) end
 
 local function append(key, channel, owner, blob, message_id, history)
+  if history and history[3] then return history[3] end
   local data
   if channel == '' then
     -- A socket's stream: pushed to the node that its session is on.
@@ -48,19 +50,13 @@ local function append(key, channel, owner, blob, message_id, history)
     position = position + 1
     data = epoch .. ' ' .. position .. ' ' .. blob
   end
-  local kept
-  if history then
-    -- First, as this can be taken back: nobody is told of what is kept in a history before it is in the log.
-    kept = redis.pcall('XADD', history[1], 'MAXLEN', ARGV[history[2] + 2], '*', 'e', ARGV[history[2] + 1])
-    if type(kept) == 'table' then return kept end
-  end
   local added = redis.pcall('XADD', key, 'MAXLEN', '~', ARGV[5], position .. '-0', 'e', blob)
-  if type(added) == 'table' then
-    if history then redis.call('XDEL', history[1], kept) end
-    return added
-  end
+  if type(added) == 'table' then return added end
   redis.call('PEXPIRE', key, ARGV[6])
-  if history then redis.call('EXPIRE', history[1], ARGV[history[2] + 3]) end
+  if history then
+    redis.call('XADD', history[1], 'MAXLEN', ARGV[history[2] + 2], '*', 'e', ARGV[history[2] + 1])
+    redis.call('EXPIRE', history[1], ARGV[history[2] + 3])
+  end
   if message_id ~= '' then
     redis.call('SET', prefix .. 'mid:' .. message_id, position, 'PX', ARGV[7])
     earlier[message_id] = position

@@ -1,0 +1,87 @@
+"""What a gateway does about its users over the whole deployment: bounds their sockets, bans and mutes them."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from roomwire.errors import ConfigurationError
+from roomwire.log.sessions import NodeId
+from roomwire.logs import get_logger
+from roomwire.server import Server
+from roomwire.standings.standings import Standings
+
+_EVENT: Final = "roomwire.standing"
+
+_audit = get_logger("gateway.moderation.audit")
+
+
+class Moderation:
+    """The part of `Gateway` that asks for the standings of users.
+
+    Attributes:
+        max_connections_per_user: Most sockets of a user, on all nodes. 0: any number.
+        is_moderated: Whether users can be banned and muted here.
+        server: The server that the gateway is registered with.
+        namespace: The namespace that it serves.
+
+    """
+
+    max_connections_per_user: int = 0
+    is_moderated: bool = False
+    server: Server
+    namespace: str
+
+    @property
+    def asks_standings(self) -> bool:
+        """Whether it asks for the standing of each user that connects."""
+        return self.is_moderated or self.max_connections_per_user > 0
+
+    def standings(self) -> Standings:
+        """Return the standings of the users here.
+
+        Raises:
+            ConfigurationError: The gateway does not ask for them, or the server has nothing that keeps them.
+
+        """
+        if not self.asks_standings or self.server.standings is None:
+            raise ConfigurationError(
+                f"{type(self).__name__} does not ask for the standings of users: "
+                "make it moderated, and its server with standings=open_standings(...)"
+            )
+        return self.server.standings
+
+    async def ban(self, user_id: str, *, for_s: float, by: str = "") -> Sequence[NodeId]:
+        """Keep a user out of the moderated gateways of all nodes for some time, and send its sockets away.
+
+        Args:
+            user_id: The claim `sub` of the user's tokens. Clients without a token cannot be banned.
+            for_s: For how many seconds, from now on. 0 ends a ban.
+            by: Who does it, for the audit.
+
+        Returns:
+            The nodes that could not be told. Those with a socket of the user learn of it within 20 seconds.
+
+        Raises:
+            Unavailable: It is not known to be done, on all nodes; try again.
+
+        """
+        await self.standings().ban(user_id, for_s=for_s)
+        return await self._tell_of_standing("ban", user_id, for_s, by)
+
+    async def mute(self, user_id: str, *, for_s: float, by: str = "") -> Sequence[NodeId]:
+        """Have `Socket.require_voice` refuse a user for some time, in the moderated gateways of all nodes; as `ban`."""
+        await self.standings().mute(user_id, for_s=for_s)
+        return await self._tell_of_standing("mute", user_id, for_s, by)
+
+    def hear_of_standings(self) -> None:
+        """Take what other nodes tell of users from now on."""
+        self.server.on_server_side(_EVENT, self._take_standing, namespace=self.namespace)
+
+    async def _tell_of_standing(self, what: str, user_id: str, for_s: float, by: str) -> Sequence[NodeId]:
+        # Written first: it has been done, whoever cannot be told of it.
+        _audit.info("standing changed", audit=True, caller=by, operation=what, user=user_id, for_s=for_s)
+        told = await self.server.server_side_emit(_EVENT, what, user_id, for_s, namespace=self.namespace)
+        return told.missing
+
+    def _take_standing(self, what: str, user_id: str, for_s: float) -> None:
+        note = self.standings().note_ban if what == "ban" else self.standings().note_mute
+        note(user_id, for_s)

@@ -1,0 +1,5 @@
+-- The time of Redis in milliseconds, and how much of a ban or mute is left by it.
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+
+local function left(key) return math.max(0, tonumber(redis.call('GET', key) or '0') - now) end
