@@ -9,7 +9,8 @@ from waiting import time_passes, until
 from roomwire.errors import RateLimited, Unavailable
 from roomwire.log.config import LogConfig
 from roomwire.log.entries import Message
-from roomwire.log.memory.log import MemoryHub, MemoryLog
+from roomwire.log.memory.hub import MemoryHub
+from roomwire.log.memory.log import MemoryLog
 from roomwire.log.redis.log import RedisLog
 from roomwire.log.sessions import NewSession, new_node_id, new_pid, sid_of
 from roomwire.log.streams import namespace_stream, room_stream, sid_stream

@@ -23,7 +23,7 @@ class Settings(ServiceSettings):
 
 
 class Alone:
-    """A `roomwire.serving.process.Application` of one gateway on the namespace `/`, without authentication.
+    """A `roomwire.serving.application.Application` of one gateway on the namespace `/`, without authentication.
 
     Args:
         settings: Where it listens, and its Redis.

@@ -17,8 +17,8 @@ from roomwire.protocol.asgi import App
 from roomwire.protocol.sources import Proxies
 from roomwire.redis.topology import connect
 from roomwire.redis.url import shown_hosts
+from roomwire.serving.application import state_of
 from roomwire.serving.listener import NO_WEBSOCKETS
-from roomwire.serving.process import state_of
 from roomwire.serving.web import failures
 from roomwire.serving.web.cors import Cors
 from roomwire.serving.web.middleware import BodyLimit, RequestCount, SecurityHeaders
@@ -49,7 +49,7 @@ MAX_BODY_BYTES: Final = 16 * 1024
 
 
 class AuthApp:
-    """A `roomwire.serving.process.Application`.
+    """A `roomwire.serving.application.Application`.
 
     Raises:
         ConfigurationError: There is no signing key, or what is there is none.

@@ -18,7 +18,8 @@ from roomwire.cluster.peers import PeerRequest
 from roomwire.errors import TooLarge
 from roomwire.log.config import LogConfig
 from roomwire.log.contract import NodeAway
-from roomwire.log.memory.log import MemoryHub, MemoryLog
+from roomwire.log.memory.hub import MemoryHub
+from roomwire.log.memory.log import MemoryLog
 from roomwire.log.opening import open_log
 from roomwire.log.sessions import new_node_id
 from roomwire.metrics.gateway import Metrics

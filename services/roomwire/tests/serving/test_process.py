@@ -21,8 +21,10 @@ from waiting import until
 
 from roomwire.errors import ConfigurationError, Unavailable
 from roomwire.metrics.http import HttpMetrics
+from roomwire.serving.application import NotYet, State, state_of
 from roomwire.serving.listener import SidePort
-from roomwire.serving.process import START_RETRY_S, NotYet, State, _Process, main, operations_app, state_of
+from roomwire.serving.operations import operations_app
+from roomwire.serving.process import START_RETRY_S, _Process, main
 from roomwire.serving.settings import ServiceSettings
 
 

@@ -18,7 +18,7 @@ from roomwire.engine.fast_socket import FastSocket
 from roomwire.errors import ConfigurationError
 from roomwire.metrics.http import HttpMetrics
 from roomwire.serving import listener, process, tls
-from roomwire.serving.process import State
+from roomwire.serving.application import State
 from roomwire.serving.settings import ServiceSettings
 from roomwire.serving.tls import Certificate, vouched_for_by
 from roomwire_local.certificates import Authority

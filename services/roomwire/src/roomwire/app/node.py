@@ -45,8 +45,8 @@ from roomwire.protocol.sources import Proxies
 from roomwire.redis.topology import connect
 from roomwire.redis.url import shown_hosts
 from roomwire.relay import Relay, RelayListener
+from roomwire.serving.application import NotYet, state_of
 from roomwire.serving.listener import SidePort, http_limits
-from roomwire.serving.process import NotYet, state_of
 from roomwire.serving.web.bounds import Bounded
 from roomwire.standings.opening import open_standings
 
@@ -60,7 +60,7 @@ _log = get_logger(__name__)
 
 
 class Node:
-    """A `roomwire.serving.process.Application`.
+    """A `roomwire.serving.application.Application`.
 
     Its parts are provided to the application by their types: `Server`, `GatewaySettings` and the settings' own class, `History`,
     `Policy` and `Metrics`; and `Verifier`, unless tokens are not looked at.

@@ -1,4 +1,4 @@
-"""What every service needs around it: the command line, the process's life, health, the operations port.
+"""What every service needs around it: the command line and the process's life.
 
 A service is an `Application` in its own package; `main` runs one. The only module that talks to signals.
 
@@ -9,30 +9,22 @@ last; the public port opens once the application has started, and closes after i
 import argparse
 import asyncio
 import contextlib
-import enum
 import gc
 import inspect
 import signal
 import sys
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Final, Protocol, TypeVar, runtime_checkable
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final, TypeVar
 
 import uvloop
-from prometheus_client import CollectorRegistry
-from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
-from starlette.applications import Starlette
-from starlette.middleware import Middleware
-from starlette.requests import Request
-from starlette.responses import JSONResponse, PlainTextResponse, Response
-from starlette.routing import Route
 
 from roomwire import logs
-from roomwire.errors import ApplicationError, ConfigurationError, NodeNameTaken, RoomwireError, Unavailable
-from roomwire.health.dependencies import Cause, Dependencies, cause_of, detail_of
+from roomwire.errors import ApplicationError, ConfigurationError, NodeNameTaken, Unavailable
+from roomwire.health.dependencies import Cause, cause_of, detail_of
 from roomwire.health.lateness import Lateness
 from roomwire.metrics.http import HttpMetrics
 from roomwire.metrics.process import ProcessMetrics
-from roomwire.protocol.asgi import App as Asgi
+from roomwire.serving.application import Application, EndsByItself, NotYet, State
 from roomwire.serving.http import bounded_http
 from roomwire.serving.listener import (
     CLOSE_TIMEOUT_S,
@@ -43,9 +35,9 @@ from roomwire.serving.listener import (
     http_limits,
     rereading,
 )
+from roomwire.serving.operations import operations_app
 from roomwire.serving.ports import ListeningSockets
 from roomwire.serving.settings import ServiceSettings
-from roomwire.serving.web.middleware import SecurityHeaders
 
 START_RETRY_S: Final = 1.0
 MAX_START_RETRY_S: Final = 30.0
@@ -60,62 +52,6 @@ half the time of a storm of new connections goes into looking at old ones; what 
 
 _log = logs.get_logger(__name__)
 _S = TypeVar("_S", bound=ServiceSettings)
-
-
-class State(enum.StrEnum):
-    """Where a process is in its life."""
-
-    STARTING = "starting"
-    READY = "ready"
-    DRAINING = "draining"
-    STOPPED = "stopped"
-
-
-class NotYet(Unavailable):
-    """An application waits for something of its own: the pauses grow after which it is started again, and each is logged."""
-
-
-class Application(Protocol):
-    """What a service package provides."""
-
-    @property
-    def asgi(self) -> Asgi:
-        """The ASGI application of the public port."""
-
-    @property
-    def websocket(self) -> Callable[..., asyncio.Protocol] | str | None:
-        """What takes the WebSockets of the public port, as `uvicorn.Config(ws=...)`.
-
-        None: those of `asgi`, within the bounds of `AsgiSocket`. `NO_WEBSOCKETS`: there are none.
-        """
-
-    @property
-    def registry(self) -> CollectorRegistry:
-        """What `/metrics` shows."""
-
-    @property
-    def dependencies(self) -> Dependencies:
-        """What it depends on: `/readyz` says why something of that does not serve."""
-
-    async def start(self) -> None:
-        """Connect to what it depends on; raises `Unavailable` to be started again."""
-
-    async def check(self) -> Mapping[str, str]:
-        """Return the state of what it depends on, by name: `ok` or `degraded`."""
-
-    async def drain(self) -> None:
-        """Part from its clients, over the drain window."""
-
-    async def close(self) -> None:
-        """Let go of everything; idempotent, and right after a failed `start` too."""
-
-
-@runtime_checkable
-class EndsByItself(Protocol):
-    """An application that may end while it serves: its process then parts from the clients, and ends."""
-
-    async def ended(self) -> None:
-        """Wait until it has ended; raises why."""
 
 
 def main(
@@ -380,48 +316,3 @@ class _Process:
             await self._application.ended()
         else:
             await asyncio.Event().wait()
-
-
-class Lifecycle(Protocol):
-    """Has the state that the operations port reports."""
-
-    state: State
-
-
-def operations_app(lifecycle: Lifecycle, application: Application) -> Starlette:
-    """Return the ASGI application of the operations port: `/livez`, `/readyz`, `/metrics`.
-
-    `/livez` answers while the event loop turns. `/readyz` answers 200 from READY to DRAINING, whatever has
-    become of what the service depends on: that is a field of the answer, because taking all pods out at
-    once helps nobody. `causes` says of each dependency that does not serve why (`roomwire.health.dependencies.Cause`). Nothing can be changed here: who may scrape must not be able to drain.
-    """
-
-    async def livez(_: Request) -> Response:
-        return PlainTextResponse("ok\n")
-
-    async def readyz(_: Request) -> Response:
-        ready = lifecycle.state is State.READY
-        answer: dict[str, object] = {"status": lifecycle.state.value}
-        if ready:
-            answer |= await application.check()
-        if causes := application.dependencies.causes():
-            answer["causes"] = causes
-        return JSONResponse(answer, status_code=200 if ready else 503)
-
-    async def metrics(_: Request) -> Response:
-        return Response(generate_latest(application.registry), media_type=CONTENT_TYPE_LATEST)
-
-    return Starlette(
-        routes=[Route("/livez", livez), Route("/readyz", readyz), Route("/metrics", metrics)],
-        # Whoever caches one of these answers is told of a state that has passed.
-        middleware=[Middleware(SecurityHeaders)],
-    )
-
-
-async def state_of(check: Callable[[], Awaitable[object]]) -> str:
-    """Return `ok`, or `degraded` if a check raises one of our errors."""
-    try:
-        await check()
-    except RoomwireError:
-        return "degraded"
-    return "ok"

@@ -12,7 +12,8 @@ import socketio
 from roomwire.app.app import App
 from roomwire.app.running import Running, server_of
 from roomwire.log.entries import Entry
-from roomwire.log.memory.log import MemoryHub, MemoryLog
+from roomwire.log.memory.hub import MemoryHub
+from roomwire.log.memory.log import MemoryLog
 from roomwire.log.sessions import Sid, new_node_id
 from roomwire.metrics.gateway import Metrics
 from roomwire.protocol.asgi import App as Asgi

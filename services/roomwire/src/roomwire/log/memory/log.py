@@ -2,7 +2,6 @@
 
 import asyncio
 import time
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
@@ -20,9 +19,9 @@ from roomwire.log.contract import (
 from roomwire.log.entries import Entry, Message
 from roomwire.log.errors import LogClosed, LogFull, MessageIdTooLong
 from roomwire.log.kept import Kept
+from roomwire.log.memory.hub import MemoryHub
 from roomwire.log.memory.kept import KeptEntries
-from roomwire.log.memory.primary import MemoryPrimary
-from roomwire.log.positions import Epoch, Offset, Position, new_epoch
+from roomwire.log.positions import Epoch, Offset, Position
 from roomwire.log.reading import Range, RangeReader, Reading
 from roomwire.log.requests import Requests
 from roomwire.log.sessions import (
@@ -43,73 +42,6 @@ from roomwire.metrics.gateway import Metrics
 T = TypeVar("T")
 
 
-class MemoryHub:
-    """What gateways of one process share: the log, and the order in which its changes are made.
-
-    Changes are made one tick after they were asked for: nobody's observer is called in the middle of somebody's call.
-
-    Args:
-        config: Times and bounds.
-        is_eager: Make them at once instead, for one gateway whose observer expects that: a call that is awaited has
-            been done without a turn of the event loop. What is asked for in the middle of a change follows it.
-        clock: Monotonic seconds, by which sessions, streams and message ids expire.
-
-    """
-
-    def __init__(
-        self, config: LogConfig, *, is_eager: bool = False, clock: Callable[[], float] = time.monotonic
-    ) -> None:
-        config.check()
-        self.config = config
-        self.primary = MemoryPrimary(config, clock, epoch=new_epoch())
-        self.logs: dict[NodeId, MemoryLog] = {}
-        self._is_eager = is_eager
-        self._is_making = False
-        self._changes: deque[Callable[[], None]] = deque()
-
-    def soon(self, change: Callable[[], None]) -> None:
-        """Make a change, in order, with the others of this tick."""
-        if self._is_eager:
-            self._changes.append(change)
-            if not self._is_making:
-                self._make_all()
-            return
-        if not self._changes:
-            asyncio.get_running_loop().call_soon(self._make)
-        self._changes.append(change)
-
-    @property
-    def is_at_rest(self) -> bool:
-        """Whether a change may be made right away, instead of by `soon`."""
-        return self._is_eager and not self._is_making
-
-    def publish(
-        self, stream: Stream, message: Message, message_id: str, kept: Kept | None = None
-    ) -> Published:
-        """Append a message right away: hot. Only while `is_at_rest`."""
-        self._is_making = True
-        try:
-            return self.primary.publish(stream, message, message_id, kept)
-        finally:
-            self._is_making = False
-            if self._changes:
-                self._make_all()
-
-    def _make_all(self) -> None:
-        self._is_making = True
-        try:
-            while self._changes:
-                self._changes.popleft()()
-        finally:
-            self._is_making = False
-
-    def _make(self) -> None:
-        # What is asked for meanwhile waits for the next tick.
-        changes, self._changes = self._changes, deque()
-        for change in changes:
-            change()
-
-
 class MemoryLog:
     """Implements `Log` in one process.
 
@@ -119,13 +51,16 @@ class MemoryLog:
         address: Where other gateways reach it. Default: nowhere.
         metrics: Where publishes and the log's state are counted.
 
+    Attributes:
+        address: Where other gateways reach it.
+
     """
 
     def __init__(self, *, node: NodeId, hub: MemoryHub, address: str = "", metrics: Metrics) -> None:
         self.node = node
         self._hub = hub
         self._primary = hub.primary
-        self._address = address
+        self.address = address
         self._metrics = metrics
         self._loop: asyncio.AbstractEventLoop | None = None
         self._is_open = False
@@ -373,10 +308,7 @@ class MemoryLog:
 
     async def nodes(self) -> Mapping[str, tuple[NodeId, str]]:
         """See `Log`."""
-        return {
-            node.rpartition(".")[0]: (node, log._address)  # noqa: SLF001 - one of its kind
-            for node, log in self._hub.logs.items()
-        }
+        return {node.rpartition(".")[0]: (node, log.address) for node, log in self._hub.logs.items()}
 
     async def request(self, node: NodeId, body: bytes, *, timeout_s: float) -> bytes:
         """See `Log`."""
