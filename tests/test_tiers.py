@@ -31,6 +31,9 @@ EXAMPLES = {
         def test_imports():
             pass
     """,
+    "test_template.py.txt": """
+        from $name import app
+    """,
     "test_lies.py": """
         import contextlib
         import socket

@@ -88,7 +88,7 @@ class Tiers:
 
     def pytest_ignore_collect(self, collection_path: Path) -> bool | None:
         """In the quick tier, do not even import files whose tests start something."""
-        if self._is_quick_asked_for and collection_path.name.startswith("test_"):
+        if self._is_quick_asked_for and collection_path.match("test_*.py"):
             return self._test_starts(collection_path) or None
         return None
 
