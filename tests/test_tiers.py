@@ -19,10 +19,16 @@ EXAMPLES = {
             pass
     """,
     "test_pure.py": """
+        import pytest
+
         def test_pure():
             pass
 
         def test_with_a_server(server):
+            pass
+
+        @pytest.mark.timeout(1_000)
+        def test_that_may_take_long():
             pass
     """,
     "test_imports.py": """
@@ -99,6 +105,14 @@ def test_a_quick_test_that_listens_fails_and_the_sentence_says_what_to_do(run, a
     assert "FAILED test_lies.py::test_binds" in output
     assert "FAILED test_lies.py::test_swallows" in output
     assert "ask for the fixture `starts_servers`" in output
+
+
+def test_in_parallel_what_may_take_long_begins_and_the_quick_tests_fill_the_end(run):
+    output = run("-n1", "--dist=loadgroup", "-v", "test_pure.py", "test_imports.py")
+
+    assert ["test_that_may_take_long", "test_imports", "test_with_a_server", "test_pure"] == [
+        line.rpartition("::")[2].strip() for line in output.splitlines() if line.startswith("[gw0]")
+    ]
 
 
 @pytest.mark.parametrize(

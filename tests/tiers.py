@@ -3,7 +3,9 @@
 A test is quick unless its file imports what starts servers or processes (`starters`), or one of its fixtures asks for
 `starts_servers`. While a quick test runs, in whichever tier, to listen or to start a process fails it: so what is taken for
 quick is. uvloop binds without audit events, so that a quick test which listens on its loop is not noticed: those that do ask for
-`starts_servers` or import a starter. When tests run in parallel, those that share servers run in one worker: it is known by the same fixtures.
+`starts_servers` or import a starter. When tests run in parallel, those that share servers run in one worker: it is known by the same
+fixtures. What takes long goes first, as far as that is known (`Tiers._order`), and the quick tests last: they
+fill what is left of each worker's time.
 """
 
 import os
@@ -33,6 +35,8 @@ FOR_EACH_WORKER = frozenset({"_redis_server", "_redis_7_server", "helm"})
 STARTS_SERVERS = "starts_servers"
 TOOLS = ("deploy/e2e/src", "deploy/local/src", "loadtest/src")
 """Where packages are that start servers for tests and measurements."""
+WORKERS_PER_CORE = 3
+"""Of two, half of the cores' time was left: most tests wait for servers, processes and timers."""
 MOST_WORKERS = 12
 
 
@@ -94,7 +98,7 @@ class Tiers:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
-        """Leave out what is not quick, if only that is wanted; say which tests share servers."""
+        """Leave out what is not quick, if only that is wanted; say which tests share servers, and which go first."""
         if self._is_quick_asked_for:
             chosen = {True: [], False: []}
             for item in items:
@@ -104,6 +108,8 @@ class Tiers:
         for item in items:
             if (server := self._shared_server(item)) is not None:
                 item.add_marker(pytest.mark.xdist_group(server))
+        if hasattr(config, "workerinput"):
+            items.sort(key=self._order)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Iterator[None]:
@@ -128,6 +134,12 @@ class Tiers:
     def pytest_runtest_teardown(self) -> Iterator[None]:
         """Watch what its fixtures do after it."""
         return (yield from self._watch.phase())
+
+    def _order(self, item: pytest.Item) -> tuple[float, bool, bool]:
+        """Begin with what may take longest, then what starts processes, then servers."""
+        timeout = item.get_closest_marker("timeout")
+        allowed_s = timeout.args[0] if timeout else 0
+        return -allowed_s, not self._test_starts(item.path), self._is_quick(item)
 
     def _is_quick(self, item: pytest.Item) -> bool:
         fixtures: Sequence[str] = getattr(item, "fixturenames", ())
@@ -177,4 +189,4 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     """Return how many workers `-n auto` means: quick tests compute, one on each core; most of the others wait."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(cores if config.getoption("quick") else 2 * cores, MOST_WORKERS)
+    return min(cores if config.getoption("quick") else WORKERS_PER_CORE * cores, MOST_WORKERS)
