@@ -60,7 +60,7 @@ check: install  ## format, lint, types, import directions
 	$(BIN)/zizmor --offline --pedantic --quiet --no-progress .github
 
 attacks: install  ##+ attack gateways, and measure what that costs them
-	$(BIN)/pytest -m attacks services/gateway/tests $(PARALLEL)
+	$(BIN)/pytest -m attacks services/gateway/tests
 
 examples: install  ##+ follow the README of each example
 	$(BIN)/pytest -m examples examples/tests $(PARALLEL)
