@@ -11,7 +11,10 @@ import click
 from roomwire.app.commands.check import check
 from roomwire.app.commands.dev import dev
 from roomwire.app.commands.new import new
+from roomwire.app.commands.publish import publish
 from roomwire.app.commands.serve import serve
+from roomwire.app.commands.tail import tail
+from roomwire.app.commands.token import token
 from roomwire.app.commands.up import up
 from roomwire.errors import ConfigurationError, NodeNameTaken
 from roomwire.serving import process
@@ -40,12 +43,14 @@ def run_command(arguments: Sequence[str] | None = None) -> int:
 @click.group(name="roomwire", context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="roomwire")
 def _roomwire() -> None:
-    """Serve an application of yours: MODULE:ATTRIBUTE is an App, or a function that makes one.
+    """Write, check and serve an application, and speak with a running deployment.
 
-    Without it, ROOMWIRE_APP names the application. All settings are environment variables, ROOMWIRE_...; `roomwire check` prints
-    those in force.
+    MODULE:ATTRIBUTE is an App, or a function that makes one. Without it, ROOMWIRE_APP names the application. All settings are
+    environment variables, ROOMWIRE_...; `roomwire check` prints those in force.
+
+    Every command ends with status 0 if it did what it was asked to do, 1 if it could not, and 2 for a wrong argument or setting.
     """
 
 
-for _command in (check, dev, new, serve, up):
+for _command in (check, dev, new, publish, serve, tail, token, up):
     _roomwire.add_command(_command)

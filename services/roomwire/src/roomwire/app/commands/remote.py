@@ -1,0 +1,82 @@
+"""Calls of the HTTP APIs of a running deployment, and what went wrong with them, as one sentence."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import click
+import httpx
+import msgspec
+
+from roomwire.app.commands.refusal import Refusal
+
+Url = httpx.URL
+"""The address of a deployment."""
+TIMEOUT_S: Final = 10.0
+"""How long an answer may take, in seconds."""
+
+
+class _Problem(msgspec.Struct):
+    code: str
+    message: str
+
+
+class _Failure(msgspec.Struct):
+    error: _Problem
+
+
+def checked_url(_context: click.Context, _argument: click.Parameter, url: str) -> Url:
+    """Return the URL of a deployment; Click's callback of an argument.
+
+    Raises:
+        click.BadParameter: It is none.
+
+    """
+    try:
+        checked = Url(url)
+    except httpx.InvalidURL:
+        checked = Url()
+    if checked.scheme not in {"http", "https"} or not checked.host:
+        raise click.BadParameter("write a URL such as http://localhost:3000")
+    return checked
+
+
+def shown(url: Url) -> str:
+    """Return a URL as messages show it: without what may be a secret, the user and the query."""
+    return f"{url.scheme}://{url.netloc.decode()}{url.path.rstrip('/')}"
+
+
+def call(url: Url, path: str, *, body: Mapping[str, Any], token: str = "") -> Mapping[str, Any]:
+    """Post to an API; returns the answer.
+
+    Args:
+        url: Of the deployment.
+        path: What is called, below the path of the URL.
+        body: What is sent, as JSON.
+        token: A token or an API key. Default: none.
+
+    Raises:
+        Refusal: There is no answer, a refusal, or an answer of something else.
+
+    """
+    headers = {"authorization": f"Bearer {token}"} if token else {}
+    called = url.copy_with(path=url.path.rstrip("/") + path, query=None, fragment=None)
+    try:
+        answer = httpx.post(called, json=body, headers=headers, timeout=TIMEOUT_S)
+    except httpx.HTTPError as error:
+        raise Refusal(f"{shown(called)} does not answer: {str(error) or type(error).__name__}") from None
+    if answer.is_success:
+        try:
+            return msgspec.json.decode(answer.content, type=dict[str, Any])
+        except msgspec.DecodeError:
+            pass
+    else:
+        try:
+            problem = msgspec.json.decode(answer.content, type=_Failure).error
+        except msgspec.DecodeError:
+            pass
+        else:
+            raise Refusal(f"{shown(called)} refused it, {problem.code}: {problem.message}")
+    raise Refusal(
+        f"{shown(called)} answered with status {answer.status_code} and nothing that Roomwire says: "
+        "is it the right address?"
+    )

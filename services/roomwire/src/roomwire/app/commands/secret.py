@@ -1,0 +1,52 @@
+"""The secrets that commands are given: by a file or the environment, so that no list of processes shows them."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import click
+
+from roomwire.app.commands.refusal import Refusal
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+_FILE: Final = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+def token_options(command: _Command) -> _Command:
+    """Give a command the options `token` and `token_file`; `read_secret` makes one of them."""
+    options = (
+        click.option(
+            "--token-file", type=_FILE, help="File that holds the token or the API key; it wins over --token."
+        ),
+        click.option(
+            "--token",
+            envvar="ROOMWIRE_TOKEN",
+            show_envvar=True,
+            help="Token or API key. Other users of this machine can read a command line: prefer the variable or the file.",
+        ),
+    )
+    for option in options:
+        command = option(command)
+    return command
+
+
+def read_secret(value: str | None, file: Path | None) -> str:
+    """Return a secret without the blanks around it; empty if there is none.
+
+    Args:
+        value: Of the command line or the environment.
+        file: The file that has it; it wins.
+
+    Raises:
+        Refusal: The file cannot be read, or it is no text that a header can carry. The sentence does not have the secret.
+
+    """
+    try:
+        secret = (file.read_text(encoding="utf-8") if file else value or "").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise Refusal(
+            f"{file} cannot be read: {getattr(error, 'strerror', None) or 'it is no text'}"
+        ) from None
+    if not secret.isascii() or not secret.isprintable() or " " in secret:
+        raise Refusal("the token has characters that no token has: give its text alone")
+    return secret
