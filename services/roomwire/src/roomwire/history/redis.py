@@ -18,6 +18,7 @@ from roomwire.log.errors import LogHeld
 from roomwire.log.kept import history_name
 from roomwire.log.redis.keys import Keys
 from roomwire.metrics.gateway import Metrics
+from roomwire.redis.errors import BackplaneSilent
 
 
 class RedisHistory:
@@ -113,7 +114,7 @@ class RedisHistory:
             # Redis answers, and takes nothing more: what it keeps can still be read.
             refuses_writes = cause_of(error) in REFUSES_WRITES
             (self._writes if refuses_writes else self._history).failed(error)
-            raise Unavailable("The backplane does not answer: try again.") from error
+            raise BackplaneSilent from error
         self._history.works()
         return answer
 

@@ -1,7 +1,9 @@
-"""What can be wrong with a Redis URL, beside `roomwire.errors`; nothing of it that may be secret is in the sentences.
+"""What can be wrong with Redis and its URL, beside `roomwire.errors`; nothing of a URL that may be secret is in the sentences.
 
 ::
 
+    Unavailable
+    └── BackplaneSilent     Redis did not answer what was asked beside the log
     ConfigurationError
     ├── UnknownScheme       the URL begins with something else
     ├── NoSuchRedisUrl      it has another shape than its scheme has
@@ -13,7 +15,13 @@ What the server's refusals mean stands in `refusals`.
 
 from collections.abc import Collection
 
-from roomwire.errors import ConfigurationError
+from roomwire.errors import ConfigurationError, Unavailable
+
+
+class BackplaneSilent(Unavailable):
+    """Redis did not answer what was asked beside the log."""
+
+    default_message = "The backplane does not answer: try again."
 
 
 class UnknownScheme(ConfigurationError):

@@ -12,7 +12,7 @@ from typing import Any, Final
 import redis.asyncio
 from redis.exceptions import RedisError
 
-from roomwire.errors import Unavailable
+from roomwire.redis.errors import BackplaneSilent
 from roomwire.standings import scripts
 from roomwire.standings.contract import SOCKET_TTL_S, Admission, Standing
 
@@ -91,7 +91,7 @@ class RedisStandings:
             async with asyncio.timeout(self._timeout_s):
                 return await command
         except (RedisError, OSError, TimeoutError) as error:
-            raise Unavailable("The backplane does not answer: try again.") from error
+            raise BackplaneSilent from error
 
 
 def _standing(banned_ms: int, muted_ms: int) -> Standing:
