@@ -1,6 +1,9 @@
 """`roomwire dev` in a process of its own: saves of a file, and what becomes of the application."""
 
 import asyncio
+import os
+import pathlib
+import signal
 
 import pytest
 from developing import developing, lives
@@ -171,6 +174,29 @@ async def test_its_end_is_the_end_of_the_application_too(shop):
         assert not lives(scene["pid"])
         assert "Traceback" not in dev.terminal
         assert not is_listening(int(dev.address.partition(":")[2]))
+
+
+async def test_ctrl_c_ends_both_while_the_application_still_starts(shop):
+    async with developing(shop.parent, "shop:app") as dev:
+        scene = await dev.scene(lambda scene: scene["pid"])
+        # The shell sends it to both; the child may be anywhere in its imports.
+        await until(lambda: ignores_ctrl_c(scene["pid"]), within_s=30)
+        os.kill(scene["pid"], signal.SIGINT)
+        os.kill(dev.process.pid, signal.SIGINT)
+
+        async with asyncio.timeout(60):
+            assert 0 == await dev.process.wait()
+        assert not lives(scene["pid"])
+        assert "Traceback" not in dev.terminal
+
+
+def ignores_ctrl_c(pid):
+    """Say whether a process of Linux ignores SIGINT, or handles it; elsewhere that cannot be seen."""
+    status = pathlib.Path(f"/proc/{pid}/status")
+    if not status.exists():
+        return True
+    masks = dict(line.split(":\t") for line in status.read_text().splitlines() if line.startswith("Sig"))
+    return int(masks["SigIgn"], 16) >> (signal.SIGINT - 1) & 1
 
 
 async def test_the_application_does_not_outlive_a_supervisor_that_was_killed(shop):

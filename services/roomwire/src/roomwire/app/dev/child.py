@@ -1,4 +1,4 @@
-"""The process in which `roomwire dev` runs an application: `python -m roomwire.app.dev.child`.
+"""The process in which `roomwire dev` runs an application: `python -m roomwire.app.dev`.
 
 It serves on ports that its parent has opened, tells the parent what becomes of the application, and ends with the parent.
 """
@@ -34,14 +34,12 @@ def arguments(application: str, parent: int, ports: Ports) -> Sequence[str]:
 
     """
     numbers = [",".join(str(each.fileno()) for each in port) for port in ports]
-    return [sys.executable, "-m", __name__, application, str(parent), *numbers]
+    return [sys.executable, "-m", __package__, application, str(parent), *numbers]
 
 
 def main(argv: Sequence[str]) -> int:
     """Serve an application; returns the exit status."""
     application, parent, *numbers = argv
-    # Ctrl-C reaches both: until this process serves, and takes it as its end, its parent is the one that ends it.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     told = _inherited(parent)
     threading.Thread(target=_end_with, args=(told,), daemon=True).start()
     try:
@@ -98,7 +96,3 @@ def _end_with(parent: socket.socket) -> None:
     while parent.recv(1):
         pass
     os.kill(os.getpid(), signal.SIGTERM)
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
