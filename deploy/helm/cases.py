@@ -195,6 +195,16 @@ CASES: Mapping[str, Case] = {
             "settings-1.toml": "a = \"b: 'c' #d\"",
         },
     ),
+    "checks of an application": Case(
+        {
+            "gateway": {"app": "board:app", "files": {"checks.py": ""}, "api": {"enabled": True}},
+            "test": {
+                "command": ["python", "checks.py", 'a "b"'],
+                "namespace": "/board",
+                "auth": {"key": "a'b"},
+            },
+        }
+    ),
     "digests": Case(
         {
             "images": {"registry": "registry.test/"},

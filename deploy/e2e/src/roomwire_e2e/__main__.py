@@ -48,9 +48,11 @@ _LOAD: Final = "load"
 _MANIFESTS: Final = "manifests"
 _QUOTA: Final = "quota"
 _TEST: Final = "test"
+_TEST_APP: Final = "test-app"
 _TLS: Final = "tls"
 _TLS_INGRESS: Final = "tls-ingress"
 _INTERRUPTED: Final = 130
+_LINES: Final = 6
 _ARTIFACTS: Final = TOP / "artifacts" / "e2e"
 
 
@@ -121,9 +123,9 @@ async def try_edges(release: Release) -> list[str]:
 
 
 async def helm_test(release: Release) -> list[str]:
-    """Run the chart's own test."""
-    await release.cluster.helm("test", NAME, "--timeout", "5m", "--logs")
-    return []
+    """Run the chart's own test, with the checks of the application; returns the last lines that it prints."""
+    said = await release.cluster.helm("test", NAME, "--timeout", "5m", "--logs")
+    return said.strip().splitlines()[-_LINES:]
 
 
 async def helm_test_over_tls(release: Release) -> list[str]:
@@ -186,6 +188,7 @@ async def run_all(names: list[str], environment: Mapping[str, str]) -> list[Outc
 
 TRIALS: Final[Mapping[str, Trial]] = {
     _TEST: Trial("helm test", helm_test),
+    _TEST_APP: Trial("helm test of another application, with its own checks", helm_test),
     _EDGES: Trial("who may talk to whom", try_edges),
     _TLS: Trial("both services speak TLS", helm_test_over_tls),
     _TLS_INGRESS: Trial("TLS ends at the ingress, and nothing else is set", try_tls_at_ingress),

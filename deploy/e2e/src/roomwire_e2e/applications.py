@@ -9,7 +9,12 @@ _ENDING: Final = "-app"
 _HERE: Final = Path(__file__).parent
 VALUES: Final[Mapping[Application, Mapping[str, str | Path]]] = {
     "chat": {},
-    "board": {"gateway.app": "board:app", r"gateway.files.board\.py": _HERE / "board.py"},
+    "board": {
+        "gateway.app": "board:app",
+        r"gateway.files.board\.py": _HERE / "board.py",
+        r"gateway.files.board_checks\.py": _HERE / "board_checks.py",
+        "test.command": "{python,board_checks.py}",
+    },
 }
 """What the chart is told for each of them."""
 

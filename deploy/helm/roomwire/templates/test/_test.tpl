@@ -8,12 +8,6 @@
 {{- end }}
 {{- end -}}
 
-{{- /* Not empty: there is a test. It talks by WebSocket, and as a guest of the auth service or as somebody without a token. */ -}}
-{{- define "roomwire.isTested" -}}
-{{- $letsIn := or .Values.auth.enabled (ne .Values.gateway.authMode "required") -}}
-{{- if and $letsIn (has "websocket" .Values.gateway.transports) }}true{{ end -}}
-{{- end -}}
-
 {{- /* Annotations of what is made before the test, and goes with it. */ -}}
 {{- define "roomwire.testHook" -}}
 helm.sh/hook: test
