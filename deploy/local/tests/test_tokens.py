@@ -105,11 +105,11 @@ def unsigned(system: LocalSystem) -> str:
     ("make", "sentence"),
     [
         (expired, "The token has expired."),
-        (foreign, "The token does not hold."),
-        (of_another_audience, "The token does not hold."),
-        (of_another_issuer, "The token does not hold."),
-        (signed_with_the_public_key, "The token does not hold."),
-        (unsigned, "The token does not hold."),
+        (foreign, "The token is not valid."),
+        (of_another_audience, "The token is not valid."),
+        (of_another_issuer, "The token is not valid."),
+        (signed_with_the_public_key, "The token is not valid."),
+        (unsigned, "The token is not valid."),
     ],
 )
 async def test_a_token_that_does_not_hold_is_refused_even_where_none_is_required(

@@ -54,5 +54,5 @@ def test_without_a_signing_key_it_says_how_to_make_one(settings):
 
 
 def test_a_signing_key_that_is_none_is_a_sentence(redis_url):
-    with pytest.raises(ConfigurationError, match="no Ed25519 private key"):
+    with pytest.raises(ConfigurationError, match="not an Ed25519 private key"):
         AuthApp(Settings(redis_url=redis_url, signing_key="not a key"))

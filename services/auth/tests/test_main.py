@@ -199,11 +199,11 @@ def test_the_settings_are_shown_without_the_key():
         ),
         (
             {"signing_key": "nonsense"},
-            "auth: the signing key is no Ed25519 private key in PEM: make one with `python -m roomwire_auth new-key`",
+            "auth: the signing key is not an Ed25519 private key in PEM: create one with `python -m roomwire_auth new-key`",
         ),
         (
             {"redis_url": "memory://"},
-            "auth: ROOMWIRE_REDIS_URL: accounts need Redis or Valkey, memory:// is for a gateway alone",
+            "auth: ROOMWIRE_REDIS_URL: accounts need Redis or Valkey: memory:// works for a single gateway only",
         ),
         (
             {"access_ttl_s": "0"},

@@ -28,7 +28,7 @@ def test_memory_is_refused_because_accounts_need_redis(monkeypatch):
     with pytest.raises(ConfigurationError) as caught:
         Settings.load()
 
-    expected = "ROOMWIRE_REDIS_URL: accounts need Redis or Valkey, memory:// is for a gateway alone"
+    expected = "ROOMWIRE_REDIS_URL: accounts need Redis or Valkey: memory:// works for a single gateway only"
     assert expected == str(caught.value)
 
 

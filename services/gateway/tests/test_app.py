@@ -284,7 +284,7 @@ def test_check_config_of_the_gateway_shows_no_password():
     ("application", "status", "said"),
     [
         ("App(Plain)", 0, ""),
-        ("Plain", 1, "gateway: import: other:app is a class and no App: write app = App(...)\n"),
+        ("Plain", 1, "gateway: import: other:app is a class, not an App: write app = App(...)\n"),
     ],
     ids=["an application", "none"],
 )

@@ -77,7 +77,7 @@ def test_an_algorithm_by_which_nothing_may_be_signed_is_refused(load, value):
 
 
 def test_without_any_type_no_token_would_hold(load):
-    with pytest.raises(ConfigurationError, match=r"^ROOMWIRE_AUTH_TOKEN_TYPES: name a type"):
+    with pytest.raises(ConfigurationError, match=r"^ROOMWIRE_AUTH_TOKEN_TYPES: name at least one type"):
         load(AUTH_TOKEN_TYPES=",")
 
 
@@ -126,7 +126,7 @@ def test_other_gateways_are_told_where_the_relay_port_is(load, host, relay_host,
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::"])
 def test_an_address_that_means_any_is_not_told_to_other_gateways(load, host):
-    with pytest.raises(ConfigurationError, match=r"^ROOMWIRE_RELAY_HOST: name the address"):
+    with pytest.raises(ConfigurationError, match=r"^ROOMWIRE_RELAY_HOST: set the address"):
         load(HOST=host, RELAY_PORT="7000", RELAY_SECRET=SECRET)
 
 
@@ -135,7 +135,7 @@ def test_a_relay_needs_a_secret_that_is_not_short(load, secret):
     with pytest.raises(ConfigurationError) as raised:
         load(RELAY_PORT="7000", RELAY_SECRET=secret)
 
-    assert "ROOMWIRE_RELAY_SECRET: a relay needs a secret of 32 characters or more" == str(raised.value)
+    assert "ROOMWIRE_RELAY_SECRET: the relay needs a secret of at least 32 characters" == str(raised.value)
 
 
 def test_the_relays_secret_is_read_from_a_file_and_shown_to_nobody(load, tmp_path):

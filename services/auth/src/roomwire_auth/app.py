@@ -1,4 +1,4 @@
-"""The auth service, put together: the only place where its parts meet."""
+"""Assembles the auth service: the only place where its parts meet."""
 
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version

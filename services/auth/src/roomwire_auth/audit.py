@@ -1,4 +1,4 @@
-"""The audit log: one line for each thing that happens to accounts, sessions, clients and keys.
+"""The audit log: one line for each event of accounts, sessions, clients and keys.
 
 All go through `record`, so they can be told from other lines by `"audit": true` or the logger `auth.audit`. Fields are
 ids and addresses: never a token or a password, and never a name that somebody typed, which may be a password in the

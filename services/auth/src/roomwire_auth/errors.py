@@ -1,4 +1,4 @@
-"""What can go wrong in the auth service, beside `roomwire.errors`.
+"""The errors of the auth service, in addition to `roomwire.errors`.
 
 ::
 
@@ -56,7 +56,7 @@ class UnusableClients(ConfigurationError):
         self.problem = problem
 
     def __str__(self) -> str:
-        return f"ROOMWIRE_CLIENTS_FILE: this is no file of clients: {self.problem}"
+        return f"ROOMWIRE_CLIENTS_FILE: this is not a file of clients: {self.problem}"
 
 
 class UsernameTaken(InvalidBody):
@@ -84,7 +84,7 @@ class TooManyAttempts(RateLimited):
 class GuestsRefused(Forbidden):
     """Guests are not let in."""
 
-    default_message = "Guests are not let in here: sign in with an account."
+    default_message = "Guests are not admitted: sign in with an account."
 
 
 class WrongPassword(Forbidden):
@@ -106,7 +106,7 @@ class AccountChanged(WrongLogin):
 class InvalidRefreshToken(Unauthenticated):
     """A refresh token does not hold: it is none, or its session has ended."""
 
-    default_message = "The refresh token does not hold: sign in again."
+    default_message = "The refresh token is not valid: sign in again."
 
 
 class RefreshTokenReused(InvalidRefreshToken):

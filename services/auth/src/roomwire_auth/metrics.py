@@ -17,29 +17,29 @@ class Metrics:
         self.dependencies = Dependencies(self.registry)
         self.requests = Counter(
             "roomwire_auth_requests_total",
-            "HTTP requests answered, by route template (other: none of the API) and status.",
+            "HTTP requests answered, by route template (other: not a route of the API) and status.",
             ["route", "status"],
             registry=self.registry,
         )
         self.password_seconds = Histogram(
             "roomwire_auth_password_seconds",
-            "Time to hash or check a password, the wait for a thread included.",
+            "Time to hash or check a password, including the wait for a thread.",
             buckets=_SECONDS,
             registry=self.registry,
         )
         self.refresh_reuses = Counter(
             "roomwire_auth_refresh_reuses_total",
-            "Used refresh tokens that came again: sessions revoked for it.",
+            "Refresh tokens that were reused, so that their sessions were revoked.",
             registry=self.registry,
         )
         self.refresh_repeats = Counter(
             "roomwire_auth_refresh_repeats_total",
-            "Used refresh tokens that came again within the grace: the same next token was given.",
+            "Refresh tokens that were repeated within the grace period, so that the same successor was returned.",
             registry=self.registry,
         )
         self.throttled = Counter(
             "roomwire_auth_throttled_total",
-            "Requests refused because their address had tried too often, by the limit that was reached.",
+            "Requests refused because of too many attempts from their address, by the limit that was reached.",
             ["limit"],
             registry=self.registry,
         )

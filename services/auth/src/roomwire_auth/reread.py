@@ -1,4 +1,4 @@
-"""A file that a running service reads again when it changes, such as a mounted Secret."""
+"""A file, such as a mounted Secret, that a running service reads again when it changes."""
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path

@@ -130,5 +130,5 @@ class Settings(ServiceSettings):
     @classmethod
     def _refuse_memory(cls, value: SecretStr) -> SecretStr:
         if value.get_secret_value().startswith("memory:"):
-            raise ValueError("accounts need Redis or Valkey, memory:// is for a gateway alone")
+            raise ValueError("accounts need Redis or Valkey: memory:// works for a single gateway only")
         return value

@@ -1,4 +1,4 @@
-"""The connection to Redis or Valkey: bounded waits, the names of keys, errors translated once.
+"""The connection to Redis or Valkey: bounded waits, the names of keys, and the translation of errors.
 
 Keys (all carry one hash tag, so that a cluster keeps them together):
 
@@ -76,7 +76,7 @@ class Store:
                 answer = await command
         except (RedisError, OSError, TimeoutError) as error:
             self._dependency.failed(error)
-            raise Unavailable("Accounts are not available for the moment: try again.") from error
+            raise Unavailable("Accounts are temporarily unavailable: try again.") from error
         self._dependency.works()
         return answer
 

@@ -84,7 +84,7 @@ def test_an_entry_without_a_role_is_a_service(file):
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        pytest.param("[clients", "this is no file of clients", id="no TOML"),
+        pytest.param("[clients", "this is not a file of clients", id="no TOML"),
         pytest.param("x = 1", "unknown field `x`", id="an unknown field"),
         pytest.param(entry() + "secret = 1", "unknown field `secret`", id="an unknown field of a client"),
         pytest.param(entry(role="boss"), "the policy has no role 'boss'", id="no such role"),
@@ -94,7 +94,7 @@ def test_an_entry_without_a_role_is_a_service(file):
         pytest.param("[clients.reports]\nsecret_sha256 = []", "length >= 1", id="an empty list of secrets"),
         pytest.param(entry("reports", *"abcde"), "length <= 4", id="very many secrets"),
         pytest.param('[clients.reports]\nsecret_sha256 = ["s3cret"]', "matching regex", id="no digest"),
-        pytest.param(entry() * 2, "this is no file of clients", id="a client twice"),
+        pytest.param(entry() * 2, "this is not a file of clients", id="a client twice"),
     ],
 )
 def test_a_mistake_in_the_file_is_a_sentence_that_names_the_setting_and_no_secret(file, text, sentence):

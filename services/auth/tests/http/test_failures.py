@@ -5,7 +5,7 @@ import pytest
 JSON = {"content-type": "application/json"}
 BAD_BODIES = [
     pytest.param(b"", "body: this is required.", id="none"),
-    pytest.param(b"{", "body: this is no JSON.", id="half an object"),
+    pytest.param(b"{", "body: this is not JSON.", id="half an object"),
     pytest.param(b"[]", "body: this must be a JSON object, sent as application/json.", id="an array"),
     pytest.param(b'"Secret12"', "body: this must be a JSON object, sent as application/json.", id="a string"),
     pytest.param(b"null", "body: this must be a JSON object, sent as application/json.", id="null"),
@@ -33,17 +33,17 @@ BAD_BODIES = [
     ),
     pytest.param(
         b'{"username": "ada", "password": "\\ud800Secret12"}',
-        "password: this is no valid text.",
+        "password: this is not valid text.",
         id="half a pair",
     ),
     pytest.param(
         b'{"username": "ada", "password": "12345678", "admin": "Secret"}',
-        "admin: there is no such field.",
+        "admin: this field is unknown.",
         id="unknown field",
     ),
     pytest.param(
         b'{"username": "ada", "password": "12345678", "%s": 1}' % (b"x" * 1000),
-        "x" * 64 + ": there is no such field.",
+        "x" * 64 + ": this field is unknown.",
         id="long unknown field",
     ),
 ]
@@ -73,7 +73,13 @@ async def test_a_body_must_be_sent_as_json_so_that_a_form_of_another_page_cannot
 async def test_an_unknown_path_is_not_found(client, path):
     response = await client.get(path)
 
-    expected = {"error": {"code": "not_found", "message": "There is no such thing.", "retryable": False}}
+    expected = {
+        "error": {
+            "code": "not_found",
+            "message": "The requested resource does not exist.",
+            "retryable": False,
+        }
+    }
     assert (404, expected) == (response.status_code, response.json())
 
 
@@ -81,6 +87,10 @@ async def test_another_method_is_not_allowed_and_the_right_one_is_named(client):
     response = await client.get("/auth/login")
 
     expected = {
-        "error": {"code": "not_found", "message": "There is no such method here.", "retryable": False}
+        "error": {
+            "code": "not_found",
+            "message": "This path does not support the method.",
+            "retryable": False,
+        }
     }
     assert (405, expected, "POST") == (response.status_code, response.json(), response.headers["allow"])

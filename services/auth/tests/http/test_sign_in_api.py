@@ -209,7 +209,7 @@ async def test_without_redis_an_answer_is_unavailable(open_client, signing_key, 
 
     response = await ask_in_time(open_client(away), route, body)
 
-    message = "Accounts are not available for the moment: try again."
+    message = "Accounts are temporarily unavailable: try again."
     expected = {"error": {"code": "unavailable", "message": message, "retryable": True}}
     assert (503, expected) == (response.status_code, response.json())
 

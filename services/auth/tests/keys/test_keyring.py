@@ -77,9 +77,9 @@ BROKEN = [
     pytest.param("{}", "rotate-keys", id="no keys"),
     pytest.param('{"keys": []}', "empty", id="empty"),
     pytest.param('{"keys": [{"signs_from": "now", "pem": ""}]}', "rotate-keys", id="no time"),
-    pytest.param('{"keys": [{"signs_from": 0, "pem": "x"}]}', "no Ed25519 private key", id="no key"),
+    pytest.param('{"keys": [{"signs_from": 0, "pem": "x"}]}', "not an Ed25519 private key", id="no key"),
     pytest.param('{"keys": [], "more": 1}', "rotate-keys", id="unknown field"),
-    pytest.param("nonsense", "no Ed25519 private key", id="neither"),
+    pytest.param("nonsense", "not an Ed25519 private key", id="neither"),
 ]
 
 

@@ -1,4 +1,4 @@
-"""`python -m roomwire_gateway`: run one gateway, which serves the chat, or the application that ROOMWIRE_APP names."""
+"""`python -m roomwire_gateway`: runs one gateway, which serves the chat or the application that ROOMWIRE_APP names."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""What the HTTP API does in the chat: it knows its rooms by their audiences, the names of their members, and what their history is made of."""
+"""The HTTP API's actions in the chat, which has two audiences per room, a room for each user, and a history."""
 
 from collections.abc import Coroutine, Sequence
 

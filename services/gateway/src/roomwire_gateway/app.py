@@ -1,4 +1,4 @@
-"""The chat as an application: its gateway, its page and its HTTP API, on what every application has."""
+"""The chat as an application: its gateway, its page and its HTTP API, in addition to what every application has."""
 
 import contextlib
 from collections.abc import AsyncIterator

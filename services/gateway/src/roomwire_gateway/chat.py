@@ -1,4 +1,4 @@
-"""The chat gateway: rooms, messages to a room, messages to everybody.
+"""The chat gateway: rooms, messages to a room, and messages to everyone.
 
 A member of a room is in the Socket.IO room of that name, and in that of its audience, `text:<room>` or `full:<room>`:
 clients that asked for structured messages get a second argument that others must not see. See `roomwire_gateway.rooms`.
@@ -154,7 +154,7 @@ class ChatGateway(Gateway):
     async def refresh_token(self, socket: Socket, body: RefreshToken) -> Renewal:
         """Stay connected by a new token of the same user; rooms that it does not allow are left."""
         if self._verify is None:
-            raise Forbidden("Tokens are not looked at here.")
+            raise Forbidden("This gateway does not check tokens.")
         socket.renew(await self._verify(body.token))
         await self.members.leave_forbidden(socket)
         return Renewal(expires_at=datetime.fromtimestamp(socket.user.expires_at, UTC))

@@ -1,4 +1,4 @@
-"""What travels between the chat's clients and its gateway: the bodies of events and acks.
+"""The bodies of events and acks between the chat's clients and its gateway.
 
 Field names on the wire are camel case. Unknown fields and over-long texts are refused before a handler runs.
 """

@@ -63,7 +63,7 @@ async def _not_found(_: Request, __: Exception) -> Response:
 
 
 def _nothing_here() -> Response:
-    return PlainTextResponse("There is nothing here.\n", status_code=404)
+    return PlainTextResponse("This page does not exist.\n", status_code=404)
 
 
 class _Headers:

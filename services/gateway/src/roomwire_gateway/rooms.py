@@ -1,4 +1,4 @@
-"""The chat's rooms over all gateways: which there are, and who is in one.
+"""The chat's rooms across all gateways: which rooms exist, and their members.
 
 Owns the names of the Socket.IO rooms that stand for a room, and the number of members here. Who is in a room, the sessions of
 the log say (`Server.presence`), under which name their data.

@@ -1,4 +1,4 @@
-"""What can go wrong, in one tree.
+"""The errors of the library, in one tree.
 
 ::
 
@@ -195,8 +195,8 @@ class NodeNameTaken(RoomwireError):
 
     def __str__(self) -> str:
         return (
-            f"another gateway runs under the node name {self.name!r} (as {self.holder}):"
-            " set ROOMWIRE_NODE_NAME to a name of this one's own"
+            f"another gateway has the node name {self.name!r} (as {self.holder}):"
+            " set ROOMWIRE_NODE_NAME to a unique name"
         )
 
 
@@ -297,13 +297,13 @@ class Unavailable(ClientError):
     code = "unavailable"
     retryable = True
     http_status = HTTPStatus.SERVICE_UNAVAILABLE
-    default_message = "The service is not available for the moment: try again."
+    default_message = "The service is temporarily unavailable: try again."
 
 
 class OutcomeUnknown(Unavailable):
     """Something we depend on was asked, and did not answer in time: it may or may not have been done."""
 
-    default_message = "It may or may not have been done: try again with the same message id."
+    default_message = "The outcome is unknown: try again with the same message id."
 
 
 class NotYetValid(Unavailable):
@@ -331,11 +331,11 @@ class RedisRefused(Unavailable):
 
 
 class NotFound(ClientError):
-    """There is no such thing."""
+    """The requested resource does not exist."""
 
     code = "not_found"
     http_status = HTTPStatus.NOT_FOUND
-    default_message = "There is no such thing."
+    default_message = "The requested resource does not exist."
 
 
 class Internal(ClientError):

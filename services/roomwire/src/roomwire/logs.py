@@ -1,4 +1,4 @@
-"""Logging: structlog for our own lines, and everything else routed through it.
+"""Logging with structlog for our own lines; the lines of all other loggers are routed through it.
 
 Owns the one handler of the process. Every line, ours or a library's, is one event with fields, stamped in
 UTC, and passes `redact` last: a token or a password is never written, whoever logs it.

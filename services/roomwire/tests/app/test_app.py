@@ -63,7 +63,7 @@ def test_a_class_passes_its_namespace_on_and_an_instance_may_have_another():
         ),
         pytest.param(
             (dict,),
-            "bind: an App takes gateways, their classes or instances: <class 'dict'> is none",
+            "bind: an App takes gateways, as classes or instances: <class 'dict'> is neither",
             id="no gateway",
         ),
     ],
@@ -119,7 +119,7 @@ def test_a_lifespan_without_its_decorator_is_refused_when_the_app_is_made():
         App(lifespan=lifespan)
 
     assert (
-        "bind: the lifespan lifespan is no context manager: put @contextlib.asynccontextmanager above it"
+        "bind: the lifespan lifespan is not an async context manager: decorate it with @contextlib.asynccontextmanager"
         == str(refused.value)
     )
 
@@ -188,7 +188,7 @@ def test_what_is_not_provided_is_a_lookup_error():
 
 
 def test_nothing_is_provided_by_a_type_that_says_nothing():
-    with pytest.raises(ApplicationError, match="str says too little to provide something by"):
+    with pytest.raises(ApplicationError, match="str is too general to identify what is provided"):
         App(Board).provide(str, "secret")
 
 
@@ -197,7 +197,7 @@ def test_nothing_is_provided_by_a_type_that_says_nothing():
     [
         pytest.param(
             lambda app: app.running().add(Chat()),
-            "lifespan: Chat is added, and App(...) does not name it",
+            "lifespan: Chat is added, but App(...) does not list it",
             id="not named",
         ),
         pytest.param(

@@ -60,7 +60,7 @@ def test_each_parameter_gets_what_was_provided_for_its_type():
     [
         pytest.param(
             Plain,
-            "lifespan: Plain needs a Database (its parameter 'database'), and none is provided: say "
+            "lifespan: Plain needs a Database (its parameter 'database'), but none is provided: call "
             "app.provide(Database, ...) in the lifespan",
             id="nothing provided",
         ),

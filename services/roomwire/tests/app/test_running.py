@@ -178,7 +178,7 @@ class Elsewhere(Gateway):
         ),
         pytest.param(
             App(Elsewhere),
-            "bind: Elsewhere serves '/elsewhere', and its class says '/': "
+            "bind: Elsewhere serves '/elsewhere', but its class declares '/': "
             "write class Elsewhere(Gateway, namespace='/elsewhere')",
             "",
             id="another namespace",
@@ -218,7 +218,7 @@ async def test_an_http_application_that_cannot_start_is_a_sentence():
     with pytest.raises(ApplicationError) as failed:
         await run_of(App(http=Starlette(lifespan=lifespan))).start()
 
-    assert "lifespan: the HTTP application has not started: ValueError: no tables" == str(failed.value)
+    assert "lifespan: the HTTP application did not start: ValueError: no tables" == str(failed.value)
     assert 'raise ValueError("no tables")' in failed.value.traceback
 
 

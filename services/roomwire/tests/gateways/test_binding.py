@@ -135,8 +135,10 @@ REFUSED = [
     pytest.param(
         bounded_key, [{"roomId": "x"}], "roomId: Expected `str` of length >= 2.", id="a key's constraints"
     ),
-    pytest.param(one, ["\ud800"], "text: A text is no valid Unicode.", id="a lone surrogate"),
-    pytest.param(anything, [{"a": ["\udfff"]}], "data: A text is no valid Unicode.", id="a surrogate inside"),
+    pytest.param(one, ["\ud800"], "text: A text is not valid Unicode.", id="a lone surrogate"),
+    pytest.param(
+        anything, [{"a": ["\udfff"]}], "data: A text is not valid Unicode.", id="a surrogate inside"
+    ),
 ]
 
 
@@ -177,9 +179,13 @@ def unresolved(text: "NoSuchType"): ...  # noqa: F821
     ("handler", "error", "sentence"),
     [
         pytest.param(unannotated, TypeError, "'text' has no annotation", id="no annotation"),
-        pytest.param(variable, TypeError, "'texts' has to be a plain one", id="variable"),
-        pytest.param(keywords, TypeError, "'texts' has to be a plain one", id="variable keywords"),
-        pytest.param(positional, TypeError, "'text' has to be a plain one", id="positional-only"),
+        pytest.param(variable, TypeError, "'texts' must not be positional-only or variadic", id="variable"),
+        pytest.param(
+            keywords, TypeError, "'texts' must not be positional-only or variadic", id="variable keywords"
+        ),
+        pytest.param(
+            positional, TypeError, "'text' must not be positional-only or variadic", id="positional-only"
+        ),
         pytest.param(unresolved, NameError, "NoSuchType", id="an annotation without meaning"),
     ],
 )

@@ -459,7 +459,7 @@ async def started(app):
 
 
 async def test_a_handler_or_pipe_that_needs_what_nothing_provides_stops_the_start():
-    with pytest.raises(ApplicationError, match=r"say app\.provide\(Cards, \.\.\.\) in the lifespan"):
+    with pytest.raises(ApplicationError, match=r"call app\.provide\(Cards, \.\.\.\) in the lifespan"):
         await started(App(Shelf))
 
 

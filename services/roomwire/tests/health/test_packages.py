@@ -86,7 +86,7 @@ def test_a_release_outside_the_range_is_a_warning(version, installed):
             RuntimeWarning,
             (
                 f"it {version} is not among the releases that Roomwire is tested with, 1.2 to 1.4: "
-                "it has every name that is relied on, and may use them differently."
+                "it has every name that Roomwire relies on, but may behave differently."
             ),
         )
     ] == warned_by(made())

@@ -133,16 +133,16 @@ def test_an_account_has_the_role_whose_member_it_is(tmp_path):
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("roles =", "policy.toml is no policy"),
+        ("roles =", "policy.toml is not a policy"),
         ("", "missing required field `roles`"),
         ('[roles.guest]\n"*" = []\n', "the role 'user' is missing"),
         (GOOD + "[mebmers]\n", "unknown field `mebmers`"),
         (GOOD + '[roles.x]\n"*" = "join"\n', r"Expected `array`, got `str`"),
-        (GOOD + '[roles.x]\n"*" = ["jion"]\n', r"role 'x', pattern '\*': no action 'jion'"),
-        (GOOD + '[roles.x]\n"a*" = ["rooms"]\n', r"'rooms' concerns all rooms, so it goes under '\*'"),
+        (GOOD + '[roles.x]\n"*" = ["jion"]\n', r"role 'x', pattern '\*': 'jion' is not an action"),
+        (GOOD + '[roles.x]\n"a*" = ["rooms"]\n', r"'rooms' applies to all rooms, so it belongs under '\*'"),
         (GOOD + '[roles.x]\n"a*b" = ["join"]\n', r"role 'x': the pattern 'a\*b' has a \* before its end"),
-        (GOOD + '[roles.none]\n"*" = ["join"]\n', "'none' is no name for a role"),
-        (GOOD + '[members]\nadmni = ["a1"]\n', "members of 'admni', which is no role"),
+        (GOOD + '[roles.none]\n"*" = ["join"]\n', "'none' cannot be the name of a role"),
+        (GOOD + '[members]\nadmni = ["a1"]\n', "members of 'admni', which is not a role"),
         (GOOD + '[members]\nadmin = ["a1"]\nuser = ["a1"]\n', "'a1' is a member of two roles"),
     ],
 )

@@ -52,7 +52,7 @@ def test_only_a_sockets_stream_is_one():
 
 @pytest.mark.parametrize("name", [b"", b"x:y", b"r:only"])
 def test_what_is_no_name_is_refused(name):
-    with pytest.raises(ValueError, match="no name of a stream"):
+    with pytest.raises(ValueError, match="not the name of a stream"):
         parse_stream(name)
 
 

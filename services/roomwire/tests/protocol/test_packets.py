@@ -89,14 +89,16 @@ def test_base64_in_lines_is_what_it_is_without_them(data):
 @pytest.mark.parametrize(
     ("body", "reason"),
     [
-        pytest.param(b"\x1e".join([b"3"] * (MAX_PACKETS + 1)), "more than 8 packets", id="one too many"),
-        pytest.param(b"\x1e" * 1_000_000, "more than 8 packets", id="nothing but separators"),
-        pytest.param(b"4\xff", "no UTF-8", id="no UTF-8"),
-        pytest.param(b"4\xed\xa0\x80", "no UTF-8", id="half a surrogate pair"),
-        pytest.param(b"b!!", "no base64", id="no base64"),
-        pytest.param(b"bAQ==AQ==", "no base64", id="padding inside"),
-        pytest.param("bAQ\u0663=".encode(), "no base64", id="a digit of another script"),
-        pytest.param(b"4ok\x1eb!", "no base64", id="the second packet"),
+        pytest.param(
+            b"\x1e".join([b"3"] * (MAX_PACKETS + 1)), "more than 8 non-message packets", id="one too many"
+        ),
+        pytest.param(b"\x1e" * 1_000_000, "more than 8 non-message packets", id="nothing but separators"),
+        pytest.param(b"4\xff", "not UTF-8", id="not UTF-8"),
+        pytest.param(b"4\xed\xa0\x80", "not UTF-8", id="half a surrogate pair"),
+        pytest.param(b"b!!", "not base64", id="not base64"),
+        pytest.param(b"bAQ==AQ==", "not base64", id="padding inside"),
+        pytest.param("bAQ\u0663=".encode(), "not base64", id="a digit of another script"),
+        pytest.param(b"4ok\x1eb!", "not base64", id="the second packet"),
     ],
 )
 def test_a_malformed_payload_is_refused(body, reason):

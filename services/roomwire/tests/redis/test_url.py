@@ -70,10 +70,10 @@ def test_tls_checks_certificate_and_name_unless_told_otherwise(kind):
         ("redis://host/x", "use a number for the database"),
         ("redis://host/\u0663", "use a number for the database"),
         ("redis://one,two", "use redis\\+sentinel:// or redis\\+cluster://"),
-        ("redis://host?ssl_ca_certs=/file", "use no options .* but db"),
-        ("rediss://host?ssl_unknown=1", "use no options .* but db, ssl_ca_certs"),
+        ("redis://host?ssl_ca_certs=/file", "use only these options .*: db"),
+        ("rediss://host?ssl_unknown=1", "use only these options .*: db, ssl_ca_certs"),
         ("rediss://host?ssl_cert_reqs=optional", "use required or none"),
-        ("redis://host?sentinel_user=x", "use no options"),
+        ("redis://host?sentinel_user=x", "use only these options"),
         ("unix://host/path", "use unix:///?"),
         ("unix://", "use unix:///?"),
         ("redis+sentinel://host", "use redis\\+sentinel://.*/service/db"),
@@ -108,7 +108,7 @@ def test_an_authority_is_believed_unless_the_url_names_its_own(url, file):
 
 
 def test_an_authority_for_a_redis_without_tls_is_a_sentence():
-    with pytest.raises(ConfigurationError, match="speaks no TLS: use rediss://"):
+    with pytest.raises(ConfigurationError, match="does not use TLS: use rediss://"):
         believing("redis://ann:secret@host", Path("/run/ca.crt"))
 
 

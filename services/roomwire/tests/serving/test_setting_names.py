@@ -19,16 +19,16 @@ def told(name, value="5"):
     [
         (
             "ROOMWIRE_MAX_CONECTIONS",
-            "ROOMWIRE_MAX_CONECTIONS is no setting: did you mean ROOMWIRE_MAX_CONNECTIONS?",
+            "ROOMWIRE_MAX_CONECTIONS is not a setting: did you mean ROOMWIRE_MAX_CONNECTIONS?",
         ),
-        ("roomwire_prot", "roomwire_prot is no setting: did you mean ROOMWIRE_PORT?"),
-        ("ROOMWIRE_PORTS", "ROOMWIRE_PORTS is no setting: did you mean ROOMWIRE_PORT?"),
+        ("roomwire_prot", "roomwire_prot is not a setting: did you mean ROOMWIRE_PORT?"),
+        ("ROOMWIRE_PORTS", "ROOMWIRE_PORTS is not a setting: did you mean ROOMWIRE_PORT?"),
         (
             "ROOMWIRE_PORT_FILE",
-            "ROOMWIRE_PORT_FILE is no setting: only secrets are read from files, set ROOMWIRE_PORT",
+            "ROOMWIRE_PORT_FILE is not a setting: only secrets are read from files, set ROOMWIRE_PORT",
         ),
-        ("ROOMWIRE_QQQQQQQQQQQQQQQQQQQQ", "ROOMWIRE_QQQQQQQQQQQQQQQQQQQQ is no setting"),
-        ("ROOMWIRE_", "ROOMWIRE_ is no setting"),
+        ("ROOMWIRE_QQQQQQQQQQQQQQQQQQQQ", "ROOMWIRE_QQQQQQQQQQQQQQQQQQQQ is not a setting"),
+        ("ROOMWIRE_", "ROOMWIRE_ is not a setting"),
     ],
 )
 def test_a_name_that_is_no_setting_is_told_with_the_nearest_one(name, sentence):

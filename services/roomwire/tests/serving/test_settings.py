@@ -248,14 +248,16 @@ def test_what_is_no_secret_is_not_read_from_files_and_refused(load, tmp_path):
     file.write_text("1234")
 
     sentence = complaint(load, PORT_FILE=str(file))
-    assert "ROOMWIRE_PORT_FILE is no setting: only secrets are read from files, set ROOMWIRE_PORT" == sentence
+    assert (
+        "ROOMWIRE_PORT_FILE is not a setting: only secrets are read from files, set ROOMWIRE_PORT" == sentence
+    )
 
 
 def test_an_unknown_name_is_refused_beside_what_is_wrong(load):
     sentence = complaint(load, MAX_CONECTIONS="5", LOG_LEVEL="loud")
 
     assert sentence.startswith(
-        "ROOMWIRE_MAX_CONECTIONS is no setting: did you mean ROOMWIRE_MAX_CONNECTIONS?; ROOMWIRE_LOG_LEVEL: "
+        "ROOMWIRE_MAX_CONECTIONS is not a setting: did you mean ROOMWIRE_MAX_CONNECTIONS?; ROOMWIRE_LOG_LEVEL: "
     )
 
 
@@ -283,7 +285,7 @@ def test_a_secret_file_that_is_no_text_is_a_sentence_without_its_bytes(load, tmp
 
     sentence = complaint(load, API_KEY_FILE=str(file))
 
-    assert f"ROOMWIRE_API_KEY_FILE: {file}: This is no UTF-8 text" == sentence
+    assert f"ROOMWIRE_API_KEY_FILE: {file}: This is not UTF-8 text" == sentence
 
 
 def test_a_wrong_secret_from_a_file_is_not_shown(load, tmp_path):

@@ -62,7 +62,7 @@ async def test_an_event_that_never_comes_fails_at_once_and_says_what_came(nodes)
 
     assert "ann waits for the event 'mooved', and nothing more can happen." in said
     assert "  moved({'id': '1', 'column': 'done'})" in said
-    assert "Something is due in" in said
+    assert "A timer is due in" in said
 
 
 async def test_who_waits_after_its_end_is_told_of_that(nodes):

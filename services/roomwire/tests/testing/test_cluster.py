@@ -142,7 +142,7 @@ async def test_a_client_cannot_go_to_a_node_that_is_dead(nodes):
         ann = await cluster.connect("ann")
         await cluster.kill(0)
 
-        with pytest.raises(ValueError, match="node-0 is not alive: say which node ann goes to"):
+        with pytest.raises(ValueError, match="node-0 is not alive: choose the node that ann connects to"):
             await ann.back()
 
 
@@ -238,7 +238,7 @@ async def test_functions_of_a_server_are_an_application(nodes):
 
 
 async def test_what_serves_one_node_only_is_not_given_several(nodes):
-    with pytest.raises(ValueError, match="serves one node"):
+    with pytest.raises(ValueError, match="can serve one node only"):
         nodes(Board(), count=2)
 
 

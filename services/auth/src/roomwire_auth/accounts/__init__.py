@@ -1,1 +1,1 @@
-"""Accounts, their passwords, and how often an address may try one."""
+"""Accounts, their passwords, and the limit on how often an address may try a password."""

@@ -1,4 +1,4 @@
-"""Accounts: who is registered, by name. Knows hashes of passwords, never a password.
+"""Stores accounts by name. This module sees hashes of passwords, never a password.
 
 What ends sessions as well, a change of password and the end of an account, is in `sessions`.
 """

@@ -1,4 +1,4 @@
-"""Passwords: Argon2id (RFC 9106) in a pool of threads, with a bound on how many may wait.
+"""Hashes and checks passwords with Argon2id (RFC 9106) in a pool of threads with a bounded queue.
 
 The only module that talks to the hashing library. Argon2 lets go of the interpreter lock, so the event
 loop goes on while threads hash.
@@ -93,7 +93,7 @@ class Passwords:
     async def _run(self, work: Callable[[], _T]) -> _T:
         self._jobs = self._unfinished()
         if len(self._jobs) >= self._limit:
-            raise Unavailable("Too many people sign in at this moment: try again.")
+            raise Unavailable("Too many users are signing in at the moment: try again.")
         began = time.perf_counter()
         job = self._pool.submit(work)
         # The job counts until its thread is done with it, even if who asked has gone.

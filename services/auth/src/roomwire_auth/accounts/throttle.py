@@ -1,4 +1,4 @@
-"""Throttling: how often one address may fail, and come in anew, before it has to wait.
+"""Limits how often one address may fail to sign in, and register, before it must wait.
 
 Nobody can lock somebody else out: failures at an account count for the address they come from alone, and an address
 from which the account has been signed in is not held to what others fail at from there. Counts are in Redis, the same

@@ -1,1 +1,1 @@
-"""Clients: backends that get access tokens by a secret of their own."""
+"""Clients: backends that obtain access tokens with a secret of their own."""

@@ -1,4 +1,4 @@
-"""Client tokens: what a client's request is answered, without HTTP."""
+"""Answers the token requests of clients, without HTTP."""
 
 from roomwire_auth import audit
 from roomwire_auth.accounts.throttle import Throttle

@@ -1,4 +1,4 @@
-"""Clients: backends that get access tokens of their own, by a secret (RFC 6749, section 4.4).
+"""Clients: backends that obtain access tokens with a secret (RFC 6749, section 4.4).
 
 They stand in a file that an operator writes, each with its role and the digests of its secrets; `python -m roomwire_auth new-client`
 makes an entry. A secret is 256 random bits, so a plain digest keeps it: there is nothing to guess that a slow hash
@@ -128,7 +128,7 @@ def _read(file: Path) -> str:
     try:
         return file.read_text(encoding="utf-8")
     except (OSError, UnicodeError) as error:
-        problem = error.strerror if isinstance(error, OSError) else "This is no UTF-8 text"
+        problem = error.strerror if isinstance(error, OSError) else "This is not UTF-8 text"
         raise UnusableFile(file, problem=problem, setting="ROOMWIRE_CLIENTS_FILE") from None
 
 

@@ -1,4 +1,4 @@
-"""A token request of RFC 6749, section 4.4, taken apart; and what it is answered when it is refused (section 5.2).
+"""Parses a token request of RFC 6749, section 4.4, and builds the refusals of section 5.2.
 
 Pure: bytes in, a request or a refusal out. Knows no clients.
 """
@@ -15,7 +15,7 @@ import msgspec
 MAX_FIELDS: Final = 32
 MAX_SECRET_CHARS: Final = 256
 WRONG_CLIENT: Final = "The client is not known, or its secret is wrong."
-MALFORMED: Final = "The header is not what Basic asks for."
+MALFORMED: Final = "The Authorization header does not hold valid Basic credentials."
 FORM: Final = "application/x-www-form-urlencoded"
 
 ErrorCode = Literal["invalid_request", "invalid_client", "unsupported_grant_type", "invalid_scope"]
@@ -70,12 +70,14 @@ def read_token_request(body: bytes, *, content_type: str, authorization: str) ->
     fields = _fields(body, content_type)
     grant_type = fields.get("grant_type")
     if grant_type is None:
-        raise Refused("invalid_request", "There is no grant_type.")
+        raise Refused("invalid_request", "The grant_type is missing.")
     if grant_type != "client_credentials":
         raise Refused("unsupported_grant_type", "The only grant_type is client_credentials.")
     request = _credentials(fields, authorization)
     if "scope" in fields:
-        raise Refused("invalid_scope", "There are no scopes: a client's role says what it may do.")
+        raise Refused(
+            "invalid_scope", "Scopes are not supported: a client's role determines its permissions."
+        )
     return request
 
 
@@ -87,10 +89,10 @@ def _fields(body: bytes, content_type: str) -> Mapping[str, str]:
             body.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=MAX_FIELDS
         )
     except ValueError:
-        raise Refused("invalid_request", "The body is no form in UTF-8, or has too many fields.") from None
+        raise Refused("invalid_request", "The body is not a form in UTF-8, or has too many fields.") from None
     names = [name for name, _ in pairs]
     if len({*names}) < len(names):
-        raise Refused("invalid_request", "A field is there twice.")
+        raise Refused("invalid_request", "A field occurs twice.")
     return {name: value for name, value in pairs if value}
 
 
@@ -99,13 +101,13 @@ def _credentials(fields: Mapping[str, str], authorization: str) -> TokenRequest:
     scheme, _, encoded = authorization.partition(" ")
     if scheme.lower() == "basic":
         if secret is not None:
-            raise Refused("invalid_request", "The secret is in the header and in the body: use one.")
+            raise Refused("invalid_request", "The header and the body both hold a secret: send it once.")
         request = _basic(encoded.strip())
         if client_id not in {None, request.client_id}:
-            raise Refused("invalid_request", "The client_id in the body is not the header's.")
+            raise Refused("invalid_request", "The client_id in the body differs from the one in the header.")
         return request
     if client_id is None or secret is None:
-        raise Refused("invalid_client", "There is no client_id with its client_secret.")
+        raise Refused("invalid_client", "A client_id with its client_secret is required.")
     return _checked(client_id, secret)
 
 

@@ -1,1 +1,1 @@
-"""The commands of `python -m roomwire_auth`, beside running the service."""
+"""The commands of `python -m roomwire_auth` other than running the service."""

@@ -1,4 +1,4 @@
-"""`python -m roomwire_auth new-client`: make a client's secret, and its entry for the file of clients."""
+"""`python -m roomwire_auth new-client`: creates a client's secret and its entry for the file of clients."""
 
 import sys
 
@@ -19,4 +19,4 @@ def new_client(name: str, *, role: str = "service") -> None:
     # Names have dots, which TOML gives a meaning to.
     entry = f'[clients."{name}"]\nrole = "{role}"\nsecret_sha256 = ["{secret_digest(secret)}"]\n'
     print(entry)  # noqa: T201 - this is the command's output
-    print(f"client_secret of {name}, kept nowhere: {secret}", file=sys.stderr)  # noqa: T201 - the same
+    print(f"client_secret of {name}, shown only once: {secret}", file=sys.stderr)  # noqa: T201 - the same

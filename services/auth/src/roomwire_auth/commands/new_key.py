@@ -1,4 +1,4 @@
-"""`python -m roomwire_auth new-key`: make a private key for access tokens."""
+"""`python -m roomwire_auth new-key`: creates a private key for access tokens."""
 
 from roomwire.identity.tokens import SigningKey
 

@@ -1,4 +1,4 @@
-"""`python -m roomwire_auth rotate-keys`: add the next signing key to the file that the running services read."""
+"""`python -m roomwire_auth rotate-keys`: adds the next signing key to the file that running services read."""
 
 import os
 import tempfile
@@ -18,7 +18,7 @@ def rotate_keys() -> None:
     file = settings.secret_file("signing_key")
     if file is None or settings.signing_key is None:
         raise ConfigurationError(
-            "ROOMWIRE_SIGNING_KEY_FILE is not set: it names the file to rotate the keys of"
+            "ROOMWIRE_SIGNING_KEY_FILE is not set: it must name the file whose keys to rotate"
         )
     now = time.time()
     ring = Keyring.parse(settings.signing_key.get_secret_value())

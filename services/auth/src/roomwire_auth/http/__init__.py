@@ -1,1 +1,1 @@
-"""The HTTP API: its routes, bodies and page, and whose request it is. What the routes do stands in the packages below."""
+"""The HTTP API: its routes, bodies and page, and the caller of a request. The packages below do the work of the routes."""

@@ -1,4 +1,4 @@
-"""The bodies of requests and answers, as the API promises them. Unknown fields are refused."""
+"""The bodies of requests and answers, as the API documents them. Unknown fields are refused."""
 
 import re
 import unicodedata
@@ -30,7 +30,7 @@ def _check_text(value: SecretStr) -> SecretStr:
     try:
         value.get_secret_value().encode()
     except UnicodeEncodeError:
-        raise ValueError("this is no valid text") from None
+        raise ValueError("this is not valid text") from None
     return value
 
 
@@ -38,7 +38,7 @@ NewUsername = Annotated[
     str,
     AfterValidator(_check_username),
     Field(
-        description="Unique without regard to case.",
+        description="Unique, ignoring case.",
         examples=["ada"],
         json_schema_extra={"minLength": 2, "maxLength": 32, "pattern": f"^{_USERNAME.pattern}$"},
     ),
@@ -76,7 +76,7 @@ class Login(_Request):
 class Guest(_Request):
     """A guest; the body may be left out."""
 
-    name: GuestName | None = Field(None, description="What people see. Default: guest-xxxxxx.")
+    name: GuestName | None = Field(None, description="The name that other users see. Default: guest-xxxxxx.")
 
 
 class Refresh(_Request):
@@ -113,7 +113,7 @@ class TokenAnswer(BaseModel):
     token_type: Literal["Bearer"] = "Bearer"  # noqa: S105 - a scheme, not a secret
     expires_in: int = Field(description="Seconds until the access token expires.")
     refresh_token: str = Field(
-        description="For POST /auth/refresh, once; again within seconds if the answer was lost."
+        description="For POST /auth/refresh. Use it once, or again within seconds if the answer was lost."
     )
     user: UserAnswer
 
@@ -121,10 +121,10 @@ class TokenAnswer(BaseModel):
 class SessionAnswer(BaseModel):
     """A session."""
 
-    id: str = Field(description="Its name, as its access tokens have it: the claim `sid`.")
-    created_at: datetime = Field(description="When it began.")
-    last_used_at: datetime = Field(description="When it was last refreshed.")
-    is_present: bool = Field(description="Whether it is the one that asks.")
+    id: str = Field(description="The session's id, which its access tokens carry as the claim `sid`.")
+    created_at: datetime = Field(description="When the session began.")
+    last_used_at: datetime = Field(description="When the session was last refreshed.")
+    is_present: bool = Field(description="Whether this request belongs to the session.")
 
 
 class SessionsAnswer(BaseModel):
@@ -138,7 +138,7 @@ class ClientTokenAnswer(BaseModel):
 
     access_token: str
     token_type: Literal["Bearer"] = "Bearer"  # noqa: S105 - a scheme, not a secret
-    expires_in: int = Field(description="Seconds until it expires; then ask again.")
+    expires_in: int = Field(description="Seconds until the token expires; then request another.")
 
 
 class ClientRefusal(BaseModel):

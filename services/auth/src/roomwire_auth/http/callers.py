@@ -1,4 +1,4 @@
-"""Callers: whose request it is, by the access token that it carries."""
+"""Identifies the caller of a request by the access token that it carries."""
 
 from typing import Protocol
 
@@ -44,7 +44,7 @@ class Callers:
             raise Unauthenticated
         user = await self._verifier.verify(token.strip())
         if user.kind == "service":
-            raise Forbidden("This is for people: a client has no account and no sessions.")
+            raise Forbidden("This endpoint is for users: a client has no account and no sessions.")
         if not any(session.id == user.session for session in await self._sessions.of_user(user.id)):
             raise SessionEnded
         return user

@@ -1,4 +1,4 @@
-"""The token endpoint of RFC 6749, for backends: HTTP alone; the work is done by `client_tokens`."""
+"""The token endpoint of RFC 6749 for backends. This module handles HTTP; `client_tokens` does the work."""
 
 from http import HTTPStatus
 from typing import Annotated, Final
@@ -19,9 +19,9 @@ _FORM_FIELDS: Final = {
     "required": ["grant_type"],
     "properties": {
         "grant_type": {"type": "string", "enum": ["client_credentials"]},
-        "client_id": {"type": "string", "description": "Unless it is in the header."},
-        "client_secret": {"type": "string", "format": "password", "description": "The same."},
-        "scope": {"type": "string", "maxLength": 0, "description": "There are none."},
+        "client_id": {"type": "string", "description": "Required unless the Authorization header holds it."},
+        "client_secret": {"type": "string", "format": "password", "description": "As client_id."},
+        "scope": {"type": "string", "maxLength": 0, "description": "Scopes are not supported."},
     },
     # Each once; what nobody knows is as if it were not there.
     "additionalProperties": {"type": "string"},
@@ -38,7 +38,7 @@ def _responses() -> dict[int | str, dict[str, object]]:
         int(status): {"model": ClientRefusal, "description": description}
         for status, description in (
             (HTTPStatus.BAD_REQUEST, "`invalid_request`, `unsupported_grant_type` or `invalid_scope`."),
-            (HTTPStatus.UNAUTHORIZED, "`invalid_client`: no such client, or another secret."),
+            (HTTPStatus.UNAUTHORIZED, "`invalid_client`: the client is unknown, or the secret is wrong."),
         )
     }
 

@@ -1,4 +1,4 @@
-"""What routes have in common: the prefix of their paths, the address of a request, and its caller."""
+"""What all routes share: the prefix of their paths, the address of a request, and its caller."""
 
 from typing import Final
 

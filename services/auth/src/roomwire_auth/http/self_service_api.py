@@ -1,4 +1,4 @@
-"""Routes of signed-in users, for their account and their sessions: HTTP alone; the work is done by `self_service`."""
+"""Routes with which signed-in users manage their account and sessions. This module handles HTTP; `self_service` does the work."""
 
 from datetime import UTC, datetime
 from http import HTTPStatus

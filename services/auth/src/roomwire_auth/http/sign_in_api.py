@@ -1,4 +1,4 @@
-"""Routes to register, sign in, refresh and sign out, and of the public keys: HTTP alone; the work is done by `sign_in`."""
+"""Routes to register, sign in, refresh, sign out and get the public keys. This module handles HTTP; `sign_in` does the work."""
 
 from http import HTTPStatus
 from typing import Annotated, Final

@@ -1,1 +1,1 @@
-"""The keys that sign, and the access tokens that they sign."""
+"""The signing keys, and the access tokens that they sign."""

@@ -1,4 +1,4 @@
-"""Access tokens as this service issues them: for whom, by which key, with which capabilities."""
+"""Issues access tokens: for which user, with which key, and with which capabilities."""
 
 import time
 

@@ -60,10 +60,12 @@ class Keyring:
         self._keys = sorted(keys, key=lambda entry: entry[0])
         if not keys:
             raise ConfigurationError(
-                "the keyring is empty: make a key with `python -m roomwire_auth new-key`"
+                "the keyring is empty: create a key with `python -m roomwire_auth new-key`"
             )
         if len({key.kid for _, key in keys}) < len(keys):
-            raise ConfigurationError("the keyring has a key twice: every key of it has one time to sign from")
+            raise ConfigurationError(
+                "the keyring contains a key twice: each key has one time from which it signs"
+            )
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Keyring) and self.dump() == other.dump()
@@ -86,7 +88,7 @@ class Keyring:
         except (msgspec.DecodeError, UnicodeError):
             # Not what is wrong with it: that would quote a secret.
             raise ConfigurationError(
-                "the keyring is not what `python -m roomwire_auth rotate-keys` writes: restore it"
+                "the keyring is not in the format that `python -m roomwire_auth rotate-keys` writes: restore it"
             ) from None
         return cls([(key.signs_from, SigningKey.from_pem(key.pem)) for key in file.keys])
 

@@ -1,4 +1,4 @@
-"""The keys in force: a keyring, the clock, and the file that the keyring is read from again when it changes."""
+"""The keys in force, from a keyring, the clock, and the file from which the keyring is reloaded when it changes."""
 
 import time
 from collections.abc import Callable, Sequence

@@ -1,1 +1,1 @@
-"""Sessions, from signing in to signing out: refresh tokens, and what users do about their sessions and accounts."""
+"""Sign-in sessions, from sign-in to sign-out: refresh tokens, and the users' management of their sessions and accounts."""

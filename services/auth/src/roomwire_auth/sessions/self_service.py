@@ -1,4 +1,4 @@
-"""Self-service: what people do about their own account and their sessions, without HTTP.
+"""Lets users manage their own account and sessions, without HTTP.
 
 Who asks has shown an access token (`callers`); what changes the account asks for its password as well.
 """

@@ -1,4 +1,4 @@
-"""Signing in: what lets people in, keeps them in and lets them out, without HTTP.
+"""Signs users in, keeps them signed in, and signs them out, without HTTP.
 
 Puts accounts, passwords, sessions and access tokens together.
 """

@@ -1,4 +1,4 @@
-"""`App`: one object that says what a gateway process serves.
+"""`App`: the object that declares what a gateway process serves.
 
 It is a declaration: nothing happens when it is made but that its gateways are bound, no server is started and no event loop is
 needed. What one process makes of it is a `roomwire.app.running.Running`.
@@ -28,7 +28,7 @@ _T = TypeVar("_T")
 
 
 class App:
-    """What a gateway process serves: gateways, an HTTP application beside them, and what they need.
+    """Declares what a gateway process serves: gateways, an HTTP application beside them, and what they need.
 
     ::
 
@@ -36,30 +36,30 @@ class App:
 
     `roomwire serve board:app` serves it, with all settings of a gateway (`ROOMWIRE_...`).
 
-    A gateway's class is bound at once, and an instance of it is made in the lifespan: each parameter of its constructor gets
-    what was provided for its type. The process itself provides its `Server`, its settings, and what they make: see
-    docs/application.md.
+    A gateway's class is bound immediately, and its instance is created in the lifespan: each parameter of its constructor gets
+    the value that was provided for its type. The process itself provides its `Server`, its settings, and the objects that are
+    built from them: see docs/application.md.
 
     Args:
         gateways: Classes of gateways, or instances.
-        lifespan: An async context manager that gets the app: opens what the application needs, provides it, and closes it
-            when the last client has gone. One that raises `Unavailable` when it is entered is tried again. Default: none.
-        http: An ASGI application that gets what is not Socket.IO, its WebSockets included. Default: everything else is 404.
-        authenticate: Decides about handshakes beside ROOMWIRE_AUTH_MODE, which comes first: it says who a client without a
-            token is, where that may come in, and may refuse any. Default: such a client is anonymous.
-        policy: What each role may do, unless ROOMWIRE_POLICY_FILE says it. Default: the package's policy.
-        server: A server with handlers of its own, which is then the one that is served; the settings win over its arguments.
-            Default: one is made.
-        api: Makes, in the lifespan and from the app, what the HTTP API for backends (ROOMWIRE_API_PORT) does: an
-            `roomwire.app.api.actions.Actions`. Default: what can be done in any application.
-        guards: They say whether an event or a connection of any gateway may go on, before the gateways' own. Default: none.
+        lifespan: An async context manager that gets the app. It opens and provides what the application needs, and closes it
+            after the last client has gone. If it raises `Unavailable` on entry, it is entered again. Default: none.
+        http: An ASGI application that gets all requests and WebSockets that are not Socket.IO. Default: they get 404.
+        authenticate: Decides about handshakes after ROOMWIRE_AUTH_MODE. It returns the identity of a client without a token,
+            where such clients are admitted, and may refuse any client. Default: a client without a token is anonymous.
+        policy: The permissions of each role, unless ROOMWIRE_POLICY_FILE is set. Default: the package's policy.
+        server: A server with handlers of its own, which is then served; the settings take precedence over its arguments.
+            Default: the process creates one.
+        api: Creates, in the lifespan and from the app, the `roomwire.app.api.actions.Actions` of the HTTP API for backends
+            (ROOMWIRE_API_PORT). Default: the actions that any application supports.
+        guards: They allow or refuse an event or a connection of any gateway, before the gateways' own guards. Default: none.
         interceptors: They run around the handlers and `on_connection` of all gateways. Default: none.
-        filters: They answer exceptions of all gateways, after the gateways' own. Default: none.
+        filters: They answer exceptions of all gateways, after the gateways' own filters. Default: none.
         name: The name in log lines and messages.
 
     Raises:
-        ApplicationError: A gateway cannot be bound, a namespace has two, or guards, interceptors or filters are given to an app
-            whose server has handlers that are no gateway's, around which they cannot run.
+        ApplicationError: A gateway cannot be bound, a namespace has two gateways, or the app has guards, interceptors or filters
+            and its server has handlers outside of gateways, around which they cannot run.
 
     """
 
@@ -88,25 +88,25 @@ class App:
         self.name = name
         if server is not None and server.arguments["authenticate"] is not everyone:
             if authenticate is not None:
-                raise ApplicationError("bind", "both the App and its server say authenticate: say it once")
+                raise ApplicationError("bind", "both the App and its server set authenticate: set it once")
             self.authenticate = server.arguments["authenticate"]
         self._provided: ChainMap[Kind, object] = ChainMap()
         self._is_running = False
         if lifespan is not None and inspect.isasyncgenfunction(lifespan):
             raise ApplicationError(
                 "bind",
-                f"the lifespan {name_of(lifespan)} is no context manager: put @contextlib.asynccontextmanager above it",
+                f"the lifespan {name_of(lifespan)} is not an async context manager: decorate it with @contextlib.asynccontextmanager",
             )
         self.bind()
 
     def bind(self) -> Mapping[str, Sequence[str]]:
-        """Bind what there is, without the lifespan.
+        """Bind the handlers, without running the lifespan.
 
         Returns:
-            The events that are subscribed to, by namespace; `connect` and `disconnect` of functions are none.
+            The subscribed events by namespace, without the functions' `connect` and `disconnect`.
 
         Raises:
-            ApplicationError: A gateway cannot be bound, or a namespace has two.
+            ApplicationError: A gateway cannot be bound, or a namespace has two gateways.
 
         """
         events: dict[str, list[str]] = {}
@@ -121,12 +121,12 @@ class App:
         return events
 
     def _bound(self) -> Iterator[tuple[str, str, Sequence[str]]]:
-        """Yield what serves each namespace: its name, what people call it, and its events."""
+        """Yield each namespace with its owner's name and its events."""
         for gateway in self.gateways:
             kind: type = gateway if isinstance(gateway, type) else type(gateway)
             if not issubclass(kind, Gateway):
                 raise ApplicationError(
-                    "bind", f"an App takes gateways, their classes or instances: {gateway!r} is none"
+                    "bind", f"an App takes gateways, as classes or instances: {gateway!r} is neither"
                 )
             try:
                 subscribed = kind.subscriptions()
@@ -148,10 +148,10 @@ class App:
                     yield namespace, type(handler).__name__, type(handler).subscriptions() if is_ours else []
 
     def refuse_unguarded(self, server: Server) -> None:
-        """Refuse a server some of whose handlers would run without the app's guards.
+        """Refuse a server that has handlers around which the app's guards would not run.
 
         Raises:
-            ApplicationError: It has such handlers, and the app has guards, interceptors or filters.
+            ApplicationError: The server has such handlers, and the app has guards, interceptors or filters.
 
         """
         unguarded = [*server.handlers]
@@ -166,14 +166,14 @@ class App:
             )
 
     def provide(self, kind: Callable[..., _T], value: _T) -> None:
-        """Have gateways made with a value, and give it to handlers and pipes that have a parameter of its type.
+        """Provide a value to the constructors of gateways, and to handlers and pipes with a parameter of its type.
 
         Args:
-            kind: The type by which constructors and handlers ask for it: a class, a protocol or a `NewType`.
-            value: What they get.
+            kind: The type by which constructors and handlers request the value: a class, a protocol or a `NewType`.
+            value: The value.
 
         Raises:
-            ApplicationError: The type is one of Python's own, by which anything may be meant.
+            ApplicationError: The type is one of Python's own, which is too general.
 
         """
         self._may_be_meant(kind)
@@ -182,38 +182,38 @@ class App:
     def provide_per_call(
         self, kind: Callable[..., _T], opened: Callable[[Call], AbstractAsyncContextManager[_T]]
     ) -> None:
-        """Give a value of its own to each call whose handler or pipe has a parameter of a type.
+        """Provide a separate value for each call whose handler or pipe has a parameter of a type.
 
         Args:
             kind: The type.
-            opened: Makes, given the call, an async context manager of the value. It is left when the handler has ended, with
-                the exception that the handler raised.
+            opened: Returns, given the call, an async context manager of the value. The context is left when the handler has
+                ended, with the exception that the handler raised.
 
         Raises:
-            ApplicationError: As of `provide`.
+            ApplicationError: As for `provide`.
 
         """
         self._may_be_meant(kind)
         self._provided[kind] = PerCall(opened)
 
     def _may_be_meant(self, kind: Callable[..., object]) -> None:
-        """Refuse a type that says too little.
+        """Refuse a type that is too general to identify a value.
 
         Raises:
-            ApplicationError: It is one of Python's own.
+            ApplicationError: The type is one of Python's own.
 
         """
         if getattr(kind, "__module__", "") == "builtins":
             raise ApplicationError(
                 "lifespan",
-                f"{name_of(kind)} says too little to provide something by: take a class or a NewType of your own",
+                f"{name_of(kind)} is too general to identify what is provided: use a class or a NewType of your own",
             )
 
     def get(self, kind: Callable[..., _T]) -> _T:
-        """Return what was provided for a type, or, for the class of a gateway, the one that was made.
+        """Return the value that was provided for a type or, for the class of a gateway, its instance.
 
         Raises:
-            LookupError: Nothing was.
+            LookupError: No value was provided.
 
         """
         if kind not in self._provided or isinstance(self._provided[kind], PerCall):
@@ -222,11 +222,11 @@ class App:
         return found
 
     def add(self, gateway: Gateway) -> None:
-        """Serve an instance that the lifespan has made, in place of one that would be made for it.
+        """Serve a gateway that the lifespan has created, in place of one that the process would create.
 
         Raises:
-            ApplicationError: The app does not name its class, so that nobody could have looked at it before; or the app is not
-                the one that the lifespan got.
+            ApplicationError: The app does not list the gateway's class, so that it could not be checked earlier; or the app is
+                not the one that the lifespan got.
 
         """
         kind = type(gateway)
@@ -236,16 +236,16 @@ class App:
                 f"{kind.__name__} is added outside of a lifespan: add it to the app that the lifespan gets",
             )
         if kind not in self.gateways:
-            raise ApplicationError("lifespan", f"{kind.__name__} is added, and App(...) does not name it")
+            raise ApplicationError("lifespan", f"{kind.__name__} is added, but App(...) does not list it")
         self._provided[kind] = gateway
 
     @property
     def provided(self) -> Mapping[Kind, object]:
-        """What was provided, by type."""
+        """The provided values by type."""
         return self._provided
 
     def running(self) -> "App":
-        """Return the app as one process runs it: what that one's lifespan provides and adds is that one's."""
+        """Return the app for one process. Values and gateways of its lifespan belong to that process only."""
         running = copy.copy(self)
         running._provided = self._provided.new_child()  # noqa: SLF001 - it is one of ours
         running._is_running = True  # noqa: SLF001 - the same

@@ -1,4 +1,4 @@
-"""Who may come in: decides about a handshake by its token and the gateway's mode."""
+"""Decides about a handshake by its token and the gateway's mode."""
 
 from typing import Literal
 
@@ -19,12 +19,12 @@ def authentication(
     """Return how handshakes are authenticated.
 
     Args:
-        mode: `required`: only with a valid token; `optional`: without a token as an anonymous guest, but a
-            token that does not hold is refused; `off`: tokens are not looked at.
-        verifier: Checks tokens.
-        anonymous: What anonymous guests may do. Default: nothing.
-        further: Of the application: it is asked about each client that may come in so far, says who one without a token is, and
-            may refuse any. Default: who has no token is an anonymous guest.
+        mode: `required` admits only clients with a valid token. `optional` admits clients without a token as anonymous guests,
+            but refuses an invalid token. `off` ignores tokens.
+        verifier: Verifies tokens.
+        anonymous: The permissions of anonymous guests. Default: none.
+        further: The application's decision about each client that is admitted so far. It returns the identity of a client without
+            a token, and may refuse any client. Default: a client without a token is an anonymous guest.
 
     """
 

@@ -1,6 +1,6 @@
-"""Where a program and the settings both speak, and differ: what `check` shows of a server that an application brings.
+"""Finds where a program and the settings disagree: `check` reports it for a server that an application brings.
 
-Pure. The settings win; who wrote the program has to be told, as nothing fails.
+Pure. The settings take precedence. The author of the program must be told, because nothing fails.
 """
 
 from collections.abc import Iterator, Mapping
@@ -21,26 +21,26 @@ _SETTINGS: Final[Mapping[str, str]] = {
     "max_concurrent": "max_recoveries",
     "is_offered": "recovery",
 }
-"""The settings of bounds whose names are others."""
+"""The limits whose setting has another name."""
 
 
 def differences(app: App, settings: GatewaySettings) -> Iterator[str]:
-    """Yield a sentence for each argument that does not hold, or not alone, because a setting speaks of the same.
+    """Yield a sentence for each argument that has no effect, or not the only effect, because a setting concerns the same.
 
     Args:
-        app: As it was declared: its server has not been given the settings yet.
-        settings: What wins.
+        app: The app as it was declared; its server has not been given the settings yet.
+        settings: The settings, which take precedence.
 
     """
     if app.authenticate is not None:
-        yield f"authenticate of the program is asked after ROOMWIRE_AUTH_MODE={settings.auth_mode}"
+        yield f"the program's authenticate is called only after ROOMWIRE_AUTH_MODE={settings.auth_mode}"
     if app.policy is not None and settings.policy_file is not None:
-        yield "policy of the program does not hold: ROOMWIRE_POLICY_FILE names another"
+        yield "the program's policy has no effect: ROOMWIRE_POLICY_FILE names another"
     if app.server is None:
         return
     given = app.server.arguments
     if given["log"] is not None:
-        yield "log of the server does not hold: ROOMWIRE_REDIS_URL says where the log is"
+        yield "the server's log has no effect: ROOMWIRE_REDIS_URL determines the log"
     for name, (setting, value, default) in _in_force(settings).items():
         if name in given and given[name] not in (default, value):
             yield _sentence(name, given[name], setting, settings)
@@ -52,7 +52,7 @@ def differences(app: App, settings: GatewaySettings) -> Iterator[str]:
 
 
 def _in_force(settings: GatewaySettings) -> Mapping[str, tuple[str, object, object]]:
-    """Return the arguments that are single values: the setting of each, what it says, and the argument's default."""
+    """Return the arguments that are single values: the setting of each, its value, and the argument's default."""
     return {
         "node_name": ("node_name", settings.node_name, "node"),
         "trusted_proxies": ("trusted_proxies", settings.trusted_proxies, ()),
@@ -79,5 +79,5 @@ def _of_bounds(own: object, of_settings: msgspec.Struct, settings: GatewaySettin
 def _sentence(name: str, said: object, setting: str, settings: GatewaySettings) -> str:
     variable = f"ROOMWIRE_{setting.upper()}"
     in_force = dict(settings.effective()).get(variable)
-    wins = "no setting of its own is read" if in_force is None else f"{variable}={in_force} does"
-    return f"{name}={said!r} of the server does not hold: {wins}"
+    wins = "no setting corresponds to it" if in_force is None else f"{variable}={in_force} applies"
+    return f"the server's {name}={said!r} has no effect: {wins}"

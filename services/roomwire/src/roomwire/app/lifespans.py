@@ -1,6 +1,6 @@
-"""Lifespans: an application's own, and that of the ASGI application beside it. Each lives in one task, from its beginning to its end.
+"""Runs the lifespans of an application and of the ASGI application beside it, each from beginning to end in one task.
 
-One task, because what an application opens in it may belong to the task that opened it, as a `TaskGroup` does.
+A single task is necessary because a resource such as a `TaskGroup` belongs to the task that opened it.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ class Lifespan:
     """A context manager that is entered and left in a task of its own.
 
     Args:
-        enter: Makes the context manager.
+        enter: Creates the context manager.
 
     """
 
@@ -32,7 +32,7 @@ class Lifespan:
         self._living: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Enter it; raises what it raises."""
+        """Enter the context manager; raise what it raises."""
         living = self._living = asyncio.create_task(self._live())
         entering = asyncio.create_task(self._entered.wait())
         try:
@@ -48,18 +48,18 @@ class Lifespan:
             await living
 
     async def ended(self) -> None:
-        """Wait until it has ended by itself, once it has been entered; raises what ended it."""
+        """Wait until the entered context manager ends by itself; raise the exception that ended it."""
         if self._living is not None:
             await asyncio.shield(self._living)
 
     async def end(self, *, timeout_s: float) -> None:
-        """Leave it; nothing happens if it has not been entered, or has ended. Raises what it raises.
+        """Leave the context manager, unless it was not entered or has ended; raise what it raises.
 
         Args:
-            timeout_s: How long it may take; then it is cancelled.
+            timeout_s: Time limit, after which the context manager is cancelled.
 
         Raises:
-            TimeoutError: It took longer.
+            TimeoutError: The time limit was exceeded.
 
         """
         living, self._living = self._living, None
@@ -77,11 +77,11 @@ class Lifespan:
 
 @contextlib.asynccontextmanager
 async def asgi_lifespan(app: Asgi, state: dict[str, object]) -> AsyncIterator[None]:
-    """Tell an ASGI application of its start and of its end; one that does not take them is served all the same.
+    """Send an ASGI application its startup and shutdown events; an application that does not support them is served as well.
 
     Args:
         app: The application.
-        state: What it keeps for its requests: ASGI's `scope["state"]`.
+        state: The application's state for its requests, ASGI's `scope["state"]`.
 
     Raises:
         ApplicationError: It says that it has not started.
@@ -96,7 +96,7 @@ async def asgi_lifespan(app: Asgi, state: dict[str, object]) -> AsyncIterator[No
         answer = await said.get()
         if answer["type"] == "lifespan.startup.failed":
             error = await living
-            problem = f"the HTTP application has not started: {_described(error) or answer.get('message') or 'it does not say why'}"
+            problem = f"the HTTP application did not start: {_described(error) or answer.get('message') or 'it gave no reason'}"
             if isinstance(error, Unavailable):
                 raise error
             raise ApplicationError(

@@ -1,4 +1,4 @@
-"""Loads an application by its name, `module:attribute`: the only module that imports code by a setting."""
+"""Loads an application by its name, `module:attribute`. This is the only module that imports code named by a setting."""
 
 import difflib
 import importlib
@@ -27,7 +27,7 @@ def load(reference: str) -> App:
     module_name, _, attribute = reference.partition(":")
     if not module_name or not attribute:
         raise ApplicationError(
-            "import", f"{reference!r} names no application: write module:attribute, such as board:app"
+            "import", f"{reference!r} does not name an application: write module:attribute, such as board:app"
         )
     with settings_read_later():
         found = _attribute(_module(module_name), attribute)
@@ -37,7 +37,7 @@ def load(reference: str) -> App:
         kind = "class" if isinstance(found, type) else type(found).__name__
         raise ApplicationError(
             "import",
-            f"{reference} is a {kind} and no App: write app = App(...){_hint(found)}",
+            f"{reference} is a {kind}, not an App: write app = App(...){_hint(found)}",
         )
     found.bind()
     return found
@@ -55,7 +55,7 @@ def _module(name: str) -> ModuleType:
         if error.name is not None and f"{name}.".startswith(f"{error.name}."):
             raise ApplicationError(
                 "import",
-                f"there is no module {name!r}: it is looked for in {here} and among what is installed",
+                f"there is no module {name!r} in {here} or among the installed packages",
             ) from error
         raise failed("import", name, error) from error
     except (Exception, SystemExit) as error:

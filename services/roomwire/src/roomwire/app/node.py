@@ -1,4 +1,4 @@
-"""A gateway process, put together: the only place where its parts meet. What it serves is an `App`.
+"""Assembles a gateway process, which serves an `App`: the only place where its parts meet.
 
 Everything that is no application's own is wired here, from the settings alone: the log, history, keys and tokens, revocations,
 the relay, the API's port, metrics and the drain.
@@ -189,7 +189,7 @@ class Node:
         verify = None if settings.auth_mode == "off" else self._verifier.verify
         if verify is None and not keys:
             raise ConfigurationError(
-                "nobody could call the API: set ROOMWIRE_API_KEYS, or another ROOMWIRE_AUTH_MODE than off"
+                "no caller could use the API: set ROOMWIRE_API_KEYS, or a ROOMWIRE_AUTH_MODE other than off"
             )
         return Callers(keys, verify=verify)
 

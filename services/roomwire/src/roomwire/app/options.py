@@ -1,4 +1,4 @@
-"""What settings mean to the parts of a gateway: each setting in the terms of the part that heeds it. Pure."""
+"""Translates settings into the terms of the parts of a gateway that use them. Pure."""
 
 import ssl
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What gateways are given when they are made: arguments of their constructors, by the types of these.
+"""Provides the arguments of gateways' constructors, by their types.
 
 Pure. A parameter gets what was provided for its type. One whose type nothing was provided for keeps its default, and without
 one the gateway cannot be made.
@@ -76,8 +76,8 @@ def arguments_of(gateway: type, provided: Mapping[Kind, object]) -> Mapping[str,
             wanted = name_of(need.kinds[0])
             raise ApplicationError(
                 "lifespan",
-                f"{gateway.__name__} needs a {wanted} (its parameter {need.parameter!r}), and none is provided: "
-                f"say app.provide({wanted}, ...) in the lifespan",
+                f"{gateway.__name__} needs a {wanted} (its parameter {need.parameter!r}), but none is provided: "
+                f"call app.provide({wanted}, ...) in the lifespan",
             )
     return arguments
 

@@ -1,4 +1,4 @@
-"""An `App` that runs: its lifespan, the gateways that are made in it, and the server that they are registered with."""
+"""Runs an `App`: its lifespan, the gateways that are created in it, and the server with which they are registered."""
 
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
@@ -117,7 +117,7 @@ class Running:
             if made.namespace != gateway.class_namespace:
                 raise ApplicationError(
                     "bind",
-                    f"{gateway.__name__} serves {made.namespace!r}, and its class says {gateway.class_namespace!r}: "
+                    f"{gateway.__name__} serves {made.namespace!r}, but its class declares {gateway.class_namespace!r}: "
                     f"write class {gateway.__name__}(Gateway, namespace={made.namespace!r})",
                 )
             yield made

@@ -317,35 +317,37 @@ class GatewaySettings(ServiceSettings):
     @classmethod
     def _check_transports(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         if not value or not {*value} <= {*_TRANSPORTS}:
-            raise ValueError("use polling, websocket, or both with a comma")
+            raise ValueError("use polling, websocket, or both separated by a comma")
         return value
 
     @field_validator("auth_discovery_url")
     @classmethod
     def _check_discovery_url(cls, value: str) -> str:
         if value and not is_trustworthy(value):
-            raise ValueError("use https, or http on this machine: whoever answers there says which keys hold")
+            raise ValueError(
+                "use https, or http on this machine: any host that answers there decides which keys are trusted"
+            )
         return value
 
     @field_validator("auth_algorithms")
     @classmethod
     def _check_algorithms(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         if not value or not {*value} <= {*ALGORITHMS}:
-            raise ValueError(f"use one or more of {', '.join(ALGORITHMS)}, with commas")
+            raise ValueError(f"use one or more of {', '.join(ALGORITHMS)}, separated by commas")
         return value
 
     @field_validator("auth_token_types")
     @classmethod
     def _check_token_types(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         if not value:
-            raise ValueError("name a type, such as at+jwt")
+            raise ValueError("name at least one type, such as at+jwt")
         return value
 
     @field_validator("relay_host")
     @classmethod
     def _check_relay_host(cls, value: str, info: ValidationInfo) -> str:
         if info.data.get("relay_port") and (value or info.data.get("host")) in _ANY_ADDRESS:
-            raise ValueError("name the address at which other gateways reach this one")
+            raise ValueError("set the address at which other gateways reach this one")
         return value
 
     @field_validator("relay_secret")
@@ -355,7 +357,7 @@ class GatewaySettings(ServiceSettings):
             info.data.get("relay_port")
             and len(value.get_secret_value() if value else "") < _SECRET_CHARACTERS
         ):
-            raise ValueError(f"a relay needs a secret of {_SECRET_CHARACTERS} characters or more")
+            raise ValueError(f"the relay needs a secret of at least {_SECRET_CHARACTERS} characters")
         return value
 
     @property

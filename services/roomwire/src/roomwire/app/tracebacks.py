@@ -1,4 +1,4 @@
-"""Tracebacks as the author of an application reads them: from the first line of code that is the application's own."""
+"""Formats tracebacks for the author of an application: from the first line of the application's own code."""
 
 import asyncio
 import contextlib

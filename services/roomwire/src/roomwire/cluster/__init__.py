@@ -1,1 +1,1 @@
-"""What can be asked of the clients of all nodes, and what the nodes answer."""
+"""Operations on the clients of all nodes, and the nodes' answers."""

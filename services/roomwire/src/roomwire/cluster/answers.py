@@ -1,4 +1,4 @@
-"""What this node answers when a node, itself included, asks about the clients in rooms."""
+"""Answers the questions of other nodes, and of this one, about the clients in rooms."""
 
 import asyncio
 import contextlib
@@ -24,23 +24,23 @@ _log = get_logger(__name__)
 
 
 class Clients(Protocol):
-    """What a `socketio.AsyncServer` does with one client of its own."""
+    """The methods of a `socketio.AsyncServer` for one of its clients."""
 
     async def get_session(self, sid: str, namespace: str | None = None) -> object:
-        """Return the application's data of a client; raises KeyError if there is none."""
+        """Return the application's data of a client; raise KeyError if there is none."""
 
     async def disconnect(self, sid: str, namespace: str | None = None, *, ignore_queue: bool = False) -> None:
-        """Send a client away."""
+        """Disconnect a client."""
 
 
 class Answers:
-    """Answers what is asked of the clients of this node.
+    """Answers questions about the clients of this node.
 
     Args:
         rooms: The clients of this node.
         node: The name of this node.
-        peers: Where the requests come from.
-        server: What python-socketio does with a client of this node.
+        peers: The source of the requests.
+        server: python-socketio's methods for a client of this node.
         clock: Monotonic seconds.
 
     """
@@ -83,7 +83,7 @@ class Answers:
         return encode(Found(len(members), sockets))
 
     async def _described(self, member: Member) -> bytes | None:
-        """Return what there is to say about a client; None if it is nothing that can be sent."""
+        """Return the description of a client, or None if it cannot be sent."""
         handshake = member.handshake
         headers = handshake.headers
         socket = RemoteSocket(
@@ -101,7 +101,7 @@ class Answers:
         with contextlib.suppress(KeyError, *UNFIT):
             data = await self._server.get_session(member.sid, namespace=member.namespace)
             return encode(msgspec.structs.replace(socket, data=data))
-        # It left meanwhile, or its data are for its own node alone.
+        # The client has left, or its data cannot leave its node.
         with contextlib.suppress(*UNFIT):
             return encode(socket)
         return None
@@ -113,7 +113,7 @@ class Answers:
         callbacks = [(member.sid, collected.receiver_of(member.sid)) for member in members]
         try:
             for member, (_, callback) in zip(members, callbacks, strict=True):
-                # One that lets others wait already is one that gave no answer.
+                # A client that already has too many pending acks counts as one that did not answer.
                 with contextlib.suppress(RateLimited):
                     self._rooms.ask(member, asked.event, callback)
             await collected.wait(asked.timeout_s)
@@ -145,7 +145,7 @@ class Answers:
         )
 
     async def _each(self, namespace: str, asked: Asked, do: Callable[[Member], Awaitable[None]]) -> bytes:
-        """Do something for all members, some at once; when the time is up no more are begun."""
+        """Perform an operation for all members, several at a time. After the time limit no more are begun."""
         members = self._members(namespace, asked)
         ends_at = self._clock() + asked.timeout_s
         done = 0
@@ -162,7 +162,7 @@ class Answers:
 
 
 class _Collected:
-    """The answers of clients, as they come, within a bound."""
+    """The answers of clients as they arrive, up to a limit."""
 
     def __init__(self, expected: int) -> None:
         self._expected = expected
@@ -173,7 +173,7 @@ class _Collected:
         self._all_came = asyncio.Event()
 
     def receiver_of(self, sid: str) -> Callable[..., None]:
-        """Return the callback that receives a client's answer; each client has its own, by which it is forgotten."""
+        """Return the callback for a client's answer. Each client has its own, by which it is removed."""
 
         def receive(*args: object) -> None:
             self._received += 1
@@ -192,7 +192,7 @@ class _Collected:
         return receive
 
     async def wait(self, timeout_s: float) -> None:
-        """Wait for all answers, or until the time is up."""
+        """Wait for all answers, or until the time limit."""
         if self._expected:
             try:
                 async with asyncio.timeout(timeout_s):
@@ -201,12 +201,12 @@ class _Collected:
                 return
 
     def result(self) -> Answered:
-        """Return what there is."""
+        """Return the answers so far."""
         return Answered(self._expected, self._received, self._dropped, self._answers)
 
 
 def _plain(room: object) -> object:
-    """Return a room as MessagePack can hold it; what it cannot by what it looks like."""
+    """Return a room as a value that MessagePack can encode, or else its representation as text."""
     try:
         encode(room)
     except UNFIT:

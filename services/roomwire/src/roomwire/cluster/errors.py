@@ -1,19 +1,19 @@
-"""What can go wrong between nodes, beside `roomwire.errors`.
+"""The errors between nodes, in addition to `roomwire.errors`.
 
 ::
 
     TooLarge
-    └── PeerRequestTooLarge     what other nodes would be asked
+    └── PeerRequestTooLarge     a request to other nodes is too large
 """
 
 from roomwire.errors import TooLarge
 
 
 class PeerRequestTooLarge(TooLarge):
-    """What other nodes would be asked is larger than they take.
+    """A request to other nodes is larger than they accept.
 
     Args:
-        most: How many bytes it may have.
+        most: The maximum size in bytes.
 
     """
 

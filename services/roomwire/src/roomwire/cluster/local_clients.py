@@ -1,4 +1,4 @@
-"""What other nodes ask for about one client of this node, or about one room."""
+"""Performs the requests of other nodes that concern one client of this node, or one room."""
 
 import asyncio
 from typing import Final, Protocol
@@ -15,19 +15,19 @@ _encode: Final = msgspec.msgpack.Encoder(enc_hook=str).encode
 
 
 class Disconnecting(Protocol):
-    """What a `socketio.AsyncServer` does with one client of its own; looked up with each call, as another may stand there then."""
+    """A method of a `socketio.AsyncServer` for one of its clients. It is looked up with each call, because it may be replaced."""
 
     async def disconnect(self, sid: str, namespace: str | None = None, *, ignore_queue: bool = False) -> None:
-        """Send a client away."""
+        """Disconnect a client."""
 
 
 class LocalClients:
-    """Does for another node what it asks for.
+    """Performs the requests of other nodes.
 
     Args:
         rooms: The clients of this node.
-        peers: Where the requests come from.
-        server: Sends a client away.
+        peers: The source of the requests.
+        server: Disconnects a client.
 
     """
 
@@ -71,14 +71,14 @@ class LocalClients:
             try:
                 answered.set_result(_encode(arguments))
             except (ValueError, OverflowError, RecursionError) as error:
-                # Nobody shall wait for what no message between nodes can hold, as a number of a hundred digits.
+                # A value that no message between nodes can hold, such as a number of a hundred digits, must not leave a caller waiting.
                 answered.set_exception(InvalidBody(str(error)))
 
         self._rooms.ask(member, asked.payload, answer)
         return await answered
 
     def _member(self, asked: PeerRequest) -> Member:
-        """Return whom a request is about; raises NotFound if that client is not here."""
+        """Return the client that a request concerns; raise NotFound if it is not on this node."""
         member: Member | None = self._rooms.member(asked.sid, asked.namespace)
         if member is None:
             raise NotFound

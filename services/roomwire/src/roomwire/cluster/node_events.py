@@ -1,4 +1,4 @@
-"""Events between nodes: what one node emits to the handlers of all others, past the clients and the log."""
+"""Events between nodes, which one node emits to the handlers of all others without clients and without the log."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -14,20 +14,20 @@ from roomwire.logs import get_logger
 MAX_HANDLING: Final = 1_000
 
 Handler = Callable[..., object]
-"""Takes the arguments of an event of another node, and returns what that node is told; or a coroutine function."""
+"""Handles an event of another node: gets its arguments and returns the answer. It may be a coroutine function."""
 
 _log = get_logger(__name__)
 
 
 class NodeEvents:
-    """Emits events to the other nodes, and has theirs handled.
+    """Emits events to the other nodes, and handles theirs.
 
     Args:
-        peers: The way to the other nodes.
+        peers: The access to the other nodes.
         start: Starts a task.
 
     Attributes:
-        handlers: Those of the events of other nodes, by namespace and event.
+        handlers: The handlers of other nodes' events, by namespace and event.
 
     """
 
@@ -50,11 +50,11 @@ class NodeEvents:
         return ServerResults(answers, [node for node in replies if node not in answers])
 
     def on(self, event: str, namespace: str, handler: Handler) -> None:
-        """Have an event of other nodes handled; a second handler takes the place of the first."""
+        """Register a handler for an event of other nodes. A second handler replaces the first."""
         self.handlers[namespace, event] = handler
 
     async def _answer(self, asked: PeerRequest) -> bytes:
-        """Run the handler for another node's event; an empty answer says that there is none."""
+        """Run the handler for another node's event. An empty answer means that there is no handler."""
         taken = decode(asked.payload, type=NodeEvent)
         handler = self.handlers.get((asked.namespace, taken.event))
         if handler is None:

@@ -1,11 +1,11 @@
-"""Operations over the clients of all nodes.
+"""Operations on the clients of all nodes.
 
-Owns what one node asks of all others, and the bounds of what they answer; what is asked of this one `answers` answers. Nothing of
-it is in the log: it reaches the clients that are connected now. One that is away for the moment neither hears of it nor is changed
-by it, but for a kick, which ends its session.
+This module owns the requests to all nodes and the limits on their answers; `answers` answers the requests to this node. Operations
+are not in the log and reach only clients that are connected now. They neither reach nor change a client that is away, except for a
+kick, which ends its session.
 
-Every call ends: a node that is asked has `timeout_s` for its work and `ANSWER_S` more for the way. A node that did not answer by
-then, or could not, is named in the result as `missing`; it may have done what it was asked for.
+Every call ends: a node has `timeout_s` for its work and `ANSWER_S` more for the transfer. The result lists a node that did not or
+could not answer by then in `missing`; such a node may have performed the request.
 """
 
 import asyncio
@@ -37,12 +37,12 @@ _AT_ONCE: Final = 100
 
 
 class Operations:
-    """Asks all nodes.
+    """Performs operations on all nodes.
 
     Args:
-        log: Has the sessions.
-        peers: The way to the nodes, this one included.
-        presences: Says who is in a room, connected or away.
+        log: The log with the sessions.
+        peers: The access to the nodes, this one included.
+        presences: Lists the members of rooms, connected or away.
 
     """
 
@@ -54,7 +54,7 @@ class Operations:
     async def fetch(self, to: object, *, namespace: str, timeout_s: float, limit: int) -> Sockets:
         """See `Server.fetch_sockets`."""
         if limit < 1:
-            raise ValueError(f"limit is at least 1, not {limit!r}")
+            raise ValueError(f"limit must be at least 1, not {limit!r}")
         asked = Asked(names(to), timeout_s, limit)
         answers, missing = await self._ask_all("fetch", namespace, asked)
         found = [decode(answer, type=Found) for answer in answers.values()]
@@ -65,10 +65,10 @@ class Operations:
     async def presence(self, room: object, *, namespace: str, timeout_s: float, limit: int) -> Presence:
         """See `Server.presence`."""
         if not 1 <= limit <= MAX_PRESENT:
-            raise ValueError(f"limit is at least 1 and at most {MAX_PRESENT}, not {limit!r}")
+            raise ValueError(f"limit must be at least 1 and at most {MAX_PRESENT}, not {limit!r}")
         rooms = [room_of(name) for name in names(room)]
         if not rooms or any(isinstance(one, str) and is_sid(one) for one in rooms):
-            raise ValueError("presence is of a room, and not of a client's own")
+            raise ValueError("presence needs the name of a room, not the id of a client")
         timeout_s = checked(timeout_s) + ANSWER_S
         return await self._presences.read(rooms, namespace, timeout_s=timeout_s, limit=limit)
 
@@ -110,7 +110,7 @@ class Operations:
         return Changed(changed.done + ended, changed.failed + failed, changed.missing)
 
     async def _away(self, to: object, namespace: str, timeout_s: float) -> Sequence[Sid]:
-        """Return the clients that are meant and are not connected."""
+        """Return the targeted clients that are not connected."""
         targets = [room_of(name) for name in names(to)]
         sids = [Sid(one) for one in targets if isinstance(one, str) and is_sid(one)]
         rooms = [one for one in targets if one not in sids]
@@ -132,12 +132,12 @@ class Operations:
     async def _ask_all(
         self, what: str, namespace: str, asked: Asked
     ) -> tuple[Mapping[NodeId, bytes], Sequence[NodeId]]:
-        """Ask all nodes, this one included; returns their answers, and who gave none."""
+        """Send a request to all nodes, this one included; return their answers, and the nodes without one."""
         timeout_s = checked(asked.timeout_s) + ANSWER_S
         asking = request(what, namespace, asked)
-        # First who there is: if nobody knows, nothing has been done.
+        # The nodes are listed first: if that fails, nothing has been done.
         others = await self._peers.others()
-        # This node needs no way to itself: its own clients are reached even where no other node is.
+        # This node is called directly, so its own clients are reached even without other nodes.
         mine, replies = await asyncio.gather(
             self._peers.serves[what](asking),
             self._peers.ask_each(others, asking, timeout_s=timeout_s),

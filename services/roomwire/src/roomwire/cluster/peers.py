@@ -1,6 +1,7 @@
-"""What nodes ask of each other, past the log: requests that name what is wanted, and who here does it.
+"""Requests between nodes outside of the log, and the parts of this node that answer them.
 
-`local_clients` does what concerns one client, `operations` and `presence` what concerns many; each says so in `serves`.
+`local_clients` performs requests that concern one client, `operations` and `presence` those that concern many. Each registers
+itself in `serves`.
 """
 
 import asyncio
@@ -17,7 +18,7 @@ REQUEST_TIMEOUT_S: Final = 5.0
 
 
 class PeerRequest(msgspec.Struct, frozen=True, array_like=True):
-    """What one node asks of another about its clients."""
+    """A request of one node to another about its clients."""
 
     what: str
     namespace: str
@@ -34,13 +35,13 @@ _decode: Final = msgspec.msgpack.Decoder(PeerRequest).decode
 
 
 class Peers:
-    """Asks other nodes, and answers them.
+    """Sends requests to other nodes, and answers theirs.
 
     Args:
         log: Carries requests and answers.
 
     Attributes:
-        serves: What can be asked for, by `PeerRequest.what`.
+        serves: The functions that answer requests, by `PeerRequest.what`.
 
     """
 
@@ -49,24 +50,24 @@ class Peers:
         self.serves: dict[str, Serve] = {}
 
     async def answer(self, request: bytes) -> bytes:
-        """Answer another node; raises NotFound for what nobody here does, as a node of a later version may ask."""
+        """Answer another node; raise NotFound for a request that this version does not know, as a later version may send one."""
         asked = _decode(request)
         if asked.what not in self.serves:
             raise NotFound
         return await self.serves[asked.what](asked)
 
     async def others(self) -> Sequence[NodeId]:
-        """Return the other nodes; raises `Unavailable` if nobody knows them."""
+        """Return the other nodes; raise `Unavailable` if they cannot be listed."""
         return [node for node, _ in (await self._log.nodes()).values() if node != self._log.node]
 
     async def ask(self, node: NodeId, asked: PeerRequest, *, timeout_s: float = REQUEST_TIMEOUT_S) -> bytes:
-        """Ask a node; raises `NodeAway` if it did not do it in time."""
+        """Send a request to a node; raise `NodeAway` if it did not perform it in time."""
         return await self._log.request(node, _encode(asked), timeout_s=timeout_s)
 
     async def ask_each(
         self, nodes: Sequence[NodeId], asked: PeerRequest, *, timeout_s: float
     ) -> Mapping[NodeId, bytes | None]:
-        """Ask several nodes at once; None for each that did not do it in time."""
+        """Send a request to several nodes at once; the answer of a node that did not perform it in time is None."""
 
         async def ask(node: NodeId) -> bytes | None:
             try:

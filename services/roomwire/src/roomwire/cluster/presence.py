@@ -1,7 +1,7 @@
-"""Who is in a room, on all nodes, connected or away.
+"""The members of a room on all nodes, connected or away.
 
-The log's sessions say who is in a room: they outlive transports and gateways. Who of them is connected, the nodes that hold
-them are asked; one that does not answer, as it died, has nobody who is.
+The log's sessions determine the members of a room, because they outlive transports and gateways. The nodes that hold the sessions
+report which members are connected. If a node does not answer, because it died, its members count as away.
 """
 
 import asyncio
@@ -25,12 +25,12 @@ _decode: Final = msgspec.msgpack.Decoder().decode
 
 
 class Presences:
-    """Reads who is in rooms, and tells other nodes who of theirs is connected here.
+    """Lists the members of rooms, and tells other nodes which of them are connected here.
 
     Args:
         rooms: The clients of this node.
-        log: Has the sessions.
-        peers: The way to the other nodes.
+        log: The log with the sessions.
+        peers: The access to the other nodes.
 
     """
 
@@ -49,14 +49,14 @@ class Presences:
         limit: int,
         max_bytes: int = MAX_PRESENT_BYTES,
     ) -> Presence:
-        """Return who is in any of some rooms; each client once.
+        """Return the members of one or more rooms, each client once.
 
         Args:
             rooms: The rooms.
-            namespace: Theirs.
-            timeout_s: How long a node may take to say who is connected.
-            limit: Most clients in the result.
-            max_bytes: See `Log.present`; of each room.
+            namespace: The namespace of the rooms.
+            timeout_s: Time limit for a node to report its connected clients.
+            limit: Maximum number of clients in the result.
+            max_bytes: See `Log.present`; applies to each room.
 
         Raises:
             Unavailable: The log cannot be read now.
@@ -71,7 +71,7 @@ class Presences:
         attendees = {one.sid: one for each in found for one in each.attendees}
         total = sum(each.total for each in found)
         if total == sum(len(each.attendees) for each in found):
-            # Nobody was left out, so that it is known who is in two of them.
+            # No member was left out, so members of two rooms are recognised.
             total = len(attendees)
         chosen = [*attendees.values()][:limit]
         connected, missing = await self._ask(chosen, namespace, timeout_s=timeout_s)
@@ -80,7 +80,7 @@ class Presences:
     async def _ask(
         self, attendees: Sequence[Attendee], namespace: str, *, timeout_s: float
     ) -> tuple[set[Sid], Sequence[NodeId]]:
-        """Return who is connected, and the nodes that did not say it."""
+        """Return the connected clients, and the nodes that did not answer."""
         by_node: dict[NodeId, list[Sid]] = defaultdict(list)
         for one in attendees:
             by_node[one.node].append(one.sid)
@@ -100,7 +100,7 @@ class Presences:
         return connected, missing
 
     def _of(self, sids: Sequence[Sid], namespace: str) -> list[Sid]:
-        """Return those of some clients that are connected to this node."""
+        """Return the clients that are connected to this node."""
         members: Iterable[tuple[Sid, Member | None]] = (
             (sid, self._rooms.member(sid, namespace)) for sid in sids
         )

@@ -1,4 +1,4 @@
-"""What nodes ask each other about the clients in rooms, and what they answer, as it goes from one to the other. Pure."""
+"""The format of the nodes' questions about the clients in rooms, and of the answers. Pure."""
 
 from collections.abc import Collection
 from typing import Final, cast
@@ -10,18 +10,18 @@ from roomwire.cluster.peers import PeerRequest
 from roomwire.log.streams import travelling_name
 
 ANSWER_S: Final = 2.0
-"""How much longer than its work the answer of a node may take."""
+"""The additional time for a node's answer, beyond its work."""
 MAX_TIMEOUT_S: Final = 300.0
 MAX_BODY_BYTES: Final = 1_000_000
 UNFIT: Final = (TypeError, ValueError, OverflowError, RecursionError)
-"""What is raised for a value that MessagePack cannot hold."""
+"""The exceptions for a value that MessagePack cannot encode."""
 
 encode: Final = msgspec.msgpack.Encoder().encode
 decode: Final = msgspec.msgpack.decode
 
 
 class Asked(msgspec.Struct, frozen=True, array_like=True):
-    """What is asked of a node about a room: `rooms` empty is everybody."""
+    """A question to a node about rooms. Empty `rooms` mean all clients."""
 
     rooms: tuple[str, ...] = ()
     timeout_s: float = 0.0
@@ -31,14 +31,14 @@ class Asked(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Found(msgspec.Struct, frozen=True, array_like=True):
-    """The clients of one node: how many there are, and those that fit."""
+    """The clients of one node: their number, and those that fit."""
 
     total: int
     sockets: list[msgspec.Raw]
 
 
 class Answered(msgspec.Struct, frozen=True, array_like=True):
-    """The acknowledgements of one node's clients: how many were expected, came, and did not fit, and the rest by client."""
+    """The acks of one node's clients: the number that was expected, that arrived and that did not fit, and the rest by client."""
 
     expected: int
     received: int
@@ -47,14 +47,14 @@ class Answered(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Counted(msgspec.Struct, frozen=True, array_like=True):
-    """How many clients of one node were changed, and how many were not."""
+    """The number of clients of one node that were changed, and that were not."""
 
     done: int
     failed: int
 
 
 class NodeEvent(msgspec.Struct, frozen=True, array_like=True):
-    """An event between nodes; with a time of 0 nobody waits for what its handler returns."""
+    """An event between nodes. With a time of 0, no caller waits for the handler's result."""
 
     event: str
     args: list[object]
@@ -62,10 +62,10 @@ class NodeEvent(msgspec.Struct, frozen=True, array_like=True):
 
 
 def request(what: str, namespace: str, asked: msgspec.Struct) -> PeerRequest:
-    """Return what other nodes are asked.
+    """Return an encoded question to other nodes.
 
     Raises:
-        TooLarge: They do not take so much.
+        TooLarge: The question is larger than they accept.
 
     """
     payload = encode(asked)
@@ -75,18 +75,18 @@ def request(what: str, namespace: str, asked: msgspec.Struct) -> PeerRequest:
 
 
 def checked(timeout_s: float) -> float:
-    """Return the seconds that each node has for its work; raises ValueError if they are out of range."""
+    """Return the seconds that each node has for its work; raise ValueError if they are out of range."""
     if not 0 < timeout_s <= MAX_TIMEOUT_S:
-        raise ValueError(f"timeout_s is more than 0 and at most {MAX_TIMEOUT_S:g}, not {timeout_s!r}")
+        raise ValueError(f"timeout_s must be above 0 and at most {MAX_TIMEOUT_S:g}, not {timeout_s!r}")
     return timeout_s
 
 
 def names(to: object) -> tuple[str, ...]:
-    """Return the names of the rooms that are meant; empty: everybody."""
+    """Return the names of the targeted rooms. An empty result means all clients."""
     if to is None:
         return ()
     are_several = hasattr(to, "__len__") and not isinstance(to, str)
     rooms = cast("Collection[object]", to) if are_several else (to,)
     if not rooms:
-        raise ValueError("no room is named: None is everybody")
+        raise ValueError("no room is named: use None for all clients")
     return tuple(travelling_name(room) for room in rooms)

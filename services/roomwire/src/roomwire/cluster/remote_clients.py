@@ -1,4 +1,4 @@
-"""One client of another node: asks that node to do what is wanted of it."""
+"""One client of another node: asks that node to perform what a caller wants of the client."""
 
 import asyncio
 from collections.abc import Sequence
@@ -24,8 +24,8 @@ class RemoteClients:
     """Reaches clients of other nodes; the `Elsewhere` of `Rooms`.
 
     Args:
-        log: Knows which node has a client.
-        peers: The way to the other nodes.
+        log: Knows which node holds a client.
+        peers: The access to the other nodes.
 
     """
 
@@ -49,7 +49,7 @@ class RemoteClients:
         return True
 
     async def call(self, emit: Emit) -> None:
-        """See `Elsewhere`; nothing happens if no other node has the client."""
+        """See `Elsewhere`. If no other node has the client, nothing is done."""
         sid, callback = str(emit.target), emit.callback
         if callback is None:
             return
@@ -65,7 +65,7 @@ class RemoteClients:
                 callback.refuse(RateLimited(TOO_MANY_ACKS))
             return
         except ClientError as error:
-            # As with a client that does not answer: whoever waits has a timeout of its own.
+            # As for a client that does not answer: the waiting caller has its own timeout.
             _log.info("no answer of a client elsewhere", sid=sid, error=error.message)
             return
         result = callback(*msgspec.msgpack.decode(answer))
@@ -80,15 +80,15 @@ class RemoteClients:
         try:
             await self._peers.ask(owner.node, PeerRequest("disconnect", namespace, sid))
         except NodeAway:
-            # No node holds it: it shall not come back as the same.
+            # No node holds the session, which must not be recovered.
             await self._log.end(Sid(sid))
 
     async def nodes(self) -> Sequence[NodeId]:
-        """See `Elsewhere`; raises `Unavailable` if nobody knows them."""
+        """See `Elsewhere`; raise `Unavailable` if the nodes cannot be listed."""
         return await self._peers.others()
 
     async def close_room(self, nodes: Sequence[NodeId], name: str, namespace: str) -> None:
-        """See `Elsewhere`; raises `NodeAway` if some node did not do it."""
+        """See `Elsewhere`; raise `NodeAway` if a node did not do it."""
         asked = PeerRequest("close_room", namespace, "", name)
         if None in (await self._peers.ask_each(nodes, asked, timeout_s=REQUEST_TIMEOUT_S)).values():
             raise NodeAway

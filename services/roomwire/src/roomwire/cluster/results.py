@@ -1,4 +1,4 @@
-"""What operations over all nodes answer. Plain data: `roomwire.cluster.operations` makes them."""
+"""The results of operations on all nodes. They are plain data that `roomwire.cluster.operations` creates."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -11,19 +11,19 @@ from roomwire.log.sessions import NodeId
 
 
 class RemoteSocket(msgspec.Struct, frozen=True):
-    """A connected client, on whatever node it is.
+    """A connected client of any node.
 
     Attributes:
-        sid: Its id in the namespace.
-        node: The node it is on, as it names itself among the nodes that are `missing`.
-        user: Who it is.
-        address: Its address, as far as proxies are trusted.
-        user_agent: As it says; at most 512 characters. Its token, cookies and query stay on its node.
-        origin: The same, of the page.
-        connected_s: For how many seconds it has been connected.
-        recovered: Whether it came back to its session.
-        rooms: The rooms it is in, beside its own.
-        data: What `save_session` stored. None if MessagePack cannot hold it.
+        sid: The client's id in the namespace.
+        node: The node of the client, in the same form as in `missing`.
+        user: The user that the client is.
+        address: The client's address, as reported by trusted proxies.
+        user_agent: The client's own User-Agent, at most 512 characters. Its token, cookies and query stay on its node.
+        origin: The page's Origin, at most 512 characters.
+        connected_s: The number of seconds for which the client has been connected.
+        recovered: Whether the client has recovered its session.
+        rooms: The rooms of the client, without its own.
+        data: The data of `save_session`, or None if MessagePack cannot encode them.
 
     """
 
@@ -43,8 +43,8 @@ class Sockets(msgspec.Struct, frozen=True):
     """The clients that were found.
 
     Attributes:
-        sockets: Of all nodes that answered.
-        total: How many there are on those nodes; more than in `sockets` if a bound was met.
+        sockets: The clients of all nodes that answered.
+        total: The number of clients on those nodes, which exceeds the length of `sockets` if a limit was reached.
         missing: The nodes that did not answer.
 
     """
@@ -60,14 +60,14 @@ class Sockets(msgspec.Struct, frozen=True):
 
 
 class About(msgspec.Struct, frozen=True, array_like=True):
-    """What a session says of its client, beside its subject: `NewSession.about`. Elements may be added at its end."""
+    """The description of a session's client without its subject: `NewSession.about`. Elements may be added at its end."""
 
     name: str = ""
     kind: str = ""
 
     @classmethod
     def of(cls, user: User) -> bytes:
-        """Return what is said of a user, encoded; what of it is no text, in ASCII."""
+        """Return the encoded description of a user; parts that are not valid text are written in ASCII."""
         try:
             return msgspec.msgpack.encode(cls(user.name, user.kind))
         except UnicodeEncodeError:
@@ -75,22 +75,22 @@ class About(msgspec.Struct, frozen=True, array_like=True):
 
     @classmethod
     def decoded(cls, about: bytes) -> Self:
-        """Read it; of nothing, there is nothing to say."""
+        """Decode a description; an empty one has no facts."""
         return msgspec.msgpack.decode(about, type=cls) if about else cls()
 
 
 class Present(msgspec.Struct, frozen=True):
-    """Somebody in a room, connected or away.
+    """A member of a room, connected or away.
 
     Attributes:
-        sid: Its id in the namespace.
-        user_id: Who it is; empty for who is anonymous.
-        user_name: What people see, as its token said when its session began; empty if a gateway of an earlier version let it
-            in.
-        user_kind: `account`, `guest`, `service` or `anonymous`; empty as the name.
-        node: The node it is on, or was on last.
-        is_connected: Whether it is; else it is away: its client may come back to its session, until that expires.
-        data: What `save_session` stored. None if nothing was, or MessagePack cannot hold it.
+        sid: The member's id in the namespace.
+        user_id: The user's id. Empty for an anonymous client.
+        user_name: The user's display name, from the token with which the session began. Empty if a gateway of an earlier version
+            opened the session.
+        user_kind: `account`, `guest`, `service` or `anonymous`. Empty in the same case as the name.
+        node: The node that holds the session, or held it last.
+        is_connected: Whether the client is connected. Otherwise it is away and may recover its session until that expires.
+        data: The data of `save_session`, or None if there are none or MessagePack cannot encode them.
 
     """
 
@@ -104,12 +104,12 @@ class Present(msgspec.Struct, frozen=True):
 
 
 class Presence(msgspec.Struct, frozen=True):
-    """Who is in a room.
+    """The members of a room.
 
     Attributes:
-        present: Who was found.
-        total: How many there are; more than in `present` if a bound was met.
-        missing: The nodes that hold some of them and did not answer, as one that died: they count as away.
+        present: The members that were found.
+        total: The number of members, which exceeds the length of `present` if a limit was reached.
+        missing: The nodes that hold members and did not answer, because they died for example. Those members count as away.
 
     """
 
@@ -134,15 +134,15 @@ class Presence(msgspec.Struct, frozen=True):
 
 
 class Acks(msgspec.Struct, frozen=True):
-    """What clients answered.
+    """The answers of clients.
 
     Attributes:
-        answers: By client id: the ack's argument, None if it had none, a tuple if it had several.
-        expected: How many clients were asked, on the nodes that answered.
-        received: How many of them answered.
-        dropped: How many of those answers were left out, as they were too large or nothing that MessagePack can hold.
-        missing: The nodes that did not answer; how many clients they asked is not known.
-        is_timed_out: Whether the time was up before all that were asked had answered.
+        answers: By client id: the ack's argument, None if it had none, or a tuple if it had several.
+        expected: The number of clients that got the event, on the nodes that answered.
+        received: The number of clients that answered.
+        dropped: The number of answers that were left out, because they were too large or MessagePack cannot encode them.
+        missing: The nodes that did not answer. The number of clients that they reached is unknown.
+        is_timed_out: Whether the timeout came before all clients had answered.
 
     """
 
@@ -155,11 +155,11 @@ class Acks(msgspec.Struct, frozen=True):
 
 
 class Changed(msgspec.Struct, frozen=True):
-    """What became of an operation on all clients of a room.
+    """The outcome of an operation on all clients of a room.
 
     Attributes:
-        done: For how many clients it was done.
-        failed: For how many it was not, or not in time, or nobody knows.
+        done: The number of clients for which it was done.
+        failed: The number of clients for which it was not done, not in time, or with an unknown outcome.
         missing: The nodes that did not answer.
 
     """
@@ -170,10 +170,10 @@ class Changed(msgspec.Struct, frozen=True):
 
 
 class ServerResults(msgspec.Struct, frozen=True):
-    """What other nodes answered.
+    """The answers of other nodes.
 
     Attributes:
-        answers: By node: what its handler returned; None where it was not asked for.
+        answers: By node: the result of its handler, or None if no answer was requested.
         missing: The nodes that did not answer in time, have no handler for the event, or whose handler failed.
 
     """

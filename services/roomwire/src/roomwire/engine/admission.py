@@ -1,4 +1,4 @@
-"""Admission: what a request asks for, and whether it may.
+"""Decides which session and transport a request asks for, and whether it is admitted.
 
 Source: the Engine.IO protocol, version 4; error bodies are those of the reference server, which the official
 client shows to its users.

@@ -1,4 +1,4 @@
-"""Tasks that begin at once: a coroutine that does not suspend costs no turn of the event loop and no task of its own.
+"""Tasks that begin immediately: a coroutine that does not suspend costs no turn of the event loop and no task.
 
 A coroutine's first step runs under the identity of a task that is kept ready, the spare. If it finishes in
 that step, the spare is kept for the next. If it suspends, the spare is its task from there on, and a new one

@@ -1,4 +1,4 @@
-"""The fast WebSocket transport: what uvicorn is given in place of its own (`uvicorn.Config(ws=...)`).
+"""The fast WebSocket transport, which uvicorn uses in place of its own (`uvicorn.Config(ws=...)`).
 
 uvicorn hands every WebSocket request to a class of ours. A request for the engine becomes a `FastSocket` on the same
 transport, or the relay's if another node holds its session; whether it is for the engine is found as

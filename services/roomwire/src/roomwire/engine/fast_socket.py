@@ -1,4 +1,4 @@
-"""One WebSocket on the fast path, from its request to its end: bytes go straight to the session, frames straight out.
+"""One WebSocket on the fast path: bytes go directly to the session, and frames directly to the socket.
 
 `engine.fast` gives it the transport. There is no task, no queue and no ASGI message between the two.
 

@@ -1,4 +1,4 @@
-"""The polling transport: one ASGI request at a time, over the session's state.
+"""The polling transport, which applies one ASGI request at a time to the session's state.
 
 Source: the Engine.IO protocol, version 4, "HTTP long-polling".
 """

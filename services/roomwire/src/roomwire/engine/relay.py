@@ -1,4 +1,4 @@
-"""Whom the engine asks when a request belongs to a session of another node: the contract."""
+"""The contract of the relay that the engine asks about a request for a session of another node."""
 
 import asyncio
 from typing import Protocol

@@ -1,4 +1,4 @@
-"""What goes out within one turn of the event loop: put together per receiver, written once at the turn's end.
+"""Collects the output of one turn of the event loop per receiver and writes it once, at the turn's end.
 
 A room message costs each member one append; however many messages a turn brings, each receiver's transport
 is written to once, in the order in which they were put. An idle server adds no delay: there is no timer.

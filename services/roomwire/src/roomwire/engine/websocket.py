@@ -1,4 +1,4 @@
-"""The WebSocket transport over plain ASGI messages: correct on every ASGI server, and slower than it could be.
+"""The WebSocket transport over plain ASGI messages: correct on every ASGI server, but slower than the fast path.
 
 Source: the Engine.IO protocol, version 4, "WebSocket" and "Upgrade".
 """

@@ -1,4 +1,4 @@
-"""One timer for all sessions: a wheel of coarse ticks.
+"""One timer for all sessions: a timer wheel with coarse ticks.
 
 Ten thousand sessions cost one `call_later` at a time, not ten thousand. A session stands in the wheel once;
 when its tick comes it is asked for its next deadline, so that postponing a deadline costs nothing.

@@ -1,4 +1,4 @@
-"""How a handler's parameters get their values: by their types, worked out once.
+"""Binds a handler's parameters to values by their types. The types are analysed once.
 
 Pure: it knows no network. A parameter annotated with
 
@@ -11,9 +11,9 @@ Pure: it knows no network. A parameter annotated with
 - anything else gets the next argument of the event, decoded strictly into that type (msgspec): a struct
   is the whole body. With a default it may be missing.
 
-An event that came as text is decoded straight into these types, by one decoder a handler. Where that fails,
-or cannot be done, its values are converted one by one: a body that does not fit is refused before the handler
-runs, with a sentence that names the field.
+An event that arrives as text is decoded directly into these types, by one decoder per handler. If that fails or is impossible,
+its values are converted one by one. A body that does not fit is refused before the handler runs, with a sentence that names the
+field.
 """
 
 import inspect
@@ -54,21 +54,21 @@ def subscribe(
     interceptors: Sequence[Interceptor] = (),
     filters: Sequence[AnyFilter] = (),
 ) -> Callable[[_H], _H]:
-    """Make a gateway's method the handler of an event; what it returns is the ack.
+    """Make a gateway's method the handler of an event. Its return value is the ack.
 
     Args:
         event: The event's name.
-        guards: They say whether a call may reach the handler, after those of the gateway. Default: none.
+        guards: They allow or refuse a call, after the gateway's guards. Default: none.
         interceptors: They run around the handler, inside those of the gateway. Default: none.
         filters: They answer the handler's exceptions, before those of the gateway. Default: none.
 
     Raises:
-        ValueError: The name is one of Socket.IO's own: use the lifecycle hooks.
+        ValueError: The name is one of Socket.IO's own; use the lifecycle hooks.
 
     """
     if event in RESERVED_EVENTS:
         raise ValueError(
-            f"{event!r} is no event to subscribe to: use the hooks on_connection and on_disconnection"
+            f"{event!r} is not an event to subscribe to: use the hooks on_connection and on_disconnection"
         )
 
     def put(handler: _H) -> _H:
@@ -86,17 +86,17 @@ def subscribed_event(handler: object) -> str | None:
 
 
 def around_of(handler: object) -> Around:
-    """Return what `subscribe` has put around a method; for another one, nothing."""
+    """Return what `subscribe` has put around a method; for any other method, nothing."""
     around: Around = getattr(handler, _AROUND, Around())
     return around
 
 
 class ConnectedSocket(Protocol):
-    """What binding needs of a socket."""
+    """The attributes of a socket that binding needs."""
 
     @property
     def user(self) -> User:
-        """Who it is."""
+        """The user that the client is."""
 
 
 @dataclass(frozen=True)
@@ -154,7 +154,7 @@ class Taken(NamedTuple):
 
 
 class Binding:
-    """A handler's parameters, worked out.
+    """A handler's parameters, analysed once.
 
     Args:
         handler: A bound method.
@@ -192,7 +192,7 @@ class Binding:
             if name not in hints:
                 raise TypeError(f"{where} has no annotation, so nothing can be bound to it")
             if parameter.kind not in {parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY}:
-                raise TypeError(f"{where} has to be a plain one")
+                raise TypeError(f"{where} must not be positional-only or variadic")
             hint = hints[name]
             if any(isinstance(extra, Pipe) for extra in _extras(hint)):
                 piped = Piped(name, hint, parameter.default, provided=provided, where=where)
@@ -238,17 +238,17 @@ class Binding:
             self._given[name] = value
 
     def decoded(self, text: str, socket: ConnectedSocket) -> dict[str, object] | None:
-        """Return the handler's keyword arguments for one event as it came: hot.
+        """Return the handler's keyword arguments for one raw event: hot.
 
-        None says that only `arguments` can: so it is for bodies that are no plain arguments.
+        The result is None if only `arguments` can build them, as for bodies that are not plain arguments.
 
         Args:
             text: A JSON array: the event's name and its arguments.
             socket: Where the event came from.
 
         Raises:
-            msgspec.MsgspecError: It is no JSON or does not fit; `arguments` knows what to say about it.
-            RecursionError: It is nested too deeply.
+            msgspec.MsgspecError: The text is not JSON or does not fit; `arguments` raises an error that explains why.
+            RecursionError: The JSON is nested too deeply.
 
         """
         if self._decode is None:
@@ -287,7 +287,7 @@ class Binding:
         """Put the arguments through their pipes, and add the values that live as long as the call.
 
         Args:
-            arguments: What `arguments` has returned.
+            arguments: The result of `arguments`.
             call: The call.
             values: The values of `per_call`, by type.
 
@@ -301,7 +301,7 @@ class Binding:
 def _compiled(
     bodies: "Sequence[_Body | _BodyKey]",
 ) -> tuple[Sequence[str], Callable[[str], object] | None]:
-    """Return a decoder of whole events whose attributes are the parameters' values; None where there can be none."""
+    """Return a decoder of whole events whose attributes are the parameters' values, or None if that is impossible."""
     plain = [body for body in bodies if isinstance(body, _Body)]
     if len(plain) < len(bodies):
         return (), None
@@ -315,7 +315,7 @@ def _compiled(
         event = msgspec.defstruct("Event", [(_EVENT_NAME, str), *fields], array_like=True)
         return [body.parameter for body in plain], msgspec.json.Decoder(event).decode
     except (TypeError, ValueError):
-        # A type that msgspec does not know: converting says so when the handler is called.
+        # msgspec does not know the type; the conversion reports that when the handler is called.
         return (), None
 
 
@@ -325,7 +325,7 @@ def _members(hint: object) -> Sequence[object]:
 
 
 def _extras(hint: object) -> Sequence[object]:
-    """Return what a type is annotated with."""
+    """Return the annotations of a type."""
     return get_args(hint)[1:] if get_origin(hint) is Annotated else ()
 
 
@@ -334,10 +334,10 @@ def _key_of(hint: object) -> Key | None:
 
 
 def _is_provided(hint: Any, provided: Mapping[Any, object], where: str) -> bool:
-    """Say whether a parameter gets what was provided for its type.
+    """Return whether a parameter gets the value that was provided for its type.
 
     Raises:
-        TypeError: Nothing was, and a body cannot be decoded into the type either.
+        TypeError: No value was provided, and a body cannot be decoded into the type either.
 
     """
     try:
@@ -345,16 +345,16 @@ def _is_provided(hint: Any, provided: Mapping[Any, object], where: str) -> bool:
             return True
         is_decoded = not isinstance(msgspec.inspect.type_info(hint), msgspec.inspect.CustomType)
     except TypeError:
-        # It cannot be hashed, or msgspec refuses it: converting says so when the handler is called.
+        # The type cannot be hashed, or msgspec refuses it; the conversion reports that when the handler is called.
         return False
     if not is_decoded:
-        # No body can be decoded into it.
+        # No body can be decoded into this type.
         raise NotProvided(f"{where} needs", hint)
     return False
 
 
 def _without_key(hint: object) -> object:
-    """Return the annotated type; what else it is annotated with, as constraints, stays."""
+    """Return the annotated type, including other annotations such as constraints."""
     type_, *extras = get_args(hint)
     extras = [extra for extra in extras if not isinstance(extra, Key)]
     return Annotated[type_, *extras] if extras else type_
@@ -365,7 +365,7 @@ def _convert(value: object, type_: object, name: str) -> object:
         msgspec.json.encode(value)  # JSON can spell lone surrogates, which no store and no log can write
         return msgspec.convert(value, type_)
     except UnicodeEncodeError:
-        raise WrongField(name, "A text is no valid Unicode") from None
+        raise WrongField(name, "A text is not valid Unicode") from None
     except msgspec.ValidationError as error:
         # "Expected `str`, got `int` - at `$.roomId`": say the same in terms of what the client sent.
         problem, _, path = str(error).partition(" - at `$")

@@ -1,4 +1,4 @@
-"""What can go wrong between a gateway and its handlers, beside `roomwire.errors`.
+"""The errors between a gateway and its handlers, in addition to `roomwire.errors`.
 
 ::
 
@@ -6,14 +6,14 @@
     └── TwoHandlers           an event has two handlers
     ClientError
     ├── InvalidBody
-    │   ├── MissingArgument   the event has fewer arguments than its handler asks for
-    │   ├── NoObject          the first argument is no object, and the handler asks for a field of it
+    │   ├── MissingArgument   the event has fewer arguments than its handler needs
+    │   ├── NoObject          the first argument is not an object, but the handler needs a field of it
     │   ├── MissingField      the object lacks a field
     │   └── WrongField        an argument or a field has another type
     └── NotFound
         ├── NoSuchNamespace   nothing serves the namespace
         ├── NoSuchEvent       no handler takes the event that a client has sent
-        └── UnknownEvent      no handler of this way in takes the event
+        └── UnknownEvent      no handler accepts the event on this path
 """
 
 from typing import Final
@@ -42,11 +42,11 @@ class TwoHandlers(ConfigurationError):
 
 
 class MissingArgument(InvalidBody):
-    """An event has fewer arguments than its handler asks for.
+    """An event has fewer arguments than its handler needs.
 
     Args:
-        index: Where it is missing, from 0.
-        parameter: The handler's name of it.
+        index: The index of the missing argument, from 0.
+        parameter: The name of the handler's parameter.
 
     """
 
@@ -57,7 +57,7 @@ class MissingArgument(InvalidBody):
 
 
 class NoObject(InvalidBody):
-    """The first argument is no object, and the handler asks for a field of it.
+    """The first argument is not an object, but the handler needs a field of it.
 
     Args:
         field: The field.
@@ -83,11 +83,11 @@ class MissingField(InvalidBody):
 
 
 class WrongField(InvalidBody):
-    """An argument or a field is not what the handler's types say.
+    """An argument or a field does not match the handler's types.
 
     Args:
-        field: Its path; empty if the problem names it.
-        problem: What is wrong with it, without a full stop.
+        field: The path of the field. Empty if the problem names it.
+        problem: The problem, without a full stop.
 
     """
 
@@ -106,7 +106,7 @@ class NoSuchNamespace(NotFound):
     """
 
     def __init__(self, namespace: str) -> None:
-        super().__init__(f"There is no namespace {namespace!r} here.")
+        super().__init__(f"This application does not serve the namespace {namespace!r}.")
         self.namespace = namespace
 
 
@@ -119,12 +119,12 @@ class NoSuchEvent(NotFound):
     """
 
     def __init__(self, event: str) -> None:
-        super().__init__(f"No event `{event[:_MAX_SHOWN_NAME]}` here.")
+        super().__init__(f"The event `{event[:_MAX_SHOWN_NAME]}` does not exist.")
         self.event = event
 
 
 class UnknownEvent(NotFound):
-    """No handler takes the event on this way in.
+    """No handler accepts the event on this path.
 
     Args:
         event: The event.
@@ -132,5 +132,5 @@ class UnknownEvent(NotFound):
     """
 
     def __init__(self, event: str) -> None:
-        super().__init__(f"The event {event!r} does not come this way.")
+        super().__init__(f"The event {event!r} has no handler here.")
         self.event = event

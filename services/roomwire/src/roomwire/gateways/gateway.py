@@ -38,7 +38,7 @@ class Gateway(Moderation, socketio.AsyncNamespace):  # type: ignore[misc] # pyth
     is the ack. A `ClientError` that it raises reaches the client as an error ack, or as the event
     `exception` if the client waits for no ack; any other exception is logged and becomes `internal`.
 
-    Hooks are methods with these names, all optional; their parameters are bound like a handler's:
+    Hooks are methods with these names. All are optional, and their parameters are bound like a handler's:
 
     - `after_init(self)` runs once, when the server has started;
     - `on_connection(self, ...)` runs when a client has been authenticated, before its connection is
@@ -56,10 +56,10 @@ class Gateway(Moderation, socketio.AsyncNamespace):  # type: ignore[misc] # pyth
     sessions included, whether it has an `on_connection` or not; `subscribe` adds those of one handler (see
     `roomwire.gateways.chain`). They do not run around the other hooks, which cannot be refused.
 
-    The events of one connection are handled in order: one that awaits holds up only its own connection's
-    later events, at most `Limits.max_waiting_events` of them. Connections do not wait for each other.
+    The events of one connection are handled in order. A handler that awaits delays only later events of its own connection, at
+    most `Limits.max_waiting_events` of them. Connections do not wait for each other.
 
-    The namespace may stand at the class, where an `App` reads it before there is an instance::
+    The class may state the namespace, so that an `App` can read it before there is an instance::
 
         class Board(Gateway, namespace="/board"): ...
 
@@ -72,7 +72,7 @@ class Gateway(Moderation, socketio.AsyncNamespace):  # type: ignore[misc] # pyth
     - `moderated`: a socket is refused (`forbidden`) whose user is banned, and `Socket.require_voice` knows who is muted.
 
     Args:
-        namespace: The namespace it serves. Default: the class's, which is `/` unless it says another.
+        namespace: The namespace that the gateway serves. Default: the class's, which is `/` unless the class states another.
         user_rooms: As of the class. Default: what the class says.
         concurrent: Whether the events of one connection are handled at the same time, without an order.
 
@@ -84,8 +84,8 @@ class Gateway(Moderation, socketio.AsyncNamespace):  # type: ignore[misc] # pyth
         server: The server it is registered with; injected by `register_namespace`.
         parting_timeout_s: How long a handler may hold up the end of its client, which stays in its rooms meanwhile.
             Default: 30.
-        offers_recovery: Whether its clients are offered recovery where `Server(recovery=None)` leaves it open. Default: yes.
-        guards: They say whether an event or a connection may go on. Default: none.
+        offers_recovery: Whether clients are offered recovery if `Server(recovery=None)` leaves it to the gateway. Default: yes.
+        guards: They allow or refuse an event or a connection. Default: none.
         interceptors: They run around the handlers and `on_connection`. Default: none.
         filters: They answer exceptions. Default: none.
 
@@ -137,27 +137,27 @@ class Gateway(Moderation, socketio.AsyncNamespace):  # type: ignore[misc] # pyth
         self._bind(Around(), None)
 
     def surround(self, around: Around, provided: Mapping[Any, object]) -> None:
-        """Bind the handlers anew, with what an application puts around each call and with what it provides.
+        """Bind the handlers again, with an application's guards, interceptors, filters and provided values.
 
-        An `App` calls it before it registers the gateway; without an `App`, call it before `register_namespace` if there is
-        something to provide.
+        An `App` calls this method before it registers the gateway. Without an `App`, call it before `register_namespace` if there
+        are values to provide.
 
         Args:
-            around: What runs outside of the gateway's own guards, interceptors and filters.
-            provided: What handlers and pipes get for parameters, by type; a `PerCall` is opened for each call.
+            around: The guards, interceptors and filters that run outside of the gateway's own.
+            provided: The values of parameters of handlers and pipes, by type; a `PerCall` is opened for each call.
 
         Raises:
-            ConfigurationError: A handler or a pipe needs what is not provided.
+            ConfigurationError: A handler or a pipe needs a value that is not provided.
 
         """
         self._bind(around, provided)
 
     @classmethod
     def subscriptions(cls) -> Sequence[str]:
-        """Return the events that the class subscribes to, in alphabetical order, without an instance made by its constructor.
+        """Return the events that the class subscribes to, in alphabetical order, without calling its constructor.
 
         Raises:
-            ConfigurationError: As of the constructor.
+            ConfigurationError: As for the constructor.
 
         """
         unmade = object.__new__(cls)
@@ -169,7 +169,7 @@ class Gateway(Moderation, socketio.AsyncNamespace):  # type: ignore[misc] # pyth
             type(self), Around(self.guards, self.interceptors, self.filters).within(around), provided
         )
         handlers: dict[str, Handler] = {}
-        # Of the class, as a property of what is not made yet must not run.
+        # Attributes of the class are read, because a property of an unfinished instance must not run.
         for name, member in inspect.getmembers_static(type(self)):
             if event := subscribed_event(member):
                 if event in handlers:
@@ -194,35 +194,35 @@ class Gateway(Moderation, socketio.AsyncNamespace):  # type: ignore[misc] # pyth
     def emit(
         self, event: str, data: object = None, **options: Unpack[EmitOptions]
     ) -> Coroutine[object, object, None]:
-        """Send an event to a room, a client or everybody, on all gateways.
+        """Send an event to a room, a client or all clients, on all gateways.
 
         Args:
             event: The event's name.
-            data: Its argument; a tuple for several. Structs become objects.
+            data: The event's argument; a tuple for several. Structs become objects.
             options: As for `Server.emit`, by name: `to` or `room`, `skip_sid`, `callback`, `ignore_queue`, `message_id`,
                 `keeps_history`, and `namespace`, whose default is its own.
 
         Raises:
-            Unavailable: It is not in the log; try again.
-            OutcomeUnknown: Nobody knows; try again with the same `message_id`.
+            Unavailable: The event was not published; try again.
+            OutcomeUnknown: The event may have been published; try again with the same `message_id`.
             TooLarge: The message id is too long.
 
         """
         options["namespace"] = options.get("namespace") or self.namespace
-        # As it is: a coroutine around that of the server would cost each message a step.
+        # The server's coroutine is returned directly: another one around it would cost each message a step.
         return self.server.emit(event, to_wire(data), **options)
 
     async def history(self, room: str, *, limit: int = 50, after: str = "") -> Recalled:
-        """Return what emits with `keeps_history` kept of a room, oldest first.
+        """Return the history of a room, as emits with `keeps_history` stored it, oldest first.
 
         Args:
             room: The room.
-            limit: Most entries. Default: 50.
-            after: A position (`Remembered.position`): the first entries behind it. Default: the newest entries.
+            limit: Maximum number of entries. Default: 50.
+            after: A position (`Remembered.position`); the first entries after it are returned. Default: the newest entries.
 
         Raises:
-            Unavailable: It cannot be read now.
-            ConfigurationError: The server was made with a log in Redis and without a history.
+            Unavailable: The history cannot be read now.
+            ConfigurationError: The server has a log in Redis and no history.
 
         """
         if self.server.history is None:
@@ -258,7 +258,7 @@ class Gateway(Moderation, socketio.AsyncNamespace):  # type: ignore[misc] # pyth
         return self.emit(self.presence_event, change, to=change.room)
 
     async def trigger_event(self, event: str, *args: Any) -> Any:
-        """Take a connect or disconnect from python-socketio to its hook; events go by the lane of their connection."""
+        """Pass a connect or disconnect from python-socketio to its hook; events take the lane of their connection."""
         if event == "connect":
             return await self._connected(*args)
         if event == "disconnect":
@@ -315,7 +315,7 @@ class Gateway(Moderation, socketio.AsyncNamespace):  # type: ignore[misc] # pyth
         lane.stop()
         watch = lane.socket.member.watch
         if lane.events and not self.server.eio.is_parting:
-            # Perhaps one of its own handlers sends it away: that one must not wait for its own end.
+            # One of the client's own handlers may disconnect it; that handler must not wait for its own end.
             self.server.begin(self._part(lane, reason, watch))
         else:
             await self._part(lane, reason, watch)
@@ -335,7 +335,7 @@ class Gateway(Moderation, socketio.AsyncNamespace):  # type: ignore[misc] # pyth
 
 
 class _Whole:
-    """What a `Chain` is given: the connection and the whole body, which it binds once its guards have allowed the call."""
+    """The arguments of a `Chain`: the connection and the whole body, which it binds after its guards have allowed the call."""
 
     is_direct = True
 
@@ -350,9 +350,9 @@ class _Binder:
     """Binds the methods of a gateway.
 
     Args:
-        gateway: Its class.
-        around: What runs around each call, the application's included.
-        provided: What the application provides, by type; None: that is not known yet.
+        gateway: The gateway's class.
+        around: The guards, interceptors and filters around each call, including the application's.
+        provided: The application's values by type, or None if they are not known yet.
 
     """
 
@@ -363,7 +363,7 @@ class _Binder:
         self.bindings: dict[str, Binding] = {}
 
     def handler(self, event: str, method: Any) -> Handler:
-        """Return a method and what runs around it; a method alone where nothing does."""
+        """Return the chain around a method, or the method itself if nothing runs around it."""
         binding = self.bindings[event] = self._binding(method)
         around = around_of(method).within(self._around)
         if not around and binding.is_direct:
@@ -374,7 +374,7 @@ class _Binder:
         return Handler(event, chain, _Whole(), is_plain=False, takes_ack=bool(binding.acks))
 
     def connection(self, method: Any) -> Handler | None:
-        """Return the hook of connections and what runs around it, which may be there without the hook."""
+        """Return the chain around the hook of connections; the chain may exist without the hook."""
         if method is None and not self._around:
             return None
         handler = self.handler(CONNECT, method or _nothing)
@@ -394,7 +394,7 @@ class _Binder:
 
 
 def _nothing() -> None:
-    """Let a client in: the hook of a gateway that has none."""
+    """Admit a client: the hook of a gateway that defines none."""
 
 
 def _is_nobodys(_room: object) -> bool:

@@ -1,7 +1,7 @@
 """The events of one connection at one gateway: in order, one at a time.
 
-A handler that awaits holds up only its own connection's later events, boundedly. One that does not, costs no
-task; a plain function costs no coroutine either.
+A handler that awaits delays only later events of its own connection, up to a limit. A handler that does not await costs no
+task, and a plain function costs no coroutine either.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ _log = get_logger(__name__)
 
 
 class Arguments(Protocol):
-    """How the arguments of a handler are made of an event; see `roomwire.gateways.binding.Binding`."""
+    """Builds the arguments of a handler from an event; see `roomwire.gateways.binding.Binding`."""
 
     def decoded(self, text: str, socket: Socket) -> dict[str, object] | None:
         """Return the keyword arguments for an event as it came, or None."""
@@ -41,7 +41,7 @@ class Handler:
         event: The event's name.
         method: The bound method, or the chain around it.
         binding: Its parameters.
-        is_plain: Whether it is no coroutine function.
+        is_plain: Whether the method is not a coroutine function.
         takes_ack: Whether it wants the ack, as the argument `ack`, to send it itself.
 
     """
@@ -54,11 +54,11 @@ class Handler:
 
 
 _Event = tuple[Handler, dict[str, object], int | None, int]
-"""An event whose arguments fit: its handler, the keyword arguments, the ack's id, and about how large it is."""
+"""An event whose arguments fit: its handler, the keyword arguments, the ack's id, and its approximate size."""
 
 
 class Lane:
-    """Takes one connection's events to their handlers.
+    """Passes one connection's events to their handlers.
 
     Args:
         socket: The connection.
@@ -97,7 +97,7 @@ class Lane:
         self._parting: asyncio.Future[None] | None = None
 
     def admit_text(self, text: str, start: int, ack_id: int | None) -> bool:
-        """Take an event as it came, its JSON beginning at `start`; False if only `admit` can tell what to do: hot."""
+        """Accept a raw event whose JSON begins at `start`; return False if only `admit` can handle it: hot."""
         handler = self._handlers.get(text[start + 2 : text.find('"', start + 2)])
         if handler is None or text[start + 1] != '"':
             return False
@@ -113,7 +113,7 @@ class Lane:
         return True
 
     def admit(self, event: str, body: Sequence[object], ack_id: int | None) -> None:
-        """Take an event and its arguments."""
+        """Accept an event with its arguments."""
         handler = self._handlers.get(event)
         if handler is None:
             self._refuse(NoSuchEvent(event), ack_id)
@@ -136,22 +136,22 @@ class Lane:
         return Ack(None if ack_id is None else partial(self._replies.acknowledge, self.socket.member, ack_id))
 
     def stop(self) -> None:
-        """Let nothing be handled after what is being handled now."""
+        """Handle no further events after the present one."""
         self._waiting, self._waiting_bytes = None, 0
 
     async def idle(self) -> None:
-        """Return when none of its events is being handled; a handler of its own must not wait for this."""
+        """Wait until no event of the connection is being handled. A handler of the connection must not wait for this."""
         if self._running:
             self._parting = self._parting or asyncio.get_running_loop().create_future()
             await self._parting
 
     @property
     def events(self) -> int:
-        """How many events are being handled or wait for it."""
+        """The number of events that are being handled or wait."""
         return self._running + (len(self._waiting) if self._waiting else 0)
 
     def has_room(self, size: int) -> bool:
-        """Say whether an event of a size may wait, or need not; one alone may be as large as a message."""
+        """Return whether an event of a size may wait, or need not wait. A single event may be as large as a message."""
         limits = self._server.eio.limits
         too_large = self._waiting_bytes + size > limits.max_waiting_events_bytes
         return self.events < limits.max_waiting_events and not (self._waiting and too_large)
@@ -181,7 +181,7 @@ class Lane:
             self._waiting_bytes += event[3]
 
     def _next(self) -> _Event | None:
-        """Return the event whose turn it is."""
+        """Return the next event."""
         if not self._waiting:
             return None
         event = self._waiting.popleft()
@@ -189,7 +189,7 @@ class Lane:
         return event
 
     async def _run(self, event: _Event | None, result: object = None) -> None:
-        """Handle an event, or go on with one whose result is to be awaited; then handle those that wait."""
+        """Handle an event, or await the result of one that has begun; then handle the waiting events."""
         member, replies = self.socket.member, self._replies
         try:
             while event is not None:
@@ -215,7 +215,7 @@ class Lane:
         finally:
             self._running -= 1
             if self._waiting:
-                # A handler was cancelled: what waits has to go on without it.
+                # A handler was cancelled; the waiting events must be handled nevertheless.
                 self._running += 1
                 self._start(self._run(self._next()))
             elif not self._running and self._parting is not None and not self._parting.done():
@@ -227,7 +227,7 @@ class Lane:
         try:
             result = handler.method(**arguments)
             if hasattr(result, "__await__"):
-                # What looks like a plain function may be a decorator's wrapper around another.
+                # A plain function may be a decorator's wrapper around a coroutine function.
                 self._running += 1
                 self._start_now(self._run(event, result))
                 return
@@ -239,7 +239,7 @@ class Lane:
         self._count(outcome, perf_counter() - started)
 
     def _failed(self, error: Exception, event: _Event) -> str:
-        """Tell the client of an error; returns its code."""
+        """Report an error to the client; return its code."""
         ack_id = event[2]
         if isinstance(error, AcknowledgedFailed):
             error, ack_id = error.error, None

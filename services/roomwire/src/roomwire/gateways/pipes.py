@@ -148,7 +148,9 @@ class NotProvided(TypeError):
 
     def __str__(self) -> str:
         wanted = type_name(self.kind)
-        return f"{self.need} a {wanted}, and none is provided: say app.provide({wanted}, ...) in the lifespan"
+        return (
+            f"{self.need} a {wanted}, but none is provided: call app.provide({wanted}, ...) in the lifespan"
+        )
 
 
 def type_name(kind: Any) -> str:

@@ -1,4 +1,4 @@
-"""What a handler is given of a connection."""
+"""The connection that a handler gets."""
 
 import base64
 import hashlib
@@ -33,33 +33,33 @@ class Socket:
 
     @property
     def id(self) -> str:
-        """Its id; a room of its own."""
+        """The client's id, which is also the name of its own room."""
         return self.member.sid
 
     @property
     def namespace(self) -> str:
-        """The namespace it connected to."""
+        """The namespace to which the client is connected."""
         return self.member.namespace
 
     @property
     def user(self) -> User:
-        """Who it is."""
+        """The user that the client is."""
         return self.member.user
 
     @property
     def recovered(self) -> bool:
-        """Whether it continues a session it had: its rooms and data are there, and it gets what it missed."""
+        """Whether the client has recovered a session: its rooms and data are restored, and it receives what it missed."""
         return self.member.recovered
 
     @property
     def handshake(self) -> Handshake:
-        """What it brought when it connected."""
+        """The handshake with which the client connected."""
         return self.member.handshake
 
     def own_id(self, message_id: str) -> str:
-        """Return what a client calls a message, as a `message_id` that nobody else's can equal.
+        """Return a client's own id of a message as a `message_id` that is unique to the client.
 
-        It stays the same for a user whom a token names, and for a session that is recovered.
+        The result stays the same for a user that a token names, and for a session that is recovered.
         """
         owner = self.id if self.user.kind == "anonymous" else self.user.id
         digest = hashlib.sha256(msgspec.json.encode((self.user.kind, owner, self.namespace, message_id)))
@@ -71,18 +71,18 @@ class Socket:
         await self.server.emit(event, data, to=self.id, namespace=self.namespace, ignore_queue=True)
 
     async def broadcast(self, room: str, event: str, *args: object, message_id: str = "") -> None:
-        """Send an event to everybody in a room, on all gateways, but not to this client.
+        """Send an event to all members of a room except this client, on all gateways.
 
         Args:
             room: The room.
             event: The event's name.
-            args: Its arguments.
-            message_id: What is sent again under it is dropped, on all gateways; see `Server.emit` and `own_id`. Default:
-                nothing is.
+            args: The event's arguments.
+            message_id: A further event with the same id is dropped, on all gateways; see `Server.emit` and `own_id`.
+                Default: none.
 
         Raises:
-            Unavailable: It was not sent, and trying again makes sense.
-            OutcomeUnknown: Nobody knows; try again with the same `message_id`.
+            Unavailable: The event was not published; try again.
+            OutcomeUnknown: The event may have been published; try again with the same `message_id`.
 
         """
         await self.server.emit(
@@ -95,7 +95,7 @@ class Socket:
         )
 
     async def join(self, room: str) -> None:
-        """Join a room. Joining twice is joining once.
+        """Join a room. The method is idempotent.
 
         Raises:
             Forbidden: The gateway has rooms of users, and the name is one of theirs.
@@ -107,7 +107,7 @@ class Socket:
         await self.server.enter_room(self.id, room, namespace=self.namespace)
 
     async def leave(self, room: str) -> None:
-        """Leave a room; nothing happens if it is not in there."""
+        """Leave a room. A client that is not a member is not changed."""
         await self.server.leave_room(self.id, room, namespace=self.namespace)
 
     def in_room(self, room: str) -> bool:
@@ -121,19 +121,19 @@ class Socket:
             standings.require_voice(self.user.id)
 
     def renew(self, user: User) -> None:
-        """Let this client stay by a new token; `user` is whom a `Verifier` says that it speaks for.
+        """Extend this client's connection with a new token; `user` is the user that a `Verifier` returned for it.
 
         Raises:
-            Forbidden: It is somebody else's, or it expires sooner than the one that the client has.
+            Forbidden: The token belongs to another user, or it expires sooner than the client's present token.
 
         """
         self.server.renew(self.member, user)
 
     async def disconnect(self) -> None:
-        """Send the client away. The official client does not come back by itself after this."""
+        """Disconnect the client. The official client does not reconnect by itself afterwards."""
         await self.server.disconnect(self.id, namespace=self.namespace)
 
 
 def to_wire(value: object) -> object:
-    """Return what a handler returns or emits as the server takes it: a named tuple is one value, as a struct is."""
+    """Return a handler's value in the form that the server accepts. A named tuple is one value, as a struct is."""
     return list(value) if isinstance(value, tuple) and hasattr(value, "_fields") else value

@@ -1,4 +1,4 @@
-"""How far this process's clock is from others', in whose times it is told things.
+"""Measures how far this process's clock is from the clocks whose times it receives.
 
 Tokens carry the times of who issued them, and what is in Redis carries those of Redis. A clock that is wrong shows as tokens
 that do not hold, without a word about why: so each answer that carries a time is compared with our own clock, and a difference is

@@ -1,4 +1,4 @@
-"""What this process depends on, and why one of these things does not serve at the moment.
+"""The dependencies of this process, and why one of them does not work at the moment.
 
 Owns the closed set of reasons (`Cause`), and says each change of state once: a log line, a series of
 `roomwire_dependency_down`, and a field of `/readyz`. Whoever talks to a dependency reports here what came of it. Nothing here

@@ -1,4 +1,4 @@
-"""How late the event loop is: what everything waits for that this process does.
+"""Measures how late the event loop is, which delays everything in this process.
 
 A timer that fires late says so without a look at what held it up: a handler that computes, a machine without CPU to spare, a
 process that was stopped.

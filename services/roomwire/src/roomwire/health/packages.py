@@ -1,4 +1,4 @@
-"""Names of other packages that the library relies on beyond what those packages promise.
+"""Checks the names of other packages that the library relies on beyond their public promises.
 
 A module that overrides or reads such names lists them in a `Foreign` and calls `check` when it is imported, so that a release
 that has moved one is refused with a sentence, and not by an attribute error in the middle of a connection. Pure, but for
@@ -61,7 +61,7 @@ class Foreign(NamedTuple):
         if not _minor(self.oldest) <= release <= _minor(self.newest):
             warnings.warn(
                 f"{self.package} {version} is not among the releases that Roomwire is tested with, "
-                f"{self.oldest} to {self.newest}: it has every name that is relied on, and may use them differently.",
+                f"{self.oldest} to {self.newest}: it has every name that Roomwire relies on, but may behave differently.",
                 RuntimeWarning,
                 stacklevel=2,
             )

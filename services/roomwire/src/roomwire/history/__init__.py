@@ -1,1 +1,1 @@
-"""What was said in rooms lately, for applications that show it; beside the log, which does not know it."""
+"""The recent messages of rooms, for applications that show them. History is beside the log, which does not know it."""

@@ -1,11 +1,11 @@
 """The contract of history: the newest entries of each room.
 
-Its guarantees, for every implementation:
+Every implementation guarantees:
 
 - A room keeps its newest `HISTORY_ENTRIES` entries, in the order in which they were remembered, for `HISTORY_TTL_S`
-  after the last one; an emit that says otherwise (`roomwire.log.kept.Keep`) counts from that emit on.
-- What an emit keeps is appended by the log in the step that appends the message: an entry is here once whoever is told of the
-  message could read it, and never without the message.
+  after the last one; an emit with other values (`roomwire.log.kept.Keep`) changes them from that emit on.
+- The log appends an emit's entry in the step that appends the message: an entry exists before any receiver of the message could
+  read it, and never without the message.
 - Every call ends within the timeout that the history was given, with `Unavailable` if it could not be done.
 """
 
@@ -22,19 +22,19 @@ T = TypeVar("T")
 
 
 class Remembered(msgspec.Struct, frozen=True):
-    """An entry of a room's history and where it stands in it: two numbers and a dash, which only grow."""
+    """The position of an entry in a room's history: two numbers and a dash, which only increase."""
 
     position: str
     entry: bytes
 
 
 class Recalled(msgspec.Struct, frozen=True):
-    """A stretch of a room's history.
+    """A part of a room's history.
 
     Attributes:
-        entries: Oldest first.
-        is_joined: Whether the entry after which it begins is still kept, so that none between them was dropped.
-        has_more: Whether there are entries behind the last one.
+        entries: The entries, oldest first.
+        is_joined: Whether the entry after which the part begins still exists, so that none between them was discarded.
+        has_more: Whether entries follow the last one.
 
     """
 
@@ -43,10 +43,10 @@ class Recalled(msgspec.Struct, frozen=True):
     has_more: bool = False
 
     def values(self, kind: type[T]) -> list[T]:
-        """Return the entries, decoded: of a `Said`, or of what `Keep.entry` was.
+        """Return the decoded entries, each of the type `Said` or of the type of `Keep.entry`.
 
         Raises:
-            msgspec.ValidationError: An entry is of another type.
+            msgspec.ValidationError: An entry has another type.
 
         """
         decoder = msgspec.json.Decoder(kind)
@@ -54,24 +54,24 @@ class Recalled(msgspec.Struct, frozen=True):
 
 
 class History(Protocol):
-    """Keeps what was said in rooms. Use: `start`, then anything, then `close`."""
+    """Stores the recent messages of rooms. Call `start` first and `close` last."""
 
     async def start(self) -> None:
         """Connect.
 
         Raises:
-            Unavailable: Nobody answers; starting again later is right.
+            Unavailable: The server does not answer; start again later.
 
         """
 
     async def close(self) -> None:
-        """Disconnect; idempotent."""
+        """Disconnect. Idempotent."""
 
     async def check(self) -> None:
-        """Ask whether the history can be read at this moment.
+        """Check whether the history can be read at this moment.
 
         Raises:
-            Unavailable: It does not answer.
+            Unavailable: The server does not answer.
 
         """
 
@@ -79,4 +79,4 @@ class History(Protocol):
         """Append an entry to a room's history, without a message."""
 
     async def recall(self, room: str, *, limit: int = 50, after: str = "", namespace: str = "/") -> Recalled:
-        """Return the newest entries of a room's history, or with a position the first behind it; at most `limit`."""
+        """Return the newest entries of a room's history or, with a position, the first ones after it; at most `limit`."""

@@ -1,4 +1,4 @@
-"""The history of one process: what its log keeps, and nothing outlives it."""
+"""The history of one process, which its log stores and which ends with it."""
 
 import time
 
@@ -11,7 +11,7 @@ class MemoryHistory:
     """Implements `History` in one process.
 
     Args:
-        kept: Where the log of this process keeps entries (`MemoryLog.kept`). Default: what no log appends to.
+        kept: The entries that the log of this process stores (`MemoryLog.kept`). Default: a store to which no log appends.
 
     """
 

@@ -1,4 +1,4 @@
-"""Opens the history that a URL stands for."""
+"""Opens the history of a URL."""
 
 from collections.abc import Callable
 
@@ -22,12 +22,12 @@ def open_history(
     log: Log | None = None,
     is_given_up: Callable[[], bool] = lambda: False,
 ) -> History:
-    """Return the history a URL stands for; nothing is connected before its `start`.
+    """Return the history of a URL. It connects in its `start`.
 
     Args:
         url: `memory://` for one gateway alone, else the URL of Redis or Valkey, see `roomwire.redis.url`.
-        prefix: What every key in Redis begins with; the log's, so that a cluster keeps the keys of both together.
-        timeout_s: How long one call may take.
+        prefix: The prefix of every key in Redis. It must be the log's, so that a cluster keeps the keys of both together.
+        timeout_s: Time limit for one call.
         metrics: Where what was not kept is counted, and why.
         log: Appends what emits keep; with `memory://`, entries are found where that log keeps them. Default: none does.
         is_given_up: Says whether the same Redis is known to be away, as by `Log.is_given_up`; then calls fail at once.

@@ -1,1 +1,1 @@
-"""Who a client is and what it may do: tokens, keys, claims, capabilities, revocations."""
+"""The identity and permissions of a client: tokens, keys, claims, capabilities, revocations."""

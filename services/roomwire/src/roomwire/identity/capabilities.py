@@ -1,4 +1,4 @@
-"""What a user may do in which rooms, and the policy that says it of roles.
+"""A user's permissions per room, and the policy that defines them for roles.
 
 Owns the patterns, how they match, and the policy file. It must not know tokens, users or events: `tokens` carries
 capabilities, and an application's gateway asks for them. Nothing is allowed that no pattern allows.
@@ -162,7 +162,9 @@ def _policy(file: _File) -> Policy:
     roles = {}
     for role, claim in file.roles.items():
         if role == NO_ROLE:
-            raise ValueError(f"{NO_ROLE!r} is no name for a role: it is the one that may do nothing")
+            raise ValueError(
+                f"{NO_ROLE!r} cannot be the name of a role: it denotes the role without permissions"
+            )
         for pattern, actions in claim.items():
             _check_actions(role, pattern, frozenset(actions))
         try:
@@ -174,10 +176,10 @@ def _policy(file: _File) -> Policy:
 
 def _check_actions(role: str, pattern: str, actions: frozenset[str]) -> None:
     if unknown := sorted(actions - OF_A_ROOM - OF_ALL_ROOMS):
-        raise ValueError(f"role {role!r}, pattern {pattern!r}: no action {unknown[0]!r}")
+        raise ValueError(f"role {role!r}, pattern {pattern!r}: {unknown[0]!r} is not an action")
     if pattern != EVERYWHERE and (misplaced := sorted(actions & OF_ALL_ROOMS)):
         raise ValueError(
-            f"role {role!r}, pattern {pattern!r}: {misplaced[0]!r} concerns all rooms, so it goes under '*'"
+            f"role {role!r}, pattern {pattern!r}: {misplaced[0]!r} applies to all rooms, so it belongs under '*'"
         )
 
 
@@ -187,7 +189,7 @@ def _members(
     seen: set[str] = set()
     for role, ids in lists.items():
         if role not in roles:
-            raise ValueError(f"members of {role!r}, which is no role")
+            raise ValueError(f"members of {role!r}, which is not a role")
         if twice := seen & {*ids}:
             raise ValueError(f"{min(twice)!r} is a member of two roles")
         seen |= {*ids}

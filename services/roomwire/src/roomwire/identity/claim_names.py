@@ -1,4 +1,4 @@
-"""Which claims of a token say what: their names, and pointers to what is within one.
+"""The names of the claims that gateways read from a token, and pointers into nested claims.
 
 Pure. Whether a token holds, its issuer and audience included, `verification` says.
 """

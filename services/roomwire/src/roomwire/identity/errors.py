@@ -1,4 +1,4 @@
-"""What can go wrong with tokens and policies, beside `roomwire.errors`.
+"""The errors of tokens and policies, in addition to `roomwire.errors`.
 
 ::
 
@@ -49,13 +49,13 @@ class UnusablePolicy(ConfigurationError):
         self.problem = problem
 
     def __str__(self) -> str:
-        return f"{self.where} is no policy: {self.problem}"
+        return f"{self.where} is not a policy: {self.problem}"
 
 
 class InvalidToken(Unauthenticated):
     """A token does not hold; the client learns no more."""
 
-    default_message = "The token does not hold."
+    default_message = "The token is not valid."
 
 
 class TokenExpired(Unauthenticated):

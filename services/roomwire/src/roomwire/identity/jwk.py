@@ -1,4 +1,4 @@
-"""Public keys as identity providers publish them (RFC 7517, 7518, 8037): which verify tokens, and by what.
+"""Public keys as identity providers publish them (RFC 7517, 7518, 8037): which keys verify tokens, and with which algorithms.
 
 Pure: it fetches nothing and logs nothing. A key that cannot be used is left out and said, so that it takes no other with
 it. Its neighbours are `jwks`, which fetches, and `verification`, which verifies.

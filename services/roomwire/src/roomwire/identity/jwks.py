@@ -1,4 +1,4 @@
-"""Public keys from a JWKS, cached: one fetch for many tokens, and none that a stranger could ask for as often as he likes.
+"""Public keys from a JWKS, cached: one fetch serves many tokens, and strangers cannot trigger fetches at will.
 
 Owns when to fetch and what to go on with when that fails. What a key is, is `jwk`'s; what may be fetched, `provider`'s.
 """
@@ -104,7 +104,7 @@ class JwksClient:
         if kid not in self._keys or self._clock() - self._fetched_at > self._max_age_s:
             await self._refresh(kid)
         if not self._keys:
-            raise Unavailable("Tokens cannot be checked for the moment: try again.")
+            raise Unavailable("Tokens cannot be verified at the moment: try again.")
         return self._keys.get(kid)
 
     async def close(self) -> None:
@@ -151,7 +151,8 @@ class JwksClient:
         if self._published is not None:
             if faults:
                 self._published.is_down(
-                    Cause.WRONG_ANSWER, f"{len(faults)} keys are refused: jwks keys refused"
+                    Cause.WRONG_ANSWER,
+                    f"{len(faults)} keys are refused; see the log line 'jwks keys refused'",
                 )
             else:
                 self._published.works()

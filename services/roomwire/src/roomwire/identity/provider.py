@@ -39,7 +39,7 @@ async def fetch(http: httpx.AsyncClient, url: str, *, clock: Clock | None = None
         if response.status_code != httpx.codes.OK:
             raise ValueError(f"status {response.status_code}")
         if (encoding := response.headers.get("Content-Encoding", "identity")) != "identity":
-            raise ValueError(f"the content encoding {encoding!r}, which was not asked for")
+            raise ValueError(f"the content encoding {encoding!r}, which was not requested")
         body = b""
         async for chunk in response.aiter_bytes():
             body += chunk
@@ -82,7 +82,7 @@ class Discovery(msgspec.Struct, frozen=True):
         metadata = msgspec.json.decode(await fetch(http, self.url), type=_Metadata)
         # OpenID Connect Discovery 1.0, section 4.3: exactly.
         if metadata.issuer != self.issuer:
-            raise ValueError(f"the metadata are of the issuer {metadata.issuer!r}")
+            raise ValueError(f"the metadata belong to the issuer {metadata.issuer!r}")
         if not is_trustworthy(metadata.jwks_uri):
             raise ValueError(f"the jwks_uri {metadata.jwks_uri!r} is not https")
         return metadata.jwks_uri

@@ -89,7 +89,7 @@ class SigningKey:
             key = None
         if not isinstance(key, Ed25519PrivateKey):
             raise ConfigurationError(
-                "the signing key is no Ed25519 private key in PEM: make one with `python -m roomwire_auth new-key`"
+                "the signing key is not an Ed25519 private key in PEM: create one with `python -m roomwire_auth new-key`"
             )
         return cls(key)
 

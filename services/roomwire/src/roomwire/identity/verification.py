@@ -129,7 +129,7 @@ class Verifier:
         header = parse_part(head)
         algorithm, kid = header.get("alg"), header.get("kid")
         if not (isinstance(algorithm, str) and isinstance(kid, str) and algorithm in self._algorithms):
-            raise ValueError("another algorithm, or no key id")
+            raise ValueError("another algorithm or no key id")
         # What is critical we do not know (RFC 7515, section 4.1.11); a key or an address in a header is not looked at.
         if not self._is_of_a_type(header) or "crit" in header:
             raise ValueError("another type")
@@ -202,9 +202,9 @@ def parse_part(part: str) -> dict[str, object]:
 def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
     found = dict(pairs)
     if len(found) < len(pairs):
-        raise ValueError("a name is there twice")
+        raise ValueError("a name occurs twice")
     return found
 
 
 def _refuse(constant: str) -> NoReturn:
-    raise ValueError(f"{constant} is no number")
+    raise ValueError(f"{constant} is not a number")

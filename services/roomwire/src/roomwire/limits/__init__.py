@@ -1,1 +1,1 @@
-"""Every bound on what a client may cost, and what counts against it."""
+"""Every limit on what a client may cost, and the accounting against it."""

@@ -1,7 +1,7 @@
-"""What a client can exceed, by name: the label of `roomwire_bounds_exceeded_total`.
+"""The names of the limits that a client can exceed: the label of `roomwire_bounds_exceeded_total`.
 
-The bounds' values are `roomwire.limits.client.Limits`, of recoveries `roomwire.recovery.decisions.RecoveryLimits` and
-`roomwire.log.config.LogConfig`; those of HTTP have names of their own, in `roomwire.serving.http`.
+The values are in `roomwire.limits.client.Limits` and, for recoveries, in `roomwire.recovery.decisions.RecoveryLimits` and
+`roomwire.log.config.LogConfig`. The limits of HTTP have names of their own, in `roomwire.serving.http`.
 """
 
 import enum

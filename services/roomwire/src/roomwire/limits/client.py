@@ -1,46 +1,53 @@
-"""What one client may cost: bounds on everything that a stranger can send or leave unread.
+"""The limits on what one client may cost: on everything that a stranger can send or leave unread.
 
-What is exceeded is counted by name: see `roomwire.limits.bounds`.
+Exceeded limits are counted by name: see `roomwire.limits.bounds`.
 """
 
 from roomwire.limits.pings import Pings
 
 
 class Limits(Pings, frozen=True, kw_only=True):
-    """The bounds of one client; the times of its pings are those of `Pings`.
+    """The limits of one client; the times of its pings are those of `Pings`.
 
-    Each bound has its unit in its name; the number of what is counted has none.
+    The name of each limit contains its unit; a plain number has none.
 
     Attributes:
-        connect_timeout_s: How long it may be there without a namespace. Beyond: closed.
-        upgrade_timeout_s: How long a WebSocket may take to replace polling. Beyond: closed, and polling goes on.
-        close_timeout_s: How long a WebSocket that was told of its end may stay open. Beyond: cut.
-        max_payload_bytes: Largest message. Beyond: closed. Largest body of a POST. Beyond: that body is refused.
-        max_payload_packets: Most packets in one polling payload that are no messages. Beyond: closed. Of messages there
-            may be as many as fit: a client that was away sends all that it has kept at once.
-        max_fragments: Most frames of one WebSocket message, empty ones included, beside one for each KiB of it. Beyond:
-            closed. On an ASGI server of others, that server puts messages together, and this is its matter.
-        max_waiting_messages: Most messages that wait for one that is being handled, of no more than
-            `max_payload_bytes` together. Beyond: the client is not read until half of them are taken. On plain ASGI they
-            wait in the server. A WebSocket of the application beside the engine is not read until all of them are taken.
-        max_waiting_events: Most events of a client in one namespace that are being handled or wait for it.
-            Beyond: the event is refused, `rate_limited`; over polling it waits first, for up to half of `ping_timeout_s`.
-        max_waiting_events_bytes: Largest sum of what waits in them, if it is more than one. Beyond: the same.
-        max_unread_bytes: How much may wait for a client that does not read. Beyond: closed, `slow consumer`.
-        max_attachments: Most binary attachments of one packet. Beyond: closed.
-        max_attachments_bytes: Largest attachments of one packet, together, if there are several. Beyond: closed.
-        max_pending_acks: Most acks that are awaited of a client in one namespace. Beyond: the newest is refused,
-            `rate_limited`, to the program that asks for it; where it asks several clients, this one is left out.
-        max_held_frames: Most frames held back for a client that is connecting to a namespace. Beyond: closed.
-        max_held_bytes: Their size. Beyond: closed.
-        max_namespaces: Most namespaces of one connection. Beyond: that namespace is refused.
-        max_refused_connects: Refusals of one connection that are answered at once. Beyond: each is answered after twice
-            the time of the one before, from 0.25 to 8 seconds; other namespaces do not wait for that.
-        max_events_per_s: Most events a second of one connection, as many of them at once. Beyond: the event is refused,
-            `rate_limited`; over polling it waits first, as above. 0: any number.
-        max_events_per_user_per_s: The same, of all connections to this node of a user that a token names.
-        max_events_per_address_per_s: The same, of all connections to this node from an address, of IPv6 from one /64.
-        max_refused_events: Most events that are refused as too many a second until the client pauses. Beyond: closed.
+        connect_timeout_s: Time within which a client must connect to a namespace; after it the connection is closed.
+        upgrade_timeout_s: Time limit for a WebSocket that replaces polling; after it the WebSocket is closed, and polling
+            continues.
+        close_timeout_s: Time within which a WebSocket must close after the server's close frame; after it the connection is cut.
+        max_payload_bytes: Maximum size of a message, and of the body of a POST. A larger message closes the connection; a larger
+            body is refused.
+        max_payload_packets: Maximum number of packets other than messages in one polling payload; more close the connection.
+            Messages are not counted, because a client that was away sends everything that it has kept at once.
+        max_fragments: Maximum number of frames of one WebSocket message, empty ones included, plus one per KiB of it; more close
+            the connection. On another ASGI server, that server assembles messages, and this limit has no effect.
+        max_waiting_messages: Maximum number of messages that wait for the one that is being handled, with at most
+            `max_payload_bytes` altogether. At the limit the server stops reading from the client until half of them are
+            handled. On plain ASGI they wait in the server. A WebSocket of the application beside the engine is not read until
+            all of them are received.
+        max_waiting_events: Maximum number of events of a client in one namespace that are handled or wait. A further event is
+            refused with `rate_limited`; over polling it first waits for up to half of `ping_timeout_s`.
+        max_waiting_events_bytes: Maximum total size of the waiting events, if there are several. The consequence is the same.
+        max_unread_bytes: Maximum number of bytes that wait for a client that does not read; more close the connection as `slow
+            consumer`.
+        max_attachments: Maximum number of binary attachments of one packet; more close the connection.
+        max_attachments_bytes: Maximum total size of the attachments of one packet, if there are several; more closes the
+            connection.
+        max_pending_acks: Maximum number of acks that the server awaits from a client in one namespace. A further request for one
+            fails with `rate_limited` for the program that makes it; a request to several clients skips this client.
+        max_held_frames: Maximum number of frames that are held for a client while it connects to a namespace; more close the
+            connection.
+        max_held_bytes: Maximum total size of those frames; more closes the connection.
+        max_namespaces: Maximum number of namespaces of one connection; further ones are refused.
+        max_refused_connects: Number of refused namespaces of one connection that are answered immediately. Each later refusal is
+            answered after twice the delay of the one before, from 0.25 to 8 seconds; other namespaces do not wait for that.
+        max_events_per_s: Maximum events a second of one connection, and maximum burst. A further event is refused with
+            `rate_limited`; over polling it first waits, as above. `0` disables this limit.
+        max_events_per_user_per_s: The same limit for all connections to this node of one user that a token names.
+        max_events_per_address_per_s: The same limit for all connections to this node from one address, or one /64 of IPv6.
+        max_refused_events: Number of events that are refused because of their rate, without a pause of the client, before the
+            connection is closed.
 
     """
 

@@ -1,7 +1,7 @@
-"""How many connections are open: of a listener, and of each address.
+"""Counts the open connections of a listener, and of each address.
 
-Owns two counts and their bounds. A connection counts from its opening until asyncio tells that it is lost,
-whatever protocols it is handed to meanwhile. Its neighbour is `roomwire.serving.http`.
+Owns two counts and their limits. A connection counts from its opening until asyncio reports its loss, whatever protocols it
+is handed to meanwhile. Its neighbour is `roomwire.serving.http`.
 """
 
 import asyncio
@@ -10,7 +10,7 @@ from typing import cast
 
 
 class Full(enum.StrEnum):
-    """Which bound keeps a connection out."""
+    """The limit that refuses a connection."""
 
     CONNECTIONS = "connections"
     CONNECTIONS_PER_ADDRESS = "connections_per_address"
@@ -20,13 +20,13 @@ class Connections:
     """The open connections of one listener.
 
     Args:
-        max_connections: How many there may be. 0: any number.
-        max_connections_per_address: How many there may be of one peer address. 0: any number.
+        max_connections: Maximum number of open connections. `0` disables this limit.
+        max_connections_per_address: Maximum number of open connections of one peer address. `0` disables this limit.
 
     Attributes:
-        open: How many there are.
-        turned_away: How many there are beside these, for as long as it takes to say no.
-        is_closing: Whether the listener is going to close, so that no connection is kept for another request.
+        open: Number of open connections.
+        turned_away: Number of further connections, which stay open until their refusal is sent.
+        is_closing: Whether the listener is closing, so that no connection is kept for another request.
 
     """
 
@@ -39,7 +39,7 @@ class Connections:
         self.is_closing = False
 
     def admit(self, address: str) -> Full | None:
-        """Count a connection, or say why it has to stay out; what is counted must be released once."""
+        """Count a connection and return None, or return the limit that refuses it. A counted connection must be released once."""
         same = self._open_by_address.get(address, 0)
         if self._max_connections and self.open >= self._max_connections:
             return Full.CONNECTIONS
@@ -50,7 +50,7 @@ class Connections:
         return None
 
     def release(self, address: str) -> None:
-        """Count a connection no longer."""
+        """Stop counting a connection."""
         self.open -= 1
         left = self._open_by_address[address] - 1
         if left:
@@ -61,10 +61,9 @@ class Connections:
     def watch(self, transport: asyncio.BaseTransport, address: str) -> None:
         """Release a connection when it is lost. Its protocol must not hand it over after this.
 
-        asyncio tells of the end once, and only the protocol that the transport then has; from there on the
-        transport has none.
+        asyncio reports the end once, to the protocol that the transport has at that time. Afterwards the transport has none.
         """
-        # uvloop may have none.
+        # On uvloop there may be none.
         protocol = cast("asyncio.BaseProtocol | None", transport.get_protocol())
         if protocol is None:
             self.release(address)
@@ -76,9 +75,9 @@ class Connections:
 
 
 class _Watched(asyncio.BaseProtocol):
-    """Stands in for a protocol, to learn of its end.
+    """Wraps a protocol in order to see the end of its connection.
 
-    Reading costs nothing more: its methods are the protocol's own, bound once.
+    Reading costs nothing extra, because the methods are the protocol's own, bound once.
     """
 
     __slots__ = ("_address", "_connections", "_protocol")

@@ -1,34 +1,37 @@
-"""What one listener takes from strangers: the numbers that `roomwire.serving.http` enforces. Each is a setting of its name."""
+"""The limits on what one listener accepts from strangers, which `roomwire.serving.http` enforces. Each is a setting of the same name."""
 
 from typing import Final
 
 import msgspec
 
 MAX_TOKEN_BYTES: Final = 12_288
-"""How long a token may be by default: one in a header or in a URL is within the limits below."""
+"""The default maximum length of a token. A token in a header or URL must also fit the limits below."""
 
 
 class HttpLimits(msgspec.Struct, frozen=True, kw_only=True):
-    """What one listener takes from strangers.
+    """The limits on what one listener accepts from strangers.
 
     Attributes:
-        max_header_bytes: Request line, headers and trailers of a request. Beyond: 431.
-        max_url_bytes: The request's target. Beyond: 414.
-        max_headers: Number of headers and trailers of a request. Beyond: 431.
-        max_pipelined_requests: Requests of one connection that wait for the answer to an earlier one.
-            Beyond: the connection is closed.
-        header_timeout_s: From the first byte of a request to the end of its headers; for the first one from
-            the opening of the connection. Beyond: 408.
-        body_timeout_s: From the end of a request's headers to the end of its body; the time in which we do
-            not read does not count. Beyond: 408. A client that for as long takes nothing of an answer is cut.
-        keep_alive_s: How long a connection without a request stays open. A proxy that keeps its connections longer
-            sends requests into closed ones.
-        max_connections: Open TCP connections, WebSockets included. Beyond: 503. 0: any number.
-        max_connections_per_address: The same, of one peer address, of IPv6 of one /64. Beyond: 503. 0: any number, as it must be
-            where many clients come through one proxy or NAT.
-        max_turned_away: Connections beyond these bounds that are open to be answered. Beyond: cut without an answer.
-        linger_s: How long a client that was refused may still send, so that its answer is not lost. Beyond: cut.
-        max_linger_bytes: How much it may. Beyond: cut.
+        max_header_bytes: Maximum size of the request line, headers and trailers of a request; more is answered with 431.
+        max_url_bytes: Maximum length of the request's target; more is answered with 414.
+        max_headers: Maximum number of headers and trailers of a request; more are answered with 431.
+        max_pipelined_requests: Maximum number of requests of one connection that wait for the answer to an earlier one; more
+            close the connection.
+        header_timeout_s: Time limit from the first byte of a request (for the first request, from the opening of the connection)
+            to the end of its headers; after it the answer is 408.
+        body_timeout_s: Time limit from the end of a request's headers to the end of its body, not counting the time in which the
+            server does not read; after it the answer is 408. A client that reads nothing of an answer for as long is cut.
+        keep_alive_s: Time for which a connection without a request stays open. A proxy that keeps its connections longer sends
+            requests into closed ones.
+        max_connections: Maximum number of open TCP connections, WebSockets included; further ones get 503. `0` disables this
+            limit.
+        max_connections_per_address: Maximum number of open connections from one peer address, or one /64 of IPv6; further ones
+            get 503. `0` disables this limit, as is necessary where many clients come through one proxy or NAT.
+        max_turned_away: Maximum number of excess connections that are open to receive their answer; further ones are cut without
+            one.
+        linger_s: Grace period in which a refused client may still send, so that its answer is not lost; after it the connection
+            is cut.
+        max_linger_bytes: Maximum number of bytes that it may send in that period; more cut the connection.
 
     """
 

@@ -1,6 +1,6 @@
-"""Pings: when a client is pinged, and the ping timeout after which one that does not answer is gone.
+"""Pings: when a client is pinged, and when a client that does not answer is gone.
 
-Pure. The engine's session asks here what is due; source: the Engine.IO protocol, version 4, "Heartbeat".
+Pure. The engine's session asks this module what is due. Source: the Engine.IO protocol, version 4, "Heartbeat".
 """
 
 from typing import Final
@@ -8,16 +8,16 @@ from typing import Final
 import msgspec
 
 _LATE: Final = 0.25
-"""The part of the ping timeout by which a ping may be late without the client getting longer to answer it."""
+"""The fraction of the ping timeout by which a ping may be late without giving the client more time to answer."""
 
 
 class Pings(msgspec.Struct, frozen=True, kw_only=True):
     """The times of a client's pings, in seconds; the server pings, the client answers.
 
     Attributes:
-        ping_interval_s: How often a client is pinged.
-        ping_grace_s: How much later than that, at most, it is told to expect a ping.
-        ping_timeout_s: How long it may take to answer. Beyond: closed, `ping timeout`.
+        ping_interval_s: Interval between pings to a client.
+        ping_grace_s: Maximum delay beyond that interval that the client is told to expect.
+        ping_timeout_s: Time within which a client must answer a ping; after it the connection is closed with `ping timeout`.
 
     """
 
@@ -26,7 +26,7 @@ class Pings(msgspec.Struct, frozen=True, kw_only=True):
     ping_timeout_s: float = 20.0
 
     def due_at(self, pinged_at: float) -> float:
-        """Return when the ping after one is due, if that one was answered."""
+        """Return when the next ping is due, if this one was answered."""
         return pinged_at + self.ping_interval_s
 
     def times_out_at(self, pinged_at: float) -> float:

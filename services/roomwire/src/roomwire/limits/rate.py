@@ -8,13 +8,13 @@ from typing import Final
 from roomwire.limits.bounds import Bound
 
 _BURST_S: Final = 1.0
-"""A second's worth may come at once."""
+"""The events of one second may arrive at once."""
 
 _ROUNDING_S: Final = 0.000_1
 
 
 class RateLimiter:
-    """Knows how much of a rate has been used.
+    """Tracks how much of a rate has been used.
 
     Args:
         per_s: The rate, in events a second; more than 0.

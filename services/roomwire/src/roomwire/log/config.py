@@ -1,4 +1,4 @@
-"""Times and bounds of the log: how long sessions and streams stay, what may wait, how often a session may be claimed."""
+"""The times and limits of the log: how long sessions and streams last, how much may wait, how often a session may be claimed."""
 
 from typing import Any, Final
 
@@ -11,28 +11,28 @@ CONFIRM_HEARTBEATS: Final = 3
 
 
 class LogConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """Times and bounds. All gateways of a deployment use the same.
+    """The times and limits of the log. All gateways of a deployment must use the same.
 
     Args:
-        session_ttl_s: How long a session waits for its client after the client's last sign of life.
-        ping_interval_s: How often clients are pinged.
-        ping_timeout_s: How long a client may take to answer.
-        heartbeat_s: How often a gateway shows the primary that it lives, and would notice that the primary does not.
-        link_timeout_s: How long one answer of the primary may take, and connecting to it.
-        call_timeout_s: How long a call of this contract may take, waiting for the next link included.
-        claim_deadline_s: How long a recovery may take from its claim to its last read.
-        room_ttl_s: How long a stream stays after its last entry. Default: as long as it has to.
-        message_id_ttl_s: How long a client's message id is remembered.
-        max_stream_entries: About how many entries of a stream are kept.
-        max_intervals: How often a client may join and leave one room within what it has not confirmed.
-        max_claims: How often a session may be claimed within `claims_window_s`; beyond, it stays where it is and the
-            claimant is refused. It ends the duel of two tabs that hold the same one.
-        claims_window_s: See there.
-        max_publishes: Most publishes of this gateway that wait for their answer.
-        max_publish_bytes: Most bytes of them.
-        max_held_pushes: Most pushes that wait while the log is held; beyond, the link is begun again.
-        max_held_bytes: Most bytes of them.
-        max_clock_skew_s: How far the primary's clock may differ from this process's before that is said.
+        session_ttl_s: Time for which a session waits for its client after the client's last sign of life.
+        ping_interval_s: Interval between pings to a client.
+        ping_timeout_s: Time within which a client must answer a ping.
+        heartbeat_s: Interval at which a gateway shows the primary that it is alive, and detects that the primary is not.
+        link_timeout_s: Time limit for one answer of the primary, and for connecting to it.
+        call_timeout_s: Time limit for a call of this contract, including the wait for the next link.
+        claim_deadline_s: Time limit for a recovery, from its claim to its last read.
+        room_ttl_s: Time for which a stream is kept after its last entry. Default: as long as the guarantees require.
+        message_id_ttl_s: Time for which a client's message id is remembered.
+        max_stream_entries: Approximate maximum number of entries of a stream.
+        max_intervals: Maximum number of times that a client may join and leave one room without confirming it.
+        max_claims: Maximum number of claims of one session per `claims_window_s`. A further claim is refused, and the session
+            stays where it is. This ends the contest of two tabs that hold the same session.
+        claims_window_s: Length of that window.
+        max_publishes: Maximum number of publishes of this gateway that wait for their answer.
+        max_publish_bytes: Maximum total size of those publishes.
+        max_held_pushes: Maximum number of pushes that wait while the log is held; more restart the link.
+        max_held_bytes: Maximum total size of those pushes.
+        max_clock_skew_s: Difference between the primary's clock and this process's above which it is reported.
 
     """
 
@@ -57,14 +57,14 @@ class LogConfig(msgspec.Struct, frozen=True, kw_only=True):
 
     @classmethod
     def for_pings(cls, interval_s: float, timeout_s: float, **others: Any) -> "LogConfig":
-        """Return the times for clients that are pinged like this: their sessions outlive a few missed pings."""
+        """Return the times for clients with these pings. Their sessions outlive a few missed pings."""
         session_ttl_s = max(120.0, 3 * (interval_s + timeout_s))
         times = {"session_ttl_s": session_ttl_s, "ping_interval_s": interval_s, "ping_timeout_s": timeout_s}
         return cls(**{**times, **others})
 
     @property
     def least_room_ttl_s(self) -> float:
-        """How long a stream has to stay so that its absence proves that nobody missed anything."""
+        """The minimum lifetime of a stream at which its absence proves that no client missed anything."""
         return (
             self.session_ttl_s
             + self.ping_interval_s
@@ -76,19 +76,19 @@ class LogConfig(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def stream_ttl_s(self) -> float:
-        """How long a stream stays: `room_ttl_s`, or its default."""
+        """The lifetime of a stream: `room_ttl_s`, or its default."""
         return self.least_room_ttl_s if self.room_ttl_s is None else self.room_ttl_s
 
     @property
     def confirm_s(self) -> float:
-        """How long the owner of a session may confirm it after an epoch began."""
+        """The time after the beginning of an epoch in which the owner of a session may confirm it."""
         return CONFIRM_HEARTBEATS * self.heartbeat_s
 
     def check(self) -> None:
-        """Check what the guarantees depend on.
+        """Check the times on which the guarantees depend.
 
         Raises:
-            ConfigurationError: With these times a client could miss something without a trace of it.
+            ConfigurationError: With these times a client could miss a message without a trace.
 
         """
         if self.stream_ttl_s < self.least_room_ttl_s:

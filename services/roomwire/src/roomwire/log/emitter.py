@@ -1,8 +1,8 @@
-"""Emitting from processes that are no gateways: a worker, a cron job, an HTTP service.
+"""Emits from processes that are not gateways: a worker, a cron job, an HTTP service.
 
-They need Redis, and no gateway to be up. What they say goes into the ordered log, by the gateways' own publisher: for
-clients, those that are recovered included, it cannot be told from what a gateway says. They hear nothing: neither acks
-nor events of clients are theirs.
+Such a process needs Redis, but no running gateway. Its events go into the ordered log through the gateways' own publisher.
+Clients, including those that recover, cannot distinguish them from a gateway's events. An emitter receives nothing: neither acks
+nor events of clients.
 """
 
 import asyncio
@@ -30,20 +30,20 @@ _NAME: Final = "emitter"
 class AsyncEmitter:
     """Emits from one event loop at a time. Use as an async context manager, or `close` it.
 
-    Nothing is connected before the first `emit`; the connection is kept, and made again when it is lost.
+    The emitter connects with the first `emit`, keeps the connection, and reconnects when it is lost.
 
     Args:
         url: Redis or Valkey, as `ROOMWIRE_REDIS_URL` of the gateways: one server, Sentinels or a cluster.
-        prefix: What every key begins with, as `ROOMWIRE_REDIS_PREFIX`. Default: `rw`.
-        timeout_s: How long one answer of Redis may take, and connecting to each server that is asked. Default: 1.
-        call_timeout_s: How long an `emit` may take, connecting and trying again included. Default: 5.
-        room_ttl_s: How long a stream stays in Redis after what is said here, if nothing else is. Not less than
-            gateways keep it (`LogConfig.least_room_ttl_s`), or a client that was away could miss it without a trace: 196
-            with the default settings. Default: 600, enough for pings half as often that may take twice as long.
-        max_message_bytes: Largest event, encoded. Default: 1,000,000.
+        prefix: The prefix of every key, as `ROOMWIRE_REDIS_PREFIX`. Default: `rw`.
+        timeout_s: Time limit for one answer of Redis, and for connecting to each server. Default: 1.
+        call_timeout_s: Time limit for an `emit`, including connecting and retries. Default: 5.
+        room_ttl_s: Time for which a stream is kept in Redis after the last event of this emitter. It must not be shorter than on
+            the gateways (`LogConfig.least_room_ttl_s`, 196 with the default settings); otherwise a client that was away could
+            miss an event without a trace. Default: 600, which suffices for pings at half the rate with twice the timeout.
+        max_message_bytes: Maximum size of an encoded event. Default: 1,000,000.
 
     Raises:
-        ConfigurationError: The URL is none, a file it names cannot be read, or `room_ttl_s` is too short.
+        ConfigurationError: The URL is invalid, a file that it names cannot be read, or `room_ttl_s` is too short.
 
     """
 
@@ -86,24 +86,24 @@ class AsyncEmitter:
         skip_sid: str | list[str] | None = None,
         message_id: str = "",
     ) -> None:
-        """Say something; when it returns, it is in the log, and whoever is a member gets it.
+        """Emit an event; when the call returns, the event is in the log, and every member receives it.
 
-        What one emitter says is in the order of its calls. Attempts within a call are applied once.
+        The events of one emitter are in the order of its calls. Retries within a call are applied once.
 
         Args:
             event: The event's name.
-            data: Its argument; a tuple for several. What JSON can hold, and bytes.
-            to: A room, a client's id, or a list of them, of which each member gets it once; an empty one is nobody.
-                Default: everybody in the namespace.
-            namespace: Default: `/`.
-            skip_sid: A client, or a list of them, that does not get it. Default: nobody.
-            message_id: What is said again under it within two minutes is dropped, by whomever. At most 256 bytes.
-                Default: none.
+            data: The event's argument, of JSON values and bytes; a tuple for several.
+            to: A room, a client's id, or a list of them. Each member receives the event once; with an empty list, no client does.
+                Default: all clients of the namespace.
+            namespace: The namespace. Default: `/`.
+            skip_sid: A client, or a list of clients, that does not receive the event. Default: none.
+            message_id: A further event with the same id within two minutes is dropped, whichever process emits it. At most 256
+                bytes. Default: none.
 
         Raises:
-            Unavailable: It is not in the log; trying again makes sense, once Redis does what the error's cause says.
-            OutcomeUnknown: It may be in the log: try again with the same `message_id`.
-            TooLarge: The event or the message id is.
+            Unavailable: The event was not published; try again once the problem in the error's cause is solved.
+            OutcomeUnknown: The event may have been published; try again with the same `message_id`.
+            TooLarge: The event or the message id is too large.
 
         """
         payload = event_payload([event, *arguments_of(data)])
@@ -119,19 +119,19 @@ class AsyncEmitter:
         try:
             await self._publishing().publish(stream, Message(payload, skipped, rooms), message_id=message_id)
         except NotFound:
-            # A client whose session is over: what is said to it is kept for nobody.
+            # The session of this client has ended, so no client is left to receive the event.
             return
 
     async def close(self) -> None:
-        """Give what is under way a moment, then disconnect; idempotent. What is said later is `Unavailable`."""
+        """Wait briefly for publishes under way, then disconnect. Idempotent; a later emit raises `Unavailable`."""
         self._is_closed = True
         if self._producer is not None and self._process == os.getpid():
             await self._producer.close()
 
     def _publishing(self) -> Producer:
-        """Return the publisher of this process and event loop, whose links belong to that.
+        """Return the publisher of this process and event loop, whose links belong to that loop.
 
-        Two that took each other's numbers would swallow each other's messages.
+        Two publishers with the same numbers would suppress each other's messages.
         """
         if self._is_closed:
             raise EmitterClosed
@@ -221,7 +221,7 @@ class Emitter:
             raise
 
     def close(self) -> None:
-        """Give what is under way a moment, then disconnect; idempotent. What is said later is `Unavailable`."""
+        """Wait briefly for publishes under way, then disconnect. Idempotent; a later emit raises `Unavailable`."""
         with self._lock:
             was_closed, self._is_closed = self._is_closed, True
             loop, thread = self._loop, self._thread

@@ -1,7 +1,7 @@
-"""What the log carries: messages, and entries, which are messages with their place. Pure.
+"""Messages, and entries, which are messages with their position in the log. Pure.
 
-The stored form is a version byte and MessagePack. Elements added at its end are skipped by older readers; a change
-that they could not read raises the version, and they then say so instead of skipping the entry.
+The stored form is a version byte and MessagePack. Older readers skip elements that were added at its end. A change that they
+could not read increases the version, and they then report the entry instead of skipping it.
 """
 
 from typing import Final
@@ -15,16 +15,16 @@ FORMAT: Final = 1
 
 
 class UnreadableEntry(ValueError):
-    """An entry of a newer format, or none at all. The text is for the log, not for clients."""
+    """The bytes are an entry of a newer format, or not an entry. The text is for the log, not for clients."""
 
 
 class Message(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """Something said to a stream.
+    """A message for a stream.
 
     Args:
-        payload: What is sent, opaque to the log: the server's encoding of the packet and its attachments.
-        skip_sids: The sockets that do not get it, though they are members.
-        rooms: In a namespace's stream: only the members of these get it, once. Empty: all of the namespace.
+        payload: The server's encoding of the packet and its attachments, opaque to the log.
+        skip_sids: The sockets that do not receive it although they are members.
+        rooms: In a namespace's stream, the rooms whose members receive it, once. If empty, the whole namespace receives it.
 
     """
 
@@ -34,7 +34,7 @@ class Message(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class Entry(msgspec.Struct, frozen=True, gc=False):
-    """A message at its place in the log."""
+    """A message at its position in the log."""
 
     stream: Stream
     position: Position
@@ -42,7 +42,7 @@ class Entry(msgspec.Struct, frozen=True, gc=False):
 
 
 class Push(msgspec.Struct, frozen=True, gc=False):
-    """An entry as it is pushed: still encoded, with the epoch it was appended in, as it is written there."""
+    """An entry as it is pushed: encoded, with the epoch in which it was appended."""
 
     epoch: bytes
     position: Position
@@ -68,7 +68,7 @@ def decode_message(blob: bytes) -> Message:
 
     """
     if not blob.startswith(_VERSION):
-        raise UnreadableEntry(f"entry of format {blob[:1].hex() or 'none'}, this gateway knows {FORMAT}")
+        raise UnreadableEntry(f"entry of format {blob[:1].hex() or 'none'}; this gateway knows {FORMAT}")
     try:
         return _decoder.decode(blob[1:])
     except msgspec.MsgspecError as error:
@@ -76,10 +76,10 @@ def decode_message(blob: bytes) -> Message:
 
 
 def parse_push(stream: Stream, data: bytes) -> Push:
-    """Return what came on a room's channel: `<epoch> <position> <blob>`.
+    """Return the entry of a push on a room's channel: `<epoch> <position> <blob>`.
 
     Raises:
-        UnreadableEntry: It is no such thing.
+        UnreadableEntry: The push is not of this form.
 
     """
     try:
@@ -88,4 +88,4 @@ def parse_push(stream: Stream, data: bytes) -> Push:
             raise ValueError("not an epoch")
         return Push(epoch, Position(int(position)), stream, blob)
     except ValueError as error:
-        raise UnreadableEntry("what came on a room's channel is no entry") from error
+        raise UnreadableEntry("a message on a room's channel is not an entry") from error

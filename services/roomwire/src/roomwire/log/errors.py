@@ -43,7 +43,7 @@ class StreamsTooShortLived(ConfigurationError):
         self.least_s = least_s
 
     def __str__(self) -> str:
-        return f"streams that stay {self.stream_ttl_s:g} s are too short-lived: sessions and timeouts need {self.least_s:g} s"
+        return f"a stream lifetime of {self.stream_ttl_s:g} s is too short: sessions and timeouts need {self.least_s:g} s"
 
 
 class RedisEvicts(ConfigurationError):
@@ -59,7 +59,7 @@ class RedisEvicts(ConfigurationError):
         self.policy = policy
 
     def __str__(self) -> str:
-        return f"Redis has the maxmemory-policy {self.policy or 'unknown'}: set noeviction, or messages would vanish silently"
+        return f"Redis has the maxmemory-policy {self.policy or 'unknown'}: set noeviction, otherwise messages would be lost silently"
 
 
 class SessionGone(NotFound):
@@ -84,7 +84,7 @@ class EventTooLarge(TooLarge):
     """
 
     def __init__(self, most: int, size: int) -> None:
-        super().__init__(f"An event has at most {most} bytes, this one has {size}.")
+        super().__init__(f"An event may have at most {most} bytes; this one has {size}.")
         self.most = most
         self.size = size
 
@@ -98,7 +98,7 @@ class MessageIdTooLong(TooLarge):
     """
 
     def __init__(self, most: int) -> None:
-        super().__init__(f"A message id has at most {most} bytes.")
+        super().__init__(f"A message id may have at most {most} bytes.")
         self.most = most
 
 
@@ -117,13 +117,13 @@ class LogClosed(Unavailable):
 class LogFull(Unavailable):
     """More calls wait for the log than it takes; nothing was done."""
 
-    default_message = "Too much waits for the log: try again."
+    default_message = "Too many requests wait for the log: try again."
 
 
 class LogHeld(Unavailable):
     """The link to the primary is being restored; nothing was done."""
 
-    default_message = "The log is held: try again."
+    default_message = "The connection to the log is being restored: try again."
 
 
 class LogNotResumed(Unavailable):
@@ -135,7 +135,7 @@ class LogNotResumed(Unavailable):
     """
 
     def __init__(self, reason: str) -> None:
-        super().__init__(f"The log cannot be taken up: {reason}")
+        super().__init__(f"The log cannot be resumed: {reason}")
         self.reason = reason
 
 

@@ -1,7 +1,7 @@
-"""When a session was in a room: intervals of positions. Pure.
+"""The intervals of positions in which a session was in a room. Pure.
 
-An interval (joined, left] holds the positions after `joined` up to `left`; an open one has no end. As text, which
-is how a session stores them: `<joined>-<left>` or `<joined>`, with commas, oldest first.
+An interval (joined, left] holds the positions after `joined` up to `left`; an open one has no end. A session
+stores them as text: `<joined>-<left>` or `<joined>`, separated by commas, oldest first.
 """
 
 from collections.abc import Iterator, Sequence
@@ -11,13 +11,13 @@ from roomwire.log.positions import Position
 
 
 class Interval(NamedTuple):
-    """A time in a room; `left` is None while it lasts."""
+    """An interval in a room; `left` is None while it lasts."""
 
     joined: Position
     left: Position | None
 
     def holds(self, position: Position) -> bool:
-        """Tell whether something said at a position was said to the member."""
+        """Return whether an entry at a position is for the member."""
         return self.joined < position and (self.left is None or position <= self.left)
 
 
@@ -28,29 +28,29 @@ def parse_intervals(text: str) -> tuple[Interval, ...]:
     """Return the intervals of a session's text.
 
     Raises:
-        ValueError: It is none.
+        ValueError: The text does not have this form.
 
     """
     return tuple(_parse(part) for part in text.split(",") if part)
 
 
 def format_intervals(intervals: Intervals) -> str:
-    """Return intervals as a session stores them."""
+    """Return the text of intervals as a session stores it."""
     return ",".join(str(one.joined) if one.left is None else f"{one.joined}-{one.left}" for one in intervals)
 
 
 def is_member(intervals: Intervals) -> bool:
-    """Tell whether the last interval is open."""
+    """Return whether the last interval is open."""
     return bool(intervals) and intervals[-1].left is None
 
 
 def holds(intervals: Intervals, position: Position) -> bool:
-    """Tell whether a position is in one of the intervals."""
+    """Return whether a position is in one of the intervals."""
     return any(one.holds(position) for one in intervals)
 
 
 def clipped(intervals: Intervals, after: Position, upto: Position) -> Iterator[tuple[Position, Position]]:
-    """Yield what has to be read to know all of (after, upto] that was said to the member."""
+    """Yield the ranges to read for all entries of (after, upto] that are for the member."""
     for joined, left in intervals:
         first, last = max(after, joined), upto if left is None else min(upto, left)
         if first < last:
@@ -58,7 +58,7 @@ def clipped(intervals: Intervals, after: Position, upto: Position) -> Iterator[t
 
 
 def without(intervals: Intervals, known: Position) -> tuple[Interval, ...]:
-    """Return the intervals that can still matter to somebody who has everything up to `known`."""
+    """Return the intervals that can still matter to a client that has everything up to `known`."""
     return tuple(one for one in intervals if one.left is None or one.left > known)
 
 

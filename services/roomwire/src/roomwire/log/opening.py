@@ -1,4 +1,4 @@
-"""Opens the ordered log that a URL stands for."""
+"""Opens the ordered log of a URL."""
 
 from roomwire.log.config import LogConfig
 from roomwire.log.contract import Log
@@ -19,18 +19,18 @@ def open_log(
     config: LogConfig | None = None,
     metrics: Metrics,
 ) -> Log:
-    """Return the ordered log a URL stands for; nothing is connected before its `start`.
+    """Return the ordered log of a URL. It connects in its `start`.
 
     Args:
         url: `memory://` for one gateway alone, else the URL of Redis or Valkey, see `roomwire.redis.url`.
-        node: This gateway's name among its like; this incarnation gets an id of its own.
-        address: Where other gateways reach this one. Default: nowhere.
-        prefix: What every key in Redis begins with.
-        config: Times and bounds. Default: `LogConfig`'s own.
-        metrics: Where publishes and the log's state are counted.
+        node: This gateway's unique name; this incarnation gets an id of its own.
+        address: The address at which other gateways reach this one. Default: none.
+        prefix: The prefix of every key in Redis.
+        config: The times and limits. Default: those of `LogConfig`.
+        metrics: Counts publishes and the log's state.
 
     Raises:
-        ConfigurationError: The URL is none, or the times would lose messages.
+        ConfigurationError: The URL is invalid, or the times would lose messages.
 
     """
     config = config or LogConfig()

@@ -1,13 +1,12 @@
-"""Publishes of one gateway on their way to the primary. Pure: it knows no socket and no clock of its own.
+"""The publishes of one gateway that the primary has not yet answered. Pure: it knows no socket and no clock.
 
-What it promises: publishes are appended in the order in which they were added; each is appended at most once,
-whatever happens to links; none waits longer than its deadline; what is held is bounded.
+It promises that publishes are appended in the order in which they were added; that each is appended at most once, whatever
+happens to links; that none waits longer than its deadline; and that the number of held publishes is limited.
 
-How: each publish is numbered when it is first sent, and the primary refuses numbers that are not above the last one
-it took. What was not answered when a link is lost is sent again, first and in order, on the next. Several batches
-may be under way; each names the last number of the batch before it, and the primary refuses it (`CHAIN`) unless it
-took that one. So a batch that was refused, because the primary forgot the script or has no memory left, is never
-overtaken by the next.
+Each publish is numbered when it is first sent, and the primary refuses numbers that are not above the last one it accepted.
+Publishes that are unanswered when a link is lost are sent again on the next link, first and in order. Several batches may be
+under way. Each names the last number of the batch before it, and the primary refuses it (`CHAIN`) unless it accepted that number.
+A batch that was refused, because the primary forgot the script or has no memory left, is therefore never overtaken by the next.
 """
 
 from collections import deque
@@ -28,11 +27,11 @@ class Publish(Generic[W]):
     """A publish on its way.
 
     Attributes:
-        waiting: Who waits for it, in the form of whoever publishes.
+        waiting: The publisher's own object that waits for the outcome.
         number: Its number, 0 until it is first sent.
-        is_done: Whether it was settled: by an answer, or because its time was up.
-        is_uncertain: Whether a link was lost while it was under way: the primary may have it.
-        kept: What a history keeps of it; None: nothing.
+        is_done: Whether it was settled, by an answer or by its deadline.
+        is_uncertain: Whether a link was lost while it was under way, so that the primary may have it.
+        kept: The entry for a history, or None.
 
     """
 
@@ -69,12 +68,12 @@ class Publish(Generic[W]):
 
     @property
     def size(self) -> int:
-        """How many bytes it holds."""
+        """The size of the publish in bytes."""
         return len(self.blob) if self.kept is None else len(self.blob) + len(self.kept.entry)
 
 
 Settled = Callable[[Publish[W], object], None]
-"""Called once for each publish with what became of it: what the primary said, or an exception."""
+"""Called once for each publish with its outcome: the primary's answer, or an exception."""
 
 
 class Batch(Generic[W]):
@@ -82,7 +81,7 @@ class Batch(Generic[W]):
 
     Attributes:
         publishes: In order.
-        predecessor: The primary must have taken this number, else it refuses; 0: any.
+        predecessor: The number that the primary must have accepted last before; with `0` there is no condition.
 
     """
 
@@ -97,8 +96,8 @@ class Outbox(Generic[W]):
     """Keeps the publishes that are not settled.
 
     Args:
-        max_publishes: Most publishes held.
-        max_bytes: Most bytes of them held.
+        max_publishes: Maximum number of held publishes.
+        max_bytes: Maximum total size of the held publishes.
         settled: See `Settled`.
 
     """
@@ -118,7 +117,7 @@ class Outbox(Generic[W]):
         return self._held
 
     def has_room(self, size: int) -> bool:
-        """Tell whether a publish of `size` bytes can be added. One alone always can."""
+        """Return whether a publish of `size` bytes can be added. A single one always can."""
         return self._held == 0 or (
             self._held < self._max_publishes and self._held_bytes + size <= self._max_bytes
         )
@@ -130,7 +129,7 @@ class Outbox(Generic[W]):
         self._waiting.append(publish)
 
     def next_batch(self) -> Batch[W] | None:
-        """Return what has to be sent now, on the present link; None: nothing, or enough is under way."""
+        """Return the batch to send now on the present link, or None if there is none or enough are under way."""
         if self._returned or len(self._under_way) >= MAX_BATCHES_UNDER_WAY:
             return None
         taken: list[Publish[W]] = []
@@ -157,17 +156,17 @@ class Outbox(Generic[W]):
         return batch
 
     def answered(self, results: Sequence[object]) -> None:
-        """Settle the oldest batch under way: what became of each of its publishes."""
+        """Settle the oldest batch under way with the outcome of each of its publishes."""
         batch = self._under_way.popleft()
         for publish, result in zip(batch.publishes, results, strict=True):
             self._settle(publish, result)
         self._take_back()
 
     def failed(self, error: Callable[[Publish[W]], Exception]) -> None:
-        """Settle the oldest batch under way: it was refused, and nothing of it was done, this time.
+        """Settle the oldest batch under way, which was refused as a whole this time.
 
         Args:
-            error: Makes the error of one of them: an uncertain one may have been done by an earlier try.
+            error: Returns the error of a publish. An uncertain one may have been done by an earlier try.
 
         """
         batch = self._under_way.popleft()
@@ -176,12 +175,12 @@ class Outbox(Generic[W]):
         self._take_back()
 
     def returned(self) -> None:
-        """Take the oldest batch under way back: nothing of it was done, and it shall be sent again, in order."""
+        """Return the oldest batch under way to the queue: nothing of it was done, and it will be sent again in order."""
         self._returned.extend(self._under_way.popleft().publishes)
         self._take_back()
 
     def link_lost(self) -> None:
-        """Take back all that is under way: whether it was done is not known, the numbers will tell."""
+        """Return all batches under way to the queue. Their outcome is unknown; the numbers will prevent repetitions."""
         for batch in self._under_way:
             for publish in batch.publishes:
                 publish.is_uncertain = True
@@ -190,11 +189,11 @@ class Outbox(Generic[W]):
         self._take_back()
 
     def expire(self, now: float, error: Callable[[Publish[W]], Exception]) -> None:
-        """Settle what has waited until its deadline; it is not sent (again).
+        """Settle the publishes whose deadline has passed. They are not sent again.
 
         Args:
-            now: The time, on the clock of the deadlines. Deadlines must not fall in the order of adding.
-            error: Makes the error of one of them: an uncertain one may have been done.
+            now: The time on the clock of the deadlines. Deadlines must not decrease in the order of adding.
+            error: Returns the error of a publish. An uncertain one may have been done.
 
         """
         for batch in self._under_way:
@@ -206,7 +205,7 @@ class Outbox(Generic[W]):
                 self._waiting.popleft()
 
     def give_up(self, error: Callable[[Publish[W]], Exception]) -> None:
-        """Settle everything: there will be no further link."""
+        """Settle everything, because there will be no further link."""
         self.link_lost()
         for publish in self._waiting:
             if not publish.is_done:
@@ -221,7 +220,7 @@ class Outbox(Generic[W]):
         *,
         are_under_way: bool = False,
     ) -> bool:
-        """Settle what is due; returns False at the first that is not."""
+        """Settle a publish that is due; return False if it is not."""
         for publish in publishes:
             if publish.is_done:
                 continue
@@ -240,7 +239,7 @@ class Outbox(Generic[W]):
         self._settled(publish, result)
 
     def _take_back(self) -> None:
-        """Once nothing is under way, what was returned goes first again. Before that, order could be lost."""
+        """Put the returned publishes first again, once nothing is under way. Earlier, their order could be lost."""
         if self._returned and not self._under_way:
             self._waiting.extendleft(reversed(self._returned))
             self._returned.clear()

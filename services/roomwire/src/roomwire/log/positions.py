@@ -1,4 +1,4 @@
-"""Places in the log: positions, epochs, and the offset that a client holds. Pure."""
+"""Positions in the log, epochs, and the offset that a client holds. Pure."""
 
 import re
 import secrets
@@ -8,17 +8,17 @@ from typing import Final, NamedTuple, NewType
 import msgspec
 
 Position = NewType("Position", int)
-"""A place in the log. Every change of the log takes the next one; within a history that was kept they never go back."""
+"""A position in the log. Every change of the log takes the next one. Positions never decrease unless data are lost."""
 
 Epoch = NewType("Epoch", str)
-"""Names a stretch of the log in which nothing was lost: it changes with every incarnation of the primary.
+"""The name of a period in which the log lost nothing. It changes with every incarnation of the primary.
 
 Epochs are ordered as texts: each begins with the primary's time in ms, 11 hexadecimal digits, or a later one if that is
-not above those before it; what follows is random, so that no two primaries begin the same one.
+not above those before it; a random suffix follows, so that no two primaries begin the same epoch.
 """
 
 START: Final = Position(0)
-"""Before everything."""
+"""The position before everything."""
 
 EPOCH_SUFFIX_BYTES: Final = 3
 
@@ -26,7 +26,7 @@ _OFFSET: Final = re.compile(r"([A-Za-z0-9_-]{1,32})\.(0|[1-9][0-9]{0,15})")
 
 
 class End(NamedTuple):
-    """How an epoch ended: at a position; broken if somebody knew of later ones, so that all have to be told."""
+    """The end of an epoch at a position. The epoch is broken if a gateway knew later positions, so that all clients must be told."""
 
     position: Position
     is_broken: bool
@@ -38,7 +38,7 @@ def new_epoch() -> Epoch:
 
 
 class Offset(msgspec.Struct, frozen=True, gc=False):
-    """How much of the log somebody has, in the epoch in which that was true. As text: `<epoch>.<position>`."""
+    """The position up to which a client or gateway has the log, with its epoch. As text: `<epoch>.<position>`."""
 
     epoch: Epoch
     position: Position
@@ -48,6 +48,6 @@ class Offset(msgspec.Struct, frozen=True, gc=False):
 
 
 def parse_offset(text: str) -> Offset | None:
-    """Return the offset that a client sent back, or None if the text is none of ours."""
+    """Return the offset that a client sent back, or None if the text is not one of ours."""
     found = _OFFSET.fullmatch(text)
     return None if found is None else Offset(Epoch(found[1]), Position(int(found[2])))

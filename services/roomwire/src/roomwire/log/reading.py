@@ -1,9 +1,8 @@
-"""Reading a stretch of a stream, page by page, and knowing whether it is all of it. Pure.
+"""Reads a range of a stream page by page, and determines whether the range is complete. Pure.
 
-Completeness, by the rules of the log: the stream still holds an entry at or before the point from which it is
-read, or has never been trimmed; a stream that is absent proves that nothing was said, as streams outlive everybody
-who could have missed something; and each further page begins with the entry that the page before it ended with, so
-that nothing was trimmed between them.
+A range is complete by the rules of the log if the stream still holds an entry at or before the point from which it is read, or
+has never been trimmed. An absent stream proves that there were no entries, because streams outlive every client that could have
+missed one. Each further page must begin with the last entry of the page before it, so that nothing was trimmed between them.
 """
 
 from collections.abc import Sequence
@@ -26,25 +25,25 @@ class Range(NamedTuple):
 
 
 class Outcome(Enum):
-    """How a read ended."""
+    """The outcome of a read."""
 
     COMPLETE = "complete"
     TRIMMED = "trimmed"
-    """Something before the first entry may be missing."""
+    """Entries before the first one may be missing."""
     TOO_MUCH = "too much"
-    """There is more than the reader is willing to take."""
+    """There is more than the reader accepts."""
     UNREADABLE = "unreadable"
-    """A newer gateway wrote some of it in a form that this one does not know."""
+    """A newer gateway wrote some entries in a form that this one does not know."""
 
 
 class Reading(msgspec.Struct, frozen=True):
-    """What was read of a range.
+    """The result of reading a range.
 
     Attributes:
-        range: What was asked for.
-        outcome: Whether it is all of it.
-        entries: In order of their positions; none unless the outcome is `COMPLETE`.
-        since: From here on it is complete: the range's beginning, or later if less was asked for (`takes_rest`).
+        range: The requested range.
+        outcome: Whether the range is complete.
+        entries: The entries in order of their positions. Empty unless the outcome is `COMPLETE`.
+        since: The position from which the result is complete: the range's beginning, or later with `takes_rest`.
 
     """
 
@@ -55,11 +54,11 @@ class Reading(msgspec.Struct, frozen=True):
 
 
 class Page(NamedTuple):
-    """A piece of a stream, beginning at the cursor, inclusive, as the primary gave it in one step.
+    """A page of a stream from the cursor on, inclusive, as the primary returned it in one step.
 
     Attributes:
         is_there: Whether the stream exists.
-        is_whole: It has never been trimmed, or still holds an entry at or before the cursor.
+        is_whole: Whether it has never been trimmed, or still holds an entry at or before the cursor.
         entries: Positions and stored messages from the cursor on.
         has_more: Whether the page ended because it was full.
 
@@ -75,13 +74,13 @@ ABSENT = Page(is_there=False, is_whole=True, entries=(), has_more=False)
 
 
 class RangeReader:
-    """Reads one range. Use: while `is_open`, fetch a page from `cursor` on and `take` it; then `result`.
+    """Reads one range. While `is_open`, fetch a page from `cursor` on and `take` it; then call `result`.
 
     Args:
         wanted: The range.
-        max_entries: Most entries taken.
-        max_bytes: Most bytes of stored messages taken.
-        takes_rest: What was trimmed before the read is not missed: `since` says from where on the rest is complete.
+        max_entries: Maximum number of entries.
+        max_bytes: Maximum size of the stored messages.
+        takes_rest: Whether trimmed entries are acceptable; `since` states from where the rest is complete.
 
     """
 
@@ -98,7 +97,7 @@ class RangeReader:
 
     @property
     def range(self) -> Range:
-        """What is read."""
+        """The range that is read."""
         return self._range
 
     @property
@@ -109,11 +108,11 @@ class RangeReader:
     def add(self, page: Page) -> None:
         """Add the page that begins at `cursor`."""
         if not page.is_there:
-            # Absent at first: nothing was said. Absent later: it was there a moment ago, so something happened to it.
+            # A stream that is absent at first has no entries. One that is absent later existed a moment ago and was lost.
             self._outcome = Outcome.COMPLETE if self._is_first else Outcome.TRIMMED
             return
         if self._takes_rest and self._is_first and not page.is_whole:
-            # Nothing is known of what stood before the first entry that is left.
+            # Entries before the first one that is left are unknown.
             self._since = page.entries[0][0] if page.entries else self._range.upto
             page = page._replace(is_whole=True)
         overlaps = bool(page.entries) and page.entries[0][0] == self.cursor
@@ -130,10 +129,10 @@ class RangeReader:
             raise RuntimeError("a page with more to come has to lead on")
 
     def result(self) -> Reading:
-        """Return what was read.
+        """Return the result.
 
         Raises:
-            RuntimeError: It is not over.
+            RuntimeError: The read has not ended.
 
         """
         if self._outcome is None:

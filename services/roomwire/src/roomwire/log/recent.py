@@ -1,9 +1,9 @@
-"""The recent history of rooms, read once for all who ask for it at about the same time.
+"""The recent history of rooms, read once for all clients that need it at about the same time.
 
-When a gateway dies, its clients come back together and all ask for the same rooms. Whoever asks while a room is being
-read waits, and is served from the next read, which covers all that wait; what was read is kept for a moment, and a
-later question costs only what was said since. Whoever has less than the first who came has all read that there is, so
-that nobody has it read a third time. Entries never change, so what is kept is never wrong: it is only bounded.
+When a gateway dies, its clients return together and need the same rooms. A caller that arrives while a room is being read waits for
+the next read, which covers all waiting callers. A result is cached briefly, and a later caller costs only a read of newer entries. If
+a caller needs more than the cache holds, the whole room is read, so that no third read is necessary. Entries never change, so
+the cache is never wrong; it only has a limit.
 """
 
 import asyncio
@@ -30,11 +30,11 @@ WHOLE: Final = "whole"
 REST: Final = "rest"
 
 Fetch = Callable[[Range], Awaitable[Reading]]
-"""Reads a range from the primary; what was trimmed before it is not missed, `Reading.since` tells."""
+"""Reads a range from the primary. Trimmed entries are acceptable; `Reading.since` states from where it is complete."""
 
 
 class Stretch(msgspec.Struct):
-    """A piece of a stream of which everything in (since, upto] is known."""
+    """A part of a stream of which everything in (since, upto] is known."""
 
     since: Position
     upto: Position
@@ -42,17 +42,17 @@ class Stretch(msgspec.Struct):
     size: int
 
     def holds(self, wanted: Range) -> bool:
-        """Tell whether a range can be told from this."""
+        """Return whether a range can be answered from this part."""
         return self.since <= wanted.after and wanted.upto <= self.upto
 
     def grow(self, reading: Reading) -> None:
-        """Add what follows it."""
+        """Append the entries that follow."""
         self.entries.extend(reading.entries)
         self.size += size_of(reading.entries)
         self.upto = reading.range.upto
 
     def tell(self, wanted: Range, *, max_entries: int, max_bytes: int) -> Reading:
-        """Return a range of this."""
+        """Return a range of this part."""
         first = bisect_right(self.entries, wanted.after, key=_position)
         last = bisect_right(self.entries, wanted.upto, key=_position)
         found = self.entries[first:last]
@@ -62,17 +62,17 @@ class Stretch(msgspec.Struct):
 
 
 def size_of(entries: Sequence[Entry]) -> int:
-    """Return about how many bytes entries take."""
+    """Return the approximate size of entries in bytes."""
     return sum(len(entry.message.payload) for entry in entries)
 
 
 class RecentReads:
-    """Reads streams for many.
+    """Reads streams once for many callers.
 
     Args:
         fetch: Reads from the primary.
-        count: Told of each such read: `WHOLE`, or `REST` if it is only of what was said since another one.
-        kept_bytes: Most bytes of messages kept.
+        count: Called for each such read with `WHOLE`, or with `REST` if it only reads newer entries.
+        kept_bytes: Maximum size of the cached messages.
 
     """
 
@@ -87,11 +87,11 @@ class RecentReads:
         self._generation = 0
 
     async def read(self, wanted: Range, *, max_entries: int, max_bytes: int) -> Reading:
-        """Return what a range holds.
+        """Return the entries of a range.
 
         Raises:
-            Unavailable: `forget` was called meanwhile.
-            Exception: Whatever `fetch` raises.
+            Unavailable: `forget` was called in the meantime.
+            Exception: `fetch` raised it.
 
         """
         stretch = self._kept.get(wanted.stream)
@@ -105,7 +105,7 @@ class RecentReads:
         return stretch.tell(wanted, max_entries=max_entries, max_bytes=max_bytes)
 
     def forget(self) -> None:
-        """Keep nothing any more, and fail whoever waits: positions may not mean the same on the next link."""
+        """Drop the cache and fail all waiting callers, because positions may have another meaning on the next link."""
         self._generation += 1
         self._kept.clear()
         waiting, self._waiting = self._waiting, defaultdict(list)
@@ -114,7 +114,7 @@ class RecentReads:
                 future.set_exception(Unavailable())
 
     async def close(self) -> None:
-        """End what is being read; idempotent."""
+        """End all reads. Idempotent."""
         self.forget()
         if self._timer is not None:
             self._timer.cancel()
@@ -133,7 +133,7 @@ class RecentReads:
         return await future
 
     async def _serve(self, stream: Stream) -> None:
-        """Read for all who wait, until nobody does."""
+        """Read for all waiting callers, until none waits."""
         try:
             while asking := self._waiting.pop(stream, None):
                 first = min(wanted.after for wanted, _ in asking)
@@ -152,7 +152,7 @@ class RecentReads:
             del self._tasks[stream]
 
     async def _reach(self, wanted: Range) -> Stretch | Reading:
-        """Return a stretch that holds as much of a range as there is, or a reading that failed."""
+        """Return a part that holds as much of a range as exists, or a failed reading."""
         stretch = self._kept.get(wanted.stream)
         if stretch is not None and stretch.since <= wanted.after:
             reading = await self._fetch_now(Range(wanted.stream, stretch.upto, wanted.upto), REST)
@@ -184,7 +184,7 @@ class RecentReads:
         return reading
 
     def _keep(self, stream: Stream, stretch: Stretch) -> None:
-        """Keep a stretch as the newest, and as many of the others as there is room for."""
+        """Cache a part as the newest, and as many others as fit."""
         self._kept.pop(stream, None)
         self._kept[stream] = stretch
         size = sum(one.size for one in self._kept.values())

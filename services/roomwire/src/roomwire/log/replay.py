@@ -1,6 +1,6 @@
-"""What a client that comes back is owed. Pure.
+"""Determines the messages that a returning client missed. Pure.
 
-Where its replay begins, which stretches of which streams have to be read, and what of them it gets.
+It determines where the replay begins, which ranges of which streams must be read, and which entries the client gets.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,14 +14,14 @@ from roomwire.log.streams import Stream, namespace_stream, sid_stream
 
 
 def base_of(offset: str | None, claimed: Claimed, epoch: Epoch) -> Position | None:
-    """Return the position from which a client has to be replayed to; None: refuse, it cannot be known.
+    """Return the position from which a client's replay starts, or None if it is unknown and the recovery must be refused.
 
-    An offset of an epoch before the session's first is of an earlier session, and says nothing. One of an epoch between
-    that and the present counts if the epoch ended without loss, and not before it.
+    An offset of an epoch before the session's first belongs to an earlier session and is ignored. An offset of an epoch between
+    that and the present counts if the epoch ended without loss, and not before the offset.
 
     Args:
-        offset: What the client sent, if anything: the offset of the last event it received, or whatever text came last.
-        claimed: Its session.
+        offset: The client's offset, if it sent one: that of the last event it received, or any text that came last.
+        claimed: The client's session.
         epoch: The log's present epoch, in which the session was claimed.
 
     """
@@ -41,7 +41,7 @@ def base_of(offset: str | None, claimed: Claimed, epoch: Epoch) -> Position | No
 
 
 def ranges_of(claimed: Claimed, namespace: str, base: Position, upto: Position) -> Sequence[Range]:
-    """Return what has to be read to replay (base, upto]: the client's rooms, its namespace, and itself."""
+    """Return the ranges to read for a replay of (base, upto]: the client's rooms, its namespace, and its own stream."""
     ranges = [
         Range(stream, first, last)
         for stream, intervals in claimed.rooms.items()
@@ -54,7 +54,7 @@ def ranges_of(claimed: Claimed, namespace: str, base: Position, upto: Position) 
 
 
 def is_for(entry: Entry, sid: str, rooms: Mapping[Stream, Intervals]) -> bool:
-    """Tell whether an entry of a client's streams is for it, judged by when it was in which room."""
+    """Return whether an entry of a client's streams is for it, by the times at which it was in each room."""
     message = entry.message
     if sid in message.skip_sids:
         return False

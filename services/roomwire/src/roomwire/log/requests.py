@@ -1,8 +1,8 @@
-"""Requests from node to node, and their answers. Transport is somebody else's: bytes go out by a callable.
+"""Requests from node to node, and their answers. A callable passed in sends the bytes.
 
-A request may be done and its answer lost: at most once, not exactly once. Forms: `q<node> <number> <body>` and
-`a<number> <1 if done> <body>`. The body of what was not done says `rate_limited` if it was too much; earlier versions read
-none there.
+A request may be performed and its answer lost: requests are performed at most once, not exactly once. The forms are
+`q<node> <number> <body>` and `a<number> <1 if done> <body>`. If the request was not performed because of a rate limit, the body is
+`rate_limited`; earlier versions ignore that body.
 """
 
 import asyncio
@@ -25,16 +25,16 @@ _NOT_DONE: Final = b"0"
 _TOO_MUCH: Final = RateLimited.code.encode()
 
 Send = Callable[[NodeId, bytes, Callable[[], None]], None]
-"""Sends bytes to a node; the callable is called if it turns out that nobody listens there."""
+"""Sends bytes to a node. The callable is called if no process listens there."""
 
 
 class Requests:
-    """Asks other nodes, and answers them.
+    """Sends requests to other nodes, and answers theirs.
 
     Args:
-        node: Who asks.
-        send: Carries a message to a node.
-        observer: Answers what other nodes ask.
+        node: This node.
+        send: Sends a message to a node.
+        observer: Answers the requests of other nodes.
 
     """
 
@@ -50,8 +50,8 @@ class Requests:
         """Return a node's answer.
 
         Raises:
-            NodeAway: It did not come in time, or the node failed.
-            NodeBusy: The node says that it was too much.
+            NodeAway: The answer did not arrive in time, or the node failed.
+            NodeBusy: The node is overloaded.
 
         """
         self._number += 1
@@ -71,7 +71,7 @@ class Requests:
     async def ask_all(
         self, nodes: Sequence[NodeId], body: bytes, *, timeout_s: float
     ) -> Mapping[NodeId, bytes | None]:
-        """Return the answers of many; None for each that did not come in time."""
+        """Return the answers of several nodes; the answer of a node that did not answer in time is None."""
 
         async def ask(node: NodeId) -> bytes | None:
             try:
@@ -83,7 +83,7 @@ class Requests:
         return dict(zip(nodes, answers, strict=True))
 
     def dispatch(self, message: bytes) -> None:
-        """Dispatch a request or an answer as it comes; what is neither is ignored."""
+        """Dispatch an incoming request or answer; ignore any other message."""
         if message.startswith(ANSWER):
             number, is_done, body = message[1:].split(b" ", 2)
             answer = self._asked.get(number)
@@ -97,7 +97,7 @@ class Requests:
             self._serve(NodeId(sender.decode()), number, body)
 
     async def close(self) -> None:
-        """End what is being answered and what was asked; idempotent."""
+        """End all open requests and answers. Idempotent."""
         for answer in list(self._asked.values()):
             _refuse(answer)
         serving = list(self._serving)

@@ -1,7 +1,7 @@
-"""Sessions of clients as the log keeps them: one client in one namespace, from its first CONNECT until it is recovered no more. Pure.
+"""Sessions of clients as the log stores them: one client in one namespace, from its first CONNECT until it can no longer be recovered. Pure.
 
-A session outlives its transport, the Engine.IO session (`roomwire.engine.session`), and its gateway. Who speaks for it is settled by claim numbers: each claim takes
-the next one, and whoever holds an older one is refused and told so.
+A session outlives its transport, the Engine.IO session (`roomwire.engine.session`), and its gateway. Claim numbers decide
+which socket holds it: each claim takes the next number, and sockets with an older number are refused and told so.
 """
 
 import base64
@@ -22,12 +22,12 @@ Sid = NewType("Sid", str)
 """The public id of a session. Other clients may see it."""
 
 Pid = NewType("Pid", str)
-"""The private id of a session: who has it can claim it. It is never stored and never logged."""
+"""The private id of a session, whose holder can claim the session. It is never stored and never logged."""
 
 NodeId = NewType("NodeId", str)
-"""One incarnation of a gateway, `new_node_id`: its name, a dot, and something random.
+"""One incarnation of a gateway, `new_node_id`: its name, a dot, and a random suffix.
 
-Never used twice: a second incarnation's publishes would be taken for repeats of the first one's.
+An id is never used twice, because the publishes of a second incarnation would count as repeats of the first one's.
 """
 
 FORMAT: Final = 1
@@ -43,20 +43,20 @@ def new_node_id(name: str) -> NodeId:
 
 
 def new_pid() -> Pid:
-    """Return a fresh private id: 120 random bits in base64url."""
+    """Return a new private id: 120 random bits in base64url."""
     return Pid(secrets.token_urlsafe(_ID_BYTES))
 
 
 def sid_of(pid: Pid) -> Sid:
-    """Return the public id that belongs to a private one; the way back is not known to anybody."""
+    """Return the public id of a private id. The conversion cannot be reversed."""
     digest = hashlib.sha256(pid.encode("utf-8", "surrogatepass")).digest()[: _ID_BYTES - _CHECK_BYTES]
     return Sid(base64.urlsafe_b64encode(digest + _check(digest)).decode("ascii"))
 
 
 def is_sid(text: str) -> bool:
-    """Tell whether a text has the form of a public id, so that it is a client's and no room's name: hot.
+    """Return whether a text has the form of a public id, so that it names a client and not a room: hot.
 
-    Its last characters are a checksum: of other texts of that length one in sixteen million has the form.
+    The last characters are a checksum: one in sixteen million other texts of that length has the form.
     """
     if len(text) != _SID_LENGTH:
         return False
@@ -72,22 +72,22 @@ def _check(raw: bytes) -> bytes:
 
 
 class Tenure(msgspec.Struct, frozen=True, gc=False):
-    """The right of one socket to speak for a session, until somebody claims it again."""
+    """The right of one socket to a session, until another socket claims the session."""
 
     sid: Sid
     claim: int
 
 
 class NewSession(msgspec.Struct, frozen=True):
-    """What a session begins with.
+    """The initial state of a session.
 
     Args:
-        sid: Its public id, `sid_of` a fresh private one.
-        namespace: The namespace it belongs to.
-        subject: Who the token was issued to; a claim must name the same. Empty: nobody in particular.
-        data: What `save_session` stores, encoded by the server.
-        about: What else others may be told of its client, encoded by the server; it stays as it is. Redis keeps a session in
-            much less memory if it is not longer than 64 bytes.
+        sid: Its public id, `sid_of` a new private id.
+        namespace: Its namespace.
+        subject: The subject of the token, which a claim must repeat. Empty if there is none.
+        data: The data of `save_session`, encoded by the server.
+        about: Constant data about the client for other nodes, encoded by the server. Redis stores a session in much less memory
+            if they are not longer than 64 bytes.
 
     """
 
@@ -99,16 +99,16 @@ class NewSession(msgspec.Struct, frozen=True):
 
 
 class Claimed(msgspec.Struct, frozen=True):
-    """A session that was claimed, as it was at that moment.
+    """The state of a session when it was claimed.
 
     Attributes:
-        tenure: Speaks for it from now on.
-        position: Where the claim stands in the log.
-        start: Where the session began.
+        tenure: The right to the session from now on.
+        position: The claim's position in the log.
+        start: The position at which the session began.
         born: The epoch in which it began.
-        known: Up to here the client has proved to have everything.
-        data: What `save_session` stored last.
-        rooms: The rooms it is or was in, by their streams, with the intervals that can still matter.
+        known: The position up to which the client has confirmed everything.
+        data: The data that `save_session` stored last.
+        rooms: The present and former rooms by their streams, with the intervals that can still matter.
         ends: How earlier epochs ended, as far as the log knows.
 
     """
@@ -124,27 +124,27 @@ class Claimed(msgspec.Struct, frozen=True):
 
 
 class ClaimRefused(Enum):
-    """Why a session cannot be claimed."""
+    """The reason why a session cannot be claimed."""
 
     GONE = "gone"
-    """No such session, another subject's or namespace's, or not shown to have survived: open a fresh one."""
+    """The session does not exist, has another subject or namespace, or is not proved to have survived: open a new one."""
 
     DUEL = "duel"
-    """Claimed too often lately, as by two tabs that hold the same session: it stays where it is; open a fresh one."""
+    """The session was claimed too often recently, as by two tabs that hold it, and stays where it is: open a new one."""
 
     NOT_YET = "not yet"
-    """An epoch began, and its owner may still confirm it: close the transport, let the client try again."""
+    """An epoch began, and the session's owner may still confirm it: close the transport, so that the client tries again."""
 
 
 class Attendee(msgspec.Struct, frozen=True):
-    """A session that is in a room, its client connected or away.
+    """A session in a room, whose client is connected or away.
 
     Attributes:
-        sid: Its id.
+        sid: The session's id.
         node: The gateway that holds it, or held it last.
         subject: See `NewSession`.
-        about: See `NewSession`; empty if a gateway of an earlier version opened it.
-        data: What `save_session` stored last.
+        about: See `NewSession`. Empty if a gateway of an earlier version opened the session.
+        data: The data that `save_session` stored last.
 
     """
 
@@ -156,11 +156,11 @@ class Attendee(msgspec.Struct, frozen=True):
 
 
 class Attendance(msgspec.Struct, frozen=True):
-    """Who is in a room.
+    """The sessions in a room.
 
     Attributes:
-        total: How many sessions are; of those beyond the bounds of the read, some may have just expired.
-        attendees: Those that were read.
+        total: The number of sessions. Some that were not read may have just expired.
+        attendees: The sessions that were read.
 
     """
 
@@ -169,7 +169,7 @@ class Attendance(msgspec.Struct, frozen=True):
 
 
 class SessionOwner(msgspec.Struct, frozen=True):
-    """Where a session lives."""
+    """The location of a session."""
 
     node: NodeId
     namespace: str

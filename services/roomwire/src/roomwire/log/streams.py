@@ -16,7 +16,7 @@ _SID: Final = b"s:"
 
 
 class Named(NamedTuple):
-    """What a stream is for: a namespace alone, a room of it, or one socket."""
+    """The meaning of a stream: a whole namespace, a room of it, or one socket."""
 
     namespace: str | None
     room: str | None
@@ -30,25 +30,25 @@ def room_stream(namespace: str, room: str) -> Stream:
 
 
 def namespace_stream(namespace: str) -> Stream:
-    """Return the stream of what is said to all of a namespace, or to several of its rooms at once."""
+    """Return the stream of messages to a whole namespace, or to several of its rooms at once."""
     return Stream(_NAMESPACE + _encode(namespace))
 
 
 def sid_stream(sid: str) -> Stream:
-    """Return the stream of what is said to one socket. It needs no subscription: its owner's node gets it."""
+    """Return the stream of messages to one socket. The owner's node receives it without a subscription."""
     return Stream(_SID + _encode(sid))
 
 
 def is_sid_stream(stream: Stream) -> bool:
-    """Tell whether a stream belongs to one socket."""
+    """Return whether a stream belongs to one socket."""
     return stream.startswith(_SID)
 
 
 def parse_stream(stream: Stream) -> Named:
-    """Return what a stream is for.
+    """Return the meaning of a stream.
 
     Raises:
-        ValueError: It is no name of a stream.
+        ValueError: The text is not the name of a stream.
 
     """
     kind, rest = stream[:2], stream[2:]
@@ -58,7 +58,7 @@ def parse_stream(stream: Stream) -> Named:
         return Named(_decode(rest), None, None)
     namespace, colon, room = rest.partition(b":")
     if kind != _ROOM or not colon:
-        raise ValueError(f"{stream!r} is no name of a stream")
+        raise ValueError(f"{stream!r} is not the name of a stream")
     return Named(_decode(namespace).replace("%3A", ":").replace("%25", "%"), _decode(room), None)
 
 
@@ -71,17 +71,17 @@ def _decode(raw: bytes) -> str:
 
 
 def room_name(room: object) -> str:
-    """Return the text that stands for a room, whatever its name is made of."""
+    """Return the text that represents a room, whatever its name is made of."""
     if isinstance(room, str) and not room.startswith("\0"):
         return room
     return f"\0{type(room).__name__} {room!r}"
 
 
 def room_of(name: str) -> object:
-    """Return the room that a text of `room_name` stands for.
+    """Return the room that a text of `room_name` represents.
 
     Raises:
-        ValueError: What the room's name is made of is known to its own node alone.
+        ValueError: Only the room's own node knows the value that is its name.
 
     """
     if not name.startswith("\0"):
@@ -89,12 +89,12 @@ def room_of(name: str) -> object:
     try:
         return ast.literal_eval(name.partition(" ")[2])
     except SyntaxError:
-        raise ValueError("the name of this room is no plain value") from None
+        raise ValueError("the room's name is not a plain value") from None
 
 
 def travelling_name(room: object) -> str:
-    """Return the text that stands for a room on another node, too; raises as `room_of`."""
+    """Return a text that represents a room on other nodes as well; raises as `room_of`."""
     name = room_name(room)
     if room_of(name) != room:
-        raise ValueError("the name of this room is no plain value")
+        raise ValueError("the room's name is not a plain value")
     return name

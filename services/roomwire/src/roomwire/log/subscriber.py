@@ -1,4 +1,4 @@
-"""What one gateway has taken from the log, and gives its observer. Knows no socket and no clock.
+"""The state of what one gateway has received from the log and delivers to its observer. It knows no socket and no clock.
 
 Owns the cut, the counted subscriptions, and which sessions are held here. While the log is held, pushes wait in a
 bounded queue; `resume` gives the observer what was missed, then those that waited, each entry once.
@@ -18,21 +18,21 @@ _log = get_logger(__name__)
 
 
 class Interrupted(Exception):
-    """The log cannot go on over this link. The text says why; it is the metric's and the log line's reason."""
+    """The log cannot continue on this link. The text is the reason in the metric and the log line."""
 
 
 class Subscriber:
-    """Receives pushes and places, and calls the observer.
+    """Receives pushes and positions, and calls the observer.
 
     Args:
-        observer: Is told what the log brings.
-        max_held_pushes: Most pushes that wait while the log is held.
-        max_held_bytes: Most bytes of them.
+        observer: Receives what the log delivers.
+        max_held_pushes: Maximum number of pushes that wait while the log is held.
+        max_held_bytes: Maximum total size of those pushes.
 
     Attributes:
-        epoch: The epoch in which this gateway takes part; empty until it attached.
-        cut: The highest position taken from the log.
-        known: The highest position known in any way, acknowledgements of publishes included.
+        epoch: The epoch in which this gateway takes part. Empty before it has attached.
+        cut: The highest position received from the log.
+        known: The highest position known in any way, including acknowledged publishes.
         is_held: Whether pushes wait.
 
     """
@@ -58,19 +58,19 @@ class Subscriber:
 
     @property
     def lag(self) -> int:
-        """How far what has been taken is behind what is known to be there."""
+        """The distance between the received and the known positions."""
         return self.known - self.cut
 
-    # -- what is subscribed and held
+    # -- subscriptions and held sessions
 
     def subscribe(self, stream: Stream) -> bool:
-        """Count a subscription; returns whether it is the first."""
+        """Count a subscription; return whether it is the first."""
         count = self._subscriptions.get(stream, 0)
         self._subscriptions[stream] = count + 1
         return count == 0
 
     def unsubscribe(self, stream: Stream) -> bool:
-        """Take one back; returns whether it was the last."""
+        """Remove a subscription; return whether it was the last."""
         count = self._subscriptions.get(stream, 0)
         if count > 1:
             self._subscriptions[stream] = count - 1
@@ -78,17 +78,17 @@ class Subscriber:
         return self._subscriptions.pop(stream, None) is not None
 
     def is_subscribed(self, stream: Stream) -> bool:
-        """Tell whether a stream is delivered."""
+        """Return whether a stream is delivered."""
         if is_sid_stream(stream):
             return parse_stream(stream).sid in self._sessions
         return stream in self._subscriptions
 
     def subscriptions(self) -> list[Stream]:
-        """Return what needs a subscription of the primary's."""
+        """Return the streams that need a subscription at the primary."""
         return list(self._subscriptions)
 
     def served(self) -> list[Stream]:
-        """Return every stream that is delivered: the subscribed ones, and those of the sockets."""
+        """Return every delivered stream: the subscribed ones and those of the sockets."""
         return [*self._subscriptions, *(sid_stream(sid) for sid in self._sessions)]
 
     def hold(self, tenure: Tenure) -> None:
@@ -99,12 +99,12 @@ class Subscriber:
             self._tell_fenced(Tenure(tenure.sid, held))
 
     def release(self, tenure: Tenure) -> None:
-        """Forget a session, if this is its newest socket here."""
+        """Remove a session, if this is its newest socket here."""
         if self.holds(tenure):
             del self._sessions[tenure.sid]
 
     def holds(self, tenure: Tenure) -> bool:
-        """Tell whether a socket of this node speaks for a session, as far as is known."""
+        """Return whether a socket of this node holds a session, as far as this node knows."""
         return self._sessions.get(tenure.sid) == tenure.claim
 
     def held(self) -> list[Tenure]:
@@ -118,13 +118,13 @@ class Subscriber:
             del self._sessions[sid]
             self._tell_fenced(Tenure(sid, held))
 
-    # -- what comes
+    # -- incoming entries and positions
 
     def receive(self, push: Push) -> None:
-        """Receive an entry as it comes.
+        """Receive a pushed entry.
 
         Raises:
-            Interrupted: It is of another epoch, or too many wait.
+            Interrupted: The entry belongs to another epoch, or too many entries wait.
 
         """
         if not self.is_held:
@@ -136,12 +136,12 @@ class Subscriber:
         self._waiting.append(push)
 
     def receive_entry(self, entry: Entry) -> None:
-        """Receive an entry that is decoded, of this epoch, live, and of a stream that is delivered: hot."""
+        """Receive a decoded, live entry of this epoch and of a delivered stream: hot."""
         self.advance(entry.position)
         self._give(entry)
 
     def advance(self, position: Position) -> None:
-        """Note a place that was reached: everything before it has been taken."""
+        """Note a position that was reached, up to which everything has been received."""
         self.cut = max(self.cut, position)
         self.learn(position)
 
@@ -153,7 +153,7 @@ class Subscriber:
     # -- the link
 
     def pause(self) -> None:
-        """Hold the log: the link is lost, and what waits belongs to it."""
+        """Hold the log, because the link is lost; waiting pushes belong to the lost link."""
         self._waiting.clear()
         self._waiting_bytes = 0
         if not self.is_held:
@@ -161,7 +161,7 @@ class Subscriber:
             self._tell(lambda observer: observer.on_held())
 
     def attached(self, epoch: Epoch, *, is_whole: bool) -> None:
-        """Note what the primary said: the epoch, and whether all that this gateway knows is in the log."""
+        """Note the primary's report: the epoch, and whether the log has everything that this gateway knows."""
         if not is_whole:
             self.cut = self.known = START
             self._sessions.clear()
@@ -170,10 +170,10 @@ class Subscriber:
         self._written_epoch = epoch.encode()
 
     def resume(self, missed: Iterable[Entry], mark: Position) -> None:
-        """Deliver what was missed up to a mark, then what waited, and go on live.
+        """Deliver the missed entries up to a mark, then the waiting ones, and continue live.
 
         Raises:
-            Interrupted: Another epoch has begun meanwhile.
+            Interrupted: Another epoch has begun.
 
         """
         for entry in missed:
@@ -188,7 +188,7 @@ class Subscriber:
         self._tell(lambda observer: observer.on_live())
 
     def _receive_live(self, push: Push) -> None:
-        """Receive an entry in its place: hot."""
+        """Receive the next entry in order: hot."""
         if push.epoch != self._written_epoch:
             raise Interrupted("a push of another epoch")
         position = push.position
@@ -216,7 +216,7 @@ class Subscriber:
             self._tell_incomplete(entry.stream)
 
     def incomplete(self, streams: Iterable[Stream]) -> None:
-        """Tell which streams cannot be told in full."""
+        """Report the streams that cannot be delivered completely."""
         for stream in streams:
             self._tell_incomplete(stream)
 
@@ -227,7 +227,7 @@ class Subscriber:
         self._tell(lambda observer: observer.on_fenced(tenure))
 
     def _tell(self, tell: Callable[[LogObserver], None]) -> None:
-        """Tell the observer; a failure of its own must not keep the log from going on."""
+        """Call the observer. Its failure must not stop the log."""
         try:
             tell(self._observer)
         except Exception:

@@ -1,4 +1,4 @@
-"""Whom a message is for: the stream of a room, whatever its name is made of, or of a client. Pure."""
+"""The target of a message: the stream of a room, whatever its name is made of, or of a client. Pure."""
 
 from roomwire.log.sessions import is_sid
 from roomwire.log.streams import Stream, room_name, room_stream, sid_stream
@@ -10,7 +10,7 @@ def stream_of(namespace: str, room: object) -> Stream:
 
 
 def stream_to(namespace: str, target: object) -> Stream:
-    """Return the stream of whoever is told: a client by its id, or a room."""
+    """Return the stream of a target: a client by its id, or a room."""
     if isinstance(target, str) and is_sid(target):
         return sid_stream(target)
     return stream_of(namespace, target)

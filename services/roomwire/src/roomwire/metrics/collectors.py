@@ -1,4 +1,4 @@
-"""Counters and histograms for hot paths: a few additions each, exported when Prometheus asks."""
+"""Counters and histograms for hot paths: a few additions per event, exported when Prometheus scrapes."""
 
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
@@ -75,7 +75,9 @@ class Events(Collector):
             "outcome",
             values=("ok", "unavailable", "internal"),
         )
-        self._seconds = Seconds("roomwire_event_seconds", "Time from taking up an event to its ack.")
+        self._seconds = Seconds(
+            "roomwire_event_seconds", "Time from the start of handling an event to its ack."
+        )
 
     def count(self, outcome: str, seconds: float) -> None:
         """Count an event: hot.

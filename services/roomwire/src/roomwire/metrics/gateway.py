@@ -1,4 +1,4 @@
-"""The metrics of a gateway, all in one place, so that dashboards and alerts can be checked against it."""
+"""The metrics of a gateway, all in one place, so that dashboards and alerts can be checked against them."""
 
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -35,7 +35,7 @@ class Metrics:
         self.redis_writes = self.dependencies.add("redis_writes", clears_after_s=_WRITES_CLEAR_S)
         self.clock_skew = Gauge(
             "roomwire_clock_skew_seconds",
-            "How far another clock is ahead of this process's, by whose it is: redis, auth (who issues the tokens).",
+            "Time by which another clock is ahead of this process's, by clock: redis, or auth (the issuer of tokens).",
             ["against"],
             registry=self.registry,
         )
@@ -64,24 +64,24 @@ class Metrics:
         self._exceeded = {bound: bounds.labels(bound.value).inc for bound in Bound}
         self.publishes = Tally(
             "roomwire_publishes_total",
-            "Messages given to the backplane by outcome: ok, unknown, or the code of the error.",
+            "Messages passed to the backplane by outcome: ok, unknown, or the code of the error.",
             "outcome",
             values=("ok", "unknown", "unavailable"),
         )
         self.registry.register(self.publishes)
         self.publish_seconds = Seconds(
             "roomwire_publish_seconds",
-            "Time from a publish to the log's answer, waiting for a link included.",
+            "Time from a publish to the log's answer, including the wait for a link.",
         )
         self.registry.register(self.publish_seconds)
         self.log_lag = Gauge(
             "roomwire_log_lag_entries",
-            "Places in the log that are known here and whose entries have not been delivered yet.",
+            "Log positions that are known here and whose entries have not been delivered yet.",
             registry=self.registry,
         )
         self.recoveries = Counter(
             "roomwire_recoveries_total",
-            "Sessions that clients asked for when they came back, by outcome: recovered, refused, postponed.",
+            "Recoveries that clients requested, by outcome: recovered, refused, postponed.",
             ["outcome"],
             registry=self.registry,
         )
@@ -100,18 +100,18 @@ class Metrics:
         )
         self.relays_taken = Counter(
             "roomwire_relays_taken_total",
-            "Connections to the relay port, by outcome: taken, or why not.",
+            "Connections to the relay port, by outcome: taken, or the reason of the refusal.",
             ["outcome"],
             registry=self.registry,
         )
         self.relays_open = Gauge(
             "roomwire_relays_open",
-            "Requests and WebSockets that are being taken to other nodes.",
+            "Requests and WebSockets that are being relayed to other nodes.",
             registry=self.registry,
         )
         self.relay_bytes = Tally(
             "roomwire_relay_bytes_total",
-            "Bytes taken to other nodes, and brought from them, by direction: to_owner, to_client.",
+            "Bytes relayed to and from other nodes, by direction: to_owner, to_client.",
             "direction",
             values=("to_owner", "to_client"),
         )
@@ -124,7 +124,7 @@ class Metrics:
         )
         self.api_requests = Counter(
             "roomwire_api_requests_total",
-            "Requests to the HTTP API answered, by route template (other: none of the API) and status.",
+            "Requests to the HTTP API answered, by route template (other: not a route of the API) and status.",
             ["route", "status"],
             registry=self.registry,
         )

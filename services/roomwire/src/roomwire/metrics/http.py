@@ -27,7 +27,7 @@ class HttpMetrics:
         self._full = full
         self.refused = Counter(
             name,
-            "Connections closed for what their client sent, or for their number, by reason.",
+            "Connections closed because of their client's input or their number, by reason.",
             ["reason"],
             registry=registry,
         )

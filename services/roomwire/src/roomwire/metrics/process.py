@@ -16,9 +16,9 @@ class ProcessMetrics:
     def __init__(self, registry: CollectorRegistry) -> None:
         ProcessCollector(registry=registry)
         self.ready = Gauge(
-            "roomwire_ready", "1 from when the service is ready until it drains, else 0.", registry=registry
+            "roomwire_ready", "1 while the service is ready, until it drains; else 0.", registry=registry
         )
         self.loop_late_seconds = Seconds(
-            "roomwire_loop_late_seconds", "How late the event loop runs timers, asked four times a second."
+            "roomwire_loop_late_seconds", "Delay of the event loop's timers, measured four times a second."
         )
         registry.register(self.loop_late_seconds)

@@ -1,4 +1,4 @@
-"""The figures of Redis, as Redis itself gives them."""
+"""The figures that Redis reports about itself."""
 
 from collections.abc import Iterator, Mapping
 
@@ -24,7 +24,7 @@ class RedisFigures(Collector):
         of = self._figures
         gauges = (
             ("memory_used_bytes", "Memory that counts against the limit.", "used_memory"),
-            ("memory_max_bytes", "The limit (maxmemory), 0: there is none.", "maxmemory"),
+            ("memory_max_bytes", "The limit (maxmemory); 0 means no limit.", "maxmemory"),
             ("clients", "Connections of all clients.", "connected_clients"),
         )
         for name, about, field in gauges:

@@ -1,1 +1,1 @@
-"""What stands on the wire, without I/O: frames, packets, headers, addresses."""
+"""The wire formats, without I/O: frames, packets, headers, addresses."""

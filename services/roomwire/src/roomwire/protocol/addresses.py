@@ -1,4 +1,4 @@
-"""Addresses of machines: how they are read, what they are limited by, which networks hold them.
+"""Addresses of machines: how to parse them, the unit by which they are limited, and the networks that contain them.
 
 Pure. It knows no requests: who a request comes from is `sources`' matter.
 """

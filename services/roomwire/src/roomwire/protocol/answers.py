@@ -1,4 +1,4 @@
-"""HTTP answers that are put together here and not by uvicorn, as bytes. Pure.
+"""HTTP answers that Roomwire itself builds as bytes, without uvicorn. Pure.
 
 Source: RFC 9112, and RFC 6455, section 4.2.2, for the one that accepts a WebSocket.
 """

@@ -1,4 +1,4 @@
-"""The types of ASGI, version 3, as they are used here: no release of a server or framework is needed to name them."""
+"""The types of ASGI, version 3, as the library uses them, so that it depends on no release of a server or framework."""
 
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any

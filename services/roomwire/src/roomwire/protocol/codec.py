@@ -1,4 +1,4 @@
-"""Socket.IO v5 packets, strict and fast: between the wire's texts and python-socketio's `Packet`.
+"""Socket.IO v5 packets, strict and fast: translates between texts on the wire and python-socketio's `Packet`.
 
 Pure. What does not keep to the protocol is refused with `BadPacket`, however little of it is wrong: a
 lenient decoder lets a stranger choose what the rest of the server has to survive. JSON goes through msgspec.
@@ -91,7 +91,7 @@ class Packet(socketio.packet.Packet):  # type: ignore[misc] # python-socketio ha
         except BadPacket:
             raise
         except ValueError:
-            raise BadPacket("the payload is no JSON") from None
+            raise BadPacket("the payload is not JSON") from None
         except RecursionError:
             raise BadPacket("the payload is nested too deeply") from None
         return count

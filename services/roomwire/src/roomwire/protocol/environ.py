@@ -1,4 +1,4 @@
-"""A request as python-socketio's handlers know one: a WSGI-like dict. Pure.
+"""A request in the form that python-socketio's handlers get: a WSGI-like dict. Pure.
 
 Every transport makes it here, so that a handler finds the same in it whatever way a client has taken. Values
 that most clients share are kept once for all of them.

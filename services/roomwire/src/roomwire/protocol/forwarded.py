@@ -1,4 +1,4 @@
-"""What proxies write about a request: `X-Forwarded-*`, or `Forwarded` (RFC 7239), read into one shape.
+"""Parses what proxies write about a request: `X-Forwarded-*`, or `Forwarded` (RFC 7239), into one form.
 
 Pure. It knows no trust: `sources` decides which of it is believed.
 """

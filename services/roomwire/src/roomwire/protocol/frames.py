@@ -1,4 +1,4 @@
-"""WebSocket frames of a server: what goes out is framed once, and the same bytes go to every receiver. Pure.
+"""WebSocket frames of a server: a message is framed once, and all receivers get the same bytes. Pure.
 
 Every packet on its way out is such a frame, whatever the transport: one that has no use for the frame takes
 it off again with `message_of`. Source: RFC 6455, section 5.2.

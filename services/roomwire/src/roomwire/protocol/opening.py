@@ -1,4 +1,4 @@
-"""A WebSocket's opening handshake: the request's bytes in, what python-engineio calls an environ and the answer out.
+"""A WebSocket's opening handshake: from the request's bytes to python-engineio's environ and the answer.
 
 Pure. Source: RFC 6455, section 4.2.
 """

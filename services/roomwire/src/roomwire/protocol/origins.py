@@ -1,4 +1,4 @@
-"""Which pages may talk to a service: their `Origin` (RFC 6454), judged by where the request came from or by a list.
+"""Decides which web pages may use a service: compares `Origin` (RFC 6454) with the request's own source or with a list.
 
 Pure. A browser names the page's origin with each request that a page of another origin makes, and with every WebSocket;
 clients that are no browsers mostly send none, and are not judged by it.

@@ -64,7 +64,7 @@ def decode_payload(body: bytes, *, max_packets: int) -> Iterator[EnginePacket]:
     try:
         text = body.decode()
     except UnicodeDecodeError:
-        raise BadEnginePacket("the payload is no UTF-8") from None
+        raise BadEnginePacket("the payload is not UTF-8") from None
     start, others = 0, 0
     while start <= len(text):
         end = text.find(_SEPARATOR, start)
@@ -74,7 +74,7 @@ def decode_payload(body: bytes, *, max_packets: int) -> Iterator[EnginePacket]:
             others += 1
             if others > max_packets:
                 raise BadEnginePacket(
-                    f"more than {max_packets} packets beside messages in a payload", Bound.PAYLOAD_PACKETS
+                    f"more than {max_packets} non-message packets in a payload", Bound.PAYLOAD_PACKETS
                 )
         yield _decode_part(text[start:end])
         start = end + 1
@@ -109,7 +109,7 @@ def _decode_base64_of_the_field(text: str) -> bytes:
     try:
         return binascii.a2b_base64(digits + "=" * (-len(digits) % 4), strict_mode=True)
     except ValueError:
-        raise BadEnginePacket("a binary packet is no base64") from None
+        raise BadEnginePacket("a binary packet is not base64") from None
 
 
 def _encode_part(packet: EnginePacket) -> str:

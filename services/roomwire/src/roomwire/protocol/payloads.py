@@ -1,4 +1,4 @@
-"""Events as the log keeps them, and as they go out from there. Pure, and without python-socketio: an emitter needs no more.
+"""Events in the form in which the log stores and delivers them. Pure, and without python-socketio, as an emitter needs no more.
 
 The neighbour is `codec`, which reads and writes packets.
 Source: the Socket.IO protocol, version 5.

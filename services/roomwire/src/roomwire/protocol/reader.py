@@ -1,4 +1,4 @@
-"""What a client sends over a WebSocket: bytes in, whole messages and control frames out. Pure.
+"""Parses a client's WebSocket bytes into whole messages and control frames. Pure.
 
 Owns the rules of RFC 6455, section 5, for a server's side, and the bounds on what may pile up before a
 message is whole: its bytes and the number of its fragments, empty ones included. Who uses it closes the

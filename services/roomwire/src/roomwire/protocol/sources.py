@@ -1,4 +1,4 @@
-"""Where a request came from: the scheme, host and port that its client used, and the client's address.
+"""The source of a request: the scheme, host and port that its client used, and the client's address.
 
 The one place that knows. Every way in asks it: polling, both kinds of WebSocket, the relay, the auth service, the HTTP
 API, and whatever limits or logs by address. Pure: it is told the peer, the scheme and the headers of a request.

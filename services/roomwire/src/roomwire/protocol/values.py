@@ -1,4 +1,4 @@
-"""What a program says to its clients, as JSON has it, and what a client said in JSON. Pure.
+"""Converts a program's values to JSON for its clients, and clients' JSON to values. Pure.
 
 JSON has no bytes: they are taken out of wherever they are and travel as attachments, or the value is refused. What neither
 `json` nor msgspec knows is refused as well, with `TypeError`: nothing is sent as whatever its text happens to be.
@@ -34,7 +34,7 @@ def _plain(value: object) -> object:
         return bytes(memoryview(value))
     if isinstance(value, msgspec.Raw):
         return decode(bytes(value).decode())
-    raise TypeError(f"An object of type {type(value).__name__} cannot be sent: it is nothing that JSON has.")
+    raise TypeError(f"An object of type {type(value).__name__} cannot be sent: JSON has no such type.")
 
 
 _encode: Final = msgspec.json.Encoder(enc_hook=_plain).encode
@@ -112,7 +112,7 @@ def decode(text: str) -> Any:
 
 
 def _refuse_constant(constant: str) -> object:
-    raise ValueError(f"{constant} is no JSON")
+    raise ValueError(f"{constant} is not JSON")
 
 
 def _part(value: object, attachments: list[bytes]) -> object:

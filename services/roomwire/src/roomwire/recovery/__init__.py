@@ -1,1 +1,1 @@
-"""How a client that was disconnected goes on where it was."""
+"""Recovery: how a client that was disconnected continues its session."""

@@ -1,7 +1,7 @@
-"""Who may have recovery, and what a client that comes back gets. Pure.
+"""Decides which clients may recover, and what a returning client gets. Pure.
 
-Who is offered it stands in `roomwire.recovery.offers`. Owns the other decisions; `roomwire.recovery.sessions` asks the log and acts on them. Source: the Socket.IO protocol, version 5,
-"Connection state recovery".
+`roomwire.recovery.offers` decides which clients are offered recovery. This module owns the other decisions, and
+`roomwire.recovery.sessions` asks the log and acts on them. Source: the Socket.IO protocol, version 5, "Connection state recovery".
 """
 
 import enum
@@ -24,14 +24,14 @@ _OURS: Final = frozenset({"pid", "offset", "recovery"})
 
 
 class RecoveryLimits(msgspec.Struct, frozen=True, kw_only=True):
-    """The bounds of recoveries at one gateway; those that all gateways share are `LogConfig`'s.
+    """The limits of recoveries at one gateway. `LogConfig` has those that all gateways share.
 
     Args:
-        is_offered: Whether clients are offered recovery at all; without it they get neither `pid` nor offsets. None: where the
-            namespace does, see `Server`.
-        max_entries: Most messages replayed to one client; beyond, it is refused, and told.
-        max_bytes: Most bytes of them.
-        max_concurrent: Most recoveries at a time; others wait, at most until `LogConfig.claim_deadline_s`.
+        is_offered: Whether clients are offered recovery; without it they get neither a `pid` nor offsets. None lets each
+            namespace decide, see `Server`.
+        max_entries: Maximum number of messages that are replayed to one client; with more, its recovery is refused, and it is told.
+        max_bytes: Maximum total size of those messages.
+        max_concurrent: Maximum number of concurrent recoveries; others wait, at most until `LogConfig.claim_deadline_s`.
 
     """
 
@@ -42,28 +42,28 @@ class RecoveryLimits(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Refusal(enum.StrEnum):
-    """Why a client that comes back gets a new session, and is told so."""
+    """The reason why a returning client gets a new session and is told so."""
 
     GONE = "gone"
-    """No such session any more, or it is somebody else's."""
+    """The session no longer exists, or it belongs to another user."""
     DUEL = "duel"
-    """It was claimed too often lately."""
+    """The session was claimed too often recently."""
     OFFSET = "offset"
-    """What the client has of the log cannot be known."""
+    """The client's position in the log cannot be determined."""
     INCOMPLETE = "incomplete"
-    """Some of what it missed is not kept any more."""
+    """Some of the missed messages are no longer stored."""
     TOO_MUCH = "too much"
-    """It missed more than is replayed."""
+    """The client missed more messages than are replayed."""
 
 
 class RecoveryRequest(msgspec.Struct, frozen=True):
-    """What a client asks for when it connects.
+    """A client's request for recovery when it connects.
 
     Args:
-        pid: The secret of a session it had; None: it is new.
-        offset: The last offset it got; None: none.
-        auth: What is left of its payload for the application.
-        is_offered: Whether it can be recovered later.
+        pid: The secret of an earlier session. None for a new client.
+        offset: The last offset that the client received, if any.
+        auth: The rest of its payload, for the application.
+        is_offered: Whether the client can be recovered later.
 
     """
 
@@ -76,10 +76,10 @@ class RecoveryRequest(msgspec.Struct, frozen=True):
 def recovery_request_of(
     auth: object, environ: Mapping[str, object], *, may_recover: bool = True
 ) -> RecoveryRequest:
-    """Return what a CONNECT asks for.
+    """Return the request of a CONNECT.
 
     Args:
-        auth: Its payload.
+        auth: The payload of the CONNECT.
         environ: The request of its connection.
         may_recover: Whether the server offers recovery here.
 
@@ -90,7 +90,7 @@ def recovery_request_of(
     if isinstance(auth, dict):
         ours = _OURS if is_back else {"recovery"}
         rest = {name: value for name, value in auth.items() if name not in ours}
-        # A client without anything to say sends no payload at all.
+        # A client without data sends no payload at all.
         auth = rest if rest or not ours & auth.keys() else None
     return RecoveryRequest(
         pid=Pid(str(pid)) if is_back and is_offered else None,
@@ -103,7 +103,7 @@ def recovery_request_of(
 def missed_entries(
     readings: Sequence[Reading], claimed: Claimed, limits: RecoveryLimits
 ) -> Sequence[Entry] | Refusal:
-    """Return what a client gets of what was read for it, in order; or why it cannot be told in full."""
+    """Return the entries for a client from what was read for it, in order, or the reason why they are incomplete."""
     outcomes = {one.outcome for one in readings}
     if Outcome.TOO_MUCH in outcomes:
         return Refusal.TOO_MUCH
@@ -116,6 +116,6 @@ def missed_entries(
 
 
 def replay_frames(entries: Sequence[Entry], namespace: str, epoch: Epoch) -> Iterator[bytes]:
-    """Yield entries as they go out, each with its own offset."""
+    """Yield the frames of entries, each with its own offset."""
     for entry in entries:
         yield from payload_frames(namespace, entry.message.payload, str(Offset(epoch, entry.position)))

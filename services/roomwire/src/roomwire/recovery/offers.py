@@ -1,8 +1,8 @@
 """Which clients are offered recovery: the rules, in a table. Pure.
 
-Whoever is offered it gets a `pid`, and an offset as one more last argument of each event. The official JavaScript client knows
-what to do with that; a client that does not would hand the offset to its listeners. What a client says itself counts first.
-The rest is told by what its requests look like, and a client that nothing is known of is not offered anything.
+A client that is offered recovery gets a `pid`, and an offset as an additional last argument of each event. The official JavaScript
+client understands both; other clients would pass the offset to their listeners. A client's own statement counts first. Otherwise the
+form of its requests decides, and an unknown client is not offered recovery.
 """
 
 from collections.abc import Callable
@@ -15,12 +15,12 @@ _WORDS: Final = {"0": False, "false": False, "off": False, "1": True, "true": Tr
 
 
 class ConnectingClient(NamedTuple):
-    """What of a CONNECT and of its connection's first request says who sent it.
+    """The facts of a CONNECT and of its connection's first request that identify the client.
 
     Attributes:
-        said: What it says about recovery itself; None: nothing.
-        has_pid: Whether it brings the secret of a session, as only a client that knows recovery does.
-        agent: Its User-Agent, in lower case; empty: none.
+        said: The client's own statement about recovery, or None.
+        has_pid: Whether it sends the secret of a session, as only a client that supports recovery does.
+        agent: Its User-Agent in lower case, or an empty text.
         has_origin: Whether it sends an Origin.
 
     """
@@ -35,9 +35,9 @@ class Rule(NamedTuple):
     """A rule of the table.
 
     Attributes:
-        name: What it is for.
-        fits: Whether it decides about a client.
-        is_offered: What it decides; None: as the client says.
+        name: The clients that the rule is for.
+        fits: Whether the rule decides about a client.
+        is_offered: The decision. None means the client's own statement.
 
     """
 
@@ -54,7 +54,7 @@ RULES: Final = (
     Rule("Node over polling", lambda client: client.agent == "node-xmlhttprequest", is_offered=True),
     Rule("any other: Python, Dart, Java, Go, what is not known", lambda _: True, is_offered=False),
 )
-"""The first that fits decides."""
+"""The first rule that fits decides."""
 
 
 def client_of(auth: object, environ: Environ, *, has_pid: bool) -> ConnectingClient:
@@ -62,7 +62,7 @@ def client_of(auth: object, environ: Environ, *, has_pid: bool) -> ConnectingCli
 
     Args:
         auth: The payload of its CONNECT.
-        environ: The request that its connection began with.
+        environ: The first request of its connection.
         has_pid: Whether the payload names a session.
 
     """
@@ -76,7 +76,7 @@ def client_of(auth: object, environ: Environ, *, has_pid: bool) -> ConnectingCli
 
 
 def is_offered(client: ConnectingClient) -> bool:
-    """Say whether a client is offered recovery, where the server offers it."""
+    """Return whether a client is offered recovery, if the server offers it."""
     rule = next(rule for rule in RULES if rule.fits(client))
     return bool(client.said if rule.is_offered is None else rule.is_offered)
 

@@ -1,7 +1,7 @@
-"""The log's sessions (`roomwire.log.sessions`) that begin on this node: opened, or recovered.
+"""Opens or recovers the log's sessions (`roomwire.log.sessions`) that begin on this node.
 
-Owns what is asked of the log for one client that connects; what to decide stands in `roomwire.recovery.decisions`, who is in
-which room in `roomwire.rooms`, and what becomes of a session that this node holds in `roomwire.recovery.tenures`.
+This module owns the log's calls for one connecting client. `roomwire.recovery.decisions` has the decisions, `roomwire.rooms` the
+members of rooms, and `roomwire.recovery.tenures` the sessions that this node holds.
 """
 
 import asyncio
@@ -41,13 +41,13 @@ _decode: Final = msgspec.msgpack.Decoder().decode
 
 
 class Sessions:
-    """Gives members their sessions.
+    """Opens or recovers the sessions of members.
 
     Args:
-        log: Keeps them.
-        rooms: Who is told what.
-        limits: The bounds of recoveries.
-        metrics: Where recoveries are counted.
+        log: Stores the sessions.
+        rooms: The rooms and their members.
+        limits: The limits of recoveries.
+        metrics: Counts recoveries.
 
     """
 
@@ -60,24 +60,24 @@ class Sessions:
         self._exceeded = metrics.exceeded
 
     def leave_loop(self) -> None:
-        """Forget what was under way on an event loop that has ended."""
+        """Discard the pending state of an event loop that has ended."""
         self._turns = asyncio.Semaphore(self._limits.max_concurrent)
 
     async def begin(self, member: Member, request: RecoveryRequest, subject: str) -> Sequence[bytes]:
-        """Give a member its session: the one it asks for if it can be told all that it missed, else a new one.
+        """Give a member its session: the requested one if everything that it missed can be replayed, else a new one.
 
-        From here on it is known by its id, and what is said to it waits for `Member.release`.
+        From now on the member is registered by its id, and events for it wait for `Member.release`.
 
         Args:
-            member: Who has been authenticated.
-            request: What it asks for.
-            subject: Whom it was authenticated as; empty: nobody in particular.
+            member: The authenticated member.
+            request: The member's request.
+            subject: The subject of its token. Empty if there is none.
 
         Returns:
-            What it missed, as it goes out behind the reply to its CONNECT.
+            The frames of the missed events, which follow the reply to its CONNECT.
 
         Raises:
-            Unavailable: Close the transport: it has to come again.
+            Unavailable: Close the transport, so that the client connects again.
 
         """
         if request.pid is not None:
@@ -93,7 +93,7 @@ class Sessions:
         await self._open(member, subject, is_offered=request.is_offered)
         return ()
 
-    # -- a fresh one
+    # -- a new session
 
     async def _open(self, member: Member, subject: str, *, is_offered: bool) -> None:
         pid = new_pid()
@@ -113,7 +113,7 @@ class Sessions:
             if member.tenure is None:
                 self._log.unsubscribe(namespace_stream(member.namespace))
 
-    # -- one that was there before
+    # -- an earlier session
 
     async def _recover(
         self, member: Member, pid: Pid, offset: str | None, subject: str
@@ -124,7 +124,7 @@ class Sessions:
             async with asyncio.timeout(self._log.config.claim_deadline_s), self._turns:
                 return await self._claim(member, pid, sid_of(pid), offset, subject)
         except TimeoutError:
-            # What is read later may have expired unseen.
+            # After that, the data may have expired unnoticed.
             self._exceeded(Bound.RECOVERY_DEADLINE)
             self._count.labels("postponed").inc()
             raise Unavailable("The recovery takes too long: try again.") from None
@@ -135,7 +135,7 @@ class Sessions:
     async def _claim(
         self, member: Member, pid: Pid, sid: Sid, offset: str | None, subject: str
     ) -> Sequence[Entry] | Refusal:
-        # A socket of this node's hears of the claim at once; its handlers come before those of the new one.
+        # A socket of this node learns of the claim immediately; its handlers run before those of the new socket.
         claimed = await self._log.claim(sid, namespace=member.namespace, subject=subject)
         if claimed is ClaimRefused.NOT_YET:
             raise Unavailable("The session is being confirmed: try again.")
@@ -151,7 +151,7 @@ class Sessions:
                 entries = await self._replay(member, claimed, base, epoch, pid)
             if isinstance(entries, Refusal):
                 self._rooms.forget(member)
-                # What has come for the session meanwhile.
+                # The entries that have arrived for the session in the meantime.
                 member.outlet.outbox.clear()
                 member.tenure = None
                 self._log.release(claimed.tenure)
@@ -195,7 +195,7 @@ class Sessions:
 
     @contextlib.asynccontextmanager
     async def _held_or_released(self, tenure: Tenure, member: Member) -> AsyncIterator[None]:
-        """Let a session wait for its client if what is done with it here fails."""
+        """Let a session wait for its client if an operation on it fails here."""
         try:
             yield
         except BaseException:

@@ -1,4 +1,4 @@
-"""Sessions that this node holds: their data kept, their receipts told, let go when their clients are gone."""
+"""The sessions that this node holds: stores their data, reports their receipts, and releases them when their clients are gone."""
 
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -21,10 +21,10 @@ _encode: Final = msgspec.msgpack.Encoder().encode
 
 
 class Tenures:
-    """Does what a node owes the sessions that it holds; its `pinged` is the engine's `Pulse`.
+    """Maintains the sessions that a node holds. Its `pinged` is the engine's `Pulse`.
 
     Args:
-        log: Keeps the sessions.
+        log: Stores the sessions.
 
     """
 
@@ -32,7 +32,7 @@ class Tenures:
         self._log = log
 
     async def store(self, member: Member, data: object) -> None:
-        """Keep the application's data of a session with it, wherever its client comes back to, and for who asks for it."""
+        """Store the application's data in the session, for any node to which its client returns and for the callers of presence."""
         if member.tenure is None:
             return
         try:
@@ -46,7 +46,7 @@ class Tenures:
         await self._log.save(member.tenure, stored)
 
     async def finish(self, member: Member) -> None:
-        """Let go of the session of a member that is gone: it waits for the client, or ends."""
+        """Release the session of a member that is gone: it waits for the client, or ends."""
         tenure = member.tenure
         if tenure is None:
             return
@@ -56,18 +56,18 @@ class Tenures:
         try:
             await self._log.end(tenure.sid, tenure.claim)
         except ClientError as error:
-            # It ends by itself, after its time to live.
+            # The session ends by itself, after its time to live.
             _log.info("session not ended", sid=member.sid, error=error.message)
 
     # -- receipts
 
     def pinged(self, connection: Connection) -> Callable[[], None]:
-        """See `Pulse`: keep what has been written until now, for those to whom all of it has been."""
+        """See `Pulse`: note the present offset for members to whom everything has been written."""
         members = members_of(connection)
         tenures = [one.tenure for one in members if one.is_released and one.tenure is not None]
         return partial(self._received, tenures, self._log.offset())
 
     def _received(self, tenures: Sequence[Tenure], offset: Offset) -> None:
-        """Note that a client has what was written before the ping that it answered."""
+        """Note that a client has everything that was written before the ping that it answered."""
         for tenure in tenures:
             self._log.receipt(tenure, offset)

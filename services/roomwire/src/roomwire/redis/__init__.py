@@ -1,1 +1,1 @@
-"""How one gets to a Redis or Valkey primary: URLs, topologies, one connection, scripts."""
+"""Access to a Redis or Valkey primary: URLs, topologies, one connection, scripts."""

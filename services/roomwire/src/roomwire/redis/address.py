@@ -1,6 +1,6 @@
-"""Where the primary is, and how to log in there.
+"""The address of the primary, and the login for it.
 
-`Primaries` is the seam for deployments in which that changes: it is asked before every link.
+`Primaries` is the interface for deployments in which the address changes: it is asked before every link.
 """
 
 import ssl
@@ -21,9 +21,9 @@ class RedisAddress(msgspec.Struct, frozen=True, kw_only=True):
         port: TCP port.
         path: A Unix socket. Default: none.
         user: The ACL user. Default: `default`, if there is a password.
-        password: Its password. Default: none.
+        password: The user's password. Default: none.
         database: The number of the database.
-        tls: How to speak TLS. Default: not at all.
+        tls: The TLS context. Default: no TLS.
 
     """
 
@@ -39,31 +39,31 @@ class RedisAddress(msgspec.Struct, frozen=True, kw_only=True):
         return f"<RedisAddress {self}>"
 
     def __str__(self) -> str:
-        """Return where it is, without secrets."""
+        """Return the address without secrets."""
         return self.path or f"{self.host}:{self.port}"
 
     def at(self, host: Host) -> "RedisAddress":
-        """Return the address of another server, to which one logs in in the same way."""
+        """Return the address of another server with the same login."""
         return msgspec.structs.replace(self, host=host.name, port=host.port)
 
 
 class Primaries(Protocol):
-    """Knows where the primary is now; as a text, where that is asked, without secrets."""
+    """Finds the present primary. Its text is the place that is asked, without secrets."""
 
     async def find(self) -> RedisAddress:
-        """Return its address, or give up in a bounded time.
+        """Return the primary's address, or give up within a time limit.
 
         Raises:
-            OSError: It cannot be found at the moment.
+            OSError: The primary cannot be found at the moment.
 
         """
 
 
 class OnePrimary:
-    """A primary that is always at one address, or behind a name that leads to it.
+    """A primary that is always at one address, or behind a name that points to it.
 
     Args:
-        address: Where.
+        address: The address.
 
     """
 
@@ -79,7 +79,7 @@ class OnePrimary:
 
 
 def address_of(url: RedisUrl) -> RedisAddress:
-    """Return how to log in at a URL's servers, at the first of its hosts.
+    """Return the login for a URL's servers, with the first of its hosts.
 
     Raises:
         ConfigurationError: A file of its TLS options cannot be read.

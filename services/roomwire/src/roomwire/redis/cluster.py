@@ -1,8 +1,8 @@
-"""The primary of a cluster that has a slot.
+"""Finds the primary of the cluster that has a slot.
 
-All keys and channels of the log carry one hash tag, so one primary at a time has all of it, and everything that holds
-for a single server holds in a cluster. When the slot moves, that is another incarnation of the primary, as after a
-failover; while it is moved key by key, what needs keys of both sides is refused, and nothing half done.
+All keys and channels of the log carry one hash tag, so one primary at a time has all of it, and everything that is true for a single
+server is true for a cluster. A move of the slot is another incarnation of the primary, as after a failover. While the slot is moved key
+by key, operations that need keys of both sides are refused, and nothing is half done.
 """
 
 from collections.abc import Sequence
@@ -18,12 +18,12 @@ _MAX_MOVES: Final = 5
 
 
 class ClusterPrimaries:
-    """Asks members in turn for a key, the one first that had it last, and goes where they send it.
+    """Asks members in turn for a key, beginning with its last holder, and follows their redirections.
 
     Args:
-        members: Some members of the cluster, and how to log in there. Others log in in the same way.
+        members: Some members of the cluster, with their login, which all members share.
         key: Any key of the slot.
-        timeout_s: How long each may take to answer.
+        timeout_s: Time limit for each member's answer.
 
     """
 
@@ -37,7 +37,7 @@ class ClusterPrimaries:
         return ",".join(map(str, self._members))
 
     async def find(self) -> RedisAddress:
-        """See `Primaries`; takes at most six times the timeout for each member."""
+        """See `Primaries`. The search takes at most six times the timeout for each member."""
         problems: list[str] = []
         last: Exception | None = None
         members = [self._last, *self._members] if self._last is not None else self._members
@@ -54,17 +54,17 @@ class ClusterPrimaries:
     async def _sent_by(self, member: RedisAddress) -> RedisAddress:
         for _ in range(_MAX_MOVES + 1):
             answer = await ask_once(member, b"EXISTS", self._key, name=_NAME, timeout_s=self._timeout_s)
-            # Asks to be followed elsewhere for a key: the slot is being moved away, but it is still here.
+            # An ASK redirection for a key: the slot is being moved away, but it is still here.
             if not isinstance(answer, ReplyError) or str(answer).startswith("ASK "):
                 return member
             member = _moved(member, answer)
-        raise OSError("the members send each other's clients to and fro")
+        raise OSError("the members redirect clients to each other")
 
 
 def _moved(member: RedisAddress, answer: object) -> RedisAddress:
     kind, *rest = str(answer).split(" ")
     if kind != "MOVED":
         raise OSError(f"{member}: {answer}")
-    # An IPv6 address stands there without brackets; without an address it is the one that was asked.
+    # An IPv6 address has no brackets here. Without an address, the member that was asked is meant.
     host, _, port = rest[-1].rpartition(":")
     return member.at(Host(host or member.host, int(port)))

@@ -1,4 +1,4 @@
-"""What can be wrong with Redis and its URL, beside `roomwire.errors`; nothing of a URL that may be secret is in the sentences.
+"""The errors in a Redis URL, in addition to `roomwire.errors`. Their sentences contain nothing that may be secret.
 
 ::
 
@@ -6,11 +6,11 @@
     └── BackplaneSilent     Redis did not answer what was asked beside the log
     ConfigurationError
     ├── UnknownScheme       the URL begins with something else
-    ├── NoSuchRedisUrl      it has another shape than its scheme has
+    ├── NoSuchRedisUrl      the URL does not have the form of its scheme
     ├── UnknownOptions      an option that this scheme does not have
     └── UnusableTls         a file that its options name cannot be read
 
-What the server's refusals mean stands in `refusals`.
+`refusals` interprets the refusals of the server.
 """
 
 from collections.abc import Collection
@@ -25,10 +25,10 @@ class BackplaneSilent(Unavailable):
 
 
 class UnknownScheme(ConfigurationError):
-    """A URL begins with no scheme of Redis.
+    """A URL does not begin with a scheme of Redis.
 
     Args:
-        known: The schemes that there are.
+        known: The known schemes.
 
     """
 
@@ -41,10 +41,10 @@ class UnknownScheme(ConfigurationError):
 
 
 class NoSuchRedisUrl(ConfigurationError):
-    """A URL has another shape than URLs of its scheme.
+    """A URL does not have the form of its scheme.
 
     Args:
-        shape: How they are written.
+        shape: The form of such URLs.
 
     """
 
@@ -60,7 +60,7 @@ class UnknownOptions(ConfigurationError):
     """A URL has an option that its scheme does not have.
 
     Args:
-        known: The options that there are.
+        known: The known options.
 
     """
 
@@ -69,14 +69,14 @@ class UnknownOptions(ConfigurationError):
         self.known = known
 
     def __str__(self) -> str:
-        return f"use no options behind the ? but {', '.join(sorted(self.known))}"
+        return f"use only these options after the ?: {', '.join(sorted(self.known))}"
 
 
 class UnusableTls(ConfigurationError):
     """A file of a URL's TLS options cannot be read.
 
     Args:
-        problem: What the system says.
+        problem: The system's message.
 
     """
 

@@ -1,8 +1,8 @@
 """One connection to Redis or Valkey, speaking RESP3 over a plain asyncio protocol.
 
-The commands of a loop tick go in one write, at its end or at `flush`. Replies and pushes are handed on synchronously in
-the order in which the server executed what caused them: that order is what the log is built on. A connection on which
-nothing comes although something is due is given up within its timeout; an idle one is asked for a sign of life.
+The commands of a loop tick are written together, at its end or at `flush`. Replies and pushes are passed on synchronously, in the
+order in which the server executed their causes; the log is built on that order. If nothing arrives although something is due, the
+connection is abandoned within its timeout. An idle connection is asked for a sign of life.
 """
 
 import asyncio
@@ -24,14 +24,14 @@ _NOTHING: Final = object()
 
 Argument = bytes | str | int
 Reply = Callable[[object], None]
-"""Called once: with the server's answer, a `hiredis.ReplyError` if it refused, or a `LinkLost`."""
+"""Called once with the server's answer, with a `hiredis.ReplyError` if it refused, or with a `LinkLost`."""
 
 ReplyError = hiredis.ReplyError
 _Push: Final = hiredis.PushNotification
 
 
 class LinkLost(ConnectionError):
-    """The connection is lost; whether the command was executed is not known."""
+    """The connection is lost; it is unknown whether the command was executed."""
 
 
 class _Confirmations:
@@ -45,12 +45,12 @@ class _Confirmations:
 
 
 class RedisLink(asyncio.Protocol):
-    """A connection. Made by `open_link`; given up by `close`, or by itself.
+    """A connection. `open_link` opens it; `close`, or the connection itself, ends it.
 
     Args:
-        timeout_s: How long the server may say nothing while something is due.
+        timeout_s: Maximum silence of the server while something is due.
         on_push: Called with channel and data of each message.
-        on_lost: Called once with the reason, after everything that was awaited got its `LinkLost`.
+        on_lost: Called once with the reason, after all pending calls got their `LinkLost`.
 
     """
 
@@ -69,7 +69,7 @@ class RedisLink(asyncio.Protocol):
         self._unwritten: list[bytes] = []
         self._heard_at = self._asked_at = self._ticked_at = self._loop.time()
         self._timer: asyncio.TimerHandle | None = None
-        # After a stall: the answer that has to come before anything is handed on, and what came meanwhile.
+        # After a stall: the answer that must arrive before anything is passed on, and what arrived in the meantime.
         self._token: bytes | None = None
         self._parked: list[object] = []
 
@@ -77,7 +77,7 @@ class RedisLink(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin."""
-        # Not checked: uvloop's transports are none of asyncio's classes.
+        # The type is not checked, because uvloop's transports are not of asyncio's classes.
         self._transport = cast("asyncio.Transport", transport)
         if self.is_lost:
             self._transport.abort()
@@ -85,7 +85,7 @@ class RedisLink(asyncio.Protocol):
             self._tick()
 
     def data_received(self, data: bytes) -> None:
-        """Hand on what came, in its order."""
+        """Pass on the received data in order."""
         if self.is_lost:
             return
         now = self._loop.time()
@@ -108,7 +108,7 @@ class RedisLink(asyncio.Protocol):
         self.close("closed by the server" if exc is None else f"connection lost: {exc}")
         self._is_gone.set()
 
-    # -- use
+    # -- commands
 
     def command(self, arguments: Sequence[Argument], reply: Reply) -> None:
         """Send a command with the others of this tick."""
@@ -120,7 +120,7 @@ class RedisLink(asyncio.Protocol):
     def call(
         self, script: Script, keys: Sequence[bytes], arguments: Sequence[Argument], reply: Reply
     ) -> None:
-        """Call a script; one that the server has forgotten is sent again as text."""
+        """Call a script. If the server has forgotten it, it is sent again as text."""
 
         def answered(value: object) -> None:
             if is_unknown_script(value):
@@ -159,7 +159,7 @@ class RedisLink(asyncio.Protocol):
         self._change_subscription(b"sunsubscribe", channels)
 
     def flush(self) -> None:
-        """Write what waits for the end of the tick: for who is called there, that of the next may be far."""
+        """Write the commands that wait for the end of the tick, for a caller that runs at that end."""
         if self._unwritten and not self.is_lost and self._transport is not None:
             self._transport.write(b"".join(self._unwritten))
             self._unwritten.clear()
@@ -167,7 +167,7 @@ class RedisLink(asyncio.Protocol):
                 self.close("the server does not read")
 
     def close(self, reason: str) -> None:
-        """Give the connection up: nothing that still arrives is taken. Idempotent."""
+        """Abandon the connection and ignore everything that still arrives. Idempotent."""
         if self.is_lost:
             return
         self.is_lost = True
@@ -216,7 +216,7 @@ class RedisLink(asyncio.Protocol):
             return
         awaited = self._awaited.popleft() if self._awaited else None
         if awaited is None or isinstance(awaited, _Confirmations):
-            # Only a refusal is answered like this: of rights, or because the channel lives elsewhere now.
+            # Only a refusal has this form: missing rights, or a channel that has moved elsewhere.
             self.close(f"not subscribed: {value}")
         else:
             awaited(value)
@@ -224,14 +224,14 @@ class RedisLink(asyncio.Protocol):
     def _confirm(self, kind: bytes) -> None:
         awaited = self._awaited[0] if self._awaited else None
         if not isinstance(awaited, _Confirmations) or awaited.kind != kind:
-            self.close(f"{kind.decode()} that nobody asked for")
+            self.close(f"{kind.decode()} that was not requested")
             return
         awaited.left -= 1
         if not awaited.left:
             self._awaited.popleft()
 
     def _probe(self) -> None:
-        """Before anything that waited through a stall is believed, the server has to show that it is still there."""
+        """Before data that waited through a stall are accepted, the server must show that it is still there."""
         self._token = secrets.token_hex(8).encode()
         self._send((b"PING", self._token), lambda _: None)
 
@@ -248,7 +248,7 @@ class RedisLink(asyncio.Protocol):
         now = self._loop.time()
         period_s = self._timeout_s / _TICKS_PER_TIMEOUT
         if now - self._ticked_at > self._timeout_s:
-            # This process stalled: what came meanwhile has not been looked at yet.
+            # This process stalled; the data that arrived in the meantime have not been read yet.
             self._heard_at = now
         elif self._awaited and now - max(self._heard_at, self._asked_at) > self._timeout_s:
             self.close("no answer in time")
@@ -270,16 +270,16 @@ async def open_link(
     """Connect and log in.
 
     Args:
-        address: Where.
-        name: What the server calls the connection.
-        timeout_s: How long connecting may take, and afterwards the server may be silent.
+        address: The address of the server.
+        name: The name of the connection at the server.
+        timeout_s: Time limit for connecting, and afterwards for the server's silence.
         on_push: See `RedisLink`.
         on_lost: See `RedisLink`.
 
     Raises:
-        OSError: Nobody is there.
-        TimeoutError: Not in time.
-        LinkLost: It was lost at once.
+        OSError: No server is there.
+        TimeoutError: The time limit was exceeded.
+        LinkLost: The connection was lost immediately.
         Unavailable: The server refuses the login.
         ConfigurationError: The server is too old.
 
@@ -308,11 +308,11 @@ async def open_link(
 
 
 async def ask_once(address: RedisAddress, *arguments: Argument, name: str, timeout_s: float) -> object:
-    """Connect, ask one thing, and part; returns the answer, a refusal as a `ReplyError`.
+    """Connect, send one command, and disconnect; return the answer, or a refusal as a `ReplyError`.
 
     Raises:
-        OSError: Nobody is there, or the connection was lost.
-        TimeoutError: No answer in time, connecting included.
+        OSError: No server is there, or the connection was lost.
+        TimeoutError: There was no answer in time, including the time to connect.
         Unavailable: The server refuses the login.
         ConfigurationError: The server is too old.
 
@@ -337,18 +337,18 @@ async def ask_once(address: RedisAddress, *arguments: Argument, name: str, timeo
 def _check_version(hello: object) -> None:
     said = cast("Mapping[bytes, bytes]", hello)
     server, version = said[b"server"].decode(), said[b"version"].decode()
-    # Sharded channels and scripts with flags came with Redis 7; Valkey began later.
+    # Redis 7 introduced sharded channels and scripts with flags; Valkey began later.
     if server == "redis" and int(version.partition(".")[0]) < _LEAST_REDIS:
         raise RedisTooOld(version, _LEAST_REDIS)
 
 
 def is_unknown_script(value: object) -> bool:
-    """Tell whether the server said that it does not know a script."""
+    """Return whether the server reported that it does not know a script."""
     return isinstance(value, ReplyError) and str(value).startswith("NOSCRIPT")
 
 
 def settle(future: "asyncio.Future[object]", value: object) -> None:
-    """Give a future an answer of the server's, unless nobody waits for it any more."""
+    """Set the server's answer on a future, unless no caller waits for it any more."""
     if future.done():
         return
     if isinstance(value, Exception):

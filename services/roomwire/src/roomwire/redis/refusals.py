@@ -1,4 +1,4 @@
-"""What the primary's refusals mean, in one place."""
+"""Interprets the primary's refusals, in one place."""
 
 from typing import Final
 
@@ -8,7 +8,7 @@ from roomwire.redis.link import ReplyError
 
 _log = get_logger(__name__)
 
-# The link leads to a server that is not (or not yet) the primary of the log, or to another epoch: begin again.
+# The link leads to a server that is not (or not yet) the primary of the log, or to another epoch: connect again.
 _LINK_IS_STALE: Final = (
     "EPOCH",
     "READONLY",
@@ -19,16 +19,16 @@ _LINK_IS_STALE: Final = (
     "CLUSTERDOWN",
     "CROSSSLOT",
     "NOAUTH",
-    # `min-replicas-to-write`: perhaps another one was promoted, and whoever finds the primary knows already.
+    # `min-replicas-to-write`: another server may have been promoted, which the search for the primary already finds.
     "NOREPLICAS",
 )
-# It takes nothing for the moment, and has done nothing.
+# The server accepts nothing at the moment, and has done nothing.
 _BUSY: Final = (
     "OOM",
     "MISCONF",
     "BUSY",
     "NOPROTO",
-    # The slot is being moved, key by key, and some keys are here, some there. Scripts look for what may be missing
+    # The slot is being moved key by key, and some keys are here, some there. Scripts check for missing keys
     # before they change anything.
     "TRYAGAIN",
     "ERR Script attempted to access a non local key",
@@ -37,7 +37,7 @@ _BUSY: Final = (
 
 
 def is_stale(error: ReplyError) -> bool:
-    """Tell whether a refusal means that the link is of no use any more."""
+    """Return whether a refusal means that the link is useless."""
     return str(error).startswith(_LINK_IS_STALE)
 
 
@@ -49,6 +49,6 @@ def is_passing(error: ReplyError) -> bool:
 def translated(error: ReplyError) -> ClientError:
     """Return a refusal as the error that a caller gets; nothing was done."""
     if is_passing(error):
-        return Unavailable("The log takes nothing at the moment: try again.")
+        return Unavailable("The log accepts nothing at the moment: try again.")
     _log.error("refused by redis", error=str(error))
     return Internal()

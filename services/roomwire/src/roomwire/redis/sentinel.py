@@ -1,4 +1,4 @@
-"""The primary that Sentinels name."""
+"""Finds the primary that Sentinels name."""
 
 from collections.abc import Sequence
 from typing import Final

@@ -1,4 +1,4 @@
-"""The homes that a Redis or Valkey can have, by the URL: the one place that knows all of them.
+"""The topologies that a Redis or Valkey can have, by the URL: the one place that knows all of them.
 
 Whoever connects gets from here who finds the primary, or a client of redis-py that asks it.
 """

@@ -1,4 +1,4 @@
-"""The URLs that say which Redis or Valkey: one server, the primary that Sentinels name, or a cluster.
+"""Parses the URLs of a Redis or Valkey: one server, the primary that Sentinels name, or a cluster.
 
 Reads and checks them, for the settings as for whoever connects; opens nothing but the files of TLS, in `context`.
 """
@@ -113,7 +113,7 @@ def believing(url: str, ca_file: Path) -> str:
     """
     said = parse_redis_url(url)
     if not said.has_tls:
-        raise ConfigurationError("an authority is named, and this speaks no TLS: use rediss://")
+        raise ConfigurationError("a CA file is set, but this URL does not use TLS: use rediss://")
     if "ssl_ca_certs" in said.tls:
         return url
     return f"{url}{'&' if '?' in url else '?'}{urlencode({'ssl_ca_certs': str(ca_file)})}"

@@ -1,4 +1,4 @@
-"""Requests that reach a node which does not hold their session go on to the one that does.
+"""The relay: forwards requests that reach a node without their session to the node that holds it.
 
 `proof` is how two nodes show each other that they know the secret, `head` what of a request goes on; both are pure.
 `owners` finds nodes, `relay` takes requests to them (`link`: the way there; `exchange`: polling; `splice`: WebSockets),

@@ -1,4 +1,4 @@
-"""Why a request does not get to the node that holds its session.
+"""The reasons why a request does not reach the node that holds its session.
 
 ::
 
@@ -28,7 +28,7 @@ class NotWelcomed(Unreached):
         self.port = port
 
     def __str__(self) -> str:
-        return f"{self.host}:{self.port} ends without a welcome: is its ROOMWIRE_RELAY_SECRET ours?"
+        return f"{self.host}:{self.port} closed the connection without a welcome: check that all gateways have the same ROOMWIRE_RELAY_SECRET"
 
 
 class NotConnected(Unreached):
@@ -48,7 +48,7 @@ class NotConnected(Unreached):
         self.problem = problem
 
     def __str__(self) -> str:
-        return f"{self.host}:{self.port} is not reached: {self.problem}"
+        return f"{self.host}:{self.port} cannot be reached: {self.problem}"
 
 
 class AnswersTooLate(Unreached):
@@ -64,4 +64,4 @@ class AnswersTooLate(Unreached):
         self.node = node
 
     def __str__(self) -> str:
-        return f"{self.node} does not answer in time"
+        return f"{self.node} did not answer in time"

@@ -1,4 +1,4 @@
-"""What of a client's request goes on to the node that holds its session. Pure.
+"""Determines which parts of a client's request are forwarded to the node that holds its session. Pure.
 
 Only what the owner decides by: it has known the client since its handshake. Cookies and tokens in headers stay here,
 and so does everything that says where a request ends: what is relayed is framed anew.

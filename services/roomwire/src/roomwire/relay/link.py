@@ -1,4 +1,4 @@
-"""One connection with another node's listener, from the proof on: bytes of one request, both ways."""
+"""One connection to another node's listener, from the proof on: the bytes of one request in both directions."""
 
 import asyncio
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""The relay port: where other nodes bring requests of sessions that are held here.
+"""The relay port, on which other nodes deliver requests for sessions of this node.
 
 Who does not know the secret gets nothing. What a caller brings is served as if its client had come to the public port
 itself: by the same HTTP parser with the same bounds, seen from the address the client was seen from. It is never

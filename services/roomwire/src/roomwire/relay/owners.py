@@ -1,4 +1,4 @@
-"""Where the other nodes are, from the log's registry, remembered for a moment.
+"""The addresses of the other nodes, from the log's registry, cached briefly.
 
 What a client sends names a node and nothing else: an address comes from the registry alone, and the registry is asked
 seldom, whatever clients send.

@@ -1,4 +1,4 @@
-"""How two nodes show each other that they know the secret, before either says anything. Pure.
+"""The proof by which two nodes show each other that they know the secret, before either sends a request. Pure.
 
 ```
 caller → listener   hello:    "RWR1", a nonce, MAC(hello, the listener's node, the nonce)

@@ -1,4 +1,4 @@
-"""Takes requests for sessions of other nodes to their owners. Neighbours: `owners` finds them, `listener` takes them in."""
+"""Forwards requests for sessions of other nodes to their owners. Neighbours: `owners` finds nodes, `listener` accepts requests."""
 
 import asyncio
 import contextlib

@@ -1,4 +1,4 @@
-"""One WebSocket of a client, joined to its session's owner: bytes, both ways, unread.
+"""Connects one WebSocket of a client with its session's owner and passes the bytes on unread, in both directions.
 
 Only the beginning is looked at: until the owner has accepted the WebSocket, nothing of the client's goes to it. What
 came then could be taken there for another request.

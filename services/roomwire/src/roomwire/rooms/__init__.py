@@ -1,1 +1,1 @@
-"""The rooms of one node: who is in them, and how messages get to the members."""
+"""The rooms of one node: their members, and how messages reach them."""

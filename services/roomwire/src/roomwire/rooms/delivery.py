@@ -1,7 +1,7 @@
-"""The way of messages between the log and the members of this node.
+"""Carries messages between the log and the members of this node.
 
-Nobody is told locally first: what is said goes to the log, and is delivered in the order of the log, on every node. Only
-what is said past the log goes to the members at once.
+No member receives an event locally first: events go to the log and are delivered in the log's order, on every node. Only events
+that bypass the log go to the members directly.
 """
 
 from collections.abc import Awaitable, Callable, Collection
@@ -25,13 +25,13 @@ _log = get_logger(__name__)
 
 
 class Delivery:
-    """Brings messages to the log, and what the log tells to the members; the log's `LogObserver`.
+    """Publishes messages to the log, and delivers the log's entries to the members. It is the log's `LogObserver`.
 
     Args:
         log: The log.
-        registry: The members here.
-        turn: Where frames are put.
-        answer: Answers what other nodes ask for.
+        registry: The members on this node.
+        turn: Collects frames.
+        answer: Answers the requests of other nodes.
 
     """
 
@@ -46,11 +46,11 @@ class Delivery:
         self._was_held = False
 
     async def publish(self, emit: Emit) -> None:
-        """Say something to a room, to one client, or to everybody; returns when it is in the log: hot.
+        """Publish an event for a room, one client or all clients; return when it is in the log: hot.
 
         Raises:
-            Unavailable: It is not, and trying again makes sense.
-            OutcomeUnknown: Nobody knows.
+            Unavailable: The event was not published; try again.
+            OutcomeUnknown: The event may have been published.
 
         """
         payload = emit.payload()
@@ -74,13 +74,13 @@ class Delivery:
         try:
             await self._log.publish(stream, Message(payload, skipped), message_id=emit.message_id, kept=kept)
         except NotFound:
-            # A client whose session is over: what is said to it is kept for nobody.
+            # The session of this client has ended, so no client is left to receive the event.
             return
 
     def put(self, members: Collection[Member], payload: bytes) -> None:
-        """Give an event to members of one namespace, past the log.
+        """Send an event to members of one namespace without the log.
 
-        Each that holds an offset gets one, as it takes any last text for one.
+        A member that holds an offset gets one with the event, because it takes any last text for an offset.
         """
         audience = audience_of(members)
         if audience is not None:
@@ -93,10 +93,10 @@ class Delivery:
         if others:
             self._turn.put_all(others, payload_frames(namespace, payload))
 
-    # -- what the log tells: see `LogObserver`
+    # -- the log's reports: see `LogObserver`
 
     def on_entry(self, entry: Entry) -> None:
-        """Deliver to the members that are here: hot."""
+        """Deliver an entry to the members on this node: hot."""
         message = entry.message
         if message.rooms:
             audience = self._registry.audience_within(entry.stream, message.rooms, message.skip_sids)
@@ -105,18 +105,18 @@ class Delivery:
         else:
             audience = self._registry.audience(entry.stream)
         if audience is not None:
-            # As `Offset` writes it, without making one for each entry.
+            # The text of an `Offset`, without creating one for each entry.
             self._put(audience, message.payload, f"{self._log.epoch}.{entry.position}")
 
     def on_fenced(self, tenure: Tenure) -> None:
-        """Close the transport; a DISCONNECT could reach the client that is right."""
+        """Close the transport; a DISCONNECT could reach the rightful client."""
         member = self._registry.find(tenure.sid)
         if member is not None and member.tenure == tenure:
             _log.info("session continues elsewhere", sid=member.sid)
             member.connection.close(Reason.SERVER)
 
     def on_incomplete(self, stream: Stream) -> None:
-        """Close the transports of all in a stream."""
+        """Close the transports of all receivers of a stream."""
         for member in list(self._registry.members_of(stream)):
             member.connection.close(Reason.SERVER)
 
@@ -127,12 +127,12 @@ class Delivery:
             member.connection.close(Reason.SERVER)
 
     def on_held(self) -> None:
-        """Note that nothing comes for now."""
+        """Note that the log is held."""
         self._was_held = True
         _log.warning("backplane degraded")
 
     def on_live(self) -> None:
-        """Ping everybody, so that their sessions are confirmed in an epoch that may be new."""
+        """Ping all clients, so that their sessions are confirmed in an epoch that may be new."""
         if self._was_held:
             self._was_held = False
             _log.info("backplane live")
@@ -140,5 +140,5 @@ class Delivery:
             connection.ping()
 
     async def on_request(self, _sender: NodeId, body: bytes) -> bytes:
-        """Do what another node asks for."""
+        """Perform the request of another node."""
         return await self._answer(body)

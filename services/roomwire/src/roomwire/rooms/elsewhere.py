@@ -1,4 +1,4 @@
-"""The way to clients of other nodes: the contract that the rooms have with it."""
+"""The contract between the rooms and the way to clients of other nodes."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -8,22 +8,22 @@ from roomwire.rooms.emit import Emit
 
 
 class Elsewhere(Protocol):
-    """Reaches the clients of other nodes. `roomwire.cluster.remote_clients` has the one there is."""
+    """Reaches the clients of other nodes. `roomwire.cluster.remote_clients` has the only implementation."""
 
     async def enter(self, sid: str, namespace: str, room: object) -> bool:
-        """Make a client of another node a member of a room; False if no other node has it."""
+        """Make a client of another node a member of a room; return False if no other node has the client."""
 
     async def leave(self, sid: str, namespace: str, room: object) -> bool:
-        """End a membership of a client of another node; False if no other node has it."""
+        """End a membership of a client of another node; return False if no other node has the client."""
 
     async def call(self, emit: Emit) -> None:
-        """Emit to the client of another node that is the target, and give its ack to the callback."""
+        """Emit to a target client of another node, and pass its ack to the callback."""
 
     async def disconnect(self, sid: str, namespace: str) -> None:
-        """Send a client of another node away, or end the session of one that is away."""
+        """Disconnect a client of another node, or end the session of a client that is away."""
 
     async def nodes(self) -> Sequence[NodeId]:
         """Return the other nodes."""
 
     async def close_room(self, nodes: Sequence[NodeId], name: str, namespace: str) -> None:
-        """Close a room on other nodes, by the name that they know it by."""
+        """Close a room on other nodes, by the name under which they know it."""

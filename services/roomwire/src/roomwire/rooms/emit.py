@@ -1,4 +1,4 @@
-"""What one call of `emit` asks for: the one object that goes down from there."""
+"""One call of `emit` as an object, which all layers below pass on."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -12,7 +12,7 @@ from roomwire.protocol.payloads import arguments_of, event_payload
 
 
 class EmitOptions(TypedDict, total=False):
-    """What may be said of an event that is emitted, by name; the one function that spells it is `Server.emit`."""
+    """The options of an emitted event by name. Only `Server.emit` spells them out."""
 
     to: object
     room: object
@@ -29,14 +29,14 @@ class Emit(msgspec.Struct, frozen=True, gc=False):
 
     Attributes:
         event: The event's name.
-        data: Its argument; a tuple for several.
+        data: The event's argument; a tuple for several.
         namespace: The namespace of the clients.
-        target: A room, a client's id, or a list of them; None is everybody in the namespace.
-        skip_sid: A client, or a list of them, that does not get it.
-        message_id: A second event with the same id is dropped; empty: none is.
-        callback: Is called with each client's acknowledgement. Default: none is asked for.
-        is_local: Whether only clients of this node get it.
-        keep: What the history of its room keeps of it; None: nothing.
+        target: A room, a client's id, or a list of them. None means all clients of the namespace.
+        skip_sid: A client, or a list of clients, that does not receive the event.
+        message_id: A further event with the same id is dropped. An empty id has no effect.
+        callback: Called with each client's ack. Default: no ack is requested.
+        is_local: Whether only clients of this node receive the event.
+        keep: What the history of its room stores of it. None means nothing.
 
     """
 
@@ -51,18 +51,18 @@ class Emit(msgspec.Struct, frozen=True, gc=False):
     keep: Keep | None = None
 
     def arguments(self) -> list[object]:
-        """Return the event's name and its arguments, as they stand in a packet."""
+        """Return the event's name and arguments in the form of a packet."""
         return [self.event, *arguments_of(self.data)]
 
     def payload(self) -> bytes:
-        """Return the event as the log keeps it."""
+        """Return the event in the log's form."""
         return event_payload(self.arguments())
 
     def kept(self) -> Kept | None:
-        """Return what goes into a history with it.
+        """Return the entry for the room's history.
 
         Raises:
-            ValueError: No room is named, or several are, or a client is: none of them has a history.
+            ValueError: The target is not exactly one room, so that there is no history.
 
         """
         keep = self.keep

@@ -1,4 +1,4 @@
-"""What a client brings when it connects, and who decides about it."""
+"""A client's handshake, and the contract of the function that decides about it."""
 
 from collections.abc import Awaitable, Callable, Mapping
 
@@ -8,15 +8,15 @@ from roomwire.protocol.sources import Proxies, Source
 
 
 class Handshake:
-    """What a client brings when it connects.
+    """A client's handshake.
 
     Args:
-        environ: The request, in the WSGI-like form that Engine.IO keeps of it.
-        auth: The payload of its CONNECT packet; any value, None if there is none.
-        proxies: Knows the proxies that are trusted.
+        environ: The request, in Engine.IO's WSGI-like form.
+        auth: The payload of the CONNECT packet: any value, or None if there is none.
+        proxies: The trusted proxies.
 
     Attributes:
-        auth: The payload of its CONNECT packet.
+        auth: The payload of the CONNECT packet.
 
     """
 
@@ -44,25 +44,25 @@ class Handshake:
 
     @property
     def address(self) -> str:
-        """The client's address, as far as the proxies in between are trusted."""
+        """The client's address, as reported by trusted proxies."""
         return self._proxies.address_of(self._environ)
 
     @property
     def source(self) -> Source:
-        """Where it came from: the scheme, host and port that the client used, and its address."""
+        """The source of the request: the scheme, host and port that the client used, and its address."""
         return self._proxies.source_of(self._environ)
 
     @property
     def token(self) -> str | None:
-        """The token it carries, wherever it is."""
+        """The token of the handshake, wherever it is."""
         authorization = self._environ.get("HTTP_AUTHORIZATION", "")
         return find_token(self.auth, authorization=authorization, query=self.query)
 
 
 Authenticate = Callable[[Handshake], Awaitable[User]]
-"""Returns whom a handshake belongs to, or raises a `ClientError`: the connection is then refused."""
+"""Returns the user that a handshake belongs to. A `ClientError` refuses the connection."""
 
 
 async def everyone(_: Handshake) -> User:
-    """Authenticate nobody: every client is a new anonymous user."""
+    """Admit every client as a new anonymous user."""
     return User.anonymous()

@@ -1,18 +1,18 @@
-"""What is said to a client that is not to hear it yet: kept back, boundedly, until it may follow."""
+"""Holds back the messages that a client must not receive yet, up to a limit, until they may follow."""
 
 from collections.abc import Callable
 
 
 class HoldBuffer:
-    """An `Outlet` that keeps what it gets.
+    """An `Outlet` that stores the frames that it gets.
 
     Args:
-        on_overflow: Called when it is too much; nothing is kept after that.
-        max_frames: How many frames it keeps.
-        max_bytes: How large they may be together.
+        on_overflow: Called when a limit is exceeded. Nothing is stored after that.
+        max_frames: Maximum number of stored frames.
+        max_bytes: Maximum total size of the stored frames.
 
     Attributes:
-        outbox: What is kept, in order.
+        outbox: The stored frames, in order.
         is_due: See `roomwire.engine.turn.Outlet`.
 
     """
@@ -27,7 +27,7 @@ class HoldBuffer:
         self._max_bytes = max_bytes
 
     def flush(self) -> None:
-        """Look whether it has become too much."""
+        """Check the limits."""
         if len(self.outbox) > self._max_frames or sum(map(len, self.outbox)) > self._max_bytes:
             self.outbox.clear()
             self._on_overflow()

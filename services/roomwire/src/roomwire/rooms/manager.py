@@ -1,7 +1,7 @@
 """The rooms as python-socketio knows them: its client manager.
 
-It keeps what the registry knows and what the sessions in the log say the same, and asks for clients of other nodes where
-they are. A member of this node that joins, leaves, lists its rooms or goes costs what its own rooms cost.
+The manager keeps the registry consistent with the sessions in the log, and asks other nodes about their clients. A join, a leave, a
+list of rooms or a disconnect of a member costs only as much as its own rooms.
 """
 
 import asyncio
@@ -26,27 +26,27 @@ from roomwire.rooms.emit import Emit
 from roomwire.rooms.member import Member, Phase, member_of
 from roomwire.rooms.registry import Registry
 
-TOO_MANY_ACKS: Final = "Too many acks of this client are awaited: try again later."
+TOO_MANY_ACKS: Final = "Too many acks of this client are pending: try again later."
 
 
 class NeedsEngine(Protocol):
-    """What rooms need of the server, which gives itself to them: python-socketio's way."""
+    """The parts of the server that rooms need. python-socketio passes the server to its manager."""
 
     eio: Engine
 
     def expect_connect(self, eio_sid: str) -> None:
-        """Close a connection unless it is in a namespace before long."""
+        """Close a connection unless it connects to a namespace in time."""
 
 
 class Rooms(socketio.AsyncManager):  # type: ignore[misc] # python-socketio has no types
-    """The rooms of this node, and the way to those of others.
+    """The rooms of this node, and the access to those of other nodes.
 
     Args:
-        log: Keeps the memberships of sessions.
-        registry: The members here.
-        delivery: Brings messages to the log and to the members.
+        log: Stores the memberships of sessions.
+        registry: The members on this node.
+        delivery: Publishes messages and delivers them to the members.
         elsewhere: Reaches the clients of other nodes.
-        finish: Lets go of the session of a member that is gone.
+        finish: Releases the session of a member that is gone.
 
     Attributes:
         log: The log.
@@ -78,7 +78,7 @@ class Rooms(socketio.AsyncManager):  # type: ignore[misc] # python-socketio has 
         self._partings: dict[str, asyncio.Future[None]] = {}
 
     def leave_loop(self) -> None:
-        """Forget what was waited for on an event loop that has ended."""
+        """Discard the pending state of an event loop that has ended."""
         self._partings.clear()
 
     # -- messages
@@ -98,15 +98,15 @@ class Rooms(socketio.AsyncManager):  # type: ignore[misc] # python-socketio has 
         keeps_history: bool | Keep = False,
         **kwargs: object,  # noqa: ARG002 - stock's
     ) -> Awaitable[None]:
-        """Say something to a room, to one client, or to everybody: hot.
+        """Emit an event to a room, one client or all clients: hot.
 
-        Returns when it is in the log. What is said again under the same `message_id` is not. Not logged are events with a
-        callback, and those that are emitted with `ignore_queue`.
+        The method returns when the event is in the log. A repetition under the same `message_id` is not logged again. Events with
+        a callback, and those that are emitted with `ignore_queue`, bypass the log.
 
         Raises:
-            Unavailable: It is not, and trying again makes sense.
-            OutcomeUnknown: Nobody knows.
-            RateLimited: Too many acks of the client are awaited.
+            Unavailable: The event was not published; try again.
+            OutcomeUnknown: The event may have been published.
+            RateLimited: Too many acks of the client are pending.
 
         """
         keep = (keeps_history if isinstance(keeps_history, Keep) else Keep()) if keeps_history else None
@@ -131,20 +131,20 @@ class Rooms(socketio.AsyncManager):  # type: ignore[misc] # python-socketio has 
     def say(
         self, members: Collection[Member], data: list[object], callback: Callable[..., object] | None = None
     ) -> None:
-        """Send an event to members of one namespace, past the log: hot.
+        """Send an event to members of one namespace without the log: hot.
 
         Args:
             members: The members.
             data: The event's name and its arguments.
-            callback: Gets the answer of each. Default: no answer is asked for.
+            callback: Gets the ack of each member. Default: no ack is requested.
 
-        Of several members, one of which too many answers are awaited is left out: it gives none.
+        Among several members, one with too many pending acks is skipped.
 
         Raises:
-            RateLimited: There is only one, and too many answers of it are awaited; it was not sent.
+            RateLimited: There is only one member, and too many of its acks are pending; nothing was sent.
 
         """
-        # Encoded first: what cannot be shall leave no answer awaited.
+        # The event is encoded first, so that a failure leaves no ack pending.
         payload = event_payload(data)
         if callback is None:
             self._delivery.put(members, payload)
@@ -157,10 +157,10 @@ class Rooms(socketio.AsyncManager):  # type: ignore[misc] # python-socketio has 
                     raise
 
     def ask(self, member: Member, payload: bytes, callback: Callable[..., object]) -> None:
-        """Send an event to a member, and have its ack given to a callback.
+        """Send an event to a member, and pass its ack to a callback.
 
         Raises:
-            RateLimited: Too many acks of it are awaited; it was not sent.
+            RateLimited: Too many of its acks are pending; nothing was sent.
 
         """
         ack_id = self._generate_ack_id(member.sid, callback)
@@ -168,19 +168,19 @@ class Rooms(socketio.AsyncManager):  # type: ignore[misc] # python-socketio has 
         self.server.eio.turn.put_all((member.outlet,), frames)
 
     def forget_callback(self, sid: str, callback: object) -> None:
-        """Forget what waits for an ack of a client; nothing happens if it has come."""
+        """Stop waiting for an ack of a client, unless it has arrived."""
         pending = self.callbacks.get(sid, {})
         for ack_id in [ack_id for ack_id, waiting in pending.items() if waiting is callback]:
             del pending[ack_id]
 
     def _generate_ack_id(self, sid: str, callback: object) -> int:
-        """Have an ack of a client awaited.
+        """Wait for an ack of a client.
 
         Raises:
-            RateLimited: One too many; those that are awaited stay so.
+            RateLimited: Too many acks are pending; those remain pending.
 
         """
-        # Beside them stands, by python-socketio's choice under 0, what counts their ids.
+        # python-socketio also stores the counter of their ids here, under the key 0.
         if len(self.callbacks.get(sid, ())) > self.server.eio.limits.max_pending_acks:
             self.server.eio.exceeded(Bound.PENDING_ACKS)
             raise RateLimited(TOO_MANY_ACKS)
@@ -190,26 +190,26 @@ class Rooms(socketio.AsyncManager):  # type: ignore[misc] # python-socketio has 
     # -- members come and go
 
     def admit(self, member: Member) -> None:
-        """Have a member known by its id, and hear what is said to it."""
+        """Register a member by its id, and receive the entries for it."""
         self._registry.admit(member)
 
     def restore(self, member: Member, stream: Stream) -> None:
-        """Put a member that was recovered into a room that it is in by its session, and that is subscribed."""
+        """Put a recovered member into a room of its session whose stream is subscribed."""
         self._registry.enter(member, room_of(parse_stream(stream).room or ""), stream)
 
     def forget(self, member: Member) -> None:
-        """Take back an `admit`, if there was one."""
+        """Undo `admit`, if it was called."""
         if self._registry.find(member.sid) is member:
             self.basic_disconnect(member.sid, member.namespace)
 
     async def gone(self, sid: str) -> None:
-        """Wait until a member that was here before under an id, whose transport is closed, has been parted from."""
+        """Wait until an earlier member with this id, whose transport is closed, has been removed."""
         if self._registry.find(sid) is not None:
             future = self._partings.setdefault(sid, asyncio.get_running_loop().create_future())
             await asyncio.shield(future)
 
     async def pre_connect(self, eio_sid: str, namespace: str) -> str | None:
-        """Return the id of a client that connects: it was settled with its session."""
+        """Return the id of a connecting client, which its session has determined."""
         sid = self.sid_from_eio_sid(eio_sid, namespace)
         if sid is not None:
             self.basic_enter_room(sid, namespace, None, eio_sid=eio_sid)
@@ -217,10 +217,10 @@ class Rooms(socketio.AsyncManager):  # type: ignore[misc] # python-socketio has 
         return sid
 
     async def connect(self, sid: str, namespace: str) -> str | None:
-        """Make a member that is connecting a connected one."""
+        """Change a member from connecting to connected."""
         member = self.member(sid, namespace)
         if member is None:
-            # python-socketio allows a connection's id here, for a client that has not been announced.
+            # python-socketio allows a connection's id here, for a client that was not announced.
             found = await self.pre_connect(sid, namespace)
             member = self.member(found, namespace)
         if member is None:
@@ -229,7 +229,7 @@ class Rooms(socketio.AsyncManager):  # type: ignore[misc] # python-socketio has 
         return member.sid
 
     def pre_disconnect(self, sid: str, namespace: str) -> str | None:
-        """Note that a client is about to part; its disconnect handler may still ask for what it was in."""
+        """Note that a client is about to be removed; its disconnect handler may still ask for its rooms."""
         member = self.member(sid, namespace)
         if member is None:
             return None
@@ -237,21 +237,21 @@ class Rooms(socketio.AsyncManager):  # type: ignore[misc] # python-socketio has 
         return member.connection.sid
 
     async def can_disconnect(self, sid: str, namespace: str) -> bool:
-        """Say whether a client is here; one that is elsewhere, or away, is sent away there."""
+        """Return whether a client is on this node; a client that is elsewhere, or away, is disconnected there."""
         if self.member(sid, namespace) is not None:
             return self.is_connected(sid, namespace)
         await self._elsewhere.disconnect(sid, namespace)
         return False
 
     async def disconnect(self, sid: str, namespace: str, **kwargs: object) -> None:
-        """Forget a client; its session waits for it or ends."""
+        """Remove a client; its session waits for it or ends."""
         member = self.member(sid, namespace)
         self.basic_disconnect(sid, namespace, **kwargs)
         if member is not None:
             await self._finish(member)
 
     def basic_disconnect(self, sid: str, namespace: str, **kwargs: object) -> None:  # noqa: ARG002 - stock's
-        """Forget a client, walking only over the rooms that it is in."""
+        """Remove a client, visiting only its own rooms."""
         member = self.member(sid, namespace)
         if member is None:
             return
@@ -272,11 +272,11 @@ class Rooms(socketio.AsyncManager):  # type: ignore[misc] # python-socketio has 
     # -- memberships
 
     async def enter_room(self, sid: str, namespace: str, room: object, eio_sid: str | None = None) -> None:
-        """Make a client a member of a room; it is one when this returns, on whatever node it is.
+        """Make a client on any node a member of a room; return when it is a member.
 
         Raises:
-            ValueError, KeyError: There is no such client, or the room is somebody's own.
-            Unavailable: It is not a member.
+            ValueError, KeyError: There is no such client, or the room is a client's own.
+            Unavailable: The client has not become a member.
 
         """
         member = self.member(sid, namespace)
@@ -305,7 +305,7 @@ class Rooms(socketio.AsyncManager):  # type: ignore[misc] # python-socketio has 
         try:
             await self.log.join(tenure, stream, enter)
         except OutcomeUnknown:
-            # The session knows, and the client learns it when it comes back.
+            # The session has the outcome, and the client learns it when it returns.
             member.connection.close(Reason.SERVER)
             raise
         finally:
@@ -315,13 +315,13 @@ class Rooms(socketio.AsyncManager):  # type: ignore[misc] # python-socketio has 
             await member.watch.joined(room)
 
     async def leave_room(self, sid: str, namespace: str, room: object) -> None:
-        """End a client's membership, on whatever node it is; raises as `enter_room`."""
+        """End the membership of a client on any node; raises as `enter_room`."""
         member = self.member(sid, namespace)
         if member is None:
             await self._elsewhere.leave(sid, namespace, room)
             return
         if room not in member.rooms or member.is_lost or member.tenure is None:
-            # Whoever may come back is still in its rooms, whatever a disconnect handler tidies up.
+            # A client that may return stays in its rooms, even if a disconnect handler makes it leave them.
             self.basic_leave_room(sid, namespace, room)
             if member.watch is not None:
                 await member.watch.left(room)
@@ -337,17 +337,17 @@ class Rooms(socketio.AsyncManager):  # type: ignore[misc] # python-socketio has 
             member.connection.close(Reason.SERVER)
             raise
         except Fenced:
-            # Its transport is being closed; where it goes on, it is still a member.
+            # The transport is being closed. Where its session continues, the client is still a member.
             return
         if member.watch is not None:
             await member.watch.left(room)
 
     async def close_room(self, room: object, namespace: str) -> None:
-        """Take everybody who is connected out of a room, on all nodes.
+        """Remove all connected members from a room, on all nodes.
 
         Raises:
-            ValueError: The room is somebody's own, or its name is nothing that another node could know.
-            NodeAway: Some node did not do it, or nobody knows; all others have been asked.
+            ValueError: The room is a client's own, or another node could not know its name.
+            NodeAway: A node did not do it, or its outcome is unknown; all other nodes have been asked.
 
         """
         if self.is_sid_room(namespace, room):
@@ -358,12 +358,12 @@ class Rooms(socketio.AsyncManager):  # type: ignore[misc] # python-socketio has 
         await self._elsewhere.close_room(nodes, name, namespace)
 
     async def close_here(self, room: object, namespace: str) -> None:
-        """Take everybody on this node out of a room."""
+        """Remove all members of this node from a room."""
         for member in list(self.members(namespace, room)):
             await self.leave_room(member.sid, namespace, room)
 
     def basic_enter_room(self, sid: str, namespace: str, room: object, eio_sid: str | None = None) -> None:  # noqa: ARG002 - stock's
-        """Put a client into a room; everybody's and its own need nothing."""
+        """Put a client into a room. The room of all and the client's own need nothing."""
         self._check_namespace(namespace)
         if room != sid and self.is_sid_room(namespace, room):
             raise ValueError("cannot enter a sid room")
@@ -374,7 +374,7 @@ class Rooms(socketio.AsyncManager):  # type: ignore[misc] # python-socketio has 
             self._registry.enter(member, room, stream_of(namespace, room))
 
     def basic_leave_room(self, sid: str, namespace: str, room: object) -> None:
-        """Take a client out of a room; nothing happens if it is not in there."""
+        """Take a client out of a room, if it is a member."""
         member = self.member(sid, namespace)
         stream = None if member is None else self._registry.leave(member, room)
         if stream is not None:
@@ -384,28 +384,28 @@ class Rooms(socketio.AsyncManager):  # type: ignore[misc] # python-socketio has 
         if namespace not in self.rooms:
             raise ValueError("sid is not connected to requested namespace")
 
-    # -- what is asked of members here
+    # -- questions about members of this node
 
     def is_sid_room(self, namespace: str, room: object) -> bool:
-        """Say whether a room is somebody's own: also of a client of another node, or of one that was there before."""
+        """Return whether a room is a client's own, including clients of other nodes and earlier clients."""
         return self._registry.is_own_room(namespace, room) or (isinstance(room, str) and is_sid(room))
 
     def get_participants(self, namespace: str, room: object) -> Iterator[tuple[str, str]]:
-        """Yield the ids of a room's members: in the namespace, and of their connections."""
+        """Yield the ids of a room's members, each with the id of its connection."""
         for member in list(self.members(namespace, room)):
             yield member.sid, member.connection.sid
 
     def get_rooms(self, sid: str, namespace: str) -> list[object]:
-        """Return the rooms a client is in, that of its own id included."""
+        """Return the rooms of a client, including its own."""
         member = self.member(sid, namespace)
         return [] if member is None else [sid, *member.rooms]
 
     def is_pre_connected(self, sid: str, namespace: str) -> bool:
-        """Say whether a client is connecting."""
+        """Return whether a client is connecting."""
         return self._is(sid, namespace, Phase.CONNECTING)
 
     def is_connected(self, sid: str, namespace: str) -> bool:
-        """Say whether a client is connected, and not about to part."""
+        """Return whether a client is connected, and not about to be removed."""
         return self._is(sid, namespace, Phase.CONNECTED)
 
     def _is(self, sid: str, namespace: str, phase: Phase) -> bool:

@@ -1,4 +1,4 @@
-"""One client in one namespace, and where it is in its life."""
+"""One client in one namespace, and its state."""
 
 import enum
 import operator
@@ -18,7 +18,7 @@ from roomwire.rooms.hold_buffer import HoldBuffer
 
 
 class Phase(enum.Enum):
-    """Where a member is in its life."""
+    """The state of a member."""
 
     CONNECTING = enum.auto()
     CONNECTED = enum.auto()
@@ -26,16 +26,16 @@ class Phase(enum.Enum):
 
 
 class EventLane(Protocol):
-    """What takes the events of a member whose namespace is a `Gateway`: `roomwire.gateways.lane` has the one there is."""
+    """Handles the events of a member whose namespace is a `Gateway`. `roomwire.gateways.lane` has the only implementation."""
 
     def admit_text(self, text: str, start: int, ack_id: int | None) -> bool:
-        """Take an event as it came, its JSON beginning at `start`; False if only `admit` can tell what to do."""
+        """Accept a raw event whose JSON begins at `start`; return False if only `admit` can handle it."""
 
     def admit(self, event: str, body: Sequence[object], ack_id: int | None) -> None:
-        """Take an event and its arguments."""
+        """Accept an event with its arguments."""
 
     def has_room(self, size: int) -> bool:
-        """Say whether an event of a size may wait, or need not."""
+        """Return whether an event of a size may wait, or need not wait."""
 
 
 class RoomWatch(Protocol):
@@ -52,7 +52,7 @@ class Member:
     """One client in one namespace.
 
     Attributes:
-        sid: Its id there; a room of its own.
+        sid: The client's id in the namespace, which is also the name of its own room.
         namespace: The namespace.
         connection: The transport's side of it; it may be a member of other namespaces as well.
         outlet: Where what is said to it goes: the connection, or what holds it back until there is a verdict.
@@ -99,7 +99,7 @@ class Member:
         self.sid = sid
         self.namespace = namespace
         self.connection = connection
-        # Until there is a verdict about it, it hears nothing.
+        # The client receives nothing before the decision about it.
         limits = connection.state.limits
         self.outlet: Outlet = HoldBuffer(
             partial(connection.close, Reason.SLOW, Bound.HELD),
@@ -120,44 +120,44 @@ class Member:
 
     @property
     def rooms(self) -> Collection[object]:
-        """The rooms it is in, beside that of its own id."""
+        """The rooms of the member, without its own."""
         return self._rooms or ()
 
     @property
     def is_released(self) -> bool:
-        """Whether nothing that is said to it is held back any more."""
+        """Whether no frame of the member is held back any more."""
         return self.outlet is self.connection
 
     def release(self, first: Iterable[bytes] = ()) -> None:
-        """Let what was held back for it follow the verdict, which has gone to the connection itself.
+        """Release the frames that were held back. The decision itself has gone to the connection before.
 
         Args:
-            first: What precedes it.
+            first: Frames that precede them.
 
         """
         held, self.outlet = self.outlet, self.connection
         for frame in (*first, *held.outbox):
             self.connection.put(frame)
-        # The turn may still look whether it has become too much.
+        # The turn may still check the limits.
         held.outbox.clear()
 
     def note_lost(self) -> None:
-        """Note that its transport was lost; who said goodbye before that, and is being parted from, is not lost."""
+        """Note that the transport was lost. A client that disconnected before is not lost."""
         if self.phase is not Phase.PARTING:
             self.is_lost = True
 
     def handled(self, _: object) -> None:
-        """Note that one of its events is handled: called with the task that handled it."""
+        """Note that one of its events was handled: called with the task that handled it."""
         self.handling -= 1
 
     def joined(self, room: object, stream: Stream) -> None:
-        """Note that it is in a room, and by which stream it hears the room."""
+        """Note that the member is in a room, and which stream carries the room."""
         if self._rooms is None:
             self._rooms = {}
         self._rooms[room] = stream
 
     def left(self, room: object) -> Stream | None:
-        """Note that it is in a room no more; returns the stream by which it heard the room."""
+        """Note that the member has left a room; return the stream that carried the room."""
         return None if self._rooms is None else self._rooms.pop(room, None)
 
 
@@ -166,7 +166,7 @@ members_of: Callable[[Connection], tuple[Member, ...]] = operator.attrgetter("me
 
 
 def member_of(connection: Connection, namespace: str) -> Member | None:
-    """Return what a connection is in a namespace: hot."""
+    """Return the member of a connection in a namespace: hot."""
     for member in members_of(connection):
         if member.namespace == namespace:
             return member

@@ -1,7 +1,7 @@
-"""Who is in which room on this node, and which stream of the log each room is. Pure.
+"""The members of each room on this node, and the log's stream of each room. Pure.
 
-What one client does costs what its own rooms cost, however many rooms and clients there are. The registry keeps the
-audience of a stream between two changes of its members, and forgets it itself with each of them.
+An operation of one client costs only as much as its own rooms, however many rooms and clients there are. The registry caches
+the receivers of a stream and invalidates them itself when its members change.
 """
 
 from collections.abc import Collection, Mapping
@@ -12,17 +12,17 @@ from roomwire.log.streams import Stream, namespace_stream, sid_stream
 from roomwire.rooms.member import Member
 
 Audience = tuple[str, list[Outlet], list[Outlet]]
-"""The receivers of an entry: their namespace, those that get its offset with it, and those that get it alone."""
+"""The receivers of an entry: their namespace, those that get an offset with it, and those that do not."""
 
 
 class Registry:
     """The members of this node and their rooms.
 
     Attributes:
-        rooms: namespace → room → id → member, as python-socketio has it; the room None is everybody. A room
-            that is an id is not in there: its only member is found among everybody.
-        streams: namespace, room → the stream of the log that the room is, of rooms with members here; only to be read.
-            Names that are equal in Python, as 1 and 1.0, are one room of several streams: the newest of them.
+        rooms: namespace → room → id → member, as in python-socketio. The room None has all members. A room that is an id is not
+            included; its only member is in the room None.
+        streams: namespace, room → the log's stream of the room, for rooms with members on this node. Read-only. Names that are
+            equal in Python, such as 1 and 1.0, are one room with several streams, of which the newest is listed.
 
     """
 
@@ -47,7 +47,7 @@ class Registry:
         return None if sid is None else self._everybody(namespace).get(sid)
 
     def members(self, namespace: str, room: object) -> Collection[Member]:
-        """Return who is in a room, in one of several, or (None) in the namespace; do not change it meanwhile."""
+        """Return the members of a room, of several rooms, or (None) of the namespace. Do not change the result."""
         rooms = self.rooms.get(namespace)
         if rooms is None:
             return ()
@@ -64,16 +64,16 @@ class Registry:
         return () if alone is None else (alone,)
 
     def members_of(self, stream: Stream) -> Collection[Member]:
-        """Return who hears a stream of the log."""
+        """Return the members that receive a stream of the log."""
         named = self._named.get(stream)
         return () if named is None else self.members(*named)
 
     def audience(self, stream: Stream) -> Audience | None:
-        """Return the receivers of a stream; None if nobody here hears it: hot."""
+        """Return the receivers of a stream, or None if there are none on this node: hot."""
         return self._audiences.get(stream) or self._look_up(stream)
 
     def audience_without(self, stream: Stream, skipped: Collection[str]) -> Audience | None:
-        """Return the receivers of a stream less some clients; None if nobody here hears it: hot."""
+        """Return the receivers of a stream without some clients, or None if there are none on this node: hot."""
         named = self._named.get(stream)
         if named is None:
             return None
@@ -86,12 +86,12 @@ class Registry:
     def audience_within(
         self, stream: Stream, rooms: Collection[Stream], skipped: Collection[str]
     ) -> Audience | None:
-        """Return the receivers of what is said on a stream to some rooms of its namespace: each once, less some clients."""
+        """Return the receivers of a stream's entry for some rooms of its namespace: each once, without some clients."""
         named = self._named.get(stream)
         if named is None:
             return None
         members = {member.sid: member for room in rooms for member in self.members_of(room)}
-        # A list of receivers can name clients of other namespaces, to which nothing is said here.
+        # A list of receivers can name clients of other namespaces, which do not get this entry.
         return audience_of(
             [one for one in members.values() if one.sid not in skipped and one.namespace == named[0]]
         )
@@ -100,16 +100,16 @@ class Registry:
         members = self.members_of(stream)
         audience = audience_of(members)
         if audience is not None and all(member.is_released for member in members):
-            # The outlet of a member that is held back changes with its verdict, of which nothing is said here.
+            # The outlet of a member that is held back changes without notice here, so the receivers are not cached.
             self._audiences[stream] = audience
         return audience
 
     def count(self) -> int:
-        """Return how many rooms have members here, beside everybody's and each one's own."""
+        """Return the number of rooms with members on this node, without the room of all and each member's own."""
         return sum(len(rooms) - 1 for rooms in self.rooms.values())
 
     def is_own_room(self, namespace: str, room: object) -> bool:
-        """Say whether a room is the own room of a member here."""
+        """Return whether a room is the own room of a member on this node."""
         return room in self._everybody(namespace)
 
     def _everybody(self, namespace: str) -> Mapping[str, Member]:
@@ -119,7 +119,7 @@ class Registry:
     # -- changes
 
     def admit(self, member: Member) -> None:
-        """Have a member known by its id, and hear what is said to it and to its namespace."""
+        """Register a member by its id, and receive the entries for it and for its namespace."""
         namespace, sid = member.namespace, member.sid
         self.rooms.setdefault(namespace, {None: {}})[None][sid] = member
         self._by_sid[sid] = member
@@ -131,14 +131,14 @@ class Registry:
             member.connection.members = (*member.connection.members, member)
 
     def enter(self, member: Member, room: object, stream: Stream) -> None:
-        """Put a member into a room, which it hears by a stream."""
+        """Put a member into a room, which a stream carries."""
         namespace = member.namespace
         self.rooms[namespace].setdefault(room, {})[member.sid] = member
         self._name(stream, namespace, room)
         member.joined(room, stream)
 
     def leave(self, member: Member, room: object) -> Stream | None:
-        """Take a member out of a room; returns the stream by which it heard the room, None if it was not in there."""
+        """Take a member out of a room; return the stream that carried the room, or None if it was not a member."""
         rooms = self.rooms.get(member.namespace, {})
         found = None if room is None else rooms.get(room)
         if found is None or found.pop(member.sid, None) is None:
@@ -150,7 +150,7 @@ class Registry:
         return member.left(room)
 
     def remove(self, member: Member) -> None:
-        """Forget a member, which has left its rooms."""
+        """Remove a member that has left its rooms."""
         namespace, sid = member.namespace, member.sid
         everybody = self.rooms[namespace][None]
         del everybody[sid], self._by_sid[sid]
@@ -165,7 +165,7 @@ class Registry:
         connection.members = tuple(other for other in connection.members if other is not member)
 
     def _name(self, stream: Stream, namespace: str, room: object) -> None:
-        """Note which stream a room is, and that the members of the room have changed."""
+        """Note the stream of a room, and that the members of the room have changed."""
         self._named[stream] = (namespace, room)
         before = self.streams.get((namespace, room), stream)
         self.streams[namespace, room] = stream
@@ -184,7 +184,7 @@ class Registry:
 
 
 def audience_of(members: Collection[Member]) -> Audience | None:
-    """Return some members of one namespace as receivers; None if there are none."""
+    """Return some members of one namespace as receivers, or None if there are none."""
     for member in members:
         recoverable = [each.outlet for each in members if each.pid is not None]
         return member.namespace, recoverable, [each.outlet for each in members if each.pid is None]

@@ -1,9 +1,9 @@
-"""What is being decided about one connection, namespace by namespace. Pure.
+"""The pending decisions about one connection, per namespace. Pure.
 
-In each namespace there is one decision at a time. A client may change its mind meanwhile: React's StrictMode, say, connects,
-disconnects and connects again in one tick, and the client library tells only of the two CONNECTs. What it asked for last
-counts, and is decided next. A connection that is refused again and again is answered later and later, each namespace for
-itself; what goes on in others does not wait for that.
+Each namespace has one decision at a time. A client may change its request in the meantime: React's StrictMode, for example,
+connects, disconnects and connects again in one tick, and the client library sends only the two CONNECTs. The last request counts
+and is decided next. The refusals of a connection are delayed more and more, separately for each namespace; other namespaces do
+not wait for that.
 """
 
 import enum
@@ -18,7 +18,7 @@ _MAX_KEPT_BYTES: Final = 8_192
 
 
 class Asked(enum.Enum):
-    """What a client asks for, beside a CONNECT, which is its `auth`."""
+    """A client's request other than a CONNECT, which is represented by its `auth`."""
 
     NOTHING = enum.auto()
     LEAVE = enum.auto()
@@ -28,7 +28,7 @@ class Admissions:
     """The decisions about one connection.
 
     Args:
-        max_prompt_refusals: How many refusals are answered at once.
+        max_prompt_refusals: Number of refusals that are answered immediately.
 
     """
 
@@ -42,22 +42,22 @@ class Admissions:
 
     @property
     def is_idle(self) -> bool:
-        """Whether there is nothing to know about this connection."""
+        """Whether there is no state about this connection."""
         return not (self._deciding or self._late or self._refusals)
 
     @property
     def is_full(self) -> bool:
-        """Whether as many refusals wait to be answered as may."""
+        """Whether the maximum number of refusals waits to be answered."""
         return len(self._late) >= MAX_LATE
 
     def notes(self, namespace: str, asked: object) -> bool:
-        """Note what a client asks for if it has to wait, because of what was asked for before; else False."""
+        """Store a request that must wait for an earlier one and return True; otherwise return False."""
         if namespace in self._deciding:
             self._deciding[namespace] = asked
             return True
         if namespace not in self._late:
             return False
-        # What is too large to be kept is answered as what was before it.
+        # A request that is too large to be stored gets the answer to the one before it.
         self._late[namespace] = asked if _is_small(asked) else Asked.NOTHING
         return True
 
@@ -66,12 +66,12 @@ class Admissions:
         self._deciding[namespace] = Asked.NOTHING
 
     def latest(self, namespace: str, asked: object) -> object:
-        """Return what a client asks for now: something else, perhaps, than what it asked for before."""
+        """Return the client's latest request, which may differ from the earlier one."""
         newer, self._deciding[namespace] = self._deciding[namespace], Asked.NOTHING
         return asked if newer is Asked.NOTHING else newer
 
     def next(self, namespace: str) -> object:
-        """Return what is to be decided next; what was asked for behind a late refusal waits until that is due."""
+        """Return the request to decide next. A request behind a delayed refusal waits until that is due."""
         asked, self._deciding[namespace] = self._deciding[namespace], Asked.NOTHING
         if namespace in self._late and asked is not Asked.NOTHING:
             self._late[namespace] = asked
@@ -79,21 +79,21 @@ class Admissions:
         return asked
 
     def end(self, namespace: str) -> None:
-        """Note that there is nothing to be decided any more."""
+        """Note that there is nothing left to decide."""
         self._deciding.pop(namespace, None)
 
     def refuse(self, namespace: str) -> float:
-        """Count a refusal; returns how many seconds it has to wait, until `answer`. 0: it is answered at once."""
+        """Count a refusal; return the seconds for which it must wait until `answer`. With `0` it is answered immediately."""
         self._refusals += 1
         beyond = self._refusals - self._max_prompt_refusals
         if beyond <= 0:
             return 0.0
         self._late[namespace] = Asked.NOTHING
-        # The exponent is bounded, as is the number.
+        # The exponent has a limit, as the number has.
         return min(FIRST_DELAY_S * 2.0 ** min(beyond - 1, 16), LONGEST_DELAY_S)
 
     def answer(self, namespace: str) -> object:
-        """Return what was asked for while a refusal waited, to be decided instead of an answer to what was before."""
+        """Return the request that arrived while a refusal waited. It is decided in place of the earlier one's answer."""
         return self._late.pop(namespace, Asked.NOTHING)
 
 

@@ -1,4 +1,4 @@
-"""Events that wait for the ack of one client."""
+"""Events that wait for one client's ack."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -13,8 +13,8 @@ class Calls:
     """Emits to a client, and waits for its ack.
 
     Args:
-        rooms: Where acks are awaited.
-        answered: Is called when an ack has come that is waited for.
+        rooms: Waits for acks.
+        answered: Called when an awaited ack has arrived.
 
     """
 
@@ -25,12 +25,12 @@ class Calls:
     async def call(
         self, emit: Callable[["Answer"], Awaitable[None]], client: str, *, timeout_s: float
     ) -> object:
-        """Return what a client answers; see `Server.call`.
+        """Return a client's answer; see `Server.call`.
 
         Args:
             emit: Emits to the client, with this as the callback.
             client: The client.
-            timeout_s: How long it may take.
+            timeout_s: Time limit for the answer.
 
         """
         answer = Answer(self._answered)
@@ -46,10 +46,10 @@ class Calls:
 
 
 class Answer:
-    """Takes the ack that a call waits for, as a callback.
+    """A callback that receives the ack of a call.
 
     Args:
-        answered: Is called when it has come.
+        answered: Called when the ack has arrived.
 
     Attributes:
         coming: The ack's arguments.
@@ -61,12 +61,12 @@ class Answer:
         self.coming: asyncio.Future[tuple[object, ...]] = asyncio.get_running_loop().create_future()
 
     def __call__(self, *args: object) -> None:
-        """Take the ack."""
+        """Receive the ack."""
         if not self.coming.done():
             self.coming.set_result(args)
             self._answered()
 
     def refuse(self, error: ClientError) -> None:
-        """Take why the client was not asked."""
+        """Receive the reason why the event was not sent."""
         if not self.coming.done():
             self.coming.set_exception(error)

@@ -1,4 +1,4 @@
-"""The clients that are connected: found, kept by new tokens, sent away."""
+"""The connected clients: finds them, extends them by new tokens, and disconnects them."""
 
 from collections.abc import Callable, Coroutine
 from functools import partial
@@ -14,7 +14,7 @@ from roomwire.server.replies import Replies
 from roomwire.server.stock import Stock
 
 _LONGEST_WATCH_S: Final = 60.0
-"""How long an alarm about a client may outlive it."""
+"""The time for which an alarm about a client may outlive it."""
 
 _log = get_logger(__name__)
 
@@ -23,11 +23,11 @@ class Clients:
     """The clients of this node.
 
     Args:
-        server: The server that they are connected to.
-        rooms: Knows them.
-        replies: Tells them of errors.
+        server: The server to which they are connected.
+        rooms: The rooms and their members.
+        replies: Reports errors to clients.
         begin: Starts a task.
-        wall_clock: Seconds since 1970, in which tokens expire.
+        wall_clock: Seconds since 1970, for the expiry of tokens.
 
     """
 
@@ -56,7 +56,7 @@ class Clients:
     def renew(self, member: Member, user: User) -> None:
         """See `Server.renew`."""
         if (user.kind, user.id) != (member.user.kind, member.user.id):
-            raise Forbidden("The token is somebody else's.")
+            raise Forbidden("The token belongs to another user.")
         if user.expires_at < member.user.expires_at:
             raise Forbidden("The token expires sooner than the present one.")
         member.user = user
@@ -75,17 +75,17 @@ class Clients:
                     self._begin(self.send_away(member, error))
 
     def watch_expiry(self, member: Member) -> None:
-        """Send a client away when its token expires, unless it has another by then."""
+        """Disconnect a client when its token expires, unless it has another by then."""
         if member.user.expires_at:
             left_s = member.user.expires_at - self._wall_clock()
-            # By its id: nothing of a client that has gone is kept until its token expires.
+            # The alarm holds only the id, so that no other data of a client that has gone are kept until its token expires.
             alarm = partial(self._end_if_expired, member.sid, member.namespace, member.opened_at)
             self._server.eio.alarm_in(min(max(left_s, 0.0), _LONGEST_WATCH_S), alarm)
 
     def _end_if_expired(self, sid: str, namespace: str, opened_at: float, now: float) -> float | None:
         member: Member | None = self._rooms.member(sid, namespace)
         if member is None or member.phase is not Phase.CONNECTED or member.opened_at != opened_at:
-            # Gone, or recovered under its id: then it has an alarm of its own.
+            # The client has gone, or was recovered under its id and has an alarm of its own.
             return None
         left_s = member.user.expires_at - self._wall_clock()
         if left_s > 0:

@@ -1,4 +1,4 @@
-"""What the server asks of all nodes; see `roomwire.cluster.operations` and `roomwire.cluster.node_events`."""
+"""The server's operations on all nodes; see `roomwire.cluster.operations` and `roomwire.cluster.node_events`."""
 
 from collections.abc import Callable
 
@@ -10,19 +10,19 @@ from roomwire.cluster.results import Acks, Changed, Presence, ServerResults, Soc
 class ClusterCalls:
     """Operations over the connected clients of all nodes, as methods of `Server`.
 
-    For all of them: `timeout_s` is what each node has for its work, more than 0 and at most 300 seconds; a call ends at
-    most `questions.ANSWER_S` (2 seconds) later, beside the time that the log takes to say which nodes there are. A node
-    that did not answer is `missing` in the result, by its name, a dot and something random; it may have done its part.
-    Clients that are away, and can still come back to their sessions, are nobody's: they are neither found nor changed, but
-    for `presence`, which finds them, and `disconnect_sockets`, which ends their sessions.
+    In all of them, `timeout_s` is the time that each node has for its work, above 0 and at most 300 seconds. A call ends at most
+    `questions.ANSWER_S` (2 seconds) later, plus the time in which the log lists the nodes. The result lists a node that did not
+    answer in `missing`, by its name, a dot and a random suffix; such a node may have done its part. A client that is away belongs
+    to no node and is neither found nor changed, with two exceptions: `presence` finds it, and `disconnect_sockets` ends its
+    session.
 
-    A room that is no text has to be a number; a list or tuple names several, as for `emit`.
+    The name of a room is a text or a number; a list or tuple names several rooms, as for `emit`.
 
-    Raises, all of them:
-        ValueError: A number is out of range, another node could not know the room by its name, or the room to be joined
-            is a client's own.
-        TooLarge: What is to be sent has more than 1,000,000 bytes.
-        Unavailable: Nobody knows which nodes there are; nothing was done.
+    Raises, in all of them:
+        ValueError: A number is out of range, another node could not know the room by its name, or the room to join is a client's
+            own.
+        TooLarge: The request has more than 1,000,000 bytes.
+        Unavailable: The nodes cannot be listed; nothing was done.
     """
 
     def __init__(self, operations: Operations, node_events: NodeEvents) -> None:
@@ -32,14 +32,14 @@ class ClusterCalls:
     async def fetch_sockets(
         self, room: object = None, *, namespace: str = "/", timeout_s: float = 5.0, limit: int = 10_000
     ) -> Sockets:
-        """Return who is connected, on all nodes, in no particular order.
+        """Return the connected clients of all nodes, in no particular order.
 
         Args:
-            room: Whose members: a room, a client's id, or a list of them. Default: everybody in the namespace.
+            room: A room, a client's id, or a list of them, whose members are returned. Default: all clients of the namespace.
             namespace: Whose clients.
             timeout_s: Seconds that each node has; see the class.
-            limit: Most clients in the result. Each node sends at most 1,000,000 bytes of them; `Sockets.total` says how
-                many there are.
+            limit: Maximum number of clients in the result. Each node sends at most 1,000,000 bytes of them; `Sockets.total` is
+                their full number.
 
         """
         return await self._operations.fetch(room, namespace=namespace, timeout_s=timeout_s, limit=limit)
@@ -47,18 +47,19 @@ class ClusterCalls:
     async def presence(
         self, room: object, *, namespace: str = "/", timeout_s: float = 5.0, limit: int = 1_000
     ) -> Presence:
-        """Return who is in a room, on all nodes, connected or away, in no particular order.
+        """Return the members of a room on all nodes, connected or away, in no particular order.
 
-        Whoever joined is in it until it leaves or its session ends: by its goodbye, by a kick, or by `LogConfig.session_ttl_s`
-        after its last sign of life. So those of a node that died, or that are cut off, are away for as long as they may
-        come back, and then gone. One that is cut off unnoticed counts as connected until its ping is not answered.
+        A client is a member from its join until it leaves or its session ends: by its disconnect, by a kick, or
+        `LogConfig.session_ttl_s` after its last sign of life. The clients of a dead node, and clients that lost their connection,
+        are therefore away for as long as they may recover, and then gone. A client whose loss is not yet detected counts as
+        connected until its ping times out.
 
         Args:
-            room: A room, or a list of them, of which each client is found once.
+            room: A room, or a list of rooms; each client is returned once.
             namespace: Whose clients.
-            timeout_s: Seconds that each node has to say who is connected; see the class.
-            limit: Most clients in the result, 10,000 at most; `Presence.total` says how many there are. Their `data` are
-                read as far as 1,000,000 bytes of each room go.
+            timeout_s: Seconds that each node has to report its connected clients; see the class.
+            limit: Maximum number of clients in the result, up to 10,000; `Presence.total` is their full number. At most 1,000,000
+                bytes of their `data` are read per room.
 
         Raises:
             ValueError: As the class says, or the room is a client's own, or None.
@@ -76,17 +77,18 @@ class ClusterCalls:
         namespace: str = "/",
         timeout_s: float = 5.0,
     ) -> Acks:
-        """Emit to clients on all nodes, and wait for their acks; past the log, so who is away does not get it later.
+        """Emit to clients on all nodes and wait for their acks. The event bypasses the log, so clients that are away never get it.
 
-        Its place among what is emitted otherwise is not settled: it may overtake what `emit` was told before. A client that
-        leaves without an answer is waited for until the time is up.
+        Its order among other events is not defined: it may overtake an earlier `emit`. If a client leaves without an answer, the
+        call waits until the timeout.
 
         Args:
             event: The event's name.
-            data: Its argument; a tuple for several.
-            to: A room, a client's id, or a list of them. Default: everybody in the namespace.
+            data: The event's argument; a tuple for several.
+            to: A room, a client's id, or a list of them. Default: all clients of the namespace.
             namespace: Whose clients.
-            timeout_s: Seconds that clients have. Each node sends at most 1,000,000 bytes of answers, see `Acks.dropped`.
+            timeout_s: Seconds within which clients must answer. Each node sends at most 1,000,000 bytes of answers, see
+                `Acks.dropped`.
 
         """
         return await self._operations.emit_with_ack(
@@ -96,35 +98,35 @@ class ClusterCalls:
     async def sockets_join(
         self, room: object, other: object, *, namespace: str = "/", timeout_s: float = 5.0
     ) -> Changed:
-        """Make all members of a room (None: everybody) members of another, on all nodes."""
+        """Add all members of a room (None means all clients) to another room, on all nodes."""
         return await self._operations.join(room, other, namespace=namespace, timeout_s=timeout_s)
 
     async def sockets_leave(
         self, room: object, other: object, *, namespace: str = "/", timeout_s: float = 5.0
     ) -> Changed:
-        """End the membership of all members of a room (None: everybody) in another, on all nodes."""
+        """Remove all members of a room (None means all clients) from another room, on all nodes."""
         return await self._operations.leave(room, other, namespace=namespace, timeout_s=timeout_s)
 
     async def disconnect_sockets(
         self, room: object, *, namespace: str = "/", timeout_s: float = 5.0
     ) -> Changed:
-        """Disconnect all members of a room (None: everybody) from the namespace, on all nodes; their sessions end.
+        """Disconnect all members of a room (None means all clients) from the namespace on all nodes, and end their sessions.
 
-        Of a room, so do the sessions of members that are away, of the first 10,000 members; they are counted as done, and get
-        a fresh session when they come back. Finding them takes up to `timeout_s` and `questions.ANSWER_S` more.
+        With a room, this also ends the sessions of members that are away, among the first 10,000 members. They count as done, and
+        they get a new session when they return. Finding them takes up to `timeout_s` and `questions.ANSWER_S` more.
         """
         return await self._operations.disconnect(room, namespace=namespace, timeout_s=timeout_s)
 
     def on_server_side(
         self, event: str, handler: Handler | None = None, *, namespace: str = "/"
     ) -> Callable[[Handler], Handler]:
-        """Have an event of other nodes handled: a decorator, or with the handler given.
+        """Register a handler for an event of other nodes: as a decorator, or with the handler as an argument.
 
         Args:
             event: The event's name.
-            handler: A function or coroutine function of the event's arguments; what it returns is the answer, if one is
-                asked for. A second one for an event takes the place of the first.
-            namespace: Where it is said.
+            handler: A function or coroutine function of the event's arguments. Its return value is the answer, if the caller waits
+                for one. A second handler of an event replaces the first.
+            namespace: The namespace of the event.
 
         """
 
@@ -139,16 +141,16 @@ class ClusterCalls:
     async def server_side_emit(
         self, event: str, *args: object, namespace: str = "/", timeout_s: float = 5.0
     ) -> ServerResults:
-        """Tell all other nodes something; returns when their handlers have begun, or cannot.
+        """Emit an event to all other nodes; return when their handlers have begun or have failed to begin.
 
         Args:
             event: The event's name.
-            args: What the handlers get; what MessagePack can hold.
+            args: The handlers' arguments, which MessagePack must be able to encode.
             namespace: Whose handlers.
-            timeout_s: Seconds that each node has to take it; see the class.
+            timeout_s: Seconds that each node has to accept the event; see the class.
 
         Raises:
-            TypeError, OverflowError: MessagePack cannot hold the arguments; beside those of the class.
+            TypeError, OverflowError: MessagePack cannot encode the arguments. The class lists further errors.
 
         """
         return await self._node_events.emit(
@@ -158,7 +160,7 @@ class ClusterCalls:
     async def server_side_emit_with_ack(
         self, event: str, *args: object, namespace: str = "/", timeout_s: float = 5.0
     ) -> ServerResults:
-        """Ask all other nodes something; as `server_side_emit`, and it waits for what their handlers return."""
+        """Emit an event to all other nodes as `server_side_emit` does, and wait for the return values of their handlers."""
         return await self._node_events.emit(
             event, args, namespace=namespace, timeout_s=timeout_s, is_answered=True
         )

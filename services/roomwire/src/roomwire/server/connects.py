@@ -1,4 +1,4 @@
-"""The server's connections: from a CONNECT to the verdict about it, and to their end."""
+"""The server's connections: from a CONNECT to the decision about it, and to their end."""
 
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping, MutableMapping
@@ -34,26 +34,26 @@ _log = get_logger(__name__)
 
 
 class Connects:
-    """Lets clients into namespaces and out of them.
+    """Connects clients to namespaces, and disconnects them.
 
     Args:
-        server: The server that they come to.
+        server: The server to which clients connect.
         rooms: The clients.
-        clients: Watches over those that are in.
-        lifecycle: Tells of what is decided.
-        sessions: Gives clients their sessions.
-        tenures: Lets go of them.
-        authenticate: Decides who a client is.
-        rates: The rates that events have to keep to.
-        attachments: Events whose attachments are still to come, by the ids of their connections: python-socketio's.
-        packet_class: The packets with the bounds of the limits.
-        limits: What one client may cost.
-        proxies: Knows the proxies that are trusted.
-        turn: Where frames are put.
-        exceeded: Counts a bound that a client exceeds.
+        clients: Watches the connected clients.
+        lifecycle: Runs the handlers of connects and disconnects.
+        sessions: Opens or recovers the clients' sessions.
+        tenures: Releases the sessions.
+        authenticate: Identifies a client, or refuses it.
+        rates: The rate limits of events.
+        attachments: python-socketio's events that still wait for attachments, by the ids of their connections.
+        packet_class: The packets with the server's limits.
+        limits: The limits of one client.
+        proxies: The trusted proxies.
+        turn: Collects frames.
+        exceeded: Counts an exceeded limit.
         begin: Starts a task.
-        is_recovery_offered: Whether clients that know recovery are offered it; None: where the namespace does.
-        stock: What python-socketio does.
+        is_recovery_offered: Whether clients that support recovery are offered it. None lets the namespace decide.
+        stock: python-socketio's own steps.
 
     """
 
@@ -98,11 +98,11 @@ class Connects:
         self.admissions: dict[str, Admissions] = {}
 
     def leave_loop(self) -> None:
-        """Forget what was under way on an event loop that has ended."""
+        """Discard the pending state of an event loop that has ended."""
         self.admissions.clear()
 
     async def open(self, eio_sid: str, environ: Mapping[str, object]) -> None:
-        """Take a connection, which has to connect to a namespace before long."""
+        """Accept a connection, which must connect to a namespace in time."""
         if self._rates:
             address = Handshake(environ, None, proxies=self._proxies).address
             self._server.eio.sockets[eio_sid].rates = self._rates.of_connection(address)
@@ -110,7 +110,7 @@ class Connects:
         self.expect_connect(eio_sid)
 
     def expect_connect(self, eio_sid: str) -> None:
-        """Close a connection unless it is in a namespace before long."""
+        """Close a connection unless it connects to a namespace in time."""
         self._server.eio.alarm_in(self._limits.connect_timeout_s, partial(self._close_if_silent, eio_sid))
 
     def _close_if_silent(self, eio_sid: str, _: float) -> None:
@@ -119,16 +119,16 @@ class Connects:
             connection.close(Reason.TRANSPORT_ERROR, Bound.CONNECT_TIMEOUT)
 
     async def close(self, eio_sid: str, reason: str) -> None:
-        """Part from all that a connection was, which has ended."""
+        """Remove all members of a connection that has ended."""
         connection = self._server.eio.sockets.get(eio_sid)
         for member in () if connection is None else members_of(connection):
             member.note_lost()
         await self._stock.close(eio_sid, reason)
-        # Those whose verdict came while handlers of other namespaces were being told.
+        # Members whose decision came while handlers of other namespaces were running.
         for member in () if connection is None else members_of(connection):
             member.note_lost()
             await self.leave(eio_sid, member.namespace, reason)
-        # A header whose attachments never came, with what its client chose to put into it.
+        # A header whose attachments never arrived, with the data that its client put into it.
         self._attachments.pop(eio_sid, None)
         self.admissions.pop(eio_sid, None)
 
@@ -141,7 +141,7 @@ class Connects:
         )
 
     async def send(self, eio_sid: str, pkt: Any) -> None:
-        """Send a packet of python-socketio's, which may be a verdict."""
+        """Send one of python-socketio's packets, which may be the decision about a client."""
         connection = self._server.eio.find(eio_sid)
         if connection is None:
             return
@@ -151,12 +151,12 @@ class Connects:
         if pkt.packet_type == socketio.packet.CONNECT_ERROR:
             await self._refuse(connection, pkt.namespace or "/", pkt.data)
             return
-        # A verdict goes by what is held back until there is one.
+        # The decision bypasses the frames that wait for it.
         outlet = connection if member is None or pkt.packet_type in _VERDICTS else member.outlet
         self._turn.put_all((outlet,), packet_frames(pkt))
 
     async def connect(self, eio_sid: str, namespace: str, data: object) -> None:
-        """Connect a client to a namespace: the reply comes first, then what the connect handler emitted."""
+        """Connect a client to a namespace: the reply comes first, then the events that the connect handler emitted."""
         connection = self._server.eio.find(eio_sid)
         if connection is None:
             return
@@ -174,7 +174,7 @@ class Connects:
         admissions.begin(namespace)
         member = member_of(connection, namespace)
         if member is not None and member.phase is Phase.PARTING:
-            # Who is sent away waits for its disconnect handler; what else comes over the connection must not.
+            # A client that is being disconnected waits for its disconnect handler; the rest of the connection must not wait.
             self._begin(self._aside(connection, namespace, self._admit(connection, namespace, data)))
         else:
             await self._admit(connection, namespace, data)
@@ -182,7 +182,7 @@ class Connects:
     async def _aside(
         self, connection: Connection, namespace: str, connecting: Coroutine[object, object, None]
     ) -> None:
-        """Connect a client in a task of its own; what fails ends the connection, as it does where its packets are read."""
+        """Connect a client in a task of its own. A failure ends the connection, as it does where its packets are read."""
         try:
             await connecting
         except Exception:
@@ -190,7 +190,7 @@ class Connects:
             connection.close(Reason.TRANSPORT_ERROR)
 
     def _refusal_of(self, connection: Connection, namespace: str) -> object:
-        """Return why a CONNECT is refused before anybody is asked about it; None if it is not."""
+        """Return the reason to refuse a CONNECT before its authentication, or None."""
         if not self._serves(namespace):
             return {"message": "Invalid namespace"}
         others = [member for member in members_of(connection) if member.namespace != namespace]
@@ -200,7 +200,7 @@ class Connects:
         return None
 
     async def _admit(self, connection: Connection, namespace: str, asked: object) -> None:
-        """Do what a client asks for in a namespace, and what it has asked for meanwhile."""
+        """Perform a client's request in a namespace, and the requests that arrived in the meantime."""
         admissions = self._admissions_of(connection)
         try:
             while asked is not Asked.NOTHING and not connection.closed:
@@ -215,7 +215,7 @@ class Connects:
                 self.admissions.pop(connection.sid, None)
 
     async def _part_from_last(self, connection: Connection, namespace: str) -> None:
-        """Part from what a connection is in a namespace: a CONNECT says that its client knows nothing of that any more."""
+        """Remove the member of a connection in a namespace, because a new CONNECT shows that its client has forgotten it."""
         member = member_of(connection, namespace)
         if member is None:
             return
@@ -225,7 +225,7 @@ class Connects:
             await self._stock.leave(connection.sid, namespace, self._server.reason.CLIENT_DISCONNECT)
 
     async def leave(self, eio_sid: str, namespace: str, reason: str | None = None) -> None:
-        """Let a client out of a namespace; while it is being decided whether it comes in, that is what it asks for next."""
+        """Disconnect a client from a namespace. While the decision about it is pending, this becomes its next request."""
         admissions = self.admissions.get(eio_sid)
         is_alive = self._server.eio.find(eio_sid) is not None
         if admissions is None or not is_alive or not admissions.notes(namespace, Asked.LEAVE):
@@ -240,7 +240,7 @@ class Connects:
         return found
 
     async def _connect(self, member: Member, data: object) -> None:
-        """Authenticate a client, give it its session, ask its connect handler, answer, and tell it what it missed."""
+        """Authenticate a client, open its session, run its connect handler, answer, and replay what it missed."""
         connection, namespace = member.connection, member.namespace
         request = recovery_request_of(data, connection.environ, may_recover=self._offers_recovery(namespace))
         member.handshake = Handshake(connection.environ, request.auth, proxies=self._proxies)
@@ -261,20 +261,20 @@ class Connects:
             self._server.eio.close(connection.sid, Reason.SERVER)
             return
         except (Exception, asyncio.CancelledError):
-            # A replay that this version cannot read, say, or what carried the connection has ended in the middle
-            # of the decision: nothing else would take the client out of its rooms.
+            # For example, this version cannot read a replay, or the transport has ended in the middle of the decision.
+            # Nothing else would remove the client from its rooms.
             await self._withdraw(member)
             raise
         if member_of(connection, namespace) is not member:
-            return  # refused: what was said to it meanwhile is nobody's
+            return  # refused: the events for it in the meantime have no receiver
         self._clients.watch_expiry(member)
         connection.rates = tuple(dict.fromkeys((*connection.rates, *self._rates.of_user(member.user))))
         member.release(missed)
         if member.recovered:
-            # Its answer says that it has all that.
+            # Its answer confirms all of that.
             connection.ping()
         if connection.closed and connection.sid not in self._server.environ:
-            # The client left while it was being authenticated: nothing else would take it away.
+            # The client left during its authentication; nothing else would remove it.
             member.is_lost = True
             self._rooms.pre_disconnect(member.sid, namespace)
             await self._stock.trigger(
@@ -283,10 +283,10 @@ class Connects:
             await self._rooms.disconnect(member.sid, namespace, ignore_queue=True)
 
     def _offers_recovery(self, namespace: str) -> bool:
-        """Say whether the clients of a namespace are offered recovery, as far as they know it.
+        """Return whether clients of a namespace that support recovery are offered it.
 
-        Where that was left open, functions are not told of it: their programs may not know that a client comes back under its
-        id, and their clients may not expect another argument.
+        If the server leaves it to the namespace, function handlers do not offer it: their programs may not expect that a client
+        returns under its id, and their clients may not expect another argument.
         """
         if self._is_recovery_offered is not None:
             return self._is_recovery_offered
@@ -294,16 +294,16 @@ class Connects:
         return namespace not in self._server.handlers and getattr(handler, "offers_recovery", False)
 
     async def _withdraw(self, member: Member) -> None:
-        """Let go of a client that is not connected yet and will come again, or never."""
+        """Release a client that is not connected yet and will connect again, or never."""
         member.is_lost = member.recovered
         self._rooms.forget(member)
         await self._tenures.finish(member)
 
     async def _authenticated(self, member: Member) -> object:
-        """Find out who a client is; returns the refusal if nobody that may come in."""
+        """Authenticate a client; return the refusal if it is not admitted."""
         try:
             if not isinstance(member.handshake.auth, dict | None):
-                raise InvalidBody("What a client brings as `auth` has to be an object.")
+                raise InvalidBody("`auth` must be an object.")
             member.user = await self._authenticate(member.handshake)
         except Unavailable:
             raise
@@ -317,7 +317,7 @@ class Connects:
         return None
 
     async def _refuse(self, connection: Connection, namespace: str, refusal: object) -> None:
-        """Refuse a client a namespace: at once, or, where it has been refused often, later and later."""
+        """Refuse a client a namespace, immediately or, after several refusals, with growing delays."""
         delay_s = self._admissions_of(connection).refuse(namespace)
         if not delay_s:
             self._send_refusal(connection, namespace, refusal)

@@ -1,4 +1,4 @@
-"""The drain: closing all transports of a node in jittered batches, so that its clients do not come back all at once."""
+"""The drain: closes all transports of a node in jittered batches, so that its clients do not reconnect all at once."""
 
 import asyncio
 import random
@@ -13,12 +13,12 @@ DRAIN_BATCHES_PER_S: Final = 10
 async def drain(engine: Engine, window_s: float) -> None:
     """Close all transports, spread over a window.
 
-    Clients see a lost transport, not a DISCONNECT: they reconnect by themselves, to another node. Clients that connect
-    meanwhile are closed at the end.
+    Clients see a lost transport, not a DISCONNECT, so they reconnect by themselves to another node. Clients that connect in the
+    meantime are closed at the end.
 
     Args:
-        engine: Has the sessions.
-        window_s: How many seconds to take. 0 closes all at once.
+        engine: The engine with the sessions.
+        window_s: The window in seconds. `0` closes all at once.
 
     """
     sids = list(engine.sockets)
@@ -30,5 +30,5 @@ async def drain(engine: Engine, window_s: float) -> None:
         for sid in sids[number::batches]:
             engine.close(sid, Reason.SERVER)
 
-    # What is waiting for an answer has to get one before the port closes.
+    # Requests that wait for an answer must get one before the port closes.
     await engine.disconnect()

@@ -1,4 +1,4 @@
-"""What makes `Server` a drop-in for `socketio.AsyncServer`: the names it overrides, which are checked here, and the options it takes."""
+"""Makes `Server` a drop-in for `socketio.AsyncServer`: checks the names that it overrides, and the options that it takes."""
 
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -63,10 +63,10 @@ OVERRIDDEN: Final[Mapping[str, tuple[str, ...]]] = {
         "shutdown",
     ),
 }
-"""Names of python-socketio and python-engineio that are overridden, here and in the modules below."""
+"""The names of python-socketio and python-engineio that this module and those below override."""
 
 NEWER: Final[Mapping[str, str]] = {"is_pre_connected": "5.18", "is_sid_room": "5.17", "pre_connect": "5.18"}
-"""Which of these python-socketio has had since which release; with an older one they are ours alone."""
+"""The release of python-socketio that introduced each of these. With an older release, only our server has them."""
 
 
 def _of(package: str) -> Mapping[str, tuple[str, ...]]:
@@ -76,7 +76,7 @@ def _of(package: str) -> Mapping[str, tuple[str, ...]]:
 SOCKETIO: Final = Foreign("python-socketio", oldest="5.16", newest="5.18", names=_of("socketio"), since=NEWER)
 ENGINEIO: Final = Foreign("python-engineio", oldest="4.13", newest="4.15", names=_of("engineio"))
 OPTIONS_OF_LIMITS: Final = frozenset({"ping_interval", "ping_timeout", "max_http_buffer_size"})
-"""Options of python-socketio's that count instead of what `Limits` says."""
+"""The options of python-socketio that take precedence over `Limits`."""
 
 _READ_LATER: Final = ContextVar("settings_read_later", default=False)
 
@@ -85,23 +85,23 @@ for _package in (SOCKETIO, ENGINEIO):
 
 
 def packets_within(limits: Limits) -> type[Packet]:
-    """Return the class of packets with the bounds of these limits."""
+    """Return the class of packets with these limits."""
     bounds = {name: getattr(limits, name) for name in ("max_attachments", "max_attachments_bytes")}
     return type("Packet", (Packet,), bounds)
 
 
 def with_our_own_way(options: Mapping[str, object], *, packet_class: type[Packet]) -> Mapping[str, object]:
-    """Return python-socketio's options with what is built in; what would have no effect is refused.
+    """Return python-socketio's options with the built-in ones; refuse options that would have no effect.
 
     Args:
-        options: What the program has said.
-        packet_class: The packets with the bounds of the server.
+        options: The program's options.
+        packet_class: The packets with the server's limits.
 
     """
     if type(options.get("client_manager", None)) not in {type(None), socketio.AsyncManager}:
-        raise ValueError("client_manager: the nodes are connected by Roomwire's own log: give it as `log`")
+        raise ValueError("client_manager: Roomwire's own log connects the nodes: pass it as `log`")
     if options.get("serializer", "default") not in {"default", Packet}:
-        raise ValueError("serializer: packets are read and written by Roomwire's own codec; leave it out")
+        raise ValueError("serializer: Roomwire's own codec reads and writes packets; leave it out")
     if options.get("json") is not None:
         raise ValueError("json: Roomwire's codec has a JSON of its own, msgspec's; leave it out")
     if options.get("async_mode") not in {None, "asgi"}:
@@ -109,15 +109,15 @@ def with_our_own_way(options: Mapping[str, object], *, packet_class: type[Packet
     return {
         **{name: value for name, value in options.items() if name != "client_manager"},
         "serializer": packet_class,
-        # Left to itself, python-socketio takes Tornado's or Sanic's mode where one is installed.
+        # By default, python-socketio uses the mode of Tornado or Sanic if one is installed.
         "async_mode": "asgi",
-        # What it is for, emitting in a connect handler, works without; and a refusal is a CONNECT_ERROR.
+        # Its purpose, emitting in a connect handler, works without it, and a refusal is a CONNECT_ERROR.
         "always_connect": False,
     }
 
 
 def times_of(options: Mapping[str, Any], limits: Limits) -> LogConfig:
-    """Return the times of a log whose clients are pinged as the options say, or else the limits."""
+    """Return the times of a log whose clients are pinged by these options or, by default, these limits."""
     interval = options.get("ping_interval", limits.ping_interval_s)
     interval_s = float(interval[0] if isinstance(interval, tuple) else interval)
     return LogConfig.for_pings(interval_s, float(options.get("ping_timeout", limits.ping_timeout_s)))
@@ -125,7 +125,7 @@ def times_of(options: Mapping[str, Any], limits: Limits) -> LogConfig:
 
 @contextlib.contextmanager
 def settings_read_later() -> Iterator[None]:
-    """Let servers be made that are served with the settings later: they do not say that they heed none."""
+    """Create servers that will be served with the settings later, without a warning that they read none."""
     token = _READ_LATER.set(True)
     try:
         yield
@@ -134,12 +134,12 @@ def settings_read_later() -> Iterator[None]:
 
 
 def unread_settings(environ: Mapping[str, str], *, has_log: bool, authenticates: bool) -> Sequence[str]:
-    """Return the gateway service's settings in an environment that a server alone does not heed, though they matter.
+    """Return the gateway service's important settings in an environment that a server by itself does not read.
 
     Args:
         environ: The environment.
-        has_log: Whether the server was given what connects it with others.
-        authenticates: Whether it was given what decides who may come in.
+        has_log: Whether the server has a log that connects it with others.
+        authenticates: Whether the server authenticates clients.
 
     """
     if _READ_LATER.get():

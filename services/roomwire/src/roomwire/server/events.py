@@ -1,4 +1,4 @@
-"""The server's events: from a message of a client to its handler and the ack."""
+"""The server's events: from a client's message to its handler and the ack."""
 
 import asyncio
 import time
@@ -19,19 +19,19 @@ from roomwire.server.replies import Replies
 from roomwire.server.stock import Stock, StockSteps
 
 _CONNECTED: Final = Phase.CONNECTED
-"""Kept, as before Python 3.12 an enum's member takes a while to be found."""
+"""A constant, because looking up an enum's member is slow before Python 3.12."""
 
 _EVENTS: Final = frozenset({"2", "5"})
-"""What packets of events begin with: without and with attachments."""
+"""The first characters of event packets, without and with attachments."""
 
 _EVENTS_OF_ENGINE: Final = frozenset({"42", "45"})
-"""The same in Engine.IO's messages."""
+"""The first characters of event packets in Engine.IO's messages."""
 
 _FULL_DELAY_S: Final = 0.01
 
 _TOO_FAST: Final = {
     Bound.EVENTS_PER_S: "Too many events a second: slow down.",
-    Bound.EVENTS_PER_USER_PER_S: "Too many events a second of this user: slow down.",
+    Bound.EVENTS_PER_USER_PER_S: "This user sends too many events a second: slow down.",
     Bound.EVENTS_PER_ADDRESS_PER_S: "Too many events a second from this address: slow down.",
 }
 
@@ -39,21 +39,21 @@ _log = get_logger(__name__)
 
 
 class Events:
-    """Takes the events of clients to their handlers.
+    """Passes the events of clients to their handlers.
 
     Args:
-        server: The server whose handlers they are.
+        server: The server that has the handlers.
         rooms: The clients.
-        replies: Answers them.
-        attachments: Events whose attachments are still to come, by the ids of their connections: python-socketio's.
-        packet_class: The packets with the bounds of the limits.
-        limits: What one client may cost.
-        is_limited: Whether there is a rate that events have to keep to.
-        exceeded: Counts a bound that a client exceeds.
-        count: Counts an event, by its outcome and the seconds it took.
-        begin: Starts a task whose first step is taken at once.
-        clock: Monotonic seconds, by which rates are kept.
-        stock: What python-socketio does.
+        replies: Answers events.
+        attachments: python-socketio's events that still wait for attachments, by the ids of their connections.
+        packet_class: The packets with the server's limits.
+        limits: The limits of one client.
+        is_limited: Whether events have a rate limit.
+        exceeded: Counts an exceeded limit.
+        count: Counts an event by its outcome and its duration in seconds.
+        begin: Starts a task and runs its first step immediately.
+        clock: Monotonic seconds, for rates.
+        stock: python-socketio's own steps.
 
     """
 
@@ -90,17 +90,17 @@ class Events:
         self.takes_now = self._take_in_time if is_limited else self._take_now
 
     def note_answer(self) -> None:
-        """Let who waits for an ack go on before the events that the client sent after it begin."""
+        """Let the caller that waits for an ack continue before the client's later events begin."""
         self._is_call_answered = True
 
     def _refuse_packet(self, eio_sid: str, error: ValueError) -> None:
-        """Close the connection of a client that does not keep to the protocol."""
+        """Close the connection of a client that violates the protocol."""
         _log.info("bad packet", sid=eio_sid, error=str(error))
         exceeded = error.exceeded if isinstance(error, BadPacket) else None
         self._server.eio.close(eio_sid, Reason.TRANSPORT_ERROR, exceeded)
 
     async def read(self, eio_sid: str, data: EnginePacket) -> None:
-        """Read a message of a client, and do what it says; one that breaks the protocol closes its connection."""
+        """Read a client's message and act on it. A message that violates the protocol closes the connection."""
         try:
             if not data and eio_sid not in self._attachments:
                 raise BadPacket("an empty packet")
@@ -109,14 +109,14 @@ class Events:
                 self._is_call_answered = False
                 await asyncio.sleep(0)
         except ValueError as error:
-            # BadPacket is one, and so is what python-socketio raises for attachments of an unknown client.
+            # These include BadPacket, and python-socketio's exception for attachments of an unknown client.
             self._refuse_packet(eio_sid, error)
         except Exception:
             _log.exception("message handling failed", sid=eio_sid)
             self._server.eio.close(eio_sid, Reason.TRANSPORT_ERROR)
 
     def _take_in_time(self, connection: Connection, message: EnginePacket) -> bool:
-        """Take an event as `_take_now`, but not faster than they may come: hot."""
+        """Handle an event as `_take_now` does, within the rate limits: hot."""
         if connection.attachments_refused:
             self._drop_attachment(connection, message)
             return True
@@ -127,7 +127,7 @@ class Events:
             return self._take_now(connection, message)
         connection.events_refused += 1
         if connection.events_refused > self._limits.max_refused_events:
-            # To refuse is not for nothing: whoever is told so often and goes on takes the time of others.
+            # A refusal is not free: a client that continues after many refusals takes time from others.
             connection.close(Reason.TRANSPORT_ERROR, Bound.REFUSED_EVENTS)
             return True
         try:
@@ -137,10 +137,10 @@ class Events:
         return True
 
     def _refuse_event(self, connection: Connection, message: str, exceeded: Bound) -> None:
-        """Tell a client that an event came too fast; its attachments, if it has some, are dropped as they come.
+        """Tell a client that an event exceeded a rate; drop its attachments, if any, as they arrive.
 
         Raises:
-            BadPacket: It has no head that a client may send.
+            BadPacket: The client may not send such a header.
 
         """
         namespace, ack_id, attachments = any_event_head(message, max_attachments=self._limits.max_attachments)
@@ -148,7 +148,7 @@ class Events:
         connection.attachments_refused = attachments
         member = member_of(connection, namespace)
         if member is None or member.phase is not _CONNECTED:
-            # As one that comes in time: there is nobody to tell.
+            # As for an event within the rate: there is no client to tell.
             return
         self._replies.answer_error(member, ack_id, RateLimited(_TOO_FAST[exceeded]))
         member.events += 1
@@ -161,9 +161,9 @@ class Events:
             self._refuse_packet(connection.sid, BadPacket("a text where an attachment belongs"))
 
     def delay_of(self, connection: Connection, message: EnginePacket) -> float:
-        """Say in how many seconds an event is worth another look that would be refused now; 0.0: take it.
+        """Return in how many seconds to check an event again that would be refused now; with 0.0 it is accepted.
 
-        For a transport that can let it wait.
+        This is for a transport that can delay the event.
         """
         if isinstance(message, bytes) or message[:2] not in _EVENTS_OF_ENGINE:
             return 0.0
@@ -179,7 +179,7 @@ class Events:
         return member.handling >= self._limits.max_waiting_events
 
     def _take_now(self, connection: Connection, message: EnginePacket) -> bool:
-        """Take a text event without awaiting; False if this message is none, or has to wait its turn: hot."""
+        """Handle a text event without awaiting; return False if the message is not one, or must wait: hot."""
         if isinstance(message, bytes) or message[:1] != "2":
             return False
         head = None if connection.sid in self._attachments else event_head(message)
@@ -194,7 +194,7 @@ class Events:
         return self._server.async_handlers and self._begin_event(member, message, ack_id)
 
     def _begin_event(self, member: Member, message: EnginePacket, ack_id: int | None) -> bool:
-        """Run the handlers of python-socketio's own kinds for an event, or refuse it."""
+        """Run python-socketio's own kinds of handlers for an event, or refuse the event."""
         eio_sid = member.connection.sid
         try:
             data = self._packet_class(encoded_packet=message).data
@@ -205,7 +205,7 @@ class Events:
         return True
 
     def _begin_handling(self, member: Member, data: object, ack_id: int | None) -> None:
-        """Handle an event beside the others of its client, unless too many are being handled."""
+        """Handle an event concurrently with the client's other events, unless too many are being handled."""
         if member.handling >= self._limits.max_waiting_events:
             self._exceeded(Bound.WAITING_EVENTS)
             self._replies.answer_error(member, ack_id, RateLimited())
@@ -214,14 +214,14 @@ class Events:
             return
         eio_sid = member.connection.sid
         handling = self._handle(self._server, member.sid, eio_sid, data, member.namespace, ack_id)
-        # Now, also where a task has taken it, so that events begin in the order in which they came.
+        # The event begins now, even in a task, so that events begin in the order of their arrival.
         task = self._begin(handling)
         if task is not None:
             member.handling += 1
             task.add_done_callback(member.handled)
 
     async def handle(self, eio_sid: str, namespace: str, data: list[Any], ack_id: int | None) -> None:
-        """Have an event handled that came with attachments, or could not be taken without awaiting."""
+        """Handle an event that has attachments or that cannot be handled without awaiting."""
         connection: Connection | None = self._server.eio.find(eio_sid)
         member = None if connection is None else member_of(connection, namespace)
         if member is None or member.phase is not _CONNECTED:
@@ -235,7 +235,7 @@ class Events:
             await self._handle(self._server, member.sid, eio_sid, data, namespace, ack_id)
 
     async def run(self, sid: str, data: list[object], namespace: str, ack_id: int | None) -> None:
-        """Run an event's handler; what it raises as a `ClientError` reaches the client."""
+        """Run an event's handler. Its `ClientError` reaches the client."""
         member: Member | None = self._rooms.member(sid, namespace)
         if member is None:
             return
@@ -256,21 +256,21 @@ class Events:
             self._count(outcome, time.perf_counter() - started)
 
     def _event_of(self, name: Any, namespace: str) -> object:
-        """Return what an event is called here: a number, as on stock, where a function is there for it, else its text.
+        """Return the key of an event's handler: a number, as in python-socketio, if a function has that key, else its text.
 
-        Refused are the events that are the server's alone: by `connect` a client could pose as another.
+        The server's own events are refused: with `connect` a client could impersonate another.
         """
         if not isinstance(name, str):
             handlers = self._server.handlers.get(namespace) or self._server.handlers.get("*") or ()
             text = name_of(name)
             return name if name in handlers or ("*" in handlers and text not in handlers) else text
         if name in self._server.reserved_events:
-            raise InvalidBody("An event needs a name, and not one of Socket.IO's own.")
+            raise InvalidBody("An event needs a name that is not one of Socket.IO's own.")
         return name
 
 
 def _exceeded_by_one_more(connection: Connection, now: float) -> Bound | None:
-    """Count an event of a connection, unless that is faster than something allows: what that is."""
+    """Count an event of a connection, or return the limit that it exceeds."""
     rates = connection.rates
     for rate in rates:
         if rate.is_exceeded(now):

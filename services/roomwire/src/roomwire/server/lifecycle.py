@@ -1,4 +1,4 @@
-"""The connect and disconnect handlers of the application: run, counted and logged, whatever they raise."""
+"""Runs the application's connect and disconnect handlers; counts and logs them, whatever they raise."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
@@ -19,14 +19,14 @@ _log = get_logger(__name__)
 
 
 class Lifecycle:
-    """Runs the handlers of a client's beginning and end.
+    """Runs the connect and disconnect handlers.
 
     Args:
         clients: The clients.
-        rooms: Knows them until they have been parted from.
-        packet_class: The packets that clients are told of refusals by.
-        stock: What python-socketio does.
-        metrics: Where connects and disconnects are counted.
+        rooms: The rooms and their members.
+        packet_class: The packets for refusals.
+        stock: python-socketio's own steps.
+        metrics: Counts connects and disconnects.
         clock: Monotonic seconds.
 
     """
@@ -50,7 +50,7 @@ class Lifecycle:
         self._count_connect = metrics.connects.labels("ok").inc
 
     def trigger(self, event: str, namespace: str, *args: Any) -> Awaitable[object]:
-        """Run the handler of an event, those of a client's beginning and end with what belongs to them."""
+        """Run the handler of an event. Connect and disconnect handlers run with their counts and log lines."""
         if event == "connect":
             return self._accept(namespace, *args)
         if event == "disconnect":
@@ -64,15 +64,15 @@ class Lifecycle:
         _log.info("connection refused", sid=member.sid, namespace=member.namespace, code=code, **about)
 
     def postponed(self, error: Unavailable) -> None:
-        """Count and log that a client has to come again."""
-        # A refusal would keep the client away for good; a lost transport makes it come back.
+        """Count and log that a client must connect again."""
+        # A refusal would keep the client away for good; after a lost transport it reconnects.
         _log.warning("connect postponed", error=error.message, code=error.code)
         self._metrics.connects.labels(error.code).inc()
 
     async def _accept(
         self, namespace: str, sid: str, environ: Mapping[str, object], auth: object = None
     ) -> object:
-        """Run the connect handler; a `ClientError` of it becomes the refusal."""
+        """Run the connect handler. Its `ClientError` becomes the refusal."""
         member = self._clients.member(sid, namespace)
         if member.recovered:
             # Another namespace's client on this connection may be new.
@@ -85,7 +85,7 @@ class Lifecycle:
             self.refused(member, error.code)
             raise refusal_of(error) from None
         except (socketio.exceptions.ConnectionRefusedError, ConnectionRefusedError) as error:
-            # python-socketio takes Python's own exception of this name for a refusal, too.
+            # python-socketio treats Python's own exception of this name as a refusal as well.
             self.refused(member, "refused")
             if not self._can_be_told(error):
                 raise refusal_of(Internal()) from None
@@ -111,7 +111,7 @@ class Lifecycle:
         return accepted
 
     def _can_be_told(self, refusal: Exception) -> bool:
-        """Say whether a client can be told what a handler refuses it with: binary, say, cannot be in a refusal."""
+        """Return whether a handler's refusal can be sent; a refusal cannot contain bytes, for example."""
         try:
             self._packet_class(
                 socketio.packet.CONNECT_ERROR, data=getattr(refusal, "error_args", None)
@@ -129,19 +129,19 @@ class Lifecycle:
         except TypeError as error:
             if auth:
                 raise
-            # As stock does: a connect handler of python-socketio may do without `auth`.
+            # As in python-socketio, a connect handler may omit `auth`.
             try:
                 return await self._run_handler("connect", namespace, sid, environ)
             except TypeError:
                 raise error from None
 
     async def _part(self, namespace: str, sid: str, reason: str) -> object:
-        # Events that came in the same payload have tasks that have not begun yet: they come first.
+        # Tasks of events from the same payload have not begun yet; they run first.
         await asyncio.sleep(0)
         try:
             return await self._run_handler("disconnect", namespace, sid, reason)
         except Exception:
-            # Raised further, it would leave the socket in its rooms for good.
+            # If it were raised further, the socket would stay in its rooms for good.
             _log.exception("disconnect handler failed", sid=sid, namespace=namespace)
             return None
         finally:
@@ -160,5 +160,5 @@ class Lifecycle:
 
 
 def refusal_of(error: ClientError) -> Any:
-    """Return what makes python-socketio refuse a connection, with the error as the refusal's data."""
+    """Return the exception with which python-socketio refuses a connection; its data are the error."""
     return socketio.exceptions.ConnectionRefusedError(error.message, dict(error.details()))

@@ -1,4 +1,4 @@
-"""The parts of a server, put together: the only place where they meet."""
+"""Assembles the parts of a server: the only place where they meet."""
 
 from collections.abc import Callable, Mapping
 
@@ -37,26 +37,26 @@ from roomwire.server.stock import Stock, StockSteps
 class Parts:
     """The parts of one server.
 
-    python-socketio's constructor makes the engine, and gives it what it does not take itself. So the parts that the engine
-    calls are made before it, as arguments of its own; what they need of it they share with it (`turn`, `starter`), or find at
-    the server when they are called.
+    python-socketio's constructor creates the engine and passes on the arguments that it does not use itself. The parts that the
+    engine calls are therefore created before it, as its arguments. They share objects with it (`turn`, `starter`), or find what
+    they need at the server when they are called.
 
     Args:
         server: The server that they are parts of.
         log: Connects the nodes.
-        authenticate: Decides who a client is.
-        metrics: Where everything is counted.
-        limits: What one client may cost.
-        recovery: The bounds of recoveries.
-        is_recovery_offered: Whether clients that know recovery are offered it; None: where the namespace does.
-        proxies: Knows the proxies that are trusted.
-        stock: What python-socketio does.
+        authenticate: Identifies a client, or refuses it.
+        metrics: All metrics.
+        limits: The limits of one client.
+        recovery: The limits of recoveries.
+        is_recovery_offered: Whether clients that support recovery are offered it. None lets the namespace decide.
+        proxies: The trusted proxies.
+        stock: python-socketio's own steps.
         clock: Monotonic seconds.
         wall_clock: Seconds since 1970.
 
     Attributes:
-        packet_class: The packets with the bounds of the limits.
-        attachments: Events whose attachments are still to come, by the ids of their connections.
+        packet_class: The packets with the server's limits.
+        attachments: Events that still wait for attachments, by the ids of their connections.
         rooms: The clients and their rooms.
 
     """
@@ -143,7 +143,7 @@ class Parts:
         self.calls = Calls(self.rooms, answered=self.events.note_answer)
 
     def of_engine(self, left_loop: Callable[[], None]) -> Mapping[str, object]:
-        """Return what the engine is made with."""
+        """Return the arguments of the engine."""
         return {
             "turn": self.turn,
             "starter": self.starter,
@@ -154,7 +154,7 @@ class Parts:
         }
 
     def leave_loop(self) -> None:
-        """Forget what was under way on an event loop that has ended."""
+        """Discard the pending state of an event loop that has ended."""
         self.attachments.clear()
         self.connects.leave_loop()
         self.sessions.leave_loop()

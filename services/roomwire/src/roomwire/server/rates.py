@@ -1,6 +1,6 @@
-"""The rates that the events of a connection have to keep to: its own, its user's, its address's. Pure.
+"""The rate limits of a connection's events: its own, its user's, its address's. Pure.
 
-Each node counts for itself, and forgets users and addresses that have no connection left.
+Each node counts by itself, and removes users and addresses that have no connection left.
 """
 
 from weakref import WeakValueDictionary
@@ -12,7 +12,7 @@ from roomwire.protocol.addresses import household
 
 
 class EventRates:
-    """Knows the rates of the clients that are connected to this node.
+    """The rates of the clients that are connected to this node.
 
     Args:
         per_s: Maximum events a second of one connection. `0` disables this limit.
@@ -32,7 +32,7 @@ class EventRates:
         return max(self._per_s, self._per_user_per_s, self._per_address_per_s) > 0
 
     def of_connection(self, address: str) -> tuple[EventRate, ...]:
-        """Return the rates that a new connection from an address has to keep to."""
+        """Return the rates that apply to a new connection from an address."""
         own = (EventRate(self._per_s, Bound.EVENTS_PER_S),) if self._per_s else ()
         if not self._per_address_per_s:
             return own
@@ -40,7 +40,7 @@ class EventRates:
         return (*own, self._of(key, self._per_address_per_s))
 
     def of_user(self, user: User) -> tuple[EventRate, ...]:
-        """Return the rate that all connections of a user share; none for a client without a token."""
+        """Return the rate that all connections of a user share, or None for a client without a token."""
         if not self._per_user_per_s or user.kind == "anonymous":
             return ()
         return (self._of((Bound.EVENTS_PER_USER_PER_S, user.kind, user.id), self._per_user_per_s),)

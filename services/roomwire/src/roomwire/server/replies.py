@@ -1,4 +1,4 @@
-"""What a client is told of an event that it sent: its result, or an error."""
+"""Tells a client the outcome of an event that it sent: the result, or an error."""
 
 from roomwire.engine.turn import Turn
 from roomwire.errors import ClientError
@@ -12,8 +12,8 @@ class Replies:
     """Answers the events of clients.
 
     Args:
-        turn: Where frames are put.
-        rooms: The way of an error that no ack can carry.
+        turn: Collects frames.
+        rooms: Sends errors that no ack can carry.
 
     """
 
@@ -22,7 +22,7 @@ class Replies:
         self._rooms = rooms
 
     def acknowledge(self, member: Member, ack_id: int, result: object) -> None:
-        """Send what a handler returned: nothing, a value, or a tuple of several: hot."""
+        """Send a handler's result: nothing, a value, or a tuple of several: hot."""
         frames = ack_frames(member.namespace, arguments_of(result), ack_id)
         if len(frames) == 1:
             self._turn.put(member.outlet, frames[0])
@@ -30,7 +30,7 @@ class Replies:
             self._turn.put_all((member.outlet,), frames)
 
     def answer_error(self, member: Member, ack_id: int | None, error: ClientError) -> None:
-        """Tell a client of an error: in the ack if it waits for one, else by the event `exception`."""
+        """Report an error to a client: in the ack if the client waits for one, else by the event `exception`."""
         if ack_id is not None:
             self.acknowledge(member, ack_id, dict(error.body()))
         else:

@@ -1,13 +1,12 @@
-"""The Socket.IO server: python-socketio's `AsyncServer`, put together with our log.
+"""The Socket.IO server: python-socketio's `AsyncServer` on Roomwire's log.
 
-Everything written for `socketio.AsyncServer` runs on it. What it adds: session ids that name their node,
-authentication before a connection is accepted, errors that reach the client, metrics, an orderly start and
-a drain that spreads reconnects.
+Everything written for `socketio.AsyncServer` runs on it. It adds session ids that name their node, authentication before a
+connection is accepted, errors that reach the client, metrics, an orderly start, and a drain that spreads reconnects.
 
-The work is done by its parts, which `Parts` puts together: `Events` takes messages to their handlers, `Connects` lets clients in
-and out, `Lifecycle` runs the handlers of both, `Clients` keeps those that are in, `Calls` waits for acks. What `Server`
-overrides of python-socketio hands each call on to one of them, in the order of `drop_in.OVERRIDDEN`; a test fails when a
-release moves it.
+Its parts do the work, and `Parts` assembles them: `Events` passes messages to their handlers, `Connects` connects and disconnects
+clients, `Lifecycle` runs the handlers of both, `Clients` has the connected clients, `Calls` waits for acks. The methods that
+override python-socketio pass each call on to one of them, in the order of `drop_in.OVERRIDDEN`; a test fails when a release of
+python-socketio moves a name.
 """
 
 import asyncio
@@ -56,35 +55,35 @@ _log = get_logger(__name__)
 class Server(ClusterCalls, socketio.AsyncServer):  # type: ignore[misc] # python-socketio has no types
     """A Socket.IO server that is one of many.
 
-    It takes what it needs as arguments, and reads no environment: the variables `ROOMWIRE_...` are settings of the gateway
-    service. Alone it lets everybody in, has no bounds of rates, no HTTP API, no relay and no revocations, and drains only when
-    `drain` is called. A variable that says who may come in, or where Redis is, and is not heeded, is named in the log.
+    The server takes everything as arguments and reads no environment: the variables `ROOMWIRE_...` are settings of the gateway
+    service. By itself it admits every client, has no rate limits, HTTP API, relay or revocations, and drains only when `drain` is
+    called. If the environment has a variable about admission or Redis that the server does not read, it logs the variable's name.
 
-    It may be used on several event loops, one after the other, as tests do. What a loop leaves behind that ended without `close`
-    is parted from on the next one; a log on Redis has to be started on each (`start`).
+    The server may be used on several event loops one after the other, as tests do. Connections of a loop that ended without
+    `close` are closed on the next loop. A log on Redis must be started on each loop (`start`).
 
     Args:
-        log: Connects it with the other nodes, see `roomwire.log.opening`; started and closed by the server. Default: it is alone.
-        history: Reads what was kept of emits, see `roomwire.history.opening`; started and closed by its owner. Default: with a log
-            in memory, that log's; else there is nothing to read.
+        log: The log that connects the nodes, see `roomwire.log.opening`. The server starts and closes it. Default: a single node.
+        history: Reads the history of rooms, see `roomwire.history.opening`. Its owner starts and closes it. Default: the history of
+            a log in memory; with another log, no history can be read.
         standings: Keeps who is banned or muted and how many sockets users have, for all nodes, see `roomwire.standings.opening`;
             closed by its owner. Default: with a log in memory, this process does; else gateways that ask for it are refused.
-        node_name: Its name among them. Engine.IO session ids begin with it and a dot, so that a proxy can
-            find the node a request belongs to.
+        node_name: The name of this node, unique among all nodes. Engine.IO session ids begin with it and a dot, so that a proxy
+            can find the node that a request belongs to.
         authenticate: Decides about every connection, in every namespace, before its connect handler runs.
-            Default: everyone may come in, anonymously.
-        metrics: Where connects, events and connections are counted. Default: a registry of its own.
-        recovery: Whether clients that know recovery (see `roomwire.recovery.offers`) are offered to come back to their sessions; or its
-            bounds, with which they are. Default, None: they are in namespaces that a `Gateway` serves, and not where functions
-            or `socketio.AsyncNamespace` handle events, as their clients then would come back under their old ids.
-        limits: What one client may cost: one struct for all bounds. python-socketio's own options
-            `ping_interval`, `ping_timeout` and `max_http_buffer_size` count instead of it where they are given.
-        trusted_proxies: Addresses or networks whose X-Forwarded-* and Forwarded headers are believed. Default: none.
-        relay: Makes, for the server's engine, what takes requests to the nodes that hold their sessions; see
-            `roomwire.engine.relay`. Default: such requests are refused.
-        clock: Monotonic seconds, by which rates and durations are kept; what is due later is timed by the event loop.
-        wall_clock: Seconds since 1970, in which tokens expire.
-        options: As for `socketio.AsyncServer`, less those that could not be honoured.
+            Default: every client is admitted as an anonymous user.
+        metrics: Counts connects, events and connections. Default: a new registry.
+        recovery: Whether clients that support recovery (see `roomwire.recovery.offers`) are offered it; a `RecoveryLimits` offers it
+            with those limits. The default, None, offers it in namespaces that a `Gateway` serves, but not where functions or
+            `socketio.AsyncNamespace` handle events, because recovered clients keep their old ids.
+        limits: The limits of one client. python-socketio's own options `ping_interval`, `ping_timeout` and
+            `max_http_buffer_size` take precedence where they are given.
+        trusted_proxies: Addresses or networks whose X-Forwarded-* and Forwarded headers are trusted. Default: none.
+        relay: Creates the relay, which forwards requests to the nodes that hold their sessions; see `roomwire.engine.relay`.
+            Default: such requests are refused.
+        clock: Monotonic seconds, for rates and durations. The event loop times everything that is due later.
+        wall_clock: Seconds since 1970, for the expiry of tokens.
+        options: As for `socketio.AsyncServer`, except those that would have no effect.
 
     Attributes:
         node_name: Its name.
@@ -93,12 +92,12 @@ class Server(ClusterCalls, socketio.AsyncServer):  # type: ignore[misc] # python
         standings: Knows the standings of users here; None: nobody keeps them.
         arguments: What it was made with, by name, less `metrics` and `relay`.
         replies: Answers the events of clients.
-        begin: Starts a task, which the server owns.
-        begin_now: Does so, and takes its first step at once.
-        count_event: Counts an event, by its outcome and the seconds it took.
+        begin: Starts a task that the server owns.
+        begin_now: Starts a task that the server owns, and runs its first step immediately.
+        count_event: Counts an event by its outcome and its duration in seconds.
 
     Raises:
-        ValueError: `client_manager`, `serializer`, `json` or `async_mode` ask for something else than what is built in.
+        ValueError: `client_manager`, `serializer`, `json` or `async_mode` request something other than the built-in.
 
     """
 
@@ -192,7 +191,7 @@ class Server(ClusterCalls, socketio.AsyncServer):  # type: ignore[misc] # python
             **parts.of_engine(self._leave_loop),
             **with_our_own_way(options, packet_class=parts.packet_class),
         )
-        # python-socketio has made its own within its constructor; nothing has come yet.
+        # python-socketio has created its own in its constructor; nothing has arrived yet.
         self._binary_packet = parts.attachments
         if isinstance(log, MemoryLog):
             # Programs written for `socketio.AsyncServer` do not start it.
@@ -201,13 +200,13 @@ class Server(ClusterCalls, socketio.AsyncServer):  # type: ignore[misc] # python
         metrics.watch_load(rooms=parts.rooms.count, tasks=_count_tasks)
 
     def served_with(self, **arguments: Any) -> None:
-        """Be put together anew with other arguments, as settings that win over the program's own; handlers stay.
+        """Assemble the server again with other arguments, such as settings that take precedence over the program's; keep its handlers.
 
-        For a server that has not been used: its rooms, its engine and its log are others afterwards.
+        The server must not have been used: its rooms, its engine and its log are replaced.
 
         Args:
-            arguments: As for `Server`; what is not among them is as it was. With `limits`, python-socketio's own options do not
-                count any more that would count instead of them.
+            arguments: As for `Server`; other arguments do not change. With `limits`, the options of python-socketio that would take
+                precedence over them have no effect any more.
 
         """
         handlers, namespace_handlers = self.handlers, self.namespace_handlers
@@ -222,7 +221,7 @@ class Server(ClusterCalls, socketio.AsyncServer):  # type: ignore[misc] # python
         """Connect to the other nodes, then run the `after_init` hook of each gateway.
 
         Raises:
-            Unavailable: The log does not answer; starting again later is right.
+            Unavailable: The log does not answer; start again later.
 
         """
         await self.join_nodes()
@@ -237,43 +236,43 @@ class Server(ClusterCalls, socketio.AsyncServer):  # type: ignore[misc] # python
         """Connect to the other nodes: the first half of `start`.
 
         Raises:
-            Unavailable: As there.
+            Unavailable: As for `start`.
 
         """
         self.eio.use_loop()
-        # Those that the last loop took with it are parted from before others come.
+        # Members of the last loop are removed before new ones connect.
         await self.eio.settle()
         await self.log.start(self._parts.delivery)
 
     def _trigger(self, *arguments: Any) -> Awaitable[object]:
-        # Looked up with each call: `instrument` puts another in its place.
+        # This is looked up with each call, because `instrument` replaces it.
         awaitable: Awaitable[object] = self._trigger_event(*arguments)
         return awaitable
 
     def _leave_loop(self) -> None:
-        """Go on on another event loop, as far as that is not the engine's matter."""
+        """Continue on another event loop, except for the engine's part."""
         self._parts.leave_loop()
         if self.standings is not None:
             self.standings.leave_loop()
         self.log.leave_loop()
         if not self.log.is_live:
-            # They come again once it is.
+            # They connect again once it is live.
             for connection in [*self.eio.sockets.values()]:
                 connection.close(Reason.SERVER)
 
     async def drain(self, window_s: float) -> None:
         """Close all transports, in jittered batches spread over a window.
 
-        Clients see a lost transport, not a DISCONNECT: they reconnect by themselves, to another node.
+        Clients see a lost transport, not a DISCONNECT, so they reconnect by themselves to another node.
 
         Args:
-            window_s: How many seconds to take. 0 closes all at once.
+            window_s: The window in seconds. `0` closes all at once.
 
         """
         await drain(self.eio, window_s)
 
     async def close(self) -> None:
-        """Leave the other nodes. Call it after `drain`."""
+        """Disconnect from the other nodes. Call it after `drain`."""
         await self.shutdown()
         await self.log.close()
 
@@ -292,40 +291,40 @@ class Server(ClusterCalls, socketio.AsyncServer):  # type: ignore[misc] # python
     # -- clients of this node
 
     def member(self, sid: str, namespace: str = "/") -> Member:
-        """Return what is known about a connected client.
+        """Return the member for a connected client.
 
         Raises:
-            KeyError: There is no such client here.
+            KeyError: The client is not connected to this node.
 
         """
         return self._parts.clients.member(sid, namespace)
 
     def renew(self, member: Member, user: User) -> None:
-        """Let a client stay by a new token: with what that allows, until that expires.
+        """Extend a client's connection with a new token, whose permissions and expiry then apply.
 
         Args:
             member: The client.
-            user: Whom the new token speaks for.
+            user: The user that the new token identifies.
 
         Raises:
-            Forbidden: It is somebody else's, or it expires sooner than the one that the client has.
+            Forbidden: The token belongs to another user, or it expires sooner than the client's present token.
 
         """
         self._parts.clients.renew(member, user)
 
     async def send_away(self, member: Member, error: ClientError) -> None:
-        """Tell a client of an error by the event `exception`, then end its session: it cannot be recovered."""
+        """Send a client the event `exception` with an error, then end its session, which cannot be recovered."""
         await self._parts.clients.send_away(member, error)
 
     def send_away_all(self, whom: Callable[[User], bool], error: ClientError) -> None:
-        """Send away every client here whose user `whom` says yes to; see `send_away`."""
+        """Disconnect every client of this node for whose user `whom` returns True; see `send_away`."""
         self._parts.clients.send_away_all(whom, error)
 
     def _send_user_away(self, user: str, error: ClientError) -> None:
         self.send_away_all(lambda one: one.kind != "anonymous" and one.id == user, error)
 
     def expect_connect(self, eio_sid: str) -> None:
-        """Close a connection unless it is in a namespace before long."""
+        """Close a connection unless it connects to a namespace in time."""
         self._parts.connects.expect_connect(eio_sid)
 
     # -- what follows overrides python-socketio: see `drop_in`; what is called for each event returns what is awaited as it is
@@ -390,36 +389,37 @@ class Server(ClusterCalls, socketio.AsyncServer):  # type: ignore[misc] # python
         message_id: str = "",
         keeps_history: bool | Keep = False,
     ) -> None:
-        """Emit an event; as `socketio.AsyncServer.emit`, and it returns when the event is in the log.
+        """Emit an event as `socketio.AsyncServer.emit` does; return when the event is in the log.
 
         Args:
             event: The event's name.
-            data: Its argument; a tuple for several.
-            to: A room, a client's id, or a list of them. Default: everybody in the namespace.
-            room: The same.
-            skip_sid: A client, or a list of them, that does not get it.
-            namespace: Default: `/`.
-            callback: Is called with the ack of the one client it goes to; it is not kept in the log then.
-            ignore_queue: Only to the clients of this node, past the log.
-            message_id: What is emitted again under it within `LogConfig.message_id_ttl_s` is dropped, on all nodes. At
-                most 256 bytes; make those of clients their own (`Socket.own_id`). Default: none.
-            keeps_history: Whether the history of the room keeps it, or what of it and for how long (`Keep`): both are done, or
-                neither is. A message that is dropped because of its `message_id` is not kept again. Default: no.
+            data: The event's argument; a tuple for several.
+            to: A room, a client's id, or a list of them. Default: all clients of the namespace.
+            room: An alias of `to`.
+            skip_sid: A client, or a list of clients, that does not receive the event.
+            namespace: The namespace. Default: `/`.
+            callback: Called with the ack of the single client that receives the event. Such an event is not stored in the log.
+            ignore_queue: Sends the event only to the clients of this node, without the log.
+            message_id: A further emit with the same id within `LogConfig.message_id_ttl_s` is dropped, on all nodes. At most 256
+                bytes; scope the ids of clients to the client (`Socket.own_id`). Default: none.
+            keeps_history: Whether the history of the room stores the event, or what of it and for how long (`Keep`). The event is
+                published and stored, or neither. An event that is dropped because of its `message_id` is not stored again.
+                Default: no.
 
         Raises:
-            Unavailable: It is not in the log; trying again makes sense.
-            OutcomeUnknown: Nobody knows; try again with the same `message_id`.
-            ValueError: `keeps_history` is asked for, and no room is named, or the event goes past the log.
+            Unavailable: The event was not published; try again.
+            OutcomeUnknown: The event may have been published; try again with the same `message_id`.
+            ValueError: `keeps_history` is set, but no room is named, or the event bypasses the log.
             TooLarge: The message id is too long.
-            RateLimited: With `callback`, and one client alone to be told: `Limits.max_pending_acks` acks of it are
-                awaited already. Of several clients, such a one is left out.
+            RateLimited: With `callback` and a single client, `Limits.max_pending_acks` acks of this client are pending already.
+                Among several clients, such a client is skipped.
 
         """
         loop = self.eio.loop
         if loop is None or loop.is_closed():
             self.eio.use_loop()
         namespace, target = namespace or "/", to or room
-        # Its own level says enough of nearly all; what is no `Logger` is asked.
+        # For a `Logger`, its own level decides in nearly all cases; other objects are called.
         if not isinstance(self.logger, logging.Logger) or self.logger.level <= logging.INFO:
             self.logger.info('emitting event "%s" to %s [%s]', event, target or "all", namespace)
         await self.manager.emit(
@@ -435,12 +435,12 @@ class Server(ClusterCalls, socketio.AsyncServer):  # type: ignore[misc] # python
         )
 
     async def save_session(self, sid: str, session: object, namespace: str | None = None) -> None:
-        """Keep the application's data of a client; after a recovery they are there on whatever node it is.
+        """Store the application's data of a client. After a recovery they are available on any node.
 
-        They are what MessagePack can hold; what it cannot stays on this node.
+        Data that MessagePack cannot encode stay on this node.
 
         Raises:
-            Unavailable: They are here, but not where a recovery would find them.
+            Unavailable: The data are stored on this node, but not where a recovery would find them.
 
         """
         await super().save_session(sid, session, namespace)
@@ -458,10 +458,10 @@ class Server(ClusterCalls, socketio.AsyncServer):  # type: ignore[misc] # python
         timeout: float = 60,  # noqa: ASYNC109 - stock's
         ignore_queue: bool = False,  # noqa: FBT001, FBT002 - the same
     ) -> Any:
-        """Emit to a client and wait for its ack; as `socketio.AsyncServer.call`, and nothing is left when it gives up.
+        """Emit to a client and wait for its ack as `socketio.AsyncServer.call` does; a timeout leaves nothing behind.
 
         Raises:
-            RateLimited: `Limits.max_pending_acks` acks of this client are awaited already; it was not asked.
+            RateLimited: `Limits.max_pending_acks` acks of this client are pending already; the event was not sent.
 
         """
         client = to or sid
@@ -482,5 +482,5 @@ def _count_tasks() -> int:
     try:
         return len(asyncio.all_tasks())
     except RuntimeError:
-        # Nothing runs where nobody's loop does.
+        # Without a running loop there are no tasks.
         return 0

@@ -1,4 +1,4 @@
-"""What the server's parts use of python-socketio's server, which they are parts of: its public names."""
+"""The public names of python-socketio's server that the parts of our server use."""
 
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass
@@ -8,20 +8,20 @@ from roomwire.engine.engine import Engine
 
 
 class Stock(Protocol):
-    """A `socketio.AsyncServer`, as far as the parts look at it.
+    """The attributes of a `socketio.AsyncServer` that the parts use.
 
-    python-socketio makes most of it within its own constructor, so that a part, which is an argument of that, finds it later.
+    python-socketio creates most of them in its constructor, so the parts, which are arguments of it, find them later.
 
     Attributes:
         eio: The engine.
-        environ: The requests that connections began with, by their ids.
+        environ: The first requests of connections, by the connections' ids.
         handlers: namespace → event → function.
         namespace_handlers: namespace → object.
         namespaces: The namespaces that are served without handlers, or `*`.
-        async_handlers: Whether the events of a client are handled beside each other.
-        not_handled: What `_trigger_event` returns where there is no handler.
-        reserved_events: Events that are the server's alone.
-        reason: Why a client left.
+        async_handlers: Whether the events of a client are handled concurrently.
+        not_handled: The result of `_trigger_event` without a handler.
+        reserved_events: The events that only the server may emit.
+        reason: The reasons of disconnects.
 
     """
 
@@ -36,10 +36,10 @@ class Stock(Protocol):
     reason: Any
 
     async def get_session(self, sid: str, namespace: str | None = None) -> Any:
-        """Return the application's data of a client; raises KeyError if there is none."""
+        """Return the application's data of a client; raise KeyError if there is none."""
 
     async def disconnect(self, sid: str, namespace: str | None = None, *, ignore_queue: bool = False) -> None:
-        """Send a client away."""
+        """Disconnect a client."""
 
 
 class Initiated(Protocol):
@@ -51,17 +51,17 @@ class Initiated(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class StockSteps:
-    """What python-socketio itself does at some point, as the parts call it.
+    """The steps of python-socketio itself that the parts call.
 
     Attributes:
-        open: Takes a connection: its `_handle_eio_connect`.
-        close: Forgets one: its `_handle_eio_disconnect`.
-        read: Reads a message, and does what it says: its `_handle_eio_message`.
-        connect: Asks the handler about a client, and answers: its `_handle_connect`.
-        leave: Parts from a client: its `_handle_disconnect`.
-        handle: Has an event handled and answered: the server's `_handle_event_internal`.
-        trigger: Has a handler found and run: the server's `_trigger_event`, whatever stands there.
-        run_handler: Finds a handler and runs it: its `_trigger_event`.
+        open: Accepts a connection: its `_handle_eio_connect`.
+        close: Removes a connection: its `_handle_eio_disconnect`.
+        read: Reads a message and acts on it: its `_handle_eio_message`.
+        connect: Runs the connect handler of a client, and answers: its `_handle_connect`.
+        leave: Removes a client: its `_handle_disconnect`.
+        handle: Handles an event and answers it: the server's `_handle_event_internal`.
+        trigger: Finds a handler and runs it: the server's current `_trigger_event`.
+        run_handler: Finds a handler and runs it: python-socketio's own `_trigger_event`.
 
     """
 

@@ -1,1 +1,1 @@
-"""A process that serves: its life, its ports, HTTP, TLS and settings."""
+"""A serving process: its life, its ports, HTTP, TLS and settings."""

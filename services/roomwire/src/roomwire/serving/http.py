@@ -1,4 +1,4 @@
-"""HTTP as it comes in: uvicorn's protocol, with bounds on what a stranger can send and how long it may take.
+"""Incoming HTTP: uvicorn's protocol with limits on what a stranger can send, and on the time it may take.
 
 Owns the limits of one listener's connections: bytes, counts and times of requests, and how many connections
 there are. It must not look at what a request says: that is the application's matter, as is the size of its

@@ -1,4 +1,4 @@
-"""How requests are answered: uvicorn's way, less what is wrong in HTTP/1.0 and what a cache could keep.
+"""Answers requests in uvicorn's way, without its faults in HTTP/1.0 and without answers that a cache could keep.
 
 Owns the form of answers. When one may be given is its neighbour's matter, `roomwire.serving.http`, which also lists the names of
 uvicorn that are relied on here.

@@ -1,4 +1,4 @@
-"""Why requests and connections are refused, and what their clients are told. Pure.
+"""The reasons why requests and connections are refused, and the answers to their clients. Pure.
 
 Its neighbour is `roomwire.serving.http`, which refuses.
 """

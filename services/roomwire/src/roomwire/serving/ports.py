@@ -1,4 +1,4 @@
-"""Binding a port: at one address, or at all of a machine, of IPv4 and of IPv6.
+"""Binds a port at one address, or at all addresses of a machine, of IPv4 and IPv6.
 
 Where both are meant there is a socket for each. One socket for both would name IPv4 peers `::ffff:10.0.0.1`, and
 everything that compares addresses would have to know that. Its neighbours are `roomwire.serving.listener` and the relay's listener.

@@ -1,4 +1,4 @@
-"""What every service needs around it: the command line and the process's life.
+"""Everything around a service: the command line, the process's life, health, and the operations port.
 
 A service is an `Application` in its own package; `main` runs one. The only module that talks to signals.
 

@@ -1,4 +1,4 @@
-"""The names of settings: which there are, whose they are, and what else begins like one in an environment.
+"""The names of settings: which exist, which service has them, and which other variables look like one.
 
 Pure. A name that no service knows is most likely misspelled, and what it was to set would silently not hold. Its neighbour
 is `roomwire.serving.settings`, which refuses such names.
@@ -122,7 +122,7 @@ def unknown(environment: Iterable[tuple[str, str]], known: Collection[str]) -> I
     for name, value in environment:
         variable = name.upper()
         if variable.startswith(PREFIX) and variable not in known and not _is_service_link(variable, value):
-            yield f"{name} is no setting{_hint(variable, known)}"
+            yield f"{name} is not a setting{_hint(variable, known)}"
 
 
 def _hint(variable: str, known: Collection[str]) -> str:

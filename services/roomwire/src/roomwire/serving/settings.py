@@ -1,4 +1,4 @@
-"""Settings: read once from the environment, checked, frozen.
+"""Settings, which are read once from the environment, checked, and then frozen.
 
 Owns how settings are read, listed (`--help`), shown (`check-config`) and refused. A service's own settings
 are a subclass of `ServiceSettings`, and the only place that names its environment variables.
@@ -217,7 +217,9 @@ class ServiceSettings(BaseSettings):
     @classmethod
     def _check_node_name(cls, value: str) -> str:
         if not _NODE_NAME.fullmatch(value):
-            raise ValueError("use 1 to 63 lower-case letters, digits and '-', not at the ends")
+            raise ValueError(
+                "use 1 to 63 lower-case letters, digits and '-', which must not be first or last"
+            )
         return value
 
     @field_validator("redis_url")
@@ -251,7 +253,9 @@ class ServiceSettings(BaseSettings):
                 or not parts.netloc
                 or origin != f"{parts.scheme}://{parts.netloc}"
             ):
-                raise ValueError(f"{origin!r} is no origin like https://chat.example.org, and * stands alone")
+                raise ValueError(
+                    f"{origin!r} is not an origin like https://chat.example.org, and * must be the only entry"
+                )
         return value
 
     @field_validator("tls_key_file")
@@ -330,7 +334,7 @@ class _SecretFiles(PydanticBaseSettingsSource):
         try:
             return Path(path).read_text(encoding="utf-8").strip(), field_name, False
         except (OSError, UnicodeError) as error:
-            problem = error.strerror if isinstance(error, OSError) else "This is no UTF-8 text"
+            problem = error.strerror if isinstance(error, OSError) else "This is not UTF-8 text"
             raise UnusableFile(
                 Path(path), problem=problem, setting=f"{ENV_PREFIX}{field_name.upper()}_FILE"
             ) from None

@@ -1,4 +1,4 @@
-"""TLS: the public port's certificate, read again when its files change, and whom another's certificate is believed by.
+"""TLS: the public port's certificate, which is reloaded when its files change, and the authorities that verify others.
 
 Knows files and OpenSSL, no server and no clock: `service` asks it now and then to look again.
 """
@@ -80,7 +80,9 @@ def vouched_for_by(authorities: Path) -> ssl.SSLContext:
     try:
         return ssl.create_default_context(cafile=str(authorities))
     except OSError as error:
-        raise UnusableFile(authorities, problem=error.strerror or "no certificate is in it") from None
+        raise UnusableFile(
+            authorities, problem=error.strerror or "the file contains no certificate"
+        ) from None
 
 
 def _context() -> ssl.SSLContext:

@@ -1,4 +1,4 @@
-"""What is relied on of uvicorn: its names that are overridden or used by what serves and by the relay's listener."""
+"""The names of uvicorn that the serving code and the relay's listener override or use."""
 
 from collections.abc import Mapping
 from typing import Final

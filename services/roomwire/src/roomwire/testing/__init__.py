@@ -1,4 +1,4 @@
-"""Tests of your own application: several nodes in one process, clients that speak the real protocol, and a time that is the test's own.
+"""Tests for your own application: several nodes in one process, clients that speak the real protocol, and a virtual clock.
 
 `roomwire.testing.plugin` is the pytest plugin, whose fixture `nodes` makes a `Cluster`. Each name is imported when it is first
 used: pytest loads the plugin in every run, and most runs have no use for a server.

@@ -1,4 +1,4 @@
-"""A client, as the official ones are: it speaks Engine.IO and Socket.IO, answers pings, and remembers what recovery asks for.
+"""A client that behaves like the official ones: it speaks Engine.IO and Socket.IO, answers pings, and keeps what recovery needs.
 
 Socket.IO's packets are written and read by python-socketio's code, so that what the server writes is read by another's. Nothing
 happens by itself but pongs: it does not reconnect before the test says so.

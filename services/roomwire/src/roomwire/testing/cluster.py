@@ -1,4 +1,4 @@
-"""Several nodes on one log, their clients, and the time that all of them see."""
+"""Several nodes on one log, their clients, and the virtual time that they share."""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -65,7 +65,7 @@ class Cluster:
             raise WrongLoop(type(loop))
         self._app = _app_of(app)
         if count > 1 and (self._app.server or any(isinstance(one, Gateway) for one in self._app.gateways)):
-            raise ValueError("a server, or an instance of a gateway, serves one node: give classes")
+            raise ValueError("a server or an instance of a gateway can serve one node only: pass classes")
         limits = limits or Limits()
         self._loop = loop
         self._hub = SharedHub(
@@ -172,7 +172,7 @@ class Cluster:
         number = self._places[client] if node is None else node
         place = self.nodes[number]
         if not place.is_alive:
-            raise ValueError(f"{place.name} is not alive: say which node {client.name} goes to")
+            raise ValueError(f"{place.name} is not alive: choose the node that {client.name} connects to")
         self._places[client] = number
         await client.connect_to(place)
 

@@ -1,4 +1,4 @@
-"""What a test is told.
+"""The errors that a test gets.
 
 ::
 
@@ -90,10 +90,12 @@ class NothingCame(AssertionError):
         lines = [f"{self.client} waits for {self.wanted}, and nothing more can happen."]
         if self.ended:
             lines.append(f"It is not connected any more: {self.ended}.")
-        lines.append("What came and was not taken:" if self.came else "Nothing came that was not taken.")
+        lines.append(
+            "These arrived and were not consumed:" if self.came else "Everything that arrived was consumed."
+        )
         lines += [f"  {event}" for event in self.came]
         if self.due_s is not None:
-            lines.append(f"Something is due in {self.due_s:g} s: see `cluster.advance`.")
+            lines.append(f"A timer is due in {self.due_s:g} s: see `cluster.advance`.")
         return "\n".join(lines)
 
 
@@ -140,7 +142,7 @@ class Deadlock(RuntimeError):
     """Nothing can happen any more, and the test waits for something."""
 
     def __str__(self) -> str:
-        return "what the test waits for never comes: no timer is due, and nothing can come from outside"
+        return "the test waits for something that cannot happen: no timer is due, and nothing can arrive from outside"
 
 
 class WrongLoop(RuntimeError):
@@ -157,5 +159,5 @@ class WrongLoop(RuntimeError):
 
     def __str__(self) -> str:
         return (
-            f"a cluster needs a VirtualLoop, and the test runs on a {self.loop.__name__}: see docs/testing.md"
+            f"a cluster needs a VirtualLoop, but the test runs on a {self.loop.__name__}: see docs/testing.md"
         )

@@ -1,4 +1,4 @@
-"""What handlers raise and the library only logs, as a client is not told: a test is."""
+"""Collects the exceptions of handlers, which the library only logs, so that a test fails on them."""
 
 import sys
 from collections.abc import Iterator, MutableMapping

@@ -1,4 +1,4 @@
-"""What runs as part of a node, so that all of it can end in one moment, as by SIGKILL.
+"""The tasks of a node, all of which can end in one moment, as by SIGKILL.
 
 A context variable marks what a node begins: its tasks, timers and callbacks inherit the mark, as they inherit any context
 variable. `roomwire.testing.loop` runs what is marked by way of its `Life`, which runs nothing more once it is over.

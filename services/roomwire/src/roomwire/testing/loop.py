@@ -1,4 +1,4 @@
-"""The event loop of tests: its time is the test's own, and it knows when nothing more can happen.
+"""The event loop of tests: its time is virtual, and it detects when nothing more can happen.
 
 The time stands still while anything runs. It passes when the test lets it pass (`Cluster.advance`), and where the test awaits
 something that only time can bring, such as `asyncio.sleep(60)`: then it jumps to the next timer. Nobody waits for real.

@@ -1,4 +1,4 @@
-"""A node: one gateway process, as a part of the test's; and the log in memory that several share.
+"""A node (one gateway process as a part of the test), and the log in memory that several nodes share.
 
 What a node does is done in its `Life`, whoever asks for it: so nothing of a node that was killed goes on in another's steps.
 """

@@ -1,4 +1,4 @@
-"""Tokens of tests: they hold at the nodes of one cluster, and until the test's time says that they expire."""
+"""Tokens for tests: they are valid at the nodes of one cluster, until the virtual time reaches their expiry."""
 
 import secrets
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""What carries a client's packets to a node and back: ASGI messages, as an ASGI server makes them of WebSockets and of HTTP.
+"""Carries a client's packets to a node and back, as the ASGI messages that a server makes of WebSockets and HTTP.
 
 No sockets and no bytes of HTTP: what stands below ASGI is the server's matter, and is not simulated. A wire calls `hear` with each
 packet of Engine.IO as it comes, and `ended` once when the other side has ended it; nothing after that, and nothing once it is cut.

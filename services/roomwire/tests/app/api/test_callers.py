@@ -18,8 +18,11 @@ SECRET = "x" * 32
         (f"# keys\n\nShop service {SECRET}", "line 3: write a name"),
         ("shop service " + SECRET[:-1], "line 1: the secret has fewer than 32"),
         (f"shop nobody {SECRET}", "line 1: the policy has no role 'nobody'"),
-        (f"shop service {SECRET}\nshop service {'y' * 32}", "line 2: the name or the secret"),
-        (f"shop service {SECRET}\nbank service {SECRET}", "line 2: the name or the secret"),
+        (
+            f"shop service {SECRET}\nshop service {'y' * 32}",
+            "line 2: another line has the same name or secret",
+        ),
+        (f"shop service {SECRET}\nbank service {SECRET}", "line 2: another line has the same name or secret"),
     ],
 )
 def test_a_line_that_is_no_key_is_named_and_its_secret_is_not(text, problem):

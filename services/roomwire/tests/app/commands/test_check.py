@@ -89,7 +89,7 @@ def test_check_prints_the_settings_in_force_and_what_is_subscribed_to_without_th
     assert [
         "namespace /: move",
         "Board needs: Database",
-        "not looked at: the lifespan, which only runs in a process that serves, and what it provides",
+        "not checked: the lifespan, which runs only in a process that serves, and what it provides",
     ] == printed.partition("\n\n")[2].splitlines()
 
 
@@ -114,8 +114,8 @@ def test_check_shows_where_a_server_and_the_settings_both_speak_and_differ(check
     assert 0 == status
     assert [
         "namespace /: moved",
-        "cors_allowed_origins='*' of the server does not hold: ROOMWIRE_CORS_ORIGINS=https://a.example does",
-        "ping_interval=5 of the server does not hold: ROOMWIRE_PING_INTERVAL_S=25.0 does",
+        "the server's cors_allowed_origins='*' has no effect: ROOMWIRE_CORS_ORIGINS=https://a.example applies",
+        "the server's ping_interval=5 has no effect: ROOMWIRE_PING_INTERVAL_S=25.0 applies",
     ] == printed.partition("\n\n")[2].splitlines()
 
 
@@ -124,26 +124,26 @@ def test_check_shows_where_a_server_and_the_settings_both_speak_and_differ(check
     [
         (
             None,
-            "import: no application is named: say roomwire check MODULE:ATTRIBUTE, or set ROOMWIRE_APP",
+            "import: no application is given: run roomwire check MODULE:ATTRIBUTE, or set ROOMWIRE_APP",
         ),
-        ("board", "import: 'board' names no application: write module:attribute, such as board:app"),
+        ("board", "import: 'board' does not name an application: write module:attribute, such as board:app"),
         (
             "bord:app",
-            "import: there is no module 'bord': it is looked for in {here} and among what is installed",
+            "import: there is no module 'bord' in {here} or among the installed packages",
         ),
         ("board:ap", "import: board has no attribute 'ap': did you mean board:app?"),
         ("board:zzz", "import: board has no attribute 'zzz'"),
-        ("board:sio", "import: board:sio is a Server and no App: write app = App(...)"),
-        ("board:Board", "import: board:Board is a class and no App: write app = App(...)"),
+        ("board:sio", "import: board:sio is a Server, not an App: write app = App(...)"),
+        ("board:Board", "import: board:Board is a class, not an App: write app = App(...)"),
         (
             "board:late",
-            "import: board:late is a coroutine and no App: write app = App(...) in a function that is not async",
+            "import: board:late is a coroutine, not an App: write app = App(...) in a function that is not async",
         ),
         ("two:app", "bind: the namespace '/' is served by Plain and by Plain"),
         (
             "board:lacking",
             (
-                "lifespan: Board needs a Database (its parameter 'database'), and none is provided: say "
+                "lifespan: Board needs a Database (its parameter 'database'), but none is provided: call "
                 "app.provide(Database, ...) in the lifespan"
             ),
         ),
@@ -201,7 +201,7 @@ def test_an_api_that_nobody_could_call_is_refused(check, monkeypatch):
     assert (
         2,
         "",
-        "roomwire: nobody could call the API: set ROOMWIRE_API_KEYS, or another ROOMWIRE_AUTH_MODE than off\n",
+        "roomwire: no caller could use the API: set ROOMWIRE_API_KEYS, or a ROOMWIRE_AUTH_MODE other than off\n",
     ) == check("board:plain")
 
 

@@ -38,6 +38,6 @@ def test_serve_without_an_application_says_so_as_in_an_image_that_names_none(mon
 
     assert 1 == run_command(["serve"])
     assert (
-        "roomwire: import: no application is named: say roomwire serve MODULE:ATTRIBUTE, or set ROOMWIRE_APP\n"
+        "roomwire: import: no application is given: run roomwire serve MODULE:ATTRIBUTE, or set ROOMWIRE_APP\n"
         == capsys.readouterr().err
     )

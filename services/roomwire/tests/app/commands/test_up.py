@@ -23,7 +23,7 @@ def test_without_an_application_it_says_so(monkeypatch, capsys):
 
     assert 1 == run_command(["up"])
     assert (
-        "roomwire: import: no application is named: say roomwire up MODULE:ATTRIBUTE"
+        "roomwire: import: no application is given: run roomwire up MODULE:ATTRIBUTE"
         in capsys.readouterr().err
     )
 

@@ -1,4 +1,4 @@
-"""What runs on the primary for accounts (add, replace_hash) and for throttling (charge, give_back, succeed).
+"""The Lua scripts of accounts (add, replace_hash) and of throttling (charge, give_back, succeed).
 
 Each is a file of this folder; its head says what KEYS and ARGV are.
 """

@@ -1,4 +1,4 @@
-"""What runs on the primary when sessions begin, go on and end: each script is one step, of which no reader sees a half.
+"""The Lua scripts that begin, continue and end sessions. Each script is one step that no reader sees half done.
 
 Each is a file of this folder, with `common.lua` before it; its head says what KEYS and ARGV are.
 """

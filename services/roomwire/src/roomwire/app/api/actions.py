@@ -1,4 +1,4 @@
-"""What the API does, each action checked against what its caller may do. Knows no HTTP.
+"""The API's actions, each checked against the permissions of its caller. This module does not know HTTP.
 
 `Actions` does what can be done in any application, by the server alone, and says of the rest that it cannot. An application that
 knows more of its users and rooms overrides what it can do better, and hands it to `App(api=...)`.
@@ -135,7 +135,7 @@ class Actions:
         to = None
         if isinstance(message, ToUser):
             if not has_users:
-                raise NotFound("This application has no rooms of users: name a room.")
+                raise NotFound("This application cannot publish to a user: name a room.")
             to = user_room(message.user)
         elif isinstance(message, ToRoom):
             if has_users and is_user_room(message.room):
@@ -207,9 +207,7 @@ class Actions:
     ) -> Disconnected:
         """Do what `disconnect` is asked for, and return its answer."""
         if not self._server.has_user_rooms(namespace):
-            raise NotFound(
-                "This application has no rooms of users, so that it cannot disconnect one: revoke its session."
-            )
+            raise NotFound("This application cannot disconnect a user: revoke the user's sessions.")
         changed = await self._server.disconnect_sockets(user_room(user), namespace=namespace)
         return Disconnected(
             disconnected=changed.done, failed=changed.failed, missing=[*map(name_of, changed.missing)]

@@ -1,4 +1,4 @@
-"""One line for each call that changes something, whatever became of it: who, what, whom it concerned. Never what was said.
+"""Writes one line for each call that changes something, whatever its outcome: caller, operation, target. Never message contents.
 
 They can be told from other lines, as those of the auth service, by `"audit": true` or the logger, `gateway.api.audit`, to be
 kept elsewhere, and for longer.

@@ -1,4 +1,4 @@
-"""The bodies of requests and answers, as the API promises them. Unknown fields are refused."""
+"""The bodies of requests and answers, as the API documents them. Unknown fields are refused."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -38,11 +38,13 @@ def _check_arguments(value: list[Any]) -> list[Any]:
     try:
         event_payload(["", *value])
     except (TypeError, ValueError, OverflowError, RecursionError):
-        raise ValueError("this cannot be sent") from None
+        raise ValueError("this value cannot be sent") from None
     return value
 
 
-Room = Annotated[str, Field(min_length=1, max_length=MAX_ROOM_CHARS, description="As clients call it.")]
+Room = Annotated[
+    str, Field(min_length=1, max_length=MAX_ROOM_CHARS, description="The room's name, as clients use it.")
+]
 Namespace = Annotated[
     str,
     Field(
@@ -71,13 +73,13 @@ class _Said(_Request):
         Field(
             min_length=1,
             max_length=MAX_EVENT_CHARS,
-            description="Its name.",
+            description="The event's name.",
             json_schema_extra={"not": {"enum": [*RESERVED_EVENTS]}},
         ),
     ]
     args: Annotated[
         list[Any],
-        Field(max_length=MAX_ARGUMENTS, description="Its arguments."),
+        Field(max_length=MAX_ARGUMENTS, description="The event's arguments."),
         AfterValidator(_check_arguments),
     ] = []
     id: Annotated[
@@ -85,7 +87,7 @@ class _Said(_Request):
         Field(
             min_length=1,
             max_length=MAX_KEY_CHARS,
-            description="Said again under it, by the same caller to the same target, it is heard once.",
+            description="A message that is sent again with this id, by the same caller to the same target, is delivered once.",
         ),
     ] = ""
 
@@ -140,7 +142,9 @@ class Move(_Request):
 
     room: Room
     to: Room
-    user: UserId = Field("", description="Whose sockets. Default: everybody's in the room.")
+    user: UserId = Field(
+        "", description="Only this user's sockets are moved. Default: all members of the room."
+    )
     namespace: Namespace = "/"
 
 
@@ -168,13 +172,13 @@ class MemberAnswer(BaseModel):
 
     id: str = Field(description="The socket's id.")
     name: str = Field(
-        description="What people in the room see. Chosen by the client: never a proof of anything."
+        description="The name that other members see. The client chooses it, so it proves nothing."
     )
-    user: str = Field(description="The user's id; empty for who is anonymous.")
+    user: str = Field(description="The user's id. Empty for an anonymous client.")
     kind: str = Field(description="`account`, `guest`, `service` or `anonymous`.")
-    gateway: str = Field(description="The gateway that it is on, or was on last.")
+    gateway: str = Field(description="The gateway that holds the socket, or held it last.")
     connected: bool = Field(
-        description="Else it is away: it may come back to its session, until that expires."
+        description="If false, the member is away and may recover its session until that expires."
     )
 
 
@@ -182,15 +186,17 @@ class PresenceAnswer(BaseModel):
     """Who is in a room."""
 
     room: str
-    total: int = Field(description="How many there are; more than in `members` beyond the limit.")
+    total: int = Field(description="Number of members, which may exceed the length of `members`.")
     members: list[MemberAnswer]
-    missing: list[str] = Field(description="Gateways that did not answer: their members count as away.")
+    missing: list[str] = Field(description="Gateways that did not answer. Their members count as away.")
 
 
 class MessageAnswer(BaseModel):
     """A message of a room's history."""
 
-    position: str = Field(description="Where it stands in the history; `after` for what follows it.")
+    position: str = Field(
+        description="The message's position. Pass it as `after` to get the messages that follow."
+    )
     id: str
     user: str
     text: str
@@ -200,7 +206,9 @@ class MessageAnswer(BaseModel):
 class EntryAnswer(BaseModel):
     """An entry of a room's history in an application that says nothing else of its messages."""
 
-    position: str = Field(description="Where it stands in the history; `after` for what follows it.")
+    position: str = Field(
+        description="The message's position. Pass it as `after` to get the messages that follow."
+    )
     entry: Any = Field(
         description="What the application kept: by default an object with `event`, `args` and `at`."
     )
@@ -212,16 +220,16 @@ class HistoryAnswer(BaseModel):
     room: str
     messages: Sequence[MessageAnswer | EntryAnswer]
     joined: bool = Field(
-        description="Whether the message at `after` is still kept, so that none behind it was forgotten."
+        description="Whether the message at `after` still exists, so that no message after it was discarded."
     )
-    more: bool = Field(description="Whether there is more behind the last one.")
+    more: bool = Field(description="Whether more messages follow the last one.")
 
 
 class Disconnected(BaseModel):
     """What became of the sockets of a user."""
 
     disconnected: int = Field(
-        description="How many were sent away; sessions that waited for their client included."
+        description="Number of sessions that were ended, including those of clients that were away."
     )
     failed: int
     missing: list[str] = Field(description="Gateways that did not answer: try again.")
@@ -231,6 +239,8 @@ class Moved(BaseModel):
     """What became of the members of a room."""
 
     moved: int
-    refused: int = Field(description="How many stay, as their own token does not allow them the other room.")
+    refused: int = Field(
+        description="Number of members that stay, because their own token does not allow the other room."
+    )
     failed: int
     missing: list[str] = Field(description="Gateways that did not answer: try again.")

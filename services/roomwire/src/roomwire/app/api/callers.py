@@ -1,4 +1,4 @@
-"""Who calls the API: the bearer of an access token, or of a key of its own.
+"""Identifies the caller of the API: the bearer of an access token, or of an API key.
 
 Owns the keys and what they allow. Tokens are checked by the gateway's verifier, as those of clients.
 """
@@ -63,7 +63,7 @@ def parse_keys(text: str, policy: Policy) -> Sequence[Key]:
             raise ConfigurationError(f"{where}: the secret has fewer than {MIN_SECRET_CHARACTERS} characters")
         digest = _digest(secret)
         if name in keys or any(digest == key.digest for key in keys.values()):
-            raise ConfigurationError(f"{where}: the name or the secret stands in another line, too")
+            raise ConfigurationError(f"{where}: another line has the same name or secret")
         try:
             capabilities = policy.of_role(role)
         except ConfigurationError as error:

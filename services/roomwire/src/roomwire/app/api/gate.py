@@ -1,4 +1,4 @@
-"""ASGI middleware before the API: nobody comes in whom it does not know, or too often."""
+"""ASGI middleware in front of the API: it admits only known callers, within their rate."""
 
 from collections.abc import Collection
 

@@ -1,4 +1,4 @@
-"""How often each caller may ask. Pure but for the clock, which is passed in."""
+"""Limits the rate of each caller's requests. Pure except for the clock, which is passed in."""
 
 import math
 import time

@@ -1,4 +1,4 @@
-"""The routes of the API, and nothing but HTTP about them. What they do is in `actions`."""
+"""The routes of the API, which handle HTTP only; `actions` does their work."""
 
 from importlib.metadata import version
 from typing import Annotated, Final
@@ -67,7 +67,7 @@ def api_app(
     """
     app = FastAPI(
         title="Roomwire gateway",
-        summary="An application, for backends.",
+        summary="The application's HTTP API for backends.",
         version=version("roomwire"),
         openapi_url=SCHEMA,
         docs_url=None,
@@ -100,7 +100,7 @@ def _routes(actions: Actions, rate: Rate) -> APIRouter:
             Header(
                 min_length=1,
                 max_length=MAX_KEY_CHARS,
-                description="Names the request: sent again under it, each of its messages is heard once.",
+                description="Key of the request. If the request is repeated with it, each message is delivered once.",
             ),
         ] = "",
     ) -> Published:
@@ -112,7 +112,7 @@ def _routes(actions: Actions, rate: Rate) -> APIRouter:
     @router.get("/rooms")
     async def rooms(
         caller: _Caller,
-        limit: Annotated[int, Query(ge=1, le=MAX_LISTED, description="Most rooms.")] = 100,
+        limit: Annotated[int, Query(ge=1, le=MAX_LISTED, description="Maximum number of rooms.")] = 100,
         namespace: Annotated[Namespace, Query()] = "/",
     ) -> RoomsAnswer:
         """Return the rooms with connected members, the largest first."""
@@ -122,7 +122,7 @@ def _routes(actions: Actions, rate: Rate) -> APIRouter:
     async def presence(
         caller: _Caller,
         room: Annotated[Room, Query()],
-        limit: Annotated[int, Query(ge=1, le=MAX_LISTED, description="Most members.")] = 100,
+        limit: Annotated[int, Query(ge=1, le=MAX_LISTED, description="Maximum number of members.")] = 100,
         namespace: Annotated[Namespace, Query()] = "/",
     ) -> PresenceAnswer:
         """Return who is in a room, on all gateways, connected or away."""
@@ -135,10 +135,11 @@ def _routes(actions: Actions, rate: Rate) -> APIRouter:
         after: Annotated[
             str,
             Query(
-                pattern=POSITION, description="A message's position: what follows it. Default: the newest."
+                pattern=POSITION,
+                description="Position of a message; the messages after it are returned. Default: the newest messages.",
             ),
         ] = "",
-        limit: Annotated[int, Query(ge=1, le=MAX_HISTORY, description="Most messages.")] = 50,
+        limit: Annotated[int, Query(ge=1, le=MAX_HISTORY, description="Maximum number of messages.")] = 50,
         namespace: Annotated[Namespace, Query()] = "/",
     ) -> HistoryAnswer:
         """Return what was said in a room, oldest message first."""

@@ -25,5 +25,5 @@ def named(application: str | None, setting: str) -> str:
         return reference
     command = click.get_current_context().command_path
     raise ApplicationError(
-        "import", f"no application is named: say {command} MODULE:ATTRIBUTE, or set ROOMWIRE_APP"
+        "import", f"no application is given: run {command} MODULE:ATTRIBUTE, or set ROOMWIRE_APP"
     )

@@ -1,4 +1,4 @@
-"""`roomwire check`: what can be known of an application without running its lifespan."""
+"""`roomwire check`: checks an application without running its lifespan."""
 
 from collections.abc import Sequence
 
@@ -27,7 +27,7 @@ def check(application: str | None) -> None:
         click.echo(line)
     if app.lifespan is not None:
         click.echo(
-            "not looked at: the lifespan, which only runs in a process that serves, and what it provides"
+            "not checked: the lifespan, which runs only in a process that serves, and what it provides"
         )
 
 

@@ -1,4 +1,4 @@
-"""How a command ends that cannot do what it was asked to do."""
+"""Ends a command that cannot do what it was asked to do."""
 
 from typing import IO, Any
 

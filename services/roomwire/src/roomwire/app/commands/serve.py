@@ -1,4 +1,4 @@
-"""`roomwire serve`: what an image of an application runs."""
+"""`roomwire serve`: the command that an image of an application runs."""
 
 import click
 

@@ -1,4 +1,4 @@
-"""The histories of one process: the newest entries of each room. Knows no loop; the time is passed in."""
+"""The histories of one process: the newest entries of each room. It knows no event loop; the time is passed in."""
 
 from collections import deque
 from collections.abc import Callable
@@ -14,10 +14,10 @@ class _History(msgspec.Struct):
 
 
 class KeptEntries:
-    """Keeps entries by the name of their history.
+    """Stores entries by the name of their history.
 
     Args:
-        clock: The time in seconds; never goes back.
+        clock: The time in seconds, which never decreases.
 
     """
 
@@ -27,7 +27,7 @@ class KeptEntries:
         self._last = 0
 
     def append(self, kept: Kept) -> None:
-        """Append an entry to its history, and drop what is too much there."""
+        """Append an entry to its history, and drop entries beyond the limit."""
         self._last += 1
         history = self._live(kept.name)
         if history is None:
@@ -38,12 +38,12 @@ class KeptEntries:
         history.expires_at = self._clock() + kept.ttl_s
 
     def read(self, name: bytes) -> list[tuple[int, bytes]]:
-        """Return a history: the number and the bytes of each entry, oldest first."""
+        """Return the number and the bytes of each entry of a history, oldest first."""
         history = self._live(name)
         return [] if history is None else [*history.entries]
 
     def sweep(self) -> None:
-        """Forget the histories that have expired."""
+        """Remove the histories that have expired."""
         for name in [*self._histories]:
             self._live(name)
 

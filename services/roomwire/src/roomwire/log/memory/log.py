@@ -1,4 +1,4 @@
-"""The ordered log of one gateway alone: everything in this process, nothing outlives it."""
+"""The ordered log of a single gateway: everything is in this process and ends with it."""
 
 import asyncio
 import time
@@ -47,9 +47,9 @@ class MemoryLog:
 
     Args:
         node: This gateway.
-        hub: What it shares with others of this process.
-        address: Where other gateways reach it. Default: nowhere.
-        metrics: Where publishes and the log's state are counted.
+        hub: The part that gateways of this process share.
+        address: The address at which other gateways reach this one. Default: none.
+        metrics: Counts publishes and the log's state.
 
     Attributes:
         address: Where other gateways reach it.
@@ -68,7 +68,7 @@ class MemoryLog:
         self._build(Unobserved())
 
     def _build(self, observer: LogObserver) -> None:
-        """Put it together, for one start."""
+        """Assemble the parts for one start."""
         config = self._hub.config
         self._subscriber = Subscriber(
             observer, max_held_pushes=config.max_held_pushes, max_held_bytes=config.max_held_bytes
@@ -85,7 +85,7 @@ class MemoryLog:
         metrics: Metrics,
         clock: Callable[[], float] = time.monotonic,
     ) -> "MemoryLog":
-        """Return the log of one gateway alone: a message has been delivered when the call that publishes it returns.
+        """Return the log of a single gateway. A message has been delivered when the call that publishes it returns.
 
         Args:
             node: This gateway's name; this incarnation gets an id of its own.
@@ -137,7 +137,7 @@ class MemoryLog:
         self.start_now(observer)
 
     def start_now(self, observer: LogObserver) -> None:
-        """Start, without anything to wait for."""
+        """Start without waiting."""
         if self._is_open:
             return
         self._is_open = True
@@ -157,7 +157,7 @@ class MemoryLog:
         self._metrics.backplane_up.set(0)
 
     def leave_loop(self) -> None:
-        """See `Log`; it stays live."""
+        """See `Log`; the log stays live."""
         self._loop = None
 
     async def check(self) -> None:
@@ -318,10 +318,10 @@ class MemoryLog:
         """See `Log`."""
         return await self._requests.ask_all(list(self._hub.logs), body, timeout_s=timeout_s)
 
-    # -- what the primary calls
+    # -- called by the primary
 
     def is_subscribed(self, stream: Stream) -> bool:
-        """Tell whether this gateway wants a stream."""
+        """Return whether this gateway wants a stream."""
         return self._subscriber.is_subscribed(stream)
 
     def deliver(self, entry: Entry) -> None:
@@ -332,10 +332,10 @@ class MemoryLog:
         """Drop a socket with an older claim."""
         self._subscriber.fence(sid, newer_claim)
 
-    # -- what the hub calls
+    # -- called by the hub
 
     def take(self, message: bytes) -> None:
-        """Take a request of another gateway, or the answer to one of this gateway's."""
+        """Accept a request of another gateway, or the answer to one of this gateway's requests."""
         self._requests.dispatch(message)
 
     # -- inside
@@ -397,7 +397,7 @@ class MemoryLog:
 
     def _future(self) -> "asyncio.Future[T]":
         if self._loop is None:
-            # Kept, as asking for it costs a system call before Python 3.12.
+            # The value is cached, because reading it costs a system call before Python 3.12.
             self._loop = asyncio.get_running_loop()
         return self._loop.create_future()
 

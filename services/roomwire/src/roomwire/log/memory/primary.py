@@ -1,7 +1,6 @@
-"""The log of one process: what Redis and the scripts do, without either. Knows no loop; the time is passed in.
+"""The log of one process: it does what Redis and the scripts do. It knows no event loop; the time is passed in.
 
-Several `MemoryLog`s may share one, as gateways share a primary; that is how it is tested. Nothing outlives the process,
-so there is one epoch.
+Several `MemoryLog`s may share one primary, as gateways do; the tests use this. Nothing outlives the process, so there is one epoch.
 """
 
 from collections import deque
@@ -38,10 +37,10 @@ class Node(Protocol):
     """A gateway, as the primary sees it."""
 
     def is_subscribed(self, stream: Stream) -> bool:
-        """Tell whether it wants a stream."""
+        """Return whether the gateway wants a stream."""
 
     def deliver(self, entry: Entry) -> None:
-        """Deliver an entry of a stream that it wants, or of one of its sockets: hot."""
+        """Deliver an entry of a stream that the gateway wants, or of one of its sockets: hot."""
 
     def fence(self, sid: Sid, newer_claim: int) -> None:
         """Drop a socket with an older claim."""
@@ -68,11 +67,11 @@ class _Session(msgspec.Struct):
 
 
 class MemoryPrimary:
-    """Keeps streams, sessions and message ids.
+    """Stores streams, sessions and message ids.
 
     Args:
-        config: Times and bounds.
-        clock: The time in seconds; never goes back.
+        config: The times and limits.
+        clock: The time in seconds, which never decreases.
         epoch: The epoch in which it begins.
 
     Attributes:
@@ -103,7 +102,7 @@ class MemoryPrimary:
         now = self._clock()
         if now - self._swept_at >= self._config.heartbeat_s:
             self._sweep(now)
-        # Also for what is refused, as the script does: gaps mean nothing.
+        # A refused message takes a position as well, as in the script; gaps mean nothing.
         position = self._take_position()
         if message_id:
             expires_at, first = self._message_ids.get(message_id, (now, position))
@@ -129,7 +128,7 @@ class MemoryPrimary:
         return Published(position)
 
     def page(self, stream: Stream, cursor: Position, upto: Position) -> Page:
-        """Return what a stream holds from a cursor on, inclusive."""
+        """Return a stream's entries from a cursor on, inclusive."""
         kept = self._stream(stream, self._clock())
         if kept is None:
             return ABSENT
@@ -187,7 +186,7 @@ class MemoryPrimary:
         return position
 
     def claim(self, sid: Sid, node: NodeId, *, namespace: str, subject: str) -> Claimed | ClaimRefused:
-        """Take a session over, and fence who held it elsewhere."""
+        """Take over a session, and fence its holder elsewhere."""
         session = self._session(sid)
         if session is None or (session.namespace, session.subject) != (namespace, subject):
             return ClaimRefused.GONE
@@ -213,17 +212,17 @@ class MemoryPrimary:
         )
 
     def beat(self, tenure: Tenure, known: Position) -> None:
-        """Take a receipt; raises `Fenced`."""
+        """Accept a receipt; raise `Fenced`."""
         session = self._owned(tenure)
         session.known = max(session.known, known)
         session.expires_at = self._clock() + self._config.session_ttl_s
 
     def save(self, tenure: Tenure, data: bytes) -> None:
-        """Store session data; raises `Fenced`."""
+        """Store session data; raise `Fenced`."""
         self._owned(tenure).data = data
 
     def end(self, sid: Sid, claim: int | None, node: NodeId) -> bool:
-        """Delete a session, and fence who held it elsewhere."""
+        """Delete a session, and fence its holder elsewhere."""
         session = self._session(sid)
         if session is None or claim not in {None, session.claim}:
             return False
@@ -234,12 +233,12 @@ class MemoryPrimary:
         return True
 
     def find(self, sid: Sid) -> SessionOwner | None:
-        """Return where a session lives."""
+        """Return the location of a session."""
         session = self._session(sid)
         return None if session is None else SessionOwner(session.node, session.namespace, session.subject)
 
     def present(self, stream: Stream, limit: int, max_bytes: int) -> Attendance:
-        """Return who is in a room."""
+        """Return the sessions in a room."""
         found, size = [], 0
         members = [
             (sid, session)
@@ -298,7 +297,7 @@ class MemoryPrimary:
         return session
 
     def _sweep(self, now: float) -> None:
-        """Forget what has expired; every now and then, so that each publish costs the same."""
+        """Remove expired data from time to time, so that each publish costs the same."""
         self._swept_at = now
         self.kept.sweep()
         for stream in list(self._streams):

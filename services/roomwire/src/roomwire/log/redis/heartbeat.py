@@ -1,4 +1,4 @@
-"""What a gateway sends the primary from time to time: receipts of its clients, and that it lives itself."""
+"""Sends heartbeats to the primary: the receipts of a gateway's clients, and that the gateway is alive."""
 
 import asyncio
 from collections.abc import Sequence
@@ -28,9 +28,9 @@ _GATHER_S: Final = 0.25
 _NODE_BEATS: Final = 4
 _SWEPT: Final = 1_000
 
-# The fence of a session that does not exist: who listens takes no notice, and Redis says whether anybody does.
+# The fence of a session that does not exist. A listener ignores it, and Redis returns the number of listeners.
 _NOTHING: Final = b"f- 0"
-# Together longer than a link that is being restored takes: one that lives is not taken for dead.
+# Together this is longer than the restoration of a link, so that a live gateway does not count as dead.
 _SILENT_TRIES: Final = 4
 _SILENT_S: Final = 0.25
 
@@ -39,31 +39,31 @@ _CONFIRMS: Final = 2
 
 
 class _NameHeld(Unavailable):
-    """Another process's entry has this node's name, and may lapse."""
+    """Another process's entry has this node's name, and may expire."""
 
     cause = Cause.NAME_TAKEN
 
     def __init__(self, name: str, holder: NodeId) -> None:
-        super().__init__(f"The node name {name} is held by {holder} until its entry lapses.")
+        super().__init__(f"The node name {name} is held by {holder} until its entry expires.")
         self.name = name
         self.holder = holder
 
 
 class Heartbeat:
-    """Sends receipts soon after they came, many together, and a beat of the node's own.
+    """Sends receipts in groups soon after they arrive, and the node's own heartbeat.
 
     Args:
         node: This gateway.
-        predecessor: The one whose entry this one takes over: it was the same process. Empty: there is none.
-        address: Where other gateways reach it. Empty: they cannot.
+        predecessor: The earlier incarnation of the same process, whose entry this one replaces. Empty if there is none.
+        address: The address at which other gateways reach this one. Empty if they cannot.
         keys: Names of keys.
-        scripts: What runs on the primary.
-        config: Times.
-        subscriber: Learns places and fences.
+        scripts: The scripts that run on the primary.
+        config: The times.
+        subscriber: Receives positions and fences.
         supervisor: Has the links.
-        watch: Asks the primary how it is, with each beat.
-        name_is_ours: Where it is noted whether another process has this node's name.
-        writes: Where it is noted whether the primary takes writes: nobody else may write for a night.
+        watch: Reads the primary's figures with each heartbeat.
+        name_is_ours: Records whether another process has this node's name.
+        writes: Records whether the primary accepts writes; at night there may be no other write.
 
     """
 
@@ -94,20 +94,19 @@ class Heartbeat:
         self._name = node.rpartition(".")[0]
         self._name_is_ours = name_is_ours
         self._writes = writes
-        # The entry of another process, as it was when this one first wanted to enter.
+        # The entry of another process at this one's first attempt to register.
         self._seen: bytes | None = None
         self._receipts: dict[Tenure, Offset] = {}
         self._gathering: asyncio.TimerHandle | None = None
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Enter the node in the registry, and beat from now on.
+        """Register the node, and send heartbeats from now on.
 
         Raises:
-            Unavailable: Another process's entry has its name, as that of the one that was killed under it just now does: it
-                lapses unless it is renewed, sooner if that process does not listen for a second. Starting again later is
-                right.
-            NodeNameTaken: It was renewed.
+            Unavailable: Another process's entry has the node's name, for example one that was just killed. The entry expires
+                unless it is renewed, and sooner if that process does not listen for a second; start again later.
+            NodeNameTaken: The entry was renewed.
 
         """
         if self._task is None:
@@ -117,7 +116,7 @@ class Heartbeat:
             self._task = asyncio.create_task(self._beat())
 
     async def close(self) -> None:
-        """Stop, and take the node out of the registry if that is possible; idempotent."""
+        """Stop, and remove the node from the registry if possible. Idempotent."""
         if self._gathering is not None:
             self._gathering.cancel()
             self._gathering = None
@@ -140,7 +139,7 @@ class Heartbeat:
             self._gathering = asyncio.get_running_loop().call_later(_GATHER_S, self._send_receipts)
 
     def forget(self, tenure: Tenure) -> None:
-        """Drop what was not sent yet of a socket that is gone: its last pong still counts, so send it now."""
+        """Send the last receipt of a socket that is gone now, because its last pong still counts."""
         if tenure in self._receipts:
             self._send_receipts()
 
@@ -150,7 +149,7 @@ class Heartbeat:
             self._gathering = None
         pair = self._supervisor.pair
         receipts, self._receipts = self._receipts, {}
-        # While the log is held they are of no use: all clients are pinged again once it goes on.
+        # While the log is held, receipts are useless: all clients are pinged again once it continues.
         if pair is None or not self._supervisor.is_live:
             return
         for some in chunks(list(receipts.items()), SESSIONS_PER_CALL):
@@ -183,14 +182,14 @@ class Heartbeat:
             await asyncio.sleep(self._config.heartbeat_s)
             pair = self._supervisor.pair
             if pair is not None and self._supervisor.is_live:
-                # Even without receipts: it would tell that another epoch has begun.
+                # The call is made even without receipts, because its reply shows whether another epoch has begun.
                 self._call(pair, ())
                 self._register()
                 self._sweep(pair)
                 self._watch.ask(pair)
 
     async def _enter(self) -> None:
-        """Enter the registry, unless another process that may live is there under the same name."""
+        """Register, unless another process that may be alive has the same name."""
         pair = self._supervisor.live_pair()
         try:
             async with asyncio.timeout(self._config.call_timeout_s):
@@ -219,7 +218,7 @@ class Heartbeat:
         raise _NameHeld(self._name, holder)
 
     async def _is_gone(self, pair: Pair, holder: NodeId) -> bool:
-        """Tell whether a process does not listen for a while: it was killed, and its entry will not be renewed."""
+        """Return whether a process does not listen for a while, because it was killed and will not renew its entry."""
         for _ in range(_SILENT_TRIES):
             if await pair.bulk.ask(b"SPUBLISH", self._keys.node(holder), _NOTHING):
                 return False
@@ -231,7 +230,7 @@ class Heartbeat:
         return int(self._config.heartbeat_s * _NODE_BEATS * 1000)
 
     def _taken(self, reply: object) -> NodeId | None:
-        """Return which other process is in the registry under this node's name, and note it."""
+        """Return the other process that is registered under this node's name, and record it."""
         holder, _ = nodes_reply(reply).get(self._name, (self._node, ""))
         if holder == self._node:
             self._name_is_ours.works()
@@ -250,7 +249,7 @@ class Heartbeat:
                     self._writes.failed(value)
                 _log.warning("node not entered in the registry", error=str(value))
             elif not isinstance(value, LinkLost):
-                # A full Redis takes this write all the same: whether it has room is the watch's to say.
+                # A full Redis accepts this write nevertheless; the watch reports whether it has memory left.
                 if self._writes.cause is not Cause.FULL:
                     self._writes.works()
                 self._taken(value)
@@ -258,7 +257,7 @@ class Heartbeat:
         pair.bulk.call(self._scripts.nodes, [self._keys.registry], self._entry(self._ttl_ms), answered)
 
     def _sweep(self, pair: Pair) -> None:
-        """Take sessions that have expired out of the index of members."""
+        """Remove expired sessions from the index of members."""
 
         def answered(value: object) -> None:
             if isinstance(value, ReplyError):

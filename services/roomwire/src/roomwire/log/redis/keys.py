@@ -1,14 +1,14 @@
-"""Names of keys and channels. All carry one hash tag, so that a cluster keeps them together."""
+"""Names of keys and channels. All carry one hash tag, so that a cluster keeps them in one slot."""
 
 from roomwire.log.sessions import NodeId, Sid
 from roomwire.log.streams import Stream, sid_stream
 
 
 class Keys:
-    """Makes the names.
+    """Builds the names.
 
     Args:
-        prefix: What every name begins with.
+        prefix: The prefix of every name.
 
     """
 
@@ -22,11 +22,11 @@ class Keys:
         self._channel_size = len(self._channel)
 
     def stream(self, stream: Stream) -> bytes:
-        """Return where the entries of a stream are."""
+        """Return the key of a stream's entries."""
         return self._stream + stream
 
     def channel(self, stream: Stream) -> bytes:
-        """Return where the entries of a stream are pushed."""
+        """Return the channel on which a stream's entries are pushed."""
         return self._channel + stream
 
     def stream_of(self, channel: bytes) -> Stream:
@@ -34,19 +34,19 @@ class Keys:
         return Stream(channel[self._channel_size :])
 
     def session(self, sid: Sid) -> bytes:
-        """Return where a session is."""
+        """Return the key of a session."""
         return self.prefix + b"session:" + sid_stream(sid)[2:]
 
     def members(self, stream: Stream) -> bytes:
-        """Return where the sessions that are in a room are found."""
+        """Return the key of the index of a room's sessions."""
         return self.prefix + b"members:" + stream
 
     def history(self, name: bytes) -> bytes:
-        """Return where the history of a name is; see `roomwire.log.kept.history_name`."""
+        """Return the key of a history; see `roomwire.log.kept.history_name`."""
         return self.prefix + b"history:" + name
 
     def published(self, node: NodeId) -> bytes:
-        """Return where the number of a gateway's last publish is."""
+        """Return the key of the number of a gateway's last publish."""
         return self.prefix + b"pub:" + node.encode()
 
     def node(self, node: NodeId) -> bytes:

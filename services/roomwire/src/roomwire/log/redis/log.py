@@ -1,11 +1,11 @@
-"""The ordered log on Redis or Valkey: `Log`, put together from its parts. The layout of keys stands in `scripts`.
+"""The ordered log on Redis or Valkey: `Log`, assembled from its parts. `scripts` documents the layout of keys.
 
 ====================================  ================================================================
 ``<prefix>:{0}:log``                  hash: seq, epoch, run, since, end:<epoch>
 ``<prefix>:{0}:room:<stream>``        stream: id ``<position>-0``, one field `e`: the stored message
 ``<prefix>:{0}:session:<sid>``        hash: v, ns, sub, data, about, node, claim, claims, epoch, born, start, known; a field
                                       per room
-``<prefix>:{0}:members:<stream>``     sorted set: session in the room → when it is looked at again
+``<prefix>:{0}:members:<stream>``     sorted set: session in the room → when it is checked again
 ``<prefix>:{0}:due``                  sorted set: stream with members → when the first of them is
 ``<prefix>:{0}:pub:<node>``           number of a gateway's last publish
 ``<prefix>:{0}:mid:<id>``             position of the message that a client gave this id
@@ -67,12 +67,12 @@ class RedisLog:
     """Implements `Log`.
 
     Args:
-        primaries: Knows where the primary is.
-        node: This incarnation of this gateway; when it starts again, after `close` or on another event loop, it is a new one.
-        address: Where other gateways reach it. Default: nowhere.
-        prefix: What every key begins with.
-        config: Times and bounds.
-        metrics: Where publishes and the log's state are counted.
+        primaries: Finds the primary.
+        node: This incarnation of this gateway. Each later start, after `close` or on another event loop, is a new incarnation.
+        address: The address at which other gateways reach this one. Default: none.
+        prefix: The prefix of every key.
+        config: The times and limits.
+        metrics: Counts publishes and the log's state.
 
     Raises:
         ConfigurationError: The times would lose messages.
@@ -103,7 +103,7 @@ class RedisLog:
         self._build(Unobserved())
 
     def _build(self, observer: LogObserver) -> None:
-        """Put it together, for one start: its parts are bound to an event loop from then on, and numbers are an incarnation's."""
+        """Assemble the parts for one start. They are bound to an event loop, and numbers belong to one incarnation."""
         node, config, keys, scripts, metrics = (
             self.node,
             self.config,
@@ -204,7 +204,7 @@ class RedisLog:
         await self._heartbeat.start()
 
     def leave_loop(self) -> None:
-        """See `Log`; it has to be started again."""
+        """See `Log`; the log must be started again."""
         if self._is_used:
             self._be_another()
             self._build(Unobserved())
@@ -264,17 +264,17 @@ class RedisLog:
             last = place_reply(reply, self.epoch)
             if last is None:
                 self._supervisor.begin_again("another epoch")
-                raise Unavailable("The log begins anew: try again.")
+                raise Unavailable("The log has begun a new epoch: try again.")
             return reach(self._subscriber, last, then)
 
         return await self._supervisor.command((b"HMGET", self._keys.log, b"seq", b"epoch"), apply)
 
     async def read(self, ranges: Sequence[Range], *, max_entries: int, max_bytes: int) -> Sequence[Reading]:
         """See `Log`."""
-        # A socket's own stream is read for it alone; rooms are shared by all who come back together.
+        # A socket's own stream is read for it alone. Clients that return together share the reads of rooms.
         own = [one for one in ranges if is_sid_stream(one.stream)]
         shared = [one for one in ranges if not is_sid_stream(one.stream)]
-        # Another link may be one of another epoch, in which these positions mean something else.
+        # Another link may belong to another epoch, in which these positions have another meaning.
         pair = self._supervisor.live_pair()
         for _ in own:
             self._count_read("own")
@@ -336,7 +336,7 @@ class RedisLog:
 
     def receipt(self, tenure: Tenure, received: Offset) -> None:
         """See `Log`."""
-        # After a loss no session is held: a late answer must not confirm one that was told to be lost.
+        # After a loss no session is held: a late answer must not confirm a session whose client was told of the loss.
         if self._subscriber.holds(tenure):
             self._heartbeat.receipt(tenure, received)
 

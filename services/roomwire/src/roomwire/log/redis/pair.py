@@ -1,7 +1,7 @@
 """The two connections of a gateway to the primary, which live and die together.
 
-The log link carries the subscriptions and every command whose place in the order matters; the bulk link carries
-publishes, reads and whatever else may take its time.
+The log link carries the subscriptions and every command whose position in the order matters. The bulk link carries
+publishes, reads and everything else that may take long.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ _log = get_logger(__name__)
 
 
 class Pair:
-    """Both links. Once either is lost, both are closed.
+    """Both links. When one of them is lost, both are closed.
 
     Args:
         on_lost: Called once with the reason, synchronously.
@@ -33,21 +33,21 @@ class Pair:
     def __init__(self, on_lost: "Callable[[Pair, str], None]") -> None:
         self.reason = ""
         self._is_lost = asyncio.Event()
-        # Whether later subscriptions are to be sent: before that they belong to the first, which sends them all.
+        # Whether later subscriptions are sent: before that, the first one sends all of them.
         self.is_subscribed = False
         self._on_lost = on_lost
 
     @property
     def is_lost(self) -> bool:
-        """Whether they were closed."""
+        """Whether the links were closed."""
         return self._is_lost.is_set()
 
     async def wait_lost(self) -> None:
-        """Wait until they are."""
+        """Wait until the links are closed."""
         await self._is_lost.wait()
 
     def close(self, reason: str) -> None:
-        """Close both; idempotent."""
+        """Close both links. Idempotent."""
         if self.is_lost:
             return
         self.reason = reason
@@ -75,11 +75,11 @@ async def open_pair(
     on_push: Callable[[bytes, bytes], None],
     on_lost: Callable[[Pair, str], None],
 ) -> Pair:
-    """Connect twice, check the server and give it the scripts.
+    """Connect twice, check the server and load the scripts.
 
     Raises:
-        Unavailable: It cannot be reached, or refuses.
-        ConfigurationError: It would evict keys when memory is short, or is too old.
+        Unavailable: The server cannot be reached, or refuses.
+        ConfigurationError: The server would evict keys when memory is short, or is too old.
 
     """
     pair = Pair(on_lost)
@@ -100,7 +100,7 @@ async def open_pair(
             on_lost=lambda reason: pair.close(f"bulk link: {reason}"),
         )
         await _check_server(pair.log, address)
-        # The server keeps scripts for all connections.
+        # The server stores scripts for all connections.
         await asyncio.gather(*(pair.log.ask(b"SCRIPT", b"LOAD", script.text) for script in scripts))
     except (OSError, TimeoutError, LinkLost, ReplyError) as error:
         pair.close(f"not connected: {error!r}")
@@ -112,7 +112,7 @@ async def open_pair(
 
 
 async def _check_server(link: RedisLink, address: RedisAddress) -> None:
-    """Refuse a server that evicts, as messages would vanish without a trace; warn of one that keeps nothing."""
+    """Refuse a server that evicts keys, because messages would be lost without a trace; warn of a server without persistence."""
     # `CONFIG` is often forbidden, `INFO` is not.
     text = cast("bytes", await link.ask(b"INFO", b"memory", b"persistence"))
     info = dict(line.split(":", 1) for line in text.decode().splitlines() if ":" in line)

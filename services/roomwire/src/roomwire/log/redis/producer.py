@@ -1,7 +1,7 @@
-"""Publishes of a process that takes nothing from the log: one connection, made when there is something to say.
+"""The publishes of a process that reads nothing from the log, over one connection that is opened when it is needed.
 
-It is an incarnation of its own, so its publishes are numbered, ordered and repeated as a gateway's. It attaches as a
-gateway does, and so has a share in noticing a loss: what was acknowledged to it and is missing is told to everybody.
+The process is an incarnation of its own, so its publishes are numbered, ordered and repeated like a gateway's. It attaches like
+a gateway and so helps to detect a loss: if an entry that was acknowledged to it is missing, all clients are told.
 """
 
 import asyncio
@@ -36,10 +36,10 @@ class Producer:
     """Publishes to the log.
 
     Args:
-        primaries: Knows where the primary is.
+        primaries: Finds the primary.
         node: This incarnation.
-        prefix: What every key begins with.
-        config: Times and bounds.
+        prefix: The prefix of every key.
+        config: The times and limits.
 
     Raises:
         ConfigurationError: The times would lose messages.
@@ -61,7 +61,7 @@ class Producer:
             config=config,
             subscriber=self._known,
             metrics=Metrics(),
-            # Numbers are compared for as long as a publish is repeated; many short lives leave many of them.
+            # Numbers are compared for as long as a publish is repeated; many short-lived processes leave many of them.
             number_ttl_s=config.message_id_ttl_s + config.call_timeout_s,
         )
         self._link: RedisLink | None = None
@@ -73,12 +73,12 @@ class Producer:
     async def publish(
         self, stream: Stream, message: Message, *, message_id: str = "", kept: Kept | None = None
     ) -> Published:
-        """Append a message; see `Log.publish`. Those of one event loop are appended in the order of the calls.
+        """Append a message; see `Log.publish`. Messages of one event loop are appended in the order of the calls.
 
         Raises:
-            Unavailable: It is not in the log; the cause says why.
-            OutcomeUnknown: Nobody knows.
-            NotFound: The session that it is for has ended.
+            Unavailable: The message was not published; the exception's cause states why.
+            OutcomeUnknown: The message may have been published.
+            NotFound: The target session has ended.
             TooLarge: The message id is too long.
 
         """
@@ -97,7 +97,7 @@ class Producer:
         return published
 
     async def close(self) -> None:
-        """Give what is under way a moment, then disconnect; idempotent."""
+        """Wait briefly for publishes under way, then disconnect. Idempotent."""
         self._is_closed = True
         await self._publisher.close(within_s=self._timeout_s)
         if self._connecting is not None:
@@ -114,14 +114,14 @@ class Producer:
             self._connecting = asyncio.get_running_loop().create_task(self._connect())
 
     async def _connect(self) -> None:
-        """Try until there is a link, or until nobody waits for one any more."""
+        """Try until there is a link, or until no caller waits for one any more."""
         while self._publisher.is_waiting:
             await asyncio.sleep(self._pause_s * random.uniform(0.5, 1.0))  # noqa: S311 - nobody guesses it
             self._pause_s = min(max(self._pause_s * 2, _FIRST_PAUSE_S), _LONGEST_PAUSE_S)
             try:
                 link = await self._attached_link()
             except (Unavailable, ConfigurationError) as error:
-                # Asking again would not help: of rights, of a password, of a server that is too old.
+                # A retry would not help, for example with missing rights, a wrong password, or a server that is too old.
                 self._publisher.refuse(Unavailable(str(error)))
             except (OSError, LinkLost, ReplyError) as error:
                 self._problem = error
@@ -156,7 +156,7 @@ class Producer:
 
     def _lost(self, reason: str) -> None:
         if self._link is None or not self._link.is_lost:
-            # One that was never used: whoever opens it learns of it.
+            # A link that was never used: its opener learns of the loss.
             return
         self._link = None
         self._problem = LinkLost(reason)
@@ -165,7 +165,7 @@ class Producer:
 
 
 class _Known:
-    """The epoch in which this process publishes, and the highest position that it knows to exist there."""
+    """The epoch in which this process publishes, and the highest position that it knows in that epoch."""
 
     def __init__(self) -> None:
         self.epoch = Epoch("")

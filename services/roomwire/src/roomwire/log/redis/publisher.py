@@ -1,4 +1,4 @@
-"""Publishes of this gateway: the outbox, joined to the bulk link of the day."""
+"""The publishes of this gateway: connects the outbox with the current bulk link."""
 
 import asyncio
 import contextlib
@@ -25,7 +25,7 @@ _NUMBER_TTL_S: Final = 86_400.0
 
 
 class Knowledge(Protocol):
-    """What a publisher knows of the log, and what is known from its publishes."""
+    """The log's state as a publisher needs it, and positions known from its publishes."""
 
     epoch: Epoch
 
@@ -34,16 +34,16 @@ class Knowledge(Protocol):
 
 
 class Publisher:
-    """Sends what is published, in order, over whatever link there is.
+    """Sends publishes in order over the current link.
 
     Args:
-        node: Whose publishes they are.
+        node: The publishing node.
         keys: Names of keys.
         script: The script that appends.
-        config: Times and bounds.
-        subscriber: Knows the epoch, and learns which positions exist.
-        metrics: Where publishes are counted.
-        number_ttl_s: How long the primary remembers the last number after a publish; at least for a call's time.
+        config: The times and limits.
+        subscriber: Knows the epoch, and receives the positions that exist.
+        metrics: Counts publishes.
+        number_ttl_s: Time for which the primary remembers the last number after a publish; at least the time of a call.
 
     """
 
@@ -83,7 +83,7 @@ class Publisher:
 
     @property
     def is_waiting(self) -> bool:
-        """Whether anything waits for its answer."""
+        """Whether a publish waits for its answer."""
         return bool(self._outbox)
 
     def publish(
@@ -94,7 +94,7 @@ class Publisher:
             return self.refused(Unavailable("Too many messages wait for the log: try again."))
         loop = self._loop
         if loop is None:
-            # Kept, as asking for it costs a system call before Python 3.12.
+            # The value is cached, because reading it costs a system call before Python 3.12.
             loop = self._loop = asyncio.get_running_loop()
         future: asyncio.Future[Published] = loop.create_future()
         self._outbox.add(Publish(stream, blob, message_id, loop.time() + self._timeout_s, future, kept))
@@ -106,28 +106,28 @@ class Publisher:
         return future
 
     def refused(self, error: Unavailable) -> "asyncio.Future[Published]":
-        """Return, for a message that is not taken, what `publish` would: it fails with the error, and is counted."""
+        """Return a failed future, as `publish` would, for a message that is refused, and count it."""
         self._metrics.publishes.count(error.code)
         future: asyncio.Future[Published] = asyncio.get_running_loop().create_future()
         future.set_exception(error)
         return future
 
     def use(self, link: RedisLink) -> None:
-        """Send over a link from now on, first what was not answered on the last one."""
+        """Use a link from now on; first send the unanswered publishes of the last one."""
         self._link = link
         self._send()
 
     def link_lost(self) -> None:
-        """Keep what is not answered for the next link."""
+        """Keep the unanswered publishes for the next link."""
         self._link = None
         self._outbox.link_lost()
 
     def refuse(self, error: ClientError) -> None:
-        """Give up what waits, because there will be no link for it; what may have been done is unknown."""
+        """Give up the waiting publishes, because there will be no link; those that may have been done have an unknown outcome."""
         self._outbox.give_up(lambda publish: OutcomeUnknown() if publish.is_uncertain else error)
 
     async def close(self, *, within_s: float) -> None:
-        """Give what is under way a moment, then give it up; idempotent."""
+        """Wait briefly for publishes under way, then give them up. Idempotent."""
         self._is_closed = True
         if self._link is not None and self._outbox:
             self._emptied = self._emptied or asyncio.Event()
@@ -140,7 +140,7 @@ class Publisher:
             self._timer = None
 
     def _flush(self) -> None:
-        """Send what was published in the tick that ends here: behind the next one, all that is read in it would go first."""
+        """Send the publishes of the tick that ends here. In the next tick, everything that is read there would precede them."""
         self._is_flushing = False
         self._send()
         if self._link is not None:
@@ -180,7 +180,7 @@ class Publisher:
             self._writes.works()
             self._outbox.answered(cast("Sequence[object]", value))
         elif is_unknown_script(value):
-            # The batches behind this one come back as well, and go out after the script.
+            # The later batches are refused as well, and are sent again after the script is loaded.
             link.command((b"SCRIPT", b"LOAD", self._script.text), lambda _: None)
             self._outbox.returned()
         elif str(value).startswith("CHAIN"):
@@ -195,7 +195,7 @@ class Publisher:
         self._send()
 
     def _settled(self, publish: Publish[asyncio.Future[Published]], result: object) -> None:
-        """Tell who waits what became of a publish, and count it: hot."""
+        """Pass a publish's outcome to its waiting caller, and count it: hot."""
         future = publish.waiting
         outcome = "ok"
         if type(result) is int:

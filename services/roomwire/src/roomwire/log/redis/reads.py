@@ -1,4 +1,4 @@
-"""Reads of streams over the bulk link, in pages, several streams in a call."""
+"""Reads streams over the bulk link in pages, several streams in a call."""
 
 import asyncio
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ _MAX_READS: Final = 8
 
 
 class Reads:
-    """Reads pages and puts them together.
+    """Reads pages and assembles them.
 
     Args:
         keys: Names of keys.
@@ -32,7 +32,7 @@ class Reads:
     def __init__(self, keys: Keys, script: Script) -> None:
         self._keys = keys
         self._script = script
-        # A storm of readers waits here, not in the connection, where publishes would wait behind it.
+        # A storm of readers waits here, and not in the connection, where publishes would wait behind them.
         self._turns = asyncio.Semaphore(_MAX_READS)
 
     async def read(
@@ -45,10 +45,10 @@ class Reads:
         max_bytes: int,
         takes_rest: bool = False,
     ) -> Sequence[Reading]:
-        """Return what ranges hold; see `Log.read`, and `RangeReader` for `takes_rest`.
+        """Return the entries of ranges; see `Log.read`, and `RangeReader` for `takes_rest`.
 
         Raises:
-            LinkLost: The link was lost meanwhile.
+            LinkLost: The link was lost in the meantime.
             ReplyError: The primary refused.
 
         """

@@ -1,6 +1,6 @@
-"""What scripts and commands answer, as the contract's values: the one place that knows the shapes of answers. Pure.
+"""Translates the replies of scripts and commands into the contract's values: the one place that knows their shapes. Pure.
 
-A link gives an answer as an object; that it has the shape of its script is taken for granted here, as the scripts are ours.
+A link returns an answer as an object. This module assumes that it has the shape of its script, because the scripts are ours.
 """
 
 from collections.abc import Mapping, Sequence
@@ -33,7 +33,7 @@ _Claimed = tuple[int, int, int, bytes, int, bytes, list[bytes | int], list[bytes
 
 
 def claim_reply(sid: Sid, reply: object) -> Claimed | ClaimRefused:
-    """Return what became of a claim."""
+    """Return the outcome of a claim."""
     if isinstance(reply, bytes):
         return _REFUSED[reply]
     position, claim, start, born, known, data, ends, rooms = cast("_Claimed", reply)
@@ -57,7 +57,7 @@ def claim_reply(sid: Sid, reply: object) -> Claimed | ClaimRefused:
 
 
 def owner_reply(reply: object) -> SessionOwner | None:
-    """Return where a session lives, from its node, namespace and subject."""
+    """Return the location of a session, from its node, namespace and subject."""
     found = cast("Sequence[bytes | None]", reply)
     parts = [part.decode("utf-8", "surrogatepass") for part in found if part is not None]
     if not parts:
@@ -67,7 +67,7 @@ def owner_reply(reply: object) -> SessionOwner | None:
 
 
 def attendance_reply(reply: object) -> Attendance:
-    """Return who is in a room."""
+    """Return the sessions in a room."""
     total, flat = cast("tuple[int, list[bytes]]", reply)
     parts = (flat[offset::5] for offset in range(5))
     attendees = [
@@ -89,13 +89,13 @@ def nodes_reply(reply: object) -> Mapping[str, tuple[NodeId, str]]:
 
 
 def attach_reply(reply: object) -> tuple[bool, Epoch, Position]:
-    """Return whether the primary has all that this gateway knows of, its epoch, and its last position."""
+    """Return whether the primary has everything that this gateway knows, its epoch, and its last position."""
     is_whole, epoch, last = cast("tuple[int, bytes, int]", reply)
     return is_whole == 1, Epoch(epoch.decode()), Position(last)
 
 
 def heartbeat_reply(reply: object) -> tuple[Position, Sequence[int]]:
-    """Return the log's last position, and the numbers (from 1) of the sessions that are spoken for elsewhere."""
+    """Return the log's last position, and the numbers (from 1) of the sessions that other sockets hold."""
     last, fenced = cast("tuple[int, Sequence[int]]", reply)
     return Position(last), fenced
 

@@ -1,7 +1,8 @@
-"""The way from a new pair of links to a log that is live again.
+"""Leads from a new pair of links to a log that is live again.
 
-Attach; subscribe everything; learn which sockets were claimed elsewhere; take a mark; read what was missed up to it;
-deliver that in order, then what was pushed meanwhile. Until then the log is held and nobody else uses the log link.
+The steps are: attach; subscribe to everything; learn which sockets were claimed elsewhere; take a mark; read the missed entries up
+to it; deliver them in order, then those that were pushed in the meantime. Until then the log is held, and nothing else uses the
+log link.
 """
 
 from secrets import token_urlsafe
@@ -24,7 +25,7 @@ from roomwire.redis.link import Argument
 EPOCHS_KEPT: Final = 64
 SESSIONS_PER_CALL: Final = 256
 _CHANNELS_PER_COMMAND: Final = 512
-# Of one stream; a gateway that was away for longer tells that stream's clients so.
+# The limits apply to one stream. If a gateway was away for longer, it tells the clients of that stream.
 _MAX_MISSED_BYTES: Final = 16_777_216
 
 
@@ -34,10 +35,10 @@ class Resync:
     Args:
         node: The gateway.
         keys: Names of keys.
-        scripts: What runs on the primary.
+        scripts: The scripts that run on the primary.
         reads: Reads streams.
-        config: Times and bounds.
-        subscriber: What the gateway has.
+        config: The times and limits.
+        subscriber: The gateway's state.
 
     """
 
@@ -59,12 +60,12 @@ class Resync:
         self._subscriber = subscriber
 
     async def run(self, pair: Pair) -> None:
-        """Do all of it; afterwards the log is live.
+        """Perform all steps; afterwards the log is live.
 
         Raises:
-            LinkLost: The links were lost meanwhile.
+            LinkLost: The links were lost in the meantime.
             ReplyError: The primary refused.
-            Interrupted: Another epoch has begun meanwhile.
+            Interrupted: Another epoch has begun in the meantime.
 
         """
         subscriber = self._subscriber
@@ -76,7 +77,7 @@ class Resync:
         await self._drop_fenced(pair)
         mark = await self._mark(pair)
         ranges = [Range(stream, subscriber.cut, mark) for stream in subscriber.served()]
-        # Limits of a stream, not of all: the clients of one busy room are told, the others go on.
+        # The limits apply to each stream: only the clients of one busy room are told, and the others continue.
         readings = await self._reads.read(
             pair.bulk,
             subscriber.epoch,
@@ -96,7 +97,7 @@ class Resync:
         arguments: list[Argument] = [subscriber.epoch, subscriber.known, suffix, EPOCHS_KEPT]
         reply = await pair.log.ask_script(self._scripts.attach, [self._keys.log], arguments)
         is_whole, epoch, last = attach_reply(reply)
-        # A gateway that never was live, or that lost everything, has no clients who could have missed something.
+        # A gateway that was never live, or that lost everything, has no clients that could have missed an entry.
         is_beginning = not subscriber.epoch or not is_whole
         subscriber.attached(epoch, is_whole=is_whole)
         if is_beginning:
@@ -123,7 +124,7 @@ class Resync:
 
 
 def fence(subscriber: Subscriber, tenure: Tenure) -> None:
-    """Drop the socket of a tenure that is not the session's any more."""
+    """Drop the socket of a tenure that no longer holds its session."""
     subscriber.fence(tenure.sid, tenure.claim + 1)
 
 

@@ -1,7 +1,7 @@
-"""What a gateway asks of the primary for one session: to begin, claim, change, find and end it.
+"""A gateway's calls to the primary about one session: begin, claim, change, find and end it.
 
-Each reply is applied to the subscriber at its place in the log's order. `roomwire.log.redis.log` is its only user; the scripts
-say what the primary does.
+Each reply is applied to the subscriber at its position in the log's order. `roomwire.log.redis.log` is the only user of this
+module. The scripts define what the primary does.
 """
 
 from typing import NoReturn, cast
@@ -33,14 +33,14 @@ from roomwire.redis.script import Script
 
 
 class SessionCalls:
-    """Calls the scripts of sessions, for one incarnation of a gateway. What each method raises stands in `Log`.
+    """Calls the scripts of sessions for one incarnation of a gateway. `Log` documents the errors of each method.
 
     Args:
         node: This incarnation of this gateway.
         keys: The names of keys.
-        scripts: What runs on the primary.
-        config: Times and bounds.
-        subscriber: Learns which sessions are held here, and which positions were reached.
+        scripts: The scripts that run on the primary.
+        config: The times and limits.
+        subscriber: Receives the sessions that are held here, and the positions that were reached.
         supervisor: Has the links.
 
     """
@@ -96,13 +96,13 @@ class SessionCalls:
         return await self._change(self._scripts.leave, b"leave", tenure, stream, then)
 
     async def claim(self, sid: Sid, *, namespace: str, subject: str) -> Claimed | ClaimRefused:
-        """Take a session over; see `Log.claim`."""
+        """Take over a session; see `Log.claim`."""
 
         def apply(reply: object) -> Claimed | ClaimRefused:
             claimed = claim_reply(sid, reply)
             if isinstance(claimed, ClaimRefused):
                 return claimed
-            # An older socket of this session on this node is fenced by that, at once.
+            # This fences an older socket of this session on this node immediately.
             self._subscriber.hold(claimed.tenure)
             reach(self._subscriber, claimed.position, None)
             return claimed
@@ -147,7 +147,7 @@ class SessionCalls:
         return await self._supervisor.call(self._scripts.end, keys, arguments, apply)
 
     async def find(self, sid: Sid) -> SessionOwner | None:
-        """Return where a session lives; see `Log.find`."""
+        """Return the location of a session; see `Log.find`."""
         async with self._supervisor.reading() as pair:
             found = await pair.bulk.ask(b"HMGET", self._keys.session(sid), b"node", b"ns", b"sub")
         return owner_reply(found)
@@ -186,13 +186,13 @@ class SessionCalls:
 def reach(
     subscriber: Subscriber, last: Position, then: Then | None, position: Position | None = None
 ) -> Position:
-    """Apply an operation at its place in the order: what comes before `last` has been taken, then `then` is called.
+    """Apply an operation at its position in the order: everything up to `last` has been received, then `then` is called.
 
     Args:
-        subscriber: Keeps the place.
+        subscriber: Records the position.
         last: The log's last position when the operation was done.
-        then: Is called with the operation's position.
-        position: The operation's own. Default: `last`.
+        then: Called with the operation's position.
+        position: The operation's position. Default: `last`.
 
     """
     subscriber.advance(last)

@@ -1,7 +1,7 @@
-"""Keeps the links to the primary: connects, brings the gateway up to date, notices a loss, begins again.
+"""Keeps the links to the primary alive: it connects, brings the gateway up to date, detects a loss and starts again.
 
-A loss takes effect at once, in the callback that notices it: both links are closed, the log is held, and what was
-awaited learns that its outcome is not known.
+A loss takes effect immediately, in the callback that detects it: both links are closed, the log is held, and pending calls
+fail with an unknown outcome.
 """
 
 import asyncio
@@ -38,24 +38,24 @@ _LONGEST_PAUSE_S: Final = 1.0
 
 T = TypeVar("T")
 Apply = Callable[[object], T]
-"""Takes a reply at its place in the order, synchronously, and returns what the caller gets; it may raise that."""
+"""Applies a reply at its position in the order, synchronously; it returns or raises the caller's result."""
 
 
 class Supervisor:
-    """Owns the links and the task that keeps them.
+    """Owns the links and the task that maintains them.
 
     Args:
-        primaries: Knows where the primary is.
+        primaries: Finds the primary.
         node: This gateway.
         keys: Names of keys.
-        scripts: What runs on the primary.
-        config: Times and bounds.
-        subscriber: What the gateway has taken from the log.
+        scripts: The scripts that run on the primary.
+        config: The times and limits.
+        subscriber: What the gateway has received from the log.
         publisher: Sends publishes.
-        requests: Takes other nodes' requests.
+        requests: Accepts other nodes' requests.
         resync: Brings the gateway up to date.
         on_lost: Called when the log is held.
-        metrics: Where the state and losses are counted.
+        metrics: Counts the state and losses.
 
     """
 
@@ -95,12 +95,12 @@ class Supervisor:
 
     @property
     def is_live(self) -> bool:
-        """Whether the log goes on."""
+        """Whether the log is live."""
         return self._live.is_set()
 
     @property
     def is_given_up(self) -> bool:
-        """Whether the log has been held for as long as a call may take: whoever asks then need not wait as well."""
+        """Whether the log has been held for as long as a call may take, so that later callers need not wait."""
         held_at = self._held_at
         return (
             held_at is not None and asyncio.get_running_loop().time() - held_at > self._config.call_timeout_s
@@ -108,16 +108,16 @@ class Supervisor:
 
     @property
     def pair(self) -> Pair | None:
-        """The links of the day, live or not yet."""
+        """The current links, live or not yet."""
         return self._pair
 
     @property
     def is_started(self) -> bool:
-        """Whether the links are kept: it has been live, and is not closed."""
+        """Whether the links are maintained: the log has been live, and is not closed."""
         return self._task is not None
 
     async def start(self) -> None:
-        """Become live, and stay it; see `Log.start`."""
+        """Become and stay live; see `Log.start`."""
         try:
             pair = await self._connect()
         except (Unavailable, ConfigurationError) as error:
@@ -126,12 +126,12 @@ class Supervisor:
         self._task = asyncio.create_task(self._keep(pair))
 
     async def close(self) -> None:
-        """Disconnect; idempotent."""
+        """Disconnect. Idempotent."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
             self._task = None
-        # Nobody is told that the log is held: this end is meant.
+        # The observer is not told that the log is held, because this end is intended.
         pair, self._pair = self._pair, None
         self._live.clear()
         self._metrics.backplane_up.set(0)
@@ -141,10 +141,10 @@ class Supervisor:
             await pair.wait_closed()
 
     async def until_live(self) -> Pair:
-        """Wait for the log to go on, and return its links.
+        """Wait until the log is live, and return its links.
 
         Raises:
-            Unavailable: It is closed, or others have waited for it in vain.
+            Unavailable: The log is closed, or others have waited for it in vain.
 
         """
         if self.is_given_up:
@@ -157,10 +157,10 @@ class Supervisor:
             await self._live.wait()
 
     def live_pair(self) -> Pair:
-        """Return the links if the log goes on.
+        """Return the links if the log is live.
 
         Raises:
-            Unavailable: It is held.
+            Unavailable: The log is held.
 
         """
         if self._pair is None or not self._live.is_set():
@@ -168,19 +168,19 @@ class Supervisor:
         return self._pair
 
     def begin_again(self, reason: str) -> None:
-        """Give the present links up."""
+        """Abandon the present links."""
         if self._pair is not None:
             self._pair.close(reason)
 
     async def call(
         self, script: Script, keys: Sequence[bytes], arguments: Sequence[Argument], apply: Apply[T]
     ) -> T:
-        """Call a script on the log link, and apply its reply at its place in the order.
+        """Call a script on the log link, and apply its reply at its position in the order.
 
         Raises:
             Unavailable: Nothing was done.
             OutcomeUnknown: It may have been done.
-            RoomwireError: Whatever `apply` raises.
+            RoomwireError: `apply` raised it.
 
         """
 
@@ -190,15 +190,15 @@ class Supervisor:
         return await self._call(send, apply)
 
     async def command(self, arguments: Sequence[Argument], apply: Apply[T]) -> T:
-        """Send a command on the log link, as `call`."""
+        """Send a command on the log link, as `call` does."""
         return await self._call(lambda pair, reply: pair.log.command(arguments, reply), apply)
 
     @contextlib.asynccontextmanager
     async def reading(self) -> AsyncIterator[Pair]:
-        """Lend the links to somebody who only reads, for as long as a call may take.
+        """Lend the links to a reader, for as long as a call may take.
 
         Raises:
-            Unavailable: It cannot be read now.
+            Unavailable: The log cannot be read now.
 
         """
         try:
@@ -266,7 +266,7 @@ class Supervisor:
         )
         self._pair = pair
         try:
-            # Bounded like a recovery: streams are kept for long enough for that.
+            # The time limit is that of a recovery, and streams are kept for that long.
             async with asyncio.timeout(self._config.claim_deadline_s):
                 await self._resync.run(pair)
         except (LinkLost, ReplyError, Interrupted, TimeoutError) as error:

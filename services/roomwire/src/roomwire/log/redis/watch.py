@@ -1,7 +1,7 @@
-"""What the primary says of itself, asked at heartbeats: its clock, its memory, its work.
+"""Reads the primary's own figures at heartbeats: its clock, its memory, its load.
 
-Answers a question that its clients cannot answer from outside: whether it is Redis. Everything here is for people; what a Redis
-does not let this user ask is said once, and the log goes on without it.
+The figures show whether Redis is the bottleneck, which clients cannot see from outside. They are for operators. If Redis does not
+allow this user a command, that is logged once, and the log continues without it.
 """
 
 import time
@@ -32,11 +32,11 @@ _log = get_logger(__name__)
 
 
 class Watch:
-    """Asks the primary of the day.
+    """Reads the figures of the current primary.
 
     Args:
-        metrics: Where it is shown.
-        max_skew_s: How far its clock may differ from ours, in seconds.
+        metrics: Shows the figures.
+        max_skew_s: Maximum difference between its clock and this process's, in seconds.
 
     """
 
@@ -46,7 +46,7 @@ class Watch:
         self._refused: set[bytes] = set()
 
     def ask(self, pair: Pair) -> None:
-        """Ask for its time and figures; the answers come when they come."""
+        """Request its time and figures, without waiting for the answers."""
         asked_at = time.time()
         pair.bulk.command((b"TIME",), lambda value: self._take_time(value, asked_at))
         pair.bulk.command((b"INFO", *_SECTIONS), self._take_figures)
@@ -68,7 +68,7 @@ class Watch:
         if most and used >= most:
             writes.is_down(Cause.FULL, f"{used:.0f} of {most:.0f} bytes of maxmemory are used")
         elif writes.cause is Cause.FULL and (not most or used < most * _HAS_ROOM):
-            # Nobody may say anything for a while: that there is room again shows all the same.
+            # There may be no writes for a while; this shows nevertheless that memory is available again.
             writes.works()
 
     def _is_answer(self, command: bytes, value: object) -> bool:
@@ -81,7 +81,7 @@ class Watch:
 
 
 def parse_figures(info: str) -> Mapping[str, float]:
-    """Return the figures that are shown, from an answer to INFO; memory without what does not count against the limit."""
+    """Return the shown figures from an answer to INFO; memory excludes what does not count against the limit."""
     pairs = (line.split(":", 1) for line in info.splitlines() if ":" in line)
     figures = {name: float(value) for name, value in pairs if name in _FIGURES}
     if "used_memory" in figures:

@@ -1,4 +1,4 @@
-"""The bodies of failures, as every API promises them."""
+"""The bodies of failures, as every API documents them."""
 
 from typing import Any, Final, Literal
 
@@ -24,7 +24,7 @@ class ErrorDetails(BaseModel):
         "not_found",
         "internal",
     ]
-    message: str = Field(description="A sentence for people.")
+    message: str = Field(description="A sentence for human readers.")
     retryable: bool = Field(description="Whether trying again makes sense.")
 
 

@@ -1,4 +1,4 @@
-"""The bounds of an ASGI application that is not ours: what it gets of a request is what a service takes from a stranger."""
+"""Applies the service's limits on requests to an ASGI application that is not ours."""
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 

@@ -1,4 +1,4 @@
-"""Which pages may read an API's answers: Starlette's CORS, with the house's reading of origins."""
+"""Decides which pages may read an API's answers: Starlette's CORS, with our own comparison of origins."""
 
 from starlette.middleware.cors import CORSMiddleware
 

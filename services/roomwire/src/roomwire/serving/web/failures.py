@@ -1,4 +1,4 @@
-"""Failures as the client gets them: every error, ours or the framework's, in the one shape of the house."""
+"""Turns every error, ours or the framework's, into the one form in which clients get failures."""
 
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -21,7 +21,7 @@ class MethodNotAllowed(NotFound):
     """The path exists, but not for this method."""
 
     http_status = HTTPStatus.METHOD_NOT_ALLOWED
-    default_message = "There is no such method here."
+    default_message = "This path does not support the method."
 
 
 _BY_STATUS: Final[Mapping[int, type[ClientError]]] = {
@@ -33,14 +33,14 @@ _BY_STATUS: Final[Mapping[int, type[ClientError]]] = {
 # What pydantic complains about, in our words; none of them says what the client sent.
 _COMPLAINTS: Final[Mapping[str, str]] = {
     "missing": "this is required",
-    "extra_forbidden": "there is no such field",
+    "extra_forbidden": "this field is unknown",
     "string_type": "this must be a string",
-    "string_unicode": "this is no valid text",
+    "string_unicode": "this is not valid text",
     "string_too_short": "use at least {min_length} characters",
     "string_too_long": "use at most {max_length} characters",
     "too_short": "use at least {min_length} characters",
     "too_long": "use at most {max_length} characters",
-    "json_invalid": "this is no JSON",
+    "json_invalid": "this is not JSON",
     "model_attributes_type": "this must be a JSON object, sent as application/json",
     "value_error": "{error}",
 }

@@ -1,4 +1,4 @@
-"""ASGI middleware of an API: headers of every answer, the limit of bodies, the count of requests."""
+"""ASGI middleware of an API: the headers of every answer, the limit on bodies, and the count of requests."""
 
 from typing import Final
 

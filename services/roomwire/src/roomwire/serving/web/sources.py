@@ -1,4 +1,4 @@
-"""ASGI middleware that corrects what an application sees of its request: where it came from.
+"""ASGI middleware that corrects an application's view of where its request came from.
 
 What `roomwire.protocol.sources` finds out stands in ASGI's scope, so that whatever reads a request behind it, a route, a
 framework or a page, reads the client's scheme, host and address and no proxy's.

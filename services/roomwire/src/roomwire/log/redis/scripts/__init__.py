@@ -1,4 +1,4 @@
-"""The log's scripts: which there are, and from which files each is put together."""
+"""The log's scripts, and the files from which each is composed."""
 
 from collections.abc import Iterator
 from importlib.resources import files
