@@ -110,6 +110,7 @@ class Rooms(socketio.AsyncManager):  # type: ignore[misc] # python-socketio has 
 
         """
         keep = (keeps_history if isinstance(keeps_history, Keep) else Keep()) if keeps_history else None
+        # One object from here on. Above stands what `instrument` calls by these names: as `*args` each emit would cost 0.5 µs more.
         emit = Emit(event, data, namespace, to or room, skip_sid, message_id, callback, ignore_queue, keep)
         if callback is None and not ignore_queue:
             return self._delivery.publish(emit)
