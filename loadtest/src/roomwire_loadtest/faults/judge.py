@@ -5,6 +5,7 @@ import traceback
 from collections.abc import Sequence
 from pathlib import Path
 
+from roomwire_loadtest.faults.daemons import NotRunning
 from roomwire_loadtest.faults.fleet import FleetError, run_fleet
 from roomwire_loadtest.faults.journal import save
 from roomwire_loadtest.faults.latency import back_s
@@ -12,7 +13,7 @@ from roomwire_loadtest.faults.namespace import NoNamespaces
 from roomwire_loadtest.faults.oracle import Findings, check, generator_load, void_reasons
 from roomwire_loadtest.faults.report import FAIL, NOT_WRITTEN, PASS, SKIP, VOID, Outcome
 from roomwire_loadtest.faults.stage import Row, Skipped, Stage
-from roomwire_loadtest.faults.system import NotRunning, run_system
+from roomwire_loadtest.faults.system import run_system
 
 
 async def play(row: Row, *, quick: bool, journals: Path | None = None, is_timed: bool = True) -> Outcome:

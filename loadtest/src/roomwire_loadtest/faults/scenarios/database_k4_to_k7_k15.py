@@ -9,9 +9,9 @@ from typing import Final
 import httpx
 
 from roomwire_loadtest.faults.cutter import HOST
+from roomwire_loadtest.faults.daemons import Valkey
 from roomwire_loadtest.faults.homes import ClusterHome, SentinelHome, is_primary, until
 from roomwire_loadtest.faults.stage import RATE, Row, Stage
-from roomwire_loadtest.faults.system import Valkey
 from roomwire_local.free_ports import free_ports
 
 _DOWN_S: Final = 1.0

@@ -13,9 +13,9 @@ from typing import Final
 import httpx
 
 from roomwire_loadtest.faults.cutter import HOST, Cutter, run_cutters
+from roomwire_loadtest.faults.daemons import START_TIMEOUT_S, Daemon
 from roomwire_loadtest.faults.namespace import REDIS, Way
 from roomwire_loadtest.faults.stage import RATE, Row, Skipped, Stage
-from roomwire_loadtest.faults.system import START_TIMEOUT_S, Daemon
 from roomwire_local.free_ports import free_ports
 from roomwire_local.ingress import Entry, write_round_robin_config
 
