@@ -10,30 +10,30 @@
     │   ├── ApplicationError  the application that is to be served cannot be loaded, bound or started
     │   ├── RedisTooOld       the server lacks what Roomwire's scripts and channels need
     │   └── PackageUnfit      an installed package lacks a name that Roomwire relies on
-    ├── NodeNameTaken         another process that lives has this one's name
-    └── ClientError           a client is told: code, sentence, whether trying again makes sense
-        ├── InvalidBody       the event's or request's body does not have the promised shape
-        ├── Unauthenticated   no token where one is required, or one that does not hold
-        ├── Forbidden         known, but not allowed
-        ├── RateLimited       too much, too fast
-        ├── TooLarge          over a size limit
-        │   └── BodyTooLarge      the body of a request
-        ├── Unavailable       something we depend on does not answer; nothing was lost, try again
-        │   ├── OutcomeUnknown    it may have been done all the same: try again with the same message id
-        │   ├── NotYetValid       a token is dated later than now: the clocks of two machines differ
-        │   └── RedisRefused      Redis answers, and takes no connection of ours
-        ├── NotFound          no such thing
-        └── Internal          a defect of ours; the log has the details, the client has not
+    ├── NodeNameTaken         another live process has this one's name
+    └── ClientError           the client receives it: code, sentence, whether to try again
+        ├── InvalidBody       the event's or request's body does not have the documented form
+        ├── Unauthenticated   a required token is missing or invalid
+        ├── Forbidden         the client is known, but not allowed to do this
+        ├── RateLimited       too many requests in too short a time
+        ├── TooLarge          a size limit is exceeded
+        │   └── BodyTooLarge      the body of a request is too large
+        ├── Unavailable       a dependency does not answer; nothing was done, try again
+        │   ├── OutcomeUnknown    it may have been done: try again with the same message id
+        │   ├── NotYetValid       a token is dated in the future, because clocks differ
+        │   └── RedisRefused      Redis answers, but refuses our connection
+        ├── NotFound          the requested resource does not exist
+        └── Internal          a defect of ours, whose details only the log has
 
 Foreign exceptions are translated into these once, where they enter. The code of a `ClientError` is the
 error's name everywhere: in acks, HTTP answers, log fields and metric labels. A class without a code of its own has that of
 its base.
 
-A sentence stands once. One that holds facts, or is raised in more than one place, belongs to a class, which takes the facts
-and builds the sentence; those of one package stand in its `errors` (`roomwire.log.errors`, `roomwire.identity.errors`,
-`roomwire.gateways.errors`, `roomwire.redis.errors`, `roomwire.relay.errors`, `roomwire.cluster.errors`), those of several here.
-One without facts that is raised in one place stands there. So do the reasons of `BadPacket`, `BadEnginePacket` and `Interrupted`:
-they are what is wrong with bytes at the place that reads them, and go into a log line, not to a client.
+Each sentence is written once. If it contains facts, or is raised in several places, a class takes the facts and builds the
+sentence. The classes of one package are in its `errors` (`roomwire.log.errors`, `roomwire.identity.errors`,
+`roomwire.gateways.errors`, `roomwire.redis.errors`, `roomwire.relay.errors`, `roomwire.cluster.errors`), those of several are here.
+A sentence without facts that is raised in one place is written there. So are the reasons of `BadPacket`, `BadEnginePacket` and
+`Interrupted`: they describe faulty bytes where these are read, and go into a log line, not to a client.
 """
 
 from collections.abc import Mapping
@@ -49,17 +49,17 @@ class RoomwireError(Exception):
 class ConfigurationError(RoomwireError):
     """A setting, or the machine around the process, does not allow it to run.
 
-    The text is for the operator: one sentence that says what is wrong and what to do.
+    The text is for the operator: one sentence that states what is wrong and what to do.
     """
 
 
 class UnusableFile(ConfigurationError):
-    """A file cannot be read, or does not hold what it should.
+    """A file cannot be read, or has the wrong content.
 
     Args:
-        file: The file; several in the order of the settings.
-        problem: What is wrong.
-        setting: The setting that names it. Default: the caller's sentence says so.
+        file: The file, or several files in the order of the settings.
+        problem: The problem.
+        setting: The setting that names the file. Default: the caller's sentence names it.
 
     """
 
@@ -80,8 +80,8 @@ class UnusablePort(ConfigurationError):
     Args:
         host: The address to listen on.
         port: The port.
-        problem: What the system says.
-        setting: The setting that another port can be chosen with.
+        problem: The system's message.
+        setting: The setting that chooses another port.
 
     """
 
@@ -118,9 +118,9 @@ class PackageUnfit(ConfigurationError):
     Args:
         package: Its name in the package index.
         version: The installed release.
-        lacking: The name, with its owner's.
-        oldest: The oldest release that has it all.
-        newest: The newest that was tested.
+        lacking: The missing name, with its owner's name.
+        oldest: The oldest supported release.
+        newest: The newest tested release.
 
     """
 
@@ -144,8 +144,8 @@ class ApplicationError(ConfigurationError):
 
     Args:
         step: What failed: its import, the binding of its gateways, or its lifespan, in which gateways are made as well.
-        problem: What is wrong, without a full stop.
-        traceback: Where the application's own code raised, from its first line on. Default: it did not.
+        problem: The problem, without a full stop.
+        traceback: The traceback from the first line of the application's own code. Default: its code did not raise.
 
     """
 
@@ -165,8 +165,8 @@ class RedisTooOld(ConfigurationError):
     """The server lacks what Roomwire's scripts and channels need.
 
     Args:
-        version: Its version.
-        least: The first major version that has it.
+        version: The server's version.
+        least: The first sufficient major version.
 
     """
 
@@ -180,7 +180,7 @@ class RedisTooOld(ConfigurationError):
 
 
 class NodeNameTaken(RoomwireError):
-    """Another process that lives has this one's name: calls to all nodes would leave one of the two out.
+    """Another live process has this one's name, so that calls to all nodes would miss one of the two.
 
     Args:
         name: The name.
@@ -201,7 +201,7 @@ class NodeNameTaken(RoomwireError):
 
 
 class ClientError(RoomwireError):
-    """An error that the client is told.
+    """An error that the client receives.
 
     Args:
         message: The sentence the client sees. Default: the class's own.
@@ -222,16 +222,16 @@ class ClientError(RoomwireError):
         return str(self.args[0])
 
     def details(self) -> Mapping[str, str | bool]:
-        """Return what a client gets: `code`, `message` and `retryable`."""
+        """Return the client's view: `code`, `message` and `retryable`."""
         return {"code": self.code, "message": self.message, "retryable": self.retryable}
 
     def body(self) -> Mapping[str, Mapping[str, str | bool]]:
-        """Return the error as an ack or an HTTP answer carries it: `{"error": details}`."""
+        """Return the error in the form of an ack or an HTTP answer: `{"error": details}`."""
         return {"error": self.details()}
 
 
 class InvalidBody(ClientError):
-    """The body of an event or request does not have the promised shape; the message names the field."""
+    """The body of an event or request does not have the documented form; the message names the field."""
 
     code = "invalid_body"
     http_status = HTTPStatus.UNPROCESSABLE_ENTITY
@@ -239,7 +239,7 @@ class InvalidBody(ClientError):
 
 
 class Unauthenticated(ClientError):
-    """No token where one is required, or one that does not hold. The reason stays general on purpose."""
+    """A required token is missing or invalid. The reason is general on purpose."""
 
     code = "unauthenticated"
     http_status = HTTPStatus.UNAUTHORIZED
@@ -258,7 +258,7 @@ class RateLimited(ClientError):
     """Too many requests in too short a time.
 
     Attributes:
-        retry_after_s: How long to wait, as far as that is known; 0: it is not.
+        retry_after_s: The time to wait in seconds. `0` means that it is unknown.
 
     """
 
@@ -271,7 +271,7 @@ class RateLimited(ClientError):
 
 
 class TooLarge(ClientError):
-    """Something is over its size limit."""
+    """A size limit is exceeded."""
 
     code = "too_large"
     http_status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
@@ -279,10 +279,10 @@ class TooLarge(ClientError):
 
 
 class BodyTooLarge(TooLarge):
-    """The body of a request is larger than the service takes.
+    """The body of a request is larger than the service accepts.
 
     Args:
-        max_body_bytes: How large it may be.
+        max_body_bytes: The maximum size.
 
     """
 
@@ -292,7 +292,7 @@ class BodyTooLarge(TooLarge):
 
 
 class Unavailable(ClientError):
-    """Something we depend on did not answer in time."""
+    """A dependency did not answer in time."""
 
     code = "unavailable"
     retryable = True
@@ -301,15 +301,15 @@ class Unavailable(ClientError):
 
 
 class OutcomeUnknown(Unavailable):
-    """Something we depend on was asked, and did not answer in time: it may or may not have been done."""
+    """A dependency was asked and did not answer in time, so the operation may or may not have been done."""
 
     default_message = "The outcome is unknown: try again with the same message id."
 
 
 class NotYetValid(Unavailable):
-    """A signed token whose time has not come: a clock is wrong, and the client did nothing wrong.
+    """A signed token is dated in the future: a clock is wrong, and the client is not at fault.
 
-    It is an `Unavailable`, so a connecting client loses its transport and comes again; an official client that is refused
+    The error is an `Unavailable`, so a connecting client loses its transport and reconnects. An official client that is refused
     stays away for good.
     """
 
@@ -318,10 +318,10 @@ class NotYetValid(Unavailable):
 
 
 class RedisRefused(Unavailable):
-    """Redis answers, and takes no connection of ours.
+    """Redis answers, but refuses our connection.
 
     Args:
-        answer: What it says.
+        answer: The refusal.
 
     """
 
@@ -339,4 +339,4 @@ class NotFound(ClientError):
 
 
 class Internal(ClientError):
-    """A defect of ours. Raised in place of an unexpected exception, which goes to the log."""
+    """A defect of ours. It replaces an unexpected exception, which goes to the log."""

@@ -1,7 +1,7 @@
 """A user's permissions per room, and the policy that defines them for roles.
 
-Owns the patterns, how they match, and the policy file. It must not know tokens, users or events: `tokens` carries
-capabilities, and an application's gateway asks for them. Nothing is allowed that no pattern allows.
+This module owns the patterns, their matching, and the policy file. It must not know tokens, users or events: `tokens` carries
+capabilities, and an application's gateway requires them. An action that no pattern allows is refused.
 """
 
 import tomllib
@@ -21,16 +21,16 @@ EVERYWHERE: Final = "*"
 NO_ROLE: Final = "none"
 
 OF_A_ROOM: Final = frozenset({"join", "publish", "history", "presence"})
-"""What can be allowed in some rooms."""
+"""The actions that can be allowed in some rooms."""
 OF_ALL_ROOMS: Final = frozenset({"rooms", "broadcast", "admin"})
-"""What concerns all rooms at once, and is allowed under the pattern `*` only."""
+"""The actions that apply to all rooms at once, and are allowed only under the pattern `*`."""
 
 
 class Capabilities(msgspec.Struct, frozen=True):
-    """What somebody may do.
+    """The permissions of a user, client or role.
 
     Attributes:
-        grants: Patterns of rooms, each with the actions that are allowed there.
+        grants: Room patterns, each with the actions that are allowed there.
 
     """
 
@@ -38,12 +38,12 @@ class Capabilities(msgspec.Struct, frozen=True):
 
     @classmethod
     def of(cls, claim: Mapping[str, Sequence[str]]) -> Self:
-        """Read them as a token or a policy has them: patterns with lists of actions.
+        """Parse the form of a token or a policy: patterns with lists of actions.
 
-        Actions that nobody here knows are left out: a newer issuer may know more.
+        Unknown actions are left out, because a newer issuer may know more.
 
         Raises:
-            ValueError: There are too many patterns, or one is none.
+            ValueError: There are too many patterns, or one is invalid.
 
         """
         if len(claim) > MAX_PATTERNS:
@@ -59,7 +59,7 @@ class Capabilities(msgspec.Struct, frozen=True):
 
     @classmethod
     def of_all(cls, several: Iterable[Self]) -> Self:
-        """Return what is allowed by one or another of several."""
+        """Return the union of several capabilities."""
         grants: dict[str, frozenset[str]] = {}
         for each in several:
             for pattern, actions in each.grants:
@@ -67,11 +67,11 @@ class Capabilities(msgspec.Struct, frozen=True):
         return cls(tuple(grants.items()))
 
     def claim(self) -> dict[str, list[str]]:
-        """Return them as a token carries them."""
+        """Return the form that a token carries."""
         return {pattern: sorted(actions) for pattern, actions in self.grants}
 
     def may(self, action: str, room: str | None = None) -> bool:
-        """Say whether an action is allowed in a room, or without one, in all rooms at once."""
+        """Return whether an action is allowed in a room or, without one, in all rooms at once."""
         return any(
             action in actions and (pattern == EVERYWHERE if room is None else matches(pattern, room))
             for pattern, actions in self.grants
@@ -87,11 +87,11 @@ NOTHING: Final = Capabilities()
 
 
 class Policy(msgspec.Struct, frozen=True):
-    """Which role may do what, and who has a role that does not come with the kind of user.
+    """The permissions of each role, and the accounts whose role is not the default of their kind.
 
     Attributes:
         roles: The capabilities of each role.
-        members: The ids of accounts by role; in no list, an account is a `user`.
+        members: The ids of accounts by role. An account in no list is a `user`.
 
     """
 
@@ -99,16 +99,16 @@ class Policy(msgspec.Struct, frozen=True):
     members: Mapping[str, frozenset[str]]
 
     def role_of(self, user_id: str, *, is_guest: bool) -> str:
-        """Return the role of somebody who signed in."""
+        """Return the role of a signed-in user."""
         if is_guest:
             return "guest"
         return next((role for role, ids in self.members.items() if user_id in ids), "user")
 
     def of_role(self, role: str) -> Capabilities:
-        """Return what a role may do; of the name `none`, nothing.
+        """Return the capabilities of a role; `none` has none.
 
         Raises:
-            ConfigurationError: There is no such role.
+            ConfigurationError: The role does not exist.
 
         """
         if role == NO_ROLE:
@@ -119,7 +119,7 @@ class Policy(msgspec.Struct, frozen=True):
 
 
 class _File(msgspec.Struct, forbid_unknown_fields=True):
-    """What is in a policy file."""
+    """The content of a policy file."""
 
     roles: dict[str, dict[str, list[str]]]
     members: dict[str, list[str]] = {}
@@ -129,10 +129,10 @@ def load_policy(path: Path | None = None) -> Policy:
     """Read a policy file.
 
     Args:
-        path: The file, in TOML. Default: the one in the package, by which everybody may use every room.
+        path: The TOML file. Default: the file in the package, which allows every user every room.
 
     Raises:
-        ConfigurationError: It cannot be read, or something in it is wrong; the sentence says what and where.
+        ConfigurationError: The file cannot be read, or has a mistake; the sentence states what and where.
 
     """
     where = "the default policy" if path is None else str(path)
@@ -144,7 +144,7 @@ def load_policy(path: Path | None = None) -> Policy:
 
 
 def matches(pattern: str, room: str) -> bool:
-    """Say whether a room is one of a pattern's: an exact name, or the beginning of names and a `*`."""
+    """Return whether a room matches a pattern: an exact name, or a prefix followed by `*`."""
     return room.startswith(pattern[:-1]) if pattern.endswith("*") else room == pattern
 
 

@@ -1,6 +1,6 @@
 """The names of the claims that gateways read from a token, and pointers into nested claims.
 
-Pure. Whether a token holds, its issuer and audience included, `verification` says.
+Pure. `verification` decides whether a token is valid, including its issuer and audience.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,16 +13,16 @@ MISSING: Final = msgspec.UNSET
 
 
 class ClaimNames(msgspec.Struct, frozen=True):
-    """Which claims say what.
+    """The claims to read.
 
-    Each is a claim's name, or, with a `/` first, a JSON pointer (RFC 6901) to a value within one, such as
+    Each is the name of a claim or, if it begins with `/`, a JSON pointer (RFC 6901) to a nested value, such as
     `/realm_access/roles`.
 
     Attributes:
         user: The user's id, a text that is unique and stable.
-        name: What people see; where a token has none, they see the id.
+        name: The display name. Without it, the id is shown.
         session: The session by which a token can be revoked.
-        roles: Names of roles of the policy, a list or a text with spaces. Default: none; what a token allows is in `cap`.
+        roles: The names of roles of the policy, as a list or a text with spaces. Default: none; `cap` has the permissions.
 
     """
 
@@ -33,7 +33,7 @@ class ClaimNames(msgspec.Struct, frozen=True):
 
 
 OUR_CLAIMS: Final = ClaimNames()
-"""As our own auth service writes them."""
+"""The claims of our own auth service."""
 
 
 def find(claims: Mapping[str, object], name: str) -> object:
@@ -52,7 +52,7 @@ def names_in(value: object) -> Sequence[str]:
     """Return the names in a claim: a list of texts, or one text with spaces between them (RFC 8693, section 4.2).
 
     Raises:
-        ValueError: It is neither.
+        ValueError: The claim is neither.
 
     """
     if value is MISSING:

@@ -4,11 +4,11 @@
 
     ConfigurationError
     ├── UnknownRole         a role that the policy does not have
-    └── UnusablePolicy      the policy cannot be read, or is none
+    └── UnusablePolicy      the policy cannot be read, or is invalid
     Unauthenticated
-    ├── InvalidToken        a token that does not hold
+    ├── InvalidToken        the token is not valid
     ├── TokenExpired        a token whose time is over
-    └── SessionEnded        a token whose session has ended
+    └── SessionEnded        the token's session has ended
 """
 
 from collections.abc import Collection
@@ -17,11 +17,11 @@ from roomwire.errors import ConfigurationError, Unauthenticated
 
 
 class UnknownRole(ConfigurationError):
-    """The policy has no such role.
+    """The policy does not have the role.
 
     Args:
-        role: The name that was asked for.
-        known: The names that it has.
+        role: The requested name.
+        known: The known names.
 
     """
 
@@ -35,11 +35,11 @@ class UnknownRole(ConfigurationError):
 
 
 class UnusablePolicy(ConfigurationError):
-    """The policy cannot be read, or is none.
+    """The policy cannot be read, or is invalid.
 
     Args:
-        where: The setting and its file, or what else names it.
-        problem: What is wrong.
+        where: The setting and its file, or another name of the policy.
+        problem: The problem.
 
     """
 
@@ -53,7 +53,7 @@ class UnusablePolicy(ConfigurationError):
 
 
 class InvalidToken(Unauthenticated):
-    """A token does not hold; the client learns no more."""
+    """The token is not valid; the client learns no more."""
 
     default_message = "The token is not valid."
 

@@ -1,7 +1,7 @@
 """Public keys as identity providers publish them (RFC 7517, 7518, 8037): which keys verify tokens, and with which algorithms.
 
-Pure: it fetches nothing and logs nothing. A key that cannot be used is left out and said, so that it takes no other with
-it. Its neighbours are `jwks`, which fetches, and `verification`, which verifies.
+Pure: it fetches nothing and logs nothing. An unusable key is left out and reported, without affecting other keys. Its
+neighbours are `jwks`, which fetches, and `verification`, which verifies.
 """
 
 import base64
@@ -42,7 +42,7 @@ _ED25519_WEAK: Final = frozenset(
 
 
 class Fault(enum.StrEnum):
-    """Why a published key is not used, where somebody has to mend it."""
+    """The reason why a published key is unusable, so that the provider must correct it."""
 
     MALFORMED = "malformed"
     PRIVATE = "private"
@@ -56,7 +56,7 @@ class PublicKey(msgspec.Struct, frozen=True):
 
     Attributes:
         key: The key itself.
-        algorithms: The algorithms that it verifies by; a token of another does not hold.
+        algorithms: The algorithms for which the key may be used; a token with another is invalid.
 
     """
 
@@ -65,11 +65,11 @@ class PublicKey(msgspec.Struct, frozen=True):
 
 
 class KeySet(msgspec.Struct, frozen=True):
-    """What a JWKS is good for.
+    """The usable part of a JWKS.
 
     Attributes:
         keys: The keys that verify tokens, by their ids.
-        faults: The ids of those that would, and are refused (as far as they have one), with the reason.
+        faults: The ids of the refused keys (as far as they have one), with the reason.
 
     """
 
@@ -88,17 +88,17 @@ class _Refused(ValueError):
 
 
 def read_jwks(body: bytes, algorithms: Collection[str] = (EDDSA,)) -> KeySet:
-    """Take the keys out of a JWKS that verify tokens by these algorithms.
+    """Return the keys of a JWKS that verify tokens with these algorithms.
 
-    Keys for other ends, and those without an id, are left alone: a provider may have them for others. Two different keys of
-    one id are both refused, as nothing says which one is meant.
+    Keys for other purposes, and keys without an id, are ignored: a provider may have them for others. Two different keys with one
+    id are both refused, because nothing states which is meant.
 
     Args:
         body: The document.
         algorithms: Some of `ALGORITHMS`. Default: EdDSA alone.
 
     Raises:
-        ValueError: This is no JWKS (`msgspec.DecodeError` is one).
+        ValueError: The document is not a JWKS (`msgspec.DecodeError` is a `ValueError`).
 
     """
     keys: dict[str, PublicKey] = {}
@@ -130,7 +130,7 @@ def _id_of(members: object) -> str:
 
 
 def _read(members: object, algorithms: frozenset[str]) -> tuple[str, PublicKey] | None:
-    """Return a key's id and the key; None: it is for another end."""
+    """Return a key's id and the key, or None if it is for another purpose."""
     if not isinstance(members, Mapping):
         raise _Refused(Fault.MALFORMED)
     if members.get("kty") == "oct" or "k" in members:
@@ -150,7 +150,7 @@ def _read(members: object, algorithms: frozenset[str]) -> tuple[str, PublicKey] 
 
 
 def _fitting(members: Mapping[str, object]) -> frozenset[str]:
-    """Return the algorithms that a key can verify by, and says that it may."""
+    """Return the algorithms that a key can and may verify."""
     kind, curve, said = (_text(members, name) for name in ("kty", "crv", "alg"))
     of_curve = _OF_CURVES.get((kind, curve))
     possible = frozenset(_OF_RSA) if kind == "RSA" else frozenset({of_curve[0]} if of_curve else ())

@@ -1,6 +1,6 @@
 """Public keys from a JWKS, cached: one fetch serves many tokens, and strangers cannot trigger fetches at will.
 
-Owns when to fetch and what to go on with when that fails. What a key is, is `jwk`'s; what may be fetched, `provider`'s.
+This module owns when to fetch, and what to use if that fails. `jwk` defines keys, and `provider` what may be fetched.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ _log = get_logger(__name__)
 
 
 class KeySource(Protocol):
-    """Where public keys come from."""
+    """A source of public keys."""
 
     async def key(self, kid: str) -> PublicKey | None:
         """Return the key of this id, or None if there is none.
@@ -39,22 +39,21 @@ class KeySource(Protocol):
 class JwksClient:
     """Public keys from a JWKS, cached: a `KeySource`.
 
-    Known keys are used without asking. An unknown key id, or keys older than `max_age_s`, lead to one fetch,
-    at most one per `cooldown_s` whatever clients send. When a fetch fails, the known keys go on being used.
-    A key that is malformed, weak, private or symmetric is left out, logged and counted; the others are used.
+    Known keys are used without a request. An unknown key id, or keys older than `max_age_s`, cause one fetch, at most one per
+    `cooldown_s` whatever clients send. If a fetch fails, the known keys remain in use. A key that is malformed, weak, private or
+    symmetric is left out, logged and counted; the others are used.
 
     Args:
-        where: The URL of the JWKS, or the metadata that say it. Redirects are not followed.
-        tls: What an https address has to show, that of the metadata too. Default: what the system's certificates
-            vouch for.
-        algorithms: The algorithms that keys are wanted for. Default: EdDSA alone.
-        timeout_s: How long one fetch may take, that of the metadata included. Default: 2 seconds.
-        cooldown_s: Least time between two fetches. Default: 10 seconds.
-        max_age_s: How old keys may get before they are fetched anew. Default: 300 seconds.
-        count_refused: Called for each key that is refused, at each fetch. Default: nobody counts.
-        dependency: Where it is noted whether they can be fetched. Default: nowhere but in the log.
-        published: Where it is noted whether keys are published that cannot be used. Default: nowhere but in the log.
-        issuers_clock: Is compared with ours by each answer. Default: it is not.
+        where: The URL of the JWKS, or the metadata that name it. Redirects are not followed.
+        tls: The TLS context for https URLs, including the metadata's. Default: the system's certificate authorities.
+        algorithms: The accepted algorithms. Default: EdDSA only.
+        timeout_s: Time limit for one fetch, including the metadata. Default: 2 seconds.
+        cooldown_s: Minimum time between two fetches. Default: 10 seconds.
+        max_age_s: Maximum age of keys before they are fetched again. Default: 300 seconds.
+        count_refused: Called for each refused key, at each fetch. Default: refused keys are not counted.
+        dependency: Records whether keys can be fetched. Default: only the log does.
+        published: Records whether unusable keys are published. Default: only the log does.
+        issuers_clock: Compares the issuer's clock with ours at each answer. Default: there is no comparison.
         clock: Monotonic seconds.
         transport: The HTTP transport; for tests.
 
@@ -108,13 +107,13 @@ class JwksClient:
         return self._keys.get(kid)
 
     async def close(self) -> None:
-        """Close the HTTP connections; idempotent."""
+        """Close the HTTP connections. Idempotent."""
         await self._http.aclose()
 
     async def _refresh(self, kid: str) -> None:
         async with self._fetching:
             fresh = self._clock() - self._fetched_at <= self._max_age_s
-            # Without any key nobody can be served: then a failed fetch is repeated after a second.
+            # Without any key no client can be served, so a failed fetch is repeated after a second.
             cooldown_s = self._cooldown_s if self._keys else min(1.0, self._cooldown_s)
             if (kid in self._keys and fresh) or self._clock() - self._tried_at < cooldown_s:
                 return

@@ -1,7 +1,7 @@
 """What is asked of an identity provider over HTTP: documents of bounded size, and where its keys are.
 
-A redirect is never followed, and a provider's metadata (OpenID Connect Discovery 1.0, RFC 8414) are believed about the
-issuer that they are asked for only. How long it may take is the caller's to bound. Nothing here knows keys.
+Redirects are never followed, and a provider's metadata (OpenID Connect Discovery 1.0, RFC 8414) are trusted only about the
+issuer for which they were requested. The caller sets the time limit. This module does not know keys.
 """
 
 import ipaddress
@@ -20,14 +20,14 @@ async def fetch(http: httpx.AsyncClient, url: str, *, clock: Clock | None = None
     """Return a document.
 
     Args:
-        http: What asks.
-        url: Where it is.
-        clock: Is given the time that the answer carries. Default: nobody compares it.
+        http: The HTTP client.
+        url: The URL of the document.
+        clock: Gets the time that the answer carries. Default: it is ignored.
 
     Raises:
         ValueError: The status is not 200, it is packed (its size would say nothing), or it has more than
             `MAX_DOCUMENT_BYTES`.
-        httpx.HTTPError, httpx.InvalidURL: It cannot be had.
+        httpx.HTTPError, httpx.InvalidURL: The document cannot be fetched.
 
     """
     headers = {"Accept": "application/json", "Accept-Encoding": "identity"}
@@ -49,7 +49,7 @@ async def fetch(http: httpx.AsyncClient, url: str, *, clock: Clock | None = None
 
 
 def is_trustworthy(url: str) -> bool:
-    """Say whether nobody on the way to a URL can answer in its place: https, or this machine."""
+    """Return whether no other host can answer in place of a URL's: it is https, or on this machine."""
     try:
         parts = httpx.URL(url)
     except httpx.InvalidURL:
@@ -63,8 +63,8 @@ class Discovery(msgspec.Struct, frozen=True):
     """Finds a provider's keys by its metadata.
 
     Attributes:
-        url: Where the metadata are, such as `https://id.example.org/.well-known/openid-configuration`.
-        issuer: The issuer that they have to be about.
+        url: The URL of the metadata, such as `https://id.example.org/.well-known/openid-configuration`.
+        issuer: The issuer that the metadata must name.
 
     """
 
@@ -75,8 +75,8 @@ class Discovery(msgspec.Struct, frozen=True):
         """Ask where the keys are.
 
         Raises:
-            ValueError: These are no metadata, or another issuer's, or the keys are where others could replace them.
-            httpx.HTTPError, httpx.InvalidURL: They cannot be had.
+            ValueError: The document is not metadata, or another issuer's, or others could replace the keys at their URL.
+            httpx.HTTPError, httpx.InvalidURL: The metadata cannot be fetched.
 
         """
         metadata = msgspec.json.decode(await fetch(http, self.url), type=_Metadata)

@@ -1,9 +1,9 @@
-"""Sessions and users whose tokens no longer hold, though they have not expired.
+"""The sessions and users whose unexpired tokens are revoked.
 
 Auth appends each revocation to a stream in Redis (`revocations_key`), in the same step that ends the session there.
-Every gateway reads what is new a few times a second (`RevocationReader`) and remembers it for as long as a token could
-outlive it (`Revoked`). Without Redis nothing can be revoked and nothing is heard; what a gateway has heard goes on
-holding, and what it has missed it reads when Redis is back.
+Every gateway reads new revocations a few times a second (`RevocationReader`) and remembers each for as long as a token could
+outlive it (`Revoked`). Without Redis nothing can be revoked and no gateway receives revocations. Those that a gateway has received
+remain in force, and it reads missed ones when Redis is available again.
 
 An entry has the fields `session` or `user` (an id), and `for_s`: how many seconds tokens may outlive it.
 """
@@ -23,7 +23,7 @@ from roomwire.identity.tokens import User
 from roomwire.logs import get_logger
 
 MAX_REVOCATIONS: Final = 100_000
-"""How many are kept, in Redis and by a gateway; beyond, the oldest are forgotten."""
+"""Maximum number of revocations in Redis and at a gateway; above it, the oldest are discarded."""
 
 _PAGE: Final = 1_000
 _SETTLED_S: Final = 30.0
@@ -32,15 +32,15 @@ _log = get_logger(__name__)
 
 
 def revocations_key(prefix: str) -> str:
-    """Return the name of the stream; it is of auth's keys, and the one that gateways may read."""
+    """Return the key of the stream: the one of auth's keys that gateways may read."""
     return f"{prefix}:{{auth}}:revoked"
 
 
 class Revoked:
-    """What has been revoked: pure, with the time passed in.
+    """The known revocations. Pure; the time is passed in.
 
     Args:
-        max_entries: How many are remembered; beyond, the oldest are forgotten. Default: `MAX_REVOCATIONS`.
+        max_entries: Maximum number of revocations; above it, the oldest are discarded. Default: `MAX_REVOCATIONS`.
 
     """
 
@@ -52,13 +52,13 @@ class Revoked:
         return len(self._entries)
 
     def add(self, kind: str, id_: str, *, at: float, until: float) -> bool:
-        """Remember a revocation; False says that the oldest had to be forgotten for it.
+        """Remember a revocation; return False if the oldest was discarded for it.
 
         Args:
             kind: `session` or `user`.
-            id_: Whose.
-            at: When, in seconds since 1970.
-            until: How long it is remembered, the same.
+            id_: The id of the session or user.
+            at: The time of the revocation, in seconds since 1970.
+            until: The time until which it is remembered, in seconds since 1970.
 
         """
         self._entries.pop((kind, id_), None)
@@ -69,12 +69,12 @@ class Revoked:
         return False
 
     def forget_before(self, now: float) -> None:
-        """Forget those that no token can outlive any more."""
+        """Discard revocations that no token can outlive any more."""
         for key in [key for key, (_, until) in self._entries.items() if until < now]:
             del self._entries[key]
 
     def holds(self, user: User) -> bool:
-        """Say whether a user's token was revoked: by its session, or by its user after it was issued."""
+        """Return whether a user's token was revoked, by its session or by its user after it was issued."""
         if user.session and ("session", user.session) in self._entries:
             return True
         found = self._entries.get(("user", user.id))
@@ -87,12 +87,12 @@ class RevocationReader:
 
     Args:
         client: Redis; closed by `close`.
-        prefix: What every key in Redis begins with.
-        revoked: What it fills.
-        apply: Is called after something new, and for half a minute on, as somebody may be in the middle of connecting.
-        interval_s: How often it looks. Default: 0.4 seconds.
-        timeout_s: How long one answer may take. Default: 1 second.
-        dependency: Where it is noted whether they can be read. Default: nowhere but in the log.
+        prefix: The prefix of every key in Redis.
+        revoked: The revocations to update.
+        apply: Called after a new revocation, and for half a minute afterwards, because a client may be connecting.
+        interval_s: Interval between reads. Default: 0.4 seconds.
+        timeout_s: Time limit for one answer. Default: 1 second.
+        dependency: Records whether revocations can be read. Default: only the log does.
 
     """
 
@@ -120,10 +120,10 @@ class RevocationReader:
         self._reading: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Read what has been revoked, then go on reading.
+        """Read all revocations, then keep reading new ones.
 
         Raises:
-            Unavailable: Redis does not answer; starting again later is right.
+            Unavailable: Redis does not answer; start again later.
 
         """
         try:
@@ -134,7 +134,7 @@ class RevocationReader:
         self._reading = asyncio.create_task(self._read_on())
 
     async def close(self) -> None:
-        """Stop reading and close the connections; idempotent."""
+        """Stop reading and close the connections. Idempotent."""
         if self._reading is not None:
             self._reading.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -158,7 +158,7 @@ class RevocationReader:
                 self._is_away = False
 
     async def _read(self) -> None:
-        """Read what is new, and have it applied."""
+        """Read and apply new revocations."""
         while True:
             async with asyncio.timeout(self._timeout_s):
                 entries: Any = await self._client.xrange(self._key, min=self._last, count=_PAGE)

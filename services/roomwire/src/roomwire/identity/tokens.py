@@ -1,8 +1,8 @@
-"""Access tokens: whom one speaks for, how our own are signed, and where a handshake carries one.
+"""Access tokens: the user that a token identifies, the signing of our own, and their place in a handshake.
 
 Our tokens follow RFC 9068 (`typ: at+jwt`) and are signed with Ed25519 (`alg: EdDSA`, RFC 8037) by a `SigningKey` of the auth
-service. Whether a token holds, `verification` says. A token carries what a user may do (`capabilities`) and does not decide it,
-and nothing here logs one.
+service. `verification` decides whether a token is valid. A token carries a user's permissions (`capabilities`) but does not define them.
+This module never logs a token.
 """
 
 import base64
@@ -28,16 +28,16 @@ MAX_SESSION_CHARS: Final = 128
 
 
 class User(msgspec.Struct, frozen=True):
-    """Who a connection or request belongs to.
+    """The user that a connection or request belongs to.
 
     Attributes:
-        id: The token's subject; unique and stable for an account, new for every guest.
-        name: What people see. Chosen by the user: never a proof of anything.
+        id: The token's subject: unique and stable for an account, new for every guest.
+        name: The display name. The user chooses it, so it proves nothing.
         kind: `account` (registered), `guest` (has a guest token), `service` (a backend) or `anonymous` (has no token).
-        capabilities: What it may do in which rooms. Default: nothing.
-        issued_at: When its token was issued, in seconds since 1970; 0.0 without one.
-        expires_at: Until when its token is taken, in seconds since 1970; 0.0 without one: for as long as it stays.
-        session: The session that its token belongs to; empty if it says none.
+        capabilities: The user's permissions per room. Default: none.
+        issued_at: The time when its token was issued, in seconds since 1970; 0.0 without a token.
+        expires_at: The time until which its token is accepted, in seconds since 1970; 0.0 without a token, which never expires.
+        session: The session that its token belongs to. Empty if the token names none.
 
     """
 
@@ -51,7 +51,7 @@ class User(msgspec.Struct, frozen=True):
 
     @classmethod
     def anonymous(cls, capabilities: Capabilities = NOTHING) -> Self:
-        """Return a new identity for a client that came without a token."""
+        """Return a new identity for a client without a token."""
         id_ = secrets.token_hex(16)
         return cls(
             id=f"anonymous:{id_}", name=f"guest-{id_[:6]}", kind="anonymous", capabilities=capabilities
@@ -72,7 +72,7 @@ class SigningKey:
 
     @classmethod
     def generate(cls) -> Self:
-        """Make a new key pair."""
+        """Create a new key pair."""
         return cls(Ed25519PrivateKey.generate())
 
     @classmethod
@@ -80,7 +80,7 @@ class SigningKey:
         """Read a private key in PKCS#8 PEM, as `python -m roomwire_auth new-key` writes it.
 
         Raises:
-            ConfigurationError: It is no unencrypted Ed25519 private key.
+            ConfigurationError: The text is not an unencrypted Ed25519 private key.
 
         """
         try:
@@ -113,7 +113,7 @@ class SigningKey:
         """Issue an access token.
 
         Args:
-            user: Whom it speaks for, and what may be done with it.
+            user: The user that it identifies, with the permissions.
             issuer: The `iss` claim.
             audience: The `aud` claim.
             lifetime_s: Seconds until it expires.

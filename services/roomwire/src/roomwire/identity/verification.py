@@ -1,9 +1,8 @@
-"""Whether an access token holds: its signature, type, times, issuer and audience, and that it was not revoked.
+"""Verifies an access token: its signature, type, times, issuer and audience, and that it was not revoked.
 
 Tokens of the auth service follow RFC 9068 (`typ: at+jwt`) and are signed with Ed25519; nothing else is accepted unless another
-identity provider is named. Gateways verify locally, with keys that come from a JWKS (`jwks`), cached. What this module takes
-for a token's content is a JSON object read strictly: the JWT library, which only this module and `tokens` talk to, is more
-lenient. It never logs a token.
+identity provider is configured. Gateways verify locally, with cached keys from a JWKS (`jwks`). This module parses a token's content
+strictly as a JSON object, because the JWT library, which only this module and `tokens` use, is more lenient. It never logs a token.
 """
 
 import base64
@@ -28,9 +27,9 @@ from roomwire.limits.http import MAX_TOKEN_BYTES
 NO_TYPE: Final = "none"
 MAX_USER_CHARS: Final = 256
 MAX_TIME_S: Final = 253_402_300_000
-"""Shortly before the year 10000: a later time is none that a calendar knows."""
+"""Shortly before the year 10000, because a calendar knows no later time."""
 
-# RFC 7515, section 2: without padding. The library takes it, and then one token could be written in many ways.
+# RFC 7515, section 2: without padding. The library accepts it, and then one token could be written in many ways.
 _COMPACT: Final = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
 
 _IN_TIME: Final = msgspec.Meta(ge=0, le=MAX_TIME_S)
@@ -38,10 +37,10 @@ _Time = Annotated[int, _IN_TIME] | Annotated[float, _IN_TIME]
 
 
 class _Claims(msgspec.Struct):
-    """What Roomwire reads in claims, after the library has checked signature, times, issuer and audience."""
+    """The claims that Roomwire reads after the library has checked signature, times, issuer and audience."""
 
     user: Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_USER_CHARS)]
-    # The library takes numbers written as text; RFC 7519, section 2, does not.
+    # The library accepts numbers written as text; RFC 7519, section 2, does not.
     exp: _Time
     iat: _Time
     nbf: _Time = 0
@@ -55,17 +54,17 @@ class Verifier:
     """Verifies access tokens.
 
     Args:
-        keys: Where the public keys come from.
+        keys: The source of the public keys.
         issuer: The `iss` that tokens must have.
         audience: The `aud` that tokens must have, alone or in a list.
-        algorithms: What they may be signed by; the key has to be for it as well. Default: EdDSA alone.
-        token_types: What their `typ` may be; `none`: they may have none. Default: `at+jwt` alone.
-        claim_names: Which claims say what. Default: as our own auth service writes them.
-        roles: What each role may do, if a claim says roles. Names of no role allow nothing.
-        leeway_s: How far clocks may differ, both ways. Default: `LEEWAY_S`.
-        max_token_bytes: How long a token may be.
-        without_claim: What may be done with a token that says neither roles nor capabilities. Default: nothing.
-        is_revoked: Says whether a token that would hold was revoked. Default: none is.
+        algorithms: The accepted signature algorithms; the key must fit as well. Default: EdDSA only.
+        token_types: The accepted values of `typ`. `none` accepts tokens without one. Default: `at+jwt` only.
+        claim_names: The claims to read. Default: those of our own auth service.
+        roles: The permissions of each role, if a claim names roles. Unknown names allow nothing.
+        leeway_s: Maximum difference between clocks, in both directions. Default: `LEEWAY_S`.
+        max_token_bytes: Maximum length of a token.
+        without_claim: The permissions of a token with neither roles nor capabilities. Default: none.
+        is_revoked: Returns whether an otherwise valid token was revoked. Default: no token is.
 
     """
 
@@ -97,15 +96,15 @@ class Verifier:
         self._is_revoked = is_revoked
 
     async def verify(self, token: str) -> User:
-        """Return whom the token speaks for.
+        """Return the user that the token identifies.
 
         Raises:
-            Unauthenticated: The token does not hold. The client learns only whether it expired or was revoked.
-            NotYetValid: It is signed, and dated later than now: try again.
+            Unauthenticated: The token is not valid. The client learns only whether it expired or was revoked.
+            NotYetValid: The token is signed but dated in the future; try again.
             Unavailable: The keys could not be fetched yet.
 
         """
-        # A token is ASCII; what is not is refused next.
+        # A token is ASCII; other texts are refused next.
         if len(token) > self._max_token_bytes:
             raise Unauthenticated("The token is too long.")
         if not _COMPACT.fullmatch(token):
@@ -124,7 +123,7 @@ class Verifier:
         return user
 
     async def _checked(self, token: str) -> Mapping[str, object]:
-        """Return the claims of a token that is signed, is for us, and has its times."""
+        """Return the claims of a token after checking its signature, audience and times."""
         head, body, _ = token.split(".")
         header = parse_part(head)
         algorithm, kid = header.get("alg"), header.get("kid")
@@ -164,7 +163,7 @@ class Verifier:
         known = msgspec.convert(
             {name: value for name, value in said.items() if value is not MISSING}, _Claims
         )
-        # JSON can spell half a surrogate pair, which is no text: it would fail where it is written.
+        # JSON can contain half a surrogate pair, which is not text and would fail where it is written.
         f"{known.user}{known.name}{known.session}".encode()
         return User(
             id=known.user,
@@ -190,8 +189,8 @@ def parse_part(part: str) -> dict[str, object]:
     """Read the header or the claims of a token in compact form.
 
     Raises:
-        ValueError: It is no JSON object, says something twice (RFC 7519, section 4), or has a number that is none.
-        RecursionError: It is nested without end.
+        ValueError: The part is not a JSON object, repeats a name (RFC 7519, section 4), or has an invalid number.
+        RecursionError: The part is nested too deeply.
 
     """
     raw = base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))

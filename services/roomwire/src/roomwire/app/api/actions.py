@@ -1,7 +1,7 @@
 """The API's actions, each checked against the permissions of its caller. This module does not know HTTP.
 
-`Actions` does what can be done in any application, by the server alone, and says of the rest that it cannot. An application that
-knows more of its users and rooms overrides what it can do better, and hands it to `App(api=...)`.
+`Actions` performs what the server alone can do in any application, and refuses the rest. An application that knows more about its
+users and rooms overrides methods and passes the class to `App(api=...)`.
 """
 
 import asyncio
@@ -54,18 +54,18 @@ class Actions:
         self._server = server
 
     async def publish(self, caller: Caller, messages: Sequence[Said], *, key: str) -> int:
-        """Say events to rooms, users or everybody; either all may be said, or none is.
+        """Publish events to rooms, users or everyone; if one is not allowed, none is published.
 
         Args:
-            caller: Who says it.
-            messages: What, in the order in which it is to be heard.
-            key: What the caller calls the request: said again under it, each message is heard once. Empty: nothing.
+            caller: The caller.
+            messages: The messages, in the order of their delivery.
+            key: The caller's key of the request. If it is repeated, each message is delivered once. Empty if there is none.
 
         Returns:
-            How many were said, now or before.
+            The number of messages that were published, now or before.
 
         Raises:
-            OutcomeUnknown: Some may have been said, or all.
+            OutcomeUnknown: Some or all may have been published.
 
         """
         targets = [*dict.fromkeys(map(target_of, messages))]
@@ -78,7 +78,7 @@ class Actions:
                 for number, message in enumerate(messages)
                 for saying in self.saying(message, _message_id(caller, message, key, number))
             ]
-            # They begin in this order, and so stand in the log.
+            # They begin in this order, which is their order in the log.
             outcomes = await asyncio.gather(*sayings, return_exceptions=True)
             for outcome in outcomes:
                 if outcome is not None:
@@ -115,7 +115,7 @@ class Actions:
         return answer
 
     async def move(self, caller: Caller, room: str, to: str, *, namespace: str, user: str = "") -> Moved:
-        """Take the connected members of a room, or (`user`) one user's, into another; who may not join there stays."""
+        """Move the connected members of a room, or (`user`) one user's, to another; members that may not join it stay."""
         with audited(caller, "move", room=room, to=to, user=user or "all") as known:
             caller.capabilities.require("admin")
             self._require(namespace)
@@ -244,7 +244,7 @@ def target_of(message: Said) -> str:
 
 
 def name_of(node: str) -> str:
-    """Return the name of a gateway's incarnation without what is random."""
+    """Return the name of a gateway's incarnation without its random suffix."""
     return node.rpartition(".")[0]
 
 
@@ -256,7 +256,7 @@ def _check(caller: Caller, message: Said) -> None:
 
 
 def _message_id(caller: Caller, message: Said, key: str, number: int) -> str:
-    """Return a message id that nobody else's can equal; empty if the caller names nothing to know it by."""
+    """Return a message id that is unique to the caller, or an empty one if the caller gave no id or key."""
     if message.id:
         named: tuple[str | int, ...] = ("id", message.id)
     elif key:

@@ -1,7 +1,7 @@
 """Writes one line for each call that changes something, whatever its outcome: caller, operation, target. Never message contents.
 
-They can be told from other lines, as those of the auth service, by `"audit": true` or the logger, `gateway.api.audit`, to be
-kept elsewhere, and for longer.
+As in the auth service, `"audit": true` or the logger `gateway.api.audit` distinguishes these lines from others, so that they can be
+stored elsewhere, and for longer.
 """
 
 import contextlib
@@ -19,12 +19,12 @@ def audited(caller: Caller, operation: str, **facts: object) -> Iterator[dict[st
     """Write the line of a call when it ends.
 
     Args:
-        caller: Who calls.
-        operation: What it asks for.
-        facts: Whom it concerns.
+        caller: The caller.
+        operation: The requested operation.
+        facts: The target.
 
     Yields:
-        Facts that are known only at the end: put them in.
+        A mapping for facts that are known only at the end.
 
     """
     known: dict[str, object] = {}

@@ -24,7 +24,7 @@ RESERVED_EVENTS: Final = (
     "newListener",
     "removeListener",
 )
-"""What clients take for something that happened to their connection."""
+"""Event names that clients interpret as events of their connection."""
 
 
 def _check_event(value: str) -> str:
@@ -34,7 +34,7 @@ def _check_event(value: str) -> str:
 
 
 def _check_arguments(value: list[Any]) -> list[Any]:
-    """Refuse what JSON can spell and no packet can hold, as what is too deep."""
+    """Refuse values that JSON allows but no packet can hold, such as too deep ones."""
     try:
         event_payload(["", *value])
     except (TypeError, ValueError, OverflowError, RecursionError):
@@ -105,13 +105,13 @@ class ToUser(_Said):
 
 
 class ToEveryone(_Said):
-    """An event for everybody who is connected: `broadcast`."""
+    """An event for all connected clients: `broadcast`."""
 
     everyone: Literal[True]
 
 
 def _target(value: object) -> str | None:
-    """Return which kind of message it is."""
+    """Return the kind of a message."""
     if isinstance(value, dict):
         return next((name for name in ("room", "user", "everyone") if name in value), None)
     return next((tag for kind, tag in _TAGS if isinstance(value, kind)), None)
@@ -125,20 +125,20 @@ Said = Annotated[
 
 
 class Publish(_Request):
-    """Events, in the order in which they are to be heard."""
+    """Events, in the order of their delivery."""
 
     messages: Annotated[list[Said], Field(min_length=1, max_length=MAX_MESSAGES)]
 
 
 class Disconnect(_Request):
-    """Whom to disconnect."""
+    """The user to disconnect."""
 
     user: UserId
     namespace: Namespace = "/"
 
 
 class Move(_Request):
-    """Whom to move, from where to where."""
+    """The members to move, and the two rooms."""
 
     room: Room
     to: Room
@@ -149,7 +149,7 @@ class Move(_Request):
 
 
 class Published(BaseModel):
-    """All of it is in the log."""
+    """All messages are in the log."""
 
     published: int
 
@@ -168,7 +168,7 @@ class RoomsAnswer(BaseModel):
 
 
 class MemberAnswer(BaseModel):
-    """Somebody in a room."""
+    """A member of a room."""
 
     id: str = Field(description="The socket's id.")
     name: str = Field(
@@ -183,7 +183,7 @@ class MemberAnswer(BaseModel):
 
 
 class PresenceAnswer(BaseModel):
-    """Who is in a room."""
+    """The members of a room."""
 
     room: str
     total: int = Field(description="Number of members, which may exceed the length of `members`.")
@@ -215,7 +215,7 @@ class EntryAnswer(BaseModel):
 
 
 class HistoryAnswer(BaseModel):
-    """A stretch of a room's history, oldest message first."""
+    """A part of a room's history, oldest message first."""
 
     room: str
     messages: Sequence[MessageAnswer | EntryAnswer]
@@ -226,7 +226,7 @@ class HistoryAnswer(BaseModel):
 
 
 class Disconnected(BaseModel):
-    """What became of the sockets of a user."""
+    """The outcome for the sockets of a user."""
 
     disconnected: int = Field(
         description="Number of sessions that were ended, including those of clients that were away."
@@ -236,7 +236,7 @@ class Disconnected(BaseModel):
 
 
 class Moved(BaseModel):
-    """What became of the members of a room."""
+    """The outcome for the members of a room."""
 
     moved: int
     refused: int = Field(

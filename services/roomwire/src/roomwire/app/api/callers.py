@@ -1,6 +1,6 @@
 """Identifies the caller of the API: the bearer of an access token, or of an API key.
 
-Owns the keys and what they allow. Tokens are checked by the gateway's verifier, as those of clients.
+This module owns the keys and their permissions. The gateway's verifier verifies tokens, as it does for clients.
 """
 
 import hashlib
@@ -20,12 +20,12 @@ _NAME: Final = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 
 
 class Caller(msgspec.Struct, frozen=True):
-    """Somebody who calls the API.
+    """A caller of the API.
 
     Attributes:
-        id: Tells it from every other; it stands in the audit.
-        capabilities: What it may do in which rooms.
-        address: Where it calls from; it stands in the audit, too. Empty: not known.
+        id: The caller's unique id, for the audit.
+        capabilities: The caller's permissions per room.
+        address: The caller's address, for the audit. Empty if it is unknown.
 
     """
 
@@ -44,10 +44,10 @@ class Key(msgspec.Struct, frozen=True):
 def parse_keys(text: str, policy: Policy) -> Sequence[Key]:
     """Read keys, one a line: a name, a role of the policy, and a secret of 32 characters or more.
 
-    Empty lines, and what begins with `#`, are left out.
+    Empty lines, and lines that begin with `#`, are ignored.
 
     Raises:
-        ConfigurationError: A line is no key; the sentence says which, and never the secret.
+        ConfigurationError: A line is not a key; the sentence names the line, and never the secret.
 
     """
     keys: dict[str, Key] = {}
@@ -73,11 +73,11 @@ def parse_keys(text: str, policy: Policy) -> Sequence[Key]:
 
 
 class Callers:
-    """Finds out who calls.
+    """Identifies callers.
 
     Args:
-        keys: The keys that are taken.
-        verify: Returns whom a token speaks for; see `Verifier.verify`. Default: tokens are not taken.
+        keys: The accepted keys.
+        verify: Returns the user that a token identifies; see `Verifier.verify`. Default: tokens are not accepted.
 
     """
 
@@ -88,14 +88,14 @@ class Callers:
         self._verify = verify
 
     async def identify(self, authorization: str) -> Caller:
-        """Return who calls.
+        """Return the caller.
 
         Args:
             authorization: The header of that name.
 
         Raises:
-            Unauthenticated: It names nobody: there is none, or what it has does not hold.
-            Unavailable: Tokens cannot be checked for the moment.
+            Unauthenticated: The token or key is missing or invalid.
+            Unavailable: Tokens cannot be verified at the moment.
 
         """
         scheme, _, credentials = authorization.partition(" ")
@@ -104,7 +104,7 @@ class Callers:
             raise Unauthenticated
         digest, found = _digest(credentials), None
         for key in self._keys:
-            # All of them, so that the time says nothing.
+            # All of them are compared, so that the time reveals nothing.
             if hmac.compare_digest(digest, key.digest):
                 found = key.caller
         if found is not None:

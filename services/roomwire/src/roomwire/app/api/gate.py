@@ -14,13 +14,13 @@ _KEY = "roomwire.caller"
 
 
 class Gate:
-    """Lets known callers in, before anything of their request is read but its head.
+    """Admits known callers before anything but the head of their request is read.
 
     Args:
-        app: What they come to; `caller_of` says there who it is.
-        callers: Knows them.
-        rate: How often they may come.
-        open_paths: Where everybody may come.
+        app: The application behind the gate, where `caller_of` returns the caller.
+        callers: Identifies callers.
+        rate: Limits callers.
+        open_paths: The paths that need no caller.
 
     """
 
@@ -31,7 +31,7 @@ class Gate:
         self._open_paths = open_paths
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """See ASGI; raises `ClientError` for who is not let in."""
+        """See ASGI; raise `ClientError` for a caller that is not admitted."""
         if scope["type"] == "http" and scope["path"] not in self._open_paths:
             caller = await self._callers.identify(Headers(scope=scope).get("authorization", ""))
             self._rate.admit(caller.id)
@@ -42,6 +42,6 @@ class Gate:
 
 
 def caller_of(request: Request) -> Caller:
-    """Return who was let in."""
+    """Return the admitted caller."""
     caller: Caller = request.scope[_KEY]
     return caller

@@ -13,7 +13,7 @@ MAX_CALLERS: Final = 10_000
 
 
 class Rate:
-    """Refuses callers that are more than a second's worth ahead of what they may ask.
+    """Refuses callers that are more than one second's requests ahead of their rate.
 
     Args:
         most_per_s: Maximum requests a second of one caller. `0` disables this limit.
@@ -30,7 +30,7 @@ class Rate:
         """Count a request of a caller.
 
         Raises:
-            RateLimited: The caller asks too fast; nothing was counted.
+            RateLimited: The caller exceeds its rate; nothing was counted.
 
         """
         limiter, now = self._limiters.get(caller), self._clock()
@@ -41,7 +41,7 @@ class Rate:
         self.charge(caller, 1)
 
     def charge(self, caller: str, amount: int) -> None:
-        """Count what a caller gets that was let in; the caller has to wait for it later."""
+        """Count further cost of an admitted caller, which must wait for it later."""
         if not self._most_per_s:
             return
         limiter = self._limiters.get(caller)
@@ -50,5 +50,5 @@ class Rate:
         limiter.charge(self._clock(), amount)
         self._limiters.move_to_end(caller)
         if len(self._limiters) > MAX_CALLERS:
-            # The caller that has asked for nothing for the longest.
+            # The caller whose last request is the oldest.
             self._limiters.popitem(last=False)

@@ -57,12 +57,12 @@ def api_app(
     """Return the ASGI application of the API's port.
 
     Args:
-        actions: Does what is asked for.
-        callers: Knows who asks.
-        rate: How often they may.
-        max_body_bytes: Largest body.
+        actions: Performs the calls.
+        callers: Identifies callers.
+        rate: Limits callers.
+        max_body_bytes: Maximum size of a body.
         requests: Counts answers by route and status.
-        proxies: Tells where requests came from.
+        proxies: The trusted proxies.
 
     """
     app = FastAPI(
@@ -104,7 +104,7 @@ def _routes(actions: Actions, rate: Rate) -> APIRouter:
             ),
         ] = "",
     ) -> Published:
-        """Say events to rooms, to users or to everybody, in order; all of them, or none if one is not allowed."""
+        """Publish events to rooms, users or everyone, in order: all of them, or none if one is not allowed."""
         # The request itself has been counted.
         rate.charge(caller.id, len(body.messages) - 1)
         return Published(published=await actions.publish(caller, body.messages, key=idempotency_key))
@@ -125,7 +125,7 @@ def _routes(actions: Actions, rate: Rate) -> APIRouter:
         limit: Annotated[int, Query(ge=1, le=MAX_LISTED, description="Maximum number of members.")] = 100,
         namespace: Annotated[Namespace, Query()] = "/",
     ) -> PresenceAnswer:
-        """Return who is in a room, on all gateways, connected or away."""
+        """Return the members of a room on all gateways, connected or away."""
         return await actions.presence(caller, room, namespace=namespace, limit=limit)
 
     @router.get("/history")
@@ -142,12 +142,12 @@ def _routes(actions: Actions, rate: Rate) -> APIRouter:
         limit: Annotated[int, Query(ge=1, le=MAX_HISTORY, description="Maximum number of messages.")] = 50,
         namespace: Annotated[Namespace, Query()] = "/",
     ) -> HistoryAnswer:
-        """Return what was said in a room, oldest message first."""
+        """Return the history of a room, oldest message first."""
         return await actions.history(caller, room, namespace=namespace, after=after, limit=limit)
 
     @router.post("/disconnect")
     async def disconnect(caller: _Caller, body: Disconnect) -> Disconnected:
-        """Disconnect all sockets of a user, and end its sessions that wait for their client."""
+        """Disconnect all sockets of a user, and end its sessions whose clients are away."""
         return await actions.disconnect(caller, body.user, namespace=body.namespace)
 
     @router.post("/move")
