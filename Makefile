@@ -12,7 +12,7 @@ CONSOLE := services/roomwire/src/roomwire/app/dev/web
 DOCS   := services/auth/src/roomwire_auth/web
 
 .DEFAULT_GOAL := help
-.PHONY: help help-more install up down test quick steady release release-test matrix attacks examples check audit render map docs site chart-test proxies clients fuzz bench faults load soak profile capacity report e2e lock clean
+.PHONY: help help-more install up down test quick steady release release-test matrix attacks examples check types style audit render map docs site chart-test proxies clients fuzz bench faults load soak profile capacity report e2e lock clean
 
 # A target's description follows `##`; `##+` is for those that `make help-more` lists.
 LIST = @awk -F ':.*$(1) ' '/^[a-z0-9-]+:.*$(1) /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -52,9 +52,15 @@ matrix: install  ##+ test with the oldest and newest dependencies
 	$(BIN)/python deploy/release/matrix.py $(MATRIX)
 
 check: install  ## format, lint, types, import directions
+	@$(MAKE) --no-print-directory --jobs=2 types style
+
+# On two cores, as mypy uses one.
+types: install
+	$(BIN)/mypy
+
+style: install
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml
 	$(BIN)/zizmor --offline --pedantic --quiet --no-progress .github

@@ -138,7 +138,7 @@ class Tiers:
     def _order(self, item: pytest.Item) -> tuple[float, bool, bool]:
         """Begin with what may take longest, then what starts processes, then servers."""
         timeout = item.get_closest_marker("timeout")
-        allowed_s = timeout.args[0] if timeout else 0
+        allowed_s = timeout.args[0] if timeout and timeout.args else 0
         return -allowed_s, not self._test_starts(item.path), self._is_quick(item)
 
     def _is_quick(self, item: pytest.Item) -> bool:
