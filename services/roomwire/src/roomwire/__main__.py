@@ -7,12 +7,14 @@ def main() -> int:
     """Run the command line; returns the exit status. It is loaded here alone, as an application that only emits needs none."""
     try:
         from roomwire.app.commands.line import run_command  # noqa: PLC0415 - as the docstring says
+
+        # It imports what the command that was asked for needs.
+        return run_command()
     except ModuleNotFoundError as error:
         if error.name is None or error.name.partition(".")[0] == "roomwire":
             raise
         print(f"roomwire: {error.name} is not installed: pip install 'roomwire[service]'", file=sys.stderr)  # noqa: T201
         return 1
-    return run_command()
 
 
 if __name__ == "__main__":

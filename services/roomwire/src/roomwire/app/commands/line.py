@@ -5,19 +5,15 @@ ends. A command returns its exit status, or nothing for 0.
 """
 
 from collections.abc import Sequence
+from importlib import import_module
+from typing import Final
 
 import click
 
-from roomwire.app.commands.check import check
-from roomwire.app.commands.dev import dev
-from roomwire.app.commands.new import new
-from roomwire.app.commands.publish import publish
-from roomwire.app.commands.serve import serve
-from roomwire.app.commands.tail import tail
-from roomwire.app.commands.token import token
-from roomwire.app.commands.up import up
 from roomwire.errors import ConfigurationError, NodeNameTaken
-from roomwire.serving import process
+
+COMMANDS: Final = ("check", "dev", "new", "publish", "serve", "tail", "token", "up")
+"""Each is a function in the module of its name, which is imported when the command runs: serving needs ten times what a token needs."""
 
 
 def run_command(arguments: Sequence[str] | None = None) -> int:
@@ -35,12 +31,27 @@ def run_command(arguments: Sequence[str] | None = None) -> int:
     except click.Abort:
         return 1
     except (ConfigurationError, NodeNameTaken) as error:
+        from roomwire.serving import process  # noqa: PLC0415 - most commands do not serve
+
         return process.refused("roomwire", error)
     # Of `--help` and `--version`; a command returns none.
     return status or 0
 
 
-@click.group(name="roomwire", context_settings={"help_option_names": ["-h", "--help"]})
+class _Commands(click.Group):
+    """The commands, each imported when it is asked for."""
+
+    def list_commands(self, _: click.Context) -> list[str]:
+        return [*COMMANDS]
+
+    def get_command(self, _: click.Context, name: str) -> click.Command | None:
+        if name not in COMMANDS:
+            return None
+        command: click.Command = getattr(import_module(f"roomwire.app.commands.{name}"), name)
+        return command
+
+
+@click.group(name="roomwire", cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="roomwire")
 def _roomwire() -> None:
     """Write, check and serve an application, and speak with a running deployment.
@@ -50,7 +61,3 @@ def _roomwire() -> None:
 
     Every command ends with status 0 if it did what it was asked to do, 1 if it could not, and 2 for a wrong argument or setting.
     """
-
-
-for _command in (check, dev, new, publish, serve, tail, token, up):
-    _roomwire.add_command(_command)
