@@ -416,12 +416,40 @@ async def test_a_reply_is_an_event_for_the_caller_alone_and_then_an_empty_ack(no
         assert [] == [event for event in other.untaken if event.name == "answer"]
 
 
-def test_a_connection_has_no_ack():
-    class Wrong(Gateway):
-        async def on_connection(self, ack: Ack) -> None: ...
+@pytest.mark.parametrize("hook", ["on_connection", "on_disconnection", "on_join", "on_leave"])
+def test_a_hook_has_no_ack(hook):
+    async def wants_an_ack(self, ack: Ack) -> None: ...
 
-    with pytest.raises(ConfigurationError, match="a connection has no ack"):
-        Wrong.subscriptions()
+    wrong = type("Wrong", (Gateway,), {hook: wants_an_ack})
+    with pytest.raises(ConfigurationError, match="has no ack to send"):
+        wrong.subscriptions()
+
+
+async def test_hooks_get_what_lives_as_long_as_a_call_and_go_through_pipes_as_well(nodes):
+    @contextlib.asynccontextmanager
+    async def session(call):
+        STEPS.append(f"open for {call.event}")
+        yield Session()
+        STEPS.append("commit")
+
+    @contextlib.asynccontextmanager
+    async def lifespan(app):
+        app.provide_per_call(Session, session)
+        yield
+
+    def shouted(text: str) -> str:
+        return text.upper()
+
+    class Hooked(Gateway):
+        async def on_connection(self, socket: Socket, session: Session) -> None:
+            await socket.join("den")
+
+        async def on_join(self, room: Annotated[str, Pipe(shouted)], session: Session) -> None:
+            STEPS.append(f"in {room}")
+
+    async with nodes(App(Hooked, lifespan=lifespan)) as cluster:
+        await cluster.connect()
+    assert STEPS == ["open for connect", "open for join", "in DEN", "commit", "commit"]
 
 
 async def test_events_that_guards_hold_up_stay_in_order(nodes):

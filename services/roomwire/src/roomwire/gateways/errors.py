@@ -3,6 +3,7 @@
 ::
 
     ConfigurationError
+    ├── HookWithoutAck        a hook asks for an ack
     └── TwoHandlers           an event has two handlers
     ClientError
     ├── InvalidBody
@@ -39,6 +40,22 @@ class TwoHandlers(ConfigurationError):
 
     def __str__(self) -> str:
         return f"{self.gateway.__name__}: the event {self.event!r} has two handlers"
+
+
+class HookWithoutAck(ConfigurationError):
+    """A hook has a parameter for an ack, and nothing that it runs for waits for one.
+
+    Args:
+        hook: The name of the method.
+
+    """
+
+    def __init__(self, hook: str) -> None:
+        super().__init__(hook)
+        self.hook = hook
+
+    def __str__(self) -> str:
+        return f"{self.hook}: a hook has no ack to send"
 
 
 class MissingArgument(InvalidBody):

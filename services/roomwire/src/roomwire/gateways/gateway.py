@@ -5,13 +5,13 @@ import inspect
 from collections.abc import Coroutine, Mapping, Sequence
 from typing import Any, ClassVar, Unpack
 
-import msgspec
 import socketio
 
 from roomwire.cluster.results import Presence
 from roomwire.errors import ConfigurationError
-from roomwire.gateways.binding import Binding, around_of, subscribed_event
-from roomwire.gateways.chain import CONNECT, AnyFilter, Around, Chain, Guard, Interceptor, marks_of
+from roomwire.gateways.binder import Binder, run_hook
+from roomwire.gateways.binding import Binding, subscribed_event
+from roomwire.gateways.chain import AnyFilter, Around, Guard, Interceptor
 from roomwire.gateways.errors import TwoHandlers, UnknownEvent
 from roomwire.gateways.lane import Handler, Lane
 from roomwire.gateways.memberships import Memberships, PresenceChange
@@ -165,7 +165,7 @@ class Gateway(Moderation, socketio.AsyncNamespace):  # type: ignore[misc] # pyth
         return sorted(unmade._handlers)
 
     def _bind(self, around: Around, provided: Mapping[Any, object] | None) -> None:
-        binder = _Binder(
+        binder = Binder(
             type(self), Around(self.guards, self.interceptors, self.filters).within(around), provided
         )
         handlers: dict[str, Handler] = {}
@@ -178,12 +178,10 @@ class Gateway(Moderation, socketio.AsyncNamespace):  # type: ignore[misc] # pyth
         self._handlers = handlers
         self.bindings = dict(binder.bindings)
         self._on_connection = binder.connection(getattr(self, "on_connection", None))
-        leaving = getattr(self, "on_disconnection", None)
-        self._on_disconnection = None if leaving is None else binder.hook(leaving)
-        joined, left = getattr(self, "on_join", None), getattr(self, "on_leave", None)
-        self._on_join = None if joined is None else binder.hook(joined)
-        self._on_leave = None if left is None else binder.hook(left)
-        self._watches_rooms = bool(joined or left or self.presence_event)
+        self._on_disconnection = binder.hook("disconnect", getattr(self, "on_disconnection", None))
+        self._on_join = binder.hook("join", getattr(self, "on_join", None))
+        self._on_leave = binder.hook("leave", getattr(self, "on_leave", None))
+        self._watches_rooms = bool(self._on_join or self._on_leave or self.presence_event)
 
     def _set_server(self, server: Server) -> None:
         """Take the server that it is registered with; python-socketio calls it."""
@@ -246,12 +244,12 @@ class Gateway(Moderation, socketio.AsyncNamespace):  # type: ignore[misc] # pyth
     async def membership_began(self, socket: Socket, room: object) -> None:
         """See `MembershipHooks`."""
         if self._on_join is not None:
-            await _run(self._on_join, socket, room)
+            await run_hook(self._on_join, socket, room)
 
     async def membership_ended(self, socket: Socket, room: object) -> None:
         """See `MembershipHooks`."""
         if self._on_leave is not None:
-            await _run(self._on_leave, socket, room)
+            await run_hook(self._on_leave, socket, room)
 
     def tell_membership(self, change: PresenceChange) -> Coroutine[object, object, None]:
         """See `MembershipHooks`."""
@@ -291,7 +289,7 @@ class Gateway(Moderation, socketio.AsyncNamespace):  # type: ignore[misc] # pyth
         if self._watches_rooms:
             await self._welcomed(socket, auth)
         elif self._on_connection is not None:
-            await _run(self._on_connection, socket, {} if auth is None else auth)
+            await run_hook(self._on_connection, socket, {} if auth is None else auth)
         socket.member.lane = lane
 
     async def _welcomed(self, socket: Socket, auth: object) -> None:
@@ -300,7 +298,7 @@ class Gateway(Moderation, socketio.AsyncNamespace):  # type: ignore[misc] # pyth
         socket.member.watch = watch
         try:
             if self._on_connection is not None:
-                await _run(self._on_connection, socket, {} if auth is None else auth)
+                await run_hook(self._on_connection, socket, {} if auth is None else auth)
             for room in [*socket.member.rooms]:
                 await watch.joined(room)
         except BaseException:
@@ -331,77 +329,8 @@ class Gateway(Moderation, socketio.AsyncNamespace):  # type: ignore[misc] # pyth
         if self.asks_standings:
             await self.standings().part(lane.socket.id)
         if self._on_disconnection is not None:
-            await _run(self._on_disconnection, lane.socket, reason)
-
-
-class _Whole:
-    """The arguments of a `Chain`: the connection and the whole body, which it binds after its guards have allowed the call."""
-
-    is_direct = True
-
-    def decoded(self, text: str, socket: Socket) -> dict[str, object]:
-        return {"socket": socket, "body": msgspec.json.decode(text, type=list[Any])[1:]}
-
-    def arguments(self, socket: Socket, body: Sequence[object]) -> dict[str, object]:
-        return {"socket": socket, "body": body}
-
-
-class _Binder:
-    """Binds the methods of a gateway.
-
-    Args:
-        gateway: The gateway's class.
-        around: The guards, interceptors and filters around each call, including the application's.
-        provided: The application's values by type, or None if they are not known yet.
-
-    """
-
-    def __init__(self, gateway: type, around: Around, provided: Mapping[Any, object] | None) -> None:
-        self._marks = marks_of(gateway)
-        self._around = around
-        self._provided = provided
-        self.bindings: dict[str, Binding] = {}
-
-    def handler(self, event: str, method: Any) -> Handler:
-        """Return the chain around a method, or the method itself if nothing runs around it."""
-        binding = self.bindings[event] = self._binding(method)
-        around = around_of(method).within(self._around)
-        if not around and binding.is_direct:
-            return Handler(event, method, binding, is_plain=not inspect.iscoroutinefunction(method))
-        marks = (*marks_of(method), *self._marks)
-        provided = self._provided or {}
-        chain = Chain(event, method, binding=binding, around=around, marks=marks, provided=provided)
-        return Handler(event, chain, _Whole(), is_plain=False, takes_ack=bool(binding.acks))
-
-    def connection(self, method: Any) -> Handler | None:
-        """Return the chain around the hook of connections; the chain may exist without the hook."""
-        if method is None and not self._around:
-            return None
-        handler = self.handler(CONNECT, method or _nothing)
-        if handler.takes_ack:
-            raise ConfigurationError(f"{method.__qualname__}: a connection has no ack")
-        return handler
-
-    def hook(self, method: Any) -> Handler:
-        """Return a hook, with nothing around it."""
-        return Handler("disconnect", method, self._binding(method), is_plain=False)
-
-    def _binding(self, method: Any) -> Binding:
-        try:
-            return Binding(method, socket_type=Socket, provided=self._provided)
-        except (TypeError, NameError) as error:
-            raise ConfigurationError(str(error)) from error
-
-
-def _nothing() -> None:
-    """Admit a client: the hook of a gateway that defines none."""
+            await run_hook(self._on_disconnection, lane.socket, reason)
 
 
 def _is_nobodys(_room: object) -> bool:
     return False
-
-
-async def _run(hook: Handler, socket: Socket, body: object) -> None:
-    result = hook.method(**hook.binding.arguments(socket, [body]))
-    if inspect.isawaitable(result):
-        await result

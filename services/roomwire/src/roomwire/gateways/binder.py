@@ -1,0 +1,91 @@
+"""What a gateway's methods become: handlers of events and hooks, each with what runs around it, worked out once."""
+
+import inspect
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from roomwire.errors import ConfigurationError
+from roomwire.gateways.binding import Binding, around_of
+from roomwire.gateways.chain import CONNECT, Around, Chain, marks_of
+from roomwire.gateways.errors import HookWithoutAck
+from roomwire.gateways.lane import Handler
+from roomwire.gateways.socket import Socket
+
+
+class _Whole:
+    """The arguments of a `Chain`: the connection and the whole body, which it binds after its guards have allowed the call."""
+
+    is_direct = True
+
+    def decoded(self, text: str, socket: Socket) -> dict[str, object]:
+        return {"socket": socket, "body": msgspec.json.decode(text, type=list[Any])[1:]}
+
+    def arguments(self, socket: Socket, body: Sequence[object]) -> dict[str, object]:
+        return {"socket": socket, "body": body}
+
+
+class Binder:
+    """Binds the methods of a gateway.
+
+    Args:
+        gateway: The gateway's class.
+        around: The guards, interceptors and filters around each call, including the application's.
+        provided: The application's values by type, or None if they are not known yet.
+
+    """
+
+    def __init__(self, gateway: type, around: Around, provided: Mapping[Any, object] | None) -> None:
+        self._marks = marks_of(gateway)
+        self._around = around
+        self._provided = provided
+        self.bindings: dict[str, Binding] = {}
+
+    def handler(self, event: str, method: Any) -> Handler:
+        """Return the chain around a method, or the method itself if nothing runs around it."""
+        handler, self.bindings[event] = self._made(event, method, around_of(method).within(self._around))
+        return handler
+
+    def connection(self, method: Any) -> Handler | None:
+        """Return the chain around the hook of connections; the chain may exist without the hook."""
+        if method is None and not self._around:
+            return None
+        return self._of_a_hook(CONNECT, method or _nothing, self._around)
+
+    def hook(self, name: str, method: Any) -> Handler | None:
+        """Return another hook, around which nothing runs; None if the gateway does not define it."""
+        return None if method is None else self._of_a_hook(name, method, Around())
+
+    def _of_a_hook(self, name: str, method: Any, around: Around) -> Handler:
+        handler, _ = self._made(name, method, around)
+        if handler.takes_ack:
+            raise HookWithoutAck(method.__qualname__)
+        return handler
+
+    def _made(self, event: str, method: Any, around: Around) -> tuple[Handler, Binding]:
+        binding = self._binding(method)
+        if not around and binding.is_direct:
+            is_plain = not inspect.iscoroutinefunction(method)
+            return Handler(event, method, binding, is_plain=is_plain), binding
+        marks = (*marks_of(method), *self._marks)
+        provided = self._provided or {}
+        chain = Chain(event, method, binding=binding, around=around, marks=marks, provided=provided)
+        return Handler(event, chain, _Whole(), is_plain=False, takes_ack=bool(binding.acks)), binding
+
+    def _binding(self, method: Any) -> Binding:
+        try:
+            return Binding(method, socket_type=Socket, provided=self._provided)
+        except (TypeError, NameError) as error:
+            raise ConfigurationError(str(error)) from error
+
+
+async def run_hook(hook: Handler, socket: Socket, body: object) -> None:
+    """Run a hook with its one argument, such as the reason of a disconnection."""
+    result = hook.method(**hook.binding.arguments(socket, [body]))
+    if inspect.isawaitable(result):
+        await result
+
+
+def _nothing() -> None:
+    """Admit a client: the hook of a gateway that defines none."""
