@@ -55,10 +55,10 @@ check: install  ## format, lint, types, import directions
 	@$(MAKE) --no-print-directory --jobs=2 types style
 
 # On two cores, as mypy uses one.
-types: install
+types: install  ##+ types alone
 	$(BIN)/mypy
 
-style: install
+style: install  ##+ format, lint and import directions alone
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/lint-imports
@@ -99,7 +99,7 @@ bench: install  ## compare with other servers, one core each (BENCH=--help)
 proxies: install  ##+ clients and the page through HAProxy, nginx and Traefik
 	$(BIN)/pytest -m proxies deploy/local
 
-clients: install  ##+ clients in JavaScript, Python, Java, Go and Rust; programs for Node and NestJS
+clients: install  ##+ clients in five languages, programs for Node and NestJS
 	$(BIN)/pytest -m clients deploy/clients
 
 faults: install  ## break it in sixteen ways, count messages (FAULTS="K1 K7")

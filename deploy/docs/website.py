@@ -37,6 +37,22 @@ REFERENCE: Final = {
         "roomwire.gateways.socket.Socket",
         "roomwire.gateways.binding.Key",
         "roomwire.identity.tokens.User",
+        "roomwire.rooms.users.user_room",
+        "roomwire.log.kept.Keep",
+        "roomwire.log.kept.Said",
+        "roomwire.history.contract.Recalled",
+        "roomwire.gateways.memberships.PresenceChange",
+    ],
+    "Around a call": [
+        "roomwire.gateways.chain.Call",
+        "roomwire.gateways.chain.Guard",
+        "roomwire.gateways.chain.Interceptor",
+        "roomwire.gateways.chain.Proceed",
+        "roomwire.gateways.chain.Filter",
+        "roomwire.gateways.chain.mark",
+        "roomwire.gateways.pipes.Pipe",
+        "roomwire.gateways.chain.Ack",
+        "roomwire.gateways.chain.Reply",
     ],
     "Testing": [
         "roomwire.testing.cluster.Cluster",
@@ -165,8 +181,16 @@ def _entry(title: str, page: str) -> str:
 
 def exported() -> set[str]:
     """Return the full names of what `roomwire` exports."""
-    found = [getattr(roomwire, name) for name in roomwire.__all__]
-    return {f"{one.__module__}.{one.__qualname__}" for one in found}
+    return {_full_name(name) for name in roomwire.__all__}
+
+
+def _full_name(name: str) -> str:
+    found = getattr(roomwire, name)
+    if found.__module__.startswith("roomwire."):
+        return f"{found.__module__}.{found.__qualname__}"
+    # The name of a type that is a function: to Python it is a Callable. It is found on the page that has it.
+    pages = (page for pages in REFERENCE.values() for page in pages)
+    return next((page for page in pages if page.endswith(f".{name}")), name)
 
 
 if __name__ == "__main__":

@@ -236,7 +236,7 @@ def test_a_secret_that_holds_no_keyring_is_a_sentence_and_stays(cluster):
     with pytest.raises(subprocess.CalledProcessError) as failed:
         cluster.rotate()
 
-    assert f"{SIGNING_KEY}: the keyring is not what" in failed.value.stderr
+    assert f"{SIGNING_KEY}: the keyring is not in the format" in failed.value.stderr
     assert "Traceback" not in failed.value.stderr
     assert before == json.dumps(cluster.stored)
 

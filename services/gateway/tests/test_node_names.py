@@ -33,7 +33,7 @@ async def test_a_gateway_whose_name_is_of_one_that_lives_waits_unready_and_then_
     assert ("starting", "name_taken") == (said["status"], said["causes"]["node_name"])
     assert "name_taken" == other.lines(WAITS)[0]["cause"]
     assert 1 == status
-    assert "another gateway runs under the node name 'twin'" in log
+    assert "another gateway has the node name 'twin'" in log
     # The first one was never left out.
     assert entry == after
     assert "node_name" not in causes

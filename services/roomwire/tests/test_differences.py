@@ -545,9 +545,7 @@ class TestWhatIsRefused:
     @shows("no other serializer")
     @pytest.mark.parametrize("serializer", ["msgpack", socketio.packet.Packet])
     def test_serializers(self, serializer):
-        with pytest.raises(
-            ValueError, match="serializer: packets are read and written by Roomwire's own codec"
-        ):
+        with pytest.raises(ValueError, match="serializer: Roomwire's own codec"):
             Server(serializer=serializer)
 
     @shows("no other JSON module")

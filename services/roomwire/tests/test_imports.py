@@ -8,6 +8,8 @@ import pytest
 
 import roomwire
 
+ALIASES = ("Guard", "Interceptor", "Proceed")
+"""Names of types that are functions: to Python they are a Callable."""
 FOREIGN = ("engineio", "socketio", "uvicorn", "websockets", "fastapi", "starlette", "pydantic", "uvloop")
 
 
@@ -34,9 +36,10 @@ def test_the_package_alone_loads_none_of_its_modules():
 def test_each_public_name_is_the_object_of_its_module(name):
     found = getattr(roomwire, name)
 
-    assert name == found.__name__
     assert name in dir(roomwire)
-    assert found.__module__.startswith("roomwire.")
+    if name not in ALIASES:
+        assert name == found.__name__
+        assert found.__module__.startswith("roomwire.")
 
 
 def test_a_star_import_brings_the_public_names():

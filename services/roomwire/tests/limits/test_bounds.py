@@ -596,7 +596,7 @@ async def test_what_one_connection_has_used_of_what_its_user_or_address_may_othe
         assert '431["heard"]' == await say("ann", "192.0.2.1")
         same = ("ann", "192.0.2.2") if who == "user" else ("bob", "192.0.2.1")
         refused = await say(*same)
-        assert f"{who}: slow down." in refused
+        assert who in refused
         assert "rate_limited" in refused
         assert '431["heard"]' == await say("bob", "192.0.2.2")
         sample = metrics.registry.get_sample_value("roomwire_bounds_exceeded_total", {"bound": bound})

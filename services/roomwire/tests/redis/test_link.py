@@ -132,7 +132,7 @@ async def test_what_is_flushed_goes_at_once_and_only_once(end, written):
 @pytest.mark.parametrize(
     ("said", "reason"),
     [
-        (b">3\r\n$12\r\nsunsubscribe\r\n$1\r\nc\r\n:0\r\n", "nobody asked for"),
+        (b">3\r\n$12\r\nsunsubscribe\r\n$1\r\nc\r\n:0\r\n", "not requested"),
         (b"-NOPERM no\r\n", "not subscribed"),
         (b"?what\r\n", "protocol error"),
     ],
