@@ -35,8 +35,8 @@ FOR_EACH_WORKER = frozenset({"_redis_server", "_redis_7_server", "helm"})
 STARTS_SERVERS = "starts_servers"
 TOOLS = ("deploy/e2e/src", "deploy/local/src", "loadtest/src")
 """Where packages are that start servers for tests and measurements."""
-WORKERS_PER_CORE = 3
-"""Of two, half of the cores' time was left: most tests wait for servers, processes and timers."""
+WORKERS_PER_CORE = 2
+"""Most tests wait for servers, processes and timers. With three, systems of several processes miss their deadlines on two cores."""
 MOST_WORKERS = 12
 
 

@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import sys
+from functools import partial
 
 import httpx
 import psutil
@@ -71,6 +72,15 @@ async def line(stream):
         return (await stream.readline()).decode()
 
 
+async def has_killed(system, gateway):
+    """Kill a gateway; one that is being started again has no process yet."""
+    try:
+        psutil.Process(system.pid_of(gateway)).kill()
+    except psutil.NoSuchProcess:
+        return False
+    return True
+
+
 async def test_a_tail_recovers_what_was_published_while_every_gateway_was_killed(system):
     status, token, error = await ran("token", system.url, "--name", "Ann")
     assert (0, "", 1) == (status, error, token.count("\n"))
@@ -94,7 +104,7 @@ async def test_a_tail_recovers_what_was_published_while_every_gateway_was_killed
     assert ["tea", 1] == json.loads(await line(tail.stdout))["args"]
 
     for gateway in ("gateway-1", "gateway-2"):
-        psutil.Process(system.pid_of(gateway)).kill()
+        await until(partial(has_killed, system, gateway), within_s=60)
     status, _, error = await publish(2)
     if status:
         assert "does not answer" in error
