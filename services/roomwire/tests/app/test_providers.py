@@ -1,11 +1,13 @@
 """What constructors of gateways are given, as a table."""
 
+import contextlib
 from typing import NewType, Protocol
 
 import pytest
 
 from roomwire.app.providers import Need, arguments_of, needs_of
 from roomwire.errors import ApplicationError
+from roomwire.gateways.chain import PerCall
 
 
 class Database(Protocol):
@@ -46,6 +48,14 @@ def test_what_a_constructor_needs_is_read_from_its_annotations():
         Need("size", [int], is_required=False),
     ] == needs_of(Plain)
     assert ["cache"] == [need.parameter for need in needs_of(Rest)]
+
+
+def test_what_lives_as_long_as_a_call_is_no_argument_of_a_constructor():
+    provided = {Database: DATABASE, Secret: "x", Cache: PerCall(lambda call: contextlib.nullcontext(CACHE))}
+
+    assert {"database": DATABASE, "secret": "x"} == arguments_of(Plain, provided)
+    with pytest.raises(ApplicationError, match="Rest needs a Cache"):
+        arguments_of(Rest, provided)
 
 
 def test_each_parameter_gets_what_was_provided_for_its_type():

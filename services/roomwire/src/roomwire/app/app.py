@@ -11,10 +11,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, TypeVar
 
-from roomwire.app.providers import Kind, name_of, needs_of
+from roomwire.app.providers import Kind, needs_of
 from roomwire.errors import ApplicationError, ConfigurationError
 from roomwire.gateways import Gateway
-from roomwire.gateways.chain import AnyFilter, Around, Call, Guard, Interceptor, PerCall
+from roomwire.gateways.chain import AnyFilter, Around, Call, Guard, Interceptor, PerCall, value_of
+from roomwire.gateways.errors import type_name
 from roomwire.identity.capabilities import Policy
 from roomwire.protocol.asgi import App as Asgi
 from roomwire.rooms.handshake import Authenticate, everyone
@@ -95,7 +96,7 @@ class App:
         if lifespan is not None and inspect.isasyncgenfunction(lifespan):
             raise ApplicationError(
                 "bind",
-                f"the lifespan {name_of(lifespan)} is not an async context manager: decorate it with @contextlib.asynccontextmanager",
+                f"the lifespan {type_name(lifespan)} is not an async context manager: decorate it with @contextlib.asynccontextmanager",
             )
         self.bind()
 
@@ -206,7 +207,7 @@ class App:
         if getattr(kind, "__module__", "") == "builtins":
             raise ApplicationError(
                 "lifespan",
-                f"{name_of(kind)} is too general to identify what is provided: use a class or a NewType of your own",
+                f"{type_name(kind)} is too general to identify what is provided: use a class or a NewType of your own",
             )
 
     def get(self, kind: Callable[..., _T]) -> _T:
@@ -216,10 +217,7 @@ class App:
             LookupError: No value was provided.
 
         """
-        if kind not in self._provided or isinstance(self._provided[kind], PerCall):
-            raise LookupError(f"no {name_of(kind)} is provided")
-        found: _T = self._provided[kind]  # type: ignore[assignment] # `provide` has seen to it
-        return found
+        return value_of(self._provided, kind)
 
     def add(self, gateway: Gateway) -> None:
         """Serve a gateway that the lifespan has created, in place of one that the process would create.

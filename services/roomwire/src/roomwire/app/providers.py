@@ -11,6 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from roomwire.errors import ApplicationError
+from roomwire.gateways.chain import has_value
+from roomwire.gateways.errors import type_name
 
 Kind = Callable[..., object]
 """A type by which something is provided: a class, a protocol or a `NewType`."""
@@ -69,22 +71,17 @@ def arguments_of(gateway: type, provided: Mapping[Kind, object]) -> Mapping[str,
     """
     arguments = {}
     for need in needs_of(gateway):
-        found = next((kind for kind in need.kinds if kind in provided), None)
+        found = next((kind for kind in need.kinds if has_value(provided, kind)), None)
         if found is not None:
             arguments[need.parameter] = provided[found]
         elif need.is_required:
-            wanted = name_of(need.kinds[0])
+            wanted = type_name(need.kinds[0])
             raise ApplicationError(
                 "lifespan",
                 f"{gateway.__name__} needs a {wanted} (its parameter {need.parameter!r}), but none is provided: "
                 f"call app.provide({wanted}, ...) in the lifespan",
             )
     return arguments
-
-
-def name_of(kind: object) -> str:
-    """Return what people call a type."""
-    return str(getattr(kind, "__name__", kind))
 
 
 def _kinds(hint: Any) -> Sequence[Kind]:

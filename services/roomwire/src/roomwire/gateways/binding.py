@@ -27,8 +27,8 @@ import msgspec
 import msgspec.inspect
 
 from roomwire.gateways.chain import Ack, AnyFilter, Around, Call, Guard, Interceptor, PerCall, Reply
-from roomwire.gateways.errors import MissingArgument, MissingField, NoObject, WrongField
-from roomwire.gateways.pipes import NotProvided, Pipe, Piped
+from roomwire.gateways.errors import MissingArgument, MissingField, NoObject, NotProvided, WrongField
+from roomwire.gateways.pipes import Pipe, Piped
 from roomwire.identity.tokens import User
 
 _EVENT = "__roomwire_event__"

@@ -20,6 +20,7 @@ from functools import partial
 from typing import Any, Final, Generic, Protocol, TypeVar
 
 from roomwire.errors import ClientError, Forbidden
+from roomwire.gateways.errors import type_name
 from roomwire.gateways.socket import Socket
 from roomwire.identity.tokens import User
 
@@ -155,10 +156,7 @@ class Call:
             LookupError: It has provided nothing for it that outlives a call.
 
         """
-        if kind not in self.provided or isinstance(self.provided[kind], PerCall):
-            raise LookupError(f"no {getattr(kind, '__name__', kind)} is provided")
-        found: _T = self.provided[kind]  # type: ignore[assignment] # `App.provide` has seen to it
-        return found
+        return value_of(self.provided, kind)
 
 
 Guard = Callable[[Call], bool | Awaitable[bool]]
@@ -205,6 +203,24 @@ class PerCall(Generic[_T]):
     """
 
     open: Callable[[Call], AbstractAsyncContextManager[_T]]
+
+
+def has_value(provided: Mapping[Any, object], kind: object) -> bool:
+    """Return whether a value that outlives a call is provided for a type."""
+    return kind in provided and not isinstance(provided[kind], PerCall)
+
+
+def value_of(provided: Mapping[Any, object], kind: Callable[..., _T]) -> _T:
+    """Return the value that is provided for a type.
+
+    Raises:
+        LookupError: No value that outlives a call is provided for it.
+
+    """
+    if not has_value(provided, kind):
+        raise LookupError(f"no {type_name(kind)} is provided")
+    found: _T = provided[kind]  # type: ignore[assignment] # `App.provide` has seen to it
+    return found
 
 
 def mark(*marks: object) -> Callable[[_Marked], _Marked]:

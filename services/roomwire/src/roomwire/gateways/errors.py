@@ -2,6 +2,8 @@
 
 ::
 
+    TypeError
+    └── NotProvided           a handler or a pipe needs what the application does not provide
     ConfigurationError
     ├── HookWithoutAck        a hook asks for an ack
     └── TwoHandlers           an event has two handlers
@@ -17,7 +19,7 @@
         └── UnknownEvent      no handler accepts the event on this path
 """
 
-from typing import Final
+from typing import Any, Final
 
 from roomwire.errors import ConfigurationError, InvalidBody, NotFound
 
@@ -56,6 +58,32 @@ class HookWithoutAck(ConfigurationError):
 
     def __str__(self) -> str:
         return f"{self.hook}: a hook has no ack to send"
+
+
+class NotProvided(TypeError):
+    """Something needs what the application does not provide.
+
+    Args:
+        need: What needs it, as the beginning of a sentence.
+        kind: The type.
+
+    """
+
+    def __init__(self, need: str, kind: Any) -> None:
+        super().__init__(need, kind)
+        self.need = need
+        self.kind = kind
+
+    def __str__(self) -> str:
+        wanted = type_name(self.kind)
+        return (
+            f"{self.need} a {wanted}, but none is provided: call app.provide({wanted}, ...) in the lifespan"
+        )
+
+
+def type_name(kind: Any) -> str:
+    """Return what people call a type."""
+    return str(getattr(kind, "__name__", kind))
 
 
 class MissingArgument(InvalidBody):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Concatenate, Generic, TypeVar, get_args
 
 from roomwire.gateways.chain import Call, PerCall
+from roomwire.gateways.errors import NotProvided, type_name
 
 _In = TypeVar("_In")
 _Out = TypeVar("_Out")
@@ -130,32 +131,6 @@ class Piped:
         for stage in self._stages:
             value = await stage.value(value, call, values)
         return value
-
-
-class NotProvided(TypeError):
-    """Something needs what the application does not provide.
-
-    Args:
-        need: What needs it, as the beginning of a sentence.
-        kind: The type.
-
-    """
-
-    def __init__(self, need: str, kind: Any) -> None:
-        super().__init__(need, kind)
-        self.need = need
-        self.kind = kind
-
-    def __str__(self) -> str:
-        wanted = type_name(self.kind)
-        return (
-            f"{self.need} a {wanted}, but none is provided: call app.provide({wanted}, ...) in the lifespan"
-        )
-
-
-def type_name(kind: Any) -> str:
-    """Return what people call a type."""
-    return str(getattr(kind, "__name__", kind))
 
 
 def _is_other_class(given: Any, wanted: Any) -> bool:

@@ -9,8 +9,9 @@ from roomwire.app.commands.application import APPLICATION, named
 from roomwire.app.differences import differences
 from roomwire.app.loading import load
 from roomwire.app.node import Node
-from roomwire.app.providers import name_of, needs_of
+from roomwire.app.providers import needs_of
 from roomwire.app.settings import GatewaySettings
+from roomwire.gateways.errors import type_name
 from roomwire.serving.listener import certificate
 
 
@@ -39,7 +40,7 @@ def _described(app: App) -> Sequence[str]:
     ]
     for gateway in app.gateways:
         if isinstance(gateway, type):
-            needed = [name_of(need.kinds[0]) for need in needs_of(gateway) if need.is_required]
+            needed = [type_name(need.kinds[0]) for need in needs_of(gateway) if need.is_required]
             lines += [f"{gateway.__name__} needs: {', '.join(needed)}"] * bool(needed)
     if app.http is not None:
         lines.append(f"everything else: {type(app.http).__name__}, by HTTP and WebSocket")
