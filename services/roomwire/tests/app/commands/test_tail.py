@@ -8,11 +8,13 @@ import signal
 import sys
 
 import pytest
+import websockets
 from live import Client
 from service_process import running
 from waiting import until
 
 from roomwire.app.commands.line import run_command
+from roomwire.log.positions import Offset, Position, new_epoch
 from roomwire_local.free_ports import free_port
 
 BOARD = """
@@ -33,6 +35,7 @@ class Board(Gateway):
 app = App(Board)
 """
 JOIN = '["join", "den"]'
+OFFSET = str(Offset(new_epoch(), Position(3)))
 
 
 @pytest.fixture
@@ -96,6 +99,24 @@ async def test_events_and_acknowledgements_are_lines_of_json_and_a_lost_session_
     assert event["time"] > joined["time"]
     assert joined["args"] == again["args"]
     assert "connected as " in said().splitlines()[0]
+
+
+async def test_without_recovery_an_argument_that_looks_like_an_offset_is_an_argument(
+    tmp_path, starts_servers
+):
+    async def serve(client):
+        await client.send('0{"sid":"a","pingInterval":25000,"pingTimeout":20000}')
+        await client.recv()
+        await client.send('40{"sid":"b"}')
+        await client.send(f'42["said","{OFFSET}"]')
+        await client.wait_closed()
+
+    async with websockets.serve(serve, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        async with tailing(tmp_path, f"http://127.0.0.1:{port}", "--count", "1") as (process, lines, _):
+            assert 0 == await process.wait()
+
+    assert [["said", [OFFSET]]] == [[line["event"], line["args"]] for line in lines()]
 
 
 async def test_a_refused_client_ends_with_the_servers_sentence(folder, starts_servers):

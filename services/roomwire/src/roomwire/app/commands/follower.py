@@ -144,10 +144,14 @@ class Follower:
             self._hear("ack", self._emits[taken.id].event, taken.data or [])
         else:
             name, *args = taken.data
-            if taken.id is None and args and isinstance(args[-1], str) and parse_offset(args[-1]) is not None:
+            if "pid" in self._known and taken.id is None and self._ends_with_offset(args):
                 # What every event to a client that can be recovered ends with.
                 self._known["offset"] = args.pop()
             self._hear("event", name, args)
+
+    @staticmethod
+    def _ends_with_offset(args: Sequence[object]) -> bool:
+        return bool(args) and isinstance(args[-1], str) and parse_offset(args[-1]) is not None
 
     async def _begin(self, socket: ClientConnection, session: Mapping[str, str]) -> None:
         pid = session.get("pid")
