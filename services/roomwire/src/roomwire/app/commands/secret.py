@@ -41,12 +41,22 @@ def read_secret(value: str | None, file: Path | None) -> str:
         Refusal: The file cannot be read, or it is no text that a header can carry. The sentence does not have the secret.
 
     """
+    secret = (text_of(file) if file else value or "").strip()
+    if not secret.isascii() or not secret.isprintable() or " " in secret:
+        raise Refusal("the token has characters that no token has: give its text alone")
+    return secret
+
+
+def text_of(file: Path) -> str:
+    """Return the text of a file.
+
+    Raises:
+        Refusal: The file cannot be read, or it is no text.
+
+    """
     try:
-        secret = (file.read_text(encoding="utf-8") if file else value or "").strip()
+        return file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise Refusal(
             f"{file} cannot be read: {getattr(error, 'strerror', None) or 'it is no text'}"
         ) from None
-    if not secret.isascii() or not secret.isprintable() or " " in secret:
-        raise Refusal("the token has characters that no token has: give its text alone")
-    return secret

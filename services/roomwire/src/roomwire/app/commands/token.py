@@ -7,6 +7,7 @@ import click
 
 from roomwire.app.commands.refusal import Refusal
 from roomwire.app.commands.remote import Url, call, checked_url
+from roomwire.app.commands.secret import text_of
 
 
 @click.command("token")
@@ -65,10 +66,5 @@ def _password(file: Path | None) -> str:
             "Password", hide_input=True, err=True
         )
         return given
-    try:
-        # The password may have blanks around it; the end of the last line is the editor's.
-        return file.read_text(encoding="utf-8").removesuffix("\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise Refusal(
-            f"{file} cannot be read: {getattr(error, 'strerror', None) or 'it is no text'}"
-        ) from None
+    # The password may have blanks around it; the end of the last line is the editor's.
+    return text_of(file).removesuffix("\n")
