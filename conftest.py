@@ -159,6 +159,15 @@ def redis_7_url(_redis_7_server: RedisServer) -> str:
     return _redis_7_server.url
 
 
+@pytest.fixture(params=["memory", "valkey", "redis"])
+def backplane_url(request: pytest.FixtureRequest, starts_servers: None) -> str:
+    """The URL of each backplane that there is: a process's memory, Valkey, and Redis 7."""
+    if request.param == "memory":
+        return "memory://"
+    url: str = request.getfixturevalue("redis_url" if request.param == "valkey" else "redis_7_url")
+    return url
+
+
 @pytest.fixture
 def own_redis(tmp_path: Path, starts_servers: None) -> Iterator[RedisServer]:
     """A real server of the test's own, to be paused, killed and started again."""

@@ -67,17 +67,10 @@ class Nodes:
         return client
 
 
-@pytest.fixture(params=["memory", "valkey", "redis"])
-def url(request):
-    if request.param == "memory":
-        return "memory://"
-    return request.getfixturevalue("redis_url" if request.param == "valkey" else "redis_7_url")
-
-
 @pytest.fixture
-async def nodes(url):
+async def nodes(backplane_url):
     async with contextlib.AsyncExitStack() as stack:
-        nodes = Nodes(url, stack)
+        nodes = Nodes(backplane_url, stack)
         nodes.one, nodes.two = await nodes.start("n1"), await nodes.start("n2")
         yield nodes
 

@@ -35,19 +35,10 @@ from roomwire.log.sessions import (
 from roomwire.log.streams import room_stream
 from roomwire.metrics.gateway import Metrics
 
-BACKENDS = ["memory", "valkey", "redis"]
-
-
-@pytest.fixture(params=BACKENDS)
-def url(request, starts_servers):
-    if request.param == "memory":
-        return "memory://"
-    return request.getfixturevalue("redis_url" if request.param == "valkey" else "redis_7_url")
-
 
 @pytest.fixture
-async def world(url):
-    async with world_of(url) as world:
+async def world(backplane_url):
+    async with world_of(backplane_url) as world:
         yield world
 
 
@@ -131,8 +122,8 @@ async def test_a_message_id_is_taken_once_within_a_tick_as_well(world):
     await gateway.hears("a")
 
 
-async def test_a_message_id_is_forgotten_after_its_time(url):
-    async with world_of(url, msgspec.structs.replace(QUICK, message_id_ttl_s=0.1)) as world:
+async def test_a_message_id_is_forgotten_after_its_time(backplane_url):
+    async with world_of(backplane_url, msgspec.structs.replace(QUICK, message_id_ttl_s=0.1)) as world:
         gateway = await world.start()
         await gateway.hear(DEN)
         await gateway.say("a", message_id="ann:1")
@@ -314,9 +305,9 @@ async def test_a_session_of_another_subject_or_namespace_cannot_be_claimed(world
     assert [] == gateway.fenced
 
 
-async def test_a_session_that_was_claimed_too_often_at_whatever_gateways_stays_where_it_is(url):
+async def test_a_session_that_was_claimed_too_often_at_whatever_gateways_stays_where_it_is(backplane_url):
     config = msgspec.structs.replace(QUICK, max_claims=3, claims_window_s=1.0)
-    async with world_of(url, config) as world:
+    async with world_of(backplane_url, config) as world:
         first, second = await world.start(), await world.start()
         tenure, other = await first.session(), await first.session()
 
@@ -335,13 +326,13 @@ async def test_a_session_that_was_claimed_too_often_at_whatever_gateways_stays_w
         assert 5 == (await claim(first)).tenure.claim
 
 
-async def test_epochs_are_ordered_by_when_they_began(url):
+async def test_epochs_are_ordered_by_when_they_began(backplane_url):
     epochs = []
     for _ in range(3):
-        async with world_of(url) as world:
+        async with world_of(backplane_url) as world:
             epochs.append((await world.start()).log.epoch)
-        if url != "memory://":
-            async with redis.asyncio.from_url(url) as admin:
+        if backplane_url != "memory://":
+            async with redis.asyncio.from_url(backplane_url) as admin:
                 await admin.flushall()
         await time_passes(0.002)
 
@@ -362,8 +353,8 @@ async def test_an_offset_of_an_epoch_before_the_sessions_first_counts_as_none_an
     assert base_of(f"{'f' * len(epoch)}.{claimed.start + 1}", claimed, epoch) is None
 
 
-async def test_a_session_dies_without_receipts_and_lives_with_them(url):
-    async with world_of(url, msgspec.structs.replace(QUICK, session_ttl_s=0.6)) as world:
+async def test_a_session_dies_without_receipts_and_lives_with_them(backplane_url):
+    async with world_of(backplane_url, msgspec.structs.replace(QUICK, session_ttl_s=0.6)) as world:
         gateway = await world.start()
         silent, lively = await gateway.session(), await gateway.session()
 
@@ -376,8 +367,10 @@ async def test_a_session_dies_without_receipts_and_lives_with_them(url):
         assert isinstance(await gateway.log.claim(lively.sid, namespace="/", subject=""), Claimed)
 
 
-async def test_a_claim_does_not_extend_a_sessions_life(url):
-    async with world_of(url, msgspec.structs.replace(QUICK, session_ttl_s=0.6, max_claims=1_000)) as world:
+async def test_a_claim_does_not_extend_a_sessions_life(backplane_url):
+    async with world_of(
+        backplane_url, msgspec.structs.replace(QUICK, session_ttl_s=0.6, max_claims=1_000)
+    ) as world:
         gateway = await world.start()
         tenure = await gateway.session()
         assert isinstance(await gateway.log.claim(tenure.sid, namespace="/", subject=""), Claimed)
@@ -488,8 +481,8 @@ async def test_who_left_or_ended_is_in_a_room_no_more_and_who_is_away_still_is(w
     assert [second.log.node] == [one.node for one in (await second.log.present(DEN, limit=10)).attendees]
 
 
-async def test_who_expired_is_in_a_room_no_more(url):
-    async with world_of(url, msgspec.structs.replace(QUICK, session_ttl_s=0.6)) as world:
+async def test_who_expired_is_in_a_room_no_more(backplane_url):
+    async with world_of(backplane_url, msgspec.structs.replace(QUICK, session_ttl_s=0.6)) as world:
         gateway = await world.start()
         await gateway.session(DEN)
 
@@ -614,8 +607,8 @@ async def test_many_ranges_are_read_at_once(world):
     ]
 
 
-async def test_a_stream_that_was_trimmed_is_complete_only_from_what_it_still_holds(url):
-    async with world_of(url, msgspec.structs.replace(QUICK, max_stream_entries=100)) as world:
+async def test_a_stream_that_was_trimmed_is_complete_only_from_what_it_still_holds(backplane_url):
+    async with world_of(backplane_url, msgspec.structs.replace(QUICK, max_stream_entries=100)) as world:
         gateway = await world.start()
         places = [one.position for one in await gateway.say(*range(500))]
 
@@ -624,8 +617,8 @@ async def test_a_stream_that_was_trimmed_is_complete_only_from_what_it_still_hol
         assert (Outcome.COMPLETE, ["490"]) == await read(gateway, DEN, places[489], places[490])
 
 
-async def test_history_is_bounded(url):
-    async with world_of(url, msgspec.structs.replace(QUICK, max_stream_entries=100)) as world:
+async def test_history_is_bounded(backplane_url):
+    async with world_of(backplane_url, msgspec.structs.replace(QUICK, max_stream_entries=100)) as world:
         gateway = await world.start()
         await gateway.say(*range(1_000))
         newest = await gateway.log.newest(DEN, limit=10_000)
@@ -723,8 +716,8 @@ async def test_a_started_log_works_at_once(world):
     )
 
 
-async def test_a_url_opens_the_log_it_stands_for(url):
-    log = open_log(url, node="n", address="a:1", config=QUICK, metrics=Metrics())
+async def test_a_url_opens_the_log_it_stands_for(backplane_url):
+    log = open_log(backplane_url, node="n", address="a:1", config=QUICK, metrics=Metrics())
     gateway = Gateway(log, Metrics())
     await log.start(gateway)
     await gateway.hear(DEN)

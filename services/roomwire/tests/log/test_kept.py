@@ -14,15 +14,6 @@ from roomwire.log.entries import Message
 from roomwire.log.kept import Keep, Kept, history_name
 from roomwire.metrics.gateway import Metrics
 
-BACKENDS = ["memory", "valkey", "redis"]
-
-
-@pytest.fixture(params=BACKENDS)
-def url(request, starts_servers):
-    if request.param == "memory":
-        return "memory://"
-    return request.getfixturevalue("redis_url" if request.param == "valkey" else "redis_7_url")
-
 
 @contextlib.asynccontextmanager
 async def recorded(url):
@@ -46,8 +37,8 @@ async def entries(history, room="den", **where):
     return [one.entry for one in (await history.recall(room, **where)).entries]
 
 
-async def test_what_is_kept_of_a_message_stands_in_the_history_when_the_publish_returns(url):
-    async with recorded(url) as (gateway, history):
+async def test_what_is_kept_of_a_message_stands_in_the_history_when_the_publish_returns(backplane_url):
+    async with recorded(backplane_url) as (gateway, history):
         await gateway.log.publish(DEN, Message(b'"one"'), kept=kept(b"1"))
         await gateway.log.publish(DEN, Message(b'"two"'))
         await gateway.log.publish(DEN, Message(b'"three"'), kept=kept(b"3"))
@@ -56,8 +47,8 @@ async def test_what_is_kept_of_a_message_stands_in_the_history_when_the_publish_
         assert [b"1", b"3"] == await entries(history)
 
 
-async def test_of_a_batch_each_message_has_its_own_history_or_none(url):
-    async with recorded(url) as (gateway, history):
+async def test_of_a_batch_each_message_has_its_own_history_or_none(backplane_url):
+    async with recorded(backplane_url) as (gateway, history):
         publishes = []
         for number in range(200):
             room = ("den", "attic", "")[number % 3]
@@ -71,16 +62,16 @@ async def test_of_a_batch_each_message_has_its_own_history_or_none(url):
         assert [] == await entries(history, "")
 
 
-async def test_what_is_said_again_under_its_id_is_kept_once(url):
-    async with recorded(url) as (gateway, history):
+async def test_what_is_said_again_under_its_id_is_kept_once(backplane_url):
+    async with recorded(backplane_url) as (gateway, history):
         for _ in range(2):
             await gateway.log.publish(DEN, Message(b'"one"'), message_id="one", kept=kept(b"1"))
 
         assert [b"1"] == await entries(history)
 
 
-async def test_a_history_keeps_as_many_entries_as_the_last_message_says(url):
-    async with recorded(url) as (gateway, history):
+async def test_a_history_keeps_as_many_entries_as_the_last_message_says(backplane_url):
+    async with recorded(backplane_url) as (gateway, history):
         for number in range(5):
             await gateway.log.publish(
                 DEN, Message(b'"x"'), kept=kept(str(number).encode(), entries=3, ttl_s=60)
@@ -89,8 +80,8 @@ async def test_a_history_keeps_as_many_entries_as_the_last_message_says(url):
         assert [b"2", b"3", b"4"] == await entries(history)
 
 
-async def test_a_history_ends_when_its_time_is_up(url):
-    async with recorded(url) as (gateway, history):
+async def test_a_history_ends_when_its_time_is_up(backplane_url):
+    async with recorded(backplane_url) as (gateway, history):
         await gateway.log.publish(DEN, Message(b'"x"'), kept=kept(b"1", ttl_s=1))
         assert [b"1"] == await entries(history)
 
@@ -99,8 +90,8 @@ async def test_a_history_ends_when_its_time_is_up(url):
                 await asyncio.sleep(0)
 
 
-async def test_the_histories_of_two_namespaces_are_two(url):
-    async with recorded(url) as (gateway, history):
+async def test_the_histories_of_two_namespaces_are_two(backplane_url):
+    async with recorded(backplane_url) as (gateway, history):
         for namespace in ("/", "/board"):
             name = history_name(namespace, "den")
             await gateway.log.publish(DEN, Message(b'"x"'), kept=Kept(name, namespace.encode()))

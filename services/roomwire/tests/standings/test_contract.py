@@ -10,10 +10,9 @@ from roomwire.standings.memory import MemoryStandings
 from roomwire.standings.opening import open_standings
 
 
-@pytest.fixture(params=["memory", "valkey", "redis"])
-async def store(request, starts_servers):
-    fixture = {"valkey": "redis_url", "redis": "redis_7_url"}.get(request.param)
-    store = open_standings("memory://" if fixture is None else request.getfixturevalue(fixture))
+@pytest.fixture
+async def store(backplane_url):
+    store = open_standings(backplane_url)
     yield store
     await store.close()
 
