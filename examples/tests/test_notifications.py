@@ -1,4 +1,4 @@
-"""Notifications: a customer at one gateway hears what HTTP says at the other, and what a process says that is none."""
+"""Notifications: a customer at one gateway hears what another gateway publishes for an HTTP request, and what a process that is no gateway publishes."""
 
 import shutil
 

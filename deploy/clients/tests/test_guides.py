@@ -86,8 +86,8 @@ async def assert_differs_as_listed(
     guide: Guide, heading: str, *, old: str, new: str, new_http: str = ""
 ) -> None:
     """Let clients talk to both; what they see differs where the table under the heading says so, and only there."""
-    theirs, ours = await asyncio.gather(talk(old), talk(new, new_http))
-    differences = {what: (theirs[what], ours[what]) for what in theirs if theirs[what] != ours[what]}
+    before, after = await asyncio.gather(talk(old), talk(new, new_http))
+    differences = {what: (before[what], after[what]) for what in before if before[what] != after[what]}
     assert guide.differences(heading) == differences, f"the table has to be:\n{rows(differences)}"
 
 

@@ -2,8 +2,8 @@
 
 Environment:
 
-- `E2E`: only these phases, as `E2E="kill upgrade"`; `edges` tries who may talk to whom. What ends with `-app` is done to an
-  application that is not the chat, which the chart gets as a file.
+- `E2E`: the phases to run, as `E2E="kill upgrade"`. `edges` tests which connections between pods the network policies allow.
+  Phases whose names end with `-app` run with an application that is not the chat; the chart gets it as a file.
 - `E2E_URL`: the address of the ingress of the cluster that kubectl reaches. Default: the local cluster's tool, beside the
   checkout or at `E2E_CLUSTER`; a cluster of its that is up already stays up.
 - `E2E_BUILD`, `E2E_LOAD`: what builds an image, as `docker build`, and what brings it to the cluster, as `kind load

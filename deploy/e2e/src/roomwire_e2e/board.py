@@ -1,4 +1,4 @@
-"""An application that is not the chat, in one file: the phases `…-app` give it to the chart, and their clients speak its events."""
+"""An application that is not the chat, in one file. The phases `…-app` install it with the chart, and their clients send its events."""
 
 from typing import Annotated
 
@@ -35,7 +35,7 @@ class Boards(Gateway):
 
     @subscribe("move")
     async def move(self, socket: Socket, body: Move) -> int:
-        """Move a card; all who watch the board see a repeated move once."""
+        """Move a card. Clients that watch the board receive a repeated move once."""
         socket.user.capabilities.require("publish", body.board)
         own_id = socket.own_id(f"{len(body.board)} {body.board} {body.card}")
         await self.emit("moved", body, to=body.board, message_id=own_id)

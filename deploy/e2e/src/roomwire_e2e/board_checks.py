@@ -1,4 +1,4 @@
-"""The board's own checks, which `helm test` runs: a move reaches who watches on another gateway, also after a cut."""
+"""The board's own checks, which `helm test` runs: a move reaches a client of another gateway that watches the board, also after a cut."""
 
 import contextlib
 import secrets

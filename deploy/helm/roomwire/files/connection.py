@@ -34,13 +34,13 @@ _CHAT: Final = "roomwire_gateway"
 
 
 def is_chat() -> bool:
-    """Return whether gateways serve the chat: this runs in their image, and is told of the same application."""
+    """Return whether gateways serve the chat. This script runs in their image and gets their ROOMWIRE_APP."""
     named = os.environ.get("ROOMWIRE_APP", "")
     return named.startswith(f"{_CHAT}.") if named else importlib.util.find_spec(_CHAT) is not None
 
 
 def go_through(stack: contextlib.ExitStack) -> None:
-    """Go through it step by step; the first that is wrong ends it with a sentence."""
+    """Test the platform step by step; the first step that fails ends the test with a sentence."""
     if AUTH_URL:
         print(f"auth: publishes {published_keys()} keys", flush=True)
     access = token()

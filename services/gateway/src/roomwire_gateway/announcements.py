@@ -1,6 +1,6 @@
-"""What the chat tells the members of a room, or everybody, in the form that each audience takes.
+"""Announces what happens in the chat to a room, or to all clients, in the form that each audience receives.
 
-Owns the two forms of a message: the tutorial's text alone, and the text with the structured message beside it.
+This module owns the two forms of a message: the tutorial's text alone, and the text with the structured message.
 """
 
 import uuid
@@ -14,10 +14,10 @@ from roomwire_gateway.rooms import AUDIENCES, audience_of
 
 
 class Announcements:
-    """Tells what happens in the chat.
+    """Announces what happens in the chat.
 
     Args:
-        gateway: Where it is told.
+        gateway: The gateway that emits the announcements.
         clock: Returns the time in UTC.
 
     """
@@ -27,19 +27,19 @@ class Announcements:
         self._clock = clock
 
     async def message(self, sender: str, text: str) -> None:
-        """Tell everybody what a client said to everybody."""
+        """Send a client's message to all clients."""
         said = Message(id=uuid.uuid4().hex, user=sender, text=text, at=self._clock())
         await self._announce("message", f"[{sender}] {text}", said)
 
     async def said(self, room: str, user: str, text: str, *, message_id: str | None, own_id: str) -> None:
-        """Tell a room what was said there, and keep it in the room's history; once for an id.
+        """Send a message to a room and keep it in the room's history, once for each id.
 
         Args:
             room: The room.
-            user: The name of who said it.
-            text: What was said.
-            message_id: What the client calls it. None: it gets a name here.
-            own_id: The same as nobody else can call it; empty: it has none.
+            user: The sender's name.
+            text: The text.
+            message_id: The client's id of the message. None: the message gets an id here.
+            own_id: The same id, made unique to the client; empty if there is none.
 
         """
         said = Message(
@@ -60,13 +60,13 @@ class Announcements:
         await self._announce("roomMessage", text, said)
 
     async def presence(self, change: PresenceChange) -> None:
-        """Tell those who asked for structure that the members of a room changed."""
+        """Tell the members that asked for structured messages that the members of a room changed."""
         await self._gateway.emit("presence", change, to=audience_of("full", change.room))
 
     def to_room(
         self, event: str, args: Sequence[Any], *, room: str = "", message_id: str = ""
     ) -> Sequence[Coroutine[Any, Any, None]]:
-        """Return what says any event to a room or, without one, to everybody: for backends.
+        """Return the emits that send a backend's event to a room or, without one, to all clients.
 
         Begun in this order, by whatever runs them, that is the order in which they stand in the log. Each is an `emit`, with
         a message id of its own: after an error, all of them may be said again.
@@ -84,10 +84,10 @@ class Announcements:
     async def _announce(
         self, event: str, text: str, message: Message, own_id: str = "", keep: Keep | None = None
     ) -> None:
-        """Send a message to both audiences of its room, or of the whole namespace if it has none; once for an id."""
+        """Send a message to both audiences of its room, or of the namespace if it has none, once for each id."""
         for audience, said in zip(AUDIENCES, (text, (text, message)), strict=True):
             room = audience_of(audience, message.room)
             message_id = f"{own_id}:{audience}" if own_id else ""
-            # The first of them keeps it: what a history has, somebody could have heard.
+            # The first emit keeps it, so that a message in the history has been published.
             await self._gateway.emit(event, said, to=room, message_id=message_id, keeps_history=keep or False)
             keep = None

@@ -131,13 +131,13 @@ class Members:
     async def move(self, room: str, to: str, *, user: str = "") -> Moves:
         """Take the connected members of a room, or (`user`) one user's, into another, on all gateways.
 
-        They keep their names. Whoever may not join there by its own token stays.
+        The members keep their names. A member whose token does not allow it to join the other room stays.
 
         Raises:
-            Unavailable: Nobody knows which gateways there are; nothing was done.
+            Unavailable: The list of gateways cannot be read; nothing was done.
 
         """
-        # The others first: if nobody knows them, nothing has been done.
+        # The other gateways first: if they are not known, nothing has been done.
         told = await self._server.server_side_emit_with_ack(
             _MOVE, room, to, user, namespace=self._namespace, timeout_s=2 * _MOVE_S
         )
@@ -146,7 +146,7 @@ class Members:
         return Moves(done, refused, failed, told.missing)
 
     async def _move_here(self, room: str, to: str, user: str) -> list[int]:
-        """Move those who are here; returns how many did, may not, and could not."""
+        """Move the members of this gateway; returns how many moved, were refused, and failed."""
         sockets = [
             socket
             for sid, socket in self._sockets.items()

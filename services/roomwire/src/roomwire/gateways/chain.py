@@ -247,7 +247,7 @@ class Around:
     """What runs around calls, each in the order in which it is asked.
 
     Attributes:
-        guards: Say who may.
+        guards: Allow or refuse a call.
         interceptors: Run around the handler.
         filters: Answer exceptions.
 

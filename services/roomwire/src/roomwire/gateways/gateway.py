@@ -46,9 +46,10 @@ class Gateway(Moderation, socketio.AsyncNamespace):  # type: ignore[misc] # pyth
     - `on_disconnection(self, ...)` runs when a client has gone and none of its events is being handled any
       more, or `parting_timeout_s` later: a body parameter gets the reason. A client that is sent away while an
       event of its is being handled has left its rooms by then;
-    - `on_join(self, ...)` runs when a socket is in a room, whoever put it there: a body parameter gets the room. It runs once, before the
-      call that joins returns, and that call raises what it raises; the socket is a member all the same. A socket that was recovered
-      is in its rooms when it is back: `on_join` runs for each of them after `on_connection`, with `socket.recovered`;
+    - `on_join(self, ...)` runs when a socket is in a room, also if another gateway or the API put it there: a body
+      parameter gets the room. It runs once, before the call that joins returns. That call raises what the hook raises, and the
+      socket stays a member. A socket that was recovered is in its rooms when it is back: `on_join` runs for each of them after
+      `on_connection`, with `socket.recovered`;
     - `on_leave(self, ...)` runs once when a socket for which `on_join` ran is in the room no more: it left, it was taken out, or its
       transport is gone, even if it may be recovered. It does not run for the sockets of a gateway that died.
 
@@ -67,9 +68,9 @@ class Gateway(Moderation, socketio.AsyncNamespace):  # type: ignore[misc] # pyth
 
     - `user_rooms`: each socket of a user joins that user's room before `on_connection`, so that `to=user_room("ann")` speaks to
       all of them; `Socket.join` refuses such names;
-    - `presence_event`: the members of a room are told by this event who joins and who leaves (`PresenceChange`);
+    - `presence_event`: this event tells the members of a room which sockets join and leave (`PresenceChange`);
     - `max_connections_per_user`: a socket is refused (`rate_limited`) whose user has as many, on all nodes;
-    - `moderated`: a socket is refused (`forbidden`) whose user is banned, and `Socket.require_voice` knows who is muted.
+    - `moderated`: a socket is refused (`forbidden`) whose user is banned, and `Socket.require_voice` refuses a user that is muted.
 
     Args:
         namespace: The namespace that the gateway serves. Default: the class's, which is `/` unless the class states another.
@@ -228,12 +229,12 @@ class Gateway(Moderation, socketio.AsyncNamespace):  # type: ignore[misc] # pyth
         return await self.server.history.recall(room, limit=limit, after=after, namespace=self.namespace)
 
     async def presence(self, room: str, *, limit: int = 1_000, timeout_s: float = 5.0) -> Presence:
-        """Return who is in a room, on all nodes, connected or away: sockets, and how many each user has (`Presence.users`).
+        """Return the sockets in a room, on all nodes, connected or away, and how many each user has (`Presence.users`).
 
         Args:
             room: The room.
             limit: Most sockets in the result, 10,000 at most. Default: 1,000.
-            timeout_s: Seconds that each node has to say who is connected. Default: 5.
+            timeout_s: Seconds that each node has to list its connected sockets. Default: 5.
 
         Raises:
             Unavailable: It cannot be read now.

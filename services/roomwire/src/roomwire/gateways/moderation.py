@@ -55,7 +55,7 @@ class Moderation:
         Args:
             user_id: The claim `sub` of the user's tokens. Clients without a token cannot be banned.
             for_s: For how many seconds, from now on. 0 ends a ban.
-            by: Who does it, for the audit.
+            by: The person or program that decides it, for the audit.
 
         Returns:
             The nodes that could not be told. Those with a socket of the user learn of it within 20 seconds.
@@ -77,7 +77,7 @@ class Moderation:
         self.server.on_server_side(_EVENT, self._take_standing, namespace=self.namespace)
 
     async def _tell_of_standing(self, what: str, user_id: str, for_s: float, by: str) -> Sequence[NodeId]:
-        # Written first: it has been done, whoever cannot be told of it.
+        # Written first: the standing has changed, even if a node cannot be told of it.
         _audit.info("standing changed", audit=True, caller=by, operation=what, user=user_id, for_s=for_s)
         told = await self.server.server_side_emit(_EVENT, what, user_id, for_s, namespace=self.namespace)
         return told.missing

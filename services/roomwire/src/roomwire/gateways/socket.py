@@ -98,7 +98,7 @@ class Socket:
         """Join a room. The method is idempotent.
 
         Raises:
-            Forbidden: The gateway has rooms of users, and the name is one of theirs.
+            Forbidden: The gateway has rooms of users, and the name is that of such a room.
             Unavailable: It is not a member; try again.
 
         """

@@ -38,14 +38,14 @@ def publish(
 ) -> None:
     """Publish an EVENT with JSON arguments by the HTTP API at URL, for example http://127.0.0.1:8010.
 
-    Each argument is JSON, so a text needs its quotation marks: '"tea"'. One of --room, --user and --everyone says to whom it goes.
+    Each argument is JSON, so a text needs its quotation marks: '"tea"'. One of --room, --user and --everyone names the recipients.
 
     The status is 1 if the API refuses it or does not answer; then nothing was published, or it is not known.
     """
     targets = {"room": room, "user": user, "everyone": everyone or None}
     chosen = {name: target for name, target in targets.items() if target is not None}
     if len(chosen) != 1:
-        raise click.UsageError("Say to whom: give one of --room, --user and --everyone.")
+        raise click.UsageError("Name the recipients: give one of --room, --user and --everyone.")
     message = {
         "namespace": namespace,
         "event": event,

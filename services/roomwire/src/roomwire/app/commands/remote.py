@@ -28,7 +28,7 @@ def checked_url(_context: click.Context, _argument: click.Parameter, url: str) -
     """Return the URL of a deployment; Click's callback of an argument.
 
     Raises:
-        click.BadParameter: It is none.
+        click.BadParameter: The text is no URL of a deployment.
 
     """
     try:

@@ -22,7 +22,7 @@ KEYS_PATH: Final = "/.well-known/jwks.json"
 
 
 class Target(msgspec.Struct, frozen=True):
-    """Where the application is, and whom it lets in.
+    """The address of the application, and how it authenticates clients.
 
     Attributes:
         address: Its origin, as the page calls it.

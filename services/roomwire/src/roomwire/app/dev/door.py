@@ -1,4 +1,4 @@
-"""Who may use the console: a browser on this machine that was opened by the link which `roomwire dev` has printed.
+"""Admits a browser on this machine to the console, if it was opened by the link that `roomwire dev` has printed.
 
 The link holds a ticket, which is taken once, for a cookie. Every request has to name a loopback address as its host, so that a
 page elsewhere cannot reach the console by a name of its own (DNS rebinding); one that changes something has to come from the

@@ -9,9 +9,9 @@ LOOPBACK: Final = ("localhost", "127.0.0.1", "[::1]")
 _DEFAULTS: Final[Mapping[str, str]] = {
     "ROOMWIRE_REDIS_URL": "memory://",
     "ROOMWIRE_NODE_NAME": "dev",
-    # Nobody looks for it by its number.
+    # No program depends on its number.
     "ROOMWIRE_OPS_PORT": "0",
-    # Who has saved a file waits for the new code.
+    # A developer who has saved a file waits for the new code.
     "ROOMWIRE_DRAIN_S": "0",
 }
 

@@ -33,7 +33,7 @@ class HubMember(Protocol):
 class MemoryHub:
     """What gateways of one process share: the log, and the order in which its changes are made.
 
-    Changes are made one tick after they were asked for: nobody's observer is called in the middle of somebody's call.
+    Changes are made one tick after they were requested, so that no observer is called while another gateway's call runs.
 
     Args:
         config: Times and bounds.

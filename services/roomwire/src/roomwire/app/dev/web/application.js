@@ -1,5 +1,5 @@
 // Owns: what the supervisor says of the application, and how it is shown: its state, its failure, its events.
-// Must not: know clients. Whoever needs the events gets the application as it was served last.
+// Must not: know clients. Other modules read the events from the application that was served last.
 
 import { element, setText } from "./elements.js";
 
