@@ -17,6 +17,13 @@ from roomwire_local.system import HOST, local_system
 SCRIPT = CHART / "files/connection.py"
 
 
+def ended(environment, **options):
+    """Run the script to its end."""
+    return subprocess.run(
+        [sys.executable, SCRIPT], env=environment, capture_output=True, text=True, check=False, **options
+    )
+
+
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     with local_system(
@@ -25,13 +32,7 @@ def run(tmp_path_factory):
 
         def run_with(**variables):
             environment = os.environ | {"GATEWAY_URL": system.url, "AUTH_URL": system.url, "GATEWAYS": "2"}
-            return subprocess.run(
-                [sys.executable, SCRIPT],
-                env=environment | variables,
-                capture_output=True,
-                text=True,
-                check=False,
-            )
+            return ended(environment | variables)
 
         yield run_with
 
@@ -83,9 +84,7 @@ def test_it_waits_for_what_it_tests(tmp_path):
 def test_what_does_not_come_is_a_sentence():
     url = f"http://{HOST}:{free_port()}"
     environment = os.environ | {"GATEWAY_URL": url, "AUTH_URL": url, "GATEWAYS": "2", "WAIT_S": "0"}
-    done = subprocess.run(
-        [sys.executable, SCRIPT], env=environment, capture_output=True, text=True, check=False
-    )
+    done = ended(environment)
 
     assert (1, True) == (done.returncode, done.stderr.startswith("after 0 s: URLError"))
 
@@ -170,14 +169,7 @@ def run_alone(tmp_path_factory):
                 "NAMESPACE": "/board",
                 "AUTH": '{"key": "let me in"}',
             }
-            return subprocess.run(
-                [sys.executable, SCRIPT],
-                env=environment | variables,
-                cwd=folder,
-                capture_output=True,
-                text=True,
-                check=False,
-            )
+            return ended(environment | variables, cwd=folder)
 
         yield run_with
 

@@ -7,7 +7,17 @@ from roomwire.errors import Forbidden
 from roomwire.testing import Refused
 
 
-class Hall(Gateway, user_rooms=True):
+class Doors(Gateway):
+    @subscribe("join")
+    async def join(self, socket: Socket, room: str) -> None:
+        await socket.join(room)
+
+    @subscribe("leave")
+    async def leave(self, socket: Socket, room: str) -> None:
+        await socket.leave(room)
+
+
+class Hall(Doors, user_rooms=True):
     """A gateway that writes down what its hooks are told."""
 
     def __init__(self) -> None:
@@ -33,27 +43,12 @@ class Hall(Gateway, user_rooms=True):
         if room == "broken":
             raise ValueError("as the test wants it")
 
-    @subscribe("join")
-    async def join(self, socket: Socket, room: str) -> None:
-        await socket.join(room)
-
-    @subscribe("leave")
-    async def leave(self, socket: Socket, room: str) -> None:
-        await socket.leave(room)
-
     @subscribe("leave and go")
     async def leave_and_go(self, socket: Socket) -> None:
         await socket.disconnect()
 
 
-class Lobby(Gateway, presence_event="present"):
-    @subscribe("join")
-    async def join(self, socket: Socket, room: str) -> None:
-        await socket.join(room)
-
-    @subscribe("leave")
-    async def leave(self, socket: Socket, room: str) -> None:
-        await socket.leave(room)
+class Lobby(Doors, presence_event="present"): ...
 
 
 def told(cluster, node=0):
