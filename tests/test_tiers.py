@@ -37,6 +37,19 @@ EXAMPLES = {
         def test_imports():
             pass
     """,
+    "test_shares.py": """
+        import subprocess
+
+        import pytest
+
+        @pytest.fixture(scope="module")
+        def system(starts_servers):
+            pass
+
+        @pytest.mark.parametrize("number", range(8))
+        def test_with_the_same_system(system, number):
+            pass
+    """,
     "test_template.py.txt": """
         from $name import app
     """,
@@ -113,6 +126,15 @@ def test_in_parallel_what_may_take_long_begins_and_the_quick_tests_fill_the_end(
     assert ["test_that_may_take_long", "test_imports", "test_with_a_server", "test_pure"] == [
         line.rpartition("::")[2].strip() for line in output.splitlines() if line.startswith("[gw0]")
     ]
+
+
+def test_in_parallel_the_tests_that_share_a_server_run_in_one_worker(run):
+    output = run("-n2", "--dist=loadgroup", "-v", "test_shares.py")
+
+    workers = [
+        line.partition(" ")[0] for line in output.splitlines() if "PASSED" in line and line.startswith("[gw")
+    ]
+    assert (8, 1) == (len(workers), len(set(workers)))
 
 
 @pytest.mark.parametrize(
