@@ -28,6 +28,17 @@ def test_too_few_samples_are_said_with_what_to_do_and_are_void(tmp_path, capsys)
     assert "the gateway mostly waited. Send more users (--users), or look for longer (--seconds)." in said
 
 
+@pytest.mark.usefixtures("py_spy_may_look")
+def test_a_process_that_only_waits_gives_no_samples(tmp_path):
+    script = "import sys; print(flush=True); sys.stdin.read()"
+    waits = subprocess.Popen([sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    try:
+        waits.stdout.readline()
+        assert 0 == flame.record(waits.pid, seconds=1, out=tmp_path / "profile.svg")
+    finally:
+        waits.communicate()
+
+
 def test_a_process_that_has_ended_cannot_be_profiled(tmp_path):
     gone = subprocess.Popen([sys.executable, "-c", ""])
     gone.wait()

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from locusts import END_S, end, locust, page, stop
+from locusts import END_S, counts, end, locust, page, stop
 from waiting import until_blocking
 
 from roomwire_loadtest.load.thresholds import Outcome
@@ -77,13 +77,15 @@ def test_the_documents_show_no_command_that_is_not_tried_here():
 def arguments(line, system):
     """Return the arguments of locust in a line, for fewer people in a shorter time on this test's system."""
     words = shlex.split(line)[3:]
-    shorter = {"-u": "4", "-t": "4s", "--host": system.url}
+    # Commands are tried here, and not the machine: so short that nothing is given up for lack of an answer (`GIVEN_UP_S`).
+    shorter = {"-u": "4", "-t": "2s", "--host": system.url}
     return [shorter.get(before, word) for before, word in zip(["", *words], words, strict=False)]
 
 
 @pytest.mark.parametrize("line", LOCUSTS)
 def test_locust_runs(line, system):
-    assert 0 == end(locust(*arguments(line, system)))[0]
+    code, output = end(locust(*arguments(line, system), "--json"))
+    assert 0 == code, counts(output)
 
 
 def test_locust_runs_with_a_master_and_workers(system):
@@ -107,8 +109,8 @@ def shortened(line, system, out):
     words = shlex.split(line.removeprefix('LOAD="').removesuffix('"'))
     words = words[words.index(LOAD) + 1 :] if LOAD in words else words
     given = dict(zip(words[::2], words[1::2], strict=True))
-    # Long enough for somebody to say something on a slow machine, too: a run in which nobody does is void.
-    seconds = "25" if given.get("--scenario") == "rollout" else "15"
+    # Long enough for messages, and for an exchange of all gateways, on a slow machine as well: without them a run is void.
+    seconds = "40" if given.get("--scenario") == "rollout" else "15"
     changed = {"--users": "8", "--seconds": seconds, "--url": system.url, "--out": str(out)}
     # Commands are tried here, and not the machine: it may be slow.
     (out / "t.toml").write_text("lost = 0\n")
@@ -165,5 +167,6 @@ def test_make_soak_runs_and_is_void_in_so_short_a_time(tmp_path):
 def test_make_profile_runs_and_says_what_it_saw(tmp_path):
     out = tmp_path / "profile.svg"
     _, said = make("profile", f"PROFILE=--scenario big-room --users 4 --seconds 2 --out {out}")
+    # How many there are is a matter of the machine.
     assert f"{out}: " in said, said
     assert " samples, " in said

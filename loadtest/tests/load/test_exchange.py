@@ -3,7 +3,7 @@
 import pytest
 
 from roomwire_loadtest.faults.journal import Entry
-from roomwire_loadtest.load.exchange import Exchange, exchange, unproven
+from roomwire_loadtest.load.exchange import Exchange, connected, exchange, unproven
 
 DONE = Exchange(1_000.0, 2_000.0, ["gateway-1"])
 
@@ -37,6 +37,11 @@ def test_a_run_needs_proof_that_the_gateways_were_exchanged(journal, exchanges, 
     reasons = unproven(journal, exchanges)
     assert bool(expected) is bool(reasons)
     assert not expected or reasons[0].startswith(expected)
+
+
+def test_connected_is_what_has_neither_left_nor_been_cut_off():
+    journal = [*clients(cut=1, uncut=3), Entry("closed", "c1", 1_700.0), Entry("connect", "c0", 1_800.0)]
+    assert {"c0", "c2", "c3"} == connected(journal)
 
 
 def test_who_had_left_before_the_end_need_not_be_cut_off():

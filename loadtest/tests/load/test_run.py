@@ -112,8 +112,11 @@ def test_who_refreshed_its_tokens_comes_back_with_the_new_ones(system, tmp_path)
 
 def test_gateways_are_exchanged_under_a_run_with_proof_and_nothing_is_lost(system, tmp_path):
     run = start(
-        system.url, tmp_path, "--scenario", "rollout", "--users", "20", "--seconds", "40", thresholds=STRICT
+        system.url, tmp_path, "--scenario", "rollout", "--users", "20", "--seconds", "45", thresholds=STRICT
     )
+    # Users who come in late are waited for: nothing would be cut off before, and the run would show nothing.
+    with standing_still(system):
+        time_passes_blocking(16)
     _, report = finish(run, tmp_path)
     assert [] == report["void"]
     assert ["gateway-1", "gateway-2"] == [proof.partition(":")[0] for proof in report["exchanged"]]

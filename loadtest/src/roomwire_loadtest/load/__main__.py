@@ -22,7 +22,7 @@ from roomwire_loadtest.checkout import RESULTS
 from roomwire_loadtest.faults.journal import Entry, save
 from roomwire_loadtest.faults.oracle import check, generator_load
 from roomwire_loadtest.load import thresholds
-from roomwire_loadtest.load.exchange import Exchange, exchange, unproven
+from roomwire_loadtest.load.exchange import LEAST_CUT, Exchange, connected, exchange, unproven
 from roomwire_loadtest.load.people import KIND, SETTLE_S, Course, Person, meter, pass_on
 from roomwire_loadtest.load.record import Generator, Record
 from roomwire_loadtest.load.scenarios import SCENARIOS
@@ -34,7 +34,8 @@ from roomwire_loadtest.machine import describe_machine
 _THRESHOLDS = Path(__file__).with_name("thresholds.toml")
 _WORKERS_TIMEOUT_S = 120.0
 _EXCHANGED_AT = 0.3
-"""The share of a run after which gateways are exchanged, in a scenario that does so."""
+"""The share of a run after which gateways are exchanged, in a scenario that does so; later if users are still coming in."""
+_LOOK_S = 0.5
 
 
 def _arguments() -> argparse.Namespace:
@@ -110,7 +111,7 @@ def _run(
     if SCENARIOS[arguments.scenario].exchanges:
         exchanging = gevent.spawn_later(
             _EXCHANGED_AT * arguments.seconds,
-            lambda: exchanges.append(exchange(arguments.url, arguments.exchange)),
+            lambda: exchanges.append(_exchange(arguments, journal)),
         )
     gevent.sleep(arguments.seconds)
     if exchanging is not None:
@@ -120,6 +121,13 @@ def _run(
         # Workers hand in their journals at intervals, and once more when they are told to quit.
         gevent.sleep(WORKER_REPORT_INTERVAL)
     runner.quit()
+
+
+def _exchange(arguments: argparse.Namespace, journal: list[Entry]) -> Exchange:
+    """Exchange the gateways once the users are connected, as before there is no connection to cut."""
+    while len(connected(journal)) < LEAST_CUT * arguments.users:
+        gevent.sleep(_LOOK_S)
+    return exchange(arguments.url, arguments.exchange)
 
 
 def _measured(environment: Environment, totals: dict[str, int], journal: list[Entry]) -> dict[str, float]:

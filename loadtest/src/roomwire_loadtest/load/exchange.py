@@ -69,6 +69,17 @@ def exchange(url: str, command: str) -> Exchange:
     return Exchange(began_ms, time.time() * 1000, proofs, failure)
 
 
+def connected(entries: Iterable[Entry]) -> set[str]:
+    """Return the names of the clients that are connected at the end of a journal. Pure."""
+    names = set()
+    for entry in entries:
+        if entry.kind == "connect":
+            names.add(entry.client)
+        elif entry.kind in {"closed", "disconnect"}:
+            names.discard(entry.client)
+    return names
+
+
 def unproven(entries: Iterable[Entry], exchanges: Sequence[Exchange]) -> list[str]:
     """Say why a run does not show what happens while gateways are exchanged; empty if it does. Pure.
 

@@ -27,6 +27,8 @@ VOID: Final = 3
 _SAMPLES_PER_S: Final = 500
 _WARM_UP_S: Final = 5.0
 _END_S: Final = 60.0
+_NO_SAMPLES: Final = "No stack counts found"
+"""What py-spy fails with if the process did nothing but wait."""
 
 
 class CannotProfile(Exception):
@@ -60,9 +62,12 @@ def record(pid: int, *, seconds: int, out: Path) -> int:
     done = subprocess.run(
         [*command, "--nonblocking"], capture_output=True, text=True, timeout=seconds + _END_S, check=False
     )
+    if _NO_SAMPLES in done.stderr:
+        return 0
     if done.returncode or not out.exists():
+        # Its first lines say what failed; a backtrace follows.
         raise CannotProfile(
-            f"py-spy: {done.stderr.strip()[-300:]} (without root it needs kernel.yama.ptrace_scope=0)"
+            f"py-spy: {done.stderr.strip()[:300]} (without root it needs kernel.yama.ptrace_scope=0)"
         )
     found = re.search(r"Samples: (\d+)", done.stdout + done.stderr)
     return int(found[1]) if found else 0
