@@ -42,16 +42,16 @@ class Refused(Exception):
         self.status = status
 
     def http_answer(self) -> bytes:
-        """Return what is said to a WebSocket's request, whole."""
+        """Return the complete HTTP answer to the request of a WebSocket."""
         return http_answer(HTTPStatus.BAD_REQUEST, self.body)
 
 
 class Superfluous(Exception):
-    """A WebSocket for a session that has one: it is accepted and closed, and the first one does not notice."""
+    """A WebSocket for a session that already has one: it is accepted and closed, and the first one is not affected."""
 
 
 class Query:
-    """What the query string of a request says, as far as it concerns the engine; of a repeated name, the first."""
+    """The parameters of a query string that concern the engine; the first value of a repeated name counts."""
 
     __slots__ = ("protocol", "sid", "transport")
 
@@ -70,7 +70,7 @@ class Query:
 
 
 def check_origin(engine: Engine, environ: Mapping[str, object]) -> None:
-    """Refuse a request of a page that may not talk to this server."""
+    """Refuse a request from a page whose origin is not allowed."""
     origin = environ.get("HTTP_ORIGIN")
     if origin is not None and engine.cors_allowed_origins != []:
         allowed = engine._cors_allowed_origins(environ)  # noqa: SLF001 - we are its subclass' module
@@ -79,11 +79,11 @@ def check_origin(engine: Engine, environ: Mapping[str, object]) -> None:
 
 
 def admit_websocket(engine: Engine, environ: Environ) -> Connection | None:
-    """Decide about a WebSocket: returns the session that it is to upgrade, None if it begins one of its own.
+    """Decide about a WebSocket: return the session that it upgrades, or None if it opens a session of its own.
 
     Raises:
-        Refused: It may do neither.
-        Superfluous: Its session has a WebSocket, or one that is being tried.
+        Refused: The request is not admitted.
+        Superfluous: The session already has a WebSocket, or is probing one.
 
     """
     query = Query(environ["QUERY_STRING"])

@@ -12,7 +12,7 @@ class AsgiEngine(Engine):
         """Serve one ASGI request: HTTP of the polling transport, or a WebSocket."""
         self.use_loop()
         if scope["type"] == "websocket":
-            await receive()  # it announces the request, which the scope describes
+            await receive()  # the event that announces the request; the scope describes it
             await websocket.serve(self, self.environ_of(scope), receive, send)
         else:
             await polling.serve(self, scope, receive, send, relay=self.relay)

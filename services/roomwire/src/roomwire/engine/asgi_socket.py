@@ -1,8 +1,9 @@
 """One WebSocket of the application that runs beside the engine: RFC 6455 on one side, ASGI messages on the other.
 
-Every WebSocket that is not the engine's comes here, whatever its path is, so that no path leads around the bounds: the
-same reader of frames, the same sizes, one owed pong, a client that is gone or does not read is cut. The bounds of the
-request itself (headers, time, number of connections) are `roomwire.serving.http`'s, which hands the connection over.
+Every WebSocket that is not the engine's is handled here, whatever its path, so that no path bypasses the limits: the same
+frame reader and the same sizes apply, at most one pong is pending, and a client that is gone or does not read is cut. The limits
+of the request itself (headers, time, number of connections) are enforced by `roomwire.serving.http`, which hands the connection
+over.
 
 Source: RFC 6455; the ASGI specification, "WebSocket".
 """
@@ -33,9 +34,9 @@ from roomwire.protocol.reader import (
 from roomwire.protocol.sources import Proxies
 
 NO_CODE: Final = 1005
-"""What an application is told of a client that said no code when it closed: RFC 6455, section 7.4.1."""
+"""The close code that the application receives if the client's CLOSE had none: RFC 6455, section 7.4.1."""
 LOST: Final = 1006
-"""What an application is told of a client that was lost: see there."""
+"""The close code that the application receives if the connection was lost: RFC 6455, section 7.4.1."""
 
 _NO_PROXIES: Final = Proxies()
 _log = get_logger(__name__)
@@ -44,10 +45,10 @@ _log = get_logger(__name__)
 def asgi_websocket(
     limits: Limits, *, exceeded: Callable[[Bound], None] = lambda _: None
 ) -> Callable[..., asyncio.Protocol]:
-    """Return what `uvicorn.Config(ws=...)` wants: the application's WebSockets, within limits.
+    """Return the class for `uvicorn.Config(ws=...)` that serves the application's WebSockets within limits.
 
     Args:
-        limits: What one of them may cost.
+        limits: The limits of each WebSocket.
         exceeded: Called with each bound that a client exceeds.
 
     """
@@ -61,17 +62,17 @@ def asgi_websocket(
 
 
 class _Ended(ConnectionResetError):
-    """The application has said something after the end."""
+    """The application sent an event after the end."""
 
 
 class AsgiSocket(asyncio.Protocol):
     """One WebSocket, from its request to its end.
 
     Args:
-        config: uvicorn's, with the application.
-        server_state: uvicorn's: the open connections, among which it stands, and the running tasks.
-        app_state: What the application's lifespan keeps.
-        limits: What it may cost.
+        config: uvicorn's configuration, with the application.
+        server_state: uvicorn's state: the open connections, to which this one is added, and the running tasks.
+        app_state: The state of the application's lifespan.
+        limits: The limits of this WebSocket.
         exceeded: Called with each bound that the client exceeds.
 
     """
@@ -111,35 +112,35 @@ class AsgiSocket(asyncio.Protocol):
         self._may_write = asyncio.Event()
         self._may_write.set()
 
-    # What asyncio and uvicorn call.
+    # Called by asyncio and uvicorn.
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn has it
-        """Take the transport; the request is what comes first."""
+        """Store the transport; the request is the first data."""
         self._transport = transport
         self._server.connections.add(self)
 
     def data_received(self, data: bytes) -> None:
-        """Take what the client sends."""
+        """Process data from the client."""
         self._heard_at, self._is_pinged = self._loop.time(), False
         if self._upgrade is None:
             self._begin(data)
         elif self._is_closing:
-            # Only the client's own CLOSE or the end of its stream is waited for; its bytes are not looked at.
+            # Only the client's CLOSE or the end of its stream matters now; other bytes are discarded.
             if is_close(data):
                 self._transport.close()
         elif self._is_accepted:
             self._read(data)
         else:
-            # A client has to wait for the answer; one that does not is not read any further until then.
+            # A client must wait for the answer; if it does not, nothing more is read until then.
             self._early += data
             self._pause_reading()
 
     def eof_received(self) -> bool | None:
-        """Close: a client that has nothing more to say cannot answer a ping."""
+        """Close: a client that has ended its stream cannot answer a ping."""
         return None
 
     def connection_lost(self, _: Exception | None) -> None:
-        """Tell the application."""
+        """Tell the application that the connection is lost."""
         self._server.connections.discard(self)
         self._stop_timer()
         self._has_client_left = True
@@ -147,16 +148,16 @@ class AsgiSocket(asyncio.Protocol):
         self._may_write.set()
 
     def pause_writing(self) -> None:
-        """Have the application wait until the client reads."""
+        """Make the application wait until the client reads."""
         self._may_write.clear()
 
     def resume_writing(self) -> None:
-        """Go on."""
+        """Let the application continue."""
         self._may_write.set()
         self._send_owed_pong()
 
     def shutdown(self) -> None:
-        """Close it: uvicorn calls this when it stops."""
+        """Close the WebSocket; uvicorn calls this when it stops."""
         if self._is_accepted:
             self._close(CloseCode.GOING_AWAY)
         else:
@@ -198,7 +199,7 @@ class AsgiSocket(asyncio.Protocol):
         self._start_timer()
 
     def _refuse(self, answer: bytes) -> None:
-        """Answer that there will be no WebSocket, and close."""
+        """Refuse the WebSocket with an HTTP answer, and close."""
         if not self._is_closing:
             self._end(LOST)
             self._transport.write(answer)
@@ -206,13 +207,13 @@ class AsgiSocket(asyncio.Protocol):
             self._cut_later()
 
     async def _run(self, scope: Scope) -> None:
-        """Run the application; one that fails costs this WebSocket."""
+        """Run the application; a failure ends only this WebSocket."""
         code = CloseCode.INTERNAL_ERROR
         try:
             await self._config.loaded_app(scope, self.receive, self.send)
             code = CloseCode.OK
         except Exception as error:
-            # That the client had gone before the application had said everything is no defect.
+            # An application that still sends after the client has left is not a defect.
             is_of_the_end = isinstance(error, ConnectionError) and self._has_client_left
             if not is_of_the_end and not isinstance(error, _Ended):
                 _log.exception("websocket failed", path=scope["path"])
@@ -222,7 +223,7 @@ class AsgiSocket(asyncio.Protocol):
             else:
                 self._refuse(http_answer(HTTPStatus.INTERNAL_SERVER_ERROR, kind="text/plain"))
 
-    # What the application calls.
+    # Called by the application.
 
     async def receive(self) -> Message:
         """Return the next event; see ASGI."""
@@ -232,12 +233,12 @@ class AsgiSocket(asyncio.Protocol):
         return event
 
     async def send(self, event: Message) -> None:
-        """Take an event of the application; waits while the client does not read. See ASGI.
+        """Send an event of the application; wait while the client does not read. See ASGI.
 
         Raises:
             ConnectionResetError: The WebSocket has ended.
-            RuntimeError: ASGI has no such event here.
-            ValueError: A header or a status of the answer is none.
+            RuntimeError: ASGI does not allow this event in this state.
+            ValueError: A header or the status of the answer is invalid.
 
         """
         await self._may_write.wait()
@@ -245,7 +246,7 @@ class AsgiSocket(asyncio.Protocol):
             raise _Ended("the WebSocket has ended")
         kind: str = event["type"]
         if kind.startswith("http.response."):
-            # `socketio.ASGIApp` says so of a path that it does not know.
+            # `socketio.ASGIApp` sends this for an unknown path.
             kind = f"websocket.{kind}"
         if self._is_accepted and kind == "websocket.send":
             self._send(event)
@@ -288,14 +289,14 @@ class AsgiSocket(asyncio.Protocol):
     # From the client.
 
     def _go_on(self) -> None:
-        """Take what is left of the last read, then what has come since; the application has nothing more to take."""
+        """Process the rest of the last read, then the data that arrived since; no message is waiting for the application."""
         if self._has_rest and not self._is_closing:
             self._read(b"")
         if not self._has_rest and self._messages.empty():
             self._resume_reading()
 
     def _read(self, data: bytes) -> None:
-        """Take messages until too many wait; the reader keeps the rest, as one read may bring tens of thousands."""
+        """Process messages until too many wait; the reader keeps the rest, as one read may contain tens of thousands."""
         self._has_rest = False
         try:
             for message in self._reader.feed(data):
@@ -319,7 +320,7 @@ class AsgiSocket(asyncio.Protocol):
         elif kind is Opcode.BINARY:
             self._tell({"type": "websocket.receive", "bytes": payload})
         elif kind is Opcode.PING:
-            # To a client that reads nothing only its latest ping is owed an answer: RFC 6455, section 5.5.3.
+            # A client that reads nothing is owed a pong only for its latest ping: RFC 6455, section 5.5.3.
             self._owed_pong = payload
             if self._may_write.is_set():
                 self._send_owed_pong()
@@ -331,7 +332,7 @@ class AsgiSocket(asyncio.Protocol):
             self._transport.close()
 
     def _tell(self, event: Message) -> None:
-        """Let the application have a message; until it has taken it, the client is not read any further."""
+        """Queue a message for the application; nothing more is read from the client until the application has received it."""
         self._messages.put_nowait(event)
         self._pause_reading()
 
@@ -351,10 +352,10 @@ class AsgiSocket(asyncio.Protocol):
             self._heard_at = self._loop.time()
             self._transport.resume_reading()
 
-    # Its end.
+    # The end.
 
     def _close(self, code: int, reason: str = "", *, told: int | None = None, reason_told: str = "") -> None:
-        """Say that it is over, and wait for the client to go; one that does not is cut off after a while."""
+        """Send CLOSE and wait for the client to disconnect; cut the connection if it does not."""
         if self._is_closing:
             return
         self._end(code if told is None else told, reason_told)
@@ -362,17 +363,17 @@ class AsgiSocket(asyncio.Protocol):
         if self._transport.can_write_eof():  # not over TLS
             with contextlib.suppress(OSError):
                 self._transport.write_eof()
-        # What it still sends has to be read to find its CLOSE.
+        # The client's CLOSE stands behind everything that it still sends.
         self._resume_reading()
         self._cut_later()
 
     def _cut_later(self) -> None:
-        """Cut the connection if it does not end by itself: what is unread would keep it open."""
+        """Cut the connection later if it is still open: unread data would keep it open."""
         self._stop_timer()
         self._timer = self._loop.call_later(self._limits.close_timeout_s, self._transport.abort)
 
     def _end(self, code: int, reason: str = "") -> None:
-        """Take nothing more, and let the application know; nothing happens a second time."""
+        """End reception and tell the application; idempotent."""
         if not self._is_closing:
             self._is_closing = True
             self._messages.put_nowait({"type": "websocket.disconnect", "code": code, "reason": reason})
@@ -386,7 +387,7 @@ class AsgiSocket(asyncio.Protocol):
             self._timer = None
 
     def _look(self) -> None:
-        """Look after the client every `ping_timeout_s`: one that does not read, or is gone, is cut."""
+        """Check the client every `ping_timeout_s`: cut it if it is gone or does not read."""
         unread, self._unread_bytes = self._unread_bytes, 0
         if not self._may_write.is_set():
             self._unread_bytes = self._transport.get_write_buffer_size()

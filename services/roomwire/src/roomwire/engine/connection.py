@@ -1,7 +1,6 @@
-"""One client: its session's state, and the transport that carries it at the moment.
+"""One client: the state of its session and its current transport.
 
-What python-socketio and its users know of a connection has python-engineio's names: `session`, `connected`,
-`upgraded`, `closed`.
+Names that python-socketio and its users know are python-engineio's: `session`, `connected`, `upgraded`, `closed`.
 """
 
 import asyncio
@@ -16,35 +15,35 @@ from roomwire.limits.rate import EventRate
 from roomwire.protocol.packets import NOOP, PING, EnginePacket, framed
 
 MAX_PINGS: Final = 8
-"""How many pings of one connection may be unanswered, and still be confirmed when their pongs come."""
+"""The number of unanswered pings of one connection that are still confirmed when their pongs arrive."""
 
 Pulse = Callable[["Connection"], Callable[[], None]]
-"""Is called when a ping has been written, behind all that was written before. What it returns is called when the client has
-answered that ping; the answers come in the order of the pings."""
+"""Called when a ping has been written, after everything that was written before. It returns a function that is called when the
+client has answered that ping; answers arrive in the order of the pings."""
 
 
 class Connection:
-    """Drives one session; an `Outlet` for what goes to its client.
+    """Drives one session; an `Outlet` for the frames to its client.
 
     Args:
         state: The session's state.
-        environ: The request it began with.
-        turn: Has it flushed.
+        environ: The session's first request.
+        turn: The turn that flushes the connection.
         on_closed: Called once, when the session has ended, with the reason.
-        pulse: Is told of pings. Default: nothing is.
+        pulse: Told of pings. Default: none.
 
     Attributes:
         sid: The session's id.
         state: The session's state.
-        environ: The request it began with.
+        environ: The session's first request.
         outbox: See `Outlet`.
         is_due: See `Outlet`.
-        members: What it is in each namespace it is connected to; kept by the server's rooms, see `rooms.member.members_of`.
-        rates: The rates that its events have to keep to; kept by the server.
-        events_refused: How many have been refused since it last paused; kept by the server.
-        attachments_refused: How many attachments of a refused event are still to come; kept by the server.
-        posts: How many payloads of its are being taken or wait for that; kept by polling.
-        pings: What the pulse keeps of pings that were not answered yet.
+        members: The client's member in each connected namespace; kept by the server's rooms, see `rooms.member.members_of`.
+        rates: The rate limits of its events; kept by the server.
+        events_refused: The number of refused events since it last paused; kept by the server.
+        attachments_refused: The number of attachments of a refused event that are still to come; kept by the server.
+        posts: The number of payloads that are processed or wait for that; kept by polling.
+        pings: The pulse's functions for pings that are not answered yet.
 
     """
 
@@ -100,14 +99,14 @@ class Connection:
 
     @property
     def posting(self) -> asyncio.Lock:
-        """Held by the POST whose messages are being taken; those of the next one come after them."""
+        """The lock of the POST whose messages are processed; the next POST waits for it."""
         if self._posting is None:
             self._posting = asyncio.Lock()
         return self._posting
 
     @property
     def session(self) -> dict[str, object]:
-        """The application's own data of this client; python-engineio's name."""
+        """The application's data of this client; python-engineio's name."""
         if self._session is None:
             self._session = {}
         return self._session
@@ -118,52 +117,52 @@ class Connection:
 
     @property
     def connected(self) -> bool:
-        """Whether it lives; python-engineio's name."""
+        """Whether the session is open; python-engineio's name."""
         return self.state.closed is None
 
     @property
     def closed(self) -> bool:
-        """Whether it has ended; python-engineio's name."""
+        """Whether the session has ended; python-engineio's name."""
         return self.state.closed is not None
 
     @property
     def upgraded(self) -> bool:
-        """Whether WebSocket is its transport; python-engineio's name."""
+        """Whether the transport is WebSocket; python-engineio's name."""
         return self.state.transport != POLLING
 
     def send(self, packet: EnginePacket) -> None:
-        """Send a packet over whatever transport it has, at the end of this turn."""
+        """Send a packet over the current transport, at the end of this turn."""
         self._turn.put(self, framed(packet))
 
     def put(self, frame: bytes) -> None:
-        """Send what has been framed."""
+        """Send an encoded frame."""
         self._turn.put(self, frame)
 
     def ping(self) -> None:
-        """Ping the client now, beside the pings that are due."""
+        """Ping the client now, in addition to the scheduled pings."""
         if self.state.closed is None:
             self.put(framed(PING))
             self._pinged()
 
     def _pinged(self) -> None:
-        """Note that a ping has been written."""
+        """Note that a ping was written."""
         if self._pulse is not None:
             if self._pings is None:
                 self._pings = deque(maxlen=MAX_PINGS)
             self._pings.append(self._pulse(self))
 
     def ponged(self) -> None:
-        """Note that the client has answered a ping."""
+        """Note that the client answered a ping."""
         if self._pings:
             self._pings.popleft()()
 
     def close(self, reason: Reason, exceeded: Bound | None = None) -> None:
-        """End it, perhaps because of a bound; the first reason stands."""
+        """End the session, perhaps because of a bound; only the first reason counts."""
         self.state.close(reason, exceeded)
         self.flush()
 
     def flush(self) -> None:
-        """Act on what the state has become; call it after every input to the state."""
+        """Act on the session's state; call it after every input to the state."""
         state = self.state
         if self._wake is not None:
             self._wake()
@@ -176,16 +175,16 @@ class Connection:
         if state.closed is None:
             return
         if self._is_reported:
-            # What is said to a client until all know that it has gone.
+            # Frames that were sent after the end, before all senders knew of it.
             self.outbox.clear()
         else:
             self._is_reported = True
-            # The transport has been told: let go of it, as it holds this.
+            # The transport knows of the end. Release it, as it refers to this object.
             self._wake = None
             self._on_closed(self, state.closed)
 
     def poll(self) -> "asyncio.Future[list[bytes]] | None":
-        """Return what will be the answer to a poll that has come; None if it is refused."""
+        """Return a future of the answer to a new poll; None if the poll is refused."""
         if not self.state.poll():
             self.flush()
             return None
@@ -200,12 +199,12 @@ class Connection:
         self.flush()
 
     def end_poll(self) -> None:
-        """Note that the pending poll has waited long enough for an upgrade that is under way."""
+        """Note that the pending poll has waited long enough for the upgrade in progress."""
         self.state.end_poll()
         self.flush()
 
     def leave_loop(self) -> None:
-        """Note that the event loop has ended on which it was: so has its transport, unless it polls and was between two polls."""
+        """Note that the event loop has ended, and the transport with it, unless the session is between two polls."""
         state = self.state
         is_lost = self.upgraded or state.is_polled
         self._posting = self._wake = self._answer = None
@@ -214,7 +213,7 @@ class Connection:
             self.close(Reason.TRANSPORT_CLOSE)
 
     def use_socket(self, wake: Callable[[], None]) -> None:
-        """Have a WebSocket told, from now on, when there may be something to write or the end has come."""
+        """Call this function from now on when there may be something to write, and at the end."""
         if self._answer is not None:
             if not self._answer.done():
                 self._answer.set_result([framed(NOOP)])
@@ -223,7 +222,7 @@ class Connection:
         wake()
 
     def tick(self, now: float) -> float | None:
-        """Do what is due at this time: an alarm of the wheel."""
+        """Perform the actions that are due at this time: an alarm of the wheel."""
         pinged_at = self.state.pinged_at
         deadline = self.state.tick(now)
         if self.state.pinged_at != pinged_at:

@@ -1,15 +1,15 @@
 """Tasks that begin immediately: a coroutine that does not suspend costs no turn of the event loop and no task.
 
-A coroutine's first step runs under the identity of a task that is kept ready, the spare. If it finishes in
-that step, the spare is kept for the next. If it suspends, the spare is its task from there on, and a new one
-is made ready. So `asyncio.current_task()` is a real task and the same one throughout: timeouts, cancel scopes
-(anyio's, and so httpx) and context variables work as in any task, on every Python that is supported.
+A coroutine's first step runs under the identity of a task that is kept ready, the spare. If the coroutine finishes in
+that step, the spare is kept for the next one. If it suspends, the spare becomes its task, and a new spare
+is created. So `asyncio.current_task()` is a real task and the same one throughout: timeouts, cancel scopes
+(those of anyio, and therefore httpx) and context variables work as in any task, on every supported Python.
 
-A task must not carry anything from one coroutine to the next: one whose context was changed, that was
-cancelled or that was given something to do at its end is not used again.
+A task must not carry anything from one coroutine to the next: a task is not used again if its context was changed, if it was
+cancelled, or if it has callbacks.
 
-Where a coroutine begins within the step of another task (`Starter.start_now`), that task is set aside meanwhile, as
-asyncio's own eager tasks do it.
+If a coroutine begins within the step of another task (`Starter.start_now`), that task is suspended meanwhile, as
+in asyncio's own eager tasks.
 """
 
 import asyncio
@@ -23,45 +23,45 @@ _NOTHING: Final = object()
 
 _current_task: Final = asyncio.current_task
 
-# Documented for those who extend asyncio, under these names.
+# These names are documented for libraries that extend asyncio.
 _enter_task = asyncio.tasks._enter_task  # noqa: SLF001
 _leave_task = asyncio.tasks._leave_task  # noqa: SLF001
 
 
 class Starter:
-    """Starts coroutines on one event loop: the one that first uses it, or uses it first after `rebind`."""
+    """Starts coroutines on one event loop: the loop of its first use, or of its first use after `rebind`."""
 
     __slots__ = ("_base", "_loop", "_running", "_spares")
 
     def __init__(self) -> None:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._base: contextvars.Context
-        # One, unless coroutines begin within others.
+        # One spare, unless coroutines begin within others.
         self._spares: list[_Spare] = []
         # asyncio itself holds tasks weakly.
         self._running: dict[object, asyncio.Task[object]] = {}
 
     def start(self, job: Job) -> "asyncio.Task[object] | None":
-        """Run a coroutine up to where it suspends; returns the task that goes on with it, or None if it has finished.
+        """Run a coroutine until it suspends; return the task that continues it, or None if it has finished.
 
         Coroutines that are started one after the other begin in this order. Within a task, a coroutine
-        begins at the end of the loop's turn. What a job raises goes to the event loop's exception handler.
+        begins at the end of the loop's turn. An exception of a job goes to the event loop's exception handler.
         """
         loop = asyncio.get_running_loop()
         if _current_task(loop) is not None:
-            # What it was started by goes on first.
+            # The calling task continues first.
             return self._made(loop.create_task(job))
         return self.start_now(job)
 
     def start_now(self, job: Job) -> "asyncio.Task[object] | None":
-        """Run a coroutine up to where it suspends, as `start` does, within a task as well, which goes on after that: hot.
+        """Run a coroutine until it suspends, as `start` does, but within a task as well, which continues afterwards: hot.
 
-        For what has to begin in the order in which it came, whoever takes it.
+        Use it for work that must begin in the order of its arrival.
         """
         loop = self._loop
         if loop is None:
             loop = self._loop = asyncio.get_running_loop()
-            # Not that of whoever comes first: what it carries is nobody else's.
+            # An empty context: the first caller's context belongs to that caller alone.
             self._base = contextvars.Context()
         spares = self._spares
         spare = spares.pop() if spares else self._made_ready(loop)
@@ -94,7 +94,7 @@ class Starter:
         return task
 
     def close(self) -> None:
-        """Let go of the spares; what is running goes on. Idempotent."""
+        """Release the spares; running coroutines continue. Idempotent."""
         while self._spares:
             self._retire(self._spares.pop())
 
@@ -104,7 +104,7 @@ class Starter:
         return spare
 
     def rebind(self) -> None:
-        """Go on on another loop; what ran on the last one ended with it."""
+        """Continue on another loop; tasks of the last loop ended with it."""
         self._loop = None
         self._spares.clear()
         self._running.clear()
@@ -131,11 +131,11 @@ class Starter:
 
 
 class _Spare(Coroutine[object, object, object]):
-    """What a spare task runs: it waits for a coroutine that has begun, and goes on with that one.
+    """The coroutine of a spare task: it waits for a coroutine that has begun, and continues it.
 
     Args:
-        context: The task's.
-        running: Where the task stands while it goes on, under this; taken out at the end.
+        context: The task's context.
+        running: A mapping that holds the task while it runs.
 
     Attributes:
         task: The task.
@@ -154,23 +154,23 @@ class _Spare(Coroutine[object, object, object]):
         self._waits_for: Any = _NOTHING
 
     def is_marked(self, task: "asyncio.Task[object]") -> bool:
-        """Say whether somebody has asked for its task's cancellation, even if it was taken back."""
+        """Return whether cancellation of its task was requested, even if the request was withdrawn."""
         is_woken = self._handed is not None and self._handed.done()
         return is_woken or task.cancelling() > 0 or task._must_cancel  # type: ignore[attr-defined] # noqa: SLF001
 
     def go_on(self, job: Job, waits_for: object) -> None:
-        """Go on with a coroutine that has yielded what it waits for."""
+        """Continue a coroutine that has yielded the future that it waits for."""
         self._job, self._waits_for = job, waits_for
         if self._handed is not None and not self._handed.done():
             self._handed.set_result(None)
 
-    # What the task calls, as of any coroutine.
+    # Called by the task, as for any coroutine.
 
     def send(self, value: object) -> object:
         """Take a step: hot."""
         waits_for = self._waits_for
         if waits_for is not _NOTHING:
-            # The task's to wait for, as if it had been yielded now.
+            # The task waits for it as if it had been yielded now.
             self._waits_for = _NOTHING
             return waits_for
         if self._job is None:
@@ -183,13 +183,13 @@ class _Spare(Coroutine[object, object, object]):
             raise
 
     def throw(self, *error: Any) -> object:
-        """Take a step that begins with an exception: where the coroutine waits, whether or not the task does."""
+        """Take a step that begins with an exception, at the place where the coroutine waits, whether or not the task does."""
         waits_for, self._waits_for = self._waits_for, _NOTHING
         if waits_for is not _NOTHING and waits_for is not None:
             if isinstance(error[0], asyncio.CancelledError) and waits_for.cancel():
-                # As with a task that waits for it: its own end is what reaches the coroutine.
+                # As with a task that waits for a future: the end of that future reaches the coroutine.
                 return waits_for
-            # It was told that a task will wait for it.
+            # The future was marked as awaited by a task.
             waits_for._asyncio_future_blocking = False  # noqa: SLF001 - the protocol between futures and tasks
         job = _finished() if self._job is None else self._job
         try:

@@ -1,8 +1,8 @@
 """The engine: the sessions of one process, behind the interface that python-socketio expects.
 
-It is a `engineio.AsyncServer` whose sessions, transports and request handling are ours; of the original it
-keeps its settings, its handlers, its CORS headers and the helpers that python-socketio calls. Those of its
-names that are overridden stand in `roomwire.server.drop_in.OVERRIDDEN`. Requests come to it by `roomwire.engine.asgi` and
+It is an `engineio.AsyncServer` whose sessions, transports and request handling are ours. Of the original it
+keeps the settings, the handlers, the CORS headers and the methods that python-socketio calls. The names that are
+overridden are listed in `roomwire.server.drop_in.OVERRIDDEN`. Requests reach the engine through `roomwire.engine.asgi` and
 `roomwire.engine.fast`.
 """
 
@@ -39,18 +39,18 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc] # python-engineio has 
     """The sessions of one process.
 
     Args:
-        node_name: What session ids begin with, before a dot.
-        limits: What one client may cost. python-engineio's `ping_interval`, `ping_timeout` and
-            `max_http_buffer_size` stand instead of what it says of them, where they are given.
+        node_name: The prefix of session ids, before a dot.
+        limits: The limits of one client. python-engineio's `ping_interval`, `ping_timeout` and
+            `max_http_buffer_size` override the corresponding limits if they are given.
         exceeded: Called with each bound that a client exceeds.
-        proxies: Tells where requests came from. Default: no proxy is trusted.
-        turn: What goes out at the end of a turn of the event loop. Default: its own.
-        starter: Starts its tasks. Default: its own.
-        takes_now: Takes a message without awaiting, or says that it does not: then the handlers get it. Default: it does not.
-        delay_of: Says in how many seconds a message is worth another look that would be refused now. Default: 0.0, it is taken.
-        pulse: Is told of pings and pongs. Default: nobody is.
-        left_loop: Called when the engine goes on on another event loop.
-        relay: Makes, for this engine, what takes requests to the nodes that hold their sessions. Default: there is none.
+        proxies: The trusted proxies. Default: none.
+        turn: Collects the output of a turn of the event loop. Default: a new one.
+        starter: Starts the engine's tasks. Default: a new one.
+        takes_now: Handles a message without awaiting, or returns False: then the handlers get it. Default: always False.
+        delay_of: Returns the seconds after which to retry a message that would be refused now. Default: 0.0, it is accepted.
+        pulse: Told of pings and pongs. Default: none.
+        left_loop: Called when the engine moves to another event loop.
+        relay: Creates the relay that forwards requests to the nodes that hold their sessions. Default: no relay.
         options: As for `engineio.AsyncServer`. Compression and JSONP are not offered.
 
     """
@@ -100,7 +100,7 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc] # python-engineio has 
         self._takes_now = takes_now
         self._pulse = pulse
         self._left_loop = left_loop
-        # Relay and engine know each other, so that one is made with the other.
+        # Relay and engine refer to each other, so the engine creates the relay.
         self.relay = None if relay is None else relay(self)
 
     def generate_id(self) -> str:
@@ -108,14 +108,14 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc] # python-engineio has 
         return f"{self.node_name}.{secrets.token_urlsafe(_ID_BYTES)}"
 
     def node_of(self, sid: str) -> str:
-        """Return the name of the node that gave a session id, as far as it is one; else an empty string."""
+        """Return the name of the node that issued a session id, as far as the id has one; else an empty string."""
         return sid.rpartition(".")[0]
 
     def use_loop(self) -> None:
-        """Be on the running event loop: called wherever something begins on one.
+        """Bind to the running event loop; called wherever something begins on a loop.
 
-        One process may have several, one after the other, as in tests. What was bound to the last one is made anew, and the
-        clients whose transports went with it are lost.
+        A process may have several loops in succession, as in tests. Objects that were bound to the last loop are created anew, and
+        clients whose transports ended with it are lost.
         """
         loop = asyncio.get_running_loop()
         if loop is self.loop:
@@ -130,17 +130,17 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc] # python-engineio has 
         self._left_loop()
         for connection in [*self.sockets.values()]:
             if connection.closed:
-                # Nobody will tell of its end any more.
+                # No transport will report its end any more.
                 self._closed(connection, connection.state.closed or Reason.SERVER)
             else:
                 connection.leave_loop()
 
     def environ_of(self, scope: Scope) -> dict[str, object]:
-        """Return an ASGI request as python-socketio's handlers know one, less what a stranger has forged."""
+        """Return an ASGI request as python-socketio's handlers know it, without forged headers."""
         return environ_of(scope, decoded(scope["headers"]), proxies=self.proxies)
 
     async def open(self, environ: Mapping[str, object], transport: str) -> Connection | None:
-        """Begin a session; None if the connect handler refused it."""
+        """Open a session; None if the connect handler refused it."""
         now = asyncio.get_running_loop().time()
         state = Session(self.generate_id(), transport=transport, limits=self.limits, now=now)
         connection = Connection(state, environ, self.turn, self._closed, self._pulse)
@@ -155,14 +155,14 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc] # python-engineio has 
         return connection
 
     def find(self, sid: str) -> Connection | None:
-        """Return the living session of this id."""
+        """Return the open session of this id."""
         connection = self.sockets.get(sid)
         return None if connection is None or connection.closed else connection
 
     def find_now(self, sid: str) -> Connection | None:
-        """Return the session of this id that lives at this moment, for a request that names it.
+        """Return the session of this id that is open at this moment, for a request that names it.
 
-        What is due is done first: the timer may be late, and a request must not find a session whose time is over.
+        Due alarms run first: the timer may be late, and a request must not find a session that has timed out.
         """
         connection = self.find(sid)
         if connection is not None:
@@ -172,10 +172,10 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc] # python-engineio has 
     def dispatch(
         self, connection: Connection, packet: EnginePacket
     ) -> Coroutine[object, object, object] | None:
-        """Take a packet that came over the session's transport; returns what is left to be awaited, if anything: hot.
+        """Process a packet that came over the session's transport; return a coroutine to await, if there is one: hot.
 
         Raises:
-            BadEnginePacket: It is none; the session has been closed.
+            BadEnginePacket: The packet is invalid; the session has been closed.
 
         """
         try:
@@ -193,7 +193,7 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc] # python-engineio has 
         return self._tell("message", connection.sid, message)
 
     async def _tell(self, event: str, *arguments: object) -> object:
-        """Run the application's handler; one that fails is logged, and refuses the connection it was asked about."""
+        """Run the application's handler; a failure is logged, and refuses the connection if the handler had to decide about it."""
         handler = self.handlers.get(event)
         try:
             result: object = None if handler is None else handler(*arguments)
@@ -209,13 +209,13 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc] # python-engineio has 
             connection.send(data if isinstance(data, bytes) else f"{MESSAGE}{data}")
 
     async def send_packet(self, sid: str, pkt: Any) -> None:
-        """Send a packet of python-engineio's."""
+        """Send a packet of python-engineio."""
         connection = self.find(sid)
         if connection is not None:
             connection.send(pkt.data if pkt.binary else pkt.encode())
 
     async def disconnect(self, sid: str | None = None) -> None:
-        """End a session, or all of them. Clients see a lost transport."""
+        """End one session or all sessions. Clients see a lost transport."""
         if sid is None:
             self.close_all(Reason.SERVER)
         else:
@@ -234,9 +234,9 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc] # python-engineio has 
             self.close(sid, reason)
 
     async def settle(self) -> None:
-        """Wait until the application has been told of every session that has ended, boundedly.
+        """Wait, with a timeout, until the application has been told of the end of every ended session.
 
-        Called by what is told of one, it waits for the others.
+        If it is called by a handler of such an end, it waits for the others only.
         """
         others = self._partings - {asyncio.current_task()}
         if others:
@@ -245,7 +245,7 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc] # python-engineio has 
                 _log.warning("disconnect handlers not finished", sessions=len(unfinished))
 
     async def shutdown(self) -> None:
-        """End all sessions, stop the timer, wait for what is under way; idempotent."""
+        """End all sessions, stop the timer, wait for running handlers; idempotent."""
         self.use_loop()
         self.close_all(Reason.SERVER)
         self._wheel.close()
@@ -274,7 +274,7 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc] # python-engineio has 
         parting.add_done_callback(self._partings.discard)
 
     async def _tell_of(self, connection: Connection, reason: Reason) -> None:
-        """Tell the application of an end; until it has been told, it can still look the session up."""
+        """Tell the application of an end; until it has been told, it can still look up the session."""
         try:
             await self._trigger_event("disconnect", connection.sid, str(reason), run_async=False)
         finally:
@@ -282,11 +282,11 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc] # python-engineio has 
 
     @property
     def is_parting(self) -> bool:
-        """Whether the running code tells the application of an end, and not the other way round."""
+        """Return whether the running code was called because a session ended."""
         return asyncio.current_task() in self._partings
 
     def _cors_allowed_origins(self, environ: Environ) -> Sequence[str] | None:
-        """Return the request's origin if its page may talk to this server, nothing if not; None: any page may."""
+        """Return the request's origin if it is allowed, nothing if it is not; None: every origin is allowed."""
         configured: Any = self.cors_allowed_origins
         if callable(configured) or (configured is not None and "*" in configured):
             allowed: Sequence[str] | None = super()._cors_allowed_origins(environ)
@@ -302,7 +302,7 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc] # python-engineio has 
         )
 
     def _cors_headers(self, environ: Mapping[str, object]) -> Sequence[tuple[str, str]]:
-        """Return the headers that tell a browser which page may read an answer, and a cache that they depend on the page."""
+        """Return the headers that tell a browser which page may read the answer, and a cache that the answer depends on it."""
         headers: Sequence[tuple[str, str]] = super()._cors_headers(environ)
         return headers if self.cors_allowed_origins == [] else [*headers, ("Vary", "Origin")]
 

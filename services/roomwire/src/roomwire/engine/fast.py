@@ -1,9 +1,9 @@
 """The fast WebSocket transport, which uvicorn uses in place of its own (`uvicorn.Config(ws=...)`).
 
 uvicorn hands every WebSocket request to a class of ours. A request for the engine becomes a `FastSocket` on the same
-transport, or the relay's if another node holds its session; whether it is for the engine is found as
-`socketio.ASGIApp` finds it, so that no spelling of the path leads around the bounds. Every other request becomes an
-`AsgiSocket`, so that WebSocket routes of others work beside ours.
+transport, or the relay's if another node holds its session. Whether a request is for the engine is decided as
+`socketio.ASGIApp` decides it, so that no spelling of the path bypasses the limits. Every other request becomes an
+`AsgiSocket`, so that other WebSocket routes work beside ours.
 """
 
 import asyncio
@@ -18,12 +18,12 @@ from roomwire.protocol.opening import BadUpgrade, read_target
 
 
 def fast_websocket(engine: Engine, path: str, *, may_relay: bool = True) -> Callable[..., asyncio.Protocol]:
-    """Return what `uvicorn.Config(ws=...)` wants, for an engine served under a path.
+    """Return the class for `uvicorn.Config(ws=...)` that serves an engine under a path.
 
     Args:
         engine: The engine.
-        path: Where it is served, with slashes: `/socket.io/`.
-        may_relay: Whether the engine's relay, if it has one, gets those of other nodes' sessions. Default: yes.
+        path: The engine's path, with slashes: `/socket.io/`.
+        may_relay: Whether requests for sessions of other nodes go to the engine's relay, if it has one. Default: yes.
 
     """
 
@@ -46,10 +46,9 @@ def fast_websocket(engine: Engine, path: str, *, may_relay: bool = True) -> Call
 
 
 class _Dispatch(asyncio.Protocol):
-    """Takes a WebSocket's request and gives the transport to whom it belongs.
+    """Reads the request of a WebSocket and gives the transport to the protocol that serves it.
 
-    uvicorn makes it the transport's protocol for a moment; until the right one has taken over, what comes
-    is passed on.
+    It is the transport's protocol only until then; data that arrives meanwhile is passed on.
     """
 
     def __init__(
@@ -61,7 +60,7 @@ class _Dispatch(asyncio.Protocol):
         self._protocol: asyncio.Protocol | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        # Not checked: uvloop's transports are none of asyncio's classes.
+        # A cast without a check: uvloop's transports do not inherit from asyncio's classes.
         self._transport = cast("asyncio.Transport", transport)
 
     def data_received(self, data: bytes) -> None:
@@ -79,7 +78,7 @@ class _Dispatch(asyncio.Protocol):
         try:
             path, _, query = read_target(target)
         except BadUpgrade:
-            return self._others()  # it answers so
+            return self._others()  # the application answers an invalid query
         is_ours = (path if path.endswith("/") else f"{path}/").startswith(self._path)
         return self._ours(query) if is_ours else self._others()
 

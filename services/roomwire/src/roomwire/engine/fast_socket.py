@@ -1,6 +1,6 @@
 """One WebSocket on the fast path: bytes go directly to the session, and frames directly to the socket.
 
-`engine.fast` gives it the transport. There is no task, no queue and no ASGI message between the two.
+`engine.fast` hands over the transport. There is no task, no queue and no ASGI message between the two.
 
 Source: RFC 6455; the Engine.IO protocol, version 4, "WebSocket" and "Upgrade".
 """
@@ -32,10 +32,10 @@ from roomwire.protocol.reader import (
 )
 
 _SLOW: Final = Reason.SLOW
-"""Kept, as before Python 3.12 an enum's member takes a while to be found."""
+"""A constant, because looking up an enum's member is slow before Python 3.12."""
 
 _MUCH_BYTES: Final = 65_536
-"""A read after which a client has had its turn."""
+"""The bytes of one read after which other clients get their turn."""
 
 _log = get_logger(__name__)
 
@@ -44,8 +44,8 @@ class FastSocket(asyncio.Protocol):
     """One WebSocket, from its request to its end.
 
     Args:
-        engine: Whose session it carries.
-        connections: uvicorn's open connections: it stands there as long as it is open.
+        engine: The engine that holds the session.
+        connections: uvicorn's open connections; this one is among them while it is open.
 
     """
 
@@ -80,20 +80,20 @@ class FastSocket(asyncio.Protocol):
         self._is_probing = False
         self._is_closing = False
 
-    # What asyncio and uvicorn call.
+    # Called by asyncio and uvicorn.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Take the transport; the request is what comes first."""
-        # Not checked: uvloop's transports are none of asyncio's classes.
+        """Store the transport; the request is the first data."""
+        # A cast without a check: uvloop's transports do not inherit from asyncio's classes.
         self._transport = cast("asyncio.Transport", transport)
         self._write: Callable[[bytes], None] | None = None
 
     def data_received(self, data: bytes) -> None:
-        """Take what a client sends: hot."""
+        """Process data from the client: hot."""
         if self._write is None:
             self._begin(data)
         elif self._is_closing:
-            # Only the client's own CLOSE or the end of its stream is waited for; its bytes are not looked at.
+            # Only the client's CLOSE or the end of its stream matters now; other bytes are discarded.
             if is_close(data):
                 self._transport.close()
         elif self._reader is None and len(data) < _MUCH_BYTES and (texts := short_texts(data)) is not None:
@@ -112,20 +112,20 @@ class FastSocket(asyncio.Protocol):
             self._connection = None
 
     def eof_received(self) -> bool | None:
-        """Close: a client that has nothing more to say cannot answer a ping."""
+        """Close: a client that has ended its stream cannot answer a ping."""
         return None
 
     def pause_writing(self) -> None:
-        """Note that the client does not read as fast as it is written to."""
+        """Note that the client reads more slowly than it is written to."""
         self._is_paused = True
 
     def resume_writing(self) -> None:
-        """Note that it has caught up."""
+        """Note that the client has caught up."""
         self._is_paused = False
         self._send_owed_pong()
 
     def shutdown(self) -> None:
-        """Close it: uvicorn calls this when it stops."""
+        """Close the WebSocket; uvicorn calls this when it stops."""
         if self._connection is not None:
             self._connection.close(Reason.SERVER)
         else:
@@ -134,7 +134,7 @@ class FastSocket(asyncio.Protocol):
     # The handshake.
 
     def _begin(self, request: bytes) -> None:
-        """Answer the request; what is to be said first goes out with the answer."""
+        """Answer the request; the first packets are sent together with the answer."""
         engine, is_superfluous = self._engine, False
         engine.use_loop()
         try:
@@ -171,7 +171,7 @@ class FastSocket(asyncio.Protocol):
         self._write = self._transport.write
         self._write(answer)
         self._transport.close()
-        # Earlier answers that it does not read would keep it open.
+        # Answers that the client does not read would keep the connection open.
         self._engine.alarm_in(self._engine.limits.close_timeout_s, self._abort)
 
     async def _open(self, upgrade: Upgrade) -> None:
@@ -210,7 +210,7 @@ class FastSocket(asyncio.Protocol):
     # From the client.
 
     def _read(self, data: bytes) -> None:
-        """Take what is more, or less, than short texts."""
+        """Process data other than short text frames."""
         reader = self._reader
         if reader is None:
             limits = self._engine.limits
@@ -226,7 +226,7 @@ class FastSocket(asyncio.Protocol):
         if reader.is_idle:
             self._reader = None
         if len(data) >= _MUCH_BYTES:
-            # uvloop reads from one client up to 32 times in a turn, 8 MB: the others, and what is to go out, come first.
+            # uvloop reads up to 32 times in a turn from one client, 8 MB; other clients and the output come first.
             self._transport.pause_reading()
             asyncio.get_running_loop().call_soon(self._read_on)
 
@@ -247,12 +247,12 @@ class FastSocket(asyncio.Protocol):
             elif kind is Opcode.BINARY:
                 self._message(payload)
             elif kind is Opcode.PING:
-                # To a client that reads nothing only its latest ping is owed an answer: RFC 6455, section 5.5.3.
+                # A client that reads nothing is owed a pong only for its latest ping: RFC 6455, section 5.5.3.
                 self._owed_pong = payload
                 if not self._is_paused:
                     self._send_owed_pong()
             elif kind is Opcode.CLOSE:
-                # What was said to it in this turn goes before.
+                # The pong follows the frames that were put earlier in this turn.
                 self._flush()
                 self._close(close_answer(payload))
                 self._transport.close()
@@ -265,7 +265,7 @@ class FastSocket(asyncio.Protocol):
         self._owed_pong = None
 
     def _message(self, packet: EnginePacket) -> None:
-        """Take a packet, or let it wait for an earlier one that is still being handled: hot."""
+        """Process a packet, or queue it behind an earlier one that is still being handled: hot."""
         connection = self._connection
         if connection is None or self._pump is not None:
             self._wait(packet)
@@ -275,7 +275,7 @@ class FastSocket(asyncio.Protocol):
         except BadEnginePacket:
             return
         except Exception:
-            # A defect of ours costs this connection, and is told in the log.
+            # A defect of ours ends this connection and is logged.
             _log.exception("message handling failed")
             self._fail(CloseCode.INTERNAL_ERROR)
             return
@@ -290,7 +290,7 @@ class FastSocket(asyncio.Protocol):
             self._inbox = _Inbox()
         self._inbox.add(packet)
         if not self._holds_reading and self._is_full(self._inbox, 1.0) and not self._transport.is_closing():
-            # As on plain ASGI, where the server does not read on: the client waits, and nothing is lost.
+            # As on plain ASGI, where the server stops reading: the client waits, and nothing is lost.
             self._engine.exceeded(Bound.WAITING_MESSAGES)
             self._holds_reading = True
             self._transport.pause_reading()
@@ -303,7 +303,7 @@ class FastSocket(asyncio.Protocol):
         )
 
     def _pop_waiting(self, inbox: "_Inbox") -> EnginePacket:
-        """Return the message whose turn it is; goes on reading when enough have been taken."""
+        """Return the next waiting message; resume reading when enough have been handled."""
         packet = inbox.pop()
         if not inbox.packets:
             self._inbox = None
@@ -313,7 +313,7 @@ class FastSocket(asyncio.Protocol):
         return packet
 
     def _await(self, handling: Coroutine[object, object, object]) -> None:
-        """Run what may have to be awaited; meanwhile, messages wait."""
+        """Run a handler that may await; messages wait meanwhile."""
         self._pump = self._engine.starter.start(self._run(handling))
 
     async def _run(self, handling: Coroutine[object, object, object]) -> None:
@@ -338,7 +338,7 @@ class FastSocket(asyncio.Protocol):
     # To the client.
 
     def _flush(self) -> None:
-        """Write what the session has to say, and close with it."""
+        """Write the session's output, and close if the session has ended."""
         connection = self._connection
         if connection is None:
             return
@@ -354,7 +354,7 @@ class FastSocket(asyncio.Protocol):
         if reason is None:
             return
         if reason is _SLOW:
-            # It does not read: nothing that is said to it would arrive.
+            # The client does not read: nothing more would arrive.
             self._is_closing = True
             self._transport.abort()
         else:
@@ -374,10 +374,10 @@ class FastSocket(asyncio.Protocol):
             self._engine.exceeded(exceeded)
 
     def _close(self, code: int) -> None:
-        """Say that it is over, and wait for the client to go; one that does not is cut off after a while.
+        """Send CLOSE and wait for the client to disconnect; cut the connection if it does not.
 
-        Closed at once, with bytes of the client's unread, the connection would be reset, and what was said
-        to it last be lost.
+        If the socket were closed at once, with unread bytes of the client, the connection would be reset, and the last frames
+        to the client would be lost.
         """
         if self._is_closing:
             return
@@ -385,7 +385,7 @@ class FastSocket(asyncio.Protocol):
         self._transport.write(close_frame(code))
         if self._transport.can_write_eof():  # not over TLS
             with contextlib.suppress(OSError):
-                # It fails where the client has gone already, without our having been told.
+                # It fails if the client has already gone and we do not know of it yet.
                 self._transport.write_eof()
         self._reader = None
         self._engine.alarm_in(self._engine.limits.close_timeout_s, self._abort)

@@ -31,9 +31,9 @@ from roomwire.protocol.packets import BadEnginePacket, EnginePacket, decode_payl
 OK: Final = b"ok"
 _PACKETS_A_TURN: Final = 256
 _MAX_POSTS: Final = 8
-"""Most payloads of a session that are being taken or wait for that; clients of the field send one at a time."""
+"""The maximum number of payloads of a session that are processed or wait for that; known clients send one at a time."""
 _PATIENCE: Final = 0.25
-"""The part of the ping timeout for which a payload may be held up: a pong may stand at the end of the one behind it."""
+"""The part of the ping timeout for which a payload may be delayed: a pong may be at the end of the next payload."""
 _OF_SESSIONS: Final = frozenset({"GET", "POST"})
 
 
@@ -44,10 +44,10 @@ async def serve(
 
     Args:
         engine: The engine.
-        scope: What ASGI knows of the request.
+        scope: ASGI's scope of the request.
         receive: ASGI's.
         send: ASGI's.
-        relay: Gets the requests of other nodes' sessions. Default: they are refused.
+        relay: Gets requests for sessions of other nodes. Default: they are refused.
 
     """
     query = Query(scope["query_string"].decode("latin-1"))
@@ -63,7 +63,7 @@ async def serve(
         status, kind = refused.status, "application/json"
     except _Gone:
         return
-    # What it says is for this client alone, and said once.
+    # The answer is for this client alone, and sent once.
     headers = [("Content-Type", kind), ("Content-Length", str(len(body))), ("Cache-Control", "no-store")]
     headers += engine._cors_headers(environ)  # noqa: SLF001 - the engine's own module
     if sid is not None and engine.cookie:
@@ -85,11 +85,11 @@ def _is_for(
 
 
 class _Gone(Exception):
-    """The client has gone before it was answered."""
+    """The client disconnected before the answer."""
 
 
 def _environ(engine: Engine, scope: Scope, query: Query) -> Mapping[str, object]:
-    """Return what has to be known of a request: most belong to a session already, and to no other page."""
+    """Return the part of a request that is needed: most requests belong to an open session and have no cross-origin page."""
     names = {name for name, _ in scope["headers"]}
     if query.sid and b"origin" not in names and scope["method"] in _OF_SESSIONS:
         return {"REQUEST_METHOD": scope["method"], "CONTENT_LENGTH": _promised(scope)}
@@ -105,7 +105,7 @@ def _promised(scope: Scope) -> str:
 async def _answer(
     engine: Engine, environ: Environ, query: Query, receive: Receive
 ) -> tuple[bytes, str | None]:
-    """Return the body, and the id of a session that has just begun."""
+    """Return the body, and the id of a session that this request opened."""
     method = environ["REQUEST_METHOD"]
     if method == "OPTIONS":
         return OK, None
@@ -169,7 +169,7 @@ async def _until_gone(receive: Receive) -> None:
 
 
 async def _body(receive: Receive, *, limit: int) -> bytes:
-    """Read a body, as much of it as shows that it is too long; the rest is left to the server."""
+    """Read a body, at most until it is known to be too long; the server deals with the rest."""
     body = b""
     while len(body) <= limit:
         event = await receive()
@@ -186,16 +186,16 @@ async def _post(engine: Engine, connection: Connection, environ: Environ, receiv
     body = await _body(receive, limit=limit)
     promised = environ.get("CONTENT_LENGTH", "")
     if promised.isdecimal() and len(body) < min(int(promised[:12]), limit + 1):
-        raise Refused(BAD_REQUEST)  # cut off on its way: nothing of it is taken
+        raise Refused(BAD_REQUEST)  # the client disconnected: nothing of the body is processed
     if len(body) > limit:
-        # The session goes on: what it has sent before is handled, and smaller payloads are taken.
+        # The session stays open: earlier messages are handled, and smaller payloads are accepted.
         engine.exceeded(Bound.MESSAGE_BYTES)
         raise Refused(
             (BAD_REQUEST[0], f"Payload too large: at most {limit} bytes"),
             status=HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
         )
     if not _has_messages(body):
-        # A pong or a CLOSE says something about now, whatever is still being taken.
+        # A pong or a CLOSE takes effect at once, even while an earlier payload is processed.
         await _take(engine, connection, body)
         return
     if connection.posts >= _MAX_POSTS:
@@ -213,7 +213,7 @@ def _has_messages(body: bytes) -> bool:
 
 
 async def _take(engine: Engine, connection: Connection, body: bytes) -> None:
-    """Take a payload, or close the session for it."""
+    """Process a payload, or close the session because of it."""
     if connection.closed:
         raise Refused(UNKNOWN_SID)
     try:
@@ -221,7 +221,7 @@ async def _take(engine: Engine, connection: Connection, body: bytes) -> None:
             engine, connection, decode_payload(body, max_packets=engine.limits.max_payload_packets)
         )
         if connection.state.closed is Reason.TRANSPORT_ERROR:
-            # Whoever found it bad: the message handler may have, and what came after it was not looked at.
+            # The message handler may have ended the session; the rest of the payload was not processed.
             raise BadEnginePacket("the payload has ended the session")
     except BadEnginePacket as error:
         connection.close(Reason.TRANSPORT_ERROR, error.exceeded)
@@ -229,13 +229,13 @@ async def _take(engine: Engine, connection: Connection, body: bytes) -> None:
 
 
 async def _dispatch_all(engine: Engine, connection: Connection, packets: Iterable[EnginePacket]) -> None:
-    """Take the packets of a payload in their order; the clients beside this one get their turns meanwhile.
+    """Process the packets of a payload in order; other clients get their turns meanwhile.
 
-    What would be refused now and not a moment later waits, and what is behind it: the client sends nothing more until
-    its payload is taken. Not for so long that the pong behind it would come too late.
+    A message that would be refused now but not a moment later waits, and so do the packets behind it: the client sends nothing
+    more until its payload is processed. The wait is short enough for a pong behind the message to be in time.
 
     Raises:
-        BadEnginePacket: One is none; the session has been closed.
+        BadEnginePacket: A packet is invalid; the session has been closed.
 
     """
     loop = asyncio.get_running_loop()

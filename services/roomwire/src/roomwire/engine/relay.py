@@ -1,4 +1,4 @@
-"""The contract of the relay that the engine asks about a request for a session of another node."""
+"""The contract of the relay, to which the engine hands requests for sessions of other nodes."""
 
 import asyncio
 from typing import Protocol
@@ -7,19 +7,19 @@ from roomwire.protocol.asgi import Receive, Scope, Send
 
 
 class SessionRelay(Protocol):
-    """Takes requests to the nodes that hold their sessions. `roomwire.relay` has the one there is."""
+    """Forwards requests to the nodes that hold their sessions. `roomwire.relay` has the only implementation."""
 
     def leads_elsewhere(self, sid: str) -> bool:
-        """Say whether a session id is another node's; it need not exist."""
+        """Return whether a session id is another node's; the session need not exist."""
 
     async def answer(self, sid: str, scope: Scope, receive: Receive, send: Send) -> bool:
-        """Have a polling request answered by the session's owner; False: it cannot be, and nothing was said."""
+        """Have the session's owner answer a polling request; False if that is impossible and nothing was sent."""
 
     def websocket(self, sid: str, connections: set[object]) -> asyncio.Protocol:
-        """Return what takes a WebSocket's request, and its transport, to the session's owner.
+        """Return the protocol that forwards a WebSocket's request and transport to the session's owner.
 
         Args:
             sid: The session.
-            connections: uvicorn's open connections: it stands there as long as it is open.
+            connections: uvicorn's open connections; the protocol is among them while it is open.
 
         """

@@ -1,19 +1,19 @@
 """One Engine.IO session, a connection over one or two transports, as a state machine that knows no socket and no clock.
 
-It is not the session of a client in the log (`roomwire.log.sessions`), which outlives it.
+The session of a client in the log (`roomwire.log.sessions`) is something else, and outlives this one.
 
-Its shell tells it what happened and what time it is, then looks at what there is to do:
+Its shell reports each event and the time, then checks what to do:
 
-- what is to be sent is put into `outbox`, framed; at the latest at the end of the loop's turn, call `settle`;
+- put frames to send into `outbox`; call `settle` at the end of the loop's turn at the latest;
 - after every input, write `output()` to the active transport: over polling it is the answer to the pending
-  poll (`has_answer` says when there is one), over WebSocket what is to be sent, in order;
+  poll (`has_answer` tells whether there is one), over WebSocket it is the frames to send, in order;
 - when a poll has been pending for `NOOP_INTERVAL_S` in a session that is being probed, call `end_poll`;
-- answer a poll that is pending when `finish_probe` is called with a NOOP;
-- once `closed` is set, answer a pending poll with `output()` a last time, close the transport, and tell the
+- if a poll is pending when `finish_probe` is called, answer it with a NOOP;
+- once `closed` is set, answer a pending poll with `output()` one last time, close the transport, and tell the
   application; no further input changes anything;
 - call `tick` when `deadline` has come.
 
-The application's messages come out of `receive`. Source: the Engine.IO protocol, version 4.
+`receive` returns the application's messages. Source: the Engine.IO protocol, version 4.
 """
 
 import enum
@@ -38,14 +38,14 @@ WEBSOCKET: Final = "websocket"
 POLLING: Final = "polling"
 
 NOOP_INTERVAL_S: Final = 0.1
-"""How often a poll of a session that is being probed ends without a message, at most, after the first few."""
+"""The minimum time between polls of a probed session that end without a message, after the first few."""
 
 _QUICK_NOOPS: Final = 2
-"""How many end at once: the one that is pending, and the one that the client began before it had read the answer."""
+"""The number of polls that end at once: the pending one, and the one that the client began before it read the answer."""
 
 
 class Reason(enum.StrEnum):
-    """Why a session ended, in python-socketio's words where it has some."""
+    """Why a session ended, in python-socketio's words where it has them."""
 
     CLIENT = "client disconnect"
     SERVER = "server disconnect"
@@ -60,21 +60,21 @@ class Session:
 
     Args:
         sid: Its id.
-        transport: `polling` or `websocket`: how it began.
-        limits: Its bounds.
-        now: The time, in seconds of any clock that does not go back.
+        transport: `polling` or `websocket`: the transport of the first request.
+        limits: Its limits.
+        now: The time in seconds, of any monotonic clock.
 
     Attributes:
         sid: Its id.
         transport: The active transport.
-        limits: Its bounds.
-        closed: Why it ended, or None while it lives.
+        limits: Its limits.
+        closed: Why it ended, or None while it is open.
         exceeded: The bound that ended it, if one did.
         deadline: When `tick` is to be called.
-        outbox: What is to be sent, framed; append to it, then `settle`. Always the same list.
-        pinged_at: When its last ping was due; at first, when it began.
+        outbox: The frames to send; append to it, then `settle`. Always the same list.
+        pinged_at: The time when its last ping was due; initially, the time when it began.
         is_polled: Whether a poll is waiting for an answer.
-        is_probed: Whether a WebSocket is being tried beside polling.
+        is_probed: Whether a WebSocket is being probed beside polling.
 
     """
 
@@ -112,13 +112,13 @@ class Session:
         self._unread_bytes = 0
 
     def send(self, packet: EnginePacket) -> None:
-        """Put a packet out; a client that lets too much pile up is closed."""
+        """Send a packet; a client with too much unsent output is closed."""
         if self.closed is None:
             self.outbox.append(framed(packet))
             self.settle()
 
     def settle(self) -> None:
-        """Count what has been put out since the last time; a client that lets too much pile up is closed."""
+        """Count the frames that were added to the outbox since the last call; a client with too much unsent output is closed."""
         outbox = self.outbox
         if self.closed is not None:
             return
@@ -130,10 +130,10 @@ class Session:
             self.close(Reason.SLOW, Bound.UNREAD_BYTES)
 
     def receive(self, packet: EnginePacket) -> EnginePacket | None:
-        """Take a packet from the active transport; returns the message it carries, if any: hot.
+        """Process a packet from the active transport; return the message that it carries, if any: hot.
 
         Raises:
-            BadEnginePacket: It is none, or not one a client may send; close the session with `TRANSPORT_ERROR`.
+            BadEnginePacket: The packet is invalid, or a client may not send it; close the session with `TRANSPORT_ERROR`.
 
         """
         if self.closed is not None:
@@ -151,7 +151,7 @@ class Session:
         return None
 
     def poll(self) -> bool:
-        """Note that a poll has come; False if it must be refused, and the session with it."""
+        """Note that a poll has arrived; False if it must be refused, and the session closed."""
         if self.is_polled:
             self.close(Reason.TRANSPORT_ERROR)
             return False
@@ -170,32 +170,32 @@ class Session:
         return self.is_polled and (bool(self.outbox) or may_end or self.closed is not None)
 
     def end_poll(self) -> None:
-        """Have the pending poll answered, with a message or without one, if the session is being probed."""
+        """If the session is being probed, end the pending poll, with or without a message."""
         if self.is_polled and self.is_probed:
             self._noops = max(self._noops, 1)
 
     def forget_output(self) -> None:
-        """Forget what was to be written: it has been, or never will be."""
+        """Drop the pending output: it has been written, or never will be."""
         self.outbox.clear()
         self._counted = self._unread_bytes = 0
 
     def output(self) -> list[bytes]:
-        """Return what is to be written to the active transport, and forget it."""
+        """Return the frames to write to the active transport, and drop them."""
         frames = self.outbox.copy()
         self.forget_output()
         if self.transport == POLLING:
             self.is_polled = False
             if not frames:
-                # Nothing to say, but the poll has to end: for the upgrade, or for good.
+                # There is no frame, but the poll must end: for the upgrade, or for good.
                 self._noops -= 1
                 frames.append(framed(NOOP if self.closed in {None, Reason.CLIENT} else CLOSE))
         return frames
 
     def start_probe(self, packet: EnginePacket) -> EnginePacket:
-        """Take the first packet of a WebSocket that is to replace polling; returns the answer to it.
+        """Process the first packet of a WebSocket that is to replace polling; return the answer.
 
         Raises:
-            BadEnginePacket: It is no probe, or there is nothing to upgrade: close that WebSocket, not the session.
+            BadEnginePacket: It is not a probe, or there is nothing to upgrade: close that WebSocket, not the session.
 
         """
         if packet != PING + PROBE or self.transport != POLLING or self.is_probed or self.closed is not None:
@@ -205,10 +205,10 @@ class Session:
         return PONG + PROBE
 
     def finish_probe(self, packet: EnginePacket) -> None:
-        """Take the second packet of that WebSocket: from here on it is the transport, and no poll is pending.
+        """Process the second packet of that WebSocket: from now on it is the transport, and no poll is pending.
 
         Raises:
-            BadEnginePacket: It is no upgrade.
+            BadEnginePacket: It is not an upgrade.
 
         """
         if packet != UPGRADE or not self.is_probed or self.closed is not None:
@@ -217,19 +217,19 @@ class Session:
         self.transport = WEBSOCKET
 
     def abandon_probe(self) -> None:
-        """Note that the WebSocket that was tried is gone; polling goes on."""
+        """Note that the probed WebSocket is gone; polling continues."""
         self.is_probed = False
 
     def close(self, reason: Reason, exceeded: Bound | None = None) -> None:
-        """End the session, perhaps because of a bound; the first reason stands."""
+        """End the session, perhaps because of a bound; only the first reason counts."""
         if self.closed is None:
             self.closed = reason
             self.exceeded = exceeded
 
     def tick(self, now: float) -> float | None:
-        """Do what is due at this time; returns when to call it again, or None if that is not needed any more.
+        """Perform the actions that are due at this time; return when to call it again, or None if that is no longer needed.
 
-        A ping is due an interval after the one before it, if that was answered; see `roomwire.limits.pings`.
+        A ping is due one interval after the previous one, if that was answered; see `roomwire.limits.pings`.
         """
         if self.closed is not None:
             return None
@@ -240,7 +240,7 @@ class Session:
                 self.close(Reason.PING_TIMEOUT)
                 return None
             if self._waits_for_pong:
-                # At most an interval ahead: once the pong has come, the next ping may be due before that timeout.
+                # At most one interval ahead: once the pong arrives, the next ping may be due before that timeout.
                 self.deadline = min(times_out_at, pings.due_at(now))
             elif due_at > now:
                 self.deadline = due_at

@@ -1,7 +1,7 @@
 """Collects the output of one turn of the event loop per receiver and writes it once, at the turn's end.
 
-A room message costs each member one append; however many messages a turn brings, each receiver's transport
-is written to once, in the order in which they were put. An idle server adds no delay: there is no timer.
+A room message costs each member one append. However many messages a turn brings, each receiver's transport
+is written to once, with the frames in their order. An idle server adds no delay: there is no timer.
 """
 
 import asyncio
@@ -14,11 +14,11 @@ _log = get_logger(__name__)
 
 
 class Outlet(Protocol):
-    """Somewhere that framed packets go.
+    """A destination of frames.
 
     Attributes:
-        outbox: What waits to go, in order.
-        is_due: Whether the turn knows that there is something; only `Turn` changes it.
+        outbox: The frames to send, in order.
+        is_due: Whether the turn will flush the outlet; only `Turn` changes it.
 
     """
 
@@ -26,11 +26,11 @@ class Outlet(Protocol):
     is_due: bool
 
     def flush(self) -> None:
-        """Let go of the outbox, as far as possible: called once a turn in which something was put."""
+        """Write the outbox as far as possible; called once in each turn in which a frame was put."""
 
 
 class Turn:
-    """The outlets that have something to write at the end of this turn."""
+    """The outlets that must be flushed at the end of this turn."""
 
     __slots__ = ("_due", "_loop")
 
@@ -59,7 +59,7 @@ class Turn:
                     self.wake(outlet)
 
     def wake(self, outlet: Outlet) -> None:
-        """Have an outlet flushed at the end of this turn."""
+        """Flush an outlet at the end of this turn."""
         if not self._due:
             if self._loop is None:
                 self._loop = asyncio.get_running_loop()
@@ -68,7 +68,7 @@ class Turn:
         outlet.is_due = True
 
     def rebind(self) -> None:
-        """Go on on the running loop; what was due on another one, which has ended, is due now."""
+        """Continue on the running loop; flushes that were due on the last loop, which has ended, are due now."""
         self._loop = None
         due, self._due = self._due, []
         for outlet in due:
@@ -81,5 +81,5 @@ class Turn:
             try:
                 outlet.flush()
             except Exception:
-                # One that fails must not mute the others of this turn.
+                # A failing outlet must not silence the others of this turn.
                 _log.exception("write failed")

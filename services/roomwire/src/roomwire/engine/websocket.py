@@ -17,7 +17,7 @@ from roomwire.protocol.packets import BadEnginePacket, EnginePacket
 
 
 class _Gone(Exception):
-    """The WebSocket has been closed by the other side."""
+    """The other side has closed the WebSocket."""
 
 
 async def serve(engine: Engine, environ: Environ, receive: Receive, send: Send) -> None:
@@ -32,7 +32,7 @@ async def serve(engine: Engine, environ: Environ, receive: Receive, send: Send) 
         await _Socket(receive, send).close()
         return
     socket = _Socket(receive, send)
-    # A client that offers sub-protocols fails the connection if none is chosen: RFC 6455, section 4.1.
+    # A client that offers subprotocols fails the connection if none is chosen: RFC 6455, section 4.1.
     offered = environ["asgi.scope"].get("subprotocols") or (None,)
     await send({"type": "websocket.accept", "subprotocol": offered[0]})
     with contextlib.suppress(_Gone):
@@ -46,7 +46,7 @@ async def serve(engine: Engine, environ: Environ, receive: Receive, send: Send) 
 
 
 async def _upgrade(engine: Engine, connection: Connection, socket: "_Socket") -> Connection | None:
-    """Let the WebSocket take over from polling; None if it does not keep to the rules."""
+    """Let the WebSocket replace polling; None if the client violates the protocol."""
     state, is_probing = connection.state, False
     try:
         async with asyncio.timeout(engine.limits.upgrade_timeout_s):
@@ -69,11 +69,11 @@ async def _upgrade(engine: Engine, connection: Connection, socket: "_Socket") ->
 
 
 async def _carry(engine: Engine, connection: Connection, socket: "_Socket") -> None:
-    """Carry a session over a WebSocket until one of them ends."""
+    """Carry a session over a WebSocket until one of the two ends."""
     news, ended = asyncio.Event(), asyncio.Event()
 
     def wake() -> None:
-        # What the writer has not taken yet is what the client has not read.
+        # Output that the writer has not fetched is output that the client has not read.
         connection.state.settle()
         news.set()
         if connection.closed:
@@ -93,7 +93,7 @@ async def _carry(engine: Engine, connection: Connection, socket: "_Socket") -> N
 
 
 async def _read(engine: Engine, connection: Connection, socket: "_Socket") -> None:
-    """Hand what comes to the session until it ends."""
+    """Pass messages to the session until it ends."""
     try:
         while not connection.closed:
             packet = await socket.read()
@@ -109,7 +109,7 @@ async def _read(engine: Engine, connection: Connection, socket: "_Socket") -> No
 
 
 async def _write(connection: Connection, socket: "_Socket", news: asyncio.Event) -> None:
-    """Write what the session has to say until it ends, then close the WebSocket."""
+    """Write the session's output until the session ends, then close the WebSocket."""
     with contextlib.suppress(_Gone):
         ending = False
         while not ending:
@@ -132,7 +132,7 @@ class _Socket:
         """Return the next message.
 
         Raises:
-            _Gone: There will be none.
+            _Gone: The WebSocket has ended.
 
         """
         event = await self._receive()
@@ -146,7 +146,7 @@ class _Socket:
         await self._put({"type": "websocket.send", "bytes" if isinstance(packet, bytes) else "text": packet})
 
     async def close(self) -> None:
-        """Close it; harmless if it is closed."""
+        """Close the WebSocket; idempotent."""
         with contextlib.suppress(_Gone):
             await self._put({"type": "websocket.close", "code": 1000})
 
@@ -154,5 +154,5 @@ class _Socket:
         try:
             await self._send(event)
         except (OSError, RuntimeError) as error:
-            # What a server raises for a send after the end differs; these two are what ASGI servers use.
+            # Servers raise different exceptions for a send after the end; ASGI servers use these two.
             raise _Gone from error

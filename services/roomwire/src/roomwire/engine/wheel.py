@@ -1,7 +1,7 @@
 """One timer for all sessions: a timer wheel with coarse ticks.
 
-Ten thousand sessions cost one `call_later` at a time, not ten thousand. A session stands in the wheel once;
-when its tick comes it is asked for its next deadline, so that postponing a deadline costs nothing.
+Ten thousand sessions cost one `call_later` at a time, not ten thousand. A session is in the wheel once. When
+its tick comes, it is asked for its next deadline, so postponing a deadline is free.
 """
 
 import asyncio
@@ -16,14 +16,14 @@ _log = get_logger(__name__)
 TICK_S: Final = 0.02
 
 Alarm = Callable[[float], float | None]
-"""Called with the time when its deadline has come; returns the next deadline, or None for no more."""
+"""Called with the time when its deadline has come; returns the next deadline, or None if there is none."""
 
 
 class Wheel:
-    """Calls alarms at their deadlines, never early, at most a tick late. One that raises is logged and dropped.
+    """Calls alarms at their deadlines, never early, at most one tick late. An alarm that raises is logged and dropped.
 
     Args:
-        tick_s: How coarse it is. Default: 20 milliseconds.
+        tick_s: The length of a tick. Default: 20 milliseconds.
 
     """
 
@@ -35,7 +35,7 @@ class Wheel:
         self._next = 0
 
     def add(self, alarm: Alarm, deadline: float) -> None:
-        """Have an alarm called once its deadline (in the loop's time) has come."""
+        """Call an alarm once its deadline (in the loop's time) has come."""
         slot = int(deadline / self._tick_s) + 1
         alarms = self._slots.get(slot)
         if alarms is None:
@@ -55,7 +55,7 @@ class Wheel:
             self._timer = None
 
     def rebind(self) -> None:
-        """Go on on the running loop: all loops have the same clock, and the timer of another one, which has ended, never rings."""
+        """Continue on the running loop: all loops share one clock, and the timer of the last loop, which has ended, never fires."""
         self._timer = None
         if self._order:
             self._arm(self._order[0])
@@ -81,5 +81,5 @@ class Wheel:
             if deadline is not None:
                 self.add(alarm, deadline)
         if self._order:
-            # An alarm that was added meanwhile may have armed the timer for later than others are due.
+            # An alarm that was added meanwhile may have armed the timer for a time later than other deadlines.
             self._arm(self._order[0])
