@@ -1,8 +1,8 @@
-"""Measures how far this process's clock is from the clocks whose times it receives.
+"""Measures the difference between this process's clock and the clocks of its dependencies.
 
-Tokens carry the times of who issued them, and what is in Redis carries those of Redis. A clock that is wrong shows as tokens
-that do not hold, without a word about why: so each answer that carries a time is compared with our own clock, and a difference is
-said like a dependency that does not serve. Nothing here corrects a clock.
+Tokens carry the issuer's time, and data in Redis carries the time of Redis. If a clock is wrong, tokens are
+refused without any visible reason. Therefore each answer that carries a time is compared with our own clock, and a difference is
+reported like a dependency that does not work. Nothing here corrects a clock.
 """
 
 from collections.abc import Callable
@@ -12,11 +12,11 @@ from typing import Final
 from roomwire.health.dependencies import Cause, Dependency
 
 LEEWAY_S: Final = 60.0
-"""How far clocks may differ before a token is not taken, in seconds: what Spring Security, Nimbus and go-jose allow. Less than 30
-refuses people for what a virtual machine's clock does after it was suspended; RFC 7519, section 4.1.4, allows a few minutes."""
+"""The difference, in seconds, up to which tokens are accepted; Spring Security, Nimbus and go-jose allow the same. Less than 30
+refuses users after a virtual machine was suspended; RFC 7519, section 4.1.4, allows a few minutes."""
 MAX_SKEW_S: Final = 5.0
-"""How far clocks may differ before it is said, in seconds: machines that keep their time are within a tenth of one, the `Date` of
-an HTTP answer is exact to one or two, and tokens are taken until they differ by the leeway."""
+"""The difference, in seconds, from which it is reported: synchronized machines are within a tenth of a second, the `Date` of
+an HTTP answer is exact to one or two, and tokens are accepted up to the leeway."""
 _DATE_PRECISION_S: Final = 1.0
 
 
@@ -24,9 +24,9 @@ class Clock:
     """Compares another clock with ours.
 
     Args:
-        dependency: Where it is noted whether they agree.
-        show: Called with how far the other one is ahead of ours, in seconds.
-        max_skew_s: How far they may differ. Default: `MAX_SKEW_S`.
+        dependency: Notes whether the clocks agree.
+        show: Called with the number of seconds by which the other clock is ahead of ours.
+        max_skew_s: Maximum difference. Default: `MAX_SKEW_S`.
 
     """
 
@@ -40,18 +40,18 @@ class Clock:
     def compare(
         self, theirs: float, *, asked_at: float, answered_at: float, precision_s: float = 0.0
     ) -> None:
-        """Compare with a time that came in an answer.
+        """Compare our clock with the time in an answer.
 
         Args:
             theirs: Seconds since 1970, by the other clock.
-            asked_at: When the answer was asked for, by ours.
-            answered_at: When it came, by ours.
-            precision_s: By how much it may have been rounded down.
+            asked_at: The time of the request, by our clock.
+            answered_at: The time of the answer, by our clock.
+            precision_s: The amount by which `theirs` may have been rounded down.
 
         """
         unsure_s = abs(answered_at - asked_at) / 2 + precision_s / 2
         if unsure_s > self._max_skew_s:
-            # It took too long to say anything.
+            # The answer took too long for a useful comparison.
             return
         ahead_s = theirs + precision_s / 2 - (asked_at + answered_at) / 2
         self._show(ahead_s)
@@ -63,7 +63,7 @@ class Clock:
             self._dependency.works()
 
     def compare_date(self, date: str, age: str, *, asked_at: float, answered_at: float) -> None:
-        """Compare with the headers `Date` and `Age` of an HTTP answer; without a date nothing is compared."""
+        """Compare our clock with the headers `Date` and `Age` of an HTTP answer; without a date there is no comparison."""
         try:
             theirs = parsedate_to_datetime(date).timestamp() + (int(age) if age else 0)
         except (ValueError, TypeError, OverflowError):

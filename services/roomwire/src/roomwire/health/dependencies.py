@@ -1,8 +1,8 @@
-"""The dependencies of this process, and why one of them does not work at the moment.
+"""The dependencies of this process, and the current cause if one does not work.
 
-Owns the closed set of reasons (`Cause`), and says each change of state once: a log line, a series of
-`roomwire_dependency_down`, and a field of `/readyz`. Whoever talks to a dependency reports here what came of it. Nothing here
-retries, and nothing secret is shown: errors do not quote passwords, and the log masks what looks like one.
+This module owns the closed set of causes (`Cause`), and reports each change of state once: as a log line, as a series of
+`roomwire_dependency_down`, and as a field of `/readyz`. The users of a dependency report their results here. Nothing here
+retries, and no secret is shown: errors do not quote passwords, and the log masks text that looks like one.
 """
 
 import asyncio
@@ -25,9 +25,9 @@ from roomwire.errors import ConfigurationError, RoomwireError
 from roomwire.logs import get_logger
 
 QUIET_S: Final = 10.0
-"""Least time between two log lines about one dependency that say the same, in seconds: one that comes and goes fills no log."""
+"""Minimum seconds between two equal log lines about one dependency: one that comes and goes does not fill the log."""
 REMIND_S: Final = 300.0
-"""After how many seconds a dependency that is still down is logged again."""
+"""The seconds after which a dependency that is still down is logged again."""
 _MAX_DETAIL_CHARS: Final = 300
 _NONE: Final = "none"
 
@@ -35,7 +35,7 @@ _log = get_logger(__name__)
 
 
 class Cause(enum.StrEnum):
-    """Why a dependency does not serve: a closed set, the same in the log, in metrics and in `/readyz`."""
+    """Why a dependency does not work: a closed set, the same in the log, in metrics and in `/readyz`."""
 
     UNKNOWN_NAME = "unknown_name"
     UNREACHABLE = "unreachable"
@@ -58,12 +58,12 @@ class Cause(enum.StrEnum):
 
 
 REFUSES_WRITES: Final = frozenset({Cause.FULL, Cause.NOT_SAVED, Cause.NOT_PRIMARY})
-"""Why a Redis that answers takes nothing."""
+"""Why a Redis that answers accepts no writes."""
 
 _REDIS_CODES: Final[Mapping[str, Cause]] = {
     "WRONGPASS": Cause.WRONG_PASSWORD,
     "NOAUTH": Cause.WRONG_PASSWORD,
-    # As Redis answers AUTH where no password is set, and redis-py says it without its code.
+    # Redis' answer to AUTH if it has no password; redis-py drops the error's code.
     "AUTH called without any password": Cause.WRONG_PASSWORD,
     "<password> called without any password": Cause.WRONG_PASSWORD,
     "invalid username-password pair": Cause.WRONG_PASSWORD,
@@ -82,7 +82,7 @@ _REDIS_CODES: Final[Mapping[str, Cause]] = {
     "no answer in time": Cause.TIMEOUT,
 }
 _CODE: Final = re.compile(r"(?<!\w)(?:" + "|".join(map(re.escape, _REDIS_CODES)) + r")(?!\w)")
-# Of a name with several addresses asyncio raises what each said, as one text.
+# For a name with several addresses, asyncio raises one error with the texts of all.
 _MARKS: Final[Mapping[str, Cause]] = {
     "[Errno 111]": Cause.REFUSED,
     "Connection refused": Cause.REFUSED,
@@ -102,7 +102,7 @@ _KINDS: Final[tuple[tuple[type[BaseException] | tuple[type[BaseException], ...],
     (redis.exceptions.ReadOnlyError, Cause.NOT_PRIMARY),
     (redis.exceptions.BusyLoadingError, Cause.BUSY),
 )
-# The code that Redis answered, by which people look for help; redis-py leaves it out of its texts.
+# The code of Redis' answer, which people search for; redis-py leaves it out of its texts.
 _LEFT_OUT: Final = (
     (redis.exceptions.AuthenticationError, "WRONGPASS"),
     (redis.exceptions.NoPermissionError, "NOPERM"),
@@ -118,7 +118,7 @@ _VAGUE_KINDS: Final[tuple[tuple[type[BaseException] | tuple[type[BaseException],
 
 
 def cause_of(error: BaseException) -> Cause:
-    """Return why something failed: what is most telling in an error and in the errors that it came from."""
+    """Return the cause of a failure: the most specific one in the error and in the errors behind it."""
     for one in _chain(error):
         if (cause := _told_by(one)) is not None:
             return cause
@@ -129,14 +129,14 @@ def cause_of(error: BaseException) -> Cause:
 
 
 def _told_by(error: BaseException) -> Cause | None:
-    """Return what one error says by itself, if that is more than that it failed."""
+    """Return the cause that one error names by itself, if it names any."""
     said = getattr(error, "cause", None)
     if isinstance(said, Cause):
         return said
     for kind, cause in _KINDS:
         if isinstance(error, kind):
             return cause
-    # What Redis says, and what we say of our own links; the text of an HTTP error is a stranger's.
+    # The texts of Redis and of our own links are known; the text of an HTTP error comes from a stranger.
     if isinstance(error, httpx.HTTPError | ValueError):
         return None
     text = str(error)
@@ -147,7 +147,7 @@ def _told_by(error: BaseException) -> Cause | None:
 
 
 def detail_of(error: BaseException) -> str:
-    """Return what an error says, and what the errors say that it came from, in one short line."""
+    """Return the text of an error, and of the errors behind it, in one short line."""
     said: list[str] = []
     for one in _chain(error):
         text = " ".join((str(one) or type(one).__name__).split())
@@ -167,35 +167,35 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
         seen.add(id(current))
         yield current
         if isinstance(current, BaseExceptionGroup):
-            # One connection was tried to several addresses of a name.
+            # A connection tried several addresses of one name.
             current = current.exceptions[0]
         else:
-            # Our `from None` says that what was behind it is not to be shown; httpcore's hides why it could not connect.
+            # Our own `from None` hides the error behind it on purpose; httpcore's hides why it could not connect.
             is_hidden = current.__suppress_context__ and isinstance(current, RoomwireError)
             behind = None if is_hidden else current.__context__
             current = current.__cause__ or behind
         if isinstance(current, asyncio.CancelledError):
-            # How a timeout takes effect.
+            # The way in which a timeout takes effect.
             return
 
 
 class Dependency:
-    """One thing that this process depends on.
+    """One dependency of this process.
 
     Made by `Dependencies.add`.
 
     Args:
-        name: What it is called in the log, in metrics and in `/readyz`.
-        where: Its address, without secrets. Default: it has none.
-        clears_after_s: How long nothing may have failed before a success counts; for what fails now and then while it is
-            broken. Default: 0.
-        forgets_after_s: After how long a failure lapses that was not repeated; for what is only used when somebody asks, so that
-            nothing tells of its recovery. Default: never.
+        name: Its name in the log, in metrics and in `/readyz`.
+        where: Its address, without secrets. Default: none.
+        clears_after_s: A success counts only after so many seconds without a failure; for dependencies that fail only now and then
+            while they are broken. Default: 0.
+        forgets_after_s: A failure lapses after so many seconds without another; for dependencies that are used only on request, so
+            that their recovery is not noticed. Default: never.
         clock: Monotonic seconds.
 
     Attributes:
         name: See above.
-        cause: Why it does not serve; None: it does, as far as is known.
+        cause: Why it does not work; None if it works, as far as is known.
 
     """
 
@@ -215,15 +215,15 @@ class Dependency:
         self._forgets_after_s = forgets_after_s
         self._clock = clock
         self._began_at = self._failed_at = self._told_at = float("-inf")
-        # The reasons that were logged since it went down: one that alternates with another is not news.
+        # The causes that were logged since it went down: one that alternates with another is not logged again.
         self._told: set[Cause] = set()
 
     def failed(self, error: BaseException) -> Cause:
-        """Note that it did not serve, and log why unless that was said lately; returns why."""
+        """Note that it did not work, and log the cause unless that was logged recently; return the cause."""
         return self.is_down(cause_of(error), detail_of(error))
 
     def is_down(self, cause: Cause, detail: str) -> Cause:
-        """Note that it does not serve, as `failed`, for a reason that is no exception."""
+        """Note that it does not work, as `failed`, for a cause that is not an exception."""
         now = self._failed_at = self._clock()
         if self.cause is None:
             self._began_at = now
@@ -237,7 +237,7 @@ class Dependency:
         return cause
 
     def works(self) -> None:
-        """Note that it served: costs next to nothing while it does."""
+        """Note that it worked; nearly free while it does."""
         if self.cause is None and not self._told:
             return
         now = self._clock()
@@ -245,7 +245,7 @@ class Dependency:
             self._is_up(now)
 
     def lapse(self) -> None:
-        """Take it for well again if nothing was heard of it for as long as it is remembered: called by whoever shows it."""
+        """Consider it working again if its last failure is older than `forgets_after_s`; called before its state is shown."""
         now = self._clock()
         if self.cause is not None and now - self._failed_at >= self._forgets_after_s:
             self._is_up(now, detail=f"it did not fail again for {self._forgets_after_s:g} s")
@@ -262,7 +262,7 @@ class Dependencies(Collector):
     """All dependencies of a process, exported as `roomwire_dependency_down{dependency, cause}`.
 
     Args:
-        registry: The service's own.
+        registry: The service's registry.
         clock: Monotonic seconds.
 
     """
@@ -280,7 +280,7 @@ class Dependencies(Collector):
         clears_after_s: float = 0.0,
         forgets_after_s: float = math.inf,
     ) -> Dependency:
-        """Return the dependency of a name: a new one, unless there is one."""
+        """Return the dependency of this name; create it if there is none."""
         if name not in self._all:
             self._all[name] = Dependency(
                 name,
@@ -292,7 +292,7 @@ class Dependencies(Collector):
         return self._all[name]
 
     def causes(self) -> Mapping[str, str]:
-        """Return why those that do not serve do not, by their names."""
+        """Return the causes of all dependencies that do not work, by name."""
         return {one.name: one.cause.value for one in self._now() if one.cause is not None}
 
     def _now(self) -> Iterator[Dependency]:
@@ -301,7 +301,7 @@ class Dependencies(Collector):
             yield one
 
     def collect(self) -> Iterator[Metric]:
-        """Yield the state of each; called by prometheus-client."""
+        """Yield the state of each dependency; called by prometheus-client."""
         family = GaugeMetricFamily(
             "roomwire_dependency_down",
             "1 while a dependency does not serve, with the cause; 0, with the cause none, while it does.",

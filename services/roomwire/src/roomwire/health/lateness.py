@@ -1,6 +1,6 @@
-"""Measures how late the event loop is, which delays everything in this process.
+"""Measures the lateness of the event loop, which delays everything in this process.
 
-A timer that fires late says so without a look at what held it up: a handler that computes, a machine without CPU to spare, a
+A late timer shows that something held up the loop, whatever it was: a handler that computes, a machine without spare CPU, a
 process that was stopped.
 """
 
@@ -12,16 +12,16 @@ from roomwire.health.dependencies import Cause, Dependency
 
 PERIOD_S: Final = 0.25
 LATE_S: Final = 1.0
-"""From how late on it is said, in seconds: as late as Redis may answer by default, so that links are lost for it."""
+"""The lateness, in seconds, from which it is reported: the default timeout of Redis, beyond which links are lost."""
 
 
 class Lateness:
-    """Measures it.
+    """Measures the event loop's lateness.
 
     Args:
-        dependency: Where it is noted whether it is late.
-        count: Called with how late it was, in seconds, several times a second.
-        pulse: Called each time as well.
+        dependency: Notes whether the loop is late.
+        count: Called several times a second with the lateness in seconds.
+        pulse: Called at the same times.
 
     """
 

@@ -1,8 +1,8 @@
-"""Checks the names of other packages that the library relies on beyond their public promises.
+"""Checks the names of other packages that the library relies on although they are not public.
 
-A module that overrides or reads such names lists them in a `Foreign` and calls `check` when it is imported, so that a release
-that has moved one is refused with a sentence, and not by an attribute error in the middle of a connection. Pure, but for
-looking at what is installed.
+A module that overrides or reads such names lists them in a `Foreign` and calls `check` when it is imported. A release
+that has moved a name is then refused with a clear message, instead of an attribute error in the middle of a connection. Pure,
+except that it inspects the installed packages.
 """
 
 import pkgutil
@@ -18,14 +18,14 @@ _MINOR: Final = re.compile(r"(\d+)\.(\d+)")
 
 
 class Foreign(NamedTuple):
-    """What the library relies on of one package.
+    """The names that the library relies on in one package.
 
     Attributes:
-        package: Its name, as package indexes have it.
-        oldest: The oldest minor release that the library is tested with, as `5.16`.
-        newest: The newest one.
-        names: The names, by the class or module that has them. Attributes that `__init__` sets count as a class's own.
-        since: The first minor release that has a name, for names that the oldest one does not have.
+        package: The package's name in package indexes.
+        oldest: The oldest minor release that the library is tested with, such as `5.16`.
+        newest: The newest minor release that the library is tested with.
+        names: The names, by their class or module. Attributes that `__init__` sets count as the class's own.
+        since: The first minor release that has a name, for names that the oldest one lacks.
 
     """
 
@@ -36,12 +36,12 @@ class Foreign(NamedTuple):
     since: Mapping[str, str] = {}
 
     def check(self) -> None:
-        """Look at what is installed.
+        """Check the installed release.
 
         A release outside the tested range is a `RuntimeWarning`.
 
         Raises:
-            ConfigurationError: It lacks a name.
+            ConfigurationError: A name is missing.
 
         """
         version = _version_of(self.package)

@@ -12,13 +12,13 @@ _SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0,
 
 
 class Tally(Collector):
-    """A counter with one label for hot paths: an addition each, exported when scraped. Not for several threads.
+    """A counter with one label for hot paths: one addition per event, exported when scraped. Not thread-safe.
 
     Args:
         name: The metric's name, `_total` included.
-        documentation: What is counted.
+        documentation: The metric's description.
         label: The label's name.
-        values: Of the label, those that are exported before anything is counted: a rate needs a sample before the first.
+        values: The label's values that are exported before anything is counted: a rate needs a sample before the first event.
 
     """
 
@@ -28,11 +28,11 @@ class Tally(Collector):
         self._counts: dict[str, int] = dict.fromkeys(values, 0)
 
     def count(self, value: str, number: int = 1) -> None:
-        """Count one more, or several, with a value of the label: hot."""
+        """Count one event, or several, with a value of the label: hot."""
         self._counts[value] = self._counts.get(value, 0) + number
 
     def collect(self) -> Iterator[Metric]:
-        """Yield what was counted; called by prometheus-client."""
+        """Yield the counts; called by prometheus-client."""
         family = CounterMetricFamily(*self._about, labels=[self._label])
         for value, number in self._counts.items():
             family.add_metric([value], number)
@@ -40,11 +40,11 @@ class Tally(Collector):
 
 
 class Seconds(Collector):
-    """A histogram of times for hot paths: a few additions each, exported when scraped. Not for several threads.
+    """A histogram of times for hot paths: a few additions per event, exported when scraped. Not thread-safe.
 
     Args:
         name: The metric's name.
-        documentation: From when to when.
+        documentation: The metric's description.
 
     """
 
@@ -54,19 +54,19 @@ class Seconds(Collector):
         self._sum = 0.0
 
     def count(self, seconds: float) -> None:
-        """Count one more: hot."""
+        """Count one duration: hot."""
         self._buckets[bisect_left(_SECONDS, seconds)] += 1
         self._sum += seconds
 
     def collect(self) -> Iterator[Metric]:
-        """Yield what was counted; called by prometheus-client."""
+        """Yield the histogram; called by prometheus-client."""
         bounds = [*(str(bound) for bound in _SECONDS), "+Inf"]
         buckets = list(zip(bounds, accumulate(self._buckets), strict=True))
         yield HistogramMetricFamily(*self._about, buckets=buckets, sum_value=self._sum)
 
 
 class Events(Collector):
-    """Counts events of clients and their times, with a few additions each: they are exported when scraped."""
+    """Counts events of clients and their times with a few additions per event; exported when scraped."""
 
     def __init__(self) -> None:
         self._outcomes = Tally(
@@ -84,13 +84,13 @@ class Events(Collector):
 
         Args:
             outcome: `ok`, or the code of the error.
-            seconds: From taking up the event to its ack.
+            seconds: The time from the start of handling to the ack.
 
         """
         self._outcomes.count(outcome)
         self._seconds.count(seconds)
 
     def collect(self) -> Iterator[Metric]:
-        """Yield what was counted; called by prometheus-client."""
+        """Yield the counts and times; called by prometheus-client."""
         yield from self._outcomes.collect()
         yield from self._seconds.collect()

@@ -16,22 +16,22 @@ from roomwire.metrics.redis import RedisFigures
 
 TRANSPORTS = ("polling", "websocket")
 _WRITES_CLEAR_S = 10.0
-# Longer than keys are kept that were fetched.
+# Longer than fetched keys are cached.
 _CLOCK_FORGOTTEN_S = 900.0
 
 
 class Metrics:
-    """The gateway's counters and gauges, in a registry of their own.
+    """The gateway's counters and gauges, in a registry of its own.
 
     Args:
-        clock: Monotonic seconds, by which failures of dependencies are remembered.
+        clock: Monotonic seconds, for the dependencies.
 
     """
 
     def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
         self.registry = CollectorRegistry()
         self.dependencies = Dependencies(self.registry, clock=clock)
-        # While Redis is full some small writes still go through, between many that do not.
+        # While Redis is full, some small writes still succeed among many that do not.
         self.redis_writes = self.dependencies.add("redis_writes", clears_after_s=_WRITES_CLEAR_S)
         self.clock_skew = Gauge(
             "roomwire_clock_skew_seconds",
@@ -141,16 +141,16 @@ class Metrics:
         self._begin_with_zeros()
 
     def clock(self, against: Literal["redis", "auth"], *, max_skew_s: float = MAX_SKEW_S) -> Clock:
-        """Return what compares a clock with ours; `roomwire_clock_skew_seconds` and the dependency `clock_<against>` show it."""
+        """Return a comparison of a clock with ours; `roomwire_clock_skew_seconds` and the dependency `clock_<against>` show it."""
         return Clock(
-            # The issuer's is looked at when keys are fetched, which nobody need do.
+            # The issuer's clock is compared only when keys are fetched, which may be rare.
             self.dependencies.add(f"clock_{against}", forgets_after_s=_CLOCK_FORGOTTEN_S),
             show=self.clock_skew.labels(against).set,
             max_skew_s=max_skew_s,
         )
 
     def _begin_with_zeros(self) -> None:
-        """Export what dashboards and alerts ask for before it is first counted: a rate needs a sample before."""
+        """Export zeros for the series of dashboards and alerts: a rate needs a sample before the first event."""
         for outcome in ("ok", "unavailable", "unauthenticated", "not_yet_valid", "internal"):
             self.connects.labels(outcome)
         for outcome in ("recovered", "refused", "postponed"):
@@ -182,7 +182,7 @@ class Metrics:
         self.registry.register(_Connections(count))
 
     def watch_load(self, *, rooms: Callable[[], int], tasks: Callable[[], int]) -> None:
-        """Export `roomwire_rooms` and `roomwire_tasks`, read when scraped: without clients neither may grow.
+        """Export `roomwire_rooms` and `roomwire_tasks`, read when scraped: without clients, neither may grow.
 
         Args:
             rooms: Returns the number of rooms with members on this node.
@@ -197,7 +197,7 @@ class Metrics:
 
 
 class _Connections(Collector):
-    """Counts connections at the time of the scrape: they change transport while they live."""
+    """Counts connections at the time of the scrape, as a connection's transport can change."""
 
     def __init__(self, count: Callable[[], Mapping[str, int]]) -> None:
         self._count = count

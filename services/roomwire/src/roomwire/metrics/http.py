@@ -11,9 +11,9 @@ class HttpMetrics:
     """The counters of a port that speaks HTTP.
 
     Args:
-        registry: The service's own.
-        name: Of the counter. Default: the public port's.
-        full: Where it is noted that connections are turned away for their number. Default: nowhere.
+        registry: The service's registry.
+        name: The counter's name. Default: the public port's.
+        full: Notes that connections are refused because too many are open. Default: none.
 
     """
 
@@ -33,7 +33,7 @@ class HttpMetrics:
         )
 
     def counter(self, reason: str) -> Callable[[], None]:
-        """Return what counts connections that are closed for a reason."""
+        """Return a function that counts connections that are closed for this reason."""
         count = self.refused.labels(reason).inc
         full = self._full
         if full is None or reason != "connections":

@@ -6,10 +6,10 @@ from roomwire.metrics.collectors import Seconds
 
 
 class ProcessMetrics:
-    """What both services export of their processes: whether they serve, the event loop, and `process_*`: CPU, memory, files.
+    """The metrics of a process that both services export: readiness, the event loop, and `process_*` (CPU, memory, files).
 
     Args:
-        registry: The service's own.
+        registry: The service's registry.
 
     """
 

@@ -7,20 +7,20 @@ from prometheus_client.registry import Collector
 
 
 class RedisFigures(Collector):
-    """What the primary says of itself, as a gateway last heard it; nothing before it was asked.
+    """The latest figures that the primary reported to this gateway; none before the first report.
 
-    The CPU time and commands are those of the server since it started: of all its users, not of this gateway.
+    CPU time and commands are totals of the server since its start: of all its clients, not of this gateway.
     """
 
     def __init__(self) -> None:
         self._figures: Mapping[str, float] = {}
 
     def show(self, figures: Mapping[str, float]) -> None:
-        """Export these from now on: by their names in `INFO`."""
+        """Export these figures from now on; their names are those of `INFO`."""
         self._figures = figures
 
     def collect(self) -> Iterator[Metric]:
-        """Yield what was heard; called by prometheus-client."""
+        """Yield the figures; called by prometheus-client."""
         of = self._figures
         gauges = (
             ("memory_used_bytes", "Memory that counts against the limit.", "used_memory"),

@@ -1,6 +1,6 @@
-"""Addresses of machines: how to parse them, the unit by which they are limited, and the networks that contain them.
+"""Addresses of machines: how to parse them, the unit by which they are limited, and networks of addresses.
 
-Pure. It knows no requests: who a request comes from is `sources`' matter.
+Pure. It knows nothing of requests; `sources` finds the address that a request came from.
 """
 
 import ipaddress
@@ -12,7 +12,7 @@ from typing import Final
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 _Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
-# A port may be hidden behind a name of the proxy's own choice: RFC 7239, section 6.2.
+# A proxy may write a name of its own choice instead of a port: RFC 7239, section 6.2.
 _NODE: Final = re.compile(
     r"\[(?P<bracketed>[0-9a-f:.]+)\](:(\d{1,5}|_[\w.-]+))?"
     r"|(?P<v4>[0-9.]+)(:(\d{1,5}|_[\w.-]+))?"
@@ -21,7 +21,7 @@ _NODE: Final = re.compile(
 )
 _HOST_BITS: Final = 64
 _MAX_CHARACTERS: Final = 64
-"""More than any address has, its zone included."""
+"""More than any address has, including its zone."""
 _MAPPED: Final = ipaddress.IPv6Network("::ffff:0:0/96")
 
 
@@ -32,7 +32,7 @@ class Networks:
         networks: The addresses and networks, as text.
 
     Raises:
-        ValueError: One of them is neither.
+        ValueError: An entry is neither an address nor a network.
 
     """
 
@@ -47,12 +47,12 @@ class Networks:
 
 
 def host_and_port(address: object) -> tuple[str, int] | None:
-    """Return the host and port of a TCP socket's address; other sockets have no address that says anything."""
+    """Return the host and port of a TCP socket's address; other sockets have no useful address."""
     return (address[0], address[1]) if isinstance(address, tuple) else None
 
 
 def household(address: str) -> str:
-    """Return what an address is limited by: itself, or the /64 that one home or machine has to itself in IPv6."""
+    """Return the unit by which an address is limited: the address itself, or in IPv6 the /64 of one home or machine."""
     if ":" not in address:
         return address
     parsed = parse_address(address)
@@ -62,15 +62,15 @@ def household(address: str) -> str:
 
 
 def parse_address(text: str) -> Address | None:
-    """Return an address, or None if the text is none; an IPv4 address in IPv6's clothes is an IPv4 address."""
+    """Return an address, or None if the text is not one; an IPv4-mapped IPv6 address is returned as IPv4."""
     return _parsed(text) if len(text) <= _MAX_CHARACTERS else None
 
 
-# A proxy's address comes with each request, a client's with each of its own.
+# A proxy's address comes with each request, and a client's address with each of its requests.
 @lru_cache(maxsize=1_024)
 def _parsed(text: str) -> Address | None:
     try:
-        # A zone (`fe80::1%eth0`) says where the address is to be found here, not whose it is.
+        # A zone (`fe80::1%eth0`) names an interface of this machine; it is not part of the client's address.
         address = ipaddress.ip_address(text.partition("%")[0])
     except ValueError:
         return None
@@ -78,13 +78,13 @@ def _parsed(text: str) -> Address | None:
 
 
 def parse_node(text: str) -> Address | None:
-    """Return the address of a node as proxies write one, perhaps with brackets and a port; None if it has none."""
+    """Return the address of a node as proxies write it, perhaps with brackets and a port; None if there is none."""
     match = _NODE.fullmatch(text)
     return parse_address(match["bracketed"] or match["v4"] or match["v6"]) if match else None
 
 
 def _unmapped_network(network: _Network) -> _Network:
-    """Return an IPv4-mapped network as the IPv4 network that it is."""
+    """Return an IPv4-mapped network as the IPv4 network that it stands for."""
     if isinstance(network, ipaddress.IPv6Network) and network.subnet_of(_MAPPED):
         bits = _MAPPED.prefixlen
         return ipaddress.IPv4Network((int(network.network_address) & 0xFFFF_FFFF, network.prefixlen - bits))

@@ -1,6 +1,6 @@
-"""HTTP answers that Roomwire itself builds as bytes, without uvicorn. Pure.
+"""HTTP answers that Roomwire builds as bytes, without uvicorn. Pure.
 
-Source: RFC 9112, and RFC 6455, section 4.2.2, for the one that accepts a WebSocket.
+Source: RFC 9112; for the answer that accepts a WebSocket, RFC 6455, section 4.2.2.
 """
 
 import re
@@ -15,10 +15,10 @@ _LINE_BREAK: Final = re.compile(rb"[\r\n\0]")
 
 
 def assembled(status: HTTPStatus, headers: Iterable[Header], body: bytes = b"") -> bytes:
-    """Return an answer of these headers and no others.
+    """Return an answer with exactly these headers.
 
     Raises:
-        ValueError: A header breaks its line.
+        ValueError: A header contains a line break.
 
     """
     line = b"HTTP/1.1 %d %s\r\n" % (status, status.phrase.encode())
@@ -26,7 +26,7 @@ def assembled(status: HTTPStatus, headers: Iterable[Header], body: bytes = b"") 
 
 
 def closing_headers(body: bytes, kind: str) -> Sequence[Header]:
-    """Return the headers of an answer after which the connection is closed, and which no cache keeps."""
+    """Return the headers of an answer that is not cached and after which the connection is closed."""
     return [
         (b"content-type", kind.encode()),
         (b"content-length", b"%d" % len(body)),
@@ -38,16 +38,16 @@ def closing_headers(body: bytes, kind: str) -> Sequence[Header]:
 def http_answer(
     status: HTTPStatus, body: bytes = b"", *headers: Header, kind: str = "application/json"
 ) -> bytes:
-    """Return a whole answer after which the connection is closed; no cache keeps it."""
+    """Return a complete answer that is not cached and after which the connection is closed."""
     closing = [(name.title(), value) for name, value in closing_headers(body, kind)]
     return assembled(status, [*headers, *closing], body)
 
 
 def denial(status: int, headers: Iterable[Header], body: bytes) -> bytes:
-    """Return a whole answer of an application that does not accept a WebSocket; the connection is closed after it.
+    """Return a complete answer of an application that refuses a WebSocket; the connection is closed after it.
 
     Raises:
-        ValueError: A header breaks its line, or there is no such status.
+        ValueError: A header contains a line break, or the status does not exist.
 
     """
     kept = [(name, value) for name, value in headers if name.lower() not in _OF_ONE_CONNECTION]
@@ -56,14 +56,14 @@ def denial(status: int, headers: Iterable[Header], body: bytes) -> bytes:
 
 
 def acceptance(key: bytes, headers: Iterable[Header]) -> bytes:
-    """Return what accepts a WebSocket.
+    """Return the answer that accepts a WebSocket.
 
     Args:
-        key: What proves that the request was read, base64.
+        key: The proof that the request was read, in base64.
         headers: Further headers.
 
     Raises:
-        ValueError: A header breaks its line.
+        ValueError: A header contains a line break.
 
     """
     own = [(b"Upgrade", b"websocket"), (b"Connection", b"Upgrade"), (b"Sec-WebSocket-Accept", key)]

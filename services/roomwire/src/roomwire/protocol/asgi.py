@@ -9,4 +9,4 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 Environ = Mapping[str, Any]
-"""A request as python-socketio's handlers know it: as WSGI has it, with what else a program finds there."""
+"""A request as python-socketio's handlers know it: a WSGI environ with additional keys."""

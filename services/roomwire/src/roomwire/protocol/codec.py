@@ -1,7 +1,7 @@
-"""Socket.IO v5 packets, strict and fast: translates between texts on the wire and python-socketio's `Packet`.
+"""Socket.IO v5 packets, strict and fast: translates between text on the wire and python-socketio's `Packet`.
 
-Pure. What does not keep to the protocol is refused with `BadPacket`, however little of it is wrong: a
-lenient decoder lets a stranger choose what the rest of the server has to survive. JSON goes through msgspec.
+Pure. Every deviation from the protocol, however small, is refused with `BadPacket`: a lenient decoder would let
+a stranger choose which input the rest of the server must survive. msgspec encodes and decodes the JSON.
 Source: the Socket.IO protocol, version 5.
 """
 
@@ -17,7 +17,7 @@ from roomwire.protocol.frames import binary_frame, text_frame
 from roomwire.protocol.values import PLAIN, decode, encode, has_binary, is_plain, parted
 
 MESSAGE: Final = "4"
-"""What Engine.IO puts before every text of Socket.IO."""
+"""Engine.IO's prefix of every Socket.IO text."""
 
 # type, attachments, namespace, ack id, payload
 _FORMAT: Final = re.compile(
@@ -29,15 +29,15 @@ _MAX_NAMESPACE: Final = 256
 _MAX_ID_DIGITS: Final = 15
 _NUMBERS: Final = frozenset({int, float})
 _EXACT: Final = 1e21
-"""From here on JavaScript writes numbers with an exponent."""
+"""From this value on, JavaScript writes numbers with an exponent."""
 
 
 class BadPacket(ValueError):
-    """What came is no packet that a client may send. The text is for the log, not for the client.
+    """The input is not a packet that a client may send. The text is for the log, not for the client.
 
     Args:
-        text: What is wrong.
-        exceeded: The bound that it exceeds, if that is what is wrong.
+        text: The defect.
+        exceeded: The bound that the packet exceeds, if it exceeds one.
 
     """
 
@@ -47,14 +47,14 @@ class BadPacket(ValueError):
 
 
 class Packet(socketio.packet.Packet):  # type: ignore[misc] # python-socketio has no types
-    """A Socket.IO packet; give the class to `socketio.AsyncServer(serializer=...)`.
+    """A Socket.IO packet; pass the class to `socketio.AsyncServer(serializer=...)`.
 
     Attributes:
-        max_attachments: Most binary attachments of one; a class with other bounds is a subclass.
-        max_attachments_bytes: Their size together; one alone may be as large as a message.
+        max_attachments: Maximum number of binary attachments of a packet; a subclass sets other limits.
+        max_attachments_bytes: Maximum total size of the attachments; a single one may be as large as a message.
 
     Raises:
-        BadPacket: `encoded_packet` is none that a client may send.
+        BadPacket: `encoded_packet` is not a packet that a client may send.
 
     """
 
@@ -62,7 +62,7 @@ class Packet(socketio.packet.Packet):  # type: ignore[misc] # python-socketio ha
     max_attachments_bytes: ClassVar[int] = 4_000_000
 
     def encode(self) -> str | list[str | bytes]:
-        """Return the packet's text, or a list of it and its attachments."""
+        """Return the packet's text, or a list of the text and the attachments."""
         data, attachments = (self.data, []) if is_plain(self.data) else parted(self.data)
         text = str(self.packet_type)
         if self.packet_type in _WITH_ATTACHMENTS:
@@ -76,7 +76,7 @@ class Packet(socketio.packet.Packet):  # type: ignore[misc] # python-socketio ha
         return [text, *attachments] if self.packet_type in _WITH_ATTACHMENTS else text
 
     def decode(self, encoded_packet: str | bytes) -> int:
-        """Read a packet's text; returns how many attachments follow."""
+        """Read a packet's text; return the number of attachments that follow."""
         found = _FORMAT.fullmatch(encoded_packet) if isinstance(encoded_packet, str) else None
         if found is None:
             raise BadPacket("not a packet")
@@ -97,7 +97,7 @@ class Packet(socketio.packet.Packet):  # type: ignore[misc] # python-socketio ha
         return count
 
     def add_attachment(self, attachment: bytes | str) -> bool:
-        """Take an attachment; True when it was the last one and `data` is complete."""
+        """Add an attachment; return True if it was the last one and `data` is complete."""
         if not isinstance(attachment, bytes):
             raise BadPacket("a text where an attachment belongs")
         others = sum(map(len, self.attachments))
@@ -110,12 +110,12 @@ class Packet(socketio.packet.Packet):  # type: ignore[misc] # python-socketio ha
 
     @classmethod
     def data_is_binary(cls, data: object) -> bool:
-        """Say whether there is binary anywhere in the data; see `values`."""
+        """Return whether the data contains binary; see `values`."""
         return has_binary(data)
 
     @classmethod
     def reconstruct_binary(cls, data: object, attachments: Sequence[bytes]) -> object:
-        """Put each attachment where its placeholder is: one each, or few bytes could name one many times."""
+        """Replace each placeholder by its attachment, and use each attachment once, or few bytes could repeat one many times."""
         unused = dict(enumerate(attachments))
         whole = _put(data, unused)
         if unused:
@@ -139,9 +139,9 @@ def _put(data: object, unused: dict[int, bytes]) -> object:
 def event_head(text: str) -> tuple[str, int | None, int] | None:
     """Read the head of a text event: its namespace, its ack id, and where its JSON begins: hot.
 
-    The text begins with the packet's type, an event's.
+    The text begins with the packet's type, which is an event.
 
-    None says that it takes `Packet` to understand it, or to refuse it.
+    None means that only `Packet` can decode or refuse the text.
     """
     start = text.find("[")
     if start == 1:
@@ -159,17 +159,17 @@ def event_head(text: str) -> tuple[str, int | None, int] | None:
 
 
 def any_event_head(text: str, *, max_attachments: int) -> tuple[str, int | None, int]:
-    """Read the head of an event of either kind, as of one that is refused: its JSON is not looked at.
+    """Read the head of an event of either kind, for an event that is refused: its JSON is not read.
 
     Args:
         text: A packet of type EVENT or BINARY_EVENT.
-        max_attachments: Most attachments of one packet.
+        max_attachments: Maximum number of attachments of a packet.
 
     Returns:
-        Its namespace, its ack id, and how many attachments follow it.
+        The namespace, the ack id, and the number of attachments that follow.
 
     Raises:
-        BadPacket: It has no head that a client may send.
+        BadPacket: The head is not one that a client may send.
 
     """
     found = _FORMAT.fullmatch(text)
@@ -185,23 +185,23 @@ def any_event_head(text: str, *, max_attachments: int) -> tuple[str, int | None,
 
 
 def name_of(number: float) -> str:
-    """Return what JavaScript calls an event that is named by a number."""
+    """Return JavaScript's name of an event that is named by a number."""
     return str(int(number) if number % 1 == 0 and abs(number) < _EXACT else number)
 
 
 def packet_frames(packet: socketio.packet.Packet) -> list[bytes]:
-    """Return a packet as it goes out, attachments included."""
+    """Return the frames of a packet, including its attachments."""
     encoded = packet.encode()
     return [_part_frame(part) for part in (encoded if isinstance(encoded, list) else (encoded,))]
 
 
 def event_frames(namespace: str, data: list[object], ack_id: int | None = None) -> list[bytes]:
-    """Return an event as it goes out: `data` is its name and its arguments: hot."""
+    """Return the frames of an event; `data` is its name and its arguments: hot."""
     return _frames(EVENT, namespace, data, ack_id)
 
 
 def ack_frames(namespace: str, data: list[object], ack_id: int) -> list[bytes]:
-    """Return an ack as it goes out: hot."""
+    """Return the frames of an ack: hot."""
     return _frames(ACK, namespace, data, ack_id)
 
 
@@ -232,7 +232,7 @@ def _part_frame(part: str | bytes) -> bytes:
 
 
 def _check(packet: Packet, attachments: int, *, has_count: bool) -> None:
-    """Refuse what a client may not send."""
+    """Refuse a packet that a client may not send."""
     kind, data = packet.packet_type, packet.data
     if has_count is not (kind in _WITH_ATTACHMENTS):
         raise BadPacket("a wrong number of attachments")
@@ -241,12 +241,12 @@ def _check(packet: Packet, attachments: int, *, has_count: bool) -> None:
     if kind == CONNECT_ERROR:
         raise BadPacket("a CONNECT_ERROR of a client")
     if kind == CONNECT:
-        # The server answers what is wrong with `data`. A number instead of it reads as an id, of which there is no use.
+        # The server answers errors in `data`. A number in its place reads as an ack id, which a CONNECT does not use.
         valid = True
     elif kind == DISCONNECT:
         valid = data is None
     elif kind in {EVENT, BINARY_EVENT}:
-        # JavaScript calls events by numbers as well.
+        # JavaScript also allows numbers as event names.
         valid = (
             isinstance(data, list) and bool(data) and (isinstance(data[0], str) or type(data[0]) in _NUMBERS)
         )
@@ -255,7 +255,7 @@ def _check(packet: Packet, attachments: int, *, has_count: bool) -> None:
     if not valid:
         raise BadPacket("a payload that does not fit the packet's type")
     if kind == BINARY_EVENT and attachments == 0:
-        # Nothing will follow that would complete it, so a placeholder in it can only be a lie.
+        # No attachment will follow, so a placeholder in the packet can only be forged.
         packet.packet_type = EVENT
         packet.data = packet.reconstruct_binary(data, [])
     elif kind == BINARY_ACK and attachments == 0:

@@ -1,7 +1,7 @@
-"""A request in the form that python-socketio's handlers get: a WSGI-like dict. Pure.
+"""A request in the form that python-socketio's handlers get: a dict like WSGI's environ. Pure.
 
-Every transport makes it here, so that a handler finds the same in it whatever way a client has taken. Values
-that most clients share are kept once for all of them.
+Every transport builds it here, so handlers find the same keys for every transport. Values
+that most clients share are stored once.
 """
 
 import sys
@@ -20,9 +20,9 @@ def environ_of(scope: Scope, headers: Iterable[tuple[str, str]], *, proxies: Pro
     """Return a request's environ.
 
     Args:
-        scope: What ASGI calls its scope.
-        headers: Its headers, decoded; of a repeated one the values are joined by commas.
-        proxies: Knows which peers are believed about their clients.
+        scope: The ASGI scope.
+        headers: The decoded headers; values of a repeated header are joined by commas.
+        proxies: The trusted proxies.
 
     """
     path, query = scope["path"], scope.get("query_string", b"").decode("latin-1")
@@ -60,7 +60,7 @@ def environ_of(scope: Scope, headers: Iterable[tuple[str, str]], *, proxies: Pro
 
 
 def decoded(headers: Iterable[tuple[bytes, bytes]]) -> Iterable[tuple[str, str]]:
-    """Return headers as ASGI has them, decoded as the HTTP standard wants it."""
+    """Return ASGI's headers, decoded as the HTTP standard requires."""
     return ((name.decode("latin-1"), value.decode("latin-1")) for name, value in headers)
 
 

@@ -1,6 +1,6 @@
-"""Parses what proxies write about a request: `X-Forwarded-*`, or `Forwarded` (RFC 7239), into one form.
+"""Parses the headers in which proxies describe a request, `X-Forwarded-*` or `Forwarded` (RFC 7239), into one form.
 
-Pure. It knows no trust: `sources` decides which of it is believed.
+Pure. It does not decide about trust; `sources` does.
 """
 
 import re
@@ -27,16 +27,16 @@ _ESCAPED: Final = re.compile(r"\\(.)")
 
 
 class Hops(NamedTuple):
-    """What the proxies on a request's way have written, the farthest first.
+    """The values that the proxies of a request have written, the proxy nearest to the client first.
 
-    Each list has one value for each hop, where every proxy wrote one; a proxy that replaces a header instead of adding
-    to it makes that list shorter.
+    Each list has one value for each hop if every proxy appended one; a proxy that replaces a header instead of appending
+    to it shortens that list.
 
     Attributes:
-        nodes: The address that each proxy was called from.
-        schemes: The scheme that each was called by.
-        hosts: The host, perhaps with a port, that each was called by.
-        ports: The port that each was called at.
+        nodes: The address of each proxy's caller.
+        schemes: The scheme of the request to each proxy.
+        hosts: The host of the request to each proxy, perhaps with a port.
+        ports: The port of the request to each proxy.
 
     """
 
@@ -46,16 +46,16 @@ class Hops(NamedTuple):
     ports: Sequence[str] = ()
 
     def value(self, values: Sequence[str], trusted: int) -> str:
-        """Return what is said of the client's own request.
+        """Return the value that describes the client's own request.
 
-        A list with one value for each node is read at the client's position: what stands before that, the client wrote
-        itself. In any other list it cannot be told which proxy wrote which value: the first one counts, as with most
-        servers. A page cannot forge it: a script's request with such a header needs a preflight, and that is judged
+        A list with one value for each node is read at the client's position; the client itself wrote the values before
+        that position. In any other list it is unknown which proxy wrote which value; the first one counts, as in most
+        servers. A page cannot forge it: a script's request with such a header needs a preflight, which is judged
         without the header.
 
         Args:
             values: One of the lists.
-            trusted: How many of the last nodes were written by trusted proxies.
+            trusted: The number of last nodes that trusted proxies have written.
 
         """
         if trusted and len(values) == len(self.nodes):
@@ -64,9 +64,9 @@ class Hops(NamedTuple):
 
 
 def read_hops(header: Callable[[str], str]) -> Hops:
-    """Read what the proxies of a request have written.
+    """Read the values that the proxies of a request have written.
 
-    `Forwarded` counts only where there is no `X-Forwarded-*`: a proxy that writes the one kind passes the other on as
+    `Forwarded` counts only without any `X-Forwarded-*`: a proxy that writes one kind passes the other on as
     its client sent it, and nearly all proxies write `X-Forwarded-*`.
 
     Args:
@@ -82,7 +82,7 @@ def _listed(values: str) -> Sequence[str]:
 
 
 def _read_forwarded(text: str) -> Hops:
-    """Read a `Forwarded` header; one that is malformed says nothing, as it may hide where an element ends."""
+    """Read a `Forwarded` header; a malformed one is ignored, as it may hide where an element ends."""
     if not text:
         return Hops()
     elements: list[dict[str, str]] = [{}]

@@ -1,7 +1,7 @@
 """WebSocket frames of a server: a message is framed once, and all receivers get the same bytes. Pure.
 
-Every packet on its way out is such a frame, whatever the transport: one that has no use for the frame takes
-it off again with `message_of`. Source: RFC 6455, section 5.2.
+Every outgoing packet is such a frame, whatever the transport; a transport that does not use frames removes
+the frame with `message_of`. Source: RFC 6455, section 5.2.
 """
 
 from typing import Final
@@ -19,23 +19,23 @@ _SMALL_TEXT: Final = [bytes((_TEXT, size)) for size in range(_SMALL + 1)]
 
 
 def text_frame(payload: bytes) -> bytes:
-    """Return a whole text message as one unmasked frame: hot."""
+    """Return a complete text message as one unmasked frame: hot."""
     size = len(payload)
     return (_SMALL_TEXT[size] if size <= _SMALL else _header(_TEXT, size)) + payload
 
 
 def binary_frame(payload: bytes) -> bytes:
-    """Return a whole binary message as one unmasked frame."""
+    """Return a complete binary message as one unmasked frame."""
     return _header(_BINARY, len(payload)) + payload
 
 
 def ping_frame(payload: bytes) -> bytes:
-    """Return a ping, whose payload is at most 125 bytes long."""
+    """Return a ping with a payload of at most 125 bytes."""
     return bytes((_PING, len(payload))) + payload
 
 
 def pong_frame(payload: bytes) -> bytes:
-    """Return the answer to a ping, whose payload is at most 125 bytes long."""
+    """Return the answer to a ping with a payload of at most 125 bytes."""
     return bytes((_PONG, len(payload))) + payload
 
 
@@ -44,7 +44,7 @@ def close_frame(code: int, reason: str = "") -> bytes:
 
     Args:
         code: A code of RFC 6455, section 7.4.
-        reason: What the client is told beside it; of a longer one than fits, the beginning.
+        reason: The reason for the client; a longer one than fits is truncated.
 
     """
     said = reason.encode()[: _SMALL - _CODE_BYTES].decode(errors="ignore").encode()
@@ -58,7 +58,7 @@ def message_of(frame: bytes) -> str | bytes:
 
 
 def is_text_frame(frame: bytes) -> bool:
-    """Say whether a frame carries a text."""
+    """Return whether a frame carries text."""
     return frame[0] == _TEXT
 
 

@@ -25,10 +25,10 @@ _TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 
 class BadUpgrade(Exception):
-    """A request that is no handshake.
+    """A request that is not a handshake.
 
     Args:
-        answer: What is said to it, whole.
+        answer: The complete answer to it.
 
     """
 
@@ -42,9 +42,9 @@ class Upgrade(NamedTuple):
 
     Attributes:
         environ: The request as python-engineio describes one.
-        protocols: The sub-protocols that the client offers, the one that it likes best first.
-        key: What proves that the server has read the request, base64.
-        rest: What came behind the request.
+        protocols: The subprotocols that the client offers, in its order of preference.
+        key: The proof that the server has read the request, in base64.
+        rest: The bytes after the request.
 
     """
 
@@ -55,21 +55,21 @@ class Upgrade(NamedTuple):
 
     @property
     def answer(self) -> bytes:
-        """What accepts the request, by the first sub-protocol that the client offers, if it offers one.
+        """The answer that accepts the request, with the first subprotocol that the client offers, if it offers one.
 
-        A client that offers sub-protocols fails the connection if none of them is chosen: RFC 6455, section 4.1.
+        A client that offers subprotocols fails the connection if none of them is chosen: RFC 6455, section 4.1.
         """
         return self.answer_with(self.protocols[0] if self.protocols else "")
 
     def answer_with(self, protocol: str, headers: Iterable[Header] = ()) -> bytes:
-        """Return what accepts the request.
+        """Return the answer that accepts the request.
 
         Args:
-            protocol: The sub-protocol that is chosen. Empty: none.
+            protocol: The chosen subprotocol. Empty if none is chosen.
             headers: Further headers of the answer.
 
         Raises:
-            ValueError: One of them breaks its line.
+            ValueError: A header contains a line break.
 
         """
         more = [(b"Sec-WebSocket-Protocol", protocol.encode("latin-1"))] if protocol else []
@@ -80,12 +80,12 @@ _BAD_REQUEST: Final = http_answer(HTTPStatus.BAD_REQUEST, kind="text/plain")
 
 
 class Target(NamedTuple):
-    """What a request is for, however its target is spelled: as a path alone, or behind a scheme and a host.
+    """The target of a request, in either form: a path alone, or a path behind a scheme and a host.
 
     Attributes:
-        path: Decoded.
-        raw_path: As it came.
-        query: As it came, without the `?`.
+        path: The decoded path.
+        raw_path: The path as received.
+        query: The query as received, without the `?`.
 
     """
 
@@ -95,10 +95,10 @@ class Target(NamedTuple):
 
 
 def read_target(target: bytes) -> Target:
-    """Read a request's target exactly as uvicorn reads those of HTTP, so that one path has one meaning everywhere.
+    """Read a request's target exactly as uvicorn does for HTTP, so that one path has one meaning everywhere.
 
     Raises:
-        BadUpgrade: It is none.
+        BadUpgrade: The target is invalid.
 
     """
     try:
@@ -113,10 +113,10 @@ def read_target(target: bytes) -> Target:
 
 
 def offered_protocols(value: str) -> Sequence[str]:
-    """Return the sub-protocols of a `Sec-WebSocket-Protocol` header; one that was sent twice is joined by a comma.
+    """Return the subprotocols of a `Sec-WebSocket-Protocol` header; the values of a repeated header are joined by a comma.
 
     Raises:
-        BadUpgrade: It is no list of different tokens: RFC 6455, section 4.1.
+        BadUpgrade: The value is not a list of distinct tokens: RFC 6455, section 4.1.
 
     """
     protocols = [protocol.strip(" \t") for protocol in value.split(",")]
@@ -126,16 +126,16 @@ def offered_protocols(value: str) -> Sequence[str]:
 
 
 def read_upgrade(request: bytes, peer: Any, *, scheme: str, proxies: Proxies) -> Upgrade:
-    """Read a request, as the HTTP parser has left it.
+    """Read a request that the HTTP parser has passed on.
 
     Args:
         request: The bytes.
-        peer: The other side, as asyncio has it; None if it has no address.
-        scheme: `http` or `https`: what it came by.
-        proxies: Knows which peers are believed about their clients.
+        peer: The peer's address, as asyncio has it; None if it has none.
+        scheme: The scheme of the connection, `http` or `https`.
+        proxies: The trusted proxies.
 
     Raises:
-        BadUpgrade: It is no handshake of RFC 6455.
+        BadUpgrade: The request is not a handshake of RFC 6455.
 
     """
     head, end, rest = request.partition(b"\r\n\r\n")
@@ -180,18 +180,18 @@ def websocket_scope(
     client: object,
     root_path: str,
 ) -> dict[str, object]:
-    """Return what ASGI says of a request; like uvicorn, it leaves it to the application which proxies to believe.
+    """Return the ASGI scope of a request; like uvicorn, it leaves trust in proxies to the application.
 
     Args:
         request: The request.
-        upgrade: What was read of it.
+        upgrade: The parsed request.
         scheme: `ws` or `wss`.
-        server: The host and port that it came to.
-        client: Those that it came from.
-        root_path: Where the application is mounted.
+        server: The host and port of the server.
+        client: The host and port of the client.
+        root_path: The path under which the application is mounted.
 
     Raises:
-        BadUpgrade: Its target is none.
+        BadUpgrade: The target is invalid.
 
     """
     head = request.partition(b"\r\n\r\n")[0]
@@ -215,7 +215,7 @@ def websocket_scope(
 
 
 def _asks(headers: Mapping[str, str]) -> bool:
-    """Say whether a request asks for a WebSocket; both headers may name other things beside it."""
+    """Return whether a request asks for a WebSocket; both headers may contain other values as well."""
     return "websocket" in _tokens(headers.get("HTTP_UPGRADE", "")) and "upgrade" in _tokens(
         headers.get("HTTP_CONNECTION", "")
     )

@@ -1,13 +1,13 @@
 """Decides which web pages may use a service: compares `Origin` (RFC 6454) with the request's own source or with a list.
 
-Pure. A browser names the page's origin with each request that a page of another origin makes, and with every WebSocket;
-clients that are no browsers mostly send none, and are not judged by it.
+Pure. A browser sends the page's origin with each cross-origin request and with every WebSocket; most
+other clients send none, and this check does not apply to them.
 
 A page is the service's own if its origin has the host and port of the request. The scheme is not compared: behind a
-proxy that ends TLS, and that nobody told the service to trust, a page's `https` meets the connection's `http`. A port
-that only one side names is another port: where a proxy drops the port from `Host`, a page on another port of that host
-could not be told from the service's own, so neither is let in. Such a proxy has to pass `Host` as it is, or be
-trusted and say `X-Forwarded-Host` or `X-Forwarded-Port`; or the page's origin is listed.
+proxy that ends TLS, and that the service was not told to trust, a page's `https` meets the connection's `http`. If only one side
+names a port, the ports differ: where a proxy drops the port from `Host`, a page on another port of that host
+could not be distinguished from the service's own, so neither is admitted. Such a proxy must pass `Host` unchanged, or be
+trusted and send `X-Forwarded-Host` or `X-Forwarded-Port`; otherwise list the page's origin.
 """
 
 from collections.abc import Iterable
@@ -17,16 +17,16 @@ from typing import Final, NamedTuple
 from roomwire.protocol.sources import DEFAULT_PORTS, SCHEMES, Source, parse_authority
 
 _MAX_ORIGIN_CHARACTERS: Final = 270
-"""The longest scheme, host and port."""
+"""The length of the longest scheme, host and port."""
 
 
 class Origin(NamedTuple):
     """The origin of a page.
 
     Attributes:
-        scheme: `http` or `https`; those of WebSockets are taken for these.
+        scheme: `http` or `https`; `ws` and `wss` are converted to these.
         host: As `Authority.host`.
-        port: The port, also where it is the scheme's own.
+        port: The port, even if it is the scheme's default.
 
     """
 
@@ -36,11 +36,11 @@ class Origin(NamedTuple):
 
 
 def parse_origin(text: str) -> Origin | None:
-    """Return an origin; None if the text is none of HTTP's, as `null`, an empty string and two origins are not."""
+    """Return an origin; None if the text is not an HTTP origin, such as `null`, an empty string or two origins."""
     return _read_origin(text) if len(text) <= _MAX_ORIGIN_CHARACTERS else None
 
 
-# Few pages talk to a service: the same origin comes with each of their requests.
+# Few pages use a service, so the same origins come with many requests.
 @lru_cache(maxsize=512)
 def _read_origin(text: str) -> Origin | None:
     scheme, separator, rest = text.partition("://")
@@ -52,12 +52,12 @@ def _read_origin(text: str) -> Origin | None:
 
 
 def is_spelled(origin: str, host: str) -> bool:
-    """Say whether an origin spells its host and port as `Host` does, as nearly all own pages do: then `is_own` holds."""
+    """Return whether an origin spells its host and port as `Host` does, as nearly all own pages do: then `is_own` holds."""
     return origin.partition("://")[2] == host and parse_origin(origin) is not None
 
 
 def is_own(origin: str, source: Source) -> bool:
-    """Say whether a page of this origin is the service's own, which the request of this source went to."""
+    """Return whether the page's origin is the service's own, to which the request of this source was sent."""
     page = parse_origin(origin)
     if page is None:
         return False
@@ -70,6 +70,6 @@ def is_own(origin: str, source: Source) -> bool:
 
 
 def is_listed(origin: str, listed: Iterable[str]) -> bool:
-    """Say whether an origin is one of a list, as a whole: scheme, host and port."""
+    """Return whether an origin is in a list; scheme, host and port must all be equal."""
     page = parse_origin(origin)
     return any(origin == other or (page is not None and page == parse_origin(other)) for other in listed)

@@ -1,7 +1,7 @@
 """Engine.IO 4 packets and polling payloads: pure functions between wire and values.
 
-A packet is a `str` whose first character is its type, or `bytes`: a binary message. Over polling several
-packets share a payload, separated by a record separator, and binary messages are base64 behind a `b`.
+A packet is a `str` whose first character is its type, or `bytes`, which is a binary message. Over polling, several
+packets share a payload, separated by a record separator, and binary messages are base64 after a `b`.
 Source: the Engine.IO protocol, version 4.
 """
 
@@ -32,15 +32,15 @@ _LINE_BREAKS_AND_SPACES: Final = str.maketrans("", "", "\r\n\t ")
 _OF_URLS: Final = str.maketrans("-_", "+/")
 
 EnginePacket = str | bytes
-"""What comes from a client, or goes out before it is framed."""
+"""A packet from a client, or to a client before it is framed."""
 
 
 class BadEnginePacket(ValueError):
-    """What came is no Engine.IO packet or payload. The text is for the log, not for the client.
+    """The input is not an Engine.IO packet or payload. The text is for the log, not for the client.
 
     Args:
-        text: What is wrong.
-        exceeded: The bound that it exceeds, if that is what is wrong.
+        text: The defect.
+        exceeded: The bound that the input exceeds, if it exceeds one.
 
     """
 
@@ -50,15 +50,15 @@ class BadEnginePacket(ValueError):
 
 
 def decode_payload(body: bytes, *, max_packets: int) -> Iterator[EnginePacket]:
-    """Yield the packets of a polling payload, one by one: many small ones take many times the room of the payload.
+    """Yield the packets of a polling payload one by one: many small packets take many times the memory of the payload.
 
     Args:
         body: The body of a POST.
-        max_packets: Most packets accepted beside the messages: a client that was away sends all that it has kept in one
-            payload, as many messages as fit.
+        max_packets: Maximum number of packets other than messages. Messages are not counted: a client that was away sends
+            all messages that it has kept in one payload, as many as fit.
 
     Raises:
-        BadEnginePacket: It is no UTF-8, holds too many packets or one that is none; after those that came before it.
+        BadEnginePacket: The payload is not UTF-8, or has too many packets or an invalid one; packets before it were yielded.
 
     """
     try:
@@ -81,7 +81,7 @@ def decode_payload(body: bytes, *, max_packets: int) -> Iterator[EnginePacket]:
 
 
 def framed(packet: EnginePacket) -> bytes:
-    """Return a packet as it goes out: as a WebSocket frame."""
+    """Return a packet as a WebSocket frame, the form of all outgoing packets."""
     return text_frame(packet.encode()) if isinstance(packet, str) else binary_frame(packet)
 
 
@@ -100,10 +100,10 @@ def _decode_part(part: str) -> EnginePacket:
 
 
 def _decode_base64_of_the_field(text: str) -> bytes:
-    """Decode base64 as clients of the field write it, and the reference server takes it.
+    """Decode base64 as known clients write it and the reference server accepts it.
 
-    The Java and Android client breaks its lines as MIME wants it (RFC 2045, section 6.8); others leave out the padding,
-    or take the alphabet of URLs (RFC 4648, sections 3.2 and 5).
+    The Java and Android client breaks lines as in MIME (RFC 2045, section 6.8). Others omit the padding
+    or use the alphabet for URLs (RFC 4648, sections 3.2 and 5).
     """
     digits = text.translate(_LINE_BREAKS_AND_SPACES).rstrip("=").translate(_OF_URLS)
     try:
@@ -117,7 +117,7 @@ def _encode_part(packet: EnginePacket) -> str:
 
 
 class _Handshake(msgspec.Struct, rename="camel"):
-    """The body of the packet that begins a session."""
+    """The body of the packet that opens a session."""
 
     sid: str
     upgrades: Sequence[str]
@@ -127,7 +127,7 @@ class _Handshake(msgspec.Struct, rename="camel"):
 
 
 def open_packet(sid: str, limits: Limits, *, upgrades: Sequence[str]) -> EnginePacket:
-    """Return the packet that begins a session."""
+    """Return the packet that opens a session."""
     handshake = _Handshake(
         sid=sid,
         upgrades=upgrades,

@@ -1,6 +1,6 @@
-"""Events in the form in which the log stores and delivers them. Pure, and without python-socketio, as an emitter needs no more.
+"""Events in the form in which the log stores and delivers them. Pure, and without python-socketio, which an emitter does not need.
 
-The neighbour is `codec`, which reads and writes packets.
+Its neighbour `codec` reads and writes packets.
 Source: the Socket.IO protocol, version 5.
 """
 
@@ -13,24 +13,24 @@ from roomwire.protocol.frames import binary_frame, text_frame
 from roomwire.protocol.values import PLAIN, encode, is_plain, parted
 
 _EVENT_HEAD: Final = b"42"
-"""What begins the text of an event: Engine.IO's type for a message, then Socket.IO's for an event."""
+"""The beginning of the text of an event: Engine.IO's type for a message, then Socket.IO's type for an event."""
 _BINARY_HEAD: Final = b"45%d-"
-"""The same for an event with so many attachments."""
+"""The beginning of the text of an event with this number of attachments."""
 _BINARY_PAYLOAD: Final = b"\x01"
 _pack: Final = msgspec.msgpack.Encoder().encode
 _unpack: Final = msgspec.msgpack.Decoder(list[bytes]).decode
 
 
 def arguments_of(data: object) -> list[object]:
-    """Return the arguments that python-socketio means: None is none, a tuple several, anything else one."""
+    """Return the arguments that python-socketio's `data` stands for: None is no argument, a tuple several, any other value one."""
     return [] if data is None else list(data) if isinstance(data, tuple) else [data]
 
 
 def event_payload(data: list[object]) -> bytes:
-    """Return an event as the log keeps it, for `payload_frames`: its JSON, or that and its attachments: hot."""
+    """Return an event as the log stores it, for `payload_frames`: its JSON, or its JSON and its attachments: hot."""
     for value in data:
         if type(value) not in PLAIN and not is_plain(value):
-            # The numbers of the placeholders are the order of the attachments.
+            # A placeholder's number is the position of its attachment.
             data, attachments = parted(data)
             if attachments:
                 return _BINARY_PAYLOAD + _pack([encode(data), *attachments])
@@ -41,16 +41,16 @@ def event_payload(data: list[object]) -> bytes:
 def payload_frames(
     namespace: str, payload: bytes, offset: str | None = None, ack_id: int | None = None
 ) -> list[bytes]:
-    """Return an event that was kept as it goes out: hot.
+    """Return the frames of a stored event: hot.
 
     Args:
-        namespace: Where it is said.
-        payload: What `event_payload` returned.
-        offset: What a client that can be recovered gets as a last argument. Default: nothing.
-        ack_id: What the client's answer will name. Default: none is asked for.
+        namespace: The event's namespace.
+        payload: The result of `event_payload`.
+        offset: The last argument for a client that can recover. Default: none.
+        ack_id: The id of the ack that the client is asked for. Default: no ack.
 
     Raises:
-        ValueError: The payload is none; a newer gateway may know better.
+        ValueError: The payload is invalid; a newer gateway may be able to read it.
 
     """
     head = _EVENT_HEAD
@@ -71,6 +71,6 @@ def payload_frames(
 
 
 def skipped_sids(skip_sid: object) -> tuple[str, ...]:
-    """Return the ids that `skip_sid` names; as python-socketio has it, what is no id skips nobody."""
+    """Return the ids that `skip_sid` names; as in python-socketio, a value that is not an id skips no client."""
     named = skip_sid if isinstance(skip_sid, list) else [skip_sid]
     return tuple({sid for sid in named if isinstance(sid, str)})

@@ -1,8 +1,8 @@
-"""Parses a client's WebSocket bytes into whole messages and control frames. Pure.
+"""Parses a client's WebSocket bytes into complete messages and control frames. Pure.
 
-Owns the rules of RFC 6455, section 5, for a server's side, and the bounds on what may pile up before a
-message is whole: its bytes and the number of its fragments, empty ones included. Who uses it closes the
-WebSocket with the code that a `FrameError` carries; nothing is read after that.
+It implements the rules of RFC 6455, section 5, for the server side, and limits what may accumulate before a
+message is complete: its bytes and the number of its fragments, including empty ones. The caller closes the
+WebSocket with the code of a `FrameError`, and feeds nothing after that.
 """
 
 import enum
@@ -18,7 +18,7 @@ WEBSOCKETS: Final = Foreign(
     "websockets", oldest="15.0", newest="17.4", names={"websockets.frames": ("apply_mask",)}
 )
 WEBSOCKETS.check()
-# In C where it can be.
+# websockets' C implementation if it is installed.
 apply_mask: Final = websockets.frames.apply_mask  # type: ignore[attr-defined]
 
 
@@ -34,7 +34,7 @@ class Opcode(enum.IntEnum):
 
 
 class CloseCode(enum.IntEnum):
-    """Why a WebSocket is closed: RFC 6455, section 7.4.1, and the registry it founds."""
+    """Why a WebSocket is closed: RFC 6455, section 7.4.1, and IANA's registry of close codes."""
 
     OK = 1000
     GOING_AWAY = 1001
@@ -47,11 +47,11 @@ class CloseCode(enum.IntEnum):
 
 
 class FrameError(Exception):
-    """What came is against the protocol or over a bound.
+    """The input violates the protocol or exceeds a bound.
 
     Args:
-        code: What the WebSocket is to be closed with.
-        exceeded: The bound, if it is over one.
+        code: The code to close the WebSocket with.
+        exceeded: The bound that was exceeded, if one was.
 
     """
 
@@ -62,7 +62,7 @@ class FrameError(Exception):
 
 
 class WebSocketMessage(NamedTuple):
-    """A whole message, or a control frame."""
+    """A complete message, or a control frame."""
 
     kind: Opcode
     payload: bytes
@@ -83,9 +83,9 @@ _SHORT_HEAD: Final = 2 + _MASK_BYTES
 
 
 def short_texts(data: bytes) -> list[str] | None:
-    """Return the texts if the bytes are nothing but short, unfragmented text frames, as nearly all are: hot.
+    """Return the texts if the bytes consist only of short, unfragmented text frames, as nearly always: hot.
 
-    None says that a `FrameReader` has to look at them.
+    None means that a `FrameReader` must parse them.
     """
     texts = []
     start, end = 0, len(data)
@@ -104,7 +104,7 @@ def short_texts(data: bytes) -> list[str] | None:
 
 
 def is_close(data: bytes) -> bool:
-    """Say whether the bytes are exactly one CLOSE frame: of a message's middle, hardly any bytes look like it."""
+    """Return whether the bytes are exactly one CLOSE frame; hardly any bytes from the middle of a message look like one."""
     return (
         len(data) >= _SHORT_HEAD
         and data[0] == _FIN | Opcode.CLOSE
@@ -113,7 +113,7 @@ def is_close(data: bytes) -> bool:
 
 
 FRAGMENT_BYTES: Final = 1_024
-"""What a frame of a message carries that is not cut up for nothing; browsers' carry 128 KiB."""
+"""The size from which a fragment is not counted as needlessly small; browsers send fragments of 128 KiB."""
 
 
 class _Head(NamedTuple):
@@ -127,11 +127,11 @@ class _Head(NamedTuple):
 
 
 class FrameReader:
-    """Takes a client's bytes apart.
+    """Parses a client's bytes.
 
     Args:
-        max_message_bytes: Largest message; a frame that promises more is refused before it has come.
-        max_fragments: Most frames of one message, beside one for each `FRAGMENT_BYTES` of it: clients cut large ones up.
+        max_message_bytes: Maximum size of a message; a frame that announces more is refused before its payload has arrived.
+        max_fragments: Maximum frames of a message, plus one for each `FRAGMENT_BYTES` of it: clients fragment large messages.
 
     """
 
@@ -147,14 +147,14 @@ class FrameReader:
 
     @property
     def is_idle(self) -> bool:
-        """Whether nothing is left over: the next byte begins a message."""
+        """Whether no partial input is left: the next byte begins a message."""
         return not self._buffer and not self._fragments
 
     def feed(self, data: bytes) -> Iterator[WebSocketMessage]:
-        """Take bytes; yields what has become whole, in order.
+        """Parse bytes; yield the messages and control frames that are complete, in order.
 
         Raises:
-            FrameError: After what came before it; feed nothing more.
+            FrameError: Raised after the complete messages before the error; feed nothing more.
 
         """
         self._buffer += data
@@ -173,7 +173,7 @@ class FrameReader:
             del self._buffer[:position]
 
     def _head(self, position: int) -> _Head | None:
-        """Read the head of the frame that begins at a position; None if not all of it is there."""
+        """Read the head of the frame at a position; None if it is incomplete."""
         buffer = self._buffer
         if len(buffer) < position + 2:
             return None
@@ -200,7 +200,7 @@ class FrameReader:
         return _Head(Opcode(opcode), is_last, size, mask, start + _MASK_BYTES)
 
     def _take(self, head: _Head, payload: bytes) -> WebSocketMessage | None:
-        """Take a frame; returns the message that it completes."""
+        """Process a frame; return the message that it completes, if any."""
         if head.kind & _CONTROL:
             return WebSocketMessage(head.kind, payload)
         if (head.kind is Opcode.CONTINUATION) is not bool(self._fragments):
@@ -223,11 +223,11 @@ class FrameReader:
 
 
 _CLOSE_CODES: Final = frozenset({1000, 1001, 1002, 1003, *range(1007, 1015), *range(3_000, 5_000)})
-"""Those that may stand in a CLOSE frame: RFC 6455, section 7.4, and the registry it founds."""
+"""The codes that a CLOSE frame may contain: RFC 6455, section 7.4, and IANA's registry."""
 
 
 def close_answer(payload: bytes) -> int:
-    """Return the code that answers a CLOSE frame: the same, if what it carries is well-formed."""
+    """Return the code that answers a CLOSE frame: the same code if the frame's payload is well-formed."""
     if not payload:
         return CloseCode.OK
     code = int.from_bytes(payload[:2], "big")

@@ -1,9 +1,9 @@
 """The source of a request: the scheme, host and port that its client used, and the client's address.
 
-The one place that knows. Every way in asks it: polling, both kinds of WebSocket, the relay, the auth service, the HTTP
-API, and whatever limits or logs by address. Pure: it is told the peer, the scheme and the headers of a request.
+This is the only module that determines it, for every entrance: polling, both kinds of WebSocket, the relay, the auth service, the
+HTTP API, and all limits and logs by address. Pure: its input is the peer, the scheme and the headers of a request.
 
-Only a trusted proxy is believed about its client. `origins` judges by the answer which pages are our own.
+Only trusted proxies are believed about their clients. `origins` uses the result to recognize the service's own pages.
 """
 
 import ipaddress
@@ -20,10 +20,10 @@ Header = Callable[[str], str]
 """Returns the values of a header, named in lower case, joined by commas; an empty string if there is none."""
 
 Believes = Callable[[str], bool]
-"""Says of a header's name whether it is taken from the peer that sent it."""
+"""Returns whether a header, by its name, is accepted from the peer that sent it."""
 
 SCHEMES: Final[Mapping[str, str]] = {"http": "http", "https": "https", "ws": "http", "wss": "https"}
-"""What a scheme is to HTTP. Proxies name a WebSocket's `ws` and `wss` (Traefik), and so do clients (Swift's)."""
+"""A scheme's equivalent in HTTP. Proxies such as Traefik name a WebSocket's scheme `ws` or `wss`, and so does Swift's client."""
 
 DEFAULT_PORTS: Final[Mapping[str, int]] = {"http": 80, "https": 443}
 
@@ -32,7 +32,7 @@ _AUTHORITY: Final = re.compile(
 )
 _MAX_PORT: Final = 65_535
 _MAX_AUTHORITY_CHARACTERS: Final = 262
-"""The longest host, a colon and a port."""
+"""The length of the longest host, a colon and a port."""
 _IN_ENVIRON: Final[Mapping[str, str]] = {
     name: f"HTTP_{name.upper().replace('-', '_')}" for name in ("host", *FORWARDED_HEADERS)
 }
@@ -42,8 +42,8 @@ class Authority(NamedTuple):
     """A host and a port.
 
     Attributes:
-        host: A name in lower case, or an address; one of IPv6 without brackets.
-        port: None: not given.
+        host: A name in lower case, or an address; an IPv6 address has no brackets.
+        port: None if it is not given.
 
     """
 
@@ -55,11 +55,11 @@ class Source(NamedTuple):
     """Where a request came from.
 
     Attributes:
-        address: The client's address; what the peer calls itself if that is no address.
-        scheme: `http` or `https`: what the client used.
-        host: The host that the client asked for. Empty: it named none, or more than one.
+        address: The client's address; the peer's own text if that is not an address.
+        scheme: The scheme that the client used, `http` or `https`.
+        host: The host that the client asked for. Empty if it named none, or more than one.
         port: The port that the client asked for.
-        places: Where the client may have asked: by `Host`, and by what a trusted proxy says of it.
+        places: The hosts and ports that the client may have asked for: by `Host`, and by the headers of a trusted proxy.
 
     """
 
@@ -71,13 +71,13 @@ class Source(NamedTuple):
 
 
 class Proxies:
-    """Tells where requests came from, as far as the proxies in between are trusted.
+    """Determines where requests came from, as far as the proxies in between are trusted.
 
     Args:
-        trusted: Addresses or networks of the proxies that are believed, IPv4 or IPv6. Default: none is.
+        trusted: Addresses or networks of the trusted proxies, IPv4 or IPv6. Default: none.
 
     Raises:
-        ValueError: One of them is neither.
+        ValueError: An entry is neither an address nor a network.
 
     """
 
@@ -85,30 +85,30 @@ class Proxies:
         self._trusted = Networks(trusted)
 
     def is_trusted(self, peer: str) -> bool:
-        """Say whether a peer is one of the trusted proxies; something that is no address never is."""
-        # Most services have no proxy to trust: they do not pay for reading addresses.
+        """Return whether a peer is a trusted proxy; a text that is not an address never is."""
+        # Most services trust no proxy: they do not pay for parsing addresses.
         return bool(self._trusted) and parse_address(peer) in self._trusted
 
     def believes(self, peer: str) -> Believes:
-        """Return what says of a header's name whether it is taken from a peer."""
+        """Return a function that tells whether a header is accepted from this peer."""
         return partial(is_believed, is_from_proxy=self.is_trusted(peer))
 
     def address(self, peer: str, header: Header) -> str:
         """Return the client's address.
 
-        Walks the addresses that proxies have written from the right, as long as those who wrote them are trusted. Where
-        they say nothing that can be read, the last trusted proxy's own address is all that is known.
+        The addresses that proxies have written are followed from the right, as long as their writers are trusted. If
+        the next address cannot be read, the result is the last trusted proxy's own address.
 
         Args:
             peer: The other end of the connection. Returned as it is if it is no address.
-            header: Returns the request's headers; what a stranger says of itself is not looked at.
+            header: Returns the request's headers; headers that only a stranger wrote are ignored.
 
         """
         hops = read_hops(header) if self.is_trusted(peer) else Hops()
         return self._walk(peer, hops.nodes)[0]
 
     def scheme(self, peer: str, scheme: str, header: Header) -> str:
-        """Return what a client used, `http` or `https`; see `source`."""
+        """Return the scheme that the client used, `http` or `https`; see `source`."""
         told: str | None = None
         if self.is_trusted(peer):
             hops = read_hops(header)
@@ -130,7 +130,7 @@ class Proxies:
         by_proxy = parse_authority(hops.value(hops.hosts, trusted))
         named = [place for place in (by_proxy, by_host) if place is not None]
         port = _parse_port(hops.value(hops.ports, trusted))
-        # A proxy that drops the port from Host may say it elsewhere.
+        # A proxy that drops the port from Host may send it in another header.
         places = named + [
             Authority(host, port) for host, missing in named if missing is None and port is not None
         ]
@@ -139,21 +139,21 @@ class Proxies:
         return Source(address, known, host, asked or port or DEFAULT_PORTS[known], places)
 
     def address_of(self, environ: Mapping[str, object]) -> str:
-        """Return the address of the client of a request that is described as an environ."""
+        """Return the address of the client of a request, given its environ."""
         return self.address(_peer_of(environ), header_of(environ))
 
     def source_of(self, environ: Environ) -> Source:
-        """Return where a request came from that is described as an environ."""
+        """Return where a request came from, given its environ."""
         scheme = environ.get("wsgi.url_scheme", "http")
         return self.source(_peer_of(environ), scheme, header_of(environ))
 
     @staticmethod
     def _scheme(hops: Hops, trusted: int) -> str | None:
-        """Return the scheme that proxies name; None: none that is known."""
+        """Return the scheme that the proxies name; None if they name none that is known."""
         return SCHEMES.get(hops.value(hops.schemes, trusted).lower())
 
     def _walk(self, peer: str, nodes: Sequence[str]) -> tuple[str, int]:
-        """Return the client's address, and how many of the last nodes were written by trusted proxies."""
+        """Return the client's address, and how many of the last nodes trusted proxies have written."""
         client = parse_address(peer)
         if client is None:
             return peer, 0
@@ -170,21 +170,21 @@ class Proxies:
 
 
 def header_of(environ: Environ) -> Header:
-    """Return what gives those headers of a request that say where it came from; it is described as an environ."""
+    """Return a function for those headers of a request, given its environ, that tell where the request came from."""
     return lambda name: environ.get(_IN_ENVIRON[name], "")
 
 
 def _peer_of(environ: Environ) -> str:
-    """Return the address of the other end of a request's connection; empty: it has none."""
+    """Return the address of the peer of a request's connection; empty if it has none."""
     peer: str = (environ.get("asgi.scope", {}).get("client") or ("", 0))[0]
     return peer
 
 
 def is_believed(name: str, *, is_from_proxy: bool) -> bool:
-    """Say whether a request's header may be seen by whoever decides: all may but what strangers forge.
+    """Return whether a request's header may be used in decisions: all may, except those that strangers forge.
 
-    A WSGI-like environment writes `X_Forwarded_For` and `X-Forwarded-For` the same, but a proxy replaces
-    only its own spelling: with underscores it is a stranger's, whoever passed it on.
+    A WSGI environ has one key for `X_Forwarded_For` and `X-Forwarded-For`, but a proxy replaces
+    only its own spelling: the one with underscores is a stranger's, even if a proxy passed it on.
 
     Args:
         name: The header's name, in any case.
@@ -196,11 +196,11 @@ def is_believed(name: str, *, is_from_proxy: bool) -> bool:
 
 
 def parse_authority(text: str) -> Authority | None:
-    """Return a host and a port as `Host` has them; None if the text is no such thing, as two values of Host are not."""
+    """Return a host and a port in the syntax of `Host`; None if the text has another syntax, such as two values of Host."""
     return _read_authority(text) if len(text) <= _MAX_AUTHORITY_CHARACTERS else None
 
 
-# A service has few names: the same one comes with each request.
+# A service has few names, so the same one comes with many requests.
 @lru_cache(maxsize=512)
 def _read_authority(text: str) -> Authority | None:
     match = _AUTHORITY.fullmatch(text.strip())
@@ -219,6 +219,6 @@ def _read_authority(text: str) -> Authority | None:
 
 
 def _parse_port(text: str) -> int | None:
-    """Return a port; None if the text is none."""
+    """Return a port; None if the text is not one."""
     port = int(text) if text.isascii() and text.isdecimal() and len(text) <= len(str(_MAX_PORT)) else 0
     return port if 0 < port <= _MAX_PORT else None

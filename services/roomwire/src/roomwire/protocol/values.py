@@ -1,7 +1,7 @@
 """Converts a program's values to JSON for its clients, and clients' JSON to values. Pure.
 
-JSON has no bytes: they are taken out of wherever they are and travel as attachments, or the value is refused. What neither
-`json` nor msgspec knows is refused as well, with `TypeError`: nothing is sent as whatever its text happens to be.
+JSON has no bytes: they are taken out of the value and sent as attachments, or the value is refused. A value that neither
+`json` nor msgspec can encode is refused as well, with `TypeError`: its `str()` is never sent in its place.
 """
 
 import json
@@ -11,18 +11,18 @@ from typing import Any, Final
 import msgspec
 
 PLAIN: Final = frozenset({str, int, float, bool, type(None)})
-"""Types of values that hold no others, so that nobody has to look into them."""
+"""Types of values that contain no other values."""
 
 _BINARY: Final = (bytes, bytearray, memoryview)
 
 
 def _plain(value: object) -> object:
-    """Return what stands for a value that msgspec does not know, as `json` has it where that knows it.
+    """Return the plain value for a value that msgspec cannot encode, as `json` encodes it, if `json` can.
 
-    Of a number or a text of a class of its own, this is what it is a number or a text by, whatever else the class does.
+    For a subclass of a number or a text, this is the underlying number or text, whatever else the class defines.
     """
     if value is None or isinstance(value, bool):
-        # Only as the key of a dict does it come here.
+        # Such values come here only as the key of a dict.
         return _encode(value).decode()
     if isinstance(value, int):
         return int.__pos__(value)
@@ -42,7 +42,7 @@ _decode: Final = msgspec.json.Decoder().decode
 
 
 def is_plain(value: Any) -> bool:
-    """Say whether there are only JSON's own types in a value, so that no binary is: hot."""
+    """Return whether a value consists only of JSON's own types, so that it contains no binary: hot."""
     kind = type(value)
     if kind is dict:
         for key in value:
@@ -58,20 +58,20 @@ def is_plain(value: Any) -> bool:
 
 
 def has_binary(value: object) -> bool:
-    """Say whether there is binary anywhere in a value.
+    """Return whether a value contains binary.
 
     Raises:
-        TypeError: It cannot be sent.
+        TypeError: The value cannot be sent.
 
     """
     return not is_plain(value) and bool(parted(value)[1])
 
 
 def parted(value: object) -> tuple[Any, list[bytes]]:
-    """Return a value as JSON has it, with placeholders, and the attachments that they stand for, in their order.
+    """Return a value as JSON allows it, with placeholders, and the attachments for them, in order.
 
     Raises:
-        TypeError: It cannot be sent.
+        TypeError: The value cannot be sent.
 
     """
     attachments: list[bytes] = []
@@ -80,32 +80,32 @@ def parted(value: object) -> tuple[Any, list[bytes]]:
 
 
 def encode(value: object) -> bytes:
-    """Return the JSON of a value in which there is no binary: hot.
+    """Return the JSON of a value without binary: hot.
 
     Raises:
-        TypeError: It cannot be sent.
+        TypeError: The value cannot be sent.
 
     """
     try:
         return _encode(value)
     except UnicodeEncodeError:
-        # Half a surrogate pair, which only an escape can spell.
+        # Half a surrogate pair, which only an escape can write.
         return json.dumps(parted(value)[0], separators=(",", ":")).encode()
 
 
 def decode(text: str) -> Any:
-    """Return what a text of JSON says.
+    """Return the value of a JSON text.
 
     Raises:
-        ValueError: It is none.
+        ValueError: The text is not JSON.
         RecursionError: It is nested too deeply.
 
     """
     try:
         return _decode(text)
     except msgspec.DecodeError:
-        # Half a surrogate pair, escaped: JavaScript sends one where a text was cut inside an emoji, and it is
-        # JSON. What is done about it is a matter for the handler's body, not a reason to close.
+        # Half a surrogate pair, escaped: JavaScript sends one if a text was cut inside an emoji, and it is valid
+        # JSON. How to treat it is up to the handler's body; it is no reason to close.
         if "\\ud" not in text.lower():
             raise
         return json.loads(text, parse_constant=_refuse_constant)
@@ -123,7 +123,7 @@ def _part(value: object, attachments: list[bytes]) -> object:
     if isinstance(value, _BINARY):
         attachments.append(bytes(value))
         return {"_placeholder": True, "num": len(attachments) - 1}
-    # As JavaScript has it: these are no JSON.
+    # As in JavaScript: these values do not exist in JSON.
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
