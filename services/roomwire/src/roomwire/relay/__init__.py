@@ -1,8 +1,8 @@
 """The relay: forwards requests that reach a node without their session to the node that holds it.
 
-`proof` is how two nodes show each other that they know the secret, `head` what of a request goes on; both are pure.
-`owners` finds nodes, `relay` takes requests to them (`link`: the way there; `exchange`: polling; `splice`: WebSockets),
-`listener` takes them in. The engine knows `roomwire.engine.relay` alone.
+`proof` shows two nodes that both know the secret, and `head` selects the parts of a request that are forwarded; both are pure.
+`owners` finds nodes. `relay` forwards requests to them (`link`: the connection; `exchange`: polling; `splice`: WebSockets), and
+`listener` accepts them. The engine knows only `roomwire.engine.relay`.
 """
 
 from roomwire.relay.listener import RelayListener

@@ -10,15 +10,15 @@
 
 
 class Unreached(Exception):
-    """The node does not answer, or does not show that it is the one that is meant."""
+    """The node does not answer, or does not prove that it is the requested node."""
 
 
 class NotWelcomed(Unreached):
-    """A listener has answered with nothing, as it answers a false proof.
+    """A listener closed the connection without an answer, as it does for a false proof.
 
     Args:
-        host: Where it listens.
-        port: Its port.
+        host: The listener's host.
+        port: The listener's port.
 
     """
 
@@ -32,12 +32,12 @@ class NotWelcomed(Unreached):
 
 
 class NotConnected(Unreached):
-    """There is no connection with the node, or what answers is not the node.
+    """There is no connection to the node, or the peer is not the node.
 
     Args:
-        host: Where it should listen.
-        port: Its port.
-        problem: What went wrong.
+        host: The listener's host.
+        port: The listener's port.
+        problem: The problem.
 
     """
 

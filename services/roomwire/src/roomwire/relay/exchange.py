@@ -15,21 +15,21 @@ _OF_ONE_CONNECTION: Final = frozenset(
 
 
 class Cut(Exception):
-    """The exchange ended before the answer was whole."""
+    """The exchange ended before the answer was complete."""
 
 
 class Exchange:
-    """Takes one request to an owner, and the answer back.
+    """Forwards one request to an owner, and the answer back.
 
     Args:
-        scope: The request, as ASGI knows it.
+        scope: ASGI's scope of the request.
         receive: ASGI's.
         send: ASGI's.
-        max_body_bytes: The largest body an owner takes; of a longer one it gets what shows that it is too long.
-        timeout_s: How long the answer may take, whole.
+        max_body_bytes: The maximum body that an owner accepts; of a longer one it gets enough to see that it is too long.
+        timeout_s: Time limit for the complete answer.
 
     Attributes:
-        has_begun: Whether the client has got a part of the answer.
+        has_begun: Whether the client has received a part of the answer.
 
     """
 
@@ -45,15 +45,15 @@ class Exchange:
         self.has_begun = False
 
     def cut(self) -> None:
-        """End it now."""
+        """Cut the exchange now."""
         if not self._cutting.done():
             self._cutting.set_result(None)
 
     async def over(self, link: RelayLink) -> None:
-        """Have it over a connection with the owner, which has the head.
+        """Run the exchange over a connection to the owner, which already has the head.
 
         Raises:
-            Cut: See there; not if it was the client that went.
+            Cut: The exchange ended too early, but not because the client left.
 
         """
         asking = asyncio.create_task(self._ask(link))
@@ -76,7 +76,7 @@ class Exchange:
             await asyncio.gather(asking, answering, return_exceptions=True)
 
     async def _ask(self, link: RelayLink) -> None:
-        """Send the body, then wait until the client is gone."""
+        """Send the body, then wait until the client disconnects."""
         size = 0
         is_more = self._has_body
         while (event := await self._receive())["type"] != "http.disconnect":
@@ -92,10 +92,10 @@ class Exchange:
             await link.drain()
 
     async def _answer(self, link: RelayLink) -> None:
-        """Pass the answer on.
+        """Forward the answer.
 
         Raises:
-            Cut: It is not whole, or none.
+            Cut: The answer is incomplete or missing.
 
         """
         answer = _Answer()
@@ -115,7 +115,7 @@ class Exchange:
             self.has_begun = True
             headers = answer.headers
             if not any(name == b"cache-control" for name, _ in headers):
-                # An owner of an earlier release does not say it.
+                # An owner of an earlier release does not send this header.
                 headers.append((b"cache-control", b"no-store"))
             await self._send({"type": "http.response.start", "status": answer.status, "headers": headers})
         body = answer.drain()
@@ -124,7 +124,7 @@ class Exchange:
 
 
 class _Answer:
-    """Reads an HTTP answer; what httptools calls has its names."""
+    """Parses an HTTP answer; the callbacks have httptools' names."""
 
     def __init__(self) -> None:
         self._parser = httptools.HttpResponseParser(self)
@@ -146,7 +146,7 @@ class _Answer:
             raise httptools.HttpParserError("too long a head")
 
     def drain(self) -> bytes:
-        """Return what there is of the body."""
+        """Return the part of the body that has arrived."""
         body, self._body = b"".join(self._body), []
         return body
 

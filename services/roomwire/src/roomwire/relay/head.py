@@ -1,7 +1,7 @@
 """Determines which parts of a client's request are forwarded to the node that holds its session. Pure.
 
-Only what the owner decides by: it has known the client since its handshake. Cookies and tokens in headers stay here,
-and so does everything that says where a request ends: what is relayed is framed anew.
+Only the parts that the owner needs for decisions are forwarded: it has known the client since its handshake. Cookies,
+tokens in headers and everything that marks the end of a request stay here: relayed data is framed anew.
 """
 
 from collections.abc import Iterable
@@ -21,8 +21,8 @@ def polling_head(scope: Scope, *, believes: Believes) -> bytes:
     """Return the head of a polling request; the body of a POST follows in chunks.
 
     Args:
-        scope: What ASGI knows of the request.
-        believes: Says which headers are taken from who sent it.
+        scope: ASGI's scope of the request.
+        believes: Returns whether a header is accepted from the peer that sent it.
 
     """
     target: bytes = scope.get("raw_path") or b"/"
@@ -39,8 +39,8 @@ def websocket_head(request: bytes, *, believes: Believes) -> bytes:
     """Return the head of a WebSocket's request.
 
     Args:
-        request: The request as it came, a whole head.
-        believes: Says which headers are taken from who sent it.
+        request: The complete head of the request, as received.
+        believes: Returns whether a header is accepted from the peer that sent it.
 
     """
     first, *lines = request.partition(b"\r\n\r\n")[0].split(b"\r\n")

@@ -8,15 +8,15 @@ from roomwire.relay.errors import NotConnected, NotWelcomed
 from roomwire.relay.proof import WELCOME_BYTES, BadProof, Proof, RelayRequest
 
 READ_BYTES: Final = 65_536
-"""Most bytes that are read, and about the most that are kept, of each direction of one relay."""
+"""The maximum bytes of one read, and about the maximum that is buffered, in each direction of one relay."""
 
 
 class RelayLink:
-    """A connection with a node that has shown who it is.
+    """A connection to a node that has proved its identity.
 
     Args:
-        reader: What it says.
-        writer: What is said to it.
+        reader: Reads from the node.
+        writer: Writes to the node.
         count: Counts bytes, by direction.
 
     """
@@ -32,11 +32,11 @@ class RelayLink:
 
     @property
     def is_full(self) -> bool:
-        """Whether the node takes bytes more slowly than they come."""
+        """Whether the node reads more slowly than data arrives."""
         return self._writer.transport.get_write_buffer_size() > READ_BYTES
 
     async def read(self) -> bytes:
-        """Return what comes next; nothing at the end, however it came."""
+        """Return the next data; nothing at the end, however the connection ended."""
         try:
             data = await self._reader.read(READ_BYTES)
         except OSError:
@@ -45,29 +45,29 @@ class RelayLink:
         return data
 
     def write(self, data: bytes) -> None:
-        """Send; nothing happens if the node is gone, which `read` will tell."""
+        """Send; nothing happens if the node is gone, which `read` will report."""
         self._count("to_owner", len(data))
         self._writer.write(data)
 
     async def drain(self) -> None:
-        """Wait until the node has taken what it was sent, or is gone."""
+        """Wait until the node has read enough of the buffered data, or is gone."""
         try:
             await self._writer.drain()
         except OSError:
             return
 
     def close(self) -> None:
-        """Close it, once what was written has gone out."""
+        """Close the connection once all buffered data has been sent."""
         self._writer.close()
 
 
 async def reach(
     host: str, port: int, proof: Proof, request: RelayRequest, *, count: Callable[[str, int], None]
 ) -> RelayLink:
-    """Connect with a node's listener, and give it a request. The caller sets a time limit.
+    """Connect to a node's listener, and send it a request. The caller sets a time limit.
 
     Raises:
-        Unreached: See there.
+        Unreached: The node cannot be reached, or is another node.
 
     """
     writer: asyncio.StreamWriter | None = None
@@ -79,7 +79,7 @@ async def reach(
         writer.write(proof.request(nonce, await reader.readexactly(WELCOME_BYTES), request))
         is_reached = True
     except EOFError as error:
-        # A listener answers a false proof with nothing.
+        # A listener closes the connection after a false proof, without an answer.
         raise NotWelcomed(host, port) from error
     except (OSError, BadProof) as error:
         raise NotConnected(host, port, problem=error) from error

@@ -1,7 +1,7 @@
 """The relay port, on which other nodes deliver requests for sessions of this node.
 
-Who does not know the secret gets nothing. What a caller brings is served as if its client had come to the public port
-itself: by the same HTTP parser with the same bounds, seen from the address the client was seen from. It is never
+A caller that does not know the secret gets no answer. A forwarded request is served as if its client had come to the public port
+itself: by the same HTTP parser with the same limits, and with the client's own address. It is never
 relayed again.
 """
 
@@ -31,25 +31,25 @@ _CLOSE_TIMEOUT_S: Final = 1.0
 
 
 class Taken(enum.StrEnum):
-    """What became of a connection to the port: the label of `roomwire_relays_taken_total`."""
+    """The outcome of a connection to the port: the label of `roomwire_relays_taken_total`."""
 
     TAKEN = "taken"
     REFUSED = "refused"
-    """No proof of the secret, or meant for another node or incarnation."""
+    """It had no proof of the secret, or was meant for another node or incarnation."""
     TIMEOUT = "timeout"
     FULL = "full"
 
 
 class RelayListener:
-    """Takes requests from other nodes.
+    """Accepts requests from other nodes.
 
     Args:
         engine: Holds the sessions.
-        path: Where it is served, with slashes: `/socket.io/`.
+        path: The engine's path, with slashes: `/socket.io/`.
         node: This incarnation of this node.
-        secret: What all nodes know.
-        limits: What one connection may cost; `max_connections` is how many may be open, as on the public port.
-        metrics: Where connections are counted.
+        secret: The secret of all nodes.
+        limits: The limits of a connection; `max_connections` limits the number of open ones, as on the public port.
+        metrics: Counts connections.
 
     """
 
@@ -90,7 +90,7 @@ class RelayListener:
         self._servers: list[asyncio.Server] = []
 
     async def open(self, host: str, port: int) -> None:
-        """Listen; nothing happens if it does already.
+        """Listen; idempotent.
 
         Raises:
             ConfigurationError: The port cannot be bound.
@@ -109,7 +109,7 @@ class RelayListener:
             self._servers.append(await loop.create_server(lambda: _Guest(self), sock=each, backlog=BACKLOG))
 
     async def close(self) -> None:
-        """Listen no more, let answers that are under way go out, then cut what is left; idempotent."""
+        """Stop listening, let running answers finish, then cut the remaining connections; idempotent."""
         if not self._servers:
             return
         while self._servers:
@@ -122,7 +122,7 @@ class RelayListener:
             transport.abort()
 
     def serve(self, transport: asyncio.Transport, request: RelayRequest, rest: bytes) -> None:
-        """Serve a request, and what comes behind it."""
+        """Serve a request, and the bytes after it."""
         make: Any = self._config.http_protocol_class
         protocol = make(config=self._config, server_state=self._state, app_state={})
         transport.set_protocol(protocol)
@@ -131,11 +131,11 @@ class RelayListener:
 
 
 class SeenFrom:
-    """A transport that says who the client is, where the real one knows the node in between.
+    """A transport that reports the client's address, where the real one knows only the node in between.
 
     Args:
         transport: The real one.
-        request: Whose client it is.
+        request: The client's request.
 
     """
 
@@ -148,7 +148,7 @@ class SeenFrom:
         self.write = transport.write
 
     def get_extra_info(self, name: str, default: object = None) -> object:
-        """Return what is known of the connection; of TLS, whether the client used it."""
+        """Return a property of the connection; for TLS, whether the client used it."""
         if name == "peername":
             return self._peer
         if name == "sslcontext":
@@ -160,7 +160,7 @@ class SeenFrom:
 
 
 class _Guest(asyncio.Protocol):
-    """One connection, until it has shown who it is. It keeps at most one message, of a bounded length."""
+    """A connection that has not proved its identity yet. It buffers at most one message, of a limited length."""
 
     def __init__(self, listener: RelayListener) -> None:
         self._listener = listener
@@ -169,7 +169,7 @@ class _Guest(asyncio.Protocol):
         self._timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        # Not checked: uvloop's transports are none of asyncio's classes.
+        # A cast without a check: uvloop's transports do not inherit from asyncio's classes.
         self._transport = cast("asyncio.Transport", transport)
         limits = self._listener.limits
         if limits.max_connections and len(self._listener.guests) >= limits.max_connections:
@@ -201,7 +201,7 @@ class _Guest(asyncio.Protocol):
             self._transport.write(welcome)
 
     def _hear(self, nonces: Nonces) -> None:
-        """Take the request once it is whole, and hand the connection over."""
+        """Read the request once it is complete, and hand the connection over."""
         if len(self._said) < ENVELOPE_BYTES:
             return
         proof, envelope = self._listener.proof, self._said[:ENVELOPE_BYTES]
@@ -219,7 +219,7 @@ class _Guest(asyncio.Protocol):
         self._transport.abort()
 
     def _leave(self, taken: Taken) -> None:
-        """Be no guest any more."""
+        """Stop being a guest, and count the outcome."""
         self._listener.counts[taken]()
         self._listener.guests.discard(self._transport)
         if self._timer is not None:

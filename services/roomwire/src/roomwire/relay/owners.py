@@ -1,7 +1,7 @@
 """The addresses of the other nodes, from the log's registry, cached briefly.
 
-What a client sends names a node and nothing else: an address comes from the registry alone, and the registry is asked
-seldom, whatever clients send.
+Client input names a node and nothing else: addresses come from the registry alone, and the registry is asked
+rarely, whatever clients send.
 """
 
 import asyncio
@@ -15,9 +15,9 @@ from roomwire.log.sessions import NodeId
 from roomwire.logs import get_logger
 
 FRESH_S: Final = 1.0
-"""How long what the registry said is taken for true."""
+"""The seconds for which the registry's answer is considered current."""
 AGAIN_S: Final = 0.1
-"""How soon it is asked again when a node is not found, or not there."""
+"""The minimum seconds before the registry is asked again if a node was not found or not reached."""
 
 _log = get_logger(__name__)
 
@@ -34,7 +34,7 @@ class Owners:
     """Finds nodes by their names.
 
     Args:
-        log: Has the registry. While it is away, what it said last counts: nodes show who they are by themselves.
+        log: The log with the registry. While it is unavailable, its last answer counts: nodes prove their identity themselves.
 
     """
 
@@ -45,11 +45,11 @@ class Owners:
         self._asking: asyncio.Task[None] | None = None
 
     async def find(self, name: str, *, other_than: NodeId | None = None) -> Owner | None:
-        """Return a node that lives; None: there is none of that name that can be reached.
+        """Return a live node; None if no node of this name can be reached.
 
         Args:
-            name: Its name among its like.
-            other_than: An incarnation that was not there: ask whether there is another one.
+            name: The node's name without its incarnation.
+            other_than: An incarnation that was not reached: find out whether there is another one.
 
         """
         known = self._nodes.get(name)
@@ -63,12 +63,12 @@ class Owners:
         return _owner(*known)
 
     async def close(self) -> None:
-        """Wait for what was asked."""
+        """Wait for the running query."""
         if self._asking is not None:
             await self._asking
 
     async def _ask(self) -> None:
-        """Ask the registry, once for all who want to know."""
+        """Ask the registry, once for all waiting callers."""
         if self._asking is None:
             self._asking = asyncio.create_task(self._read())
             self._asking.add_done_callback(self._asked)
@@ -86,7 +86,7 @@ class Owners:
 
 
 def advertised(host: str, port: int) -> str:
-    """Return an address as it stands in the registry: `host:port`, with brackets around an IPv6 address."""
+    """Return an address in the registry's form: `host:port`, with brackets around an IPv6 address."""
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 

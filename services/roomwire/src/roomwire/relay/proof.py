@@ -1,4 +1,4 @@
-"""The proof by which two nodes show each other that they know the secret, before either sends a request. Pure.
+"""The proof by which two nodes show each other that they know the secret, before either sends any data of a client. Pure.
 
 ```
 caller → listener   hello:    "RWR1", a nonce, MAC(hello, the listener's node, the nonce)
@@ -6,11 +6,11 @@ listener → caller   welcome:  a nonce, MAC(welcome, node, both nonces)
 caller → listener   request:  its length, MAC(request, node, both nonces, the request), the request
 ```
 
-A listener answers a false hello with nothing, and a caller tells nobody what a client asked who has not shown that it is
-the node it was looking for: an address may meanwhile be somebody else's. Both nonces are fresh, so nothing can be
-played again, and no clock is needed. It is no encryption: who reads along reads what is relayed.
+A listener does not answer a false hello, and a caller sends a client's request only to a peer that has proved to be
+the requested node: the address may now belong to another machine. Both nonces are fresh, so messages cannot be
+replayed, and no clock is needed. The proof does not encrypt: an eavesdropper can read relayed data.
 
-The MAC is HMAC-SHA256 (RFC 2104) over the parts, each behind its length.
+The MAC is HMAC-SHA256 (RFC 2104) over the parts, each preceded by its length.
 """
 
 import hmac
@@ -26,22 +26,22 @@ _LENGTH_BYTES: Final = 4
 HELLO_BYTES: Final = len(_MAGIC) + _NONCE_BYTES + _MAC_BYTES
 WELCOME_BYTES: Final = _NONCE_BYTES + _MAC_BYTES
 ENVELOPE_BYTES: Final = _LENGTH_BYTES + _MAC_BYTES
-"""What stands before a request."""
+"""The bytes before a request."""
 MAX_ORIGIN_BYTES: Final = 256
-"""What a request carries beside its head."""
+"""The maximum bytes that a request carries in addition to its head."""
 
 
 class BadProof(Exception):
-    """Who sent this does not know the secret, means another node, or says too much."""
+    """The sender does not know the secret, means another node, or sent too much."""
 
 
 class RelayRequest(msgspec.Struct, frozen=True):
-    """A client's request, as the node saw it that the client reached.
+    """A client's request, as received by the node that the client reached.
 
     Attributes:
-        peer: Who was at the other end of the connection: a proxy, or the client itself. Empty: nobody with an address.
-        port: Its port.
-        scheme: `http` or `https`: what it came by.
+        peer: The address of the peer, a proxy or the client itself. Empty if it has none.
+        port: The peer's port.
+        scheme: The scheme of the connection, `http` or `https`.
         head: The request line and headers, to the blank line.
 
     """
@@ -62,18 +62,18 @@ _ORIGIN: Final = msgspec.json.Decoder(_Origin)
 
 
 class Nonces(NamedTuple):
-    """What makes a connection of two nodes like no other."""
+    """The nonces that make each connection of two nodes unique."""
 
     caller: bytes
     listener: bytes
 
 
 class Proof:
-    """What one node says to another.
+    """Creates and verifies the messages between two nodes.
 
     Args:
-        secret: What all nodes know.
-        node: The incarnation of the node that listens.
+        secret: The secret of all nodes.
+        node: The listening node's incarnation.
 
     """
 
@@ -82,15 +82,15 @@ class Proof:
         self._node = node.encode()
 
     def hello(self) -> tuple[bytes, bytes]:
-        """Return what a caller says first, and its nonce."""
+        """Return the caller's first message, and its nonce."""
         nonce = secrets.token_bytes(_NONCE_BYTES)
         return _MAGIC + nonce + self._mac(b"hello", nonce), nonce
 
     def welcome(self, hello: bytes) -> tuple[bytes, Nonces]:
-        """Return what a listener answers to `HELLO_BYTES`.
+        """Return the listener's answer to `HELLO_BYTES`.
 
         Raises:
-            BadProof: Nothing is answered.
+            BadProof: The hello is false; do not answer.
 
         """
         nonce = hello[len(_MAGIC) : -_MAC_BYTES]
@@ -101,10 +101,10 @@ class Proof:
         return nonces.listener + self._mac(b"welcome", *nonces), nonces
 
     def request(self, nonce: bytes, welcome: bytes, request: RelayRequest) -> bytes:
-        """Return what a caller says to a listener that answered `WELCOME_BYTES`.
+        """Return the caller's request after the listener's `WELCOME_BYTES`.
 
         Raises:
-            BadProof: It is not the listener of that node.
+            BadProof: The listener is not that node.
 
         """
         nonces = Nonces(nonce, welcome[:_NONCE_BYTES])
@@ -114,10 +114,10 @@ class Proof:
         return len(body).to_bytes(_LENGTH_BYTES, "big") + self._mac(b"request", *nonces, body) + body
 
     def request_bytes(self, envelope: bytes, *, max_head_bytes: int) -> int:
-        """Return how many bytes follow on `ENVELOPE_BYTES`.
+        """Return the number of bytes that follow `ENVELOPE_BYTES`.
 
         Raises:
-            BadProof: More than there may be.
+            BadProof: The request is too long.
 
         """
         size = int.from_bytes(envelope[:_LENGTH_BYTES], "big")
@@ -126,10 +126,10 @@ class Proof:
         return size
 
     def read(self, nonces: Nonces, envelope: bytes, body: bytes) -> RelayRequest:
-        """Return what a caller says.
+        """Return the caller's request.
 
         Raises:
-            BadProof: It is not from one who knows the secret, or not to us.
+            BadProof: The caller does not know the secret, or means another node.
 
         """
         self._check(envelope[_LENGTH_BYTES:], b"request", *nonces, body)

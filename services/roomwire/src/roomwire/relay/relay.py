@@ -28,37 +28,37 @@ _log = get_logger(__name__)
 
 
 class RelayKind(enum.StrEnum):
-    """What is relayed: the label of `roomwire_relays_total`."""
+    """The transport of a relayed request: a label of `roomwire_relays_total`."""
 
     POLLING = "polling"
     WEBSOCKET = "websocket"
 
 
 class RelayOutcome(enum.StrEnum):
-    """What became of it: the label of `roomwire_relays_total`."""
+    """The outcome of a relayed request: a label of `roomwire_relays_total`."""
 
     SERVED = "served"
-    """Its owner had it until it was answered, or one of the two sides went."""
+    """The owner served it until it was answered, or one of the two sides left."""
     UNKNOWN = "unknown"
-    """No node of that name lives."""
+    """There is no live node of that name."""
     UNREACHED = "unreached"
-    """It does not answer, or does not show that it is the one."""
+    """The owner does not answer, or does not prove its identity."""
     FULL = "full"
-    """As many are relayed as may be; of a node that stops, none."""
+    """The maximum number of relays is reached, or this node is stopping."""
     CUT = "cut"
-    """The owner, or this node, ended before it was answered."""
+    """The owner or this node ended before the request was answered."""
 
 
 class Relay:
     """Implements `roomwire.engine.relay.SessionRelay`.
 
     Args:
-        engine: Whose clients ask.
-        log: Has the registry of nodes.
-        secret: What all nodes know.
-        max_relays: Most requests and WebSockets at a time; beyond, they are answered as if their owner were gone.
-        timeout_s: How long it may take to reach an owner.
-        metrics: Where relays are counted.
+        engine: The engine whose clients send requests.
+        log: The log with the registry of nodes.
+        secret: The secret of all nodes.
+        max_relays: Maximum simultaneous requests and WebSockets; excess ones are answered as if their owner were gone.
+        timeout_s: Time limit for reaching an owner.
+        metrics: Counts relays.
 
     """
 
@@ -78,7 +78,7 @@ class Relay:
         self._max_relays = max_relays
         self._timeout_s = timeout_s
         self._metrics = metrics
-        # A node that was killed is one for a moment, until the registry knows, and nothing may be relayed after that.
+        # A killed node counts as unreachable until the registry knows; if nothing is relayed afterwards, no success clears that.
         self._peers = metrics.dependencies.add(
             "relay", clears_after_s=_CLEARS_S, forgets_after_s=_FORGOTTEN_S
         )
@@ -108,7 +108,7 @@ class Relay:
             receive,
             send,
             max_body_bytes=limits.max_payload_bytes,
-            # An owner that lives ends a poll with its next ping.
+            # A live owner ends a poll with its next ping.
             timeout_s=limits.ping_interval_s + limits.ping_grace_s + limits.ping_timeout_s,
         )
         try:
@@ -129,10 +129,10 @@ class Relay:
         return Splice(self._engine, connections, link=link, start=self._start, timeout_s=self._timeout_s)
 
     async def drain(self, window_s: float) -> None:
-        """Cut what is relayed, in batches over a window, then relay no more: those clients come back to other nodes.
+        """Cut all relays in batches over a window, then relay nothing more: those clients reconnect to other nodes.
 
         Args:
-            window_s: How many seconds to take. 0 cuts all at once.
+            window_s: The window in seconds. 0 cuts all at once.
 
         """
         cuts = list(self._cuts)
@@ -146,14 +146,14 @@ class Relay:
         self._end()
 
     async def close(self) -> None:
-        """Cut everything, and wait for its end; idempotent."""
+        """Cut all relays, and wait for their end; idempotent."""
         self._end()
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=self._timeout_s)
         await self._owners.close()
 
     def _end(self) -> None:
-        """Cut all there is, and let nothing begin."""
+        """Cut all relays, and let no new one begin."""
         self._is_over = True
         for cut in list(self._cuts):
             cut()
@@ -168,10 +168,10 @@ class Relay:
     async def _link(
         self, kind: RelayKind, sid: str, request: RelayRequest, *, cut: Callable[[], None]
     ) -> AsyncIterator[RelayLink]:
-        """Be connected with a session's owner, which has the request.
+        """Provide a connection to a session's owner, which already has the request.
 
         Raises:
-            Unreached: It cannot be reached.
+            Unreached: The owner cannot be reached.
 
         """
         if self._is_over or len(self._cuts) >= self._max_relays:
@@ -203,7 +203,7 @@ class Relay:
             self._counts[kind, outcome]()
 
     async def _reach(self, sid: str, request: RelayRequest) -> RelayLink | None:
-        """Return a connection with a session's owner; None if no such node lives."""
+        """Return a connection to a session's owner; None if there is no such live node."""
         name = self._engine.node_of(sid)
         try:
             async with asyncio.timeout(self._timeout_s):
@@ -213,7 +213,7 @@ class Relay:
                 try:
                     return await self._reach_at(owner, request)
                 except Unreached:
-                    # It may have been started again since the registry was read.
+                    # The node may have restarted since the registry was read.
                     successor = await self._owners.find(name, other_than=owner.node)
                     if successor is None:
                         raise

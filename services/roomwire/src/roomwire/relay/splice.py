@@ -1,7 +1,7 @@
-"""Connects one WebSocket of a client with its session's owner and passes the bytes on unread, in both directions.
+"""Connects a client's WebSocket to its session's owner and passes the bytes on unread, in both directions.
 
-Only the beginning is looked at: until the owner has accepted the WebSocket, nothing of the client's goes to it. What
-came then could be taken there for another request.
+Only the beginning is read: until the owner has accepted the WebSocket, none of the client's bytes are forwarded, because
+the owner could take them for another request.
 """
 
 import asyncio
@@ -21,14 +21,14 @@ _ACCEPTED: Final = b"HTTP/1.1 101 "
 
 
 class Splice(asyncio.Protocol):
-    """Takes a WebSocket's transport, its request first.
+    """Serves a WebSocket's transport, from its request on.
 
     Args:
-        engine: The engine that was asked.
-        connections: uvicorn's open connections: it stands there as long as it is open.
-        link: Connects with the owner, given the request and what cuts this.
+        engine: The engine that received the request.
+        connections: uvicorn's open connections; this one is among them while it is open.
+        link: Connects to the owner, given the request and a function that cuts this splice.
         start: Starts a task, and owns it.
-        timeout_s: How long the owner may take to accept it.
+        timeout_s: Time limit for the owner to accept the WebSocket.
 
     """
 
@@ -54,15 +54,15 @@ class Splice(asyncio.Protocol):
         self._may_write = asyncio.Event()
         self._may_write.set()
 
-    # What asyncio and uvicorn call.
+    # Called by asyncio and uvicorn.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Take the transport; the request is what comes first."""
-        # Not checked: uvloop's transports are none of asyncio's classes.
+        """Store the transport; the request is the first data."""
+        # A cast without a check: uvloop's transports do not inherit from asyncio's classes.
         self._transport = cast("asyncio.Transport", transport)
 
     def data_received(self, data: bytes) -> None:
-        """Take what the client sends."""
+        """Process data from the client."""
         if not self._is_begun:
             self._is_begun = True
             self._begin(data)
@@ -73,11 +73,11 @@ class Splice(asyncio.Protocol):
                 self._emptying = self._start(self._empty(self._link))
 
     def eof_received(self) -> bool | None:
-        """Close: a client that has nothing more to say cannot answer a ping."""
+        """Close: a client that has ended its stream cannot answer a ping."""
         return None
 
     def connection_lost(self, _: Exception | None) -> None:
-        """Let go of the owner."""
+        """Close the connection to the owner."""
         self._connections.discard(self)
         self._is_lost.set()
         for task in (self._joining, self._emptying):
@@ -85,18 +85,18 @@ class Splice(asyncio.Protocol):
                 task.cancel()
 
     def pause_writing(self) -> None:
-        """Read no more from the owner than the client takes."""
+        """Read no more from the owner than the client reads."""
         self._may_write.clear()
 
     def resume_writing(self) -> None:
-        """Go on."""
+        """Resume reading from the owner."""
         self._may_write.set()
 
     def shutdown(self) -> None:
-        """Close the transport; a frame of ours might end up within another's."""
+        """Close the transport; a CLOSE of ours could end up within another frame."""
         self._transport.close()
 
-    # What is ours.
+    # Ours.
 
     def _begin(self, request: bytes) -> None:
         engine, transport = self._engine, self._transport
@@ -120,11 +120,11 @@ class Splice(asyncio.Protocol):
     def _turn_away(self, answer: bytes) -> None:
         self._transport.write(answer)
         self._transport.close()
-        # Earlier answers that it does not read would keep it open.
+        # Answers that the client does not read would keep the connection open.
         self._engine.alarm_in(self._engine.limits.close_timeout_s, lambda _: self._transport.abort())
 
     async def _join(self, request: RelayRequest) -> None:
-        """Have the owner take the WebSocket, and pass on what it says until one of the two ends."""
+        """Have the owner accept the WebSocket, and forward its bytes until one of the two sides ends."""
         try:
             async with self._connect(request, self.shutdown) as link:
                 await self._open(link)
@@ -139,7 +139,7 @@ class Splice(asyncio.Protocol):
             self._transport.close()
 
     async def _open(self, link: RelayLink) -> None:
-        """Pass on the owner's answer; if it accepts, the client may speak."""
+        """Forward the owner's answer; if the owner accepts, read from the client."""
         answer = b""
         async with asyncio.timeout(self._timeout_s):
             while len(answer) < len(_ACCEPTED):
@@ -153,7 +153,7 @@ class Splice(asyncio.Protocol):
             self._transport.resume_reading()
 
     async def _part(self) -> None:
-        """Let the client read what the owner said last, and go."""
+        """Let the client read the owner's last bytes, and close."""
         if self._transport.can_write_eof():
             with contextlib.suppress(OSError):
                 self._transport.write_eof()
@@ -162,7 +162,7 @@ class Splice(asyncio.Protocol):
                     await self._is_lost.wait()
 
     async def _empty(self, link: RelayLink) -> None:
-        """Read on once the owner has taken what it was sent."""
+        """Resume reading once the owner has read what it was sent."""
         await link.drain()
         self._emptying = None
         if not self._transport.is_closing():

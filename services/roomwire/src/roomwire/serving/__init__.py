@@ -1,1 +1,1 @@
-"""A serving process: its life, its ports, HTTP, TLS and settings."""
+"""A serving process: its life cycle, its ports, HTTP, TLS and settings."""

@@ -1,4 +1,4 @@
-"""What a process serves: the contract between a service and its process, and the states of that one's life."""
+"""The contract between a service and its process, and the states of the process."""
 
 import asyncio
 import enum
@@ -13,7 +13,7 @@ from roomwire.protocol.asgi import App as Asgi
 
 
 class State(enum.StrEnum):
-    """Where a process is in its life."""
+    """The state of a process."""
 
     STARTING = "starting"
     READY = "ready"
@@ -22,11 +22,11 @@ class State(enum.StrEnum):
 
 
 class NotYet(Unavailable):
-    """An application waits for something of its own: the pauses grow after which it is started again, and each is logged."""
+    """An application waits for a condition of its own: it is started again after growing pauses, and each attempt is logged."""
 
 
 class Application(Protocol):
-    """What a service package provides."""
+    """The part of a process that a service package provides."""
 
     @property
     def asgi(self) -> Asgi:
@@ -34,38 +34,38 @@ class Application(Protocol):
 
     @property
     def websocket(self) -> Callable[..., asyncio.Protocol] | str | None:
-        """What takes the WebSockets of the public port, as `uvicorn.Config(ws=...)`.
+        """The protocol for WebSockets on the public port, as for `uvicorn.Config(ws=...)`.
 
-        None: those of `asgi`, within the bounds of `AsgiSocket`. `NO_WEBSOCKETS`: there are none.
+        None: the WebSockets of `asgi`, within the limits of `AsgiSocket`. `NO_WEBSOCKETS`: the port has no WebSockets.
         """
 
     @property
     def registry(self) -> CollectorRegistry:
-        """What `/metrics` shows."""
+        """The metrics that `/metrics` shows."""
 
     @property
     def dependencies(self) -> Dependencies:
-        """What it depends on: `/readyz` says why something of that does not serve."""
+        """Its dependencies; `/readyz` shows the cause of each that does not work."""
 
     async def start(self) -> None:
-        """Connect to what it depends on; raises `Unavailable` to be started again."""
+        """Connect to its dependencies; raise `Unavailable` to be started again."""
 
     async def check(self) -> Mapping[str, str]:
-        """Return the state of what it depends on, by name: `ok` or `degraded`."""
+        """Return the state of its dependencies, by name: `ok` or `degraded`."""
 
     async def drain(self) -> None:
-        """Part from its clients, over the drain window."""
+        """Disconnect its clients over the drain window."""
 
     async def close(self) -> None:
-        """Let go of everything; idempotent, and right after a failed `start` too."""
+        """Release all resources; idempotent, and valid after a failed `start`."""
 
 
 @runtime_checkable
 class EndsByItself(Protocol):
-    """An application that may end while it serves: its process then parts from the clients, and ends."""
+    """An application that may end while it serves: its process then disconnects the clients, and ends."""
 
     async def ended(self) -> None:
-        """Wait until it has ended; raises why."""
+        """Wait until it has ended; raise the error that ended it."""
 
 
 async def state_of(check: Callable[[], Awaitable[object]]) -> str:

@@ -1,13 +1,13 @@
-"""Incoming HTTP: uvicorn's protocol with limits on what a stranger can send, and on the time it may take.
+"""Incoming HTTP: uvicorn's protocol with limits on the size, number and time of a client's requests.
 
-Owns the limits of one listener's connections: bytes, counts and times of requests, and how many connections
-there are. It must not look at what a request says: that is the application's matter, as is the size of its
-body. Its neighbour is `roomwire.serving.process`, which gives `bounded_http` to `uvicorn.Config(http=...)`.
+This module owns the limits of one listener's connections: the bytes, counts and times of requests, and the number of
+connections. It must not interpret the content of a request, nor limit its body: both are the application's task.
+Its neighbour `roomwire.serving.process` gives `bounded_http` to `uvicorn.Config(http=...)`.
 
-A request that is refused costs its connection. It is answered if nothing else is being answered, and then
-discarded for a moment, so that the answer is not lost to a reset (RFC 9112, section 9.6).
+After a refused request, its connection is closed. The request is answered if no other answer is in progress, and the connection
+is read for a moment, so that the answer is not lost to a reset (RFC 9112, section 9.6).
 
-uvicorn's names that are overridden or used here stand in `roomwire.serving.uvicorn_names`, and are checked when this is imported.
+The names of uvicorn that are overridden or used here are in `roomwire.serving.uvicorn_names`, and are checked on import.
 """
 
 import asyncio
@@ -39,11 +39,11 @@ _log = get_logger(__name__)
 
 
 def bounded_http(limits: HttpLimits, *, metrics: HttpMetrics) -> type[HttpToolsProtocol]:
-    """Return what `uvicorn.Config(http=...)` wants, for one listener.
+    """Return the class for `uvicorn.Config(http=...)`, for one listener.
 
     Args:
-        limits: What is taken from strangers.
-        metrics: Where refusals are counted.
+        limits: The limits for clients.
+        metrics: Counts refusals.
 
     """
 
@@ -58,10 +58,10 @@ def bounded_http(limits: HttpLimits, *, metrics: HttpMetrics) -> type[HttpToolsP
 
 
 def let_part(http: object) -> None:
-    """Have each connection of a listener end with its next answer, so that no proxy sends a request into its end.
+    """End each connection of a listener with its next answer, so that no proxy sends a request into a closing connection.
 
     Args:
-        http: What `bounded_http` has returned; nothing happens to anything else.
+        http: A class that `bounded_http` has returned; other classes are ignored.
 
     """
     if isinstance(http, type) and issubclass(http, _BoundedHttp):
@@ -75,8 +75,8 @@ class _Refused(Exception):
 class _BoundedHttp(HttpToolsProtocol):
     """One connection, until it is lost or becomes a WebSocket.
 
-    At most one timer runs while the client owes the rest of a request's headers or body, another while it does not
-    read what it is sent, and uvicorn's while it is idle.
+    At most one timer runs while the rest of a request's headers or body is awaited, another while the client does not
+    read, and uvicorn's while the connection is idle.
     """
 
     _limits: ClassVar[HttpLimits]
@@ -85,7 +85,7 @@ class _BoundedHttp(HttpToolsProtocol):
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        self.timeout_keep_alive = self._limits.keep_alive_s  # type: ignore[assignment] # seconds as any others
+        self.timeout_keep_alive = self._limits.keep_alive_s  # type: ignore[assignment] # a float is valid as well
         self._timer: asyncio.TimerHandle | None = None
         self._unsent = Unsent(self.loop, self._limits.body_timeout_s, self._cut_unread)
         self._is_old_http = False
@@ -101,10 +101,10 @@ class _BoundedHttp(HttpToolsProtocol):
         self._header_bytes = 0
         self._header_count = 0
 
-    # What asyncio calls.
+    # Called by asyncio.
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn's
-        # As uvicorn does, which makes a Python socket for each of the two addresses.
+        # As in uvicorn, which creates a Python socket for each of the two addresses.
         self.connections.add(self)
         self.transport = transport
         self.flow = FlowControl(transport)
@@ -124,12 +124,12 @@ class _BoundedHttp(HttpToolsProtocol):
             self._connections.release(household(self._address))
         else:
             self._connections.turned_away -= 1
-        # uvicorn tells the latest request only: an earlier one that is still being answered would wait on.
+        # uvicorn tells only the latest request: an earlier one that is still being answered would wait on.
         _abandon(self._serving)
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Parse what came, as uvicorn does, but without a line in the log for a stranger's nonsense."""
+        """Parse the data as uvicorn does, but without a log line for a stranger's malformed input."""
         if self._is_over:
             self._discard(len(data))
             return
@@ -156,10 +156,10 @@ class _BoundedHttp(HttpToolsProtocol):
         super().resume_writing()
         self._unsent.stop()
         if self._serving is None or self._serving.response_complete:
-            # Nothing more is written, so what is left would be looked after by nothing.
+            # Nothing more is written, so nothing else would check whether the client reads the rest.
             self._unsent.watch(self.transport)
 
-    # What uvicorn calls.
+    # Called by uvicorn.
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
@@ -167,7 +167,7 @@ class _BoundedHttp(HttpToolsProtocol):
         self._unsent.watch(self.transport)
 
     def timeout_keep_alive_handler(self) -> None:
-        """Close an idle connection, but none whose next request is here and has only not been read yet."""
+        """Close an idle connection, unless its next request has arrived and was only not read yet."""
         if self._has_unread():
             self.timeout_keep_alive_task = self.loop.call_later(
                 self.timeout_keep_alive, self.timeout_keep_alive_handler
@@ -176,9 +176,9 @@ class _BoundedHttp(HttpToolsProtocol):
             super().timeout_keep_alive_handler()
 
     def shutdown(self) -> None:
-        """Close the connection, or let the request that is arriving be its last one."""
+        """Close the connection, or make the request that is arriving its last one."""
         self._is_parting = True
-        # One that is over ends by its own time.
+        # A connection that is over has a timer of its own.
         is_busy = self._is_over or self._has_begun or self._is_in_body or self._unparsed_bytes > 0
         if not is_busy and not self._has_unread():
             super().shutdown()
@@ -186,21 +186,21 @@ class _BoundedHttp(HttpToolsProtocol):
             self.cycle.keep_alive = False
 
     def handle_websocket_upgrade(self) -> None:
-        """Hand the connection over; it stays counted until it is lost."""
+        """Hand the connection over to the WebSocket; it stays counted until it is lost."""
         if self._serving is not None and not self._serving.response_complete:
-            # Its answer would run into the WebSocket's frames.
+            # The pending answer would be written between the WebSocket's frames.
             self._refuse(HttpRefusal.MALFORMED)
             return
         self._is_over = True
         self._stop_timer()
         self._unsent.stop()
         super().handle_websocket_upgrade()
-        # It holds this protocol, which will not be told of the connection's end any more.
+        # The parser refers to this protocol, which will not be told of the connection's end any more.
         self.parser = None  # type: ignore[assignment]
-        # The protocol that has taken over may itself hand over within this turn of the loop.
+        # The protocol that has taken over may hand over again within this turn of the loop.
         self.loop.call_soon(self._connections.watch, self.transport, household(self._address))
 
-    # What the parser calls.
+    # Called by the parser.
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
@@ -215,10 +215,10 @@ class _BoundedHttp(HttpToolsProtocol):
             self._stop(HttpRefusal.URL_BYTES)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Keep a header; count a trailer and drop it.
+        """Store a header; count a trailer and drop it.
 
-        uvicorn would add trailers to the request's headers, where they pass for what a proxy said of the
-        client (RFC 9110, section 6.5.1).
+        uvicorn would add trailers to the request's headers, where they would count as headers of a proxy
+        (RFC 9110, section 6.5.1).
         """
         if self._is_in_body:
             self._measure([(name, value)])
@@ -231,10 +231,10 @@ class _BoundedHttp(HttpToolsProtocol):
             self._stop(HttpRefusal.PIPELINED_REQUESTS)
         self._is_old_http = self.parser.get_http_version() < _CURRENT_HTTP
         if self._is_old_http and any(name == b"transfer-encoding" for name, _ in self.headers):
-            # HTTP/1.0 has none, so where the body ends is uncertain: RFC 9112, section 6.1.
+            # HTTP/1.0 has no Transfer-Encoding, so the end of the body is uncertain: RFC 9112, section 6.1.
             self._stop(HttpRefusal.MALFORMED)
         if [name for name, _ in self.headers].count(b"host") > 1:
-            # Which of them a proxy has routed by is uncertain: RFC 9112, section 3.2.
+            # It is uncertain by which of them a proxy has routed the request: RFC 9112, section 3.2.
             self._stop(HttpRefusal.MALFORMED)
         earlier = self.cycle
         super().on_headers_complete()
@@ -261,16 +261,16 @@ class _BoundedHttp(HttpToolsProtocol):
         self._serving = cycle
         super()._start_asgi_task(cycle, app)
 
-    # What is ours.
+    # Ours.
 
     @property
     def _address(self) -> str:
         return self.client[0] if self.client else ""
 
     def _feed(self, data: bytes) -> bool:
-        """Parse what came; says whether it ends in a request for a WebSocket.
+        """Parse the data; return whether it ends in a request for a WebSocket.
 
-        The parser stops behind each request that asks for another protocol. Where it is not changed to, further
+        The parser stops after each request that asks for another protocol. If the protocol is not changed, further
         requests follow.
         """
         while data:
@@ -285,17 +285,17 @@ class _BoundedHttp(HttpToolsProtocol):
         return False
 
     def _adapt(self, cycle: RequestResponseCycle) -> None:
-        """Have a request answered in the way of its own version of HTTP, and the last one as such."""
+        """Prepare the answer of a request for its version of HTTP, and for the connection's end if it is the last one."""
         cycle.__class__ = OldHttpCycle if self._is_old_http else Cycle
         if self._is_old_http:
             cycle.keep_alive = self.parser.should_keep_alive()
-            # Who speaks it does not wait for a 100: RFC 9110, section 10.1.1.
+            # A client of HTTP/1.0 does not wait for a 100: RFC 9110, section 10.1.1.
             cycle.waiting_for_100_continue = False
         if self._is_parting or self._connections.is_closing:
             cycle.keep_alive = False
 
     def _has_unread(self) -> bool:
-        """Say whether something has come that the loop has not read yet: it may run a timer before it reads."""
+        """Return whether data has arrived that the loop has not read yet: it may run a timer before it reads."""
         socket = self.transport.get_extra_info("socket")
         descriptor = -1 if socket is None else socket.fileno()
         if descriptor < 0:
@@ -326,10 +326,10 @@ class _BoundedHttp(HttpToolsProtocol):
         self._stop_timer()
 
     def _await_rest(self, size: int) -> None:
-        """See what the client owes after a read.
+        """Determine what the client still has to send after a read.
 
-        The parser keeps a header to itself until it is whole, and headers are measured when all are there. So
-        whole reads are counted in which nothing was finished: they belong to one head, trailer or chunk size.
+        The parser reports a header only when it is complete, and headers are measured when all are present. Therefore
+        reads that completed nothing are counted in full: they belong to one head, trailer or chunk size.
         """
         self._unparsed_bytes = 0 if self._has_progressed else self._unparsed_bytes + size
         if self._unparsed_bytes > self._limits.max_header_bytes:
@@ -352,13 +352,13 @@ class _BoundedHttp(HttpToolsProtocol):
         if self._full is not None:
             self._part(HttpRefusal(self._full))
         elif self.flow.read_paused:
-            # Nothing can come while the application takes its time: that is not the client's fault.
+            # The application pauses reading; that is not the client's fault.
             self._start_timer()
         else:
             self._refuse(HttpRefusal.BODY_TIMEOUT if self._is_in_body else HttpRefusal.HEADER_TIMEOUT)
 
     def _turn_away(self, refusal: HttpRefusal) -> None:
-        """Let a client that is one too many ask, so that it takes the answer for one: many fail otherwise."""
+        """Read an excess client's request before the answer, as many clients ignore an answer that comes before it."""
         self._count(refusal)
         self._connections.turned_away += 1
         if self._connections.turned_away > self._limits.max_turned_away:
@@ -394,7 +394,7 @@ class _BoundedHttp(HttpToolsProtocol):
             self.transport.close()
 
     def _may_answer(self, refusal: HttpRefusal) -> bool:
-        """Say whether an answer now would be taken for the one to the request that is refused."""
+        """Return whether the client would relate an answer sent now to the refused request."""
         serving = self._serving
         if self._is_in_body:
             return serving is not None and serving is self.cycle and not serving.response_started
@@ -414,7 +414,7 @@ class _BoundedHttp(HttpToolsProtocol):
 
 
 def _abandon(cycle: RequestResponseCycle | None) -> None:
-    """Tell the application that its client has gone; what it still sends is dropped."""
+    """Tell the application that its client has gone; its further output is dropped."""
     if cycle is not None and not cycle.response_complete:
         cycle.disconnected = True
         cycle.message_event.set()

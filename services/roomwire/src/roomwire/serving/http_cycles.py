@@ -1,7 +1,7 @@
-"""Answers requests in uvicorn's way, without its faults in HTTP/1.0 and without answers that a cache could keep.
+"""Answers requests as uvicorn does, but with correct HTTP/1.0 and without cacheable errors.
 
-Owns the form of answers. When one may be given is its neighbour's matter, `roomwire.serving.http`, which also lists the names of
-uvicorn that are relied on here.
+This module owns the form of answers. Its neighbour `roomwire.serving.http` decides when to answer; the names of uvicorn that
+both rely on are in `roomwire.serving.uvicorn_names`.
 """
 
 from http import HTTPStatus
@@ -15,7 +15,7 @@ _WITHOUT_BODY: Final = frozenset({HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED
 
 
 class Cycle(RequestResponseCycle):
-    """Answers a request; what it says of a defect is kept by no cache, and the last answer of a connection says that it is."""
+    """Answers a request. Answers about a defect are not cacheable, and the last answer of a connection announces its end."""
 
     async def send(self, message: Any) -> None:
         """Send a part of the answer; see ASGI."""
@@ -24,7 +24,7 @@ class Cycle(RequestResponseCycle):
         await super().send(message)
 
     async def send_500_response(self) -> None:
-        """Tell the client that the application has failed."""
+        """Answer that the application has failed."""
         status = HTTPStatus.INTERNAL_SERVER_ERROR
         body = status.phrase.encode()
         headers = closing_headers(body, "text/plain; charset=utf-8")
@@ -33,9 +33,9 @@ class Cycle(RequestResponseCycle):
 
 
 class OldHttpCycle(Cycle):
-    """Answers a request of HTTP/1.0, which knows no chunks: where an answer has no length, its end is the connection's.
+    """Answers a request of HTTP/1.0, which has no chunks: an answer without a length ends with the connection.
 
-    The connection is kept if the client asked for that, and is told: RFC 9112, sections 6.1, 6.3 and 9.3.
+    The connection is kept if the client asked for it, and the answer says so: RFC 9112, sections 6.1, 6.3 and 9.3.
     """
 
     _ends_with_connection = False
@@ -68,7 +68,7 @@ class OldHttpCycle(Cycle):
 
 
 def _as_the_last(message: Any) -> Any:
-    """Return the beginning of an answer that says that the connection ends, as uvicorn itself says it since 0.53."""
+    """Return the start of an answer with the announcement that the connection ends, as uvicorn sends it since 0.53."""
     headers = list(message.get("headers", ()))
     if any(name.lower() == b"connection" and b"close" in value.lower() for name, value in headers):
         return {**message, "headers": headers}

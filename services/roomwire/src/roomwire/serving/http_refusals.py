@@ -1,6 +1,6 @@
 """The reasons why requests and connections are refused, and the answers to their clients. Pure.
 
-Its neighbour is `roomwire.serving.http`, which refuses.
+Its neighbour `roomwire.serving.http` refuses them.
 """
 
 import enum
@@ -41,7 +41,7 @@ _STATUS: Final[Mapping[HttpRefusal, HTTPStatus]] = {
 
 
 def refusal_answer(refusal: HttpRefusal, default_headers: Iterable[Header]) -> bytes:
-    """Return a whole answer after which the connection is closed; no cache keeps it."""
+    """Return a complete answer that is not cached and after which the connection is closed."""
     status = _STATUS[refusal]
     body = f"{status.phrase}\n".encode()
     headers = [*default_headers, *closing_headers(body, "text/plain; charset=utf-8")]

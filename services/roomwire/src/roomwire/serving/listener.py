@@ -1,6 +1,6 @@
 """The ports of a service: uvicorn without its signals, with TLS if there is a certificate.
 
-The only module that talks to uvicorn's server. When a port opens and closes is `service`'s matter.
+This is the only module that uses uvicorn's server. `process` decides when a port opens and closes.
 """
 
 import asyncio
@@ -24,11 +24,11 @@ from roomwire.serving.settings import ServiceSettings
 from roomwire.serving.tls import REREAD_S, Certificate
 
 CLOSE_TIMEOUT_S: Final = 5
-"""How long requests at hand may take when a port closes, in seconds."""
+"""The maximum time for running requests when a port closes, in seconds."""
 
 
 NO_WEBSOCKETS: Final = "none"
-"""What `Listener` is told where there are none: a request for one is then an ordinary request."""
+"""Tells `Listener` that there are no WebSockets: a request for one is then an ordinary request."""
 
 
 class Listener:
@@ -36,15 +36,15 @@ class Listener:
 
     Args:
         app: The ASGI application.
-        listening: The sockets of its port; they are closed with the server.
-        settings: The service's, for what strangers may cost.
+        listening: The port's sockets; they are closed with the server.
+        settings: The service's settings, for the limits.
         http: As for `uvicorn.Config`.
-        websocket: The same; None: the application's, within the bounds of `AsgiSocket`; `NO_WEBSOCKETS`: there are
-            none.
-        tls: What its connections begin with. Default: nothing, they are plain.
+        websocket: As for `uvicorn.Config`; None: the application's WebSockets, within the limits of `AsgiSocket`;
+            `NO_WEBSOCKETS`: none.
+        tls: The TLS context of its connections. Default: none, connections are plain.
 
     Attributes:
-        task: The server, from `open` on; it ends with the server.
+        task: The server's task, from `open` on; it ends with the server.
 
     """
 
@@ -61,14 +61,14 @@ class Listener:
         ws: Any = websocket or asgi_websocket(Limits(max_payload_bytes=settings.max_body_bytes))
         config = uvicorn.Config(
             app,
-            # Left to itself, uvicorn takes a bound method for ASGI 2.
+            # By default, uvicorn takes a bound method for ASGI 2.
             interface="asgi3",
             lifespan="off",
             log_config=None,
             access_log=False,
             http=http,
             ws=ws,
-            # The fast WebSockets bypass it: `roomwire.protocol.sources` resolves proxies, in one way for all.
+            # The fast WebSockets bypass it; `roomwire.protocol.sources` resolves proxies in the same way for all transports.
             proxy_headers=False,
             server_header=False,
             timeout_graceful_shutdown=CLOSE_TIMEOUT_S,
@@ -79,15 +79,15 @@ class Listener:
         self.task: asyncio.Task[None]
 
     async def open(self) -> None:
-        """Accept connections; returns when it does."""
+        """Accept connections; return as soon as the port is open."""
         self.task = asyncio.create_task(self._server.serve(sockets=self._sockets))
         await self._server.opened.wait()
 
     async def drain(self, window_s: float) -> None:
-        """Part from the clients: connections end with their next answer, the application's WebSockets one after another.
+        """Disconnect the clients: each connection ends with its next answer, and the application's WebSockets end one by one.
 
         Args:
-            window_s: Over how long these are spread, so that not all of them come again at once.
+            window_s: The period over which WebSockets are closed, so that clients do not all reconnect at once.
 
         """
         let_part(self._http)
@@ -98,13 +98,13 @@ class Listener:
             each.shutdown()
 
     async def close(self) -> None:
-        """Finish the requests at hand, then close; waits for at most `CLOSE_TIMEOUT_S`."""
+        """Finish running requests, then close; wait for at most `CLOSE_TIMEOUT_S`."""
         self._server.should_exit = True
         await self.task
 
 
 class Ports(NamedTuple):
-    """The two ports of every service, which listen already. As a context, they are closed at the end.
+    """The two ports of every service, already listening. As a context manager, it closes them at the end.
 
     Attributes:
         public: The public port.
@@ -120,7 +120,7 @@ class Ports(NamedTuple):
         """Bind the ports of a service's settings.
 
         Raises:
-            ConfigurationError: One is taken, or not to be had.
+            ConfigurationError: A port is in use or cannot be bound.
 
         """
         public = listen(settings, "port")
@@ -139,13 +139,13 @@ class Ports(NamedTuple):
 
 
 class SidePort:
-    """A further HTTP port of a service, which its application opens and closes; with bounds and TLS like the public one.
+    """A further HTTP port of a service, which its application opens and closes; it has the public port's limits and TLS.
 
     Args:
         app: The ASGI application.
-        settings: The service's.
+        settings: The service's settings.
         field: The setting that names the port.
-        metrics: Where refusals are counted.
+        metrics: Counts refusals.
 
     """
 
@@ -158,10 +158,10 @@ class SidePort:
         self._rereading: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
-        """Accept connections; nothing happens if it does.
+        """Accept connections; idempotent.
 
         Raises:
-            ConfigurationError: The port cannot be bound, or the certificate not be used.
+            ConfigurationError: The port cannot be bound, or the certificate is unusable.
 
         """
         if self._listener is None:
@@ -175,7 +175,7 @@ class SidePort:
             self._rereading = asyncio.create_task(_reread(known)) if known else None
 
     async def close(self) -> None:
-        """Finish the requests at hand, then close; waits for at most `CLOSE_TIMEOUT_S`. Idempotent."""
+        """Finish running requests, then close; wait for at most `CLOSE_TIMEOUT_S`. Idempotent."""
         listener, self._listener = self._listener, None
         if self._rereading is not None:
             self._rereading.cancel()
@@ -186,9 +186,9 @@ class SidePort:
 
 
 class _Uvicorn(uvicorn.Server):
-    """Uvicorn, less its signal handling (the process owns the signals), and it says when it is open.
+    """Uvicorn without its signal handling, which the process owns, and with an event when it is open.
 
-    With TLS it opens the sockets itself: uvicorn leaves a stranger asyncio's minute for the handshake.
+    With TLS it opens the sockets itself: uvicorn allows a stranger asyncio's one minute for the handshake.
     """
 
     def __init__(
@@ -217,7 +217,7 @@ class _Uvicorn(uvicorn.Server):
             sock=listening,
             ssl=tls,
             ssl_handshake_timeout=self._handshake_timeout_s,
-            # Who says nothing on goodbye is not waited for.
+            # A client that does not answer the TLS shutdown is not waited for.
             ssl_shutdown_timeout=CLOSE_TIMEOUT_S,
             backlog=BACKLOG,
         )
@@ -227,10 +227,10 @@ class _Uvicorn(uvicorn.Server):
 
 
 def certificate(settings: ServiceSettings) -> Certificate | None:
-    """Return the public port's certificate; None: it speaks plain HTTP.
+    """Return the public port's certificate; None: the port serves plain HTTP.
 
     Raises:
-        ConfigurationError: It cannot be used.
+        ConfigurationError: The certificate is unusable.
 
     """
     if settings.tls_cert_file is None or settings.tls_key_file is None:
@@ -240,7 +240,7 @@ def certificate(settings: ServiceSettings) -> Certificate | None:
 
 @contextlib.asynccontextmanager
 async def rereading(known: Certificate | None) -> AsyncIterator[None]:
-    """Look at a certificate's files every `REREAD_S` while the context lasts; None: there is nothing to look at."""
+    """Check a certificate's files every `REREAD_S` while the context lasts; do nothing for None."""
     if known is None:
         yield
         return
@@ -259,15 +259,15 @@ async def _reread(known: Certificate) -> None:
 
 
 def http_limits(settings: ServiceSettings) -> HttpLimits:
-    """Return what a listener takes from strangers: the settings of these names."""
+    """Return a listener's limits for clients: the settings of the same names."""
     return HttpLimits(**{name: getattr(settings, name) for name in HttpLimits.__struct_fields__})
 
 
 def listen(settings: ServiceSettings, field: str) -> ListeningSockets:
-    """Bind the port that a setting of this name holds.
+    """Bind the port of this setting.
 
     Raises:
-        ConfigurationError: It is taken, or not to be had: a sentence instead of a traceback.
+        ConfigurationError: The port is in use or cannot be bound.
 
     """
     return listen_at(settings.host, getattr(settings, field), chosen_by=f"ROOMWIRE_{field.upper()}")
@@ -279,15 +279,15 @@ def listen_at(host: str, port: int, *, chosen_by: str) -> ListeningSockets:
     Args:
         host: As for `bind`.
         port: As for `bind`.
-        chosen_by: The setting or option that another port can be chosen with.
+        chosen_by: The setting or option that chooses the port.
 
     Raises:
-        ConfigurationError: As of `listen`.
+        ConfigurationError: As for `listen`.
 
     """
     try:
         return bind(host, port)
     except OSError as error:
-        # The standard library appends the address, which the sentence has already.
+        # The standard library appends the address, which the message already contains.
         problem = str(error.strerror).partition(" (while attempting")[0]
         raise UnusablePort(host, port, problem=problem, setting=chosen_by) from None

@@ -1,6 +1,6 @@
-"""The operations port: whether a process lives, whether it is ready, and what Prometheus is told.
+"""The operations port: liveness, readiness and metrics.
 
-Nothing can be changed here: who may scrape must not be able to drain.
+It is read-only: a client that may scrape must not be able to drain.
 """
 
 from typing import Protocol
@@ -17,7 +17,7 @@ from roomwire.serving.web.middleware import SecurityHeaders
 
 
 class Lifecycle(Protocol):
-    """Has the state that the operations port reports."""
+    """Holds the state that the operations port reports."""
 
     state: State
 
@@ -25,9 +25,9 @@ class Lifecycle(Protocol):
 def operations_app(lifecycle: Lifecycle, application: Application) -> Starlette:
     """Return the ASGI application of the operations port: `/livez`, `/readyz`, `/metrics`.
 
-    `/livez` answers while the event loop turns. `/readyz` answers 200 from READY to DRAINING, whatever has
-    become of what the service depends on: that is a field of the answer, because taking all pods out at
-    once helps nobody. `causes` says of each dependency that does not serve why (`roomwire.health.dependencies.Cause`).
+    `/livez` answers while the event loop runs. `/readyz` answers 200 from READY to DRAINING, even while dependencies
+    do not work: their state is a field of the answer, because removing all pods at
+    once would make it worse. `causes` has the cause of each dependency that does not work (`roomwire.health.dependencies.Cause`).
     """
 
     async def livez(_: Request) -> Response:
@@ -47,6 +47,6 @@ def operations_app(lifecycle: Lifecycle, application: Application) -> Starlette:
 
     return Starlette(
         routes=[Route("/livez", livez), Route("/readyz", readyz), Route("/metrics", metrics)],
-        # Whoever caches one of these answers is told of a state that has passed.
+        # A cached answer would report a past state.
         middleware=[Middleware(SecurityHeaders)],
     )

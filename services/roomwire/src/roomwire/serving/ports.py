@@ -1,7 +1,7 @@
-"""Binds a port at one address, or at all addresses of a machine, of IPv4 and IPv6.
+"""Binds a port at one address, or at all addresses of a machine, both IPv4 and IPv6.
 
-Where both are meant there is a socket for each. One socket for both would name IPv4 peers `::ffff:10.0.0.1`, and
-everything that compares addresses would have to know that. Its neighbours are `roomwire.serving.listener` and the relay's listener.
+For both families there is a socket each. One socket for both would name IPv4 peers `::ffff:10.0.0.1`, and
+everything that compares addresses would need to know. Its neighbours are `roomwire.serving.listener` and the relay's listener.
 """
 
 import contextlib
@@ -11,16 +11,16 @@ from collections.abc import Mapping, Sequence
 from typing import Final, Self
 
 BACKLOG: Final = 2048
-"""How many connections may wait to be accepted."""
+"""The number of connections that may wait to be accepted."""
 
 _BOTH: Final[Mapping[str, Sequence[str]]] = {"localhost": ("127.0.0.1", "::1"), "::": ("0.0.0.0", "::")}
 _ABSENT: Final = frozenset({errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL, errno.EPROTONOSUPPORT})
-"""What the system says of a family that it does not have."""
+"""The errors of an address family that the system lacks."""
 _ATTEMPTS: Final = 16
 
 
 class ListeningSockets(list[socket.socket]):
-    """The listening sockets of one port. As a context, it closes them at the end."""
+    """The listening sockets of one port. As a context manager, it closes them at the end."""
 
     def __enter__(self) -> Self:
         return self
@@ -35,7 +35,7 @@ class ListeningSockets(list[socket.socket]):
 
     @property
     def port(self) -> int:
-        """Their port, which they share."""
+        """The port of all the sockets."""
         port: int = self[0].getsockname()[1]
         return port
 
@@ -44,9 +44,9 @@ def bind(host: str, port: int) -> ListeningSockets:
     """Listen on a port.
 
     Args:
-        host: An address. `::` is every address of the machine and `localhost` its loopback, each of IPv4 and IPv6; a family
-            that the machine does not have is left out.
-        port: 0: one that is free, the same for both.
+        host: An address. `::` stands for every address of the machine and `localhost` for its loopback, each IPv4 and IPv6; a
+            family that the machine lacks is left out.
+        port: 0 chooses a free port, the same for both families.
 
     Raises:
         OSError: The port cannot be bound.
@@ -57,7 +57,7 @@ def bind(host: str, port: int) -> ListeningSockets:
         try:
             return _bind_each(addresses, port)
         except OSError as error:
-            # What is free for one family may be taken for the other.
+            # A port that is free for one family may be in use for the other.
             if error.errno != errno.EADDRINUSE:
                 raise
             taken = error
@@ -84,5 +84,5 @@ def _bind_each(addresses: Sequence[str], port: int) -> ListeningSockets:
 
 def _bind_one(address: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    # Python makes an IPv6 socket that takes IPv6 alone.
+    # Python creates an IPv6 socket that accepts only IPv6.
     return socket.create_server((address, port), family=family, backlog=BACKLOG)

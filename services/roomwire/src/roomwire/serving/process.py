@@ -1,9 +1,9 @@
-"""Everything around a service: the command line, the process's life, health, and the operations port.
+"""The process of a service: the command line, the life cycle, health, and the operations port.
 
-A service is an `Application` in its own package; `main` runs one. The only module that talks to signals.
+A service is an `Application` in its own package; `main` runs one. This is the only module that handles signals.
 
-Life: STARTING → READY → DRAINING → STOPPED. The operations port is open from the first moment to the
-last; the public port opens once the application has started, and closes after it has drained.
+The states are STARTING → READY → DRAINING → STOPPED. The operations port is open all the time;
+the public port opens once the application has started, and closes after it has drained.
 """
 
 import argparse
@@ -41,14 +41,14 @@ from roomwire.serving.settings import ServiceSettings
 
 START_RETRY_S: Final = 1.0
 MAX_START_RETRY_S: Final = 30.0
-"""Up to how long pauses grow before an application is started again that waits for something of its own."""
+"""The maximum pause before an application that waits for a condition of its own is started again."""
 _CLEARS_S: Final = 60.0
-"""How long what comes and goes has to be away before it is said to be over, in seconds: longer than two scrapes."""
+"""The seconds for which an intermittent failure must be absent before it is reported as over: longer than two scrapes."""
 PUBLIC_REFUSED: Final = "roomwire_http_refused_total"
 OPS_REFUSED: Final = "roomwire_ops_http_refused_total"
 GC_THRESHOLDS: Final = (50_000, 20, 50)
-"""How seldom Python looks for cycles of garbage. With its default, which is made for programs that hold little,
-half the time of a storm of new connections goes into looking at old ones; what we drop forms no cycles."""
+"""The thresholds of Python's cyclic garbage collector. With the defaults, which suit programs with few objects, a storm of new
+connections spends half its time examining old ones. Dropped objects form no reference cycles, so the collector can run rarely."""
 
 _log = logs.get_logger(__name__)
 _S = TypeVar("_S", bound=ServiceSettings)
@@ -69,9 +69,9 @@ def main(
         name: The service's name in its log lines and messages.
         settings: Its settings class.
         build: Builds the application from its settings.
-        commands: Further commands: name → function, whose docstring is its help. Its parameters are texts: those by position
-            are arguments of the command, those by keyword alone are options and have a default.
-        argv: The arguments. Default: those of the process.
+        commands: Further commands: name → function, whose docstring is its help. All its parameters are strings: positional ones
+            are arguments of the command, keyword-only ones are options and have a default.
+        argv: The arguments. Default: the process's arguments.
         module: The package's name, as in `python -m <module>`. Default: `name`.
 
     """
@@ -111,12 +111,12 @@ def run(
         name: The service's name in its log lines.
         settings: Its settings.
         build: Builds the application from its settings.
-        ports: Its ports, if they are open already. Default: those of the settings are opened.
+        ports: Its ports, if they are already open. Default: the ports of the settings are opened.
         on_ready: Called once, when it is ready.
 
     Raises:
-        ConfigurationError: It cannot be built, or cannot serve.
-        NodeNameTaken: Another process that lives has its name.
+        ConfigurationError: The service cannot be built, or cannot serve.
+        NodeNameTaken: Another running process has its name.
 
     """
     logs.configure(level=settings.log_level, log_format=settings.log_format, node=settings.node_name)
@@ -126,7 +126,7 @@ def run(
 
 
 def refused(name: str, error: ConfigurationError | NodeNameTaken) -> int:
-    """Tell the operator why a service does not run; returns the exit status: 2 for a setting, 1 for anything else."""
+    """Print why a service does not run; return the exit status: 2 for a wrong setting, 1 for anything else."""
     # The logs may not be configured yet.
     print(f"{name}: {error}", file=sys.stderr)  # noqa: T201 - this is for a person
     if isinstance(error, ApplicationError):
@@ -190,10 +190,10 @@ class _Process:
         self.state = State.STARTING
 
     async def run(self, ports: Ports | None = None) -> None:
-        """Live until SIGTERM or SIGINT.
+        """Run until SIGTERM or SIGINT.
 
         Args:
-            ports: Its ports, if they are open already.
+            ports: Its ports, if they are already open.
 
         Raises:
             ConfigurationError: A port cannot be bound.
@@ -223,7 +223,7 @@ class _Process:
                 await operations.close()
 
     async def _start(self) -> bool:
-        """Start the application, again and again until it succeeds; False if told to stop meanwhile."""
+        """Start the application, repeatedly until it succeeds; False if told to stop meanwhile."""
         _log.info("starting", service=self._name, port=self._settings.port, ops_port=self._settings.ops_port)
         told: set[Cause] = set()
         pause_s = START_RETRY_S
@@ -235,7 +235,7 @@ class _Process:
                 await self._pause(pause_s)
                 pause_s = min(2 * pause_s, MAX_START_RETRY_S)
             except Unavailable as error:
-                # Once for each reason: the tries go on, the lines do not.
+                # Each cause is logged once; the attempts continue.
                 if (cause := cause_of(error)) not in told:
                     told.add(cause)
                     _log.warning(
@@ -248,7 +248,7 @@ class _Process:
         return False
 
     async def _start_once(self) -> bool:
-        """Start the application; False if told to stop meanwhile: what it waits for may never come."""
+        """Start the application; False if told to stop meanwhile: the condition that it waits for may never come."""
         starting = asyncio.create_task(self._application.start())
         stopping = asyncio.create_task(self._stop.wait())
         try:
@@ -268,7 +268,7 @@ class _Process:
             await asyncio.wait_for(self._stop.wait(), pause_s)
 
     def _bounded(self, name: str) -> type[asyncio.Protocol]:
-        """Return HTTP within the bounds of the settings, whose refusals are counted under a name."""
+        """Return HTTP within the limits of the settings; its refusals are counted under this name."""
         metrics = HttpMetrics(self._application.registry, name=name, full=self._connections)
         return bounded_http(http_limits(self._settings), metrics=metrics)
 
@@ -282,7 +282,7 @@ class _Process:
             tls=self._certificate.context if self._certificate else None,
         )
         await listener.open()
-        # What is there now stays: nobody has to look at it again.
+        # Existing objects stay: the collector need not examine them again.
         gc.collect()
         gc.freeze()
         gc.set_threshold(*GC_THRESHOLDS)

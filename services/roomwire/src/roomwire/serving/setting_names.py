@@ -1,7 +1,7 @@
-"""The names of settings: which exist, which service has them, and which other variables look like one.
+"""The names of settings: which exist, which service has them, and which other variables resemble one.
 
-Pure. A name that no service knows is most likely misspelled, and what it was to set would silently not hold. Its neighbour
-is `roomwire.serving.settings`, which refuses such names.
+Pure. A name that no service knows is most likely misspelled, and the intended setting would silently not apply. Its neighbour
+`roomwire.serving.settings` refuses such names.
 """
 
 import difflib
@@ -97,7 +97,7 @@ OF_SERVICES: Final = frozenset(
         "UPGRADE_TIMEOUT_S",
     ]
 )
-"""What one of our services alone knows. Every service ignores those of the others, as one file often sets all."""
+"""The settings that only one of our services has. Every service ignores those of the others, as one file often sets all."""
 
 _SERVICE_LINK: Final = re.compile(
     r"\w+_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)", re.ASCII
@@ -107,12 +107,12 @@ _MIN_LIKENESS: Final = 0.6
 
 
 def is_link(value: object) -> bool:
-    """Say whether a value is what Kubernetes sets `<SERVICE>_PORT` to, in every pod of a Service's namespace."""
+    """Return whether a value looks like the `<SERVICE>_PORT` that Kubernetes sets in every pod of a Service's namespace."""
     return isinstance(value, str) and _LINKED_ADDRESS.match(value) is not None
 
 
 def unknown(environment: Iterable[tuple[str, str]], known: Collection[str]) -> Iterator[str]:
-    """Yield a sentence for each variable that begins like a setting and is none; never its value.
+    """Yield a message for each variable that looks like a setting but is none; it never contains the value.
 
     Args:
         environment: The names of variables, with their values.
@@ -136,5 +136,5 @@ def _hint(variable: str, known: Collection[str]) -> str:
 
 
 def _is_service_link(variable: str, value: str) -> bool:
-    """Say whether Kubernetes has set a variable for a Service whose name begins like our settings."""
+    """Return whether Kubernetes has set a variable for a Service whose name begins like our settings."""
     return _SERVICE_LINK.fullmatch(variable) is not None or (variable.endswith("_PORT") and is_link(value))

@@ -1,7 +1,7 @@
-"""Settings, which are read once from the environment, checked, and then frozen.
+"""Settings: read once from the environment, validated, then frozen.
 
-Owns how settings are read, listed (`--help`), shown (`check-config`) and refused. A service's own settings
-are a subclass of `ServiceSettings`, and the only place that names its environment variables.
+This module owns how settings are read, listed (`--help`), shown (`check-config`) and refused. A service's own settings
+are a subclass of `ServiceSettings`, the only place that names the service's environment variables.
 """
 
 import ipaddress
@@ -35,7 +35,7 @@ def _split_commas(value: object) -> object:
 
 
 CommaSeparated = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split_commas)]
-"""A tuple of strings, written with commas in the environment."""
+"""A tuple of strings, separated by commas in the environment."""
 
 
 def _default_node_name() -> str:
@@ -44,9 +44,9 @@ def _default_node_name() -> str:
 
 
 class ServiceSettings(BaseSettings):
-    """What every service of Roomwire can be told. Each field is the environment variable `ROOMWIRE_<FIELD>`.
+    """The settings of every Roomwire service. Each field is the environment variable `ROOMWIRE_<FIELD>`.
 
-    A field that holds a secret is read from the file named by `ROOMWIRE_<FIELD>_FILE` as well.
+    A field that holds a secret can also be read from the file that `ROOMWIRE_<FIELD>_FILE` names.
     """
 
     model_config = SettingsConfigDict(
@@ -261,7 +261,7 @@ class ServiceSettings(BaseSettings):
     @field_validator("tls_key_file")
     @classmethod
     def _check_certificate_and_key(cls, value: Path | None, info: ValidationInfo) -> Path | None:
-        # What is wrong with the certificate's own value is a complaint already.
+        # An error in the certificate's own value has already been reported.
         if "tls_cert_file" in info.data and (value is None) is not (info.data["tls_cert_file"] is None):
             raise ValueError("set ROOMWIRE_TLS_CERT_FILE and ROOMWIRE_TLS_KEY_FILE, or neither")
         return value
@@ -271,7 +271,7 @@ class ServiceSettings(BaseSettings):
         """Read the settings from the environment.
 
         Raises:
-            ConfigurationError: One or more settings are missing, wrong or unknown; the text names each, and what it may be.
+            ConfigurationError: A setting is missing, invalid or unknown; the message names each such setting and its valid values.
 
         """
         complaints = [*unknown(os.environ.items(), OF_SERVICES | cls._names())]
@@ -285,29 +285,29 @@ class ServiceSettings(BaseSettings):
 
     @classmethod
     def _names(cls) -> frozenset[str]:
-        """Return the variables that are read."""
+        """Return the names of the variables that are read."""
         secrets = {f"{name}_file" for name, field in cls.model_fields.items() if _is_secret(field)}
         return frozenset(f"{ENV_PREFIX}{name.upper()}" for name in {*cls.model_fields, *secrets})
 
     @staticmethod
     def secret_file(name: str) -> Path | None:
-        """Return the file that a field's secret is read from, for who reads it again; None: from no file."""
+        """Return the file that a field's secret is read from, so that it can be read again; None if there is none."""
         variable = f"{ENV_PREFIX}{name.upper()}"
         path = os.environ.get(f"{variable}_FILE", "")
         return Path(path) if path and not os.environ.get(variable) else None
 
     @classmethod
     def listing(cls) -> "Iterator[Setting]":
-        """Yield each setting as people are told about it: in `--help` and in docs/settings.md."""
+        """Yield each setting for `--help` and docs/settings.md."""
         for name, field in cls.model_fields.items():
             yield Setting(f"{ENV_PREFIX}{name.upper()}", _shown_default(field), field.description or "")
 
     def lines(self) -> Iterator[str]:
-        """Yield what is in force as lines of an environment file; secrets are masked."""
+        """Yield the effective settings as lines of an environment file; secrets are masked."""
         return (f"{variable}={value}" for variable, value in self.effective())
 
     def effective(self) -> Iterator[tuple[str, str]]:
-        """Yield the environment variables and their values in force; secrets are masked."""
+        """Yield the environment variables and their effective values; secrets are masked."""
         for name in type(self).model_fields:
             value = getattr(self, name)
             yield (
@@ -370,14 +370,14 @@ def _complaints(settings: type[ServiceSettings], error: ValidationError) -> Iter
 
 
 def _mask(secret: SecretStr) -> str:
-    """Keep of a secret URL what helps a person, without its credentials."""
+    """Return a secret URL without its credentials."""
     value = secret.get_secret_value()
     if "://" not in value:
         return "********"
     parts = urlsplit(value)
     userinfo, _, address = parts.netloc.rpartition("@")
     shown = f"{parts.scheme}://{'********@' if userinfo else ''}{address}{parts.path}"
-    # Redis clients take a password from the query as well.
+    # Redis clients also accept a password in the query.
     return f"{shown}?********" if parts.query else shown
 
 

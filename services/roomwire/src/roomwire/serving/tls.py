@@ -1,6 +1,6 @@
 """TLS: the public port's certificate, which is reloaded when its files change, and the authorities that verify others.
 
-Knows files and OpenSSL, no server and no clock: `service` asks it now and then to look again.
+It uses files and OpenSSL, but no server and no clock: `listener` asks it from time to time to reread the files.
 """
 
 import ssl
@@ -11,7 +11,7 @@ from roomwire.errors import UnusableFile
 from roomwire.logs import get_logger
 
 REREAD_S: Final = 10.0
-"""How often the files are to be looked at, in seconds."""
+"""The interval at which the files are checked, in seconds."""
 
 _log = get_logger(__name__)
 
@@ -19,18 +19,18 @@ _log = get_logger(__name__)
 class Certificate:
     """A certificate with its chain, and its key, as PEM files.
 
-    Connections that are open keep what they began with. Files that cannot be read, or do not belong together, are a line
-    in the log, and the certificate that is known goes on being used.
+    Open connections keep the certificate that they began with. If the files cannot be read or do not match, an error is
+    logged, and the known certificate stays in use.
 
     Args:
-        chain: The certificate, then those between it and the root.
+        chain: The certificate, followed by the intermediate certificates.
         key: Its private key, without a passphrase.
 
     Attributes:
-        context: What a server gives to its connections: TLS 1.2 or newer, HTTP/1.1.
+        context: The context for a server's connections: TLS 1.2 or newer, HTTP/1.1.
 
     Raises:
-        ConfigurationError: The files cannot be read, or do not belong together.
+        ConfigurationError: The files cannot be read, or do not match.
 
     """
 
@@ -42,18 +42,18 @@ class Certificate:
             self._read = self._contents()
             self._load(self.context)
         except OSError as error:
-            # An `ssl.SSLError` is one; neither quotes what it read.
+            # An `ssl.SSLError` is an `OSError`; neither quotes the content of a file.
             raise UnusableFile(
                 chain, key, problem=error.strerror, setting="ROOMWIRE_TLS_CERT_FILE, ROOMWIRE_TLS_KEY_FILE"
             ) from None
 
     def reread(self) -> None:
-        """Take what the files hold now, if that is something else."""
+        """Load the files if their content has changed."""
         try:
             contents = self._contents()
             if contents == self._read:
                 return
-            # A pair that does not belong together must not reach the context that connections use.
+            # A pair that does not match must not reach the context that connections use.
             self._load(_context())
             self._load(self.context)
         except OSError as error:
@@ -66,15 +66,15 @@ class Certificate:
         return self._chain.read_bytes(), self._key.read_bytes()
 
     def _load(self, context: ssl.SSLContext) -> None:
-        # An empty passphrase: one that is needed would be asked for on a terminal.
+        # An empty passphrase: OpenSSL would otherwise ask for a required one on a terminal.
         context.load_cert_chain(self._chain, self._key, password="")  # nosec B106 - there is none
 
 
 def vouched_for_by(authorities: Path) -> ssl.SSLContext:
-    """Return what a client demands: a certificate with the address' name, from one of these authorities (PEM).
+    """Return a client's context that requires a certificate with the server's name from one of these authorities (PEM).
 
     Raises:
-        ConfigurationError: The file cannot be read, or holds no certificate.
+        ConfigurationError: The file cannot be read, or contains no certificate.
 
     """
     try:

@@ -52,6 +52,6 @@ RELIED_ON: Final[Mapping[str, tuple[str, ...]]] = {
     "uvicorn.protocols.http.flow_control.FlowControl": ("read_paused", "resume_reading"),
     "uvicorn.server.ServerState": ("connections", "default_headers", "tasks"),
 }
-"""By object: which of its names."""
+"""The names by the object that has them."""
 
 UVICORN: Final = Foreign("uvicorn", oldest="0.52", newest="0.54", names=RELIED_ON)

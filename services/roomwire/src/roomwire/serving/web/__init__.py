@@ -1,4 +1,4 @@
-"""What the services' HTTP APIs share: failures, limits, headers and counts. Needs FastAPI.
+"""The common parts of the services' HTTP APIs: failures, limits, headers and counts. Requires FastAPI.
 
-What an API does is its service's own; how it fails is told here, once: `{"error": {"code", "message", "retryable"}}`.
+Each API owns its function; all APIs share one form of failures: `{"error": {"code", "message", "retryable"}}`.
 """

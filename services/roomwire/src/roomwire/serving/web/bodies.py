@@ -1,4 +1,4 @@
-"""The bodies of failures, as every API documents them."""
+"""The bodies of failures, as documented by every API."""
 
 from typing import Any, Final, Literal
 
@@ -12,7 +12,7 @@ _RETRY_AFTER: Final = {
 
 
 class ErrorDetails(BaseModel):
-    """What went wrong."""
+    """The details of a failure."""
 
     code: Literal[
         "invalid_body",
@@ -29,13 +29,13 @@ class ErrorDetails(BaseModel):
 
 
 class ErrorAnswer(BaseModel):
-    """Every answer that is not a success."""
+    """The body of every answer that is not a success."""
 
     error: ErrorDetails
 
 
 def refusals(*errors: type[ClientError]) -> dict[int | str, dict[str, Any]]:
-    """Describe the errors of a route for the schema, with those that any route has."""
+    """Describe the errors of a route for the schema, including the errors that any route has."""
     every: tuple[type[ClientError], ...] = (*errors, InvalidBody, TooLarge, Unavailable, Internal)
     return {
         int(error.http_status): {

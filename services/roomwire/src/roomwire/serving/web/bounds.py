@@ -1,4 +1,4 @@
-"""Applies the service's limits on requests to an ASGI application that is not ours."""
+"""Applies the service's limits on requests to a foreign ASGI application."""
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -9,15 +9,15 @@ from roomwire.serving.web.sources import Sources
 
 
 class Bounded:
-    """An application whose requests are within bounds, and say truly where they came from.
+    """An application whose requests are limited and carry their true source.
 
-    An HTTP request has its body read first, and is refused beyond the limit; what the application raises becomes an answer. A
-    WebSocket is bounded where its frames are read, see `roomwire.engine.asgi_socket`.
+    The body of an HTTP request is read first, and refused beyond the limit; exceptions of the application become answers.
+    `roomwire.engine.asgi_socket` limits WebSockets, where their frames are read.
 
     Args:
         app: The application.
-        max_body_bytes: Largest body of a request.
-        proxies: Tells where requests came from.
+        max_body_bytes: Maximum size of a request's body.
+        proxies: Determines where requests came from.
 
     """
 

@@ -1,4 +1,4 @@
-"""Turns every error, ours or the framework's, into the one form in which clients get failures."""
+"""Converts every error, ours or the framework's, to the one form of failures that clients receive."""
 
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -30,7 +30,7 @@ _BY_STATUS: Final[Mapping[int, type[ClientError]]] = {
     HTTPStatus.METHOD_NOT_ALLOWED: MethodNotAllowed,
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: TooLarge,
 }
-# What pydantic complains about, in our words; none of them says what the client sent.
+# pydantic's error types in our words; no text contains the client's input.
 _COMPLAINTS: Final[Mapping[str, str]] = {
     "missing": "this is required",
     "extra_forbidden": "this field is unknown",
@@ -56,19 +56,19 @@ def answer(error: ClientError, headers: Mapping[str, str] | None = None) -> Resp
     if isinstance(error, RateLimited) and error.retry_after_s:
         headers["Retry-After"] = str(error.retry_after_s)
     if isinstance(error, TooLarge):
-        # What is left of the body will not be read: without this it would be, to its end, if it has one.
+        # The rest of the body will not be read: otherwise the server would read it to its end, if it has one.
         headers["Connection"] = "close"
     return JSONResponse(error.body(), status_code=error.http_status, headers=headers)
 
 
 def install(app: FastAPI) -> None:
-    """Let the framework's own errors be answered in our shape."""
+    """Answer the framework's own errors in our form."""
     app.add_exception_handler(RequestValidationError, _answer_invalid)
     app.add_exception_handler(HTTPException, _answer_http)
 
 
 class Guard:
-    """ASGI middleware that answers what the application inside raises; the unexpected goes to the log."""
+    """ASGI middleware that converts exceptions of the application to answers; unexpected ones are logged."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -107,7 +107,7 @@ async def _answer_invalid(_: Request, error: Exception) -> Response:
 
 
 def _complaint(detail: Mapping[str, Any]) -> str:
-    """Say what is wrong with which field, but not what was in it."""
+    """Return which field is invalid and why, but not its value."""
     names = [part for part in detail["loc"][1:] if isinstance(part, str)]
     field = ".".join(names)[:_MAX_FIELD_CHARS] or "body"
     reason = _COMPLAINTS.get(detail["type"], "this does not have the expected shape")

@@ -8,7 +8,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from roomwire.errors import BodyTooLarge
 
-# What an answer has unless it says otherwise: most are JSON, and many are secrets.
+# The default headers of answers: most answers are JSON, and many are secret.
 HEADERS: Final = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
@@ -18,7 +18,7 @@ HEADERS: Final = {
 
 
 class SecurityHeaders:
-    """Sets the headers of every answer that the answer does not set itself."""
+    """Sets the default headers of every answer, unless the answer sets them itself."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -37,10 +37,10 @@ class SecurityHeaders:
 
 
 class BodyLimit:
-    """Reads the body before the application does, and raises `TooLarge` as soon as it is too long.
+    """Reads the body before the application does, and raises `TooLarge` as soon as it exceeds the limit.
 
     Args:
-        app: What gets the body, in one piece.
+        app: The application, which gets the body in one piece.
         max_body_bytes: The limit.
 
     """
@@ -80,8 +80,8 @@ class RequestCount:
     """Counts answers.
 
     Args:
-        app: What answers.
-        counter: Its labels are the route's template (`other`: none of the API) and the status.
+        app: The application.
+        counter: A counter whose labels are the route's template (`other`: not a route of the API) and the status.
 
     """
 

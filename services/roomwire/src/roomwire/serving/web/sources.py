@@ -1,7 +1,7 @@
 """ASGI middleware that corrects an application's view of where its request came from.
 
-What `roomwire.protocol.sources` finds out stands in ASGI's scope, so that whatever reads a request behind it, a route, a
-framework or a page, reads the client's scheme, host and address and no proxy's.
+The result of `roomwire.protocol.sources` is stored in ASGI's scope, so that routes, frameworks and pages
+that read the request see the client's scheme, host and address instead of a proxy's.
 """
 
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -10,13 +10,13 @@ from roomwire.protocol.sources import Proxies
 
 
 class Sources:
-    """Puts the client's scheme, host and address into the scope of each request.
+    """Stores the client's scheme, host and address in the scope of each request.
 
-    Headers of a stranger that only a proxy may write are dropped.
+    Headers that only a proxy may write are dropped if they come from a stranger.
 
     Args:
         app: The application.
-        proxies: Tells where requests came from.
+        proxies: Determines where requests came from.
 
     """
 
@@ -27,7 +27,7 @@ class Sources:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """See ASGI."""
         if scope["type"] in {"http", "websocket"}:
-            # In place: what stands around this reads the route that the router puts into the same scope.
+            # In place: outer middleware reads the route that the router puts into the same scope.
             self._correct(scope)
         await self._app(scope, receive, send)
 
