@@ -4,7 +4,8 @@ from collections.abc import Coroutine, Sequence
 
 import msgspec
 
-from roomwire.app.api.actions import Actions, name_of
+from roomwire import Keep
+from roomwire.app.api.actions import Actions, keep_of, name_of
 from roomwire.app.api.bodies import (
     HistoryAnswer,
     MemberAnswer,
@@ -16,8 +17,9 @@ from roomwire.app.api.bodies import (
     ToRoom,
     ToUser,
 )
+from roomwire.errors import NotFound
 from roomwire_gateway.chat import ChatGateway
-from roomwire_gateway.messages import Kept
+from roomwire_gateway.messages import Kept, Message
 from roomwire_gateway.rooms import member_of
 
 
@@ -39,7 +41,9 @@ class ChatActions(Actions):
             # Numbered as where there are several: gateways of the release before know it by that id.
             return super().saying(message, f"{message_id}:0" if message_id else "")
         room = message.room if isinstance(message, ToRoom) else ""
-        return self._chat.announcements.to_room(message.event, message.args, room=room, message_id=message_id)
+        return self._chat.announcements.to_room(
+            message.event, message.args, room=room, message_id=message_id, keep=_keep_of(message, message_id)
+        )
 
     async def largest_rooms(self, *, namespace: str, limit: int) -> list[RoomAnswer]:  # noqa: ARG002 - the chat has one
         """Return the rooms with connected members, the largest first."""
@@ -101,3 +105,29 @@ class ChatActions(Actions):
             failed=moved.failed,
             missing=[*map(name_of, moved.missing)],
         )
+
+
+def _keep_of(message: Said, message_id: str) -> Keep | None:
+    """Return what the history of a room stores of a backend's event, in the form of the messages that clients send.
+
+    Raises:
+        NotFound: The event is none of the chat's messages.
+
+    """
+    keep = keep_of(message)
+    if keep is None or not keep.room:
+        return None
+    told = keep.entry if keep.entry is not msgspec.UNSET else (message.args[1:] or [None])[0]
+    try:
+        said = msgspec.convert(told, Message)
+    except msgspec.ValidationError:
+        raise NotFound(
+            "keeps_history: the chat keeps messages. Send one as the second argument or as `entry`: {id, user, text, at}."
+        ) from None
+    said = msgspec.structs.replace(said, room=keep.room)
+    return Keep(
+        room=keep.room,
+        entry=Kept(own_id=message_id or said.id, message=said),
+        entries=keep.entries,
+        ttl_s=keep.ttl_s,
+    )

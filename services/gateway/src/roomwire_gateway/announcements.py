@@ -64,12 +64,19 @@ class Announcements:
         await self._gateway.emit("presence", change, to=audience_of("full", change.room))
 
     def to_room(
-        self, event: str, args: Sequence[Any], *, room: str = "", message_id: str = ""
+        self,
+        event: str,
+        args: Sequence[Any],
+        *,
+        room: str = "",
+        message_id: str = "",
+        keep: Keep | None = None,
     ) -> Sequence[Coroutine[Any, Any, None]]:
         """Return the emits that send a backend's event to a room or, without one, to all clients.
 
         Begun in this order, by whatever runs them, that is the order in which they stand in the log. Each is an `emit`, with
-        a message id of its own: after an error, all of them may be said again.
+        a message id of its own: after an error, all of them may be said again. The first one stores what `keep` says in the
+        room's history.
         """
         return [
             self._gateway.emit(
@@ -77,6 +84,7 @@ class Announcements:
                 tuple(args),
                 to=audience_of(audience, room),
                 message_id=f"{message_id}:{number}" if message_id else "",
+                keeps_history=keep if keep and not number else False,
             )
             for number, audience in enumerate(AUDIENCES)
         ]

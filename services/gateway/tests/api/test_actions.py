@@ -167,6 +167,33 @@ async def test_history_is_read_from_a_position_on(system):
 # -- disconnect, move
 
 
+async def test_a_published_message_is_in_the_history_of_the_chat_among_those_of_clients(system):
+    ann = await system.person(0, structured=True)
+    said = {"id": "b-1", "user": "Shop", "text": "open", "at": "2026-01-01T08:00:00Z", "kind": "message"}
+    event = {"room": ROOM, "event": "roomMessage", "id": "b-1", "args": ["[Shop] open", said]}
+    for _ in range(2):
+        await system.post("/publish", {"messages": [{**event, "keeps_history": True}]})
+    await ann.emit("chatMessage", {"roomId": ROOM, "userName": "Ann", "message": "hi"})
+    short = {**event, "id": "b-2", "args": ["closed"], "keeps_history": {"entry": {**said, "text": "closed"}}}
+    await system.post("/publish", {"messages": [short]}, of=1)
+
+    found = await system.get("/history", room=ROOM)
+    assert ["open", "hi", "closed"] == [one["text"] for one in found["messages"]]
+    own = await ann.emit("history", {"roomId": ROOM})
+    assert [("Shop", "open"), ("Ann", "hi"), ("Shop", "closed")] == [
+        (one["user"], one["text"]) for one in own["messages"]
+    ]
+    assert [ROOM] * 3 == [one["room"] for one in own["messages"]]
+
+
+async def test_what_is_no_message_of_the_chat_is_not_taken_into_its_history(system):
+    event = {"room": ROOM, "event": "price", "args": ["tea", 3.5], "keeps_history": True}
+    response = await system.call("POST", "/publish", json={"messages": [event]})
+
+    assert (404, "not_found") == (response.status_code, response.json()["error"]["code"])
+    assert [] == (await system.get("/history", room=ROOM))["messages"]
+
+
 async def test_a_user_is_disconnected_everywhere_and_its_sessions_end(system):
     mine = token(EVERYTHING)
     here, there = [await system.person(of, room=None, bearer=mine) for of in (0, 1)]

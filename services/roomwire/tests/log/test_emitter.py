@@ -17,10 +17,13 @@ from recovering import Browser, nodes_of
 from redis_homes import ClusterHome, SentinelHome, eventually, running
 from waiting import time_passes, until
 
-from roomwire import AsyncEmitter, Emitter
+from roomwire import AsyncEmitter, Emitter, Keep
 from roomwire.errors import ConfigurationError, OutcomeUnknown, TooLarge, Unavailable
+from roomwire.history.contract import Said
+from roomwire.history.opening import open_history
 from roomwire.log.config import LogConfig
 from roomwire.log.streams import namespace_stream, room_stream
+from roomwire.metrics.gateway import Metrics
 from roomwire_local.free_ports import free_ports
 
 ROOT = Path(__file__).parents[4]
@@ -210,6 +213,81 @@ async def test_the_documented_example_is_heard_and_takes_five_lines(redis_url):
             await asyncio.to_thread(exec, example, {})
         heard = [await client.event() for _ in range(3)]
     assert ["roomMessage", "shipped", "roomMessage"] == [event for event, _ in heard]
+
+
+# -- what history stores of it
+
+
+@pytest.fixture
+async def history(own_server):
+    opened = open_history(own_server.url, metrics=Metrics())
+    await opened.start()
+    yield opened
+    await opened.close()
+
+
+@EVERY_SERVER
+async def test_history_stores_what_an_emitter_says_as_it_stores_what_a_server_says(
+    nodes, own_server, history, emitting
+):
+    node = await nodes()
+    client = await member(node, "red")
+    async with emitting(own_server.url) as emitter:
+        for speaker in (node.server, emitter):
+            for namespace in ("/", "/den"):
+                await speaker.emit("n", (1, {"a": "ü"}), to="red", namespace=namespace, keeps_history=True)
+            await speaker.emit("n", 2, to="red")
+            own = Keep(room="red", entry={"own": 3})
+            await speaker.emit("n", 3, to=["red", "blue"], keeps_history=own)
+        assert [1, 2, 3] * 2 == await client.events(6)
+
+        for namespace, one_each in (("/", 2), ("/den", 1)):
+            entries = (await history.recall("red", namespace=namespace)).values(dict)
+            said, again = entries[:one_each], entries[one_each:]
+            assert [("n", [1, {"a": "ü"}])] == [(one["event"], one["args"]) for one in said[:1]]
+            assert [{**one, "at": 0} for one in said] == [{**one, "at": 0} for one in again]
+
+
+@EVERY_SERVER
+async def test_history_stores_once_what_is_said_again_and_as_much_as_the_last_emit_says(
+    own_server, history, emitting
+):
+    async with emitting(own_server.url) as emitter:
+        for number in (1, 1, 2, 3):
+            keep = Keep(entries=2, ttl_s=60)
+            await emitter.emit("n", number, to="red", message_id=str(number), keeps_history=keep)
+
+    assert [[2], [3]] == [one.args for one in (await history.recall("red")).values(Said)]
+
+
+@ONE_SERVER
+@pytest.mark.parametrize("to", [None, ["red", "blue"], []], ids=["everyone", "two rooms", "no room"])
+async def test_what_is_for_no_single_room_is_stored_by_a_room_that_it_names(own_server, to, emitting):
+    async with emitting(own_server.url) as emitter:
+        with pytest.raises(ValueError, match="name it by Keep"):
+            await emitter.emit("n", 1, to=to, keeps_history=True)
+
+
+@ONE_SERVER
+async def test_half_a_character_is_stored_so_that_the_history_stays_readable(
+    nodes, own_server, history, emitting
+):
+    client = await member(await nodes(), "red")
+    async with emitting(own_server.url) as emitter:
+        await emitter.emit("n", "cut \ud83d", to="red", keeps_history=True)
+
+    assert ["n", "cut \ud83d"] == await client.event()
+    assert [["cut ?"]] == [one.args for one in (await history.recall("red")).values(Said)]
+
+
+@ONE_SERVER
+async def test_an_entry_that_is_too_large_is_neither_said_nor_stored(own_server, history, emitting):
+    async with emitting(own_server.url, max_message_bytes=100) as emitter:
+        with pytest.raises(TooLarge):
+            await emitter.emit("n", 1, to="red", keeps_history=Keep(entry="x" * 100))
+        await emitter.emit("n", 2, to="red", keeps_history=Keep(entry="y"))
+
+    assert ["y"] == (await history.recall("red")).values(str)
 
 
 # -- what is tried again
@@ -473,8 +551,12 @@ def rights(of):
     return re.search(rf"### {of}\n.*?```\n(.*?)```", text, re.DOTALL)[1].split()
 
 
+WITH_HISTORY = "An emitter that keeps history"
+RIGHTS = [(0, ()), (0, (WITH_HISTORY,)), (1, ("With a database other than 0",))]
+
+
 @EVERY_SERVER
-@pytest.mark.parametrize(("database", "more"), [(0, ()), (1, ("With a database other than 0",))])
+@pytest.mark.parametrize(("database", "more"), RIGHTS)
 async def test_an_emitter_needs_these_rights_and_no_others(own_server, database, more, emitting):
     url = own_server.url.replace("/0", f"/{database}")
     async with redis.asyncio.from_url(url) as admin:
@@ -483,7 +565,7 @@ async def test_an_emitter_needs_these_rights_and_no_others(own_server, database,
         await admin.config_resetstat()
         async with emitting(url.replace("redis://", "redis://wire:p@"), timeout_s=0.3) as emitter:
             await emitter.emit("n", 1)
-            await emitter.emit("n", 2, to="red", message_id="x")
+            await emitter.emit("n", 2, to="red", message_id="x", keeps_history=WITH_HISTORY in more)
             # To one client: whose session is looked for.
             await emitter.emit("n", 3, to=_some_sid())
             await admin.script_flush()

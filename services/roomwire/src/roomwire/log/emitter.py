@@ -16,11 +16,12 @@ from roomwire.errors import NotFound
 from roomwire.log.config import LogConfig
 from roomwire.log.entries import Message
 from roomwire.log.errors import EmitterClosed, EventTooLarge
+from roomwire.log.kept import Keep
 from roomwire.log.redis.keys import Keys
 from roomwire.log.redis.producer import Producer
 from roomwire.log.sessions import new_node_id
 from roomwire.log.streams import Stream, namespace_stream
-from roomwire.log.targets import stream_to
+from roomwire.log.targets import kept_of, stream_to
 from roomwire.protocol.payloads import arguments_of, event_payload, skipped_sids
 from roomwire.redis.topology import open_primaries
 
@@ -85,6 +86,7 @@ class AsyncEmitter:
         namespace: str = "/",
         skip_sid: str | list[str] | None = None,
         message_id: str = "",
+        keeps_history: bool | Keep = False,
     ) -> None:
         """Emit an event; when the call returns, the event is in the log, and every member receives it.
 
@@ -99,16 +101,25 @@ class AsyncEmitter:
             skip_sid: A client, or a list of clients, that does not receive the event. Default: none.
             message_id: A further event with the same id within two minutes is dropped, whichever process emits it. At most 256
                 bytes. Default: none.
+            keeps_history: Whether the history of the room stores the event, or what of it and for how long (`Keep`), as for an
+                emit of a gateway: the event is published and stored, or neither. Default: no.
 
         Raises:
             Unavailable: The event was not published; try again once the problem in the error's cause is solved.
             OutcomeUnknown: The event may have been published; try again with the same `message_id`.
-            TooLarge: The event or the message id is too large.
+            TooLarge: The event, the message id or what history stores is too large.
+            ValueError: `keeps_history` is set, but no room is named.
 
         """
         payload = event_payload([event, *arguments_of(data)])
         if len(payload) > self._max_message_bytes:
             raise EventTooLarge(self._max_message_bytes, len(payload))
+        kept = None
+        if keeps_history:
+            keep = keeps_history if isinstance(keeps_history, Keep) else Keep()
+            kept = kept_of(keep, event, data, to=to, namespace=namespace)
+            if len(kept.entry) > self._max_message_bytes:
+                raise EventTooLarge(self._max_message_bytes, len(kept.entry))
         skipped = () if skip_sid is None else skipped_sids(skip_sid)
         rooms: tuple[Stream, ...] = ()
         if isinstance(to, Collection) and not isinstance(to, str):
@@ -117,7 +128,8 @@ class AsyncEmitter:
                 return
         stream = namespace_stream(namespace) if to is None or rooms else stream_to(namespace, to)
         try:
-            await self._publishing().publish(stream, Message(payload, skipped, rooms), message_id=message_id)
+            message = Message(payload, skipped, rooms)
+            await self._publishing().publish(stream, message, message_id=message_id, kept=kept)
         except NotFound:
             # The session of this client has ended, so no client is left to receive the event.
             return
@@ -204,13 +216,20 @@ class Emitter:
         namespace: str = "/",
         skip_sid: str | list[str] | None = None,
         message_id: str = "",
+        keeps_history: bool | Keep = False,
     ) -> None:
         """Say something, and wait until it is in the log; see `AsyncEmitter.emit`."""
         with self._lock:
             if self._is_closed:
                 raise EmitterClosed
             said = self._emitter.emit(
-                event, data, to=to, namespace=namespace, skip_sid=skip_sid, message_id=message_id
+                event,
+                data,
+                to=to,
+                namespace=namespace,
+                skip_sid=skip_sid,
+                message_id=message_id,
+                keeps_history=keeps_history,
             )
             # Under the lock, so that `close` comes behind all that was said before it.
             waiting = asyncio.run_coroutine_threadsafe(said, self._running())

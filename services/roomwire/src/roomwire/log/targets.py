@@ -1,7 +1,15 @@
-"""The target of a message: the stream of a room, whatever its name is made of, or of a client. Pure."""
+"""The target of a message: the stream of a room, whatever its name is made of, or of a client, and a room's history. Pure."""
 
+import json
+from datetime import UTC, datetime
+
+import msgspec
+
+from roomwire.log.kept import Keep, Kept, Said, history_name
 from roomwire.log.sessions import is_sid
 from roomwire.log.streams import Stream, room_name, room_stream, sid_stream
+from roomwire.protocol.payloads import arguments_of
+from roomwire.protocol.values import encode
 
 
 def stream_of(namespace: str, room: object) -> Stream:
@@ -14,3 +22,31 @@ def stream_to(namespace: str, target: object) -> Stream:
     if isinstance(target, str) and is_sid(target):
         return sid_stream(target)
     return stream_of(namespace, target)
+
+
+def kept_of(keep: Keep, event: str, data: object, *, to: object, namespace: str) -> Kept:
+    """Return what a history stores of an event.
+
+    Args:
+        keep: What is kept, and for how long.
+        event: The event's name.
+        data: The event's argument; a tuple for several.
+        to: The room, or rooms, that the event is emitted to.
+        namespace: The namespace.
+
+    Raises:
+        ValueError: Neither `keep` nor `to` names exactly one room, so that there is no history.
+
+    """
+    room = to if keep.room is None else keep.room
+    if not isinstance(room, str) or is_sid(room):
+        raise ValueError("a history is of one room: emit to one, or name it by Keep(room=...)")
+    entry = keep.entry
+    if entry is msgspec.UNSET:
+        entry = Said(event, arguments_of(data), datetime.now(UTC))
+    try:
+        stored = msgspec.json.encode(entry)
+    except UnicodeEncodeError:
+        # Half a surrogate pair, as JavaScript cuts a text inside an emoji: clients receive it, but no reader of history could.
+        stored = json.dumps(json.loads(encode(entry)), ensure_ascii=False).encode(errors="replace")
+    return Kept(history_name(namespace, room), stored, keep.entries, keep.ttl_s)

@@ -1,13 +1,12 @@
 """One call of `emit` as an object, which all layers below pass on."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import TypedDict
 
 import msgspec
 
-from roomwire.log.kept import Keep, Kept, Said, history_name
-from roomwire.log.sessions import is_sid
+from roomwire.log.kept import Keep, Kept
+from roomwire.log.targets import kept_of
 from roomwire.protocol.payloads import arguments_of, event_payload
 
 
@@ -65,13 +64,6 @@ class Emit(msgspec.Struct, frozen=True, gc=False):
             ValueError: The target is not exactly one room, so that there is no history.
 
         """
-        keep = self.keep
-        if keep is None:
+        if self.keep is None:
             return None
-        room = self.target if keep.room is None else keep.room
-        if room is None or not isinstance(room, str) or is_sid(room):
-            raise ValueError("a history is of one room: emit to one, or name it by Keep(room=...)")
-        entry = keep.entry
-        if entry is msgspec.UNSET:
-            entry = Said(self.event, arguments_of(self.data), datetime.now(UTC))
-        return Kept(history_name(self.namespace, room), msgspec.json.encode(entry), keep.entries, keep.ttl_s)
+        return kept_of(self.keep, self.event, self.data, to=self.target, namespace=self.namespace)

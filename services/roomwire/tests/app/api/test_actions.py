@@ -1,6 +1,7 @@
 """The HTTP API of an application that is not the chat: two processes' worth of nodes, and a backend that calls one of them."""
 
 import contextlib
+import functools
 
 import httpx
 import pytest
@@ -10,8 +11,10 @@ from roomwire import App, Gateway, Server, Socket, User, subscribe
 from roomwire.app.node import Node
 from roomwire.app.settings import GatewaySettings
 from roomwire.identity.capabilities import load_policy
+from roomwire.log.sessions import new_pid, sid_of
 
 SECRET = "s" * 40
+DEEP = functools.reduce(lambda inner, _: [inner], range(300), None)
 POLICY = """
 [roles.guest]
 "*" = ["join"]
@@ -209,6 +212,53 @@ async def test_history_is_what_the_application_kept_of_a_room(backend):
         assert (found["messages"][1:], True, False) == (rest["messages"], rest["joined"], rest["more"])
         _, other = await backend.call("GET", "/history", params={"room": "acme:den"})
         assert [] == other["messages"]
+
+
+async def test_a_published_event_is_in_the_history_of_its_room_as_an_emit_of_the_gateway_is(backend):
+    said = {"namespace": "/board", "room": "acme:den", "event": "moved"}
+    where = {"namespace": "/board", "room": "acme:den"}
+    async with member(backend, 1, "acme:den") as client:
+        await client.send_frame('42/board,["move","acme:den","by the gateway"]')
+        await client.event("moved")
+        for _ in range(2):
+            await backend.publish({**said, "args": ["once"], "id": "a", "keeps_history": True})
+        await backend.publish({**said, "args": ["not kept"]})
+        _, found = await backend.call("GET", "/history", params=where)
+        first, second = (one["entry"] for one in found["messages"])
+        assert [["by the gateway"], ["once"]] == [first["args"], second["args"]]
+        assert first.keys() == second.keys()
+
+        own = {"entry": {"column": None}, "entries": 2, "ttl_s": 60}
+        assert (200, {"published": 2}) == await backend.publish(
+            {**said, "args": ["own"], "keeps_history": own},
+            {**said, "args": ["null"], "keeps_history": {"entry": None, "entries": 2}},
+        )
+        _, found = await backend.call("GET", "/history", params=where)
+        assert [{"column": None}, None] == [one["entry"] for one in found["messages"]]
+        assert [["once"], ["not kept"], ["own"], ["null"]] == [await client.event("moved") for _ in range(4)]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        pytest.param({"everyone": True, "keeps_history": True}, id="everyone"),
+        pytest.param({"room": "den", "keeps_history": {"entries": 0}}, id="no entry"),
+        pytest.param({"room": "den", "keeps_history": {"entries": 10_001}}, id="too many entries"),
+        pytest.param({"room": "den", "keeps_history": {"ttl_s": 31 * 86_400 + 1}}, id="for too long"),
+        pytest.param({"room": "den", "keeps_history": {"entry": DEEP}}, id="what no answer can hold"),
+        pytest.param({"room": "den", "keeps_history": True, "args": [DEEP]}, id="arguments of that kind"),
+        pytest.param({"room": "den", "keeps_history": {"room": "hall"}}, id="another room"),
+        pytest.param({"room": sid_of(new_pid()), "keeps_history": True}, id="a client's own room"),
+    ],
+)
+async def test_what_no_history_can_store_is_refused_and_nothing_is_published(backend, wrong):
+    async with member(backend, 1, "den") as client:
+        before = {"namespace": "/board", "room": "den", "event": "moved", "args": ["before"]}
+        status, body = await backend.publish(before, {"namespace": "/board", "event": "x", **wrong})
+        assert (422, "invalid_body") == (status, body["error"]["code"])
+
+        await backend.publish({**before, "args": ["after"]})
+        assert ["after"] == await client.event("moved")
 
 
 async def test_a_user_is_reached_and_disconnected_on_all_nodes_where_there_are_rooms_of_users(backend):

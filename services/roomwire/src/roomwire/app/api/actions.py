@@ -17,6 +17,7 @@ from roomwire.app.api.bodies import (
     Disconnected,
     EntryAnswer,
     HistoryAnswer,
+    Keeping,
     MemberAnswer,
     Moved,
     PresenceAnswer,
@@ -27,8 +28,9 @@ from roomwire.app.api.bodies import (
     ToUser,
 )
 from roomwire.app.api.callers import Caller
-from roomwire.errors import NotFound
+from roomwire.errors import ClientError, InvalidBody, NotFound
 from roomwire.gateways.errors import NoSuchNamespace
+from roomwire.log.kept import Keep
 from roomwire.log.sessions import is_sid
 from roomwire.rooms.users import is_user_room, user_room
 from roomwire.server import Server
@@ -36,6 +38,7 @@ from roomwire.server import Server
 TIMEOUT_S: Final = 2.0
 _AUDITED_TARGETS: Final = 10
 _EVERY_NAMESPACE: Final = "*"
+_MAX_DEPTH: Final = 100
 
 
 class Actions:
@@ -73,11 +76,14 @@ class Actions:
             for message in messages:
                 _check(caller, message)
                 self._require(message.namespace)
-            sayings = [
-                saying
-                for number, message in enumerate(messages)
-                for saying in self.saying(message, _message_id(caller, message, key, number))
-            ]
+            sayings: list[Coroutine[object, object, None]] = []
+            try:
+                for number, message in enumerate(messages):
+                    sayings += self.saying(message, _message_id(caller, message, key, number))
+            except ClientError:
+                for saying in sayings:
+                    saying.close()
+                raise
             # They begin in this order, which is their order in the log.
             outcomes = await asyncio.gather(*sayings, return_exceptions=True)
             for outcome in outcomes:
@@ -148,6 +154,7 @@ class Actions:
                 to=to,
                 namespace=message.namespace,
                 message_id=message_id,
+                keeps_history=keep_of(message) or False,
             )
         ]
 
@@ -243,6 +250,24 @@ def target_of(message: Said) -> str:
     return f"room {message.room}{where}" if isinstance(message, ToRoom) else f"user {message.user}{where}"
 
 
+def keep_of(message: Said) -> Keep | None:
+    """Return what the history of a message's room stores of it; None: nothing.
+
+    Raises:
+        InvalidBody: The room is a client's own, which has no history, or the answer of `history` could not hold the value.
+
+    """
+    if not isinstance(message, ToRoom) or not message.keeps_history:
+        return None
+    if is_sid(message.room):
+        raise InvalidBody("keeps_history: this room is a client's own and has no history.")
+    keeping = Keeping() if message.keeps_history is True else message.keeps_history
+    entry = keeping.entry if "entry" in keeping.model_fields_set else msgspec.UNSET
+    if _is_deep(message.args if entry is msgspec.UNSET else entry):
+        raise InvalidBody("keeps_history: this value is nested too deeply to be stored.")
+    return Keep(room=message.room, entry=entry, entries=keeping.entries, ttl_s=keeping.ttl_s)
+
+
 def name_of(node: str) -> str:
     """Return the name of a gateway's incarnation without its random suffix."""
     return node.rpartition(".")[0]
@@ -253,6 +278,18 @@ def _check(caller: Caller, message: Said) -> None:
         caller.capabilities.require("publish", message.room)
     else:
         caller.capabilities.require("admin" if isinstance(message, ToUser) else "broadcast")
+
+
+def _is_deep(value: object) -> bool:
+    level = [value]
+    for _ in range(_MAX_DEPTH):
+        level = [
+            inner
+            for outer in level
+            if isinstance(outer, list | dict)
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+        ]
+    return bool(level)
 
 
 def _message_id(caller: Caller, message: Said, key: str, number: int) -> str:

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag
+from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, StrictBool, Tag
 
+from roomwire.log.kept import HISTORY_ENTRIES, HISTORY_TTL_S
 from roomwire.protocol.payloads import event_payload
 
 MAX_MESSAGES: Final = 100
@@ -15,6 +16,8 @@ MAX_NAMESPACE_CHARS: Final = 128
 MAX_EVENT_CHARS: Final = 128
 MAX_USER_CHARS: Final = 256
 MAX_KEY_CHARS: Final = 256
+MAX_ENTRIES: Final = 10_000
+MAX_HISTORY_TTL_S: Final = 31 * 86_400
 POSITION: Final = r"^[0-9]{1,18}-[0-9]{1,18}$"
 RESERVED_EVENTS: Final = (
     "connect",
@@ -92,10 +95,33 @@ class _Said(_Request):
     ] = ""
 
 
+class Keeping(_Request):
+    """What the room's history stores of an event, and for how long."""
+
+    entry: Any = Field(None, description="The entry. Default: an object with `event`, `args` and `at`.")
+    entries: int = Field(
+        HISTORY_ENTRIES,
+        ge=1,
+        le=MAX_ENTRIES,
+        description="The number of newest entries that the room keeps from now on.",
+    )
+    ttl_s: int = Field(
+        HISTORY_TTL_S,
+        ge=1,
+        le=MAX_HISTORY_TTL_S,
+        description="The number of seconds for which the room keeps them after this one.",
+    )
+
+
 class ToRoom(_Said):
     """An event for a room: `publish` there."""
 
     room: Room
+    keeps_history: StrictBool | Keeping = Field(
+        default=False,
+        description="Whether the room's history stores the event, or what of it and for how long. "
+        "The event is published and stored, or neither.",
+    )
 
 
 class ToUser(_Said):
