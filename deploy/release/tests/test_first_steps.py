@@ -1,0 +1,231 @@
+"""The README's lines for an application of one's own, followed as they stand: from an empty folder to two clients over two gateways."""
+
+import asyncio
+import contextlib
+import json
+import os
+import re
+import signal
+import sys
+import time
+from collections.abc import AsyncIterator, Iterator, Mapping
+from pathlib import Path
+
+import httpx
+import pytest
+from clients import js_clients
+from developing import Developing
+from waiting import until
+
+import build
+from roomwire_e2e.readme import readme, written
+
+pytestmark = [pytest.mark.release, pytest.mark.timeout(900)]
+
+PATIENCE_S = 300.0
+WORDS_A_MINUTE = 200
+SHOWN_URL = "http://localhost:3000"
+
+
+class Program:
+    """A program that goes on: what it writes, until Ctrl-C."""
+
+    def __init__(self, process: asyncio.subprocess.Process, log: Path) -> None:
+        self.process = process
+        self.log = log
+
+    @property
+    def output(self) -> str:
+        """What it has written so far."""
+        return self.log.read_text(encoding="utf-8")
+
+    async def says(self, pattern: str) -> None:
+        """Wait until it has written what fits a pattern."""
+
+        def said() -> object:
+            found = re.search(pattern, self.output)
+            assert found or self.process.returncode is None, self.output
+            return found
+
+        await until(said, within_s=PATIENCE_S)
+
+    async def end(self) -> None:
+        """Press Ctrl-C, which ends it with success."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGINT)
+        async with asyncio.timeout(PATIENCE_S):
+            assert await self.process.wait() == 0, self.output
+
+
+class Reader:
+    """A reader's terminal: the folder and the environment that a line leaves hold for the next.
+
+    Attributes:
+        folder: The working directory.
+        took_s: For each line, how long it took.
+
+    """
+
+    def __init__(self, folder: Path, environ: Mapping[str, str]) -> None:
+        self.folder = folder
+        self.took_s: dict[str, float] = {}
+        self._environ = dict(environ)
+        self._logs = folder.parent / "logs"
+        self._logs.mkdir()
+
+    async def run(self, line: str, **words: str) -> str:
+        """Run a line to its end, which has to be a success; returns what it wrote.
+
+        Args:
+            line: As it is shown.
+            words: What the reader writes in place of its words.
+
+        """
+        left = self._logs / "environment"
+        script = f'set -e\n{written(line, words)}\n{{ pwd; env -0; }} > "{left}"'
+        with self.timed(line):
+            program = await self._start(script)
+            async with asyncio.timeout(PATIENCE_S):
+                status = await program.process.wait()
+        assert status == 0, program.output
+        folder, _, variables = left.read_text(encoding="utf-8").partition("\n")
+        self.folder = Path(folder)
+        self._environ = dict(pair.split("=", 1) for pair in variables.split("\0") if pair)
+        return program.output
+
+    @contextlib.asynccontextmanager
+    async def running(self, line: str, **environ: str) -> AsyncIterator[Program]:
+        """Run a line until the context ends, and Ctrl-C with it."""
+        program = await self._start(f"exec {line}", environ)
+        try:
+            yield program
+        except BaseException:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(program.process.pid, signal.SIGKILL)
+            raise
+        await program.end()
+
+    @contextlib.contextmanager
+    def timed(self, line: str) -> Iterator[None]:
+        """Take the time of a line."""
+        began = time.monotonic()
+        yield
+        self.took_s[line.partition("  #")[0].rstrip()] = time.monotonic() - began
+
+    async def _start(self, script: str, environ: Mapping[str, str] = {}) -> Program:
+        log = self._logs / f"{len([*self._logs.iterdir()])}.log"
+        with log.open("wb") as output:
+            process = await asyncio.create_subprocess_exec(
+                "bash",
+                "-c",
+                script,
+                cwd=self.folder,
+                env={**self._environ, **environ},
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+            )
+        return Program(process, log)
+
+
+@pytest.fixture
+def reader(lock, tmp_path, starts_servers) -> Reader:
+    """A reader in an empty folder, whose Python is this one, and who gets the locked versions of other projects' packages."""
+    folder, pins = tmp_path / "empty", tmp_path / "pins.txt"
+    folder.mkdir()
+    # Hashes would be asked of the release's own packages as well.
+    locked = re.findall(r"^([a-z0-9-]+)(?:\[[a-z,]+\])?(==[^\s;]+)", lock.read_text(), re.MULTILINE)
+    pins.write_text("".join(f"{name}{version}\n" for name, version in {*locked}))
+    own = {name: value for name, value in os.environ.items() if not name.startswith(("ROOMWIRE_", "PYTHON"))}
+    own.pop("VIRTUAL_ENV", None)
+    path = os.pathsep.join([str(Path(sys.base_prefix) / "bin"), own["PATH"]])
+    return Reader(folder, own | {"PATH": path, "PIP_CONSTRAINT": str(pins)})
+
+
+async def test_the_readmes_lines_lead_from_an_empty_folder_to_two_clients_over_two_gateways(
+    release, reader, free_port_factory, capsys
+):
+    lines = readme()
+    (environment, install, new, tests, check, dev, up), (tail, write), _ = lines.blocks
+
+    await reader.run(environment)
+    await reader.run(install, RELEASE=str(release))
+    assert {build.project(package)["name"] for package in build.PACKAGES} == installed_from(release, reader)
+    await reader.run(new)
+    assert "board" == reader.folder.name
+    assert "4 passed" in await reader.run(tests)
+    assert "namespace /: write" in await reader.run(check)
+    await develop(reader, dev, free_port_factory(), free_port_factory())
+    await share(reader, up, tail, write, free_port_factory())
+
+    with capsys.disabled():
+        print(f"\n{summary(reader.took_s, lines.words)}")
+
+
+def installed_from(release: Path, reader: Reader) -> set[str]:
+    """Return the names of the packages that were installed from the folder of the release."""
+    packages = (reader.folder / ".venv").glob("lib/python*/site-packages/*.dist-info/direct_url.json")
+    urls = {path.parent.name.partition("-")[0]: json.loads(path.read_text())["url"] for path in packages}
+    return {name.replace("_", "-") for name, url in urls.items() if url.startswith(release.as_uri())}
+
+
+async def develop(reader: Reader, line: str, port: int, console_port: int) -> None:
+    """Open the console, use the application, save a change, and use what was saved."""
+    command = line.partition("#")[0] + f"--console-port {console_port}"
+    application = reader.folder / "board.py"
+    saved = application.read_text(encoding="utf-8")
+    note = {"text": "hello"}
+    async with (
+        contextlib.AsyncExitStack() as afterwards,
+        reader.running(command, ROOMWIRE_PORT=str(port)) as program,
+        js_clients() as clients,
+        httpx.AsyncClient(trust_env=False, follow_redirects=True) as http,
+    ):
+        with reader.timed(line):
+            developed = Developing(program.process, (port, console_port), program.log)
+            afterwards.push_async_callback(developed.close)
+            assert "<title>" in (await http.get(await developed.link())).text
+            await developed.enter()
+            await developed.serving()
+            options = {"transports": ["websocket"], "auth": {"token": await developed.token("Ann")}}
+            first = await clients.connect(f"http://{developed.address}", **options)
+            assert note == await first.emit("write", note)
+            application.write_text(saved.replace("return note", 'return Note("new code")'), encoding="utf-8")
+            await developed.serving(start=2)
+            second = await clients.connect(f"http://{developed.address}", **options)
+            assert {"text": "new code"} == await second.emit("write", note)
+    application.write_text(saved, encoding="utf-8")
+
+
+async def share(reader: Reader, line: str, tail: str, write: str, port: int) -> None:
+    """Let clients of the whole system receive each other's notes: of both gateways, and of two terminals."""
+    here = {SHOWN_URL: f"http://localhost:{port}"}
+    async with reader.running(line, PORT=str(port)) as system:
+        with reader.timed(line):
+            await system.says(r"Ctrl-C stops it\.")
+            async with js_clients() as clients:
+                ann = ben = await clients.connect(here[SHOWN_URL], transports=["websocket"])
+                while await ben.gateway() == await ann.gateway():
+                    ben = await clients.connect(here[SHOWN_URL], transports=["websocket"])
+                await ann.emit("write", {"text": "to the other gateway"})
+                assert [{"text": "to the other gateway"}] == await ben.wait_for_event("written")
+        async with reader.running(written(tail, here)) as first:
+            await first.says("connected as")
+            with reader.timed(write):
+                async with reader.running(written(write, here)) as second:
+                    for terminal in (first, second):
+                        await terminal.says(r'"event":"written","args":\[\{"text":"Hello, Ben!"\}')
+
+
+def summary(took_s: Mapping[str, float], words: int) -> str:
+    """Return how long a reader takes who follows the lines on this machine; that decides nothing."""
+    commands_s, reading_s = sum(took_s.values()), words / WORDS_A_MINUTE * 60
+    return "\n".join(
+        [
+            *(f"{seconds:6.1f} s  {line}" for line, seconds in took_s.items()),
+            f"{commands_s:6.1f} s  all of them",
+            f"{reading_s:6.1f} s  to read {words} words, {WORDS_A_MINUTE} a minute",
+            f"{commands_s + reading_s:6.1f} s  from an empty folder to two clients over two gateways",
+        ]
+    )
