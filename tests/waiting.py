@@ -11,7 +11,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-PATIENCE_S = 10.0
+PATIENCE_S = 60.0
+"""How long a test waits for what has to come: only a failure takes that long, and a slow machine is none."""
 LOOK_S = 0.005
 
 

@@ -47,5 +47,5 @@ async def clients(starts_servers: None) -> AsyncIterator[Clients]:
 @pytest.fixture
 async def http() -> AsyncIterator[httpx.AsyncClient]:
     """An HTTP client with its own cookies."""
-    async with httpx.AsyncClient(trust_env=False, timeout=10.0) as client:
+    async with httpx.AsyncClient(trust_env=False, timeout=60.0) as client:
         yield client

@@ -33,7 +33,7 @@ def open_page(
     context = browser.new_context(**options)
     prepare(context)
     page = context.new_page()
-    page.set_default_timeout(15_000)
+    page.set_default_timeout(60_000)
     page.goto(url)
     return page
 

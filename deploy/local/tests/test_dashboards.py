@@ -31,7 +31,7 @@ class Prometheus:
         self._url = f"http://{HOST}:{port}/api/v1"
 
     async def ask(self, path, **parameters):
-        async with httpx.AsyncClient(trust_env=False, timeout=10) as http:
+        async with httpx.AsyncClient(trust_env=False, timeout=60) as http:
             answer = (await http.get(f"{self._url}/{path}", params=parameters)).json()
         assert "success" == answer["status"], answer
         return answer["data"]

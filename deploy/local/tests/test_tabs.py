@@ -64,7 +64,7 @@ class Person:
 
     @staticmethod
     def _ready(page: Page) -> Page:
-        page.set_default_timeout(15_000)
+        page.set_default_timeout(60_000)
         return page
 
     def _note(self, response: Response) -> None:
@@ -77,7 +77,7 @@ def is_renewal(response: Response) -> bool:
 
 
 def is_connected(page: Page) -> None:
-    expect(page.get_by_test_id("state")).to_have_text("connected", timeout=15_000)
+    expect(page.get_by_test_id("state")).to_have_text("connected", timeout=60_000)
 
 
 def hears(page: Page, room: str, text: str) -> None:

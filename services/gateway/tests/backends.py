@@ -46,7 +46,7 @@ class System:
 
     async def add(self, running: Any, port: int) -> None:
         self.gateways.append(running)
-        http = httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}/api/v1", trust_env=False, timeout=10)
+        http = httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}/api/v1", trust_env=False, timeout=60)
         self._https.append(await self._stack.enter_async_context(http))
 
     async def call(

@@ -58,5 +58,5 @@ async def living(application, settings):
     finally:
         process._stop.set()
         application.drained.set()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             await running

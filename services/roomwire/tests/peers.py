@@ -13,7 +13,7 @@ from websockets.asyncio.client import ClientConnection, connect
 
 from roomwire.engine.fast import fast_websocket
 
-WAIT_S = 5.0
+WAIT_S = 30.0
 
 
 class Peer:

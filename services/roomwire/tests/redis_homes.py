@@ -14,7 +14,7 @@ HOST = "127.0.0.1"
 SERVICE = "chat"
 SLOT = 13_907
 """The slot of every key with the hash tag {0}."""
-_PATIENCE_S = 20
+_PATIENCE_S = 60
 
 
 class Server:

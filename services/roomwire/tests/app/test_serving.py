@@ -322,7 +322,7 @@ async def ended(folder, name, environ):
         stderr=asyncio.subprocess.PIPE,
     )
     try:
-        _, error = await asyncio.wait_for(process.communicate(), 30)
+        _, error = await asyncio.wait_for(process.communicate(), 100)
     finally:
         if process.returncode is None:
             process.kill()

@@ -23,7 +23,7 @@ from peers import Peer, peer_by
 
 from roomwire import Server
 
-WAIT_S = 5.0
+WAIT_S = 30.0
 MARKER = "/marker"
 SERVERS = ("stock", "fast", "asgi")
 """python-socketio's on plain ASGI; ours on the fast path; ours on plain ASGI."""

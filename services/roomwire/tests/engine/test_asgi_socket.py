@@ -28,7 +28,7 @@ from roomwire.limits.http import HttpLimits
 from roomwire.metrics.http import HttpMetrics
 from roomwire.serving.http import bounded_http
 
-WAIT_S = 10.0
+WAIT_S = 30.0
 SHORT_S = 0.2
 OK, GOING_AWAY, PROTOCOL, INVALID_TEXT, TOO_BIG, FAILED = 1000, 1001, 1002, 1007, 1009, 1011
 HANDSHAKE = (

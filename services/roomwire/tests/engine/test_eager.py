@@ -9,7 +9,7 @@ import pytest
 
 from roomwire.engine.eager import Starter
 
-PATIENCE_S = 5.0
+PATIENCE_S = 30.0
 colour = contextvars.ContextVar("colour", default="none")
 
 

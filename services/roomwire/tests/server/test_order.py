@@ -113,7 +113,7 @@ async def sender(way: str, server: Server) -> AsyncIterator[Callable[[Sequence[s
             )
 
         send(["40"])
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             await reader.readuntil(b'40{"sid"')
         yield send
         await server.eio.shutdown()

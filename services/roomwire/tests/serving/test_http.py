@@ -27,7 +27,7 @@ from roomwire.serving.http_refusals import HttpRefusal
 from roomwire.serving.settings import ServiceSettings
 
 HOST = "127.0.0.1"
-WAIT_S = 5.0
+WAIT_S = 30.0
 SHORT_S = 0.2
 HEAD = b"GET /headers HTTP/1.1\r\nhost: a\r\n"
 FOR_HTTP = HttpLimits(max_header_bytes=1_024, max_url_bytes=256, max_headers=10)

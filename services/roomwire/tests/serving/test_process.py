@@ -173,7 +173,7 @@ async def test_a_start_that_does_not_end_is_given_up_when_the_process_is_told_to
     async with living(application, settings) as (_, running, _):
         await until(lambda: application.done)
         os.kill(os.getpid(), signal.SIGTERM)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             await running
     assert ["start", "given up", "close"] == application.done
 

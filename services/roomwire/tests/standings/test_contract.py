@@ -114,7 +114,7 @@ async def test_in_redis_too_a_socket_of_which_nothing_is_heard_counts_no_more(
     store = open_standings(redis_url)
     await admitted(store, "a", "b")
 
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not (await admitted(store, "c"))[0]:
             await asyncio.sleep(0)
     await store.close()

@@ -88,7 +88,7 @@ async def backend(redis_url, free_port_factory, tmp_path):
             stack.push_async_callback(node.close)
             await node.start()
             addresses.append(await stack.enter_async_context(served(node.asgi)))
-        http = httpx.AsyncClient(base_url=f"http://127.0.0.1:{ports[0]}/api/v1", trust_env=False, timeout=20)
+        http = httpx.AsyncClient(base_url=f"http://127.0.0.1:{ports[0]}/api/v1", trust_env=False, timeout=60)
         yield Backend(addresses, await stack.enter_async_context(http))
 
 
