@@ -12,13 +12,22 @@ from roomwire.testing import Refused
 
 class Square(Gateway, moderated=True, max_connections_per_user=2):
     @subscribe("say")
-    async def say(self, socket: Socket, text: str) -> str:
-        socket.require_voice()
+    async def say(self, text: str) -> str:
         return text
 
-    @subscribe("listen")
+    @subscribe("count")
+    def count(self, number: int) -> int:
+        return number
+
+    @subscribe("listen", requires_voice=False)
     async def listen(self) -> str:
         return "heard"
+
+    @subscribe("either", requires_voice=False)
+    async def either(self, socket: Socket, is_speech: bool) -> str:
+        if is_speech:
+            socket.require_voice()
+        return "done"
 
 
 class Quiet(Gateway):
@@ -123,17 +132,58 @@ async def test_a_ban_can_be_ended(nodes):
 async def test_who_is_muted_may_listen_and_not_speak_on_all_nodes(nodes):
     async with nodes(Square, count=2) as cluster:
         ann = await cluster.connect("ann", node=1)
+        bob = await cluster.connect("bob", node=1)
         await square(cluster).mute("ann", for_s=3_600)
         await cluster.settle()
-        with pytest.raises(Refused, match="forbidden"):
-            await ann.call("say", "hi")
-        assert "heard" == await ann.call("listen")
         later = await cluster.connect("ann")
-        with pytest.raises(Refused, match="forbidden"):
-            await later.call("say", "hi")
+        for muted in (ann, later):
+            for event, body in (("say", "hi"), ("count", 1), ("either", True)):
+                with pytest.raises(Refused, match="forbidden"):
+                    await muted.call(event, body)
+            assert "heard" == await muted.call("listen")
+            assert "done" == await muted.call("either", False)
+        assert ["hi", 1] == [await bob.call("say", "hi"), await bob.call("count", 1)]
 
         await cluster.advance(3_601)
+        assert ["hi", 1] == [await ann.call("say", "hi"), await ann.call("count", 1)]
+
+
+async def test_what_the_muted_send_is_refused_before_it_is_read_and_before_any_guard(nodes):
+    asked = []
+
+    def guard(call):
+        asked.append(call.event)
+        return True
+
+    class Guarded(Square):
+        guards = (guard,)
+
+    async with nodes(Guarded) as cluster:
+        ann = await cluster.connect("ann")
+        await cluster.nodes[0].get(Guarded).mute("ann", for_s=60)
+        with pytest.raises(Refused, match="forbidden"):
+            await ann.call("say", {"no": "text"})
+
+    assert ["connect"] == asked
+
+
+async def test_a_gateway_that_only_bounds_its_users_lets_each_handler_ask_for_a_voice(nodes):
+    class Bounded(Gateway, max_connections_per_user=2):
+        @subscribe("say")
+        async def say(self, text: str) -> str:
+            return text
+
+        @subscribe("shout")
+        async def shout(self, socket: Socket, text: str) -> str:
+            socket.require_voice()
+            return text
+
+    async with nodes(Bounded) as cluster:
+        ann = await cluster.connect("ann")
+        await cluster.nodes[0].get(Bounded).mute("ann", for_s=60)
         assert "hi" == await ann.call("say", "hi")
+        with pytest.raises(Refused, match="forbidden"):
+            await ann.call("shout", "hi")
 
 
 async def test_a_mute_can_be_ended(nodes):

@@ -7,10 +7,11 @@ from typing import Any
 import msgspec
 
 from roomwire.errors import ConfigurationError
-from roomwire.gateways.binding import Binding, around_of
+from roomwire.gateways.binding import Binding, around_of, is_for_the_muted
 from roomwire.gateways.chain import CONNECT, Around, Chain, marks_of
 from roomwire.gateways.errors import HookWithoutAck
 from roomwire.gateways.lane import Handler
+from roomwire.gateways.moderation import has_voice
 from roomwire.gateways.socket import Socket
 
 
@@ -33,18 +34,25 @@ class Binder:
         gateway: The gateway's class.
         around: The guards, interceptors and filters around each call, including the application's.
         provided: The application's values by type, or None if they are not known yet.
+        is_moderated: Whether the events of muted users are refused, before any other guard runs.
 
     """
 
-    def __init__(self, gateway: type, around: Around, provided: Mapping[Any, object] | None) -> None:
+    def __init__(
+        self, gateway: type, around: Around, provided: Mapping[Any, object] | None, *, is_moderated: bool
+    ) -> None:
         self._marks = marks_of(gateway)
         self._around = around
         self._provided = provided
+        self._is_moderated = is_moderated
         self.bindings: dict[str, Binding] = {}
 
     def handler(self, event: str, method: Any) -> Handler:
         """Return the chain around a method, or the method itself if nothing runs around it."""
-        handler, self.bindings[event] = self._made(event, method, around_of(method).within(self._around))
+        around = around_of(method).within(self._around)
+        if self._is_moderated and not is_for_the_muted(method):
+            around = around.within(Around([has_voice]))
+        handler, self.bindings[event] = self._made(event, method, around)
         return handler
 
     def connection(self, method: Any) -> Handler | None:

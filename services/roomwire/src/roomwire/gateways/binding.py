@@ -33,6 +33,7 @@ from roomwire.identity.tokens import User
 
 _EVENT = "__roomwire_event__"
 _AROUND = "__roomwire_around__"
+_REQUIRES_VOICE = "__roomwire_requires_voice__"
 _EVENT_NAME = "roomwire_event_name_"
 RESERVED_EVENTS = frozenset({"connect", "disconnect", "connect_error"})
 
@@ -53,6 +54,7 @@ def subscribe(
     guards: Sequence[Guard] = (),
     interceptors: Sequence[Interceptor] = (),
     filters: Sequence[AnyFilter] = (),
+    requires_voice: bool = True,
 ) -> Callable[[_H], _H]:
     """Make a gateway's method the handler of an event. Its return value is the ack.
 
@@ -61,6 +63,7 @@ def subscribe(
         guards: They allow or refuse a call, after the gateway's guards. Default: none.
         interceptors: They run around the handler, inside those of the gateway. Default: none.
         filters: They answer the handler's exceptions, before those of the gateway. Default: none.
+        requires_voice: Whether a gateway that is `moderated` refuses the event of a muted user (`forbidden`). Default: yes.
 
     Raises:
         ValueError: The name is one of Socket.IO's own; use the lifecycle hooks.
@@ -74,6 +77,7 @@ def subscribe(
     def put(handler: _H) -> _H:
         setattr(handler, _EVENT, event)
         setattr(handler, _AROUND, Around(guards, interceptors, filters))
+        setattr(handler, _REQUIRES_VOICE, requires_voice)
         return handler
 
     return put
@@ -89,6 +93,11 @@ def around_of(handler: object) -> Around:
     """Return what `subscribe` has put around a method; for any other method, nothing."""
     around: Around = getattr(handler, _AROUND, Around())
     return around
+
+
+def is_for_the_muted(handler: object) -> bool:
+    """Return whether `subscribe` lets muted users send the event of a method."""
+    return not getattr(handler, _REQUIRES_VOICE, True)
 
 
 class ConnectedSocket(Protocol):

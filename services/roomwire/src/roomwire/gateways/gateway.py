@@ -70,7 +70,8 @@ class Gateway(Moderation, socketio.AsyncNamespace):  # type: ignore[misc] # pyth
       all of them; `Socket.join` refuses such names;
     - `presence_event`: this event tells the members of a room which sockets join and leave (`PresenceChange`);
     - `max_connections_per_user`: a socket is refused (`rate_limited`) whose user has as many, on all nodes;
-    - `moderated`: a socket is refused (`forbidden`) whose user is banned, and `Socket.require_voice` refuses a user that is muted.
+    - `moderated`: a socket is refused (`forbidden`) whose user is banned, and so is each event of a user that is muted, unless
+      its handler says `subscribe(..., requires_voice=False)`.
 
     Args:
         namespace: The namespace that the gateway serves. Default: the class's, which is `/` unless the class states another.
@@ -167,7 +168,10 @@ class Gateway(Moderation, socketio.AsyncNamespace):  # type: ignore[misc] # pyth
 
     def _bind(self, around: Around, provided: Mapping[Any, object] | None) -> None:
         binder = Binder(
-            type(self), Around(self.guards, self.interceptors, self.filters).within(around), provided
+            type(self),
+            Around(self.guards, self.interceptors, self.filters).within(around),
+            provided,
+            is_moderated=self.is_moderated,
         )
         handlers: dict[str, Handler] = {}
         # Attributes of the class are read, because a property of an unfinished instance must not run.

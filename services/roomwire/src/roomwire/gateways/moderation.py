@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from roomwire.errors import ConfigurationError
+from roomwire.gateways.chain import Call
 from roomwire.log.sessions import NodeId
 from roomwire.logs import get_logger
 from roomwire.server import Server
@@ -12,6 +13,17 @@ from roomwire.standings.standings import Standings
 _EVENT: Final = "roomwire.standing"
 
 _audit = get_logger("gateway.moderation.audit")
+
+
+def has_voice(call: Call) -> bool:
+    """Let a call go on unless its user is muted: the guard of each event of a moderated gateway.
+
+    Raises:
+        Muted: The user is muted.
+
+    """
+    call.socket.require_voice()
+    return True
 
 
 class Moderation:
@@ -68,7 +80,10 @@ class Moderation:
         return await self._tell_of_standing("ban", user_id, for_s, by)
 
     async def mute(self, user_id: str, *, for_s: float, by: str = "") -> Sequence[NodeId]:
-        """Have `Socket.require_voice` refuse a user for some time, in the moderated gateways of all nodes; as `ban`."""
+        """Refuse the events of a user for some time, in the moderated gateways of all nodes; as `ban`.
+
+        An event whose handler says `requires_voice=False` is not refused, and a user that is muted receives what others do.
+        """
         await self.standings().mute(user_id, for_s=for_s)
         return await self._tell_of_standing("mute", user_id, for_s, by)
 

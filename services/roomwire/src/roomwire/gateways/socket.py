@@ -115,7 +115,10 @@ class Socket:
         return room in self.server.rooms(self.id, namespace=self.namespace)
 
     def require_voice(self) -> None:
-        """Raise `Muted` if the user is muted, where the gateway asks for the standings of users; see `Gateway.mute`."""
+        """Raise `Muted` if the user is muted, where the gateway asks for the standings of users; see `Gateway.mute`.
+
+        A moderated gateway asks before each handler, other than those with `subscribe(..., requires_voice=False)`.
+        """
         standings = self.server.standings
         if standings is not None and self.user.kind != "anonymous":
             standings.require_voice(self.user.id)
