@@ -49,10 +49,10 @@ MAX_BODY_BYTES: Final = 16 * 1024
 
 
 class AuthApp:
-    """A `roomwire.serving.application.Application`.
+    """The auth service, a `roomwire.serving.application.Application`.
 
     Raises:
-        ConfigurationError: There is no signing key, or what is there is none.
+        ConfigurationError: There is no signing key, or it is not a valid key.
 
     """
 
@@ -130,12 +130,12 @@ class AuthApp:
 
     @property
     def registry(self) -> CollectorRegistry:
-        """What `/metrics` shows."""
+        """The metrics that `/metrics` shows."""
         return self._metrics.registry
 
     @property
     def dependencies(self) -> Dependencies:
-        """What it depends on, and why that does not serve."""
+        """The service's dependencies, and why one of them fails."""
         return self._metrics.dependencies
 
     async def start(self) -> None:
@@ -143,12 +143,12 @@ class AuthApp:
         await self._store.ping()
 
     async def check(self) -> Mapping[str, str]:
-        """Return the state of the store; a file of signing keys that cannot be read shows in `dependencies`."""
+        """Return the state of the store; `dependencies` shows a file of signing keys that cannot be read."""
         self._keys.published()
         return {"store": await state_of(self._store.ping)}
 
     async def drain(self) -> None:
-        """Nothing to part from: requests are short, and the listener finishes those at hand."""
+        """Do nothing: requests are short, and the listener finishes the running ones."""
 
     async def close(self) -> None:
         """End the threads and the connections."""

@@ -1,7 +1,7 @@
 """The audit log: one line for each event of accounts, sessions, clients and keys.
 
-All go through `record`, so they can be told from other lines by `"audit": true` or the logger `auth.audit`. Fields are
-ids and addresses: never a token or a password, and never a name that somebody typed, which may be a password in the
+All lines go through `record`, so `"audit": true` or the logger `auth.audit` tells them from other lines. Fields are
+ids and addresses: never a token or a password, and never a name that a user typed, which may be a password in the
 wrong field.
 """
 
@@ -15,7 +15,7 @@ _log = get_logger("auth.audit")
 
 
 class Event(enum.StrEnum):
-    """What can happen: the line's constant phrase. docs/tokens.md says what fields each has."""
+    """What can happen; the value is the line's constant phrase. docs/tokens.md lists each event's fields."""
 
     REGISTERED = "account registered"
     LOGGED_IN = "logged in"
@@ -41,11 +41,11 @@ _ALARMING: Final = frozenset({Event.TOKEN_REUSED})
 
 
 def record(event: Event, **facts: str | Sequence[str] | None) -> None:
-    """Write a line: a warning if the event is alarming by itself, else with the level `info`.
+    """Write a line: a warning if the event alone is alarming, else at level `info`.
 
     Args:
         event: What happened.
-        facts: The line's fields: `user`, `session`, `client` are ids, `address` is the client's.
+        facts: The line's fields: `user`, `session` and `client` are ids, `address` is the client's.
 
     """
     log = _log.warning if event in _ALARMING else _log.info

@@ -4,22 +4,22 @@
 
     ConfigurationError
     ├── PageFileMissing            a file of the API's page was not installed with the service
-    └── UnusableClients            the file of clients is none
+    └── UnusableClients            the file of clients is invalid
     ClientError
     ├── InvalidBody
     │   └── UsernameTaken          another account has this name, in this or another spelling
     ├── RateLimited
-    │   └── TooManyAttempts        an address has tried too often, and is told when to try again
+    │   └── TooManyAttempts        an address has tried too often, and must wait
     ├── Forbidden
-    │   ├── GuestsRefused          guests are not let in
-    │   └── WrongPassword          a signed-in user gives a password that is not the account's
+    │   ├── GuestsRefused          guests are not admitted
+    │   └── WrongPassword          a signed-in user gives a wrong password
     └── Unauthenticated
-        ├── WrongLogin             no such account, or not its password
-        │   └── AccountChanged     while its password was checked, an account got another, or ceased to be
-        └── InvalidRefreshToken    a refresh token does not hold
-            └── RefreshTokenReused     it came a second time; its family is revoked
+        ├── WrongLogin             the account does not exist, or the password is wrong
+        │   └── AccountChanged     the account changed, or was deleted, while its password was checked
+        └── InvalidRefreshToken    a refresh token is invalid
+            └── RefreshTokenReused     a refresh token was used a second time; its family is revoked
 
-A client sees the codes of the library only: they are a closed list. `roomwire.errors` says where a sentence stands.
+Clients see only the library's codes, which are a closed list. `roomwire.errors` says where a message is written.
 """
 
 from http import HTTPStatus
@@ -44,10 +44,10 @@ class PageFileMissing(ConfigurationError):
 
 
 class UnusableClients(ConfigurationError):
-    """The file of clients is none.
+    """The file of clients is invalid.
 
     Args:
-        problem: What is wrong in it.
+        problem: What is wrong with it.
 
     """
 
@@ -60,17 +60,17 @@ class UnusableClients(ConfigurationError):
 
 
 class UsernameTaken(InvalidBody):
-    """The name of a registration belongs to another account, perhaps in another case."""
+    """The name of a registration belongs to another account; case is ignored."""
 
     http_status = HTTPStatus.CONFLICT
     default_message = "username: this name is taken."
 
 
 class TooManyAttempts(RateLimited):
-    """An address has tried too often; the same answer whether or not there is such an account.
+    """An address has tried too often; the answer does not depend on whether the account exists.
 
     Args:
-        retry_after_s: How long it has to wait: the answer's `Retry-After`.
+        retry_after_s: How long the address has to wait; the answer's `Retry-After`.
 
     """
 
@@ -82,40 +82,40 @@ class TooManyAttempts(RateLimited):
 
 
 class GuestsRefused(Forbidden):
-    """Guests are not let in."""
+    """Guests are not admitted."""
 
     default_message = "Guests are not admitted: sign in with an account."
 
 
 class WrongPassword(Forbidden):
-    """A signed-in user gives a password that is not the account's, or there is no such account any more."""
+    """A signed-in user gives a wrong password, or the account no longer exists."""
 
     default_message = "The password is wrong."
 
 
 class WrongLogin(Unauthenticated):
-    """There is no such account, or this is not its password: the same answer for both."""
+    """The account does not exist, or the password is wrong; the answer is the same for both."""
 
     default_message = "The user name or the password is wrong."
 
 
 class AccountChanged(WrongLogin):
-    """The password that was checked is not the account's any more, or there is no such account any more."""
+    """The account has another password than the one that was checked, or no longer exists."""
 
 
 class InvalidRefreshToken(Unauthenticated):
-    """A refresh token does not hold: it is none, or its session has ended."""
+    """A refresh token is invalid, or its session has ended."""
 
     default_message = "The refresh token is not valid: sign in again."
 
 
 class RefreshTokenReused(InvalidRefreshToken):
-    """A refresh token was presented that had been used before: it, or the one that came of it, was stolen.
+    """A refresh token was used a second time: it, or the one that replaced it, was stolen.
 
-    The client is told no more than of any token that does not hold.
+    The client gets the same answer as for any invalid token.
 
     Args:
-        user_id: Whose session was revoked.
+        user_id: The user whose session was revoked.
 
     """
 

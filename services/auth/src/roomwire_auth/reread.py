@@ -11,7 +11,7 @@ from roomwire_auth import audit
 from roomwire_auth.audit import Event
 
 REREAD_S: Final = 10.0
-"""How often a file is looked at, at most, in seconds."""
+"""Minimum time between two checks of a file, in seconds."""
 
 _T = TypeVar("_T")
 
@@ -19,19 +19,19 @@ _log = get_logger(__name__)
 
 
 class Reread(Generic[_T]):
-    """What is in a file now.
+    """The present content of a file.
 
-    The file is read again when somebody asks, at most every `REREAD_S`. One that cannot be read, or has mistakes, is a
-    line in the log, and what was in it last goes on being used.
+    The file is checked when a caller asks, at most every `REREAD_S`. If it cannot be read or has mistakes, that is logged,
+    and the last valid content stays in use.
 
     Args:
-        value: What is in it at the start.
-        file: The file. Default: none, the value is used for good.
-        parse: Makes a value of its text; raises `ConfigurationError`.
-        what: What log lines call it.
-        facts: Says of a new value what is recorded of it, by name.
+        value: The content at the start.
+        file: The file. Default: none; the value never changes.
+        parse: Makes a value from the text; raises `ConfigurationError`.
+        what: What log lines call the file.
+        facts: Returns the fields that are recorded of a new value, by name.
         clock: Seconds since 1970.
-        dependency: Where it is noted whether it can be read. Default: nowhere but in the log.
+        dependency: Notes whether the file can be read. Default: only the log says so.
 
     """
 
@@ -57,9 +57,9 @@ class Reread(Generic[_T]):
         self._text: str | None = None
 
     def current(self) -> _T:
-        """Return what is in the file."""
+        """Return the present content."""
         now = self._clock()
-        # A clock that was set back must not keep the file from being read.
+        # A clock that was set back must not prevent the check.
         if self._file is not None and not 0 <= now - self._read_at < REREAD_S:
             self._read_at = now
             self._read(self._file)

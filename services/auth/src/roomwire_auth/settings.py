@@ -13,7 +13,7 @@ _MAX_COUNT = 1_000_000
 
 
 class Settings(ServiceSettings):
-    """What the auth service can be told, beside what every service can."""
+    """The auth service's settings, in addition to those of every service."""
 
     port: int = Field(
         8001, description="Public port for the API under /auth. `0` lets the system choose.", ge=0, le=65535

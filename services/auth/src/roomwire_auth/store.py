@@ -1,18 +1,18 @@
-"""The connection to Redis or Valkey: bounded waits, the names of keys, and the translation of errors.
+"""The connection to Redis or Valkey: bounded waits, names of keys, and translated errors.
 
-Keys (all carry one hash tag, so that a cluster keeps them together):
+All keys carry one hash tag, so that a cluster keeps them together:
 
 ====================================  ==========================================================
 ``<prefix>:{auth}:account:<name>``    hash: an account, by its name in lower case (`accounts`)
-``<prefix>:{auth}:session:<digest>``  hash: a family of refresh tokens, with its time to live (`sessions`)
-``<prefix>:{auth}:repeat:<digest>``   hash: the family's last rotation, for the grace (`sessions`)
-``<prefix>:{auth}:sessions:<user>``   set: the families of a user, by their digests (`sessions`)
-``<prefix>:{auth}:cut:<user>``        hash: when all that the user had was revoked, for a minute (`sessions`)
-``<prefix>:{auth}:revoked``           stream: sessions and users whose tokens ended, for as long as one lasts (`sessions`)
-``<prefix>:{auth}:throttle:<what>``   hash: a count of a window, or a mark, with its time to live (`throttle`)
+``<prefix>:{auth}:session:<digest>``  hash: a family of refresh tokens, with a time to live (`sessions`)
+``<prefix>:{auth}:repeat:<digest>``   hash: the family's last rotation, for the grace period (`sessions`)
+``<prefix>:{auth}:sessions:<user>``   set: a user's families, by their digests (`sessions`)
+``<prefix>:{auth}:cut:<user>``        hash: when everything of the user was revoked, kept for a minute (`sessions`)
+``<prefix>:{auth}:revoked``           stream: sessions and users whose tokens ended, kept for a token's life (`sessions`)
+``<prefix>:{auth}:throttle:<what>``   hash: the count of a window, or a mark, with a time to live (`throttle`)
 ====================================  ==========================================================
 
-The modules in parentheses own what is in them; neither holds anything that lets a reader sign in.
+The modules in parentheses own the keys; no value lets its reader sign in.
 """
 
 import asyncio
@@ -29,16 +29,16 @@ from roomwire.identity.revocations import revocations_key
 
 
 class Store:
-    """Asks Redis, and waits for an answer only so long.
+    """Sends commands to Redis, with a time limit for each answer.
 
     Args:
-        client: The connections; closed by `close`.
-        prefix: What every key begins with.
-        timeout_s: How long one answer may take.
-        dependency: Where it is noted whether it answers. Default: nowhere but in the log.
+        client: The connections; `close` closes them.
+        prefix: The prefix of every key.
+        timeout_s: Time limit for one answer.
+        dependency: Notes whether Redis answers. Default: only the log says so.
 
     Attributes:
-        revocations: The name of the stream of what was revoked, which gateways read.
+        revocations: The name of the stream of revocations, which gateways read.
 
     """
 
@@ -65,10 +65,10 @@ class Store:
         return self.client.register_script(source)
 
     async def ask(self, command: Awaitable[object]) -> Any:
-        """Await an answer.
+        """Await an answer and return it.
 
         Raises:
-            Unavailable: There was none in time, or it was an error. Whether the command was applied is not known.
+            Unavailable: No answer came in time, or it was an error. The command may or may not have been applied.
 
         """
         try:
@@ -81,7 +81,7 @@ class Store:
         return answer
 
     async def ping(self) -> None:
-        """Ask for a sign of life; raises `Unavailable`."""
+        """Check that Redis answers; raises `Unavailable`."""
         await self.ask(self.client.ping())
 
     async def close(self) -> None:
@@ -90,5 +90,5 @@ class Store:
 
 
 def slot_key(prefix: str) -> str:
-    """Return what all keys begin with, itself a key: in a cluster, of the slot that all are in."""
+    """Return the common prefix of all keys, which is a key itself and determines their slot in a cluster."""
     return f"{prefix}:{{auth}}:"

@@ -1,6 +1,6 @@
 """Stores accounts by name. This module sees hashes of passwords, never a password.
 
-What ends sessions as well, a change of password and the end of an account, is in `sessions`.
+Changing a password and deleting an account also end sessions, so both are in `sessions`.
 """
 
 import uuid
@@ -18,11 +18,11 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
     """A registered user.
 
     Attributes:
-        id: Unique and stable: the subject of the tokens.
-        name: As it was spelled at registration; unique without regard to case.
+        id: Unique and stable; the subject of the tokens.
+        name: The name as it was spelled at registration; unique without regard to case.
         password_hash: Argon2's encoded form, with parameters and salt.
-        created_at: When it was registered, in UTC.
-        password_changes: How often its password was changed. A hash that is made anew of the same one is no change.
+        created_at: When the account was registered, in UTC.
+        password_changes: How often the password was changed. A new hash of the same password does not count.
 
     """
 
@@ -34,11 +34,11 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def key_name(self) -> str:
-        """What its key in Redis ends with: names differ in more than case."""
+        """The suffix of the account's key in Redis; it is the lower-case name."""
         return _key_name(self.name)
 
     def user(self) -> User:
-        """Return the user that tokens speak for."""
+        """Return the user that the tokens identify."""
         return User(id=self.id, name=self.name, kind="account")
 
     def __repr__(self) -> str:
@@ -54,10 +54,10 @@ class Accounts:
         self._replace_hash = store.script(scripts.REPLACE_HASH)
 
     async def add(self, name: str, password_hash: str) -> Account:
-        """Register an account. Of concurrent calls with one name exactly one succeeds.
+        """Register an account. Of concurrent calls with one name, exactly one succeeds.
 
         Raises:
-            UsernameTaken: There is an account of this name.
+            UsernameTaken: An account with this name exists.
             Unavailable: The store does not answer; the account may or may not be registered.
 
         """
@@ -73,7 +73,7 @@ class Accounts:
         return account
 
     async def find(self, name: str) -> Account | None:
-        """Return the account of this name, whatever its case; raises `Unavailable`."""
+        """Return the account with this name, without regard to case; raises `Unavailable`."""
         found = await self._store.ask(self._store.client.hgetall(self._key(name)))
         if not found:
             return None
@@ -82,7 +82,7 @@ class Accounts:
         )
 
     async def replace_hash(self, account: Account, password_hash: str) -> None:
-        """Give an account another hash, unless it has got one since it was read; raises `Unavailable`."""
+        """Replace an account's hash, unless the hash has changed since the account was read; raises `Unavailable`."""
         arguments = [account.password_hash, password_hash]
         await self._store.ask(self._replace_hash(keys=[self._key(account.name)], args=arguments))
 

@@ -1,7 +1,7 @@
 """Hashes and checks passwords with Argon2id (RFC 9106) in a pool of threads with a bounded queue.
 
-The only module that talks to the hashing library. Argon2 lets go of the interpreter lock, so the event
-loop goes on while threads hash.
+This is the only module that calls the hashing library. Argon2 releases the interpreter lock, so the event
+loop keeps running while threads hash.
 """
 
 import asyncio
@@ -23,13 +23,13 @@ _T = TypeVar("_T")
 
 
 class Hasher(Protocol):
-    """What hashes; argon2's `PasswordHasher` is one. Its calls take their time."""
+    """Hashes passwords, and blocks while it does; argon2's `PasswordHasher` is one."""
 
     def hash(self, password: str, /) -> str:
         """Return the encoded hash, with a new salt."""
 
     def verify(self, password_hash: str, password: str, /) -> bool:
-        """Return True; raises argon2's `VerifyMismatchError`."""
+        """Return True if the password matches; raises argon2's `VerifyMismatchError`."""
 
     def check_needs_rehash(self, password_hash: str, /) -> bool:
         """Return whether the hash was made with other parameters."""
@@ -40,10 +40,10 @@ class Passwords:
 
     Args:
         hasher: Does the work, in threads.
-        decoy: A hash that no password has, as costly to check as a real one.
-        threads: How many passwords are worked on at a time.
-        queue: How many more may wait.
-        metrics: Where the time is counted.
+        decoy: A hash that matches no password and costs as much to check as a real one.
+        threads: Maximum number of passwords processed at a time.
+        queue: Maximum number of further passwords that may wait.
+        metrics: Counts the time.
 
     """
 
@@ -62,26 +62,26 @@ class Passwords:
         return max(0, len(self._unfinished()) - self._threads)
 
     async def hash(self, password: str) -> str:
-        """Return a new encoded hash; raises `Unavailable` when too many wait."""
+        """Return a new encoded hash; raises `Unavailable` when too many passwords wait."""
         return await self._run(lambda: self._hasher.hash(_normal(password)))
 
     async def verify(self, password_hash: str | None, password: str) -> bool:
-        """Return whether the password is the hash's.
+        """Return whether the password matches the hash.
 
-        Without a hash the answer is False, at the same cost: who asks cannot tell whether there is one.
+        Without a hash the answer is False, at the same cost, so the caller cannot tell whether an account exists.
 
         Raises:
-            Unavailable: Too many wait.
+            Unavailable: Too many passwords wait.
 
         """
         return await self._run(lambda: self._matches(password_hash or self._decoy, _normal(password)))
 
     def is_outdated(self, password_hash: str) -> bool:
-        """Return whether a hash was made with other parameters than today's."""
+        """Return whether a hash was made with other parameters than the present ones."""
         return self._hasher.check_needs_rehash(password_hash)
 
     async def close(self) -> None:
-        """Finish the work at hand and end the threads; idempotent."""
+        """Finish the running work and end the threads; idempotent."""
         await asyncio.to_thread(self._pool.shutdown, cancel_futures=True)
 
     def _matches(self, password_hash: str, password: str) -> bool:
@@ -96,7 +96,7 @@ class Passwords:
             raise Unavailable("Too many users are signing in at the moment: try again.")
         began = time.perf_counter()
         job = self._pool.submit(work)
-        # The job counts until its thread is done with it, even if who asked has gone.
+        # The job counts until its thread has finished, even if its caller has been cancelled.
         self._jobs.add(job)
         try:
             return await asyncio.wrap_future(job)
@@ -110,15 +110,15 @@ class Passwords:
 def open_passwords(
     *, time_cost: int, memory_kib: int, parallelism: int, threads: int, queue: int, metrics: Metrics
 ) -> Passwords:
-    """Return `Passwords` with Argon2id of these parameters.
+    """Return `Passwords` that use Argon2id with these parameters.
 
     Args:
         time_cost: Passes over the memory.
         memory_kib: Memory for one hash, in KiB.
         parallelism: Threads for one hash.
-        threads: How many passwords are worked on at a time.
-        queue: How many more may wait.
-        metrics: Where the time is counted.
+        threads: Maximum number of passwords processed at a time.
+        queue: Maximum number of further passwords that may wait.
+        metrics: Counts the time.
 
     """
     hasher = PasswordHasher(time_cost=time_cost, memory_cost=memory_kib, parallelism=parallelism)
@@ -132,5 +132,5 @@ def _random(size: int) -> str:
 
 
 def _normal(password: str) -> str:
-    """Return one spelling of what looks the same: keyboards differ in it (NIST SP 800-63B-4, 3.1.1.2)."""
+    """Return one spelling of characters that look the same: keyboards encode them differently (NIST SP 800-63B-4, 3.1.1.2)."""
     return unicodedata.normalize("NFKC", password)

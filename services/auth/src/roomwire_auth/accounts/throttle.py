@@ -1,10 +1,11 @@
-"""Limits how often one address may fail to sign in, and register, before it must wait.
+"""Limits how often one address may fail to sign in, or register, before it must wait.
 
-Nobody can lock somebody else out: failures at an account count for the address they come from alone, and an address
-from which the account has been signed in is not held to what others fail at from there. Counts are in Redis, the same
-for all processes; each is charged before the work begins, so that many requests at once get no more than one after
-another, and each disappears when its window ends. What one address can store is bounded by its own count, beyond which
-nothing is written, unless that count is off. Names and addresses stand in Redis as digests.
+No address can lock the users of another address out: failures at an account count only for the address that they come
+from, and an address from which the account has signed in before is exempt from the failures of others at that address.
+Counts are in Redis, shared by all processes. Each is charged before the work begins, so concurrent requests get no more
+attempts than sequential ones, and each expires when its window ends. An address's own count limits what the address can
+store, because nothing is written beyond the limit; without that limit, storage is not limited either. Names and
+addresses are stored as digests.
 """
 
 import hashlib
@@ -27,17 +28,17 @@ _Limit = Literal["login", "client", "login_address", "register", "guest", "refre
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
-    """How much an address may do within a window; 0 for a count: any number.
+    """How much an address may do within a window; a count of 0 has no limit.
 
     Attributes:
-        window_s: How long a window is; it begins with the first that counts.
+        window_s: Length of a window, which begins with the first counted attempt.
         login_failures: Wrong passwords for one account from one address, and as many wrong secrets for one client.
-        login_failures_per_address: Wrong passwords and secrets from one address, for accounts and clients not known to
-            be at home there.
-        registrations_per_address: Registrations that were tried.
-        guests_per_address: Guests that came in.
-        refresh_failures_per_address: Refresh tokens that did not hold.
-        known_ttl_s: How long after its last login an account or client is at home at an address.
+        login_failures_per_address: Wrong passwords and secrets from one address, for accounts and clients that are not
+            known at the address.
+        registrations_per_address: Attempted registrations.
+        guests_per_address: Guest sign-ins.
+        refresh_failures_per_address: Invalid refresh tokens.
+        known_ttl_s: How long an account or client is known at an address after its last sign-in there.
 
     """
 
@@ -51,7 +52,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Attempt(msgspec.Struct, frozen=True):
-    """A login that has been charged: it is to be settled by `Throttle.succeed` or `Throttle.give_back`, or stays."""
+    """A login that has been charged. `Throttle.succeed` or `Throttle.give_back` settles it; otherwise the charge stays."""
 
     count_of_pair: str
     mark: str
@@ -59,12 +60,12 @@ class Attempt(msgspec.Struct, frozen=True):
 
 
 class Throttle:
-    """Counts what addresses try. All methods may raise `Unavailable`.
+    """Counts the attempts of addresses. All methods may raise `Unavailable`.
 
     Args:
-        store: Where the counts are.
-        limits: How much is allowed; None: everything, and nothing is counted.
-        metrics: Where what is refused is counted.
+        store: Holds the counts.
+        limits: The limits; with None, everything is allowed and nothing is counted.
+        metrics: Counts the refusals.
 
     """
 
@@ -77,9 +78,9 @@ class Throttle:
         self._succeed_script = store.script(scripts.SUCCEED)
 
     async def begin_login(self, name: str, address: str) -> Attempt | None:
-        """Charge a login as if it were to fail; None if nothing is limited.
+        """Charge a login as a failure in advance; returns None if nothing is limited.
 
-        Whether there is such an account makes no difference, and is not asked.
+        Whether the account exists is not checked and makes no difference.
 
         Raises:
             TooManyAttempts: The account from this address, or the address, has failed too often.
@@ -88,7 +89,7 @@ class Throttle:
         return await self._begin("login", name.lower(), address)
 
     async def begin_client(self, client_id: str, address: str) -> Attempt | None:
-        """Charge a client's request for a token, as `begin_login` does a login; it is no account of its name."""
+        """Charge a client's token request, as `begin_login` charges a login; clients and accounts are counted separately."""
         return await self._begin("client", client_id, address)
 
     async def _begin(self, limit: Literal["login", "client"], who: str, address: str) -> Attempt | None:
@@ -106,7 +107,7 @@ class Throttle:
         return Attempt(count_of_pair, mark, await self._charge(counted, address))
 
     async def succeed(self, attempt: Attempt | None) -> None:
-        """Take a login's charges back, forget the account's failures at the address: it is at home there now."""
+        """Refund a login's charges, forget the account's failures at the address, and mark the account as known there."""
         if attempt is None or self._limits is None:
             return
         await self.give_back(attempt)
@@ -114,22 +115,22 @@ class Throttle:
         await self._store.ask(self._succeed_script(keys=keys, args=[self._limits.known_ttl_s]))
 
     async def give_back(self, attempt: Attempt | None) -> None:
-        """Take a login's charges back: it neither failed nor succeeded."""
+        """Refund a login's charges: it neither failed nor succeeded."""
         if attempt is not None and attempt.counts:
             await self._store.ask(self._give_back_script(keys=attempt.counts))
 
     async def begin_registration(self, address: str) -> None:
-        """Charge a registration, whatever becomes of it; raises `TooManyAttempts`."""
+        """Charge a registration, whether or not it succeeds; raises `TooManyAttempts`."""
         if self._limits is not None:
             await self._charge_address("register", address, self._limits.registrations_per_address)
 
     async def begin_guest(self, address: str) -> None:
-        """Charge a guest's coming in; raises `TooManyAttempts`."""
+        """Charge a guest's sign-in; raises `TooManyAttempts`."""
         if self._limits is not None:
             await self._charge_address("guest", address, self._limits.guests_per_address)
 
     async def refresh_failed(self, address: str) -> None:
-        """Charge a refresh token that did not hold; one that does is never refused.
+        """Charge an invalid refresh token; a valid one is never refused.
 
         Raises:
             TooManyAttempts: The address has failed too often.
@@ -142,7 +143,7 @@ class Throttle:
         await self._charge([(limit, self._key(limit, _digest(household(address))), most)], address)
 
     async def _charge(self, counted: Sequence[tuple[_Limit, str, int]], address: str) -> tuple[str, ...]:
-        """Charge what has a limit, all or nothing; returns the keys."""
+        """Charge all counts that have a limit, or none of them; returns the keys."""
         counted = [count for count in counted if count[2]]
         keys = tuple(key for _, key, _ in counted)
         if self._limits is None or not keys:
@@ -155,7 +156,7 @@ class Throttle:
         limit = counted[answer[0] - 1][0]
         self._metrics.throttled.labels(limit).inc()
         audit.record(Event.THROTTLED, limit=limit, address=address)
-        # The end was told by another machine's clock: it decides nothing but what the client is advised.
+        # Another machine's clock set the end of the window, so the end decides only the wait that the client is advised.
         raise TooManyAttempts(min(max(int(answer[1]) - math.floor(now), 1), window_s))
 
     def _key(self, kind: str, digest: str) -> str:

@@ -9,12 +9,12 @@ from roomwire_auth.keys.access_tokens import AccessTokens
 
 
 class ClientTokens:
-    """Gives clients access tokens. There is nothing to refresh: a client asks again.
+    """Gives clients access tokens. There are no refresh tokens: a client requests another access token.
 
     Args:
-        clients: Who may have one.
-        access_tokens: Issues them.
-        throttle: Says who has to wait.
+        clients: The clients that may obtain one.
+        access_tokens: Issues the tokens.
+        throttle: Decides when a client has to wait.
 
     """
 
@@ -27,7 +27,7 @@ class ClientTokens:
         """Return an access token for a client.
 
         Raises:
-            Refused: There is no such client, or this is not its secret: neither answer nor cost says which.
+            Refused: The client does not exist, or the secret is wrong; neither the answer nor its cost tells which.
             TooManyAttempts: The client from this address, or the address, has failed too often.
             Unavailable: The store does not answer.
 

@@ -1,8 +1,8 @@
 """Clients: backends that obtain access tokens with a secret (RFC 6749, section 4.4).
 
-They stand in a file that an operator writes, each with its role and the digests of its secrets; `python -m roomwire_auth new-client`
-makes an entry. A secret is 256 random bits, so a plain digest keeps it: there is nothing to guess that a slow hash
-would make slower.
+They are in a file that an operator writes, each with its role and the digests of its secrets; `python -m roomwire_auth new-client`
+creates an entry. A secret is 256 random bits, so a plain digest protects it: nobody can guess it, so a slow hash would
+add nothing.
 """
 
 import hashlib
@@ -24,7 +24,7 @@ from roomwire_auth.reread import Reread
 
 MAX_CLIENT_ID_CHARS: Final = 64
 MAX_SECRETS: Final = 4
-"""How many secrets a client may have: one, and the next while it is being replaced."""
+"""Maximum number of secrets of a client: usually one, and a second while it is being replaced."""
 
 _CLIENT_ID: Final = re.compile(rf"[A-Za-z0-9_.-]{{1,{MAX_CLIENT_ID_CHARS}}}")
 _SECRET_BYTES: Final = 32
@@ -34,9 +34,9 @@ class Client(msgspec.Struct, frozen=True):
     """A client.
 
     Attributes:
-        id: By which it says who it is.
+        id: Identifies the client in its requests.
         role: Its role in the policy.
-        capabilities: What it may do.
+        capabilities: The client's permissions.
         secret_digests: SHA-256 of its secrets, in hex.
 
     """
@@ -63,15 +63,15 @@ class _File(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class Clients:
-    """The clients in force; none without a file.
+    """The configured clients; none without a file.
 
     Args:
-        file: Where they stand, in TOML; read again when it changes, see `Reread`. Default: nowhere.
-        policy: Knows their roles.
+        file: The clients' file, in TOML, which is read again when it changes (see `Reread`). Default: no file.
+        policy: Contains their roles.
         clock: Seconds since 1970.
 
     Raises:
-        ConfigurationError: The file cannot be read, or something in it is wrong; the sentence says what.
+        ConfigurationError: The file cannot be read or is invalid; the message says why.
 
     """
 
@@ -87,15 +87,15 @@ class Clients:
         )
 
     def knows(self, client_id: str) -> bool:
-        """Return whether there is a client of this id."""
+        """Return whether a client with this id exists."""
         return client_id in self._clients.current()
 
     def find(self, client_id: str, secret: str) -> Client | None:
-        """Return the client whose id and secret these are; an unknown id takes as long as a wrong secret."""
+        """Return the client with this id and secret; an unknown id takes as long as a wrong secret."""
         client = self._clients.current().get(client_id)
         digest = secret_digest(secret)
         known = client.secret_digests if client else (self._decoy,)
-        # Each is compared: how long it takes says nothing of which it is.
+        # All digests are compared, so that the time taken does not tell which one matched.
         matches = [hmac.compare_digest(digest, one) for one in known]
         return client if any(matches) else None
 
@@ -106,7 +106,7 @@ def new_secret() -> str:
 
 
 def secret_digest(secret: str) -> str:
-    """Return what the file has of a secret."""
+    """Return a secret's digest, as the file contains it."""
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
@@ -114,7 +114,7 @@ def check_client_id(client_id: str) -> str:
     """Return a client's id.
 
     Raises:
-        ValueError: It cannot be one.
+        ValueError: The id is invalid.
 
     """
     if not _CLIENT_ID.fullmatch(client_id):

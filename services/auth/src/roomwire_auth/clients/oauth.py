@@ -1,6 +1,6 @@
 """Parses a token request of RFC 6749, section 4.4, and builds the refusals of section 5.2.
 
-Pure: bytes in, a request or a refusal out. Knows no clients.
+This module is pure: bytes in, a request or a refusal out. It has no list of clients.
 """
 
 import base64
@@ -26,7 +26,7 @@ class Refused(Exception):
 
     Args:
         code: The `error` of section 5.2.
-        description: The `error_description`: a sentence for who wrote the client.
+        description: The `error_description`: a sentence for the client's developer.
 
     """
 
@@ -37,16 +37,16 @@ class Refused(Exception):
 
     @property
     def http_status(self) -> HTTPStatus:
-        """The answer's status."""
+        """The status of the answer."""
         return HTTPStatus.UNAUTHORIZED if self.code == "invalid_client" else HTTPStatus.BAD_REQUEST
 
     def body(self) -> Mapping[str, str]:
-        """Return the answer's body."""
+        """Return the body of the answer."""
         return {"error": self.code, "error_description": self.description}
 
 
 class TokenRequest(msgspec.Struct, frozen=True):
-    """A request for a token: who asks."""
+    """A request for a token: the client's id and secret."""
 
     client_id: str
     client_secret: str
@@ -56,15 +56,15 @@ class TokenRequest(msgspec.Struct, frozen=True):
 
 
 def read_token_request(body: bytes, *, content_type: str, authorization: str) -> TokenRequest:
-    """Take a request apart.
+    """Parse a request.
 
     Args:
-        body: The form. Fields that nobody knows, and fields without a value, are as if they were not there.
-        content_type: The header of this name.
-        authorization: The same; empty if there is none.
+        body: The form. Unknown fields and fields without a value are ignored.
+        content_type: The header `Content-Type`.
+        authorization: The header `Authorization`; empty if there is none.
 
     Raises:
-        Refused: It is none, or asks for what there is not.
+        Refused: It is not a token request, or asks for something that is not supported.
 
     """
     fields = _fields(body, content_type)
@@ -112,7 +112,7 @@ def _credentials(fields: Mapping[str, str], authorization: str) -> TokenRequest:
 
 
 def _basic(encoded: str) -> TokenRequest:
-    """Read the credentials of RFC 7617, whose parts section 2.3.1 has encoded as in a form."""
+    """Read the credentials of RFC 7617; section 2.3.1 requires form encoding for both parts."""
     try:
         text = base64.b64decode(encoded, validate=True).decode()
         client_id, colon, secret = text.partition(":")

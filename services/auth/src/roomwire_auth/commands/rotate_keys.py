@@ -13,7 +13,7 @@ from roomwire_auth.settings import Settings
 
 
 def rotate_keys() -> None:
-    """Add the next key to ROOMWIRE_SIGNING_KEY_FILE, unless one waits there; forget those that are done."""
+    """Add the next key to ROOMWIRE_SIGNING_KEY_FILE, unless it has one; remove the expired keys."""
     settings = Settings.load()
     file = settings.secret_file("signing_key")
     if file is None or settings.signing_key is None:
@@ -32,14 +32,14 @@ def rotate_keys() -> None:
 
 
 def describe(ring: Keyring, now: float) -> Iterator[str]:
-    """Yield a line for each key that is published at a time, in seconds since 1970: its id, its state, until when."""
+    """Yield a line for each key that is published at a time (seconds since 1970): its id, its state, and until when."""
     for known in ring.states(now):
         until = f" until {datetime.fromtimestamp(known.until, UTC):%Y-%m-%dT%H:%M:%SZ}" if known.until else ""
         yield f"{known.key.kid} {known.state}{until}"
 
 
 def _replace(file: Path, text: str) -> None:
-    """Put a new file in the place of the old one in one step, with its mode; readers see either."""
+    """Replace a file in one step and keep its mode; readers see the old file or the new one."""
     mode = file.stat().st_mode & 0o777
     descriptor, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
     try:

@@ -8,7 +8,7 @@ from typing import Annotated, Final, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, StringConstraints
 
 _USERNAME: Final = re.compile(r"[A-Za-z0-9_.-]{2,32}")
-_JOINERS: Final = "\u200c\u200d"  # letters of some scripts and many emoji are held together by them
+_JOINERS: Final = "\u200c\u200d"  # some scripts and many emoji need them between characters
 _CONTROLS: Final = frozenset({"Cc", "Cf", "Zl", "Zp"})
 
 
@@ -19,14 +19,14 @@ def _check_username(value: str) -> str:
 
 
 def _check_guest_name(value: str) -> str:
-    """Refuse control characters, and format characters too: some turn the direction of the text around."""
+    """Refuse control characters, and format characters as well, because some reverse the direction of the text."""
     if any(unicodedata.category(char) in _CONTROLS and char not in _JOINERS for char in value):
         raise ValueError("control characters are not allowed")
     return value
 
 
 def _check_text(value: SecretStr) -> SecretStr:
-    """Refuse half a surrogate pair: JSON can spell it, but it is no text."""
+    """Refuse an unpaired surrogate: JSON can spell it, but it is not text."""
     try:
         value.get_secret_value().encode()
     except UnicodeEncodeError:
@@ -67,14 +67,14 @@ _CurrentPassword = Annotated[SecretStr, Field(min_length=1, max_length=256), Aft
 
 
 class Login(_Request):
-    """An account's name and password. Rules of registration may change: here only size is limited."""
+    """An account's name and password. Only their size is limited, because the rules of registration may change."""
 
     username: Annotated[str, Field(min_length=1, max_length=256)]
     password: _CurrentPassword
 
 
 class Guest(_Request):
-    """A guest; the body may be left out."""
+    """A guest; the body is optional."""
 
     name: GuestName | None = Field(None, description="The name that other users see. Default: guest-xxxxxx.")
 
@@ -86,20 +86,20 @@ class Refresh(_Request):
 
 
 class PasswordChange(_Request):
-    """The password that an account has, and the one that it gets."""
+    """The account's present password, and its new one."""
 
     current_password: _CurrentPassword
     new_password: NewPassword
 
 
 class AccountDeletion(_Request):
-    """The password of the account that goes: nobody deletes one by mistake, or by a stolen token."""
+    """The password of the account to delete, which guards against mistakes and stolen tokens."""
 
     password: _CurrentPassword
 
 
 class UserAnswer(BaseModel):
-    """Who was let in."""
+    """The user that signed in."""
 
     id: str = Field(description="Stable for an account, new for every guest.")
     name: str
@@ -107,7 +107,7 @@ class UserAnswer(BaseModel):
 
 
 class TokenAnswer(BaseModel):
-    """The tokens of who was let in (RFC 6749, section 5.1)."""
+    """The tokens of the user that signed in (RFC 6749, section 5.1)."""
 
     access_token: str = Field(description="For the gateway: in the `auth` payload, as `token`.")
     token_type: Literal["Bearer"] = "Bearer"  # noqa: S105 - a scheme, not a secret
@@ -128,7 +128,7 @@ class SessionAnswer(BaseModel):
 
 
 class SessionsAnswer(BaseModel):
-    """The sessions of who asks, the one that was used last first."""
+    """The caller's sessions, the most recently used first."""
 
     sessions: list[SessionAnswer]
 
@@ -142,7 +142,7 @@ class ClientTokenAnswer(BaseModel):
 
 
 class ClientRefusal(BaseModel):
-    """Why a client got none (RFC 6749, section 5.2)."""
+    """Why a client got no token (RFC 6749, section 5.2)."""
 
     error: Literal["invalid_request", "invalid_client", "unsupported_grant_type", "invalid_scope"]
     error_description: str

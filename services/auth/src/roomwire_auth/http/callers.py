@@ -12,17 +12,17 @@ class Verifies(Protocol):
     """Verifies access tokens; `roomwire.identity.verification.Verifier` is one."""
 
     async def verify(self, token: str) -> User:
-        """Return whom a token speaks for; raises `Unauthenticated`."""
+        """Return the user that a token identifies; raises `Unauthenticated`."""
 
 
 class Callers:
-    """Tells who asks.
+    """Identifies the caller of a request.
 
-    Gateways hear of sessions that end; here the session itself is looked for, so that its tokens end with it at once.
+    Gateways are notified of sessions that end; here the session itself is looked up, so its tokens end with it at once.
 
     Args:
         verifier: Checks access tokens.
-        sessions: Knows which sessions last.
+        sessions: Looks up sessions.
 
     """
 
@@ -31,11 +31,11 @@ class Callers:
         self._sessions = sessions
 
     async def of(self, authorization: str) -> User:
-        """Return who sends this `Authorization` header: a guest or an account with a session that lasts.
+        """Return the sender of this `Authorization` header: a guest or an account, with a session that has not ended.
 
         Raises:
-            Unauthenticated: There is no access token in it, or one that does not hold, or its session has ended.
-            Forbidden: It is a client's.
+            Unauthenticated: The header has no access token, or an invalid one, or its session has ended.
+            Forbidden: The token is a client's.
             Unavailable: The store does not answer.
 
         """

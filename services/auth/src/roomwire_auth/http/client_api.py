@@ -23,7 +23,7 @@ _FORM_FIELDS: Final = {
         "client_secret": {"type": "string", "format": "password", "description": "As client_id."},
         "scope": {"type": "string", "maxLength": 0, "description": "Scopes are not supported."},
     },
-    # Each once; what nobody knows is as if it were not there.
+    # Each field may occur once; unknown ones are ignored.
     "additionalProperties": {"type": "string"},
     "maxProperties": MAX_FIELDS,
 }
@@ -31,7 +31,7 @@ _SCHEMA: Final = {"requestBody": {"required": True, "content": {FORM: {"schema":
 
 
 def _responses() -> dict[int | str, dict[str, object]]:
-    """Describe the refusals: the standard's, where it has one, and else those that any route has."""
+    """Describe the refusals: the standard's where it has one, otherwise those of every route."""
     ours = refusals(TooManyAttempts)
     del ours[HTTPStatus.UNPROCESSABLE_ENTITY]
     return ours | {
@@ -47,8 +47,8 @@ def client_routes(client_tokens: ClientTokens, *, access_ttl_s: int) -> APIRoute
     """Return the route that gives clients access tokens.
 
     Args:
-        client_tokens: Issues them.
-        access_ttl_s: What the answers say about how long one is valid.
+        client_tokens: Issues the tokens.
+        access_ttl_s: Lifetime of a token, as the answers state it.
 
     """
     router = APIRouter(prefix=PREFIX, tags=["clients"])
@@ -62,7 +62,7 @@ def client_routes(client_tokens: ClientTokens, *, access_ttl_s: int) -> APIRoute
         dependencies=[Depends(basic)],
     )
     async def token(request: Request, address: Annotated[str, Depends(address_of)]) -> Response:
-        """Give a client an access token (RFC 6749, section 4.4): id and secret by Basic, or in the form."""
+        """Issue an access token to a client (RFC 6749, section 4.4). The id and secret are sent by Basic or in the form."""
         try:
             asked = read_token_request(
                 await request.body(),
@@ -71,12 +71,12 @@ def client_routes(client_tokens: ClientTokens, *, access_ttl_s: int) -> APIRoute
             )
             access_token = await client_tokens.issue(asked, address=address)
         except Refused as refused:
-            # Section 5.2 asks for it where the client used the header; it is right where it used none.
+            # Section 5.2 requires the challenge if the client used the header; it does no harm otherwise.
             is_challenge = refused.http_status is HTTPStatus.UNAUTHORIZED
             headers = {"WWW-Authenticate": 'Basic realm="auth", charset="UTF-8"'} if is_challenge else None
             return JSONResponse(refused.body(), refused.http_status, headers=headers)
         answer = ClientTokenAnswer(access_token=access_token, expires_in=access_ttl_s)
-        # Section 5.1 asks for both; the other one every answer has.
+        # Section 5.1 requires this header and Cache-Control, which every answer has.
         return JSONResponse(answer.model_dump(), headers={"Pragma": "no-cache"})
 
     return router

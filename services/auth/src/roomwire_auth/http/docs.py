@@ -1,4 +1,4 @@
-"""The API's page at `/auth/docs`: Swagger UI from our own files, under a strict Content-Security-Policy."""
+"""The API's page at `/auth/docs`: Swagger UI, served from local files under a strict Content-Security-Policy."""
 
 import os
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ WEB: Final = Path(__file__).parents[1] / "web"
 SWAGGER: Final = ("swagger-ui-bundle.js", "swagger-ui.css")
 PAGE_HEADERS: Final = {
     "Cache-Control": "no-cache",
-    # Swagger UI sets style attributes and has its icons in data: URLs.
+    # Swagger UI sets style attributes, and its icons are data: URLs.
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
         "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -46,7 +46,7 @@ def docs_routes() -> Sequence[BaseRoute]:
 
 
 class _Files(StaticFiles):
-    """Static files that are asked for again and answered by their ETag, so that an upgrade never mixes them."""
+    """Static files that browsers revalidate by ETag each time, so that an upgrade never mixes old and new files."""
 
     def file_response(
         self,

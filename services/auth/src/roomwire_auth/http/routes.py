@@ -1,4 +1,4 @@
-"""What all routes share: the prefix of their paths, the address of a request, and its caller."""
+"""What all routes share: the prefix of their paths, the client address of a request, and its caller."""
 
 from typing import Final
 
@@ -12,15 +12,15 @@ PREFIX: Final = "/auth"
 
 
 def address_of(request: Request) -> str:
-    """Return the address that a request comes from: `Sources` has put it there. A dependency of routes."""
+    """Return the client address that `Sources` found for a request. Routes use it as a dependency."""
     return request.client.host if request.client else ""
 
 
 class CallerOf(HTTPBearer):
-    """A dependency of routes: the user whose access token the request carries; refuses those without.
+    """A dependency of routes: the user of the request's access token; requests without a valid token are refused.
 
     Args:
-        callers: Looks at tokens.
+        callers: Verifies tokens.
 
     """
 

@@ -16,11 +16,11 @@ from roomwire_auth.sessions.self_service import SelfService
 
 
 def self_service_routes(self_service: SelfService, *, caller_of: CallerOf) -> APIRouter:
-    """Return the routes by which people look after their account and their sessions.
+    """Return the routes by which users manage their account and their sessions.
 
     Args:
-        self_service: Does it.
-        caller_of: Tells who asks, and refuses who may not.
+        self_service: Does the work.
+        caller_of: Identifies the caller, and refuses requests without a valid token.
 
     """
     router = APIRouter(prefix=PREFIX, tags=["self-service"])
@@ -42,7 +42,7 @@ def self_service_routes(self_service: SelfService, *, caller_of: CallerOf) -> AP
         responses=refusals(Unauthenticated, Forbidden, TooManyAttempts),
     )
     async def delete_account(body: AccountDeletion, user: User = caller, address: str = address) -> None:
-        """Delete the account, its name and all its sessions, for good."""
+        """Permanently delete the account, its name and all its sessions."""
         await self_service.delete_account(user, body.password.get_secret_value(), address=address)
 
     @router.get("/sessions", responses=refusals(Unauthenticated, Forbidden))
@@ -70,7 +70,7 @@ def self_service_routes(self_service: SelfService, *, caller_of: CallerOf) -> AP
         user: User = caller,
         address: str = address,
     ) -> None:
-        """End one of the sessions, the present one or another."""
+        """End one of the sessions, the present one included."""
         await self_service.end_session(user, session, address=address)
 
     @router.post(

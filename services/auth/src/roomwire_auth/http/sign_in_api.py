@@ -13,16 +13,16 @@ from roomwire_auth.http.routes import PREFIX, address_of
 from roomwire_auth.keys.keys import Keys
 from roomwire_auth.sessions.sign_in import Grant, SignIn
 
-# Gateways ask for the keys as often (`roomwire.identity.jwks.JwksClient`, max_age_s).
+# Gateways fetch the keys as often (`roomwire.identity.jwks.JwksClient`, max_age_s).
 JWKS_MAX_AGE_S: Final = 300
 
 
 def token_routes(sign_in: SignIn, *, access_ttl_s: int) -> APIRouter:
-    """Return the routes that let people in, keep them in and let them out.
+    """Return the routes that register users, sign them in, refresh their tokens and sign them out.
 
     Args:
-        sign_in: Does it.
-        access_ttl_s: What the answers say about how long an access token is valid.
+        sign_in: Does the work.
+        access_ttl_s: Lifetime of an access token, as the answers state it.
 
     """
     router = APIRouter(prefix=PREFIX, tags=["tokens"])
@@ -41,7 +41,7 @@ def token_routes(sign_in: SignIn, *, access_ttl_s: int) -> APIRouter:
         "/register", status_code=HTTPStatus.CREATED, responses=refusals(UsernameTaken, TooManyAttempts)
     )
     async def register(body: Registration, address: str = address) -> TokenAnswer:
-        """Make an account and sign it in."""
+        """Create an account and sign it in."""
         return granted(
             await sign_in.register(body.username, body.password.get_secret_value(), address=address)
         )
@@ -53,17 +53,17 @@ def token_routes(sign_in: SignIn, *, access_ttl_s: int) -> APIRouter:
 
     @router.post("/guest", responses=refusals(Forbidden, TooManyAttempts))
     async def guest(body: Annotated[Guest | None, Body()] = None, address: str = address) -> TokenAnswer:
-        """Come in without an account."""
+        """Sign in without an account."""
         return granted(await sign_in.enter_as_guest(body.name if body else None, address=address))
 
     @router.post("/refresh", responses=refusals(Unauthenticated, Forbidden, TooManyAttempts))
     async def refresh(body: Refresh, address: str = address) -> TokenAnswer:
-        """Exchange a refresh token for new tokens; a used one that comes late ends the session."""
+        """Exchange a refresh token for new tokens; a used token that arrives late ends the session."""
         return granted(await sign_in.refresh(body.refresh_token.get_secret_value(), address=address))
 
     @router.post("/logout", status_code=HTTPStatus.NO_CONTENT, responses=refusals())
     async def logout(body: Refresh, address: str = address) -> None:
-        """End the session that a refresh token belongs to; again and again if need be."""
+        """End the session of a refresh token; idempotent."""
         await sign_in.logout(body.refresh_token.get_secret_value(), address=address)
 
     return router

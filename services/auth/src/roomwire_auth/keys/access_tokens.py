@@ -1,4 +1,4 @@
-"""Issues access tokens: for which user, with which key, and with which capabilities."""
+"""Issues access tokens: for which user, signed by which key, with which capabilities."""
 
 import time
 
@@ -13,11 +13,11 @@ class AccessTokens:
     """Issues access tokens.
 
     Args:
-        keys: What signs them.
-        issuer: Their `iss`.
-        audience: Their `aud`.
-        ttl_s: How long each is valid.
-        policy: Says what is allowed with them.
+        keys: Contains the key that signs.
+        issuer: The claim `iss`.
+        audience: The claim `aud`.
+        ttl_s: Lifetime of a token.
+        policy: Decides the tokens' capabilities.
 
     """
 
@@ -29,12 +29,12 @@ class AccessTokens:
         self._policy = policy
 
     def issue(self, user: User, *, session: str, issue_from: int) -> str:
-        """Return a new token that speaks for the user, for as long as the session lasts.
+        """Return a new token for the user; it is valid no longer than its session.
 
         Args:
-            user: A person; the policy says which role it has.
-            session: The session.
-            issue_from: Seconds since 1970 before which it may not be dated: earlier ones are revoked.
+            user: An account or a guest; the policy decides its role.
+            session: The session's id.
+            issue_from: Earliest permitted issue time, in seconds since 1970; older tokens are revoked.
 
         """
         role = self._policy.role_of(user.id, is_guest=user.kind == "guest")
@@ -42,7 +42,7 @@ class AccessTokens:
         return self._sign(able, issue_from=issue_from)
 
     def issue_to_client(self, client: str, capabilities: Capabilities) -> str:
-        """Return a new token that speaks for a client; it belongs to no session."""
+        """Return a new token for a client; it belongs to no session."""
         return self._sign(User(f"client:{client}", client, "service", capabilities), issue_from=0)
 
     def _sign(self, user: User, *, issue_from: int) -> str:

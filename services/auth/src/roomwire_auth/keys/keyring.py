@@ -1,11 +1,11 @@
 """The keyring: several signing keys in one secret, each with the time from which it signs.
 
-Pure: it knows no file and no clock. The state of a key follows from the times alone, so that all processes that have read
-one keyring do the same at the same time, and nothing has to be written or started when a key begins to sign:
+This module is pure: it reads no file and no clock. A key's state follows from the times alone, so all processes that
+have read the same keyring agree, and nothing has to be written or started when a key begins to sign:
 
 ========  =========================================================================================
-next      published, does not sign yet: verifiers get to know it
-signing   the last whose time has come
+next      published, but does not sign yet, so that verifiers learn of it
+signing   the key whose time came most recently
 retiring  published until every token that it signed has expired
 ========  =========================================================================================
 """
@@ -19,11 +19,11 @@ from roomwire.errors import ConfigurationError
 from roomwire.identity.tokens import SigningKey
 
 MAX_ACCESS_TTL_S: Final = 86_400
-"""The longest life of an access token that can be set, in seconds."""
+"""Maximum configurable lifetime of an access token, in seconds."""
 
 KEEP_S: Final = MAX_ACCESS_TTL_S + 300
-"""How long a key is published after the next began to sign, in seconds: the longest life of a token, and five minutes for
-clocks that differ and for a process that learned of the next one late. It does not depend on a setting that may change."""
+"""How long a key is published after the next began to sign, in seconds: the maximum lifetime of a token, and five minutes
+for clocks that differ and for a process that learned of the next key late. It does not depend on a setting that may change."""
 
 State = Literal["next", "signing", "retiring"]
 
@@ -38,7 +38,7 @@ class _File(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 class KeyState(msgspec.Struct, frozen=True):
-    """What a key is at a moment, and until when, in seconds since 1970; None: until a next one is made."""
+    """A key's state at a time, and until when, in seconds since 1970; None until a next key is created."""
 
     key: SigningKey
     state: State
@@ -49,10 +49,10 @@ class Keyring:
     """Keys in the order in which they sign.
 
     Args:
-        keys: Each key with the second since 1970 from which it signs; before the first of these the first one signs.
+        keys: Each key with the time from which it signs, in seconds since 1970; before the first of these the first key signs.
 
     Raises:
-        ConfigurationError: There is none, or one is there twice.
+        ConfigurationError: There is no key, or one occurs twice.
 
     """
 
@@ -75,10 +75,10 @@ class Keyring:
 
     @classmethod
     def parse(cls, text: str) -> "Keyring":
-        """Read what `dump` wrote, or one private key in PEM: it signs from the beginning of time.
+        """Parse what `dump` wrote, or one private key in PEM, which signs from the beginning of time.
 
         Raises:
-            ConfigurationError: It is neither.
+            ConfigurationError: The text is neither.
 
         """
         if not text.lstrip().startswith("{"):
@@ -86,7 +86,7 @@ class Keyring:
         try:
             file = msgspec.json.decode(text, type=_File)
         except (msgspec.DecodeError, UnicodeError):
-            # Not what is wrong with it: that would quote a secret.
+            # The cause is left out: it would quote a secret.
             raise ConfigurationError(
                 "the keyring is not in the format that `python -m roomwire_auth rotate-keys` writes: restore it"
             ) from None
@@ -114,13 +114,13 @@ class Keyring:
         return next(known.key for known in self.states(now) if known.state == "signing")
 
     def published(self, now: float) -> Sequence[SigningKey]:
-        """Return the keys that verifiers have to know at a time."""
+        """Return the keys that verifiers need at a time."""
         return [known.key for known in self.states(now)]
 
     def rotated(self, now: float, *, lead_s: int) -> "Keyring":
-        """Return the keyring with a next key, and without those whose tokens have all expired.
+        """Return the keyring with a next key, and without keys whose tokens have all expired.
 
-        While there is a next key already it stays the only one: to rotate again is to do nothing.
+        A keyring has at most one next key, so a second rotation does nothing while there is one.
 
         Args:
             now: Seconds since 1970.

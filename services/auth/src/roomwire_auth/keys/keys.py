@@ -12,13 +12,13 @@ from roomwire_auth.reread import Reread
 
 
 class Keys:
-    """Tells which key signs now, and which are published: a `roomwire.identity.jwks.KeySource` as well.
+    """Tells which key signs now and which keys are published; also a `roomwire.identity.jwks.KeySource`.
 
     Args:
         ring: The keys at the start.
-        file: Where newer ones will be, see `Reread`. Default: nowhere, these are used for good.
+        file: File from which newer keys are read (see `Reread`). Default: none; the keys never change.
         clock: Seconds since 1970.
-        dependency: Where it is noted whether the file can be read. Default: nowhere but in the log.
+        dependency: Notes whether the file can be read. Default: only the log says so.
 
     """
 
@@ -46,9 +46,9 @@ class Keys:
         return self._ring.current().signing(self._clock())
 
     def published(self) -> Sequence[SigningKey]:
-        """Return the keys that verifiers have to know now."""
+        """Return the keys that verifiers need now."""
         return self._ring.current().published(self._clock())
 
     async def key(self, kid: str) -> PublicKey | None:
-        """Return the public key of this id, if it is published now."""
+        """Return the public key with this id, if it is published now."""
         return next((key.public_key() for key in self.published() if key.kid == kid), None)

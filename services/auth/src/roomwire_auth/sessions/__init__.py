@@ -1,1 +1,1 @@
-"""Sign-in sessions, from sign-in to sign-out: refresh tokens, and the users' management of their sessions and accounts."""
+"""Sign-in sessions from sign-in to sign-out: refresh tokens, and the users' management of their sessions and accounts."""

@@ -1,6 +1,6 @@
 """Lets users manage their own account and sessions, without HTTP.
 
-Who asks has shown an access token (`callers`); what changes the account asks for its password as well.
+The caller has presented an access token (`callers`); changes to the account require its password as well.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -17,13 +17,13 @@ from roomwire_auth.sessions.sessions import SessionInfo, Sessions
 
 
 class SelfService:
-    """Changes accounts and ends sessions for those whose they are. All methods may raise `Unavailable`.
+    """Lets users change their account and end their sessions. All methods may raise `Unavailable`.
 
     Args:
-        accounts: Who is registered.
-        passwords: Hashes and checks.
-        sessions: Who is signed in.
-        throttle: Says who has to wait.
+        accounts: The accounts.
+        passwords: Hashes and checks passwords.
+        sessions: The sessions.
+        throttle: Decides when an address has to wait.
 
     """
 
@@ -36,11 +36,11 @@ class SelfService:
         self._throttle = throttle
 
     async def change_password(self, user: User, current: str, new: str, *, address: str) -> None:
-        """Give an account another password; all its sessions end but the one that asks.
+        """Change an account's password; all its sessions end except the caller's.
 
         Raises:
-            Forbidden: It is a guest, or the current password is another.
-            TooManyAttempts: The account from this address, or the address, has failed too often; logins count.
+            Forbidden: The caller is a guest, or the current password is wrong.
+            TooManyAttempts: The account from this address, or the address, has failed too often; failed logins count too.
 
         """
         account = await self._checked(user, current, address)
@@ -51,10 +51,10 @@ class SelfService:
         audit.record(Event.PASSWORD_CHANGED, user=user.id, session=user.session, ended=ended, address=address)
 
     async def delete_account(self, user: User, password: str, *, address: str) -> None:
-        """Delete an account: its name is free again, its sessions have ended, its tokens are revoked.
+        """Delete an account: its name becomes free, its sessions end, its tokens are revoked.
 
         Raises:
-            Forbidden: It is a guest, or the password is another.
+            Forbidden: The caller is a guest, or the password is wrong.
             TooManyAttempts: As for `change_password`.
 
         """
@@ -63,14 +63,14 @@ class SelfService:
         audit.record(Event.ACCOUNT_DELETED, user=user.id, session=user.session, ended=ended, address=address)
 
     async def sessions(self, user: User) -> Sequence[SessionInfo]:
-        """Return the sessions of who asks, the one that was used last first."""
+        """Return the caller's sessions, the most recently used first."""
         return await self._sessions.of_user(user.id)
 
     async def end_session(self, user: User, session: str, *, address: str) -> None:
-        """End a session of who asks, perhaps the present one.
+        """End one of the caller's sessions, which may be the present one.
 
         Raises:
-            NotFound: There is none of this name, or it is another's.
+            NotFound: The caller has no session with this id.
 
         """
         if not await self._sessions.end_named(user.id, session):
@@ -78,14 +78,14 @@ class SelfService:
         audit.record(Event.SESSION_ENDED, user=user.id, session=session, by=user.session, address=address)
 
     async def logout_everywhere(self, user: User, *, address: str) -> None:
-        """End all sessions of who asks, the present one included, and revoke all its access tokens."""
+        """End all of the caller's sessions, the present one included, and revoke all its access tokens."""
         ended = await self._sessions.end_all(user.id)
         audit.record(
             Event.LOGGED_OUT_EVERYWHERE, user=user.id, session=user.session, ended=ended, address=address
         )
 
     async def _checked(self, user: User, password: str, address: str) -> Account:
-        """Return the account of who asks, whose password this is."""
+        """Return the caller's account after checking its password."""
         if user.kind != "account":
             raise Forbidden("A guest has no account.")
         attempt = await self._throttle.begin_login(user.name, address)
@@ -104,7 +104,7 @@ class SelfService:
     async def _unless_changed(
         self, change: Callable[[], Awaitable[Sequence[str]]], user: User, address: str
     ) -> Sequence[str]:
-        """Change an account that may have become another since its password was checked."""
+        """Change an account; raises `WrongPassword` if it has changed since its password was checked."""
         try:
             return await change()
         except AccountChanged:

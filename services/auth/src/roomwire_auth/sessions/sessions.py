@@ -1,17 +1,18 @@
-"""Sign-in sessions: families of refresh tokens, of which one at a time is good. No gateway knows them but by an access token's name.
+"""Sign-in sessions: families of refresh tokens, of which one at a time is valid. Gateways know a session only by the id in its access tokens.
 
-A refresh token is 65 characters without meaning to its holder: 22 that are the family's for life, and 43
-(256 random bits) that change with every rotation. Redis has SHA-256 digests of both only. Because a family
-remembers its one good token, every other token of the family is a used one, however old: RFC 9700,
-section 4.14.2, then wants the whole family revoked.
+A refresh token is 65 characters that mean nothing to its holder: 22 that stay the same for the family's life, and 43
+(256 random bits) that change with every rotation. Redis has only SHA-256 digests of both. Because a family
+remembers its one valid token, every other token of the family is a used one, however old; RFC 9700,
+section 4.14.2, then requires that the whole family is revoked.
 
-A session that is ended so, or by its user, is told to the gateways in the same step (`roomwire.identity.revocations`): its access
-tokens name it, and hold no longer. In the same steps (`scripts`) each user's sessions are kept in a set, so that
-they can be looked at, ended, and bounded in number.
+When reuse or a user ends a session, the gateways are notified in the same step (`roomwire.identity.revocations`): its access
+tokens carry its id, and become invalid. The same steps (`scripts`) keep a set of each user's sessions, so that
+sessions can be listed, ended, and limited in number.
 
-But an answer can be lost, and two tabs can ask at once: for a grace of seconds the token that was used last is
-exchanged again, for the same next token, so that a family never has two good ones. That takes no token at rest:
-the next is an HMAC of the last under a nonce, and Redis forgets the nonce when the grace ends or the next is used.
+But an answer can be lost, and two tabs can refresh at once: during a grace period, the last used token can be exchanged
+again, for the same next token, so a family never has two valid ones. No token is stored for that:
+the next token is an HMAC of the last under a nonce, and Redis forgets the nonce when the grace period ends or the next
+token is used.
 """
 
 import base64
@@ -34,7 +35,7 @@ from roomwire_auth.sessions.scripts import CLOCKS_S, SESSION_CHARS
 from roomwire_auth.store import Store
 
 MAX_SESSIONS: Final = 100
-"""How many sessions a user has at most, unless a setting says otherwise."""
+"""Maximum number of sessions of a user, unless a setting says otherwise."""
 
 _FAMILY_BYTES: Final = 16
 _SECRET_BYTES: Final = 32
@@ -48,7 +49,7 @@ class Opened(msgspec.Struct, frozen=True):
 
     Attributes:
         token: Its first refresh token.
-        issue_from: Seconds since 1970 before which no access token of the user may be dated; 0: any time.
+        issue_from: Earliest permitted issue time of the user's access tokens, in seconds since 1970; `0` permits any.
         displaced: The sessions that were ended because the user had too many.
 
     """
@@ -62,13 +63,13 @@ class Opened(msgspec.Struct, frozen=True):
 
 
 class Rotation(msgspec.Struct, frozen=True):
-    """What became of a refresh token.
+    """The result of presenting a refresh token.
 
     Attributes:
-        user: Whose it is.
-        token: The next one.
+        user: Its owner.
+        token: The next refresh token.
         issue_from: See `Opened`.
-        repeated: Whether the next one was given out before.
+        repeated: Whether the next token had been given out before.
 
     """
 
@@ -82,12 +83,12 @@ class Rotation(msgspec.Struct, frozen=True):
 
 
 class SessionInfo(msgspec.Struct, frozen=True):
-    """A session as its user may see it.
+    """A session as its user sees it.
 
     Attributes:
-        id: Its name, as access tokens have it; it tells nothing of its refresh tokens.
-        created_at: When it began, in seconds since 1970.
-        last_used_at: When it was last refreshed, the same.
+        id: The id that access tokens carry; it reveals nothing about the refresh tokens.
+        created_at: When the session began, in seconds since 1970.
+        last_used_at: When the session was last refreshed, in seconds since 1970.
 
     """
 
@@ -100,13 +101,13 @@ class Sessions:
     """The sessions in Redis. All methods may raise `Unavailable`.
 
     Args:
-        store: Where they are.
-        account_ttl_s: How long an account's session lives after its last rotation.
-        guest_ttl_s: The same of a guest's.
-        grace_s: How long the token that was used last is exchanged again, for the same next one. Default: 0, never.
-        access_ttl_s: How long an access token may outlive its session where nobody hears of the end, clocks that differ
-            included. Default: a day, which no access token outlives.
-        max_sessions: How many a user may have; one more ends the one that was not used for longest. Default:
+        store: Holds the sessions.
+        account_ttl_s: Lifetime of an account's session after its last rotation.
+        guest_ttl_s: Lifetime of a guest's session after its last rotation.
+        grace_s: Period in which the last used token is exchanged again for the same next one. Default: 0, which disables it.
+        access_ttl_s: Maximum time by which an access token outlives its session where no process is notified of the end,
+            including clock differences. Default: a day, which no access token outlives.
+        max_sessions: Maximum number of sessions of a user; a further one ends the least recently used. Default:
             `MAX_SESSIONS`.
 
     """
@@ -140,11 +141,11 @@ class Sessions:
         """Begin a session.
 
         Args:
-            user: Whose.
-            account: The account whose password was checked for it. Default: none, it is a guest's.
+            user: The session's user.
+            account: The account whose password was checked. Default: none, for a guest.
 
         Raises:
-            AccountChanged: The account has got another password meanwhile, or has gone; no session began.
+            AccountChanged: The account's password has changed, or the account was deleted; no session began.
 
         """
         token = _new_token(secrets.token_urlsafe(_FAMILY_BYTES))
@@ -161,13 +162,13 @@ class Sessions:
     async def rotate(self, token: str) -> Rotation:
         """Exchange a refresh token for the next.
 
-        Calls with one token within the grace return the same next token, until that is used; without a grace at
-        most one of them succeeds. When the store does not answer, the token may or may not be used up.
+        Calls with the same token within the grace period return the same next token, until that one is used; without a
+        grace period at most one call succeeds. If the store does not answer, the token may or may not be used up.
 
         Raises:
-            RefreshTokenReused: It had been used before, and there is no grace for it; no token of the session
-                holds any more.
-            Unauthenticated: It is no refresh token, or its session has ended.
+            RefreshTokenReused: The token had been used before, outside a grace period; all tokens of the session
+                are now invalid.
+            Unauthenticated: It is not a refresh token, or its session has ended.
 
         """
         if not _TOKEN.fullmatch(token):
@@ -187,9 +188,9 @@ class Sessions:
                 raise InvalidRefreshToken
 
     async def end(self, token: str) -> str | None:
-        """End the session that a token belongs to, used or not; idempotent.
+        """End the session of a token, used or not; idempotent.
 
-        Returns the id of the user whose session it was; None if there was none.
+        Returns the id of the session's user; None if there was no session.
         """
         if not _TOKEN.fullmatch(token):
             return None
@@ -197,7 +198,7 @@ class Sessions:
         return id_.decode() if id_ else None
 
     async def of_user(self, user_id: str) -> Sequence[SessionInfo]:
-        """Return the sessions of a user that last, the one that was used last first."""
+        """Return the sessions of a user that have not ended, the most recently used first."""
         found = await self._run(self._list, self._index(user_id), [user_id])
         sessions = [
             SessionInfo(family.decode()[:SESSION_CHARS], int(created), int(used))
@@ -206,7 +207,7 @@ class Sessions:
         return sorted(sessions, key=lambda session: (-session.last_used_at, -session.created_at, session.id))
 
     async def end_named(self, user_id: str, session: str) -> bool:
-        """End the session of this name, if it is the user's; returns whether it was."""
+        """End the session with this id if it is the user's; returns whether it was."""
         if not _SESSION.fullmatch(session):
             return False
         return bool(
@@ -214,20 +215,20 @@ class Sessions:
         )
 
     async def end_all(self, user_id: str) -> Sequence[str]:
-        """End all sessions of a user, and revoke all tokens that the user has until now; returns the sessions."""
+        """End all sessions of a user and revoke all the tokens that the user has now; returns the sessions."""
         ended = await self._run(self._end_all, self._index(user_id), [user_id, self._access_ttl_s])
         return [session.decode() for session in ended]
 
     async def change_password(self, account: Account, password_hash: str, *, kept: str) -> Sequence[str]:
-        """Give an account another password's hash, and end its sessions in the same step; returns these.
+        """Replace an account's password hash and end its sessions in the same step; returns these sessions.
 
         Args:
-            account: As it was when its present password was checked.
-            password_hash: The new one.
-            kept: The session that goes on.
+            account: The account as it was when its present password was checked.
+            password_hash: The new hash.
+            kept: The session that continues.
 
         Raises:
-            AccountChanged: The account has got another password meanwhile, or has gone; nothing was done.
+            AccountChanged: The account's password has changed, or the account was deleted; nothing was done.
 
         """
         arguments: list[str | int] = [account.key_name, account.id, account.password_changes]
@@ -238,7 +239,7 @@ class Sessions:
         """Delete an account, end its sessions and revoke all its tokens in the same step; returns the sessions.
 
         Raises:
-            AccountChanged: The account has got another password meanwhile, or has gone; nothing was done.
+            AccountChanged: The account's password has changed, or the account was deleted; nothing was done.
 
         """
         arguments: list[str | int] = [account.key_name, account.id, account.password_changes]
@@ -260,7 +261,7 @@ class Sessions:
 
 
 def session_of(token: str) -> str:
-    """Return the session that a refresh token belongs to, as access tokens name it; it tells nothing of the token."""
+    """Return the id of a refresh token's session, as access tokens carry it; it reveals nothing about the token."""
     return _family(token)[:SESSION_CHARS]
 
 
@@ -275,7 +276,7 @@ def _new_token(family: str) -> str:
 
 
 def _following(token: str, nonce: str) -> str:
-    """Derive the next token: neither the last one alone nor what Redis has is enough to know it."""
+    """Derive the next token: neither the last token nor the data in Redis alone suffices to compute it."""
     secret = hmac.digest(nonce.encode(), token.encode(), "sha256")
     return token[:_FAMILY_CHARS] + base64.urlsafe_b64encode(secret).rstrip(b"=").decode()
 

@@ -1,6 +1,6 @@
 """Signs users in, keeps them signed in, and signs them out, without HTTP.
 
-Puts accounts, passwords, sessions and access tokens together.
+It combines accounts, passwords, sessions and access tokens.
 """
 
 import uuid
@@ -24,7 +24,7 @@ _log = get_logger(__name__)
 
 
 class Grant(msgspec.Struct, frozen=True, kw_only=True):
-    """What a user gets who is let in: an access token for now, a refresh token for later."""
+    """What a user gets at sign-in: an access token for now, a refresh token for later."""
 
     user: User
     access_token: str
@@ -35,18 +35,18 @@ class Grant(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SignIn:
-    """Lets people in, keeps them in, lets them out. All methods may raise `Unavailable`.
+    """Signs users in, refreshes their tokens, and signs them out. All methods may raise `Unavailable`.
 
-    Where an address is asked for, it is the client's, and `TooManyAttempts` may be raised.
+    A method with the parameter `address`, which is the client's address, may raise `TooManyAttempts`.
 
     Args:
-        accounts: Who is registered.
-        passwords: Hashes and checks.
-        sessions: Refresh tokens.
-        access_tokens: Access tokens.
-        throttle: Says who has to wait.
-        guests: Whether one can come in without an account.
-        metrics: Where reused and repeated tokens are counted.
+        accounts: The accounts.
+        passwords: Hashes and checks passwords.
+        sessions: Issues refresh tokens.
+        access_tokens: Issues access tokens.
+        throttle: Decides when an address has to wait.
+        guests: Whether users may sign in without an account.
+        metrics: Counts reused and repeated tokens.
 
     """
 
@@ -70,10 +70,10 @@ class SignIn:
         self._metrics = metrics
 
     async def register(self, username: str, password: str, *, address: str) -> Grant:
-        """Make an account and sign it in.
+        """Create an account and sign it in.
 
         Raises:
-            UsernameTaken: There is an account of this name.
+            UsernameTaken: An account with this name exists.
 
         """
         await self._throttle.begin_registration(address)
@@ -82,10 +82,10 @@ class SignIn:
         return await self._admit(Event.LOGGED_IN, account.user(), address, account)
 
     async def login(self, username: str, password: str, *, address: str) -> Grant:
-        """Sign an account in. A hash that was made with other parameters than today's is made anew.
+        """Sign an account in. A hash that was made with other parameters than the present ones is replaced.
 
         Raises:
-            Unauthenticated: No such account, or not its password: neither answer nor cost says which.
+            Unauthenticated: The account does not exist, or the password is wrong; neither the answer nor its cost tells which.
 
         """
         attempt = await self._throttle.begin_login(username, address)
@@ -109,10 +109,10 @@ class SignIn:
             raise
 
     async def enter_as_guest(self, name: str | None, *, address: str) -> Grant:
-        """Sign in somebody new without an account; without a name it is `guest-` and six hex digits.
+        """Sign in a new guest; the default name is `guest-` and six hex digits.
 
         Raises:
-            Forbidden: Guests are not let in.
+            Forbidden: Guests are not admitted.
 
         """
         if not self._guests:
@@ -123,12 +123,12 @@ class SignIn:
         return await self._admit(Event.GUEST_ENTERED, user, address)
 
     async def refresh(self, refresh_token: str, *, address: str) -> Grant:
-        """Exchange a refresh token for new tokens. One that holds is never throttled.
+        """Exchange a refresh token for new tokens. A valid one is never throttled.
 
         Raises:
-            Unauthenticated: It does not hold. If it had been used before, and its grace is over, its session
+            Unauthenticated: The token is invalid. If it had been used before, and its grace period is over, its session
                 has been ended.
-            Forbidden: It is a guest's, and guests are not let in any more.
+            Forbidden: The token is a guest's, and guests are no longer admitted.
 
         """
         try:
@@ -154,7 +154,7 @@ class SignIn:
         return Grant(user=user, access_token=token, refresh_token=rotation.token)
 
     async def logout(self, refresh_token: str, *, address: str) -> None:
-        """End the session that a refresh token belongs to, if there is one."""
+        """End the session of a refresh token, if there is one."""
         user_id = await self._sessions.end(refresh_token)
         if user_id is not None:
             session = session_of(refresh_token)
@@ -173,5 +173,5 @@ class SignIn:
         try:
             await self._accounts.replace_hash(account, await self._passwords.hash(password))
         except Unavailable as error:
-            # The next login tries again: no reason to refuse this one.
+            # The next login tries again, so this one is not refused.
             _log.warning("password not hashed anew", user=account.id, error=error.message)

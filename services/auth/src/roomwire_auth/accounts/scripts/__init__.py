@@ -1,6 +1,6 @@
 """The Lua scripts of accounts (add, replace_hash) and of throttling (charge, give_back, succeed).
 
-Each is a file of this folder; its head says what KEYS and ARGV are.
+Each script is a file in this folder; its header lists its KEYS and ARGV.
 """
 
 from importlib.resources import files

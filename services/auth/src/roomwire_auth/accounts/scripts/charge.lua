@@ -1,6 +1,6 @@
--- Charges all counts or none.
--- KEYS: counts. ARGV: window in seconds, when a window that begins now ends, then the limit of each count.
--- Returns {0}, or {place of the first that is full, when its window ends}.
+-- Charges all counts, or none of them.
+-- KEYS: counts. ARGV: window in seconds, end of a window that begins now, then the limit of each count.
+-- Returns {0}, or {index of the first full count, end of its window}.
 for place, key in ipairs(KEYS) do
     local count, ends = unpack(redis.call('HMGET', key, 'count', 'ends'))
     if count and tonumber(count) >= tonumber(ARGV[place + 2]) then return {place, ends} end

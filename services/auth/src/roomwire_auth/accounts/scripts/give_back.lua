@@ -1,4 +1,4 @@
--- Takes one off each count that is there.
+-- Subtracts one from each count that exists.
 -- KEYS: counts.
 for _, key in ipairs(KEYS) do
     local count = tonumber(redis.call('HGET', key, 'count') or 0)

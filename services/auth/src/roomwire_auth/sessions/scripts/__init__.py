@@ -1,6 +1,6 @@
-"""The Lua scripts that begin, continue and end sessions. Each script is one step that no reader sees half done.
+"""The Lua scripts that begin, continue and end sessions. Each script is atomic.
 
-Each is a file of this folder, with `common.lua` before it; its head says what KEYS and ARGV are.
+Each script is a file in this folder, preceded by `common.lua`; its header lists its KEYS and ARGV.
 """
 
 from importlib.resources import files
@@ -9,10 +9,10 @@ from typing import Final
 from roomwire.identity.revocations import MAX_REVOCATIONS
 
 SESSION_CHARS: Final = 32
-"""How much of a family's digest is the name of its session."""
+"""How many characters of a family's digest are the id of its session."""
 
 CLOCKS_S: Final = 60
-"""How far the clocks of those who issue and check tokens may differ from those of Redis, in seconds."""
+"""Maximum difference between Redis's clock and those of processes that issue or check tokens, in seconds."""
 
 _FOLDER: Final = files(__name__)
 _NUMBERS: Final = (

@@ -1,9 +1,9 @@
--- Stands before every script of the sessions, after three numbers that Python knows as well: SESSION_CHARS (how much of a
--- family's digest is the session's name), MAX_REVOCATIONS and CLOCKS_S. KEYS[1] is the stream of what was revoked, KEYS[2]
--- the key that the script is about.
--- A script learns of the other keys only while it runs, and makes their names from the first; all are in one slot. Before
--- anything is written all are touched, several at once: in a cluster that moves the slot key by key, Redis refuses that
--- while one of them is on the other side, and then nothing has been done.
+-- Precedes every script of the sessions, after three numbers that Python defines: SESSION_CHARS (how much of a family's
+-- digest is the session's id), MAX_REVOCATIONS and CLOCKS_S. KEYS[1] is the stream of revocations, KEYS[2] the key that
+-- the script works on.
+-- A script learns of the other keys only while it runs, and derives their names from the first; all are in one slot.
+-- All of them are touched, several at once, before anything is written: while a cluster moves the slot key by key, Redis
+-- refuses such a command if one of them has moved, and then nothing has been done.
 local revoked = KEYS[1]
 local base = string.sub(revoked, 1, -1 - string.len('revoked'))
 local function key(kind, name) return base .. kind .. ':' .. name end
@@ -17,7 +17,7 @@ local function touch(user, families)
     redis.call('EXISTS', unpack(keys))
 end
 
--- As long as the longest that was asked for.
+-- Extends the time to live to the longest that any call asked for.
 local function live(name, ttl_s)
     redis.call('EXPIRE', name, ttl_s, 'NX')
     redis.call('EXPIRE', name, ttl_s, 'GT')
@@ -37,7 +37,7 @@ local function finish(user, family, for_s)
     revoke('session', session_of(family), for_s)
 end
 
--- Ends all sessions of a user but one; returns their names.
+-- Ends all sessions of a user but one; returns their ids.
 local function finish_all(user, kept, for_s)
     local families = redis.call('SMEMBERS', key('sessions', user))
     touch(user, families)
@@ -51,8 +51,8 @@ local function finish_all(user, kept, for_s)
     return ended
 end
 
--- Revokes all that a user has until now, and says from which second on tokens are issued that hold: a revocation takes
--- those of its own second, and the clock of who issues may be behind.
+-- Revokes everything that a user has until now, and returns the second from which new tokens are valid: a revocation
+-- includes its own second, and the issuer's clock may be behind.
 local function revoke_user(user, for_s)
     local at = revoke('user', user, for_s)
     local from = math.floor(tonumber(string.match(at, '^%d+')) / 1000) + 1
@@ -62,7 +62,7 @@ end
 
 local function cut_of(user) return redis.call('HGET', key('cut', user), 'from') or '0' end
 
--- Says whether the account of this name is still this one, with the password that was checked.
+-- Returns whether the account with this name is unchanged since its password was checked.
 local function is_unchanged(name, id, changes)
     local holder, changed = unpack(redis.call('HMGET', key('account', name), 'id', 'password_changes'))
     return holder == id and (changed or '0') == changes

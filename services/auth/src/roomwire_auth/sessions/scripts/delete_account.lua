@@ -1,7 +1,7 @@
--- An account is deleted; all its sessions end, and all its tokens are revoked.
--- KEYS: revoked, account. ARGV: the account's name and id, changes of its password until now, how long access tokens may
--- last.
--- Returns {'changed', sessions that it ended}, or {'other'} if the account is not what it was.
+-- Deletes an account, ends all its sessions and revokes all its tokens.
+-- KEYS: revoked, account. ARGV: the account's name and id, the number of password changes so far, lifetime of access
+-- tokens in seconds.
+-- Returns {'changed', sessions that it ended}, or {'other'} if the account has changed.
 local name, id, changes, for_s = unpack(ARGV)
 if not is_unchanged(name, id, changes) then return {'other'} end
 local ended = finish_all(id, '', for_s)

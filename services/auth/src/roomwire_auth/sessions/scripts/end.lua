@@ -1,6 +1,6 @@
--- A session ends, by one of its tokens.
--- KEYS: revoked, session. ARGV: family, how long access tokens may last.
--- Returns the user's id, or nothing if there was no such family.
+-- Ends the session of a refresh token.
+-- KEYS: revoked, session. ARGV: family, lifetime of access tokens in seconds.
+-- Returns the user's id, or nothing if the family does not exist.
 local family, for_s = unpack(ARGV)
 local id = redis.call('HGET', key('session', family), 'id')
 if not id then return id end

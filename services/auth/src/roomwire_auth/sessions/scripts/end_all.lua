@@ -1,5 +1,5 @@
--- All sessions of a user end, and all tokens that the user has until now are revoked.
--- KEYS: revoked, sessions. ARGV: the user's id, how long access tokens may last.
+-- Ends all sessions of a user and revokes all tokens that the user has until now.
+-- KEYS: revoked, sessions. ARGV: the user's id, lifetime of access tokens in seconds.
 -- Returns the sessions that it ended.
 local user, for_s = unpack(ARGV)
 local ended = finish_all(user, '', for_s)

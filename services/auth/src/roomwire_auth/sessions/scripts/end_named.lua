@@ -1,5 +1,5 @@
--- A session ends, by its name.
--- KEYS: revoked, sessions. ARGV: the user's id, the session's name, how long access tokens may last.
+-- Ends a session by its id.
+-- KEYS: revoked, sessions. ARGV: the user's id, the session's id, lifetime of access tokens in seconds.
 -- Returns whether the user had that session.
 local user, session, for_s = unpack(ARGV)
 local families = redis.call('SMEMBERS', key('sessions', user))

@@ -1,6 +1,6 @@
--- The sessions of a user.
+-- Lists the sessions of a user.
 -- KEYS: revoked, sessions. ARGV: the user's id.
--- Returns {family, created, used} of each session that lasts.
+-- Returns {family, created, used} of each session that has not ended.
 local found, families = {}, redis.call('SMEMBERS', key('sessions', ARGV[1]))
 touch(ARGV[1], families)
 for _, family in ipairs(families) do

@@ -1,8 +1,8 @@
--- A session begins.
+-- Begins a session.
 -- KEYS: revoked, session. ARGV: family, digest of its token, time to live and the time in seconds, the user's id, name and
--- kind, the most sessions of a user, how long access tokens may last, the account's name and changes of its password
--- (empty: a guest).
--- Returns {'opened', cut, sessions that were ended for it}, or {'changed'} if the account is not what it was.
+-- kind, the maximum number of sessions of a user, lifetime of access tokens in seconds, the account's name and number of
+-- password changes (empty for a guest).
+-- Returns {'opened', cut, sessions that were ended for it}, or {'changed'} if the account has changed.
 local family, good, ttl_s, now, id, name, kind, most, for_s, account, changes = unpack(ARGV)
 local index = key('sessions', id)
 local families = redis.call('SMEMBERS', index)

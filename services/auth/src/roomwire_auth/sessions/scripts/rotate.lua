@@ -1,6 +1,6 @@
--- A refresh token is exchanged for the next.
--- KEYS: revoked, session. ARGV: family, digest presented, digest of the next, times to live of accounts and guests in
--- seconds, nonce of the next, grace and the time in seconds, how long access tokens may last.
+-- Exchanges a refresh token for the next.
+-- KEYS: revoked, session. ARGV: family, digest of the presented token, digest of the next, times to live of accounts and
+-- guests in seconds, nonce of the next token, grace period and the time in seconds, lifetime of access tokens in seconds.
 -- Returns {'unknown'}, {'reused', id}, or {'rotated' or 'repeated', id, name, kind, nonce, cut}.
 local family, presented, next_good, account_ttl_s, guest_ttl_s, fresh, grace_s, now, for_s = unpack(ARGV)
 local session, again = key('session', family), key('repeat', family)
