@@ -24,7 +24,7 @@ from roomwire_gateway.rooms import member_of
 
 
 class ChatActions(Actions):
-    """Does what callers ask for in the chat; see `Actions`.
+    """Carries out the callers' requests in the chat; see `Actions`.
 
     Args:
         chat: The chat.
@@ -36,9 +36,9 @@ class ChatActions(Actions):
         self._chat = chat
 
     def saying(self, message: Said, message_id: str) -> Sequence[Coroutine[object, object, None]]:
-        """Return what says an event to both audiences of a room or of everybody, or to the room of a user."""
+        """Return the emits of an event: to both audiences of a room or of all clients, or to the room of a user."""
         if isinstance(message, ToUser):
-            # Numbered as where there are several: gateways of the release before know it by that id.
+            # The number is always appended, because gateways of the previous release know the message by that id.
             return super().saying(message, f"{message_id}:0" if message_id else "")
         room = message.room if isinstance(message, ToRoom) else ""
         return self._chat.announcements.to_room(
@@ -78,12 +78,12 @@ class ChatActions(Actions):
         after: str,
         limit: int,
     ) -> HistoryAnswer:
-        """Return what was said in a room: the newest messages, or those that follow a position."""
+        """Return a room's messages: the newest ones, or those after a position."""
         recalled = await self._chat.history(room, limit=limit, after=after)
         messages: dict[str, MessageAnswer] = {}
         for one in recalled.entries:
             kept = msgspec.json.decode(one.entry, type=Kept)
-            # Gateways of the release before kept again what was said again under its id.
+            # Gateways of the previous release kept a repeated message again under the same id.
             answer = MessageAnswer(
                 position=one.position,
                 id=kept.message.id,
@@ -97,7 +97,7 @@ class ChatActions(Actions):
         )
 
     async def move_members(self, room: str, to: str, *, namespace: str, user: str) -> Moved:  # noqa: ARG002 - the chat has one
-        """Take the connected members of a room, or (`user`) one user's, into another, with their names."""
+        """Move the connected members of a room, or (`user`) of one user, to another room, under the same names."""
         moved = await self._chat.members.move(room, to, user=user)
         return Moved(
             moved=moved.done,

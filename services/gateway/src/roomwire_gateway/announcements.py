@@ -60,7 +60,7 @@ class Announcements:
         await self._announce("roomMessage", text, said)
 
     async def presence(self, change: PresenceChange) -> None:
-        """Tell the members that asked for structured messages that the members of a room changed."""
+        """Send a change of a room's members to the members that asked for structured messages."""
         await self._gateway.emit("presence", change, to=audience_of("full", change.room))
 
     def to_room(
@@ -72,11 +72,10 @@ class Announcements:
         message_id: str = "",
         keep: Keep | None = None,
     ) -> Sequence[Coroutine[Any, Any, None]]:
-        """Return the emits that send a backend's event to a room or, without one, to all clients.
+        """Return the emits that send a backend's event to a room or, without a room, to all clients.
 
-        Begun in this order, by whatever runs them, that is the order in which they stand in the log. Each is an `emit`, with
-        a message id of its own: after an error, all of them may be said again. The first one stores what `keep` says in the
-        room's history.
+        The log contains the events in the order in which the caller starts the emits. Each emit has a message id of its own,
+        so all of them can safely be repeated after an error. The first emit stores the entry of `keep` in the room's history.
         """
         return [
             self._gateway.emit(
@@ -96,6 +95,6 @@ class Announcements:
         for audience, said in zip(AUDIENCES, (text, (text, message)), strict=True):
             room = audience_of(audience, message.room)
             message_id = f"{own_id}:{audience}" if own_id else ""
-            # The first emit keeps it, so that a message in the history has been published.
+            # The first emit keeps the message, so that a message in the history has been published.
             await self._gateway.emit(event, said, to=room, message_id=message_id, keeps_history=keep or False)
             keep = None

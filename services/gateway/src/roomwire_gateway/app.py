@@ -17,7 +17,7 @@ def chat(settings: Settings | None = None) -> App:
     """Return the chat: `ROOMWIRE_APP=roomwire_gateway.app:chat`.
 
     Args:
-        settings: What it is told. Default: what the environment says.
+        settings: The settings. Default: those of the environment.
 
     Raises:
         ConfigurationError: The page is enabled, but the client library was not installed with it.

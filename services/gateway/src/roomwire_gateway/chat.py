@@ -1,7 +1,7 @@
 """The chat gateway: rooms, messages to a room, and messages to everyone.
 
 A member of a room is in the Socket.IO room of that name, and in that of its audience, `text:<room>` or `full:<room>`:
-clients that asked for structured messages get a second argument that others must not see. See `roomwire_gateway.rooms`.
+clients that asked for structured messages get a second argument that the others must not receive. See `roomwire_gateway.rooms`.
 """
 
 from collections.abc import Awaitable, Callable
@@ -39,15 +39,15 @@ class ChatGateway(Gateway):
     """The reference application.
 
     Args:
-        verify: Returns whom a token speaks for; see `Verifier.verify`. Default: tokens are not taken.
-        namespace: Where it is served. Default: `/`.
-        user_rooms: Whether users can be spoken to, and disconnected, wherever they are. Default: no.
-        clock: Returns the time in UTC. Default: the system's.
+        verify: Returns the user that a token identifies; see `Verifier.verify`. Default: tokens are not accepted.
+        namespace: The chat's namespace. Default: `/`.
+        user_rooms: Whether users can be addressed, and disconnected, on whichever gateway they are. Default: no.
+        clock: Returns the time in UTC. Default: the system's clock.
 
     Attributes:
-        announcements: Tells the chat's clients.
-        members: The members of rooms here.
-        rooms: The rooms over all gateways.
+        announcements: Sends the chat's announcements.
+        members: The members of rooms on this gateway.
+        rooms: The rooms across all gateways.
 
     """
 
@@ -68,13 +68,13 @@ class ChatGateway(Gateway):
         self._clock = clock
 
     async def after_init(self) -> None:
-        """Tell other gateways of the rooms here from now on."""
+        """Make the rooms of this gateway known to the other gateways."""
         self.announcements = Announcements(self, self._clock)
         self.rooms = ChatRooms(self.server, self.namespace)
         self.members = Members(self.server, self.namespace, self.rooms, self.announcements)
 
     async def on_connection(self, socket: Socket, options: ConnectOptions) -> None:
-        """Greet the client; one that continues its session was greeted before, and is in its rooms."""
+        """Greet the client; one that continues its session has been greeted before, and keeps its rooms."""
         self.members.came(socket)
         if socket.recovered:
             await self.members.came_back(socket)
@@ -88,29 +88,29 @@ class ChatGateway(Gateway):
 
     @subscribe("message")
     async def message(self, socket: Socket, text: Text) -> str:
-        """Say something to everybody."""
+        """Send a message to all clients."""
         socket.user.capabilities.require("broadcast")
         await self.announcements.message(socket.id, text)
         return "Message received!"
 
     @subscribe("joinRoom")
     async def join_room(self, socket: Socket, body: JoinRoom) -> str:
-        """Enter a room under a name."""
+        """Join a room under a name."""
         socket.user.capabilities.require("join", body.room_id)
         await self.members.enter(socket, body.room_id, body.user_name)
         return f"Joined room {body.room_id}"
 
     @subscribe("leaveRoom")
     async def leave_room_of_chat(self, socket: Socket, body: LeaveRoom) -> str:
-        """Leave a room; leaving one that the client is not in is no error."""
+        """Leave a room; no error if the client is not in it."""
         await self.members.leave(socket, body.room_id)
         return f"Left room {body.room_id}"
 
     @subscribe("chatMessage")
     async def chat_message(self, socket: Socket, body: ChatMessage) -> str:
-        """Say something in a room; what a client says again under the same `messageId` is heard once."""
+        """Send a message to a room; a message that a client repeats with the same `messageId` is delivered once."""
         socket.user.capabilities.require("publish", body.room_id)
-        # The same id in another room, or another's, is another message.
+        # The same id in another room, or from another client, is another message.
         own_id = socket.own_id(_path(body.room_id, body.message_id)) if body.message_id else ""
         await self.announcements.said(
             body.room_id, body.user_name, body.message, message_id=body.message_id, own_id=own_id
@@ -119,25 +119,25 @@ class ChatGateway(Gateway):
 
     @subscribe("typing")
     async def typing(self, socket: Socket, body: JoinRoom) -> None:
-        """Tell the others in a room that somebody is writing."""
+        """Tell the other members of a room that a member is typing."""
         socket.user.capabilities.require("publish", body.room_id)
         typing = Typing(room=body.room_id, user=body.user_name)
         await socket.broadcast(audience_of("full", body.room_id), "typing", typing)
 
     @subscribe("history")
     async def tell_history(self, user: User, body: HistoryQuery) -> RoomHistory:
-        """Return what was said in a room lately."""
+        """Return the recent messages of a room."""
         user.capabilities.require("history", body.room_id)
         recalled = await self.history(body.room_id, limit=body.limit)
         messages: dict[str, Message] = {}
         for kept in recalled.values(Kept):
-            # Gateways of the release before kept again what was said again under its id.
+            # Gateways of the previous release kept a repeated message again under the same id.
             messages.setdefault(kept.own_id, kept.message)
         return RoomHistory(room=body.room_id, messages=list(messages.values()))
 
     @subscribe("presence")
     async def tell_presence(self, user: User, room: Annotated[Name, Key("roomId")]) -> RoomPresence:
-        """Return who is connected and in a room, on all gateways; who may come back is told when it does."""
+        """Return the connected members of a room on all gateways; members that are away are left out."""
         user.capabilities.require("presence", room)
         found = await self.rooms.presence(room, limit=MAX_PRESENT)
         count = found.total - (len(found.present) - len(found.connected))
@@ -152,7 +152,7 @@ class ChatGateway(Gateway):
 
     @subscribe("refreshToken")
     async def refresh_token(self, socket: Socket, body: RefreshToken) -> Renewal:
-        """Stay connected by a new token of the same user; rooms that it does not allow are left."""
+        """Replace the client's token by a new one of the same user; the client leaves the rooms that it does not allow."""
         if self._verify is None:
             raise Forbidden("This gateway does not check tokens.")
         socket.renew(await self._verify(body.token))
@@ -161,5 +161,5 @@ class ChatGateway(Gateway):
 
 
 def _path(*names: str) -> str:
-    """Join names by slashes so that no two lists of names become one text, escaped as in RFC 6901."""
+    """Join names by slashes, escaped as in RFC 6901, so that different lists never give the same text."""
     return "/".join(name.replace("~", "~0").replace("/", "~1") for name in names)

@@ -1,4 +1,4 @@
-"""The members of the chat's rooms on this gateway: under which names they are there, and how they come and go."""
+"""The members of the chat's rooms on this gateway: their names there, and how they join and leave."""
 
 import asyncio
 import time
@@ -23,7 +23,7 @@ _log = get_logger(__name__)
 
 
 class Moves(msgspec.Struct, frozen=True):
-    """What became of a move: how many moved, may not, could not; and the gateways that did not answer."""
+    """The result of a move: how many members moved, were refused, and failed; and the gateways that did not answer."""
 
     done: int
     refused: int
@@ -32,13 +32,13 @@ class Moves(msgspec.Struct, frozen=True):
 
 
 class Members:
-    """Knows the connected members of rooms here, and moves them, on all gateways.
+    """Knows the connected members of rooms on this gateway, and moves members on all gateways.
 
     Args:
         server: The server of this gateway.
-        namespace: Where the chat is.
-        rooms: The rooms over all gateways.
-        announcements: Tells the others.
+        namespace: The chat's namespace.
+        rooms: The rooms across all gateways.
+        announcements: Tells the other clients.
 
     """
 
@@ -57,20 +57,20 @@ class Members:
         return len(self._sockets)
 
     def came(self, socket: Socket) -> None:
-        """Note a client that is in no room yet."""
+        """Note a client that is not yet in a room."""
         self._sockets[socket.id] = socket
         self._names[socket.id] = {}
 
     async def came_back(self, socket: Socket) -> None:
-        """Take up the rooms of a client that continues its session."""
+        """Restore the rooms of a client that continues its session."""
         session = await self._server.get_session(socket.id, namespace=self._namespace)
         for room, user in session.get("rooms", {}).items():
             self._note_joined(socket, room, user)
             if not socket.user.capabilities.may("join", room):
-                # Its token is another by now, and allows less.
+                # Its token has been replaced by one that allows less.
                 await self._leave(socket, room)
                 continue
-            # A gateway of the release before put its members into the room of their audience alone.
+            # A gateway of the previous release put members only into the room of their audience.
             await self._join(socket, room)
 
     async def went(self, socket: Socket, reason: str) -> None:
@@ -88,10 +88,10 @@ class Members:
                 )
 
     async def enter(self, socket: Socket, room: str, user: str) -> None:
-        """Join a room under a name, and tell the room; if either cannot be done, nothing has been.
+        """Join a room under a name, and tell the room; if either fails, neither takes effect.
 
         Raises:
-            Forbidden: The client is in `MAX_ROOMS_PER_CONNECTION` rooms.
+            Forbidden: The client is already in `MAX_ROOMS_PER_CONNECTION` rooms.
 
         """
         names = self._names[socket.id]
@@ -114,7 +114,7 @@ class Members:
             raise
 
     async def leave(self, socket: Socket, room: str) -> None:
-        """Leave a room, and tell it; nothing happens if the client is not in there."""
+        """Leave a room, and tell the room; nothing happens if the client is not in it."""
         user = self._names[socket.id].get(room)
         if user is not None:
             await self._leave(socket, room)
@@ -122,14 +122,14 @@ class Members:
             await self._announcements.presence(PresenceChange(room=room, left=socket.id))
 
     async def leave_forbidden(self, socket: Socket) -> None:
-        """Leave the rooms that the client's token does not allow any more."""
+        """Leave the rooms that the client's token no longer allows."""
         for room in [*self._names[socket.id]]:
             if not socket.user.capabilities.may("join", room):
                 await self._leave(socket, room)
                 await self._announcements.presence(PresenceChange(room=room, left=socket.id))
 
     async def move(self, room: str, to: str, *, user: str = "") -> Moves:
-        """Take the connected members of a room, or (`user`) one user's, into another, on all gateways.
+        """Move the connected members of a room, or (`user`) of one user, to another room, on all gateways.
 
         The members keep their names. A member whose token does not allow it to join the other room stays.
 
@@ -137,7 +137,7 @@ class Members:
             Unavailable: The list of gateways cannot be read; nothing was done.
 
         """
-        # The other gateways first: if they are not known, nothing has been done.
+        # The other gateways come first: if their list cannot be read, nothing has been done.
         told = await self._server.server_side_emit_with_ack(
             _MOVE, room, to, user, namespace=self._namespace, timeout_s=2 * _MOVE_S
         )
@@ -160,7 +160,7 @@ class Members:
                 break
             moving = (self._move(socket, room, to) for socket in allowed[start : start + _AT_ONCE])
             for outcome in await asyncio.gather(*moving, return_exceptions=True):
-                # A client that leaves meanwhile is in no room any more: nothing knows it.
+                # A client that disconnects meanwhile is no longer known, and counts as failed.
                 if isinstance(outcome, ClientError | KeyError | ValueError):
                     failed += 1
                 elif outcome is not None:

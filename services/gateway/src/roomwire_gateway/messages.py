@@ -18,10 +18,10 @@ Text = Annotated[str, Meta(min_length=1, max_length=MAX_TEXT_CHARS)]
 
 
 class ConnectOptions(Struct, frozen=True):
-    """What a client may say in its `auth` payload, beside its token.
+    """What a client may send in its `auth` payload, besides its token.
 
     Attributes:
-        structured: It wants room messages with their structured form as a second argument.
+        structured: Whether the client wants room messages with their structured form as a second argument.
 
     """
 
@@ -33,7 +33,7 @@ class _Body(Struct, frozen=True, forbid_unknown_fields=True, rename="camel", kw_
 
 
 class JoinRoom(_Body, frozen=True):
-    """`joinRoom`, `typing`: a room, and the name to be seen under."""
+    """`joinRoom`, `typing`: a room, and the name that the other members see."""
 
     room_id: Name
     user_name: Name
@@ -47,7 +47,7 @@ class LeaveRoom(_Body, frozen=True):
 
 
 class ChatMessage(_Body, frozen=True):
-    """`chatMessage`. `messageId` becomes the message's id: a client knows its own again, and may say it again safely."""
+    """`chatMessage`. `messageId` becomes the message's id, so a client recognizes its own message and may safely repeat it."""
 
     room_id: Name
     message: Text
@@ -78,7 +78,7 @@ class Renewal(Struct, frozen=True, rename="camel"):
 
 
 class Message(Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """A message in its structured form; `room` is missing where everybody gets it."""
+    """A message in its structured form; `room` is missing in a message to all clients."""
 
     id: str
     room: str = ""
@@ -89,7 +89,7 @@ class Message(Struct, frozen=True, omit_defaults=True, kw_only=True):
 
 
 class Kept(Struct, frozen=True):
-    """A message as history keeps it; `own_id` is the same if its sender says it again."""
+    """A message as history keeps it; `own_id` is the same if its sender repeats the message."""
 
     own_id: str
     message: Message
@@ -103,7 +103,7 @@ class RoomHistory(Struct, frozen=True):
 
 
 class RoomMember(Struct, frozen=True):
-    """Somebody in a room: the socket's id, the name people see, the gateway it sits on."""
+    """A member of a room: the socket's id, the name that others see, and the member's gateway."""
 
     id: str
     user: str
@@ -118,7 +118,7 @@ class RoomSize(Struct, frozen=True):
 
 
 class RoomPresence(Struct, frozen=True):
-    """The ack of `presence`: how many are in the room, and who, as far as the list goes."""
+    """The ack of `presence`: the number of members, and the members up to the list's limit."""
 
     room: str
     count: int
@@ -126,7 +126,7 @@ class RoomPresence(Struct, frozen=True):
 
 
 class PresenceChange(Struct, frozen=True, omit_defaults=True):
-    """The event `presence`: somebody joined a room, or the socket with this id left it."""
+    """The event `presence`: a member joined a room, or the socket with this id left it."""
 
     room: str
     joined: RoomMember | None = None
@@ -134,7 +134,7 @@ class PresenceChange(Struct, frozen=True, omit_defaults=True):
 
 
 class Typing(Struct, frozen=True):
-    """The event `typing`: somebody is writing."""
+    """The event `typing`: a member is typing."""
 
     room: str
     user: str

@@ -17,7 +17,7 @@ from roomwire.errors import ConfigurationError
 WEB: Final = Path(__file__).parent / "web"
 CLIENT: Final = "socket.io.esm.min.js"
 HEADERS: Final = {
-    # Files are asked for again and answered by their ETag, so that an upgrade never mixes old and new ones.
+    # Browsers revalidate files by their ETag, so that an upgrade never mixes old and new ones.
     "Cache-Control": "no-cache",
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
@@ -34,7 +34,7 @@ def page_app(*, enabled: bool) -> ASGIApp:
     """Return the ASGI application of everything that is not Socket.IO.
 
     Args:
-        enabled: Whether there is a page; without it every path is 404.
+        enabled: Whether there is a page; without it every path is answered by 404.
 
     Raises:
         ConfigurationError: The page is enabled, but the client library was not installed with it.
@@ -53,7 +53,7 @@ def page_app(*, enabled: bool) -> ASGIApp:
 
     routes = [Route("/", index), Route("/favicon.ico", favicon), Mount("/web", StaticFiles(directory=WEB))]
     app = Starlette(routes=routes, exception_handlers={404: _not_found})
-    # A redirect would name http:// behind a proxy that ends TLS.
+    # Behind a proxy that ends TLS, a redirect would point to http://.
     app.router.redirect_slashes = False
     return _Headers(app)
 
@@ -67,7 +67,7 @@ def _nothing_here() -> Response:
 
 
 class _Headers:
-    """ASGI middleware that sets the headers of every answer, and says of every WebSocket that it is not here."""
+    """ASGI middleware that sets the headers of every answer, and refuses every WebSocket."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

@@ -1,7 +1,7 @@
 """The chat's rooms across all gateways: which rooms exist, and their members.
 
-Owns the names of the Socket.IO rooms that stand for a room, and the number of members here. Who is in a room, the sessions of
-the log say (`Server.presence`), under which name their data.
+This module owns the names of the Socket.IO rooms that represent a room, and counts the members on this gateway. The log's
+sessions tell who is in a room (`Server.presence`), and the sessions' data tell their names.
 """
 
 from collections import Counter
@@ -14,7 +14,7 @@ from roomwire.log.sessions import is_sid
 from roomwire_gateway.messages import RoomMember, RoomSize
 
 AUDIENCES: Final = ("text", "full")
-"""Members that get the tutorial's text alone, and those that get the structured form as well."""
+"""Members that get only the tutorial's text, and members that get the structured form as well."""
 MAX_LISTED: Final = 1_000
 TIMEOUT_S: Final = 2.0
 _EVENT: Final = "chat.rooms"
@@ -22,27 +22,27 @@ _PREFIXES: Final = frozenset({*AUDIENCES, "user"})
 
 
 def audience_of(audience: str, room: str = "") -> str:
-    """Return the Socket.IO room of an audience of a room; without one, of everybody's."""
+    """Return the Socket.IO room of a room's audience; without a room, of the audience among all clients."""
     return f"{audience}:{room}" if room else audience
 
 
 def rooms_of(audience: str, room: str) -> Sequence[str]:
-    """Return the Socket.IO rooms that a member of a room is in.
+    """Return the Socket.IO rooms of a room's member.
 
-    They are the room of its audience, which gets the chat's own messages in that audience's form, and the room itself under
-    the name that its users know, so that any backend reaches all members by it. A name that could be a socket's id, a
-    user's room or an audience's stands for nothing by itself: its members are reached by their audiences.
+    They are the room of its audience, which gets the chat's own messages in that audience's form, and the room under
+    the name that users know, by which any backend reaches all members. A name that could be a socket's id, a user's room
+    or an audience's room gets no room of its own; its members are reached through their audiences.
     """
     is_taken = is_sid(room) or room.partition(":")[0] in _PREFIXES
     return [audience_of(audience, room)] if is_taken else [audience_of(audience, room), room]
 
 
 class ChatRooms:
-    """Counts who is in which room here, and asks the others.
+    """Counts the members of each room on this gateway, and asks the other gateways.
 
     Args:
         server: The server of this gateway.
-        namespace: Where the chat is.
+        namespace: The chat's namespace.
 
     """
 
@@ -53,11 +53,11 @@ class ChatRooms:
         server.on_server_side(_EVENT, self._largest_here, namespace=namespace)
 
     def entered(self, room: str) -> None:
-        """Count one more member here."""
+        """Count one more member on this gateway."""
         self._sizes[room] += 1
 
     def left(self, room: str) -> None:
-        """Count one member less."""
+        """Count one member less on this gateway."""
         self._sizes[room] -= 1
         if self._sizes[room] <= 0:
             del self._sizes[room]
@@ -65,10 +65,10 @@ class ChatRooms:
     async def largest(self, *, limit: int = 100) -> Sequence[RoomSize]:
         """Return the rooms with connected members, the largest first.
 
-        Each gateway tells its `MAX_LISTED` largest; those of one that does not answer are not counted.
+        Each gateway reports its `MAX_LISTED` largest rooms; a gateway that does not answer is not counted.
 
         Raises:
-            Unavailable: Nobody knows which gateways there are.
+            Unavailable: The list of gateways cannot be read.
 
         """
         told = await self._server.server_side_emit_with_ack(
@@ -80,7 +80,7 @@ class ChatRooms:
         return [RoomSize(room, members) for room, members in sizes.most_common(limit)]
 
     async def presence(self, room: str, *, limit: int) -> Presence:
-        """Return who is in a room, connected or away; see `Server.presence`."""
+        """Return the members of a room, connected or away; see `Server.presence`."""
         audiences = [audience_of(audience, room) for audience in AUDIENCES]
         return await self._server.presence(
             audiences, namespace=self._namespace, timeout_s=TIMEOUT_S, limit=limit
@@ -91,7 +91,7 @@ class ChatRooms:
 
 
 def member_of(present: Present, room: str) -> RoomMember:
-    """Return somebody in a room as clients are told: under the name that it chose there."""
+    """Return a member of a room as clients see it: under the name that it chose there."""
     rooms: Mapping[str, Any] = present.data.get("rooms", {}) if isinstance(present.data, dict) else {}
     name = rooms.get(room, present.user_name)
     return RoomMember(id=present.sid, user=name, gateway=present.node.rpartition(".")[0])

@@ -6,6 +6,6 @@ from roomwire.app.settings import GatewaySettings
 
 
 class Settings(GatewaySettings):
-    """What the chat can be told, beside what every gateway can."""
+    """The chat's settings, in addition to those of every gateway."""
 
     page: bool = Field(default=True, description="Whether the chat page is served at /.")

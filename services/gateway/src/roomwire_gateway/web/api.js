@@ -1,19 +1,19 @@
-// Owns: the HTTP calls to the auth service, and who is signed in in this tab. `session.js` keeps the tokens.
-// Must not: touch the DOM or the socket, or let a token out except to `freshToken()`'s caller.
+// Owns: the HTTP calls to the auth service, and this tab's signed-in user. `session.js` keeps the tokens.
+// Must not: touch the DOM or the socket, or give a token to any code but the caller of `freshToken()`.
 
 import { NoAnswer, Refusal } from "./errors.js";
 import { randomHex, Session } from "./session.js";
 
 const STORAGE_KEY = "roomwire.account";
-/** A request is given up after so many ticks in which this page ran: one that was frozen still reads its answer. */
+/** A request is given up after this many ticks in which the page ran, so a page that was frozen still reads its answer. */
 const REQUEST_TICKS = 10;
 const TICK_MS = 500;
-/** A token with less life than this is renewed before it is used for a connect. */
+/** A token that expires sooner than this is renewed before it is used to connect. */
 const RENEW_BEFORE_MS = 30_000;
-/** What a proxy answers, or nobody does, where no auth service runs. */
+/** Statuses that a proxy answers where no auth service runs. */
 const ABSENT = new Set([404, 502, 503]);
 
-/** Who is signed in in this tab, and in those that were made from it. Survives a reload, ends with the last tab. */
+/** The signed-in user of this tab, and of the tabs duplicated from it. Survives a reload, ends with the last tab. */
 export class Account {
   #own;
   #shared;
@@ -22,14 +22,14 @@ export class Account {
   #tokens = null;
   #renewal;
 
-  /** `own` is storage of this tab, `shared` of all. Await `load()` before anything else. */
+  /** `own` is this tab's storage, `shared` is shared by all tabs. Await `load()` before anything else. */
   constructor(own, shared) {
     this.#own = own;
     this.#shared = shared;
     this.#stored = JSON.parse(own.getItem(STORAGE_KEY) ?? "null");
   }
 
-  /** Finds the tokens again after a reload, or in a duplicated tab. Without them, nobody is signed in. */
+  /** Finds the tokens again after a reload, or in a duplicated tab. Without them, no user is signed in. */
   async load() {
     if (!this.#stored) return;
     const { key } = this.#stored;
@@ -43,7 +43,7 @@ export class Account {
     return this.#stored?.user;
   }
 
-  /** True if a refused token can be exchanged for another. */
+  /** True if a refused token can be exchanged for a new one. */
   get isRenewable() {
     return Boolean(this.#tokens?.refreshToken);
   }
@@ -53,12 +53,12 @@ export class Account {
     return this.isRenewable && this.renewInMs < 0;
   }
 
-  /** In how long the token is about to expire; negative if it is, or if there is none. */
+  /** Milliseconds until the token is about to expire; negative if it already is, or if there is no token. */
   get renewInMs() {
     return renewInMs(this.#tokens);
   }
 
-  /** Guests need no auth service: where there is none, they connect without a token. */
+  /** Guests need no auth service: where none runs, they connect without a token. */
   async continueAsGuest(name) {
     try {
       await this.#begin(await post("/auth/guest", name ? { name } : {}));
@@ -76,7 +76,7 @@ export class Account {
     await this.#begin(await post("/auth/register", { username, password }));
   }
 
-  /** Forgets first, in all tabs of the session, and tells the service after: signing out works without it. */
+  /** Forgets the tokens in all tabs of the session before it tells the service, so signing out works without the service. */
   async signOut() {
     const session = this.#session;
     this.#forget();
@@ -85,20 +85,20 @@ export class Account {
     if (tokens) await post("/auth/logout", { refresh_token: tokens.refreshToken }).catch(() => {});
   }
 
-  /** Ends the sessions of this account on all devices, this one included. Fails if nobody was signed out. */
+  /** Ends the sessions of this account on all devices, this one included. Throws if no session was ended. */
   async endAllSessions() {
     await post("/auth/logout-everywhere", undefined, await this.freshToken());
   }
 
   /** The token to connect with, renewed if it is about to expire; undefined without an auth service.
-   *  Never fails: a token that could not be renewed is for the gateway to judge. */
+   *  Never fails: the gateway decides about a token that could not be renewed. */
   async freshToken() {
     if (this.isExpiring) await this.renew().catch(() => {});
     return this.#tokens?.accessToken;
   }
 
-  /** Takes the tokens that another tab got meanwhile, or exchanges the refresh token. It rotates, and a second use of the old
-   *  one would look like theft: one tab after the other, and whoever asks during an exchange shares it. */
+  /** Takes the tokens that another tab has got, or exchanges the refresh token. Refresh tokens rotate, and a second use of
+   *  the old one would look like theft, so tabs renew one after another, and concurrent callers share one exchange. */
   renew() {
     const session = this.#session;
     this.#renewal ??= session.alone(() => this.#renew(session)).finally(() => { this.#renewal = undefined; });
@@ -110,7 +110,7 @@ export class Account {
     const isOurs = tokens?.refreshToken === this.#tokens?.refreshToken;
     if (tokens && (isOurs || renewInMs(tokens) < 0)) {
       const grant = await post("/auth/refresh", { refresh_token: tokens.refreshToken });
-      // Signed out while the answer was on its way: it is nobody's now.
+      // The user may have signed out while the answer was on its way; then the tokens are dropped.
       tokens = await session.read() && tokensOf(grant);
       if (tokens) await session.write(tokens);
     }

@@ -1,4 +1,4 @@
-// Owns: the wiring. Which screen is shown, which room is open, what is remembered across a reload.
+// Owns: the wiring: the screen that is shown, the room that is open, and what is remembered across a reload.
 // Must not: touch the DOM (`view.js`), the wire (`chat.js`), HTTP (`api.js`) or a room's contents (`room.js`).
 
 import { Account } from "./api.js";
@@ -8,7 +8,7 @@ import { View } from "./view.js";
 
 const ROOMS_KEY = "roomwire.rooms.registry";
 const DIRECTORY_INTERVAL_MS = 10_000;
-/** Changes are drawn together; a timer and not an animation frame, so that a hidden tab's title counts on. */
+/** Changes are drawn together, by a timer instead of an animation frame, so that a hidden tab's title keeps counting. */
 const FRAME_MS = 16;
 
 class App {
@@ -126,7 +126,7 @@ class App {
     await this.#attempt(sending);
   }
 
-  /** Waits for something the user asked for; says so if it was refused. True if it was done and still matters. */
+  /** Waits for something that the user asked for; shows a refusal. True if it was done and still matters. */
   async #attempt(promise) {
     const chat = this.#chat;
     try {

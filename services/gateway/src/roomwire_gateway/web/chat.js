@@ -1,36 +1,36 @@
 // Owns: the Socket.IO connection of one signed-in user, and the rooms joined over it.
 // Must not: touch the DOM, decide which room is open, or call HTTP (`Account` does). It tells its `listener` what happened:
-//   changed()                 something that is shown may be different
+//   changed()                 something that is shown may have changed
 //   heard(room, entry)        a new message from the wire
 //   notice(sentence, retry?)  something the user should read; `retry` does it again
-//   signedOut(sentence)       the gateway does not accept us any more
+//   signedOut(sentence)       the gateway no longer accepts the user
 
 import { NoAnswer, Refusal } from "./errors.js";
 import { Room } from "./room.js";
 import { randomHex } from "./session.js";
 
 const ACK_TIMEOUT_MS = 5_000;
-/** How long a message waits for a lost connection to come back before its text returns to the box. */
+/** How long a message waits for a lost connection before its text returns to the message box. */
 const SEND_PATIENCE_MS = 10_000;
 const SEND_RETRY_MS = 200;
 const HISTORY_LIMIT = 50;
 const TYPING_INTERVAL_MS = 2_000;
-/** Least time between two renewals, however short-lived tokens are. */
+/** Minimum time between two renewals, however short-lived the tokens are. */
 const RENEWAL_PAUSE_MS = 5_000;
 const REJOIN_ATTEMPTS = 3;
 const RETRY_MS = 2_000;
-/** A connection that the server ended sooner than this is not opened again unasked. */
+/** A connection that the server ended sooner than this is not reopened automatically. */
 const SETTLED_MS = 5_000;
 
 export class Chat {
   /** By name, in the order of joining. */
   rooms = new Map();
-  /** What the gateway last said about all rooms: `[{room, members}]`. */
+  /** The gateway's last list of all rooms: `[{room, members}]`. */
   directory = [];
-  /** The socket's id, by which the member list knows us; the last one while there is none. */
+  /** The socket's id, by which the member list knows this client; the last id while there is no connection. */
   id = "";
   welcome = "";
-  /** Which gateway serves us and how; empty while none does. */
+  /** The name of the gateway that serves this client; empty while there is no connection. */
   gateway = "";
   transport = "";
 
@@ -57,14 +57,14 @@ export class Chat {
     this.#socket.connect();
   }
 
-  /** "connected", "reconnecting" (it will try by itself) or "offline" (no network, or it has given up). */
+  /** "connected", "reconnecting" (automatically) or "offline" (no network, or given up). */
   get state() {
     if (this.#socket.connected) return "connected";
     const isTrying = this.#isReturning || (this.#socket.active && this.#hasTried);
     return isTrying && navigator.onLine ? "reconnecting" : "offline";
   }
 
-  /** Joins a room, or does nothing if we are in it. Without a connection, the next one enters it. Throws a Refusal. */
+  /** Joins a room, or does nothing if this client is in it. Without a connection, the next one enters it. Throws a Refusal. */
   async join(name) {
     if (this.rooms.has(name)) return;
     const room = new Room(name);
@@ -81,7 +81,7 @@ export class Chat {
     this.refreshDirectory();
   }
 
-  /** Leaves a room. Throws a Refusal if we may still be in it. */
+  /** Leaves a room. Throws a Refusal if this client may still be in it. */
   async leave(room) {
     try {
       await this.#request("leaveRoom", { roomId: room.name, userName: this.#account.user.name });
@@ -95,8 +95,8 @@ export class Chat {
   /**
    * Sends a text to a room, after those already waiting there.
    *
-   * A lost connection is waited for, and the same message id makes the second try harmless. If it fails in the end, the
-   * texts are back in `room.draft` and the Refusal is thrown to the call that began the queue.
+   * The call waits for a lost connection, and the same message id makes the second attempt harmless. If it fails in the end,
+   * the texts are back in `room.draft`, and the call that began the queue throws the Refusal.
    */
   async send(room, text) {
     const id = room.failed?.text === text ? room.failed.id : randomHex(12);
@@ -117,20 +117,20 @@ export class Chat {
     }
   }
 
-  /** Tells the room that we are typing, at most once an interval. Volatile: a hint is worth nothing later. */
+  /** Tells the room that this user is typing, at most once per interval. Volatile, because the hint is worthless later. */
   typing(room) {
     if (!room.isSynced || Date.now() - this.#typedAtMs < TYPING_INTERVAL_MS) return;
     this.#typedAtMs = Date.now();
     this.#socket.volatile.emit("typing", { roomId: room.name, userName: this.#account.user.name });
   }
 
-  /** Asks who is in the room; events keep that up to date, this repairs what they could not. */
+  /** Asks for the room's members. Events keep them up to date; this call repairs what the events missed. */
   async refreshMembers(room) {
     room.setMembers(await this.#request("presence", { roomId: room.name }));
     this.#listener.changed();
   }
 
-  /** Asks for the list of rooms. It is a convenience: without it the old one stays. */
+  /** Asks for the list of rooms. The list is a convenience: if the call fails, the old one stays. */
   async refreshDirectory() {
     try {
       this.directory = (await this.#request("rooms", {})).rooms;
@@ -138,7 +138,7 @@ export class Chat {
     } catch { /* asked again within seconds */ }
   }
 
-  /** Ends the connection for good. */
+  /** Ends the connection permanently. */
   close() {
     this.#isClosed = true;
     clearTimeout(this.#renewal);
@@ -163,7 +163,7 @@ export class Chat {
     });
   }
 
-  /** The token may have to be renewed first; if the connection is another by then, its own call answers for it. */
+  /** The token may have to be renewed first; if the connection has been replaced by then, the new one's own call answers. */
   async #authenticate(send) {
     const { engine } = this.#socket.io;
     const token = await this.#account.freshToken();
@@ -171,7 +171,7 @@ export class Chat {
   }
 
   #opened(engine) {
-    // A Roomwire gateway puts its name in front of the session id: "<gateway>.<random>".
+    // A Roomwire gateway prefixes the session id with its name: "<gateway>.<random>".
     this.gateway = engine.id.includes(".") ? engine.id.split(".", 1)[0] : "";
     this.transport = engine.transport.name;
     engine.on("upgrade", (transport) => {
@@ -188,14 +188,14 @@ export class Chat {
     this.id = this.#socket.id;
     this.#isReturning = this.#hasRenewed = this.#wasExpired = false;
     if (!this.#socket.recovered) for (const room of this.rooms.values()) room.loseTrack();
-    // Recovered or not: a room that the last connection did not live to finish is still to be entered.
+    // Recovered or not, a room whose entry was interrupted by the last disconnection still has to be entered.
     for (const room of this.rooms.values()) if (!room.isSynced) this.#return(room);
     this.refreshDirectory();
     this.#renewInTime();
     this.#listener.changed();
   }
 
-  /** Renews the token of a lasting connection before it expires: the gateway would end it then. */
+  /** Renews the token of a long-lived connection before it expires, because the gateway ends the connection then. */
   #renewInTime() {
     clearTimeout(this.#renewal);
     if (!this.#account.isRenewable) return;
@@ -217,7 +217,7 @@ export class Chat {
     this.#listener.changed();
   }
 
-  /** The server said goodbye, after which socket.io-client does not come back by itself. */
+  /** The server disconnected this client; socket.io-client does not reconnect by itself after that. */
   #expelled() {
     const isSettled = Date.now() - this.#connectedAtMs > SETTLED_MS;
     if (isSettled && (this.#wasExpired || this.#account.isExpiring)) this.#renewAndConnect("Your sign-in has expired.");
@@ -234,7 +234,7 @@ export class Chat {
     else this.#giveUp(message);
   }
 
-  /** From here on only the user connects again. */
+  /** From here on only the user reconnects. */
   #giveUp(sentence) {
     this.#isReturning = false;
     this.#listener.notice(sentence, () => this.#connectAgain());
@@ -270,7 +270,7 @@ export class Chat {
     this.#listener.signedOut(sentence);
   }
 
-  /** Enters a room and closes the hole in its log. If the connection changes meanwhile, the next one does it again. */
+  /** Enters a room and closes the gap in its log. If the connection changes meanwhile, the next one enters it again. */
   async #enter(room) {
     const link = this.#link;
     const roomId = room.name;
@@ -287,7 +287,7 @@ export class Chat {
     this.#listener.changed();
   }
 
-  /** Enters a room again after a reconnect. The room and what was typed in it stay, whatever happens. */
+  /** Enters a room again after a reconnect. The room and its draft stay, whatever happens. */
   async #return(room) {
     const link = this.#link;
     for (let attempt = 1; ; attempt += 1) {
@@ -320,7 +320,7 @@ export class Chat {
     }
   }
 
-  /** Never into the client's own buffer: a new connection would flush it before the rooms are entered again. */
+  /** Never uses the client's own buffer, which a new connection would flush before the rooms are entered again. */
   async #request(event, payload) {
     if (!this.#socket.connected) throw notConnected();
     let answer;
@@ -365,7 +365,7 @@ export class Chat {
   }
 }
 
-/** A backend that knows nothing of the chat leaves the structured form out; the last argument may then be an offset, a string. */
+/** A backend that does not know the chat leaves the structured form out; the last argument may then be an offset, a string. */
 function isStructured(detail) {
   return typeof detail === "object" && detail !== null;
 }

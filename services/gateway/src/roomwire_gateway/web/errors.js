@@ -1,7 +1,7 @@
-// Owns: the one error that the page shows to people.
-// Must not: know HTTP, sockets or the DOM. Both wires translate their own failures into this, once, where they happen.
+// Owns: the one error that the page shows to users.
+// Must not: know HTTP, sockets or the DOM. HTTP calls and socket calls translate their own failures into this error.
 
-/** A request that was not fulfilled. `message` is a sentence for the user; `code` is the server's, or one of ours below. */
+/** A request that was not fulfilled. `message` is a sentence for the user; `code` is the server's, or one of those below. */
 export class Refusal extends Error {
   constructor({ code = "internal", message = "Something went wrong.", retryable = false } = {}) {
     super(message);
@@ -10,7 +10,7 @@ export class Refusal extends Error {
   }
 }
 
-/** Nobody answered: whether the request took effect is unknown. */
+/** No answer came: whether the request took effect is unknown. */
 export class NoAnswer extends Refusal {
   constructor(message) {
     super({ code: "no_answer", message, retryable: true });

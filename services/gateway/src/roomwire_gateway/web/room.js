@@ -1,4 +1,4 @@
-// Owns: what this page knows of one joined room: its log, members, unread count, draft and outbox.
+// Owns: what this page knows about one joined room: its log, members, unread count, draft and outbox.
 // Must not: do I/O, read a clock or touch the DOM. Time is passed in; `chat.js` feeds it, `view.js` shows it.
 
 const MAX_ENTRIES = 500;
@@ -9,17 +9,17 @@ export class Room {
   name;
   /** Oldest first: `{id, user, text, at, kind}`, kind "message" | "joined" | "left" | "everyone" | "note". */
   entries = [];
-  /** By socket id: `{id, user, gateway}`. Bounded; `count` is all of them. */
+  /** By socket id: `{id, user, gateway}`. Limited in number; `count` includes all members. */
   members = new Map();
   count = 0;
   unread = 0;
-  /** What stands in the message box while another room is open. */
+  /** The content of the message box while another room is open. */
   draft = "";
   /** Sent and not yet acknowledged, oldest first: `{id, text}`. */
   outbox = [];
-  /** A send that failed: the same text sent again carries the same id, so that it cannot appear twice. */
+  /** A send that failed. The same text is sent again under the same id, so that it cannot appear twice. */
   failed = null;
-  /** True while the gateway has us as a member and the log has no hole. */
+  /** True while the gateway has this client as a member and the log has no gap. */
   isSynced = false;
 
   #known = new Set();
@@ -31,7 +31,7 @@ export class Room {
     this.name = name;
   }
 
-  /** Appends an entry unless it is here already; says whether it was new. */
+  /** Appends an entry unless it is present already; returns whether it was new. */
   add(entry) {
     if (this.#known.has(entry.id)) return false;
     this.#typing.delete(entry.user);
@@ -43,7 +43,7 @@ export class Room {
     this.add(this.#note(text));
   }
 
-  /** From here until `heal()`, messages may have passed us by. */
+  /** From here until `heal()`, messages may have been missed. */
   loseTrack() {
     if (this.isSynced) this.#knownBeforeLoss = new Set(this.#known);
     this.isSynced = false;
@@ -52,8 +52,8 @@ export class Room {
   /**
    * Merges the newest `limit` messages of the room, oldest first, into the log; returns how many of them were missed.
    *
-   * What came live since the loss stays behind what it missed. If the history does not reach back to what was seen
-   * before, there is a hole, and the log says so.
+   * Messages received since the loss stay behind those that were missed. If the history does not reach back to the last
+   * message seen before, there is a gap, and the log says so.
    */
   heal(history, limit) {
     const before = this.#knownBeforeLoss;
@@ -98,7 +98,7 @@ export class Room {
     if (this.members.delete(id) || isBeyondList) this.count -= 1;
   }
 
-  /** Notes that `user` is typing; returns for how many milliseconds that holds. */
+  /** Notes that `user` is typing; returns for how many milliseconds the note is valid. */
   heardTyping(user, nowMs) {
     this.#typing.set(user, nowMs + TYPING_TTL_MS);
     return TYPING_TTL_MS;
@@ -108,7 +108,7 @@ export class Room {
     return [...this.#typing].filter(([, until]) => until > nowMs).map(([user]) => user);
   }
 
-  /** Puts everything unacknowledged back in front of the draft. Nothing that was typed is lost. */
+  /** Puts all unacknowledged texts in front of the draft, so that nothing that was typed is lost. */
   returnOutbox() {
     this.failed = this.outbox[0] ?? null;
     this.draft = [...this.outbox.map(({ text }) => text), this.draft].filter(Boolean).join("\n");

@@ -1,27 +1,27 @@
-// Owns: the tokens of a sign-in, where all tabs that share it find them, and whose turn it is to exchange them.
+// Owns: the tokens of a sign-in, the place where all its tabs find them, and the lock for exchanging them.
 // Must not: call HTTP, touch the DOM, or know what the tokens are.
 //
-// A duplicated tab begins with a copy of the first one's sessionStorage. Refresh tokens rotate, and one that is used again
-// ends the session: so sessionStorage holds no tokens, but the key to them. They stand in localStorage, once for all tabs of
-// the session, sealed with that key: what stays behind when the last tab is closed can be read by nothing. A copy of the
-// key in another browser opens nothing, and disturbs nothing.
+// A duplicated tab begins with a copy of the first one's sessionStorage. Refresh tokens rotate, and using one twice ends
+// the session, so sessionStorage holds no tokens, only the key to them. The tokens are in localStorage, once for all tabs of
+// the session, encrypted with that key: after the last tab is closed, nothing can read what remains. A copy of the
+// key in another browser opens nothing and does no harm.
 
 const PREFIX = "roomwire.session.";
-/** As long as an account's session lasts at most where nobody uses it. */
+/** Maximum lifetime of an account's session that is not used. */
 const KEEP_MS = 30 * 24 * 3600_000;
 const IV_BYTES = 12;
 
-/** One sign-in, as all of its tabs see it. */
+/** One sign-in, shared by all of its tabs. */
 export class Session {
   #storage;
 
-  /** `key` is `{id, secret}`: keep it where this tab alone finds it. */
+  /** `key` is `{id, secret}`: keep it where only this tab finds it. */
   constructor(storage, key) {
     this.#storage = storage;
     this.key = key;
   }
 
-  /** A session of its own; sessions that nobody has used for long are forgotten. */
+  /** Begins a new session; sessions that have not been used for long are forgotten. */
   static begin(storage) {
     for (const name of Object.keys(storage).filter((one) => one.startsWith(PREFIX))) {
       if (!(JSON.parse(storage.getItem(name)).at > Date.now() - KEEP_MS)) storage.removeItem(name);
@@ -29,7 +29,7 @@ export class Session {
     return new Session(storage, { id: randomHex(8), secret: randomHex(16) });
   }
 
-  /** What was written last, by whichever tab; null if the session has ended, or is not this browser's. */
+  /** Returns what any tab wrote last; null if the session has ended, or belongs to another browser. */
   async read() {
     const kept = this.#storage.getItem(this.#name);
     return kept && this.#open(JSON.parse(kept).sealed).then(JSON.parse, () => null);
@@ -40,13 +40,13 @@ export class Session {
     this.#storage.setItem(this.#name, JSON.stringify({ at: Date.now(), sealed }));
   }
 
-  /** Ends it for all tabs. */
+  /** Ends the session for all tabs. */
   end() {
     this.#storage.removeItem(this.#name);
   }
 
-  /** Does something while no other tab does. A tab that is frozen meanwhile is waited for: what it does is half done.
-   *  Without a secure context browsers have no locks; then the grace of the auth service has to do. */
+  /** Runs an action while no other tab runs one. A tab that is frozen meanwhile is waited for, because its action is half done.
+   *  Without a secure context browsers have no locks; then the auth service's grace period has to suffice. */
   alone(action) {
     return navigator.locks ? navigator.locks.request(this.#name, action) : action();
   }
@@ -75,7 +75,7 @@ export class Session {
   }
 }
 
-/** Random without `crypto.randomUUID`, which plain-http pages on other hosts than localhost do not have. */
+/** Works without `crypto.randomUUID`, which pages served over plain HTTP from hosts other than localhost do not have. */
 export function randomHex(bytes) {
   return hex(crypto.getRandomValues(new Uint8Array(bytes)));
 }

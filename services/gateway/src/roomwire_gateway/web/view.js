@@ -1,8 +1,8 @@
-// Owns: the DOM. Shows what it is given and calls `actions` with what the user did.
-// Must not: know sockets or HTTP, or put what people typed anywhere but in text nodes: no innerHTML, no style attributes.
+// Owns: the DOM. Shows what it is given and calls `actions` for what the user did.
+// Must not: know sockets or HTTP, or put user input anywhere but in text nodes: no innerHTML, no style attributes.
 
 const TONES = 6;
-/** A message of the same author within this time stands under the one before, without a name of its own. */
+/** A message that follows another of the same author within this time is shown below it, without a name of its own. */
 const SAME_BREATH_MS = 5 * 60_000;
 const NEAR_END_PX = 48;
 
@@ -67,7 +67,7 @@ export class View {
     this.#page["display-name"].focus();
   }
 
-  /** To where one types next; not by touch, where that would open the keyboard over what one wants to read. */
+  /** Focuses the next input, except on touch devices, where the keyboard would cover what the user wants to read. */
   focusInput() {
     if (matchMedia("(pointer: coarse)").matches) return;
     (this.#shownRoom ? this.#page.message : this.#page["room-name"]).focus();
@@ -181,7 +181,7 @@ export class View {
 
   #renderLog(room, user, isOther) {
     const page = this.#page;
-    // A screen reader hears what is new, not the whole log of a room that was just opened.
+    // A screen reader announces new messages, not the whole log of a room that was just opened.
     if (isOther) {
       page.entries.replaceChildren();
       page.latest.hidden = true;
@@ -226,14 +226,14 @@ export class View {
     this.#page.latest.hidden = true;
   }
 
-  /** Gateways get colours in the order of appearance; ours is on the bar and so comes first. */
+  /** Gateways get colours in order of appearance; the client's own gateway is on the bar and so comes first. */
   #gatewayTone(gateway) {
     if (!this.#gatewayTones.has(gateway)) this.#gatewayTones.set(gateway, this.#gatewayTones.size % TONES);
     return this.#gatewayTones.get(gateway);
   }
 }
 
-/** Joined rooms first, in the order of joining; then the others by name, so that nothing jumps when counts change. */
+/** Lists joined rooms first, in order of joining, then the others by name, so that nothing jumps when counts change. */
 function roomList(chat) {
   const joined = Array.from(chat.rooms.values(), ({ name, count, unread }) => ({ name, members: count, unread, isJoined: true }));
   const others = chat.directory
@@ -314,7 +314,7 @@ function element(tag, className, ...children) {
   return node;
 }
 
-/** Writing the same text again would make a live region say it again. */
+/** Writing the same text again would make a live region announce it again. */
 function setText(node, text) {
   if (node.textContent !== text) node.textContent = text;
 }
