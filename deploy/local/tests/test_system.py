@@ -286,7 +286,7 @@ def test_a_redis_that_refuses_is_a_sentence_that_says_what_to_do(tmp_path):
 @pytest.mark.parametrize(("name", "value"), [("GATEWAYS", "none"), ("GATEWAYS", "0"), ("GATEWAYS", "99")])
 def test_a_wrong_number_is_a_sentence(tmp_path, name, value):
     output = output_of(start_local_system(tmp_path, free_port(), **{name: value}))
-    assert f"up: {name}='{value}' is no number from 1 to 32" == output.strip()
+    assert f"up: {name}='{value}' is not a number from 1 to 32" == output.strip()
 
 
 def test_a_setting_that_a_service_refuses_ends_the_start_with_its_sentence(tmp_path):

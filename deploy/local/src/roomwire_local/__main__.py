@@ -1,6 +1,6 @@
 """`python -m roomwire_local`: the whole system on one machine, for `roomwire up`, `make up` and `make down`.
 
-Its data are kept in `.local/` of the folder in which it is started. `plan` decides what runs where, `ingress` writes Traefik's configuration, `supervisor` keeps it running.
+Data is kept in `.local/` of the working directory. `plan` decides what runs where, `ingress` writes Traefik's configuration, `supervisor` keeps the processes running.
 """
 
 import argparse
@@ -19,12 +19,12 @@ def main() -> int:
     """Run the command line; returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m roomwire_local", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("up", help="run it until a signal")
-    commands.add_parser("down", help="stop the one on PORT")
+    commands.add_parser("up", help="run the system until a signal")
+    commands.add_parser("down", help="stop the system on PORT")
     restarting = commands.add_parser(
-        "restart", help="exchange processes of the one on PORT, one after another"
+        "restart", help="replace processes of the system on PORT, one after another"
     )
-    restarting.add_argument("names", nargs="*", help="as `up` shows them. Default: all gateways")
+    restarting.add_argument("names", nargs="*", help="names as shown by `up`. Default: all gateways")
     arguments = parser.parse_args()
     command, folder = arguments.command, Path.cwd()
     try:

@@ -1,7 +1,7 @@
-"""Accepts connections on a loopback port, and stops at any moment without leaving one open.
+"""Accepts connections on a loopback port, and can stop at any moment without leaving one open.
 
-Proxies that fail on purpose are built on it. `asyncio.start_server` is not enough for them: Python 3.11 forgets a connection,
-open, that it accepts in the turn of the loop in which the server is closed.
+Proxies that fail on purpose are built on it. `asyncio.start_server` is not enough for them: Python 3.11 forgets a
+connection, and leaves it open, if it accepts it in the turn of the loop in which the server is closed.
 """
 
 import asyncio
@@ -22,11 +22,11 @@ class Acceptor:
 
     Args:
         serve: Serves a connection, and closes its writer.
-        port: Where it listens. Default: a port that the system names.
-        tls: What it serves TLS by. Default: plain TCP.
+        port: The port. Default: a port that the system chooses.
+        tls: The TLS context. Default: plain TCP.
 
     Attributes:
-        port: Where it listens; known once it has listened.
+        port: The port; known once `listen` has been called.
 
     """
 
@@ -44,25 +44,25 @@ class Acceptor:
         return self._listener is not None
 
     def listen(self) -> None:
-        """Accept connections; after `stop` on the same port again."""
+        """Accept connections; after `stop`, on the same port again."""
         self._listener = socket.create_server((HOST, self.port))
         self._listener.settimeout(0)
         self.port = self._listener.getsockname()[1]
         asyncio.get_running_loop().add_reader(self._listener, self._accept, self._listener)
 
     def stop(self) -> None:
-        """Refuse connections from now on; those that are served go on."""
+        """Refuse new connections from now on; existing ones continue."""
         if self._listener is not None:
             asyncio.get_running_loop().remove_reader(self._listener)
             self._listener.close()
             self._listener = None
 
     async def join(self) -> None:
-        """Wait until no connection is served any more."""
+        """Wait until no connection is being served."""
         await asyncio.gather(*self._tasks)
 
     async def abandon(self) -> None:
-        """Stop, cancel what serves connections, and wait for its end."""
+        """Stop, cancel the tasks that serve connections, and wait until they have ended."""
         self.stop()
         for task in self._tasks:
             task.cancel()

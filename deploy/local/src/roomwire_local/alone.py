@@ -1,4 +1,4 @@
-"""One gateway class served alone: the application around it that measurements and tests of clients share."""
+"""Serves one gateway class alone: the application around it that measurements and tests of clients share."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -16,17 +16,17 @@ from roomwire.serving.settings import ServiceSettings
 
 
 class Settings(ServiceSettings):
-    """Where it listens."""
+    """The settings of the port."""
 
     port: int = Field(8000, description="Public port.")
     ops_port: int = Field(9000, description="Operations port.")
 
 
 class Alone:
-    """A `roomwire.serving.application.Application` of one gateway on the namespace `/`, without authentication.
+    """A `roomwire.serving.application.Application` with one gateway on the namespace `/`, without authentication.
 
     Args:
-        settings: Where it listens, and its Redis.
+        settings: The port and the Redis.
         gateway: Handles the events.
 
     """
@@ -51,7 +51,7 @@ class Alone:
         await self._server.start()
 
     async def check(self) -> Mapping[str, str]:
-        """Nothing to say."""
+        """Return nothing: there is no state to report."""
         return {}
 
     async def drain(self) -> None:
@@ -59,7 +59,7 @@ class Alone:
         await self._server.drain(0)
 
     async def close(self) -> None:
-        """Let go of the log."""
+        """Close the log."""
         await self._server.close()
 
 

@@ -1,4 +1,4 @@
-"""Certificates that live for a day: one authority, and the names that it vouches for."""
+"""Certificates that are valid for a day: one authority, and certificates for names."""
 
 import datetime as dt
 import ipaddress
@@ -17,7 +17,7 @@ class Authority:
 
     def __init__(self) -> None:
         self._key = ec.generate_private_key(ec.SECP256R1())
-        # Of two authorities of one name OpenSSL takes either.
+        # If two authorities have the same name, OpenSSL takes either.
         name = f"authority {secrets.token_hex(8)}"
         self._name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
         own = (
@@ -28,11 +28,11 @@ class Authority:
         self.pem = own.sign(self._key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM).decode()
 
     def issue(self, *names: str) -> tuple[str, str]:
-        """Return a certificate for names or addresses, and its key, as PEM."""
+        """Return a certificate for names or addresses, and its key, both as PEM."""
         key = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, names[0])])
         alternatives = x509.SubjectAlternativeName([_alternative(name) for name in names])
-        # Python 3.13 demands who issued it.
+        # Python 3.13 requires the issuer's key identifier.
         issuer = x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key())
         made = (
             self._builder(subject, key)
@@ -47,7 +47,7 @@ class Authority:
         return signed.public_bytes(serialization.Encoding.PEM).decode(), pem.decode()
 
     def write(self, folder: Path, *names: str) -> tuple[Path, Path]:
-        """Put a certificate and its key into files, as a Secret of the type `kubernetes.io/tls` is mounted."""
+        """Write a certificate and its key to files, with the names in a mounted Secret of type `kubernetes.io/tls`."""
         paths = folder / "tls.crt", folder / "tls.key"
         for path, text in zip(paths, self.issue(*names), strict=True):
             path.write_text(text)

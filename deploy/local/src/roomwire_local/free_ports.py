@@ -1,9 +1,9 @@
-"""Free ports of this machine that nothing else takes between the asking and the listening.
+"""Free ports of this machine, which no other process takes before the caller listens on them.
 
-A port that the system names (`bind` to port 0) may be given to a connection as soon as it is let go. These stand below the
-range that systems take such ports from, in blocks. A process holds a block by a UDP socket on the block's first port, for as
-long as it lives, so that no other process that asks here is given the same ports. Within a block the ports go round: one that
-is still in use is left out, and one that was just given out comes last.
+A port that the system chooses (`bind` to port 0) may be given to a connection as soon as it is released. The ports here
+are below the range from which systems choose such ports, in blocks. A process holds a block by a UDP socket on the block's
+first port for its whole life, so no other process that uses this module gets the same ports. Ports within a block are
+given out in turn: a port that is still in use is skipped, and one that was just given out comes last.
 """
 
 import contextlib
@@ -12,13 +12,13 @@ import socket
 
 HOST = "127.0.0.1"
 FIRST_PORT = 10_000
-"""Far enough below 32,768, where Linux begins to name ports, for a Redis Cluster's bus: 10,000 above its port."""
+"""Far enough below 32,768, where Linux's own range begins, for the bus of a Redis Cluster, 10,000 above its port."""
 BLOCKS = 80
 BLOCK_PORTS = 125
 
 
 class NoFreePorts(Exception):
-    """Raised if every block is held, or if the block of this process has no such row of free ports."""
+    """Raised if every block is held, or if this process's block has too few consecutive free ports."""
 
 
 class _Block:
@@ -31,7 +31,7 @@ class _Block:
         self._next = 1
 
     def row(self, count: int) -> list[int]:
-        """Return the next free ports in a row."""
+        """Return the next consecutive free ports."""
         for _ in range(BLOCK_PORTS if count < BLOCK_PORTS else 0):
             if self._next + count > BLOCK_PORTS:
                 self._next = 1
@@ -48,7 +48,7 @@ class _Block:
             held = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
             with contextlib.suppress(OSError):
                 held.bind((HOST, first))
-                # It is open until the process ends: nothing closes it.
+                # The socket stays open until the process ends.
                 held.detach()
                 return first
             held.close()
@@ -56,14 +56,14 @@ class _Block:
 
 
 _blocks: list[_Block] = []
-"""The block of this process, once it has asked; a child that was forked finds its parent's, and takes one of its own."""
+"""The block of this process, once it has asked; a forked child finds its parent's block, and takes one of its own."""
 
 
 def free_ports(count: int) -> list[int]:
-    """Return so many free loopback ports in a row.
+    """Return this many consecutive free loopback ports.
 
     Raises:
-        NoFreePorts: There is no such row.
+        NoFreePorts: There are not so many.
 
     """
     if not _blocks or _blocks[-1].pid != os.getpid():

@@ -1,9 +1,9 @@
-"""Traefik's configuration: cookie affinity, routing by session id where there is no cookie, `/auth`.
+"""Traefik's configuration: cookie affinity, routing by session id for clients without the cookie, and `/auth`.
 
-An Engine.IO session lives on one gateway, so each of its requests has to reach that one. Browsers on our
-own page keep a cookie. Many clients keep none (pages of another origin, most clients that are no browsers):
-their session ids begin with the gateway's name, and the ingress routes by it. What reaches another gateway all the
-same is relayed: both are cheaper than that, neither is needed.
+An Engine.IO session lives on one gateway, so each of its requests has to reach that gateway. Browsers on the chat's
+own page keep a cookie. Many clients do not (pages of another origin, most clients that are not browsers), so
+their session ids begin with the gateway's name, and the ingress routes by it. A request that reaches another gateway
+anyway is relayed: both kinds of affinity are cheaper than the relay, and neither is required.
 """
 
 import json
@@ -13,18 +13,18 @@ from pathlib import Path
 from typing import Any
 
 HEALTH_INTERVAL = "500ms"
-"""How soon a gateway that died is chosen no more; until then, who is sent there is tried once more elsewhere."""
+"""How soon a dead gateway gets no more requests; until then, its requests are retried once on another gateway."""
 HEALTH_TIMEOUT = "2s"
-"""One that is only slow to answer, on a busy machine, shall not be taken for dead."""
+"""Long enough that a gateway that is only slow to answer, on a busy machine, is not considered dead."""
 
 
 PING = {"rule": "Path(`/ping`)", "service": "ping@internal", "entryPoints": ["ping"]}
-"""The route of `/ping`. It stands in the file of routes, so that an ingress that answers has read that file."""
+"""The route of `/ping`. It is in the file of routes, so an ingress that answers has read that file."""
 
 
 @dataclass(frozen=True)
 class Backend:
-    """A gateway: its name, its public port, its operations port, and its host. Default: that of the ingress."""
+    """A gateway: its name, its public port, its operations port, and its host. Default: the host of the ingress."""
 
     name: str
     port: int
@@ -37,11 +37,11 @@ class Entry:
     """The ingress itself.
 
     Attributes:
-        port: Where it listens.
-        ping_port: Where it answers `/ping`.
-        host: The address of it, and of all that it leads to.
-        trusted: The proxies in front of it whose X-Forwarded-* headers it passes on. Default: none.
-        certificate: Files with a certificate and its key. Default: it speaks plain HTTP.
+        port: Its port.
+        ping_port: The port of `/ping`.
+        host: Its address, and that of all services behind it.
+        trusted: The proxies in front of it whose X-Forwarded-* headers it accepts. Default: none.
+        certificate: Files with a certificate and its key. Default: it serves plain HTTP.
 
     """
 
@@ -56,7 +56,7 @@ def write_traefik_config(folder: Path, entry: Entry, *, auth_url: str, gateways:
     """Write the configuration files; returns the path of the main one.
 
     Args:
-        folder: Where they go.
+        folder: Where the files are written.
         entry: The ingress.
         auth_url: The auth service.
         gateways: The gateways.
@@ -66,12 +66,12 @@ def write_traefik_config(folder: Path, entry: Entry, *, auth_url: str, gateways:
 
 
 def write_round_robin_config(folder: Path, entry: Entry, *, gateways: Sequence[int]) -> Path:
-    """Write the files of an ingress without any affinity, for tests of the relay; returns the path of the main one.
+    """Write the files of an ingress without any affinity, for tests of the relay; returns the path of the main file.
 
     Args:
-        folder: Where they go.
+        folder: Where the files are written.
         entry: The ingress.
-        gateways: The public ports of the gateways; each gets every n-th request.
+        gateways: The public ports of the gateways, which get requests in turn.
 
     """
     servers = [{"url": f"http://{entry.host}:{gateway}"} for gateway in gateways]
@@ -89,7 +89,7 @@ def _write(folder: Path, name: str, entry: Entry, leads: dict[str, Any]) -> Path
     if entry.certificate is not None:
         certificate, key = map(str, entry.certificate)
         leads = {**leads, "tls": {"certificates": [{"certFile": certificate, "keyFile": key}]}}
-    # JSON is YAML, and Traefik reads files by their ending.
+    # JSON is valid YAML, and Traefik recognizes files by their extension.
     dynamic = folder / f"{name}-routes.yml"
     dynamic.write_text(json.dumps(leads, indent=2), encoding="utf-8")
     static = folder / f"{name}.yml"
@@ -116,8 +116,8 @@ def _static(entry: Entry, dynamic: Path) -> dict[str, Any]:
 
 
 def routes(entry: Entry, *, auth_url: str, gateways: Sequence[Backend]) -> dict[str, Any]:
-    """Return what leads where, as Traefik's file of routes has it; the arguments are those of `write_traefik_config`."""
-    # Cookies are shared by all ports of a host: the port in the name keeps two local systems apart.
+    """Return the routes, as Traefik's file of routes contains them; the arguments are those of `write_traefik_config`."""
+    # All ports of a host share cookies; the port in the name keeps two local systems apart.
     cookie = f"roomwire_{entry.port}"
     no_cookie = f"!HeaderRegexp(`Cookie`, `(^|;\\s*){cookie}=`)"
     routers: dict[str, Any] = {
@@ -160,7 +160,7 @@ def routes(entry: Entry, *, auth_url: str, gateways: Sequence[Backend]) -> dict[
         "http": {
             "routers": {name: router | {"entryPoints": ["web"]} for name, router in routers.items()}
             | {"ping": PING},
-            # Only what no gateway has seen: Traefik tries again where it could not connect.
+            # Only requests that no gateway has received are retried: those whose connection failed.
             "middlewares": {"once-more": {"retry": {"attempts": 2}}},
             "services": services,
         }

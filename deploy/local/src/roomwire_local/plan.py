@@ -2,13 +2,13 @@
 
 Environment:
 
-- `PORT` (default 3000): the ingress. All other ports are free ones, so that several systems run side by side.
-- `GATEWAYS` (default 2): how many gateways.
-- `ROOMWIRE_APP`: the application that they serve, which is looked for in the working directory first; without it, the chat.
-- `ROOMWIRE_REDIS_URL`: an existing Redis or Valkey; without it one is started, its data under `.local/<PORT>/`.
-- `ROOMWIRE_API_PORT`: the first gateway's; the second has the next, and so on.
-- `ROOMWIRE_TRUSTED_PROXIES`: proxies in front of the ingress, which believes them as the services do.
-- every other `ROOMWIRE_*` setting goes on to the services.
+- `PORT` (default 3000): the port of the ingress. All other ports are chosen freely, so that several systems run side by side.
+- `GATEWAYS` (default 2): the number of gateways.
+- `ROOMWIRE_APP`: the application that they serve, searched first in the working directory. Default: the chat.
+- `ROOMWIRE_REDIS_URL`: an existing Redis or Valkey. Default: a new one is started, with its data under `.local/<PORT>/`.
+- `ROOMWIRE_API_PORT`: the API port of the first gateway; the second gateway has the next port, and so on.
+- `ROOMWIRE_TRUSTED_PROXIES`: proxies in front of the ingress, which the ingress and the services trust.
+- every other `ROOMWIRE_*` setting is passed on to the services.
 """
 
 import asyncio
@@ -37,7 +37,7 @@ _REDIS_TIMEOUT_S: Final = 2
 
 
 class PlanError(Exception):
-    """The system cannot be started as asked; one sentence says why and what to do."""
+    """The system cannot be started as asked; the message says why and what to do."""
 
 
 @dataclass(frozen=True)
@@ -48,8 +48,8 @@ class Process:
         name: Shown before its log lines.
         command: Its arguments, the program first.
         env: Its environment.
-        ready: A URL that answers 200 once it is ready.
-        where: What the banner says of it.
+        ready: A URL that answers 200 once the process is ready.
+        where: Its description in the banner.
 
     """
 
@@ -75,10 +75,10 @@ def make_plan(root: Path, environ: Mapping[str, str]) -> Plan:
 
     Args:
         root: The folder whose `.local/` holds its data.
-        environ: The environment that `make` was given.
+        environ: The environment of `make`.
 
     Raises:
-        PlanError: A port is taken, a number is none, a Redis refuses, a program is missing.
+        PlanError: A port is taken, a number is invalid, Redis refuses, or a program is missing.
 
     """
     port = _number(environ, "PORT", 3000, at_most=MAX_PORT)
@@ -98,7 +98,7 @@ def make_plan(root: Path, environ: Mapping[str, str]) -> Plan:
     for name, value in _defaults().items():
         common.setdefault(name, value)
     if proxies := _named_proxies(environ):
-        # The ingress stands between them and the services.
+        # The ingress is between these proxies and the services.
         common["ROOMWIRE_TRUSTED_PROXIES"] = ",".join([HOST, *proxies])
     auth, auth_url = _auth(state, common, take)
     gateway_processes, backends = _gateways(state, common, take, gateways=gateways, auth_url=auth_url)
@@ -129,14 +129,14 @@ def make_plan(root: Path, environ: Mapping[str, str]) -> Plan:
 
 
 def state_folder(root: Path, port: int) -> Path:
-    """Return where the system on this port keeps its data."""
+    """Return the folder with the data of the system on this port."""
     return root / ".local" / str(port)
 
 
 def _number(environ: Mapping[str, str], name: str, default: int, *, at_most: int) -> int:
     text = environ.get(name) or str(default)
     if not text.isdecimal() or not 1 <= int(text) <= at_most:
-        raise PlanError(f"{name}={text!r} is no number from 1 to {at_most}")
+        raise PlanError(f"{name}={text!r} is not a number from 1 to {at_most}")
     return int(text)
 
 
@@ -151,12 +151,12 @@ def _check_free(port: int) -> None:
 
 
 def _defaults() -> Mapping[str, str]:
-    """Return the settings that suit one developer's machine, where the services' own suit a cluster."""
+    """Return the settings for one developer's machine; the services' own defaults suit a cluster."""
     return {
         "ROOMWIRE_AUTH_MODE": "optional",
         "ROOMWIRE_CORS_ORIGINS": "*",
         "ROOMWIRE_TRUSTED_PROXIES": HOST,
-        # Everybody on this machine is one address.
+        # All clients on this machine share one address.
         "ROOMWIRE_THROTTLE": "false",
         "ROOMWIRE_DRAIN_S": "0.5",
         "ROOMWIRE_LOG_FORMAT": "console" if sys.stdout.isatty() else "json",
@@ -164,14 +164,14 @@ def _defaults() -> Mapping[str, str]:
 
 
 def _named_proxies(environ: Mapping[str, str]) -> Sequence[str]:
-    """Return the proxies in front of the ingress that are to be believed."""
+    """Return the trusted proxies in front of the ingress."""
     return [
         name for proxy in environ.get("ROOMWIRE_TRUSTED_PROXIES", "").split(",") if (name := proxy.strip())
     ]
 
 
 def _redis(state: Path, environ: Mapping[str, str], ports: Iterator[int]) -> tuple[list[Process], str]:
-    """Use the Redis of the environment, or plan one of our own."""
+    """Use the Redis of the environment, or plan a new one."""
     if url := environ.get("ROOMWIRE_REDIS_URL"):
         _check_redis(url)
         return [], url
@@ -278,7 +278,7 @@ def _gateways(
 
 
 def _api(common: Mapping[str, str], number: int) -> dict[str, str]:
-    """Return the port of a gateway's API, if there is to be one: the first has the one that was given, the next the next."""
+    """Return the setting of a gateway's API port, if the API is enabled: the first gateway has the given port, the second the next."""
     first = common.get("ROOMWIRE_API_PORT", "")
     return {"ROOMWIRE_API_PORT": str(int(first) + number - 1)} if first.isdecimal() and int(first) else {}
 

@@ -1,7 +1,7 @@
-"""Keeps the processes of a plan running, with Circus: starts them in order, restarts what dies, stops all.
+"""Keeps the processes of a plan running, with Circus: starts them in order, restarts any that die, stops them all.
 
-A gateway that is killed comes back, as a pod would; `restart` exchanges processes from outside. Ctrl-C, SIGTERM and
-`make down` stop the ingress first and the database last; no process is left behind.
+A gateway that is killed comes back, as a pod would; `restart` replaces processes on request. Ctrl-C, SIGTERM and
+`make down` stop the ingress first and the database last; no process is left running.
 """
 
 import asyncio
@@ -34,16 +34,16 @@ _POLL_S: Final = 0.1
 _OF_THE_INGRESS: Final = frozenset(
     (httpx.codes.BAD_GATEWAY, httpx.codes.SERVICE_UNAVAILABLE, httpx.codes.GATEWAY_TIMEOUT)
 )
-"""What the ingress answers as long as no gateway does."""
+"""The statuses that the ingress answers while no gateway is ready."""
 _COLORS: Final = (36, 33, 32, 35, 34, 31)
 
 
 class SupervisorError(Exception):
-    """The system did not come up, or did not stop; one sentence says which part."""
+    """The system did not start, or did not stop; the message says which part."""
 
 
 class PrefixedLines:
-    """Prints a process's output line by line behind its name: a Circus output stream."""
+    """Prints each line of a process's output behind the process's name; a Circus output stream."""
 
     def __init__(self, name: str, width: int, color: int) -> None:
         prefix = f"{name:<{width}} | "
@@ -51,7 +51,7 @@ class PrefixedLines:
         self._rest = ""
 
     def __call__(self, chunk: Mapping[str, Any]) -> None:
-        """Take a piece of output as Circus hands it over."""
+        """Accept a piece of output from Circus."""
         data = chunk["data"]
         text = self._rest + (data.decode(errors="replace") if isinstance(data, bytes) else data)
         *lines, self._rest = text.split("\n")
@@ -59,7 +59,7 @@ class PrefixedLines:
             print(f"{self._prefix}{line}", flush=True)
 
     def close(self) -> None:
-        """Print what came without a line's end."""
+        """Print the last line if it has no line end."""
         if self._rest:
             print(f"{self._prefix}{self._rest}", flush=True)
             self._rest = ""
@@ -94,7 +94,7 @@ async def run(plan: Plan) -> None:
             print(_banner(plan), flush=True)
             await stopping.wait()
     finally:
-        # Circus' periodic look after the watchers would only collide with their being stopped one by one.
+        # Circus' periodic check of its watchers would collide with stopping them one by one.
         arbiter.ctrl.caller.stop()
         for process in reversed(plan.processes):
             await arbiter.get_watcher(process.name).stop()
@@ -110,7 +110,7 @@ def stop(root: Path, environ: Mapping[str, str]) -> None:
     """Stop the system on `PORT` that another terminal runs; returns when it has ended.
 
     Raises:
-        SupervisorError: It does not end.
+        SupervisorError: The system does not end.
 
     """
     pid_file = state_folder(root, int(environ.get("PORT") or 3000)) / "pid"
@@ -132,7 +132,7 @@ def stop(root: Path, environ: Mapping[str, str]) -> None:
 
 @dataclass(frozen=True)
 class Restarted:
-    """A process that was exchanged: the process ids before and after."""
+    """A process that was replaced: the process ids before and after."""
 
     name: str
     before: int
@@ -140,15 +140,15 @@ class Restarted:
 
 
 def restart(root: Path, environ: Mapping[str, str], names: Sequence[str]) -> list[Restarted]:
-    """Exchange processes of the system on `PORT` one after another, each stopped as a pod would be; waits until each is ready.
+    """Replace processes of the system on `PORT` one after another, stopping each as a pod would be; waits until each is ready.
 
     Args:
         root: The folder whose `.local/` holds its data.
-        environ: The environment; `PORT` says which system.
-        names: Of the processes, as the banner has them. None: all gateways.
+        environ: The environment; `PORT` selects the system.
+        names: Names of the processes, as in the banner. Default: all gateways.
 
     Raises:
-        SupervisorError: There is no such system or process, or it does not come back.
+        SupervisorError: There is no such system or process, or the process does not become ready again.
 
     """
     control_file = state_folder(root, int(environ.get("PORT") or 3000)) / "control.json"
@@ -200,7 +200,7 @@ def _endpoint(sockets: str) -> str:
 
 
 def _control(plan: Plan, sockets: str) -> str:
-    """Return what `restart` has to know; the database is left out, as its URL is a secret."""
+    """Return what `restart` needs; the database is left out, because its URL is a secret."""
     ready = {process.name: process.ready for process in plan.processes if process.ready.startswith("http")}
     return json.dumps({"endpoint": _endpoint(sockets), "ready": ready})
 
@@ -218,7 +218,7 @@ def _watchers(plan: Plan) -> list[dict[str, Any]]:
                 "env": dict(process.env),
                 "priority": len(plan.processes) - number,
                 "graceful_timeout": _GRACE_S,
-                # What dies before it was ready would only die again: it is restarted from then on.
+                # A process that dies before it is ready would die again, so it is restarted only after it has been ready.
                 "respawn": False,
                 "stdout_stream": {"stream": lines},
                 "stderr_stream": {"stream": lines},
@@ -229,7 +229,7 @@ def _watchers(plan: Plan) -> list[dict[str, Any]]:
 
 
 async def _wait_until_ready(plan: Plan, arbiter: Any, stopping: asyncio.Event) -> bool:
-    """Return True once every process is ready; False if told to stop meanwhile."""
+    """Return True once every process is ready; False if the system is stopped meanwhile."""
     deadline = asyncio.get_running_loop().time() + READY_TIMEOUT_S
     async with httpx.AsyncClient(trust_env=False, timeout=2.0) as http:
         for process in plan.processes:
@@ -244,7 +244,7 @@ async def _wait_until_ready(plan: Plan, arbiter: Any, stopping: asyncio.Event) -
                     )
                 await asyncio.sleep(_POLL_S)
         url = f"http://127.0.0.1:{plan.port}"
-        # The ingress learns by its health checks that the gateways are ready.
+        # The ingress learns from its health checks that the gateways are ready.
         while not (stopping.is_set() or await _leads_on(http, f"{url}/")):
             await asyncio.sleep(_POLL_S)
     return not stopping.is_set()
@@ -264,7 +264,7 @@ async def _answers(http: httpx.AsyncClient, url: str) -> bool:
 
 
 async def _leads_on(http: httpx.AsyncClient, url: str) -> bool:
-    """Say whether the ingress leads to a gateway, whatever that answers: an application need not have a page."""
+    """Return whether the ingress reaches a gateway, whatever the answer is: an application need not have a page."""
     try:
         return (await http.get(url)).status_code not in _OF_THE_INGRESS
     except httpx.HTTPError:

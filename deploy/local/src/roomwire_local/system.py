@@ -1,4 +1,4 @@
-"""Runs the local system for tests and measurements, as `make up` does, and reads from its banner what runs where."""
+"""Runs the local system for tests and measurements, as `make up` does, and reads its ports from the banner."""
 
 import os
 import re
@@ -27,8 +27,8 @@ class LocalSystem:
     """A running system.
 
     Attributes:
-        port: The ingress' port.
-        url: The ingress, as people write it.
+        port: The port of the ingress.
+        url: The URL of the ingress.
         process: The supervisor.
         state: The folder with its data.
 
@@ -43,7 +43,7 @@ class LocalSystem:
 
     @property
     def log(self) -> str:
-        """What it has printed until now."""
+        """The output so far."""
         return self._log.read_text(encoding="utf-8")
 
     @property
@@ -57,7 +57,7 @@ class LocalSystem:
         return {name: url for name, _, url in _ROW.findall(self.log)}
 
     def processes(self) -> list[psutil.Process]:
-        """Return the supervisor and all that it started."""
+        """Return the supervisor and all its descendants."""
         supervisor = psutil.Process(self.process.pid)
         return [supervisor, *supervisor.children(recursive=True)]
 
@@ -71,7 +71,7 @@ class LocalSystem:
         raise LookupError(f"{service} listens nowhere")
 
     def wait_until_up(self) -> None:
-        """Return once the banner is printed; raises with its output if it ends before."""
+        """Wait until the banner is printed; raises with the output if the process ends before."""
         deadline = time.monotonic() + UP_TIMEOUT_S
         while "Ctrl-C stops it." not in self.log:
             if self.process.poll() is not None or time.monotonic() > deadline:
@@ -79,19 +79,19 @@ class LocalSystem:
             time.sleep(0.05)
 
     def stop(self, signum: int = signal.SIGTERM) -> int:
-        """Send a signal, wait for the end, return the exit status."""
+        """Send a signal, wait for the end, and return the exit status."""
         self.process.send_signal(signum)
         return self.process.wait(DOWN_TIMEOUT_S)
 
 
 def start_local_system(folder: Path, port: int, *, application: str = "", **environ: str) -> LocalSystem:
-    """Start a system; its output goes to a file in a folder.
+    """Start a system; its output goes to a file in the folder.
 
     Args:
-        folder: Where the output goes. An application is looked for there, and its system's data are kept there.
-        port: The ingress' port.
-        application: What gateways serve, by `roomwire up`. Default: the chat, by `make up`.
-        environ: Further variables of its environment.
+        folder: Contains the output, the application and the system's data.
+        port: The port of the ingress.
+        application: The application that gateways serve, by `roomwire up`. Default: the chat, by `make up`.
+        environ: Additional environment variables.
 
     """
     log = folder / f"up-{port}.log"
@@ -110,7 +110,7 @@ def start_local_system(folder: Path, port: int, *, application: str = "", **envi
 
 @contextmanager
 def local_system(folder: Path, port: int, *, application: str = "", **environ: str) -> Iterator[LocalSystem]:
-    """Run a system for as long as the context lasts, then delete its data; the arguments are those of `start_local_system`."""
+    """Run a system while the context lasts, then delete its data; the arguments are those of `start_local_system`."""
     system = start_local_system(folder, port, application=application, **environ)
     try:
         system.wait_until_up()
@@ -122,6 +122,6 @@ def local_system(folder: Path, port: int, *, application: str = "", **environ: s
 
 
 def is_listening(port: int) -> bool:
-    """Say whether a process listens on a loopback port."""
+    """Return whether a process listens on a loopback port."""
     with socket.socket() as sock:
         return sock.connect_ex((HOST, port)) == 0
