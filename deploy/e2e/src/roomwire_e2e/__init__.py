@@ -1,1 +1,1 @@
-"""Roomwire on a real cluster, under load, while an operator and a bad day do their worst: `make e2e`."""
+"""Tests Roomwire on a real cluster, under load, through everything that an operator and a failing cluster do: `make e2e`."""

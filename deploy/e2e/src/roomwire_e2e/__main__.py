@@ -1,20 +1,20 @@
-"""Installs Roomwire on a cluster and breaks it in every way an operator knows, while clients talk: `make e2e`.
+"""Installs Roomwire on a cluster and breaks it in every way that an operator knows, under load: `make e2e`.
 
 Environment:
 
 - `E2E`: the phases to run, as `E2E="kill upgrade"`. `edges` tests which connections between pods the network policies allow.
   Phases whose names end with `-app` run with an application that is not the chat; the chart gets it as a file.
-- `E2E_URL`: the address of the ingress of the cluster that kubectl reaches. Default: the local cluster's tool, beside the
-  checkout or at `E2E_CLUSTER`; a cluster of its that is up already stays up.
-- `E2E_BUILD`, `E2E_LOAD`: what builds an image, as `docker build`, and what brings it to the cluster, as `kind load
-  docker-image`.
-- `E2E_INGRESS`: the address of the ingress as pods reach it, for `load`. Default: that of the local cluster.
-- `E2E_TLS_PORT`: the port on this machine at which that cluster's ingress speaks TLS, for `tls-ingress`. Default: that of the
+- `E2E_URL`: the URL of the ingress of the cluster that kubectl uses. Default: the local cluster's tool, beside the
+  checkout or at `E2E_CLUSTER`; if its cluster is up already, it is left running.
+- `E2E_BUILD`, `E2E_LOAD`: the commands that build an image, such as `docker build`, and that load it into the cluster, such
+  as `kind load docker-image`.
+- `E2E_INGRESS`: the address of the ingress inside the cluster, for `load`. Default: that of the local cluster.
+- `E2E_TLS_PORT`: the port on this machine on which the cluster's ingress serves TLS, for `tls-ingress`. Default: that of the
   local cluster.
-- `E2E_NAMESPACE`: where it is installed (roomwire-e2e), and the beginning of the names of two more, for `quota` and `manifests`;
+- `E2E_NAMESPACE`: the namespace (default `roomwire-e2e`), and the prefix of two more, for `quota` and `manifests`;
   they are deleted before and after.
-- `E2E_VALUES`: values of the chart that this cluster needs, as `E2E_VALUES="ingress.host=chat.test"`. Default: none.
-- `ALLOW_SKIP`: phases that may be skipped, as `ALLOW_SKIP=previous`.
+- `E2E_VALUES`: chart values that this cluster needs, such as `E2E_VALUES="ingress.host=chat.test"`. Default: none.
+- `ALLOW_SKIP`: phases that may be skipped, such as `ALLOW_SKIP=previous`.
 """
 
 import asyncio
@@ -58,11 +58,11 @@ _ARTIFACTS: Final = TOP / "artifacts" / "e2e"
 
 @dataclass(frozen=True)
 class Trial:
-    """What is tried of a release.
+    """A test of a release without clients.
 
     Attributes:
-        what: What it is, for the table.
-        run: Tries it; returns what it showed, or raises `ClusterError`.
+        what: Its name in the table.
+        run: Runs the test; returns what it showed, or raises `ClusterError`.
 
     """
 
@@ -71,7 +71,7 @@ class Trial:
 
 
 def chosen(wanted: str) -> list[str]:
-    """Return the phases to run, in their order: those of the chat first, so that the application is changed once."""
+    """Return the phases to run, in order: those of the chat come first, so that the application is changed once."""
     known = sorted([*TRIALS, *(row.id for row in PHASES)], key=lambda name: application_of(name) != "chat")
     asked = wanted.split() or known
     if unknown := set(asked) - set(known):
@@ -80,7 +80,7 @@ def chosen(wanted: str) -> list[str]:
 
 
 async def play(row: Row, release: Release) -> Outcome:
-    """Run a phase, and judge it by the journal of its clients."""
+    """Run a phase, and judge it by its clients' journal."""
     began, crash, stage = time.monotonic(), list[str](), None
     if row.run is None:
         raise ValueError(f"{row.id} does nothing")
@@ -107,7 +107,7 @@ async def play(row: Row, release: Release) -> Outcome:
 
 
 async def try_edges(release: Release) -> list[str]:
-    """Say whether exactly the connections that are needed can be made."""
+    """Test that exactly the required connections can be made."""
     found = await edges(release)
     wrong = [str(edge) for edge in found if not edge.is_right]
     if hidden := await metrics_are_hidden(release):
@@ -129,7 +129,7 @@ async def helm_test(release: Release) -> list[str]:
 
 
 async def helm_test_over_tls(release: Release) -> list[str]:
-    """Run the chart's own test as soon as both services have been told to speak TLS, while old pods are still there."""
+    """Run the chart's own test as soon as both services have been switched to TLS, while old pods are still running."""
     async with spoken(release) as proof:
         await helm_test(release)
         return proof
@@ -145,7 +145,7 @@ async def try_load(release: Release) -> list[str]:
 
 
 async def try_out(name: str, trial: Trial, release: Release) -> Outcome:
-    """Run what shows something, or fails with a sentence."""
+    """Run a trial; a failure becomes a sentence."""
     began, reasons, proof = time.monotonic(), list[str](), list[str]()
     try:
         await release.serve(application_of(name))
@@ -189,14 +189,14 @@ async def run_all(names: list[str], environment: Mapping[str, str]) -> list[Outc
 TRIALS: Final[Mapping[str, Trial]] = {
     _TEST: Trial("helm test", helm_test),
     _TEST_APP: Trial("helm test of another application, with its own checks", helm_test),
-    _EDGES: Trial("who may talk to whom", try_edges),
+    _EDGES: Trial("the connections that network policies allow", try_edges),
     _TLS: Trial("both services speak TLS", helm_test_over_tls),
     _TLS_INGRESS: Trial("TLS ends at the ingress, and nothing else is set", try_tls_at_ingress),
     _QUOTA: Trial("a quota, a range of limits, a tainted node, another user", try_quota),
     _MANIFESTS: Trial("kubectl apply, twice", try_manifests),
     _LOAD: Trial("the chart's load test", try_load),
 }
-"""What is shown without people who talk meanwhile."""
+"""The phases that run without clients."""
 
 
 async def _phases(names: list[str], release: Release) -> list[Outcome]:
@@ -229,7 +229,7 @@ async def _redis_image(cluster: Cluster) -> str:
 
 
 async def _keep(cluster: Cluster) -> None:
-    """Keep what the pods said, so that a verdict can be looked into."""
+    """Keep the pods' logs, so that a verdict can be investigated."""
     _ARTIFACTS.mkdir(parents=True, exist_ok=True)
     everything = ("--selector", f"app.kubernetes.io/instance={NAME}", "--prefix", "--max-log-requests", "20")
     for name, command in {
@@ -252,7 +252,7 @@ def main() -> int:
     if {"-h", "--help"} & set(sys.argv):
         print(__doc__)
         return 0
-    # Told to stop, it ends what it has started, as it does at every other end.
+    # At SIGTERM the run ends everything that it has started, as at any other end.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     environment = from_environment()
     names = chosen(environment.get("E2E", ""))
@@ -270,7 +270,7 @@ def main() -> int:
 
 
 def passes(outcomes: Sequence[Outcome], allow_skip: AbstractSet[str]) -> bool:
-    """Return whether a run is good: something was shown, and what was not was skipped with leave."""
+    """Return whether a run passed: something was shown, and every skipped phase may be skipped."""
     skipped = {one.id for one in outcomes if one.verdict == SKIP}
     return (
         bool(outcomes)

@@ -1,4 +1,4 @@
-"""The applications that a release serves in turn: the chat, and one of files that the chart is given."""
+"""The applications that a release serves in turn: the chat, and an application whose files are given to the chart."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,9 +16,9 @@ VALUES: Final[Mapping[Application, Mapping[str, str | Path]]] = {
         "test.command": "{python,board_checks.py}",
     },
 }
-"""What the chart is told for each of them."""
+"""The chart values of each application."""
 
 
 def application_of(phase: str) -> Application:
-    """Return what is served in a phase: what ends with `-app` is done to another application than the chat."""
+    """Return the application of a phase: the chat, unless the phase's name ends with `-app`."""
     return "board" if phase.endswith(_ENDING) else "chat"

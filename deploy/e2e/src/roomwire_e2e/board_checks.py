@@ -1,4 +1,4 @@
-"""The board's own checks, which `helm test` runs: a move reaches a client of another gateway that watches the board, also after a cut."""
+"""The board's own checks, which `helm test` runs: a move reaches a watcher on another gateway, also after a disconnection."""
 
 import contextlib
 import secrets
@@ -7,7 +7,7 @@ from deployed import prove_recovery, repeat, token, two_clients
 
 
 def go_through(stack: contextlib.ExitStack) -> None:
-    """Go through it step by step; the first that is wrong ends it with a sentence."""
+    """Run the checks in order; the first failure ends them with a sentence."""
     access = token()
     first, other = two_clients(stack, access)
     board = f"helm-test-{secrets.token_hex(8)}"

@@ -17,19 +17,19 @@ _UP_S: Final = 1_800.0
 
 
 class ClusterError(Exception):
-    """A command failed; the text is what it was and what it printed."""
+    """A command failed; the text contains the command and its output."""
 
 
 async def run(
     command: Sequence[str], *, env: Mapping[str, str], text: str = "", timeout_s: float = _TIMEOUT_S
 ) -> str:
-    """Run a command to its end; returns what it printed.
+    """Run a command to its end; returns its output.
 
     Args:
         command: The command.
         env: Its environment.
         text: Its standard input.
-        timeout_s: How long it may take.
+        timeout_s: Time limit.
 
     Raises:
         ClusterError: It failed, or took too long.
@@ -65,11 +65,11 @@ class Cluster:
     """A cluster, and a namespace in it.
 
     Args:
-        url: Where its ingress answers.
-        namespace: Where everything of the test lives.
-        env: What kubectl and helm need.
-        tool: The local cluster's tool, if it is that one.
-        is_ours: Whether it was started here, and stops with us.
+        url: The URL of its ingress.
+        namespace: The namespace of the whole test.
+        env: The environment of kubectl and helm.
+        tool: The local cluster's tool, if it manages this cluster.
+        is_ours: Whether the test started the cluster, and stops it.
 
     """
 
@@ -92,8 +92,8 @@ class Cluster:
     async def found(cls, environment: Mapping[str, str]) -> "Cluster":
         """Return the cluster that the environment names, or start the local one.
 
-        `E2E_URL` is the address of the ingress of the cluster that kubectl reaches; without it the local cluster's tool
-        is used, `E2E_CLUSTER` or the one beside the checkout. `E2E_NAMESPACE` is the namespace.
+        `E2E_URL` is the URL of the ingress of the cluster that kubectl uses; without it the local cluster's tool
+        is used: `E2E_CLUSTER`, or the one beside the checkout. `E2E_NAMESPACE` is the namespace.
 
         Raises:
             ClusterError: There is neither.
@@ -115,7 +115,7 @@ class Cluster:
         return cls(_LOCAL_URL, namespace, env, tool, is_ours=is_ours)
 
     async def down(self) -> None:
-        """Stop the local cluster if it was started here; one that was up is somebody's, and stays."""
+        """Stop the local cluster if the test started it; a cluster that was up before is left running."""
         if self.tool is not None and self.is_ours:
             await run([str(self.tool), "down"], env=self.env)
 
@@ -131,15 +131,15 @@ class Cluster:
         )
 
     async def get(self, *what: str) -> Any:
-        """Return objects as kubectl has them."""
+        """Return objects as kubectl prints them in JSON."""
         return json.loads(await self.kubectl("get", *what, "--output", "json"))
 
     async def apply(self, manifest: Mapping[str, Any]) -> None:
-        """Make or change an object."""
+        """Create or change an object."""
         await self.kubectl("apply", "--filename", "-", text=json.dumps(manifest))
 
     async def replace(self, manifest: Mapping[str, Any]) -> None:
-        """Give an object that is there another content."""
+        """Replace the content of an existing object."""
         await self.kubectl("replace", "--filename", "-", text=json.dumps(manifest))
 
 
@@ -153,7 +153,7 @@ async def _answers(env: Mapping[str, str]) -> bool:
 
 
 def exported(lines: str, environment: Mapping[str, str]) -> dict[str, str]:
-    """Return what shell lines `export NAME=value` set, with the variables in the values replaced."""
+    """Return the variables that shell lines `export NAME=value` set, with variables in the values expanded."""
     found: dict[str, str] = {}
     for word in shlex.split(lines):
         name, is_set, value = word.partition("=")

@@ -1,6 +1,6 @@
-"""Who may talk to whom, tried with real packets: what is needed is open, all else is closed, and no rule is idle.
+"""Tests the network policies with real packets: required connections are open, all others closed, and every rule is needed.
 
-Each rule of the release's NetworkPolicies is taken away in turn, or one peer of it: something that is needed has to close.
+Each rule of the release's NetworkPolicies, or one of its peers, is removed in turn; then a required connection has to close.
 """
 
 import copy
@@ -30,7 +30,7 @@ for host, port in json.loads(sys.argv[1]):
         open_.append(False)
 print(json.dumps(open_))
 """
-# Redis' image need not have Python. What is no Redis answers nonsense, or nothing until the time is up.
+# Redis' image may lack Python. A server that is not Redis answers nonsense, or nothing until the timeout.
 _TRY_FROM_REDIS: Final = """
 for target in "$@"; do
     said=$(timeout 3 redis-cli -h "${target%:*}" -p "${target##*:}" ping 2>&1)
@@ -45,9 +45,9 @@ _PORTS: Final = {
 }
 _PEER: Final = "peer"
 _PEER_PORTS: Final = {_PEER: {"http": 8000, "ops": 9000, "relay": 7000}}
-"""Another gateway, as a gateway sees it: they relay what reached the wrong one."""
-# Not the cluster's API: it listens on nodes, and what goes to a pod's own node many networks let pass whatever a policy
-# says.
+"""Another gateway, as a gateway sees it: gateways relay requests that reached the wrong one."""
+# The cluster's API is not tested: it listens on nodes, and many networks allow traffic to a pod's own node whatever a
+# policy says.
 _OUTSIDE: Final = {"dns": {"dns": 53}}
 _NEEDED: Final = {
     ("gateway", "redis", "redis"),
@@ -68,14 +68,14 @@ _CHANGE_S: Final = 60.0
 
 @dataclass(frozen=True)
 class Edge:
-    """A connection that was tried.
+    """A connection that was attempted.
 
     Attributes:
-        source: The component it was tried from, or `stranger`, or `scraper`.
+        source: The component that connects, or `stranger`, or `scraper`.
         target: The component.
-        port: Its port's name.
-        is_open: Whether it came about.
-        is_needed: Whether it should.
+        port: The name of its port.
+        is_open: Whether the connection was made.
+        is_needed: Whether it is required.
 
     """
 
@@ -87,7 +87,7 @@ class Edge:
 
     @property
     def is_right(self) -> bool:
-        """Whether it is as it should be."""
+        """Whether it is open exactly if it is required."""
         return self.is_open is self.is_needed
 
     def __str__(self) -> str:
@@ -97,12 +97,12 @@ class Edge:
 
 
 def wanted(source: str, target: str, port: str) -> bool:
-    """Return whether an edge is needed."""
+    """Return whether a connection is required."""
     return (source, target, port) in _NEEDED
 
 
 def without_one(policy: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Return a policy with a rule less each, or with a peer less where a rule names several; and what is missing."""
+    """Yield a policy without one of its rules, or without one peer of a rule that has several, and the name of what is missing."""
     for direction, peers in (("ingress", "from"), ("egress", "to")):
         for number, rule in enumerate(policy["spec"].get(direction, [])):
             for peer in range(len(rule[peers])) if len(rule.get(peers, [])) > 1 else (None,):
@@ -113,13 +113,13 @@ def without_one(policy: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 async def edges(release: Release) -> list[Edge]:
-    """Try every connection between the components, from pods that are none of them, and to what is outside."""
+    """Attempt every connection between the components, from unrelated pods, and to the outside."""
     async with run_strangers(release) as strangers:
         return await _tried(release, await _pods(release), strangers)
 
 
 async def idle_rules(release: Release) -> tuple[list[str], int]:
-    """Take away each rule for a while; returns those that nothing that is needed missed, and how many were tried."""
+    """Remove each rule for a while; returns the rules that no required connection missed, and how many were tried."""
     async with run_strangers(release) as strangers:
         pods, idle, tried = await _pods(release), [], 0
         ours = f"app.kubernetes.io/instance={NAME},app.kubernetes.io/component in ({','.join(_PORTS)})"
@@ -138,7 +138,7 @@ async def idle_rules(release: Release) -> tuple[list[str], int]:
 
 
 async def metrics_are_hidden(release: Release) -> str:
-    """Ask the ingress for metrics; returns what is wrong, if anything."""
+    """Request metrics through the ingress; returns what is wrong, if anything."""
     async with httpx.AsyncClient(trust_env=False, timeout=20) as http:
         for path in ("/metrics", "/auth/metrics", "/readyz", "/auth/readyz"):
             answer = await http.get(release.url + path)
@@ -153,7 +153,7 @@ async def _pods(release: Release) -> dict[str, Pod]:
 
 
 async def _becomes(release: Release, pods: dict[str, Pod], strangers: Strangers, *, all_open: bool) -> bool:
-    """Wait until all that is needed is open, or something is not; policies take a moment."""
+    """Wait until all required connections are open, or one is not; policies take effect after a moment."""
     deadline = time.monotonic() + _CHANGE_S
     while True:
         found = await _tried(release, pods, strangers, only_needed=True)

@@ -1,4 +1,4 @@
-"""Installs in namespaces of their own, beside the release: with a quota, limits and a tainted node, and without Helm."""
+"""Installs in other namespaces, beside the release: with a quota, limits and a tainted node, and without Helm."""
 
 import copy
 import json
@@ -24,9 +24,9 @@ _LIMITS_M: Final = {
     "auth.signingKey.rotation": 250,
     "test": 250,
 }
-"""CPU that each part may take; the quota wants it said."""
+"""CPU limit of each part; the quota requires limits."""
 _RATIO: Final = 50
-"""How much more than its request that may be: the release has to fit beside another."""
+"""Maximum ratio of a limit to its request; the release has to fit beside another."""
 _QUOTA: Final[Mapping[str, Any]] = {
     "apiVersion": "v1",
     "kind": "ResourceQuota",
@@ -48,7 +48,7 @@ _RANGE: Final[Mapping[str, Any]] = {
         ]
     },
 }
-# OpenShift gives each namespace a range of users of its own, and the group 0.
+# OpenShift gives each namespace its own range of users, and the group 0.
 _RANDOM_USER: Final = {
     "pods.podSecurityContext.runAsUser": "1000660000",
     "pods.podSecurityContext.runAsGroup": "0",
@@ -57,14 +57,14 @@ _RANDOM_USER: Final = {
 
 
 def beside(release: Release, name: str) -> Release:
-    """Return a release of the same name in a namespace of its own."""
+    """Return a release of the same name in another namespace."""
     there = release.cluster
     cluster = Cluster(there.url, f"{there.namespace}-{name}", there.env, there.tool)
     return Release(cluster)
 
 
 def small() -> dict[str, str]:
-    """Return values of the chart for a release that fits beside another, and leaves the ingress alone."""
+    """Return chart values of a release that fits beside another one and has no ingress."""
     parts = {
         f"{part}.resources.{kind}.cpu": f"{size}m"
         for part, limit in _LIMITS_M.items()
@@ -74,12 +74,12 @@ def small() -> dict[str, str]:
 
 
 async def try_quota(release: Release) -> list[str]:
-    """Install where pods are counted, bounded and not welcome; returns what was shown.
+    """Install where pods are counted, limited and repelled; returns what was shown.
 
-    First an install is interrupted whose images are nowhere: nothing of it may be in the way of the next.
+    First an install whose images do not exist is interrupted: nothing of it may hinder the next install.
 
     Raises:
-        ClusterError: Something is not as it has to be.
+        ClusterError: A check failed.
 
     """
     there, proof = beside(release, "quota"), list[str]()
@@ -114,7 +114,7 @@ async def _test(there: Release) -> None:
 
 
 async def _fail(there: Release) -> str:
-    """Interrupt an install whose images are nowhere, take it away, and see that nothing of it stays."""
+    """Interrupt an install whose images do not exist, remove it, and check that nothing of it remains."""
     nowhere = dict.fromkeys(REPOSITORIES, "registry.invalid/roomwire")
     began = time.monotonic()
     await there.install({**small(), **nowhere}, waits=False)
@@ -137,7 +137,7 @@ async def _fail(there: Release) -> str:
 
 
 async def _left(there: Release) -> Sequence[str]:
-    """Return what the release has in its namespace, but for Redis' volume, which stays with its data."""
+    """Return the release's objects in its namespace, except Redis' volume, which stays with its data."""
     kinds = (
         "all,configmaps,secrets,serviceaccounts,roles,rolebindings,networkpolicies,ingresses,"
         "poddisruptionbudgets,horizontalpodautoscalers"
@@ -154,7 +154,7 @@ async def try_manifests(release: Release) -> list[str]:
     """Apply the plain manifests twice, the second time with other images and requests; returns what was shown.
 
     Raises:
-        ClusterError: They do not apply, or do not run.
+        ClusterError: The manifests do not apply, or do not run.
 
     """
     there = beside(release, "manifests")
@@ -176,9 +176,9 @@ async def try_manifests(release: Release) -> list[str]:
 
 
 def changed(manifests: Sequence[Mapping[str, Any]], *, image: str, cpu: str) -> list[dict[str, Any]]:
-    """Return manifests whose images of Roomwire have a name that begins otherwise, and which ask for other CPU.
+    """Return manifests whose Roomwire images have another prefix, and whose CPU requests differ.
 
-    What runs once and has no more to do keeps its requests, as nobody changes them.
+    Pods, which run once, keep their requests, because an operator would not change those.
     """
     made = copy.deepcopy(list(manifests))
     for one in made:

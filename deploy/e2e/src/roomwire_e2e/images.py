@@ -1,4 +1,4 @@
-"""The images under test, built from a checkout by whatever builds images here, and brought to the cluster."""
+"""The images under test: builds them from a checkout and loads them into the cluster."""
 
 import contextlib
 import shlex
@@ -16,16 +16,16 @@ _REGISTRY: Final = "docker.io/library"
 REPOSITORIES: Final = {
     f"{part}.image.repository": f"{_REGISTRY}/roomwire-{part.lower()}" for part in (*SERVICES, "loadTest")
 }
-"""Values of the chart that name what is built here."""
+"""The chart values that name the images built here."""
 _BUILD_S: Final = 1_200.0
 _STAND_IN: Final = Path(__file__).with_name("redis.Dockerfile")
 
 
 def builder(cluster: Cluster) -> list[str]:
-    """Return the command that builds: `E2E_BUILD`, the local cluster's, or the first of docker, podman and buildah.
+    """Return the command that builds images: `E2E_BUILD`, the local cluster's, or the first of docker, podman and buildah.
 
     Raises:
-        ClusterError: There is none.
+        ClusterError: There is no such command.
 
     """
     if asked := cluster.env.get("E2E_BUILD"):
@@ -39,7 +39,7 @@ def builder(cluster: Cluster) -> list[str]:
 
 
 async def build(cluster: Cluster, tag: str, *, checkout: Path = TOP) -> None:
-    """Build both services' images, and bring them to the cluster (`E2E_LOAD`, as `kind load docker-image`)."""
+    """Build both services' images, and load them into the cluster (`E2E_LOAD`, such as `kind load docker-image`)."""
     for service in SERVICES:
         name = f"{_REGISTRY}/roomwire-{service}:{tag}"
         dockerfile = checkout / "services" / service / "Dockerfile"
@@ -47,12 +47,12 @@ async def build(cluster: Cluster, tag: str, *, checkout: Path = TOP) -> None:
 
 
 async def build_loadtest(cluster: Cluster, tag: str) -> None:
-    """Build the load test's image, and bring it to the cluster."""
+    """Build the load test's image, and load it into the cluster."""
     await _build(cluster, f"{_REGISTRY}/roomwire-loadtest:{tag}", TOP, TOP / "loadtest" / "Dockerfile")
 
 
 async def build_redis(cluster: Cluster, name: str) -> None:
-    """Build a stand-in for the chart's Redis where the cluster cannot pull it: on the local one."""
+    """Build a replacement of the chart's Redis image for the local cluster, which cannot pull images."""
     if cluster.tool is None:
         return
     with tempfile.TemporaryDirectory() as empty:
@@ -68,10 +68,10 @@ async def _build(cluster: Cluster, name: str, folder: Path, dockerfile: Path) ->
 
 @contextlib.asynccontextmanager
 async def checkout_of(revision: str, *, repository: Path = TOP) -> AsyncIterator[Path]:
-    """Have a revision's tree in a folder of its own while the context lasts.
+    """Check out a revision into a temporary folder while the context lasts.
 
     Raises:
-        Skipped: There is no such revision, or it has no images or no chart.
+        Skipped: The revision does not exist, or has no images or no chart.
 
     """
     with tempfile.TemporaryDirectory() as folder:

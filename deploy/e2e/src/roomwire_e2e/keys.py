@@ -1,7 +1,7 @@
-"""The signing key is rotated, by the release's own CronJob, while clients with tokens of the old key talk.
+"""Rotates the signing key with the release's own CronJob, while clients with tokens of the old key are connected.
 
-The next key is published for an hour, at the least a quarter of one, before it signs. Nobody waits for that here: once all
-auth services publish it, the Secret is told that its time has come.
+The next key is published for an hour, or a quarter of one at least, before it signs. The test does not wait that long:
+once all auth services publish the key, the test changes the Secret so that the key signs now.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ SECRET: Final = f"{NAME}-roomwire-signing-key"
 CRON_JOB: Final = f"{NAME}-roomwire-keys"
 _FILE: Final = "signing-key.pem"
 _JOB: Final = f"{NAME}-rotated-by-hand"
-# The kubelet brings a changed Secret to pods within a minute and a half, the service looks every ten seconds.
+# The kubelet updates a pod's Secret within a minute and a half, and the service checks it every ten seconds.
 _SPREAD_S: Final = 240.0
 _LOOK_S: Final = 2.0
 _ASK: Final = """
@@ -38,7 +38,7 @@ async def rotated(release: Release) -> str:
     """Run the CronJob now, and wait until every auth service publishes the next key; returns its id.
 
     Raises:
-        ClusterError: The job fails, or it does not come about.
+        ClusterError: The job fails, or a service does not publish the key in time.
 
     """
     before = set(await _published(release))
@@ -50,10 +50,10 @@ async def rotated(release: Release) -> str:
 
 
 async def begin_to_sign(release: Release, kid: str) -> None:
-    """Have the last key of the Secret sign from now on, and wait until all auth services do.
+    """Change the Secret so that its last key signs now, and wait until all auth services sign with it.
 
     Raises:
-        ClusterError: It does not come about.
+        ClusterError: A service does not sign with it in time.
 
     """
     secret = await release.cluster.get("secret", SECRET)
@@ -69,7 +69,7 @@ async def begin_to_sign(release: Release, kid: str) -> None:
 async def _until(
     release: Release, found: Callable[[Mapping[str, Any]], Collection[str]], what: str
 ) -> Collection[str]:
-    """Wait until something is found in what each auth service tells; returns what was found in all of them."""
+    """Wait until each auth service's answer contains something; returns what all of them contain."""
     deadline = time.monotonic() + _SPREAD_S
     while True:
         each = [set(found(await _told(release, pod))) for pod in await release.ready("auth")]
@@ -86,7 +86,7 @@ async def _published(release: Release) -> list[str]:
 
 
 async def _told(release: Release, pod: Pod) -> Mapping[str, Any]:
-    """Ask one auth service which key it signs with, and which it publishes."""
+    """Ask one auth service for the key that it signs with, and for those that it publishes."""
     told: Mapping[str, Any] = json.loads(
         await release.cluster.kubectl("exec", pod.name, "--", "python", "-c", _ASK)
     )
@@ -94,11 +94,11 @@ async def _told(release: Release, pod: Pod) -> Mapping[str, Any]:
 
 
 async def rotate_under(stage: Stage, names: Collection[str]) -> None:
-    """Rotate the key under clients that talk; prove that old and new tokens hold on every gateway.
+    """Rotate the key while clients are connected; prove that every gateway accepts old and new tokens.
 
     Args:
-        stage: What the phase works with; its system is the release.
-        names: Clients that came in with tokens of the old key.
+        stage: The stage of the phase; its system is the release.
+        names: Clients that connected with tokens of the old key.
 
     """
     release = release_of(stage)
@@ -112,7 +112,7 @@ async def rotate_under(stage: Stage, names: Collection[str]) -> None:
     await stage.fleet.open(
         release.url, {f"late-{number}": ["lobby"] for number in range(12)}, auth={"token": token}
     )
-    # Whoever came in by the old key comes back by it.
+    # Clients that connected with the old key reconnect with it.
     await stage.fleet.tell("drop", list(names)[::2])
     await stage.fleet.settled(within_s=60)
     for pod in await release.ready("gateway"):

@@ -1,4 +1,4 @@
-"""The chart's own load test: a master and workers in the cluster, and people who come in through its ingress."""
+"""The chart's own load test: a master and workers in the cluster, and simulated users that connect through its ingress."""
 
 import asyncio
 import re
@@ -25,13 +25,13 @@ _LABEL: Final = f"app.kubernetes.io/instance={NAME},app.kubernetes.io/component=
 
 @dataclass(frozen=True)
 class Report:
-    """What a load test's master reports of what it counted.
+    """The counts in the report of a load test's master.
 
     Attributes:
-        users: How many people there were.
-        acknowledged: How many messages were acknowledged.
-        delivered: How many arrived.
-        counts: What must not be: see `faults.oracle`.
+        users: Number of simulated users.
+        acknowledged: Number of acknowledged messages.
+        delivered: Number of delivered messages.
+        counts: Counts that must be zero; see `faults.oracle`.
 
     """
 
@@ -45,12 +45,12 @@ async def run_load(release: Release, version: str) -> Report:
     """Run the chart's load test for half a minute; returns the master's report.
 
     Args:
-        release: The release; it is as it was afterwards.
+        release: The release, which is unchanged afterwards.
         version: The tag of the image.
 
     Raises:
-        ClusterError: It does not come to an end, or says nothing.
-        Skipped: Nobody said how pods reach the ingress.
+        ClusterError: The load test does not end, or reports nothing.
+        Skipped: The address of the ingress inside the cluster is not known.
 
     """
     url = await _inside(release)
@@ -77,7 +77,7 @@ async def run_load(release: Release, version: str) -> Report:
 
 
 def wrong(report: Report) -> Sequence[str]:
-    """Return what a report has against the system; how long something took is not judged."""
+    """Return what the report proves wrong with the system; durations are not judged."""
     found = [f"{name}: {count}" for name, count in report.counts.items() if count]
     if not report.delivered or not report.acknowledged:
         found.append("nothing was said, or nobody heard it")
@@ -85,10 +85,10 @@ def wrong(report: Report) -> Sequence[str]:
 
 
 def reported(said: str) -> Report:
-    """Return the report in what a master printed: `load.record.report`.
+    """Return the report in the output of a master; see `load.record.report`.
 
     Raises:
-        ClusterError: There is none.
+        ClusterError: There is no report.
 
     """
     facts, counts = _FACTS.search(said), _COUNTS.search(said)
@@ -96,7 +96,7 @@ def reported(said: str) -> Report:
         raise ClusterError(f"the master reports nothing: {said[-500:]}")
     users, acknowledged, delivered = (int(number.replace(",", "")) for number in facts.groups())
     names, numbers = (row.strip(" |").split(" | ") for row in counts.groups())
-    # What was not counted has a dash.
+    # A value that was not counted is a dash.
     found = {name: int(number) for name, number in zip(names, numbers, strict=True) if number != "-"}
     if missing := [name for name in COUNTS if name not in found]:
         raise ClusterError(f"the master did not count {', '.join(missing)}: {said[-500:]}")
@@ -117,7 +117,7 @@ async def _job(kind: str, release: Release) -> Mapping[str, Any]:
 
 
 async def _inside(release: Release) -> str:
-    """Return the ingress' address as pods reach it: `E2E_INGRESS`, or that of the local cluster's Traefik."""
+    """Return the address of the ingress inside the cluster: `E2E_INGRESS`, or that of the local cluster's Traefik."""
     cluster = release.cluster
     if url := cluster.env.get("E2E_INGRESS"):
         return url

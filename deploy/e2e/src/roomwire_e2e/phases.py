@@ -1,4 +1,4 @@
-"""What is done to a release while its clients talk. The rows are those of the fault suite, and so is their judge."""
+"""What is done to a release while its clients talk. The rows and their judge are those of the fault suite."""
 
 import contextlib
 from collections.abc import Awaitable, Callable
@@ -15,7 +15,7 @@ _HPA_S: Final = 180.0
 
 
 async def _replaced(stage: Stage, act: Callable[[Release, Pod], Awaitable[None]]) -> None:
-    """Do something to the gateway that holds most clients; prove that it went, and that they came back."""
+    """Apply an action to the gateway that holds most clients; prove that it ended, and that its clients reconnected."""
     release = release_of(stage)
     pods = await release.ready("gateway")
     victim = max(pods, key=lambda pod: len(stage.fleet.on_gateway(pod.name)))
@@ -26,14 +26,14 @@ async def _replaced(stage: Stage, act: Callable[[Release, Pod], Awaitable[None]]
 
 
 async def kill(stage: Stage) -> None:
-    """End gateways from one moment to the next, as their node would with it."""
+    """End gateways abruptly, as the loss of their node would."""
     async with talking(stage):
         for _ in range(2):
             await _replaced(stage, Release.kill)
 
 
 async def drain(stage: Stage) -> None:
-    """Ask gateways to go, as draining a node does."""
+    """Evict gateways, as draining a node does."""
     async with talking(stage):
         for _ in range(2):
             await _replaced(stage, Release.evict)
@@ -52,7 +52,7 @@ async def upgrade(stage: Stage) -> None:
 
 
 async def scale(stage: Stage) -> None:
-    """Have four gateways instead of two, and two again, by hand."""
+    """Scale from two gateways to four, and back to two, by hand."""
     release = release_of(stage)
     await release.upgrade(SMALL)
     async with talking(stage):
@@ -61,7 +61,7 @@ async def scale(stage: Stage) -> None:
         await release.scale(4)
         more = await release.until_ready("gateway", 4)
         stage.prove(len(more) > len(first), "2 became 4")
-        # Those that come again find the new ones as well.
+        # Clients that reconnect are spread over the new gateways as well.
         await stage.fleet.tell("drop", stage.fleet.names[::2])
         await stage.fleet.settled(within_s=BACK_S)
         await release.scale(2)
@@ -72,7 +72,7 @@ async def scale(stage: Stage) -> None:
 
 
 async def autoscale(stage: Stage) -> None:
-    """Let the autoscaler follow the number of connections, up and down again."""
+    """Let the autoscaler follow the number of connections, up and down."""
     release = release_of(stage)
     await release.upgrade(
         {
@@ -111,7 +111,7 @@ async def keys(stage: Stage) -> None:
 
 
 async def database(stage: Stage) -> None:
-    """Kill Redis' pod; its volume stays, and with it every account."""
+    """Kill Redis' pod; its volume stays, and so does every account."""
     release = release_of(stage)
     account = {"username": "keeper", "password": "a long enough passphrase"}
     with contextlib.suppress(ClusterError):

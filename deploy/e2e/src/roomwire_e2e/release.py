@@ -18,7 +18,7 @@ from roomwire_loadtest.faults.stage import Stage
 CHART: Final = TOP / "deploy" / "helm" / "roomwire"
 NAME: Final = "chat"
 SMALL: Final = {"gateway.resources.requests.cpu": "100m"}
-"""Four gateways that ask for half a core each do not fit on the small node that a test may have."""
+"""Four gateways that request half a core each do not fit on a test's small node."""
 _SELECTOR: Final = f"app.kubernetes.io/instance={NAME},app.kubernetes.io/component="
 _WAIT_S: Final = 300.0
 _LOOK_S: Final = 0.5
@@ -26,7 +26,7 @@ _LOOK_S: Final = 0.5
 
 @dataclass(frozen=True)
 class Pod:
-    """A pod, as it was when it was looked at."""
+    """A pod, as kubectl showed it."""
 
     name: str
     uid: str
@@ -36,13 +36,13 @@ class Pod:
 
 
 class Release:
-    """Roomwire, installed.
+    """An installation of Roomwire.
 
     Args:
-        cluster: Where.
+        cluster: The cluster.
 
     Attributes:
-        url: Where clients find it.
+        url: Its URL for clients.
 
     """
 
@@ -55,7 +55,7 @@ class Release:
         self._application: Application = "chat"
 
     async def make_namespace(self) -> None:
-        """Make the namespace, which enforces Pod Security "restricted"."""
+        """Create the namespace, which enforces Pod Security "restricted"."""
         labels = {"pod-security.kubernetes.io/enforce": "restricted"}
         await self.cluster.apply(
             {
@@ -66,14 +66,14 @@ class Release:
         )
 
     async def install(self, values: Mapping[str, str] | None = None, *, waits: bool = True) -> None:
-        """Install the chart, with its default values but for some."""
+        """Install the chart, with its default values except the given ones."""
         await self.make_namespace()
         await self.cluster.helm("install", NAME, str(CHART), *_waiting(waits), *self.set_values(values or {}))
 
     async def upgrade(
         self, values: Mapping[str, str] | None = None, *, chart: Path = CHART, waits: bool = True
     ) -> None:
-        """Upgrade it and wait until it has rolled out; values that are not named are the chart's defaults."""
+        """Upgrade the release and wait until it has rolled out; values that are not given are the chart's defaults."""
         await self.cluster.helm(
             *("upgrade", NAME, str(chart), "--reset-values", *_waiting(waits)), *self.set_values(values or {})
         )
@@ -93,10 +93,10 @@ class Release:
         return uid
 
     async def until_scaled(self, count: int, *, within_s: float = _WAIT_S) -> None:
-        """Wait until the autoscaler has looked at so many gateways.
+        """Wait until the autoscaler sees this many gateways.
 
         Raises:
-            ClusterError: It does not.
+            ClusterError: It does not see them in time.
 
         """
         deadline = time.monotonic() + within_s
@@ -109,20 +109,20 @@ class Release:
             await asyncio.sleep(_LOOK_S)
 
     async def serve(self, application: Application) -> None:
-        """Serve an application from now on: its values hold in each later upgrade as well."""
+        """Serve an application from now on; later upgrades keep its values."""
         if application != self._application:
             self._application = application
             await self.upgrade()
             await self.until_ready("gateway", 2)
 
     def fits(self, chart: Path) -> bool:
-        """Return whether a chart, which may be an older one, knows all values of the application."""
+        """Return whether a chart, which may be an older one, accepts all values of the application."""
         schema = json.loads((chart / "values.schema.json").read_text("utf-8"))["properties"]
         names = (name.split(".")[:2] for name in VALUES[self._application])
         return all(name in schema.get(part, {}).get("properties", {}) for part, name in names)
 
     def set_values(self, values: Mapping[str, str]) -> list[str]:
-        """Return what tells helm of values, those that this cluster and the application need among them; a path is a file's text."""
+        """Return helm's arguments for the values, the cluster's and the application's included; a path stands for a file's text."""
         return [
             part
             for name, value in {**self._values, **VALUES[self._application], **values}.items()
@@ -136,27 +136,27 @@ class Release:
         )
 
     async def pods(self, component: str) -> list[Pod]:
-        """Return the pods of a component that are there, those that are going included."""
+        """Return the existing pods of a component, including those that are terminating."""
         found = await self.cluster.get("pods", "--selector", _SELECTOR + component)
         return [_pod(item) for item in found["items"]]
 
     async def ready(self, component: str) -> list[Pod]:
-        """Return those that are ready and stay."""
+        """Return the pods of a component that are ready and not terminating."""
         return [pod for pod in await self.pods(component) if pod.is_ready and not pod.is_going]
 
     async def until_ready(
         self, component: str, count: int, *, without: Sequence[str] = (), within_s: float = _WAIT_S
     ) -> list[Pod]:
-        """Wait until exactly so many pods of a component are there and ready.
+        """Wait until a component has exactly this many pods, and all are ready.
 
         Args:
-            component: Which.
-            count: How many.
+            component: The component.
+            count: The number of pods.
             without: UIDs of pods that have to be gone.
-            within_s: How long it may take.
+            within_s: Time limit.
 
         Raises:
-            ClusterError: It did not come about.
+            ClusterError: The pods were not there in time.
 
         """
         deadline = time.monotonic() + within_s
@@ -169,15 +169,15 @@ class Release:
             await asyncio.sleep(_LOOK_S)
 
     async def kill(self, pod: Pod) -> None:
-        """End a pod with the least notice that Kubernetes can give, which is a second or two; no drain fits in."""
+        """End a pod with the shortest notice that Kubernetes can give, a second or two, which is too short for a drain."""
         await self.cluster.kubectl("delete", "pod", pod.name, "--grace-period=0", "--force", "--wait=false")
 
     async def end(self, pod: Pod) -> None:
-        """End a pod in a second, but not by force: of a StatefulSet two could then write to one volume for a while."""
+        """End a pod within a second, but not by force: two pods of a StatefulSet could then write to one volume for a while."""
         await self.cluster.kubectl("delete", "pod", pod.name, "--grace-period=1", "--wait=false")
 
     async def evict(self, pod: Pod) -> None:
-        """Ask a pod to go, as draining a node does: its disruption budget and its grace period count."""
+        """Evict a pod, as draining a node does: its disruption budget and its grace period apply."""
         await self.cluster.kubectl(
             "create",
             "--raw",
@@ -192,10 +192,10 @@ class Release:
         await self.cluster.kubectl("scale", f"deployment/{NAME}-roomwire-gateway", f"--replicas={replicas}")
 
     async def until_served(self, *, within_s: float = _WAIT_S) -> None:
-        """Wait until the ingress knows both services: pods may be ready before it does.
+        """Wait until the ingress routes to both services; pods may be ready before it does.
 
         Raises:
-            ClusterError: It does not come to know them.
+            ClusterError: It does not route to them in time.
 
         """
         deadline = time.monotonic() + within_s
@@ -214,10 +214,10 @@ class Release:
         return token
 
     async def post(self, path: str, body: Mapping[str, Any]) -> httpx.Response:
-        """Ask the release something through its ingress, as a client does.
+        """Send a request to the release through its ingress, as a client does.
 
         Raises:
-            ClusterError: It refuses.
+            ClusterError: The release refuses it.
 
         """
         async with httpx.AsyncClient(trust_env=False, timeout=20) as http:
@@ -243,5 +243,5 @@ def _pod(item: Mapping[str, Any]) -> Pod:
 
 
 def release_of(stage: Stage) -> Release:
-    """Return the release that a phase works with: it stands where the fault suite has its local system."""
+    """Return the release that a phase works with, which is in the place of the fault suite's local system."""
     return cast("Release", stage.system)

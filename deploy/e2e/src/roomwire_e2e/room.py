@@ -1,4 +1,4 @@
-"""Room on a cluster's node: a pod that does nothing asks for all CPU but so much."""
+"""Leaves only a given amount of CPU on a cluster's node: a pod that does nothing requests the rest."""
 
 import contextlib
 import json
@@ -14,12 +14,12 @@ _CORE_M: Final = 1000
 
 
 def millicores(quantity: str) -> int:
-    """Return a quantity of CPU in thousandths of a core."""
+    """Return a quantity of CPU in millicores."""
     return int(quantity[:-1]) if quantity.endswith("m") else int(float(quantity) * _CORE_M)
 
 
 def asked(pods: list[Mapping[str, Any]]) -> int:
-    """Return the CPU that pods have reserved, in thousandths of a core; those that have ended hold none."""
+    """Return the CPU that pods have reserved, in millicores; pods that have ended reserve none."""
     return sum(
         millicores(container.get("resources", {}).get("requests", {}).get("cpu", "0"))
         for pod in pods
@@ -30,10 +30,10 @@ def asked(pods: list[Mapping[str, Any]]) -> int:
 
 @contextlib.asynccontextmanager
 async def room_for(release: Release, left_m: int) -> AsyncIterator[None]:
-    """Leave so many thousandths of a core while the context lasts.
+    """Leave this many millicores while the context lasts.
 
     Raises:
-        Skipped: There are several nodes, on which a pod finds room elsewhere.
+        Skipped: The cluster has several nodes, so a pod would fit on another one.
 
     """
     cluster = release.cluster

@@ -1,4 +1,4 @@
-"""Pods that belong to nothing: one beside the release, one where its metrics may be scraped from."""
+"""Pods that belong to no component: one beside the release, one in the namespace that may scrape its metrics."""
 
 import contextlib
 import json
@@ -14,15 +14,15 @@ _MONITORING: Final = "monitoring"
 _LIFE_S: Final = 1800
 
 Strangers = Mapping[str, tuple[str, ...]]
-"""By their kind, what kubectl calls them: a name, and the namespace where it is another one."""
+"""The kubectl arguments for each kind of pod: its name, and its namespace if that is another one."""
 
 
 @contextlib.asynccontextmanager
 async def run_strangers(release: Release) -> AsyncIterator[Strangers]:
-    """Run them, from the gateway's image, for as long as the context lasts.
+    """Run the pods, from the gateway's image, while the context lasts.
 
-    The namespace `monitoring`, whose pods the chart's default values allow to scrape, is made if it is not there, and
-    goes again only then.
+    The namespace `monitoring`, whose pods may scrape by the chart's default values, is created if it does not exist,
+    and only then deleted afterwards.
     """
     cluster = release.cluster
     is_made = not await _exists(release, _MONITORING)
@@ -66,7 +66,7 @@ async def _exists(release: Release, namespace: str) -> bool:
 
 
 def idle_pod(name: str, gateway: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a pod that does nothing, with the image and the rights of a gateway's."""
+    """Return a pod that does nothing, with the image and the security context of a gateway's pod."""
     container = gateway["containers"][0]
     return {
         "apiVersion": "v1",

@@ -1,4 +1,4 @@
-"""The people who talk while something is done to a release, and what a phase has to have shown of them."""
+"""The clients that talk while something is done to a release, and what a phase has to show of them."""
 
 import contextlib
 from collections.abc import AsyncIterator
@@ -8,7 +8,7 @@ from roomwire_e2e.release import release_of
 from roomwire_loadtest.faults.stage import Stage
 
 MESSAGES: Final = 10_000
-"""How many a phase has to have acknowledged to show anything; and at least 40 clients in 10 rooms."""
+"""Acknowledged messages that a phase needs to be conclusive, with at least 40 clients in 10 rooms."""
 CLIENTS: Final = 40
 BACK_S: Final = 120.0
 _ROOMS: Final = 10
@@ -18,7 +18,7 @@ _LOAD_S: Final = 600.0
 
 @contextlib.asynccontextmanager
 async def talking(stage: Stage) -> AsyncIterator[list[str]]:
-    """Have people talk while the context lasts, and until enough has been said; yields all their names."""
+    """Let clients talk while the context lasts, and until there are enough messages; yields the names of all clients."""
     token = await release_of(stage).token()
     publishers = await stage.gather(rooms=_ROOMS, auth={"token": token})
     names = list(stage.fleet.names)
@@ -30,9 +30,9 @@ async def talking(stage: Stage) -> AsyncIterator[list[str]]:
 
 
 async def prove_reconnections(stage: Stage, began: float, what: str, *, at_least: int = 1) -> None:
-    """Wait until clients have come back after something, and all are in their rooms; note that they did, or that too few did.
+    """Wait until clients have reconnected, and all are in their rooms; note that they did, or that too few did.
 
-    They are waited for by their number: while a pod has still to end, its clients look as if nothing had happened to them.
+    The wait is for a number of clients, because the clients of a pod that has not yet ended still look connected.
     """
     wanted = max(1, at_least)
     with contextlib.suppress(TimeoutError):

@@ -1,4 +1,4 @@
-"""Both services speak TLS for a while, by certificates that nobody knows but whom the chart tells of them."""
+"""Both services use TLS for a while, with certificates of authorities that only the chart's values make known."""
 
 import contextlib
 from collections.abc import AsyncIterator
@@ -10,9 +10,9 @@ from roomwire_local.certificates import Authority
 
 @contextlib.asynccontextmanager
 async def spoken(release: Release) -> AsyncIterator[list[str]]:
-    """Have gateways and auth speak TLS while the context lasts, each by an authority of its own; yields what shows it.
+    """Switch the gateways and auth to TLS while the context lasts, each with its own authority; yields what shows it.
 
-    The ingress does not follow: it would have to be told of the authorities, each in its own way.
+    The ingress keeps using plain HTTP, because each kind of ingress needs the authorities in its own way.
     """
     for service in SERVICES:
         authority = Authority()

@@ -1,6 +1,6 @@
-"""TLS ends at the ingress by `ingress.tls.secretName`, and nothing else is set: a browser and python-socketio's client chat.
+"""TLS ends at the ingress by `ingress.tls.secretName` alone, and a browser and python-socketio's client chat.
 
-The clients are those of the test that does the same without a cluster; here they come in by the cluster's ingress.
+The clients are those of the test that does the same without a cluster; here they connect through the cluster's ingress.
 """
 
 import asyncio
@@ -23,13 +23,13 @@ _TEST_S: Final = 300.0
 
 
 async def try_tls_at_ingress(release: Release) -> list[str]:
-    """Give the ingress a certificate, and have the clients of `deploy/local/tests` chat through it.
+    """Give the ingress a certificate, and let the clients of `deploy/local/tests` chat through it.
 
     Returns what was shown.
 
     Raises:
-        ClusterError: They cannot.
-        Skipped: Nobody said where the ingress speaks TLS.
+        ClusterError: A client fails.
+        Skipped: The TLS port of the ingress is not known.
 
     """
     port = release.cluster.env.get("E2E_TLS_PORT") or (_LOCAL_PORT if release.cluster.tool else None)

@@ -1,4 +1,4 @@
-"""Upgrades under load that are to touch only what changed: what goes on is proven by the UIDs of pods and volumes."""
+"""Upgrades under load that may replace only what changed; UIDs of pods and volumes prove what stayed."""
 
 import contextlib
 import re
@@ -17,9 +17,9 @@ from roomwire_loadtest.faults.stage import Skipped, Stage
 _PREVIOUS: Final = "previous"
 _WAITS_S: Final = 60.0
 _TIGHT_M: Final = 50
-"""Room, in thousandths of a core, that holds no pod of the release."""
+"""Free CPU, in millicores, that is too little for any pod of the release."""
 _REDIS_LEAVES_M: Final = 300
-"""Room that holds a gateway once Redis has left its own, and none before: 500 of them with Redis' 250."""
+"""Free CPU that is enough for a gateway only once Redis' pod has gone: a gateway needs 500, Redis releases 250."""
 _IN_PLACE: Final = {
     f"{service}.rollout.{name}": value
     for service in images.SERVICES
@@ -29,7 +29,7 @@ _IN_PLACE: Final = {
 
 @contextlib.contextmanager
 def raised(chart: Path = CHART) -> Iterator[Path]:
-    """Have the chart with a higher version, and nothing else in it changed, while the context lasts."""
+    """Provide a copy of the chart with a higher version and no other change, while the context lasts."""
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / chart.name
         shutil.copytree(chart, copy)
@@ -40,7 +40,7 @@ def raised(chart: Path = CHART) -> Iterator[Path]:
 
 
 async def previous(stage: Stage) -> None:
-    """Upgrade the commit before this one to this one, and this one to a chart that only has a higher version."""
+    """Upgrade from the previous commit to this one, and then to a chart that only has a higher version."""
     release = release_of(stage)
     async with images.checkout_of("HEAD^") as tree:
         chart = tree / "deploy" / "helm" / "roomwire"
@@ -73,7 +73,7 @@ async def _raise_version(stage: Stage) -> None:
 
 
 async def tight(stage: Stage) -> None:
-    """Upgrade where there is no room for one pod more, and where Redis and new gateways want the same room."""
+    """Upgrade where there is no room for one more pod, and where Redis and new gateways compete for the same room."""
     release = release_of(stage)
     async with talking(stage):
         async with room_for(release, _TIGHT_M):
@@ -100,9 +100,9 @@ async def _replace_redis_beside_gateways(stage: Stage) -> None:
 
 
 async def switch(stage: Stage) -> None:
-    """Switch the autoscaler on over four gateways, and off again: all four stay, until another number is asked for."""
+    """Switch the autoscaler on with four gateways, and off again: all four stay until another number is requested."""
     release = release_of(stage)
-    # One after the other: four large gateways beside small ones do not fit.
+    # Step by step: four large gateways do not fit beside small ones.
     await release.upgrade(SMALL)
     await release.upgrade({**SMALL, "gateway.replicas": "4"})
     try:
@@ -121,7 +121,7 @@ async def switch(stage: Stage) -> None:
             stage.harm()
             await release.upgrade({**SMALL, "gateway.replicas": "3"})
             left = await release.until_ready("gateway", 3)
-            # The one that went may have had no clients.
+            # The pod that was removed may have had no clients.
             stage.prove(
                 {pod.uid for pod in left} < {*before.values()}, "three were asked for: one of four went"
             )
