@@ -1,7 +1,7 @@
-"""The kinds of client that `make clients` drives, what each of them can do, and how its program comes about.
+"""The kinds of client that `make clients` drives, what each of them can do, and how its program is built.
 
-Each program reads requests and prints what happens, as `deploy/local/tests/clients.mjs` does, but for two things: an ack is the
-list of its arguments, and bytes are `{"base64": "…"}`. It answers the event `question` with the arguments of the event.
+Each program reads requests and prints what happens, as `deploy/local/tests/clients.mjs` does, with two differences: an ack
+is the list of its arguments, and bytes are `{"base64": "…"}`. It answers the event `question` with the event's arguments.
 
 `docs/clients.md` holds the table that `table` returns.
 """
@@ -29,7 +29,7 @@ WAYS: Final[Mapping[str, Sequence[str]]] = {
 
 
 class NoToolchain(Exception):
-    """What builds a client is not on this machine; the text names the program, and where it comes from."""
+    """A program that builds a client is not on this machine; the text names the program and its package."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,13 +37,13 @@ class Kind:
     """A kind of client.
 
     Attributes:
-        name: What people call it.
+        name: Its name in the documentation.
         package: Its package and version.
-        build: Makes its program if that has to be; returns the command that runs it.
-        ways: The names of those `WAYS` that it manages against the reference server.
-        is_offered_recovery: Whether it is offered recovery without asking: its events then have one argument more.
-        has_bytes_anywhere: Whether bytes may stand beside and inside other values, and with acks; else they are all of an event without one.
-        answers: Whether it can answer the server, which waits for its ack.
+        build: Builds its program if necessary; returns the command that runs it.
+        ways: The names of those `WAYS` that it supports against the reference server.
+        is_offered_recovery: Whether it is offered recovery without asking; its events then have one more argument.
+        has_bytes_anywhere: Whether bytes may be beside and inside other values, and in acks; otherwise only alone, in an event without an ack.
+        answers: Whether it can acknowledge the server's events.
         note: What else its users should know.
 
     """
@@ -62,7 +62,7 @@ def _toolchain(program: str, package: str) -> str:
     """Return the path of a program.
 
     Raises:
-        NoToolchain: It is not on the PATH.
+        NoToolchain: The program is not on the PATH.
 
     """
     found = shutil.which(program)
@@ -72,7 +72,7 @@ def _toolchain(program: str, package: str) -> str:
 
 
 def _folder(name: str) -> Path:
-    """Return where a program of these sources is built, or stands already."""
+    """Return the folder in which a program of these sources is built, or has been built."""
     digest = hashlib.sha256()
     for path in sorted(path for path in (HERE / name).rglob("*") if path.is_file()):
         if "node_modules" not in path.parts:
@@ -83,7 +83,7 @@ def _folder(name: str) -> Path:
 
 
 def _run(*command: str, folder: Path, **environ: str) -> None:
-    """Run a step of a build; its output is shown if it fails."""
+    """Run a step of a build; its output is shown only if it fails."""
     done = subprocess.run(
         command, cwd=folder, env=os.environ | environ, capture_output=True, text=True, check=False
     )
@@ -92,10 +92,10 @@ def _run(*command: str, folder: Path, **environ: str) -> None:
 
 
 def node_packages(name: str = "js") -> Path:
-    """Install what a folder's lock file names, once; returns where its programs stand beside their packages.
+    """Install the packages of a folder's lock file, once; returns the folder with the programs and their packages.
 
     Args:
-        name: The folder. Default: that of the JavaScript clients and the reference server.
+        name: The name of the folder. Default: that of the JavaScript clients and the reference server.
 
     """
     folder = _folder(name)
@@ -143,7 +143,7 @@ def _rust() -> Sequence[str]:
         lock = folder / "Cargo.lock"
         locked = lock.read_text(encoding="utf-8")
         lock.unlink()
-        # The lock file in the repository does not say where packages come from: what this machine's cargo asks, is asked.
+        # The lock file in the repository names no registry, so cargo uses the one that this machine is configured for.
         _run(cargo, "generate-lockfile", "--quiet", folder=folder)
         source = next(
             line for line in lock.read_text(encoding="utf-8").splitlines() if line.startswith("source")

@@ -1,6 +1,6 @@
-"""The application that foreign clients talk to: rooms, acks, bytes, and what a client says of itself.
+"""The application that foreign clients talk to: rooms, acks, bytes, and the client's transport.
 
-`js/reference.mjs` is the same on the reference server. Run as a process: `python deploy/clients/served.py`.
+`js/reference.mjs` is the same application on the reference server. Run this one by `python deploy/clients/served.py`.
 """
 
 import sys
@@ -13,7 +13,7 @@ _MISSING: Final[Any] = object()
 
 
 class Talk(Gateway):
-    """Every event is acknowledged."""
+    """Acknowledges every event."""
 
     @subscribe("join")
     async def join(self, socket: Socket, room: str) -> str:
@@ -29,23 +29,23 @@ class Talk(Gateway):
 
     @subscribe("echo")
     async def echo(self, value: Any) -> Any:
-        """Return what was sent as the argument of the ack."""
+        """Return the value as the argument of the ack."""
         return value
 
     @subscribe("reflect")
     async def reflect(self, socket: Socket, one: Any, two: Any = _MISSING, three: Any = _MISSING) -> str:
-        """Send what was sent back in an event."""
+        """Send the values back in an event."""
         await socket.emit("reflected", *(value for value in (one, two, three) if value is not _MISSING))
         return "reflected"
 
     @subscribe("ask")
     async def ask(self, socket: Socket, value: Any) -> Any:
-        """Ask the client, and return its answer."""
+        """Send the value to the client in a question, and return the client's answer."""
         return await self.server.call("question", value, to=socket.id, namespace=self.namespace)
 
     @subscribe("transport")
     async def transport(self, socket: Socket) -> str:
-        """Return the transport that the client uses now."""
+        """Return the client's present transport."""
         return str(self.server.transport(socket.id, self.namespace))
 
 

@@ -1,8 +1,8 @@
-"""`make audit`: known weaknesses of every package that the lock files name, by pip-audit.
+"""`make audit`: known vulnerabilities of every package in the lock files, by pip-audit.
 
-It ends with 1 if there is one. A package that could not be asked about is not taken for a sound one: that is 1 too,
-unless `--may-be-unreachable` is said; then it is printed, loudly, and 0. An answer of pip-audit that cannot be read is 1 in
-any case: nothing is known then, and not for want of a network.
+The exit status is 1 if there is one. A package that could not be checked is not considered safe, so the status is 1 as well,
+unless `--may-be-unreachable` is given; then the package is reported prominently, and the status is 0. If an answer of
+pip-audit cannot be read, the status is always 1: then nothing is known, and the network is not the reason.
 """
 
 import argparse
@@ -22,15 +22,15 @@ TIMEOUT_S = 600
 _NOT_REACHED: Final = re.compile(
     r"Could not connect to PyPI|requests\.exceptions\.(ConnectionError|ConnectTimeout|HTTPError|ProxyError|ReadTimeout|SSLError)"
 )
-"""What pip-audit's errors say where the advisories cannot be reached."""
+"""Errors of pip-audit where the advisories cannot be reached."""
 
 
 class Unreadable(Exception):
-    """pip-audit said what cannot be read.
+    """An answer of pip-audit cannot be read.
 
     Attributes:
-        lock: The file that it was asked about.
-        last_line: The last line of its errors.
+        lock: The lock file that was being checked.
+        last_line: The last line of pip-audit's errors.
 
     """
 
@@ -40,18 +40,18 @@ class Unreadable(Exception):
         self.last_line = last_line
 
     def __str__(self) -> str:
-        """Say what was asked about, and what came."""
-        return f"pip-audit said of {self.lock.name} what cannot be read; its last line is: {self.last_line or 'none'}"
+        """Return the lock file and the last line, in a sentence."""
+        return f"pip-audit's answer about {self.lock.name} cannot be read; its last line is: {self.last_line or 'none'}"
 
 
 class Advisory(msgspec.Struct):
-    """A known weakness."""
+    """A known vulnerability."""
 
     id: str
 
 
 class Audited(msgspec.Struct):
-    """What pip-audit says of a package: its known weaknesses, or why nothing is known."""
+    """pip-audit's answer for a package: its known vulnerabilities, or why none could be looked up."""
 
     name: str
     version: str = ""
@@ -59,19 +59,19 @@ class Audited(msgspec.Struct):
     skip_reason: str | None = None
 
     def __post_init__(self) -> None:
-        """Refuse a package of which nothing is said."""
+        """Refuse a package about which the answer says nothing."""
         if self.vulns is None and self.skip_reason is None:
-            raise ValueError(f"nothing is said of {self.name}")
+            raise ValueError(f"the answer says nothing about {self.name}")
 
 
 class Answer(msgspec.Struct):
-    """What pip-audit prints."""
+    """The output of pip-audit."""
 
     dependencies: Sequence[Audited]
 
 
 class Verdict(NamedTuple):
-    """What is known of packages: how many are sound, what is weak, and what could not be asked about."""
+    """What is known about packages: how many are safe, which are vulnerable, and which could not be checked."""
 
     sound: int
     weak: Sequence[str]
@@ -79,7 +79,7 @@ class Verdict(NamedTuple):
 
 
 def judge(dependencies: Iterable[Audited]) -> Verdict:
-    """Sort what pip-audit says of packages."""
+    """Sort pip-audit's answers about packages."""
     sound, weak, unknown = 0, [], []
     for package in dependencies:
         if package.vulns is None:
@@ -93,11 +93,11 @@ def judge(dependencies: Iterable[Audited]) -> Verdict:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Audit the lock files, or those that are named."""
+    """Audit the given lock files, or all."""
     parser = argparse.ArgumentParser(prog="make audit", description=__doc__)
     parser.add_argument("locks", nargs="*", type=Path, default=LOCKS, help="lock files; default: all")
     parser.add_argument(
-        "--may-be-unreachable", action="store_true", help="where nobody can be asked, say so and go on"
+        "--may-be-unreachable", action="store_true", help="report packages that cannot be checked, and go on"
     )
     arguments = parser.parse_args(argv)
     try:
@@ -109,9 +109,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _audit(locks: Sequence[Path], *, may_be_unreachable: bool) -> int:
     if judge(_ask_about_one(locks[0])).unknown:
-        # One question is enough to know that there is nobody to ask.
+        # One question suffices to learn that the advisories cannot be reached.
         names = ", ".join(lock.name for lock in locks)
-        print(f"NOT AUDITED, as nobody could be asked: {names}")
+        print(f"NOT AUDITED, because the advisories cannot be reached: {names}")
         return 0 if may_be_unreachable else 1
     result = 0
     for lock in locks:
@@ -120,7 +120,7 @@ def _audit(locks: Sequence[Path], *, may_be_unreachable: bool) -> int:
         for line in weak:
             print(f"  WEAK: {line}")
         if unknown:
-            print(f"  NOT AUDITED, as nobody could be asked: {', '.join(unknown)}")
+            print(f"  NOT AUDITED, because the advisories cannot be reached: {', '.join(unknown)}")
         if weak or (unknown and not may_be_unreachable) or not (sound or weak or unknown):
             result = 1
     return result
@@ -139,7 +139,7 @@ def _ask_about_one(lock: Path) -> Sequence[Audited]:
 
 def _ask(lock: Path) -> Sequence[Audited]:
     command = [sys.executable, "-m", "pip_audit", "--format", "json", "--progress-spinner", "off"]
-    # What is locked is all there is: nothing is resolved or installed.
+    # A lock file is complete, so nothing is resolved or installed.
     command += ["--disable-pip", "--require-hashes", "--requirement", str(lock)]
     ran = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
     if not ran.stdout.strip() and _NOT_REACHED.search(ran.stderr):

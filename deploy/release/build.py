@@ -1,8 +1,8 @@
-"""Everything that a release consists of, in one folder: `python deploy/release/build.py`, or `make release`.
+"""Builds everything that a release consists of into one folder: `python deploy/release/build.py`, or `make release`.
 
-Wheels and sdists of the packages, the chart, an archive of each image, a bill of materials for each package and image
-(CycloneDX), and the SHA-256 of all of them. Times come from the commit (`SOURCE_DATE_EPOCH`), so that the same commit gives
-the same bytes; of images that holds for what this tree puts into them, and not for the base image that they are built on.
+A release has wheels and sdists of the packages, the chart, an archive of each image, a bill of materials for each package
+and image (CycloneDX), and the SHA-256 of all of them. Times come from the commit (`SOURCE_DATE_EPOCH`), so the same commit
+gives the same bytes; for images that holds for the layers that this tree adds, and not for the base image.
 """
 
 import argparse
@@ -32,15 +32,15 @@ PACKAGES: Final[Mapping[str, Path]] = {
     "auth": TOP / "services" / "auth",
     "local": TOP / "deploy" / "local",
 }
-"""The folders of the packages that are released, the library first."""
+"""The folders of the released packages, the library first."""
 IMAGES: Final[Mapping[str, str]] = {"base": "roomwire", "gateway": "gateway", "auth": "auth"}
-"""The images that are released: `roomwire-<name>`, and the package whose folder has its Dockerfile."""
+"""The released images: `roomwire-<name>`, and the package whose folder contains its Dockerfile."""
 BUNDLED: Final[Mapping[str, tuple[str, ...]]] = {
     "roomwire": ("socket.io-client",),
     "gateway": ("socket.io-client",),
     "auth": ("swagger-ui-dist",),
 }
-"""npm packages whose files a package's wheel carries."""
+"""npm packages whose files are in a package's wheel."""
 SUMS: Final = "SHA256SUMS"
 _BIN: Final = Path(sys.executable).parent
 _SAVE: Final[Mapping[str, Sequence[str]]] = {
@@ -56,10 +56,10 @@ class ReleaseError(Exception):
 
 
 def version() -> str:
-    """Return the version that is released.
+    """Return the version of the release.
 
     Raises:
-        ReleaseError: The packages and the chart do not agree.
+        ReleaseError: The versions of the packages and the chart differ.
 
     """
     found = {
@@ -83,7 +83,7 @@ def project(package: str) -> Mapping[str, Any]:
 
 
 def epoch() -> str:
-    """Return the time of everything that is built: `SOURCE_DATE_EPOCH`, or else the commit's."""
+    """Return the time of everything that is built: `SOURCE_DATE_EPOCH`, or otherwise the commit's time."""
     if given := os.environ.get("SOURCE_DATE_EPOCH"):
         return given
     return _said(["git", "log", "-1", "--format=%ct"]).strip()
@@ -93,7 +93,7 @@ def build_packages(folder: Path) -> None:
     """Build a wheel and an sdist of each package.
 
     Raises:
-        ReleaseError: Files of the pages are not there.
+        ReleaseError: Files of the pages are missing.
 
     """
     if missing := [file for file in _bundled_files() if not file.exists()]:
@@ -104,7 +104,7 @@ def build_packages(folder: Path) -> None:
 
 
 def build_chart(folder: Path) -> None:
-    """Package the chart; Helm's archive has the time of packaging in it, so it is written again with the commit's."""
+    """Package the chart; Helm's archive contains the time of packaging, so it is rewritten with the commit's time."""
     with tempfile.TemporaryDirectory() as scratch:
         _run(
             [
@@ -120,10 +120,10 @@ def build_chart(folder: Path) -> None:
 
 
 def build_bills(folder: Path) -> None:
-    """Write a bill of materials for each package and image: what is installed beside it, and what of npm it carries.
+    """Write a bill of materials for each package and image: the packages installed with it, and those bundled from npm.
 
-    The images' have what their images have beside the base image: both are installed from the same lock file. What the
-    others have beside it has the versions that develop them.
+    An image's bill has the versions that the image adds to its base image: both are installed from the same lock file. The other
+    bills have the versions that are used for development.
     """
     run, dev = (TOP / "requirements" / f"{name}.txt" for name in ("run", "dev"))
     uv = _BIN / "uv"
@@ -159,12 +159,12 @@ def build_images(folder: Path, command: Sequence[str] = (), saver: Sequence[str]
     """Build each image, and write it to a file.
 
     Args:
-        folder: Where.
-        command: What builds an image, as `docker build`. Default: the first of buildah, podman and docker.
-        saver: What has the images then, as `docker`. Default: the program that builds.
+        folder: The folder.
+        command: The command that builds an image, such as `docker build`. Default: the first of buildah, podman and docker.
+        saver: The program that then has the images, such as `docker`. Default: the program that builds.
 
     Raises:
-        ReleaseError: There is nothing that builds images, or no word for how they are written to a file.
+        ReleaseError: No program builds images, or it is not known how the program writes them to a file.
 
     """
     command = command or [f"{_builder()}", "build"]
@@ -203,22 +203,24 @@ def write_sums(folder: Path) -> None:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Build what is asked for."""
+    """Build what the arguments ask for."""
     parser = argparse.ArgumentParser(description="Build all that a release consists of.")
-    parser.add_argument("--folder", type=Path, default=TOP / "dist", help="emptied first; default: dist")
-    parser.add_argument("--tag", default="", help="fail unless it is v and the version")
+    parser.add_argument(
+        "--folder", type=Path, default=TOP / "dist", help="output folder, emptied first; default: dist"
+    )
+    parser.add_argument("--tag", default="", help="fail unless the tag is 'v' and the version")
     parser.add_argument("--without-images", action="store_true", help="leave out the archives of the images")
     parser.add_argument(
         "--build-images-by",
         type=shlex.split,
         default=(),
-        help="what builds an image, as 'docker build'; default: what there is",
+        help="command that builds an image, such as 'docker build'; default: buildah, podman or docker",
     )
     parser.add_argument(
         "--save-images-by",
         type=shlex.split,
         default=(),
-        help="what has the images that were built, as 'docker'; default: what builds them",
+        help="program that has the built images, such as 'docker'; default: the program that builds them",
     )
     asked = parser.parse_args(argv)
     folder = asked.folder.resolve()
@@ -243,7 +245,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _bundled_files() -> Sequence[Path]:
-    """Return the files that packages carry and git does not, by the names that their metadata gives."""
+    """Return the files that packages contain and git does not, by the names in their metadata."""
     files = []
     for source in PACKAGES.values():
         tables = tomllib.loads((source / "pyproject.toml").read_text())
@@ -253,7 +255,7 @@ def _bundled_files() -> Sequence[Path]:
 
 
 def _complete(bill: Path, package: str) -> None:
-    """Add what a package carries of npm to its bill of materials."""
+    """Add the npm packages that a package bundles to its bill of materials."""
     packages = json.loads((TOP / "package-lock.json").read_text())["packages"]
     content = json.loads(bill.read_text())
     for name in BUNDLED.get(package, ()):
@@ -275,13 +277,13 @@ def _complete(bill: Path, package: str) -> None:
                 ],
             }
         )
-    # Of whoever built it, what was installed has a path.
+    # Paths of the building machine are removed.
     text = json.dumps(content, indent=2, sort_keys=True).replace(f"file://{bill.parent}/", "")
     bill.write_text(text + "\n")
 
 
 def _dated(archive: bytes, time_s: int) -> bytes:
-    """Return a tar.gz with its files in the order of their names, and with one time."""
+    """Return a tar.gz with its files sorted by name, and with one time."""
     plain = io.BytesIO()
     with (
         tarfile.open(fileobj=io.BytesIO(archive), mode="r:gz") as given,

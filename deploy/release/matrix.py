@@ -1,8 +1,8 @@
-"""The library at both ends of its ranges: `python deploy/release/matrix.py`, or `make matrix`.
+"""Tests the library at both ends of its version ranges: `python deploy/release/matrix.py`, or `make matrix`.
 
-For each end there is an environment of its own with the built wheel: `oldest` has what requirements/oldest.txt says, the oldest
-release of each package that the metadata allows; `newest` has what requirements/dev.txt says. In each run the tests of what
-relies on names of python-socketio, python-engineio, uvicorn and websockets: the differential suite first of all.
+Each end has its own environment with the built wheel: `oldest` follows requirements/oldest.txt, the oldest release
+of each package that the metadata allows; `newest` follows requirements/dev.txt. The tests that run in each are those that
+rely on names of python-socketio, python-engineio, uvicorn and websockets, above all the differential suite.
 """
 
 import argparse
@@ -32,17 +32,17 @@ RELYING: Final = (
     "test_engineio.py",
     "test_socketio.py",
 )
-"""Tests of what relies on other packages' names, by their files' names."""
+"""Tests of code that relies on other packages' names, by their file names."""
 _UV: Final = Path(sys.executable).with_name("uv")
 _PARALLEL: Final = ("-n", "2", "--dist", "loadgroup")
 _OF_THEIR_OWN: Final = ("python-socketio", "python-engineio", "uvicorn", "websockets")
 
 
 def files(patterns: Sequence[str] = RELYING) -> Sequence[Path]:
-    """Return the files of tests.
+    """Return the files of the tests.
 
     Raises:
-        FileNotFoundError: A pattern is of none: a test that was renamed would be left out without a word.
+        FileNotFoundError: A pattern matches no file; without this check a renamed test would be left out silently.
 
     """
     found: list[Path] = []
@@ -66,7 +66,7 @@ def build(folder: Path) -> Path:
 
 
 def install(end: str, wheel: Path, folder: Path) -> Path:
-    """Return the interpreter of an environment with the wheel and what it needs at one end of its ranges."""
+    """Return the interpreter of an environment with the wheel and its dependencies at one end of their ranges."""
     _run([_UV, "venv", "--quiet", "--clear", "--python", sys.executable, folder])
     python = folder / "bin" / "python"
     pip = [_UV, "pip", "install", "--quiet", "--python", python]
@@ -76,14 +76,14 @@ def install(end: str, wheel: Path, folder: Path) -> Path:
     else:
         _run([*pip, "--constraint", TOP / "requirements" / "dev.txt", f"{wheel}[own-tests]"])
     _run([_UV, "pip", "check", "--quiet", "--python", python])
-    # The tests take their free ports from it; it needs nothing for that.
+    # The tests take their free ports from this package, which needs no dependencies for that.
     _run([*pip, "--no-deps", TOP / "deploy" / "local"])
     return python
 
 
 def started(python: Path, arguments: Sequence[str], log: Path) -> subprocess.Popen[bytes]:
-    """Return the run of the tests in an environment, which writes what it says to a file."""
-    # The options of the project's own runs name plugins that are not there.
+    """Start the tests in an environment, with their output in a file."""
+    # The project's own options name plugins that are missing here.
     pytest = [str(python), "-m", "pytest", "-q", "-ra", "--override-ini=addopts=", "--import-mode=importlib"]
     command = [*pytest, "-p", "no:cacheprovider", *_PARALLEL, *map(str, files()), *arguments]
     with log.open("wb") as output:
@@ -91,18 +91,18 @@ def started(python: Path, arguments: Sequence[str], log: Path) -> subprocess.Pop
 
 
 def releases(python: Path) -> str:
-    """Return what is installed of the packages whose names are relied on."""
+    """Return the installed versions of the packages whose names the library relies on."""
     code = f"from importlib.metadata import version; print(*(f'{{n}} {{version(n)}}' for n in {_OF_THEIR_OWN}), sep=', ')"
     done = subprocess.run([python, "-c", code], check=True, capture_output=True, text=True)
     return done.stdout.strip()
 
 
 def main() -> int:
-    """Test at the ends that are asked for, all of them at the same time."""
+    """Test at the given ends, all at the same time."""
     parser = argparse.ArgumentParser(description="Test the library at both ends of its ranges.")
     parser.add_argument("ends", nargs="*", metavar="END", help="oldest or newest; both by default")
     parser.add_argument(
-        "--pytest", action="append", default=[], help="an argument for pytest, as --pytest=-x"
+        "--pytest", action="append", default=[], help="an argument for pytest, such as --pytest=-x"
     )
     asked = parser.parse_args()
     if unknown := set(asked.ends) - set(ENDS):
@@ -123,7 +123,7 @@ def main() -> int:
 
 
 def _environment() -> dict[str, str]:
-    """Return the environment less what would lead to the packages of this one."""
+    """Return the environment without the variables that lead to this environment's packages."""
     return {name: value for name, value in os.environ.items() if name not in {"PYTHONPATH", "VIRTUAL_ENV"}}
 
 

@@ -1,4 +1,4 @@
-// The Go client, driven as kinds.py says.
+// Drives the Go client; see kinds.py.
 package main
 
 import (
@@ -46,7 +46,7 @@ func print(said line) {
 	fmt.Println(string(text))
 }
 
-// packed returns a value as JSON can say it.
+// packed returns a value in a form that JSON can represent.
 func packed(value any) any {
 	switch value := value.(type) {
 	case []byte:
@@ -73,7 +73,7 @@ func packed(value any) any {
 	return value
 }
 
-// unpacked returns a value as the client shall send it.
+// unpacked returns a value in the form that the client sends.
 func unpacked(value any) any {
 	switch value := value.(type) {
 	case []any:
@@ -103,7 +103,7 @@ func open(asked request) {
 	}
 	options.SetTransports(wanted)
 	options.SetForceNew(true)
-	// It connects once its listeners stand: the handshake may be over before the next line.
+	// It connects only once its listeners are registered: the handshake may be over before the next line.
 	options.SetAutoConnect(false)
 	options.SetReconnectionDelay(100)
 	options.SetReconnectionDelayMax(500)

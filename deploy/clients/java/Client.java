@@ -14,7 +14,7 @@ import org.json.JSONArray;
 import org.json.JSONException;
 import org.json.JSONObject;
 
-/** The Java client, driven as kinds.py says. */
+/** Drives the Java client; see kinds.py. */
 public final class Client {
     private static final Map<String, Socket> CLIENTS = new HashMap<>();
 
@@ -60,7 +60,7 @@ public final class Client {
         for (int place = 0; place < transports.length(); place++) {
             wanted.transports[place] = transports.getString(place);
         }
-        // Its auth holds texts only.
+        // Its auth can only contain strings.
         JSONObject auth = options.optJSONObject("auth");
         if (auth != null) {
             wanted.auth = new HashMap<>();
@@ -112,7 +112,7 @@ public final class Client {
         }
     }
 
-    /** Returns values as JSON can say them. */
+    /** Returns values in a form that JSON can represent. */
     private static JSONArray packed(Object[] values) {
         JSONArray all = new JSONArray();
         for (Object value : values) {
@@ -143,7 +143,7 @@ public final class Client {
         }
     }
 
-    /** Returns values as the client shall send them. */
+    /** Returns values in the form that the client sends. */
     private static Object[] values(JSONArray array) throws JSONException {
         Object[] all = new Object[array.length()];
         for (int place = 0; place < all.length; place++) {

@@ -1,4 +1,4 @@
-// The official client, driven as kinds.py says. Usage: node client.mjs socket.io-client|socket.io-client-4.5
+// Drives the official client; see kinds.py. Usage: node client.mjs socket.io-client|socket.io-client-4.5
 import { createInterface } from "node:readline";
 
 const { io } = await import(process.argv[2]);
@@ -6,7 +6,7 @@ const sockets = new Map();
 
 const print = (line) => process.stdout.write(JSON.stringify(line, packed) + "\n");
 
-// Buffers have been turned to {type: "Buffer", data: [...]} when a replacer sees them: it looks at what holds them.
+// A replacer sees a Buffer only as {type: "Buffer", data: [...]}, so it checks the values that contain buffers.
 function packed(key, value) {
   const original = this[key];
   return Buffer.isBuffer(original) ? { base64: original.toString("base64") } : value;

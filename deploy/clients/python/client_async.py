@@ -1,4 +1,4 @@
-"""python-socketio's AsyncClient, driven as kinds.py says."""
+"""Drives python-socketio's AsyncClient; see kinds.py."""
 
 import asyncio
 import sys
@@ -52,7 +52,7 @@ async def _carry_out(request: dict[str, Any]) -> None:
 
 
 async def main() -> None:
-    """Read requests until there are no more."""
+    """Read requests until the input ends."""
     async with asyncio.TaskGroup() as group:
         while line := await asyncio.to_thread(sys.stdin.readline):
             group.create_task(_carry_out(lines.read(line)))

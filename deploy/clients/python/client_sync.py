@@ -1,4 +1,4 @@
-"""python-socketio's Client, driven as kinds.py says."""
+"""Drives python-socketio's Client; see kinds.py."""
 
 import os
 import sys
@@ -53,10 +53,10 @@ def _carry_out(request: dict[str, Any]) -> None:
 
 
 def main() -> None:
-    """Read requests until there are no more."""
+    """Read requests until the input ends."""
     for line in sys.stdin:
         Thread(target=_carry_out, args=(lines.read(line),), daemon=True).start()
-    # A client's threads outlive it while it tries to come back.
+    # A client that is reconnecting keeps its threads alive.
     os._exit(0)
 
 

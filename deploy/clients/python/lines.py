@@ -1,4 +1,4 @@
-"""What both Python clients share: JSON lines in and out, bytes as `{"base64": …}`."""
+"""The format that both Python clients share: JSON lines in and out, with bytes as `{"base64": …}`."""
 
 import base64
 import json
@@ -17,7 +17,7 @@ def read(line: str) -> dict[str, Any]:
 
 
 def write(**line: Any) -> None:
-    """Print an answer, or what happened."""
+    """Print an answer or an event."""
 
     def packed(value: Any) -> Any:
         return {"base64": base64.b64encode(value).decode()}

@@ -1,4 +1,4 @@
-"""Fixtures of the tests with foreign clients: their programs, and what is said where one cannot be had."""
+"""Fixtures of the tests with foreign clients: their programs, and a notice for each one that could not be built."""
 
 from collections.abc import Sequence
 
@@ -19,7 +19,7 @@ def kind(request: pytest.FixtureRequest) -> Kind:
 
 @pytest.fixture
 def command(kind: Kind) -> Sequence[str]:
-    """The command of its program; where that cannot be built the test is skipped, in CI it fails."""
+    """The command of the client's program; if it cannot be built, the test is skipped, or fails in CI."""
     try:
         return kind.build()
     except NoToolchain as error:
@@ -29,7 +29,7 @@ def command(kind: Kind) -> Sequence[str]:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say loudly what was not tested."""
+    """List prominently what was not tested."""
     for name, why in _missing.items():
         terminalreporter.section(f"NOT TESTED: the client for {name}", sep="!", red=True, bold=True)
         terminalreporter.line(f"needs {why}")

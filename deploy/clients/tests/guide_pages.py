@@ -1,4 +1,4 @@
-"""The guides as they are tested: their programs, and what their tables say that clients notice."""
+"""The guides under test: their programs, and the differences that their tables list for clients."""
 
 import json
 import re
@@ -12,7 +12,7 @@ _CELL = re.compile(r"(?<!\\)\|")
 
 
 class Guide:
-    """A page whose blocks of code begin with the name of their file, as a comment.
+    """A page whose blocks of code begin with a comment that names their file.
 
     Args:
         name: The page's file in `docs`.
@@ -24,11 +24,11 @@ class Guide:
         self._programs = dict(_FENCE.findall(self._text))
 
     def write(self, program: str, folder: Path) -> None:
-        """Write a program of the page into a folder, as its file."""
+        """Write one of the page's programs into a folder, under its file name."""
         (folder / program).write_text(self._programs[program], encoding="utf-8")
 
     def change(self, change: str, program: str, folder: Path) -> None:
-        """Write what becomes of a program by a change: lines with `-` give way to those with `+` after them."""
+        """Write a program after a change has been applied: lines with `-` are replaced by the lines with `+` after them."""
         text = self._programs[program]
         for hunk in self._programs[change].split("\n\n"):
             lines = hunk.splitlines()
@@ -40,14 +40,14 @@ class Guide:
         (folder / change).write_text(text, encoding="utf-8")
 
     def differences(self, heading: str) -> dict[str, tuple[Any, Any]]:
-        """Return the rows of a section's table: what is seen, before and after."""
+        """Return the rows of a section's table: what is observed, before and after."""
         section = self._text.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
         rows = [_CELL.split(line)[1:-1] for line in section.splitlines() if line.startswith("| ")][1:]
         return {what.strip(): (_value(before), _value(after)) for what, before, after in rows}
 
 
 def rows(differences: dict[str, tuple[Any, Any]]) -> str:
-    """Return the rows that a table has for differences."""
+    """Return a table's rows for differences."""
     return "\n".join(
         f"| {what} | {' | '.join(_cell(value) for value in values)} |" for what, values in differences.items()
     )

@@ -1,4 +1,4 @@
-"""What official clients see of the application that each guide shows: rooms of named people, and announcements over HTTP."""
+"""What official clients observe of the application of each guide: rooms with named members, and announcements over HTTP."""
 
 import asyncio
 from typing import Any
@@ -13,16 +13,16 @@ ODD = {
     "a `say` from outside of the room": ["say", {"room": ROOM, "text": "Is it warm inside?"}],
     "an event without a handler": ["wave", ROOM],
 }
-"""What the applications do not expect of a client that is in its own room alone: an event and its body."""
+"""Events, with their bodies, that the applications do not expect from a client that is only in its own room."""
 WITHOUT_ACK = ("a `say` without a text that asks for no ack", ["say", {"room": OWN_ROOM}])
 
 
 async def talk(url: str, http_url: str = "") -> dict[str, Any]:
-    """Let people talk; returns what was seen of each step, by its name, as JSON values.
+    """Let clients talk; returns what was observed in each step, by its name, as JSON values.
 
     Args:
         url: The server.
-        http_url: Where announcements are made. Default: there as well.
+        http_url: The server of announcements. Default: the same server.
 
     """
     async with js_clients() as clients:
@@ -60,12 +60,12 @@ async def talk(url: str, http_url: str = "") -> dict[str, Any]:
 async def _answer(
     clients: Clients, url: str, sent: list[Any], *, asks_for_ack: bool = True
 ) -> tuple[Any, Any]:
-    """Let a client send what is not expected; returns its ack, and the event that it gets of the error."""
+    """Let a client send something unexpected; returns its ack, and the error event that it receives."""
     client = await clients.connect(url, auth={"name": "Cat"})
     await client.emit("join", OWN_ROOM)
     send = client.emit if asks_for_ack else client.send
     sending, received = asyncio.create_task(send(*sent)), asyncio.create_task(client.emit("join", OWN_ROOM))
-    # The first says that the server has the event, the second that what it does with it, without waiting, is done.
+    # The first ack says that the server has the event, the second that the part of its handling that does not wait is done.
     await received
     await client.emit("leave", OWN_ROOM)
     ack = sending.result() if asks_for_ack and sending.done() else NO_ACK

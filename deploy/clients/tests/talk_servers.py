@@ -1,4 +1,4 @@
-"""The servers that foreign clients talk to: the reference server, and two nodes of ours on one Redis."""
+"""The servers that foreign clients talk to: the reference server, and two Roomwire nodes on one Redis."""
 
 import asyncio
 import contextlib
@@ -18,7 +18,7 @@ START_TIMEOUT_S = 30.0
 
 
 class Node:
-    """A server process that can be killed and started again where it was."""
+    """A server process that can be killed and restarted on the same port."""
 
     def __init__(
         self, *command: str, port: int, ready_port: int, environment: dict[str, str] | None = None
@@ -30,7 +30,7 @@ class Node:
         self._process: asyncio.subprocess.Process | None = None
 
     async def start(self) -> None:
-        """Start it, and wait until it is ready."""
+        """Start the process, and wait until it is ready."""
         self._process = await asyncio.create_subprocess_exec(*self._command, env=self._environment, cwd=HERE)
         async with httpx.AsyncClient(trust_env=False) as http:
 
@@ -44,7 +44,7 @@ class Node:
             await until(is_ready, within_s=START_TIMEOUT_S)
 
     async def kill(self) -> None:
-        """End it at once, as a crash would."""
+        """Kill the process, as a crash would."""
         if self._process is not None and self._process.returncode is None:
             self._process.send_signal(signal.SIGKILL)
             await self._process.wait()
@@ -62,7 +62,7 @@ async def reference() -> AsyncIterator[Sequence[Node]]:
 
 @contextlib.asynccontextmanager
 async def two_nodes(redis_url: str) -> AsyncIterator[Sequence[Node]]:
-    """Run two nodes of ours."""
+    """Run two Roomwire nodes."""
     async with _running([_node(redis_url, name) for name in ("one", "two")]) as nodes:
         yield nodes
 

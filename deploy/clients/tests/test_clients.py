@@ -1,4 +1,4 @@
-"""Clients of several languages, each over every transport that it manages, against the reference server and against ours."""
+"""Clients of several languages, each over every transport that it supports, against the reference server and against Roomwire."""
 
 import asyncio
 import base64
@@ -19,12 +19,12 @@ from roomwire_local.system import HOST
 pytestmark = [pytest.mark.clients, pytest.mark.timeout(420)]
 COMES_BACK_S = 30
 _NOTICES_S = 0.1
-"""How long a client is left alone after a cut: one that is cut again at once can lose what it has just begun."""
+"""How long a client is left alone after a disconnection: one that is cut again at once can lose what it has just begun."""
 NO_RECOVERY = "/?recovery=0"
-# Longer than a line of base64, and every byte there is.
+# Longer than a line of base64, with every byte value.
 ALL_BYTES = bytes(range(256))
 BYTES = {"base64": base64.b64encode(ALL_BYTES).decode()}
-# What separates packets over polling.
+# Bytes without the separator of packets over polling.
 SOME_BYTES = {"base64": base64.b64encode(ALL_BYTES.replace(b"\x1e", b"")).decode()}
 MIXED: list[Any] = ["é ✓ \u2028", {"n": [1, -2.5, None, True], "bytes": BYTES}, BYTES]
 PLAIN: list[Any] = ["é ✓ \u2028", {"n": [1, -2.5, None, True]}, "last"]
@@ -32,7 +32,7 @@ PLAIN: list[Any] = ["é ✓ \u2028", {"n": [1, -2.5, None, True]}, "last"]
 
 @dataclass
 class Seat:
-    """A client, the way it came, and what stands between it and the servers."""
+    """A client, its way of connecting, and the proxy between it and the servers."""
 
     way: str
     client: Client
@@ -40,14 +40,14 @@ class Seat:
 
     @property
     def transport(self) -> str:
-        """The transport that it ends up with."""
+        """The transport that the client ends up with."""
         return WAYS[self.way][-1]
 
     def connects(self) -> int:
         return sum(happening == "connect" for happening, _ in self.client.happenings)
 
     async def is_settled(self) -> None:
-        """Wait until it is on its transport."""
+        """Wait until the client is on that transport."""
 
         async def is_on_it() -> bool:
             return [self.transport] == await self.client.emit("transport")
@@ -65,7 +65,7 @@ async def nodes(request: pytest.FixtureRequest, redis_url: str) -> AsyncIterator
 async def seats(
     kind: Kind, clients: Clients, node: Node, *, query: str = ""
 ) -> AsyncIterator[Sequence[Seat]]:
-    """Connect a client by each way that its kind manages."""
+    """Connect a client in each way that its kind supports."""
     async with contextlib.AsyncExitStack() as stack:
         seated = []
         for way in kind.ways:
@@ -146,7 +146,7 @@ def test_the_documented_table_is_what_is_tested() -> None:
 
 
 async def all_works(kind: Kind, client: Client, peer: Client, room: str) -> None:
-    """Rooms across nodes, acks, bytes both ways, in events and in acks."""
+    """Check rooms across nodes, acks, and bytes in both directions, in events and in acks."""
     for member in (client, peer):
         assert ["joined"] == await member.emit("join", room)
     for speaker, text in ((peer, "from the peer"), (client, "from the client")):
@@ -168,12 +168,12 @@ async def all_works(kind: Kind, client: Client, peer: Client, room: str) -> None
 
 
 async def next_event(client: Client, known: int) -> list[Any]:
-    """Wait for an event beyond those that are known."""
+    """Wait for an event after the known ones."""
     return (await client._until(lambda: client.events[known:] or None, f"event {known + 1}"))[0]
 
 
 async def loses_its_connection(seat: Seat) -> None:
-    """Cut whatever a client has open until it knows; between two polls it has nothing."""
+    """Cut the client's connections until it notices; between two polls it has none."""
     known = len(seat.client.happenings)
 
     def knows() -> bool:
@@ -189,7 +189,7 @@ async def loses_its_connection(seat: Seat) -> None:
 
 
 async def all_are_back(seated: Sequence[Seat], times: int) -> None:
-    """Wait until each client has connected so many times."""
+    """Wait until each client has connected this many times."""
     for seat in seated:
         try:
             await until(lambda seat=seat: seat.connects() >= times, within_s=COMES_BACK_S)

@@ -1,4 +1,4 @@
-"""The guides' programs run side by side, before and after, and official clients see the same of both but for what the page lists."""
+"""Runs the guides' programs side by side, before and after: official clients observe the same, except what the page lists."""
 
 import asyncio
 import contextlib
@@ -20,7 +20,7 @@ from roomwire_local.system import HOST
 
 START_S = 60.0
 INSTALL_S = 420
-"""How long a test may take that installs packages from npm first."""
+"""Time limit of a test that first installs packages from npm."""
 SOCKET_IO = "/socket.io/?EIO=4&transport=polling"
 FROM_PYTHON = Guide("from-python-socketio.md")
 FROM_NODE = Guide("from-nodejs.md")
@@ -56,7 +56,7 @@ async def running(
 def beside(
     *command: str, folder: Path, ready_path: str = SOCKET_IO, **settings: str
 ) -> contextlib.AbstractAsyncContextManager[str]:
-    """Run a program that is not ours; `PORT` in its command is a free port."""
+    """Run a program of another project; `PORT` in its command is replaced by a free port."""
     port = free_port()
     filled = [str(port) if word == "PORT" else word for word in command]
     return running(*filled, folder=folder, port=port, ready_path=ready_path, **settings)
@@ -65,7 +65,7 @@ def beside(
 def served(
     application: str, *, folder: Path, redis_url: str = "memory://"
 ) -> contextlib.AbstractAsyncContextManager[str]:
-    """Serve an application of ours."""
+    """Serve a Roomwire application."""
     port = free_port()
     settings = {
         "PORT": str(port),
@@ -85,7 +85,7 @@ def served(
 async def assert_differs_as_listed(
     guide: Guide, heading: str, *, old: str, new: str, new_http: str = ""
 ) -> None:
-    """Let clients talk to both; what they see differs where the table under the heading says so, and only there."""
+    """Let clients talk to both programs; they observe exactly the differences in the table under the heading."""
     before, after = await asyncio.gather(talk(old), talk(new, new_http))
     differences = {what: (before[what], after[what]) for what in before if before[what] != after[what]}
     assert guide.differences(heading) == differences, f"the table has to be:\n{rows(differences)}"

@@ -1,4 +1,4 @@
-"""What `make audit` makes of what pip-audit says. It asks nobody here: that is for where advisories can be reached."""
+"""How `make audit` judges the answers of pip-audit. The tests do not use the network."""
 
 import json
 import subprocess
@@ -15,7 +15,7 @@ UNKNOWN = {"name": "unknown", "skip_reason": "Dependency not found and could not
 
 @pytest.fixture
 def answers(monkeypatch):
-    """Have pip-audit answer what it is given."""
+    """Make pip-audit give prepared answers."""
 
     def answer(*dependencies, text=None, error="no route\nto the advisories"):
         stdout = json.dumps({"dependencies": dependencies, "fixes": []}) if text is None else text
@@ -53,7 +53,7 @@ def test_what_was_not_audited_is_named(answers, capsys):
     answers(SOUND, UNKNOWN)
     audit.main(["--may-be-unreachable", LOCK])
 
-    assert "NOT AUDITED, as nobody could be asked: unknown" in capsys.readouterr().out
+    assert "NOT AUDITED, because the advisories cannot be reached: unknown" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,9 @@ def test_where_nobody_answers_nothing_passes_for_sound(answers, error, capsys):
     answers(text="", error=error)
 
     assert (1, 0) == (audit.main([LOCK]), audit.main(["--may-be-unreachable", LOCK]))
-    assert 2 == capsys.readouterr().out.count("NOT AUDITED, as nobody could be asked: run.txt")
+    assert 2 == capsys.readouterr().out.count(
+        "NOT AUDITED, because the advisories cannot be reached: run.txt"
+    )
 
 
 @pytest.mark.parametrize(
@@ -91,7 +93,7 @@ def test_an_answer_that_cannot_be_read_fails_wherever_it_is_asked(answers, text,
 
     assert (1, 1) == (audit.main([LOCK]), audit.main(["--may-be-unreachable", LOCK]))
     said = capsys.readouterr().err
-    assert 2 == said.count("pip-audit said of one.txt what cannot be read")
+    assert 2 == said.count("pip-audit's answer about one.txt cannot be read")
     assert error.rpartition("\n")[2] in said
 
 
@@ -109,7 +111,7 @@ def test_the_first_question_is_about_one_package_with_its_hashes(monkeypatch):
 def test_every_lock_file_is_audited():
     root = Path(__file__).resolve().parents[3]
 
-    # Nothing that is installed anywhere but for tests of old releases, weaknesses included.
+    # Everything that is installed anywhere is audited, except old releases for tests, which have vulnerabilities.
     of_old_releases = root / "requirements/oldest.txt"
     assert {*audit.LOCKS} == {*(root / "requirements").glob("*.txt")} - {of_old_releases}
     assert len(audit.LOCKS) > 3

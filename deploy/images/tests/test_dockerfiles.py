@@ -1,4 +1,4 @@
-"""What can be told of the images without building them; the tests on a real cluster build and run them."""
+"""What can be checked about the images without building them; the tests on a real cluster build and run them."""
 
 import json
 import re

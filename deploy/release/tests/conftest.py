@@ -16,7 +16,7 @@ UV = Path(sys.executable).with_name("uv")
 
 @pytest.fixture(scope="session")
 def release(tmp_path_factory) -> Path:
-    """The folder of a release: `RELEASE_FOLDER`, or one that is built here, without images."""
+    """The folder of a release: `RELEASE_FOLDER`, or one that is built here without images."""
     if given := os.environ.get("RELEASE_FOLDER"):
         return Path(given).resolve()
     folder = tmp_path_factory.mktemp("release")
@@ -26,13 +26,13 @@ def release(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def lock() -> Path:
-    """What the packages of others are taken from: the lock file that develops, which has the versions of the images' as well."""
+    """The lock file for other projects' packages: the one for development, which has the images' versions as well."""
     return build.TOP / "requirements" / "dev.txt"
 
 
 @pytest.fixture(scope="session")
 def empty(tmp_path_factory) -> Callable[[], Path]:
-    """Make a fresh environment, and return its interpreter."""
+    """Return a function that creates a fresh environment and returns its interpreter."""
 
     def make() -> Path:
         folder = tmp_path_factory.mktemp("environment")
@@ -44,9 +44,9 @@ def empty(tmp_path_factory) -> Callable[[], Path]:
 
 @pytest.fixture(scope="session")
 def installed(release, lock, empty) -> Install:
-    """Make a fresh environment with packages of the release, and return its interpreter.
+    """Return a function that creates an environment with packages of the release and returns its interpreter.
 
-    What other packages they need comes from the index, at the versions of the lock file, before: the release itself is
+    Their dependencies come first, from the index, at the versions of the lock file: the release itself is
     installed without an index, from its folder alone.
     """
 
@@ -71,13 +71,13 @@ def core(installed) -> Path:
 
 @pytest.fixture(scope="session")
 def serving(installed) -> Path:
-    """An environment with both services, and so with what serves."""
+    """An environment with both services, and thus with the extra `service`."""
     return installed("roomwire-gateway", "roomwire-auth")
 
 
 @pytest.fixture
 def process() -> Iterator[Callable[..., subprocess.Popen[str]]]:
-    """Start programs that are ended with the test."""
+    """Return a function that starts programs, which end with the test."""
     started: list[subprocess.Popen[str]] = []
 
     def start(*command: object, cwd: Path, env: dict[str, str] | None = None) -> subprocess.Popen[str]:
@@ -94,7 +94,7 @@ def process() -> Iterator[Callable[..., subprocess.Popen[str]]]:
 
 
 def clean(more: dict[str, str] | None = None) -> dict[str, str]:
-    """Return an environment that leads to nothing of this tree."""
+    """Return environment variables that do not refer to this tree."""
     kept = {name: value for name, value in os.environ.items() if name not in {"PYTHONPATH", "VIRTUAL_ENV"}}
     return {**kept, **(more or {})}
 

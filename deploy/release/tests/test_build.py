@@ -66,7 +66,7 @@ def test_a_package_has_the_licence_and_the_metadata_of_all(package):
 
 @pytest.mark.parametrize("path", PROJECTS, ids=lambda path: path.parent.name)
 def test_a_package_takes_each_release_of_its_own_minor_version_of_the_others(path):
-    """0.1.3 of one works with 0.1.4 of another: a fix of one is released without the rest."""
+    """0.1.3 of one package works with 0.1.4 of another: a fix of one is released without the others."""
     project = tomllib.loads(path.read_text())["project"]
     minor = build.version().rpartition(".")[0]
     lines = [
@@ -87,7 +87,7 @@ def test_a_package_takes_each_release_of_its_own_minor_version_of_the_others(pat
 def test_images_are_saved_by_the_program_that_builds_them(programs, tmp_path, program):
     build.build_images(tmp_path, [str(programs / program), "build"])
 
-    # Of each image: it is built, and it is written to a file.
+    # Each image is built, and then written to a file.
     assert [program] * (2 * len(build.IMAGES)) == [
         line.split()[0] for line in (programs / "ran").read_text().splitlines()
     ]
@@ -111,7 +111,7 @@ def test_a_program_whose_images_cannot_be_saved_is_refused_before_anything_is_bu
 
 @pytest.fixture
 def programs(tmp_path, starts_servers):
-    """Programs that note how they are started, first on the PATH."""
+    """Programs that record how they are started, first on the PATH."""
     folder = tmp_path / "bin"
     folder.mkdir()
     for name in ("buildah", "podman", "docker", "cluster"):

@@ -1,4 +1,4 @@
-"""What the matrix tests."""
+"""The tests that the matrix runs."""
 
 import re
 from pathlib import Path

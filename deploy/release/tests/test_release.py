@@ -26,9 +26,9 @@ pytestmark = [pytest.mark.release, pytest.mark.timeout(900)]
 TOP = build.TOP
 UV = Path(sys.executable).with_name("uv")
 OF_SERVICE = ("app", "relay", "serving")
-"""Modules of the library that `roomwire[service]` is needed for, with what is below them."""
+"""Modules of the library that need `roomwire[service]`, with everything below them."""
 PLUGIN = {"roomwire.testing.plugin": "pytest"}
-"""The module that `roomwire[test]` is needed for, and what it lacks elsewhere."""
+"""The module that needs `roomwire[test]`, and the package that is missing without it."""
 
 IMPORT_ALL = """
 import importlib, json, pkgutil, roomwire
@@ -53,7 +53,7 @@ def run(*command: object, cwd: Path) -> str:
 
 
 def shown_programs():
-    """Return the programs of the README and of two pages, by the first line that tells them apart."""
+    """Return the programs of the README and of two pages, by the first line that distinguishes them."""
     pages = [TOP / "README.md", TOP / "docs" / "gateways.md", TOP / "docs" / "nodes.md"]
     text = "\n".join(page.read_text() for page in pages)
     return re.findall(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
@@ -243,14 +243,14 @@ def test_the_packaged_chart_renders_as_the_tree_does(release, tmp_path):
     chart = release / f"roomwire-{build.version()}.tgz"
 
     rendered = [run(helm, "template", "it", one, *options, cwd=tmp_path) for one in (chart, build.CHART)]
-    # Secrets are made anew at each rendering.
+    # Secrets are created anew in each rendering.
     first, second = (re.sub(r"(?m)^.*(?:password|key|secret|checksum).*$", "", text) for text in rendered)
     assert first == second
 
 
 async def test_the_documented_gateway_answers_on_the_documented_server(serving, tmp_path, process, free_port):
     (tmp_path / "chat.py").write_text(shown_program("class ChatGateway(Gateway)"))
-    # What a reader puts together: the gateway goes to work on the server, on a port that is free here.
+    # A reader combines the pages: the gateway is registered with the server, on a port that is free here.
     server = shown_program("uvicorn.run(app, ws=fast_websocket")
     served = server.replace("uvicorn.run(app, ", f"uvicorn.run(app, port={free_port}, log_level='warning', ")
     before, made, after = served.partition("app = socketio.ASGIApp(server)")

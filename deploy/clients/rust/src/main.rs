@@ -1,6 +1,6 @@
-//! rust_socketio's client, driven as kinds.py says.
+//! Drives rust_socketio's client; see kinds.py.
 //!
-//! It sends and receives either values that JSON knows or one piece of bytes, never both in one event, and no bytes with an ack.
+//! It sends and receives either JSON values or one piece of bytes, never both in one event, and no bytes with an ack.
 use std::collections::HashMap;
 use std::io::{stdin, BufRead};
 use std::time::Duration;
