@@ -1,4 +1,4 @@
-"""Values of the chart that tests render: a few sizes that together render every line, and each choice for itself."""
+"""Values of the chart that tests render: a few sizes that together render every line, and each option alone."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -95,9 +95,9 @@ class Case:
     """One rendering of the chart.
 
     Attributes:
-        values: What is set.
-        release: The release's name.
-        namespace: Where it is installed.
+        values: The values.
+        release: The name of the release.
+        namespace: The namespace.
         options: Further options of `helm template`.
 
     """
@@ -145,13 +145,13 @@ _OWN: Values = {
     "extraIngress": [{"from": [_SHOP], "ports": [{"port": 9999, "protocol": "TCP"}]}],
     "extraEgress": [{"to": [_NETWORK]}],
 }
-"""Each value that a part has for its own pods."""
+"""Each value that a part can set for its own pods."""
 _SHARED = {name: value for name, value in _OWN.items() if name != "resources"}
 """Each value of `pods`."""
 
 
 def _everywhere(own: Values) -> Values:
-    """Return values that give each part its own pods."""
+    """Return values in which each part sets all values of its own pods."""
     parts = dict.fromkeys(("gateway", "auth", "redis", "secrets", "test"), own)
     parts["auth"] = {**own, "signingKey": {"rotation": own}}
     return {**parts, "loadTest": {**_LOADED, **own}}
@@ -321,7 +321,7 @@ CASES: Mapping[str, Case] = {
             "gateway": {"relay": {"existingSecret": "relay"}},
         }
     ),
-    # Where clients come in.
+    # Entrances for clients.
     "no ingress": Case({"ingress": {"enabled": False}}),
     "an ingress": Case(
         {"ingress": {"className": "nginx", "host": "chat.example.org", "annotations": {"c": "d"}}}
@@ -412,4 +412,4 @@ CASES: Mapping[str, Case] = {
     "pods not spread": _pods(topologySpreadConstraints=[]),
     "an affinity": _pods(affinity={"podAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": []}}),
 }
-"""Each choice that the chart offers: what all of them render is kept in `tests/rendered`."""
+"""Each option of the chart; `tests/rendered` contains what all of them render."""

@@ -1,4 +1,4 @@
-"""The chart, and Helm, which renders it."""
+"""The chart's folder, and the call of Helm that renders it."""
 
 import json
 import os
@@ -13,19 +13,19 @@ ROOT = Path(__file__).resolve().parents[2]
 CHART = ROOT / "deploy/helm/roomwire"
 HELM = shutil.which("helm", path=f"{sys.prefix}/bin:{os.environ['PATH']}")
 REGISTRY = "registry.test/den"
-"""Where images are, unless values say otherwise: the chart knows no registry."""
+"""The registry of images unless values name one; the chart has no default."""
 
 
 class Refused(Exception):
-    """Helm refuses the values; the text is its message."""
+    """Helm refuses the values; the text is Helm's message."""
 
 
 def template(values: Mapping[str, Any], *options: str, release: str = "chat", namespace: str = "den") -> str:
-    """Return what `helm template` prints.
+    """Return the output of `helm template`.
 
     Raises:
-        Refused: The values cannot work, or do not fit the schema.
-        SystemExit: There is no Helm.
+        Refused: The values do not work, or do not match the schema.
+        SystemExit: Helm is not installed.
 
     """
     if HELM is None:

@@ -1,8 +1,8 @@
-"""`make render`: writes what is made from the chart, so that nothing is said twice by hand.
+"""`make render`: writes the files that are generated from the chart, so that nothing is maintained twice by hand.
 
-From the comments of `values.yaml`: `values.schema.json`, closed at every level, and the chart's README. From the
-chart: the plain manifests in `deploy/k8s`, and what it renders of all cases, in `tests/rendered`. Tests fail if a file is not as
-it would be made.
+The comments of `values.yaml` give `values.schema.json`, closed at every level, and the chart's README. The chart gives
+the plain manifests in `deploy/k8s`, and the rendering of all cases in `tests/rendered`. Tests fail if a file is
+out of date.
 """
 
 import dataclasses
@@ -29,7 +29,7 @@ _TYPES = {
     "null": "null",
 }
 _POD = "@pod"
-"""Above a part of the values: it takes what `pods` holds as well, for its own pods."""
+"""Marks a part of the values that also accepts the values of `pods`, for its own pods."""
 _README = """# Roomwire's chart
 
 `helm install roomwire deploy/helm/roomwire`; [docs/kubernetes.md](../../../docs/kubernetes.md) says the rest. This page
@@ -51,15 +51,15 @@ _IMAGES = {service: f"roomwire-{service}" for service in ("gateway", "auth")}
 
 @dataclass(frozen=True)
 class Value:
-    """A value of the chart: its path, its default, what the comment above it says.
+    """A value of the chart: its path, its default, and its description from the comment above it.
 
     Attributes:
-        path: The names that lead to it.
-        default: What it is unless it is set.
-        kind: The type of that, in the words of JSON Schema.
-        description: What the comment says.
-        schema: What the comment adds to its schema.
-        is_of_one_pod: Whether it is one of `pods`, repeated for the pods of one part.
+        path: The keys that lead to it.
+        default: Its default.
+        kind: The default's type, as JSON Schema names it.
+        description: The comment's description.
+        schema: The additional schema in the comment.
+        is_of_one_pod: Whether it is one of the values of `pods`, repeated for the pods of one part.
 
     """
 
@@ -72,10 +72,10 @@ class Value:
 
 
 def values(text: str) -> list[Value]:
-    """Return the values in their order.
+    """Return the values in order.
 
     Raises:
-        SystemExit: One of them is not described.
+        SystemExit: A value has no description.
 
     """
     lines, root = text.splitlines(), yaml.compose(text)
@@ -93,7 +93,7 @@ def values(text: str) -> list[Value]:
 
 
 def _parts(node: Any, lines: list[str], path: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
-    """Yield the paths of what has pods of its own."""
+    """Yield the paths of the parts that have their own pods."""
     for key, value in node.value:
         if _POD in _above(lines, key.start_mark.line):
             yield (*path, key.value)
@@ -115,7 +115,7 @@ def _walk(node: Any, lines: list[str], path: tuple[str, ...]) -> Iterator[Value]
 
 
 def _comment(lines: list[str], line: int) -> tuple[str, Mapping[str, Any]]:
-    """Return the description and the schema that stand directly above a line."""
+    """Return the description and the schema directly above a line."""
     comment = _above(lines, line)
     start = next((index for index, text in enumerate(comment) if text.startswith("--")), None)
     if start is None:
@@ -137,7 +137,7 @@ def _above(lines: list[str], line: int) -> list[str]:
 def schema_of(described: list[Value]) -> str:
     """Return `values.schema.json`."""
     root: dict[str, Any] = {"$schema": "http://json-schema.org/draft-07/schema#", **_object()}
-    # Helm gives every chart this one.
+    # Helm gives every chart this property.
     root["properties"]["global"] = {"type": "object"}
     for value in described:
         level = root
@@ -154,7 +154,7 @@ def schema_of(described: list[Value]) -> str:
 
 
 def _allow_null(schema: dict[str, Any]) -> None:
-    """Let a part take away what `pods` says: all of it, or an entry."""
+    """Allow a part to remove a value of `pods`: all of it, or one entry."""
     kinds = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
     schema["type"] = sorted({*kinds, "null"})
     if isinstance(schema.get("additionalProperties"), dict):
@@ -178,7 +178,7 @@ def readme_of(described: list[Value]) -> str:
 
 
 def manifests() -> str:
-    """Return the plain manifests: the chart with its defaults, without what only Helm understands, for any namespace."""
+    """Return the plain manifests: the chart with its defaults, for any namespace, without the fields that only Helm understands."""
     named = {service: {"image": {"repository": image}} for service, image in _IMAGES.items()}
     made = template(named, "--skip-tests", release="roomwire", namespace="roomwire")
     documents = [_plain(document) for document in yaml.safe_load_all(made) if document]
@@ -202,7 +202,7 @@ def _plain(document: dict[str, Any]) -> dict[str, Any]:
 def _once(job: dict[str, Any]) -> dict[str, Any]:
     """Return a Job as a bare Pod, so that it can be applied again: a Job's image cannot be changed, a Pod's can.
 
-    What cannot be changed of a Pod either is in its name.
+    The Pod's name depends on what cannot be changed in a Pod either.
     """
     metadata, spec = job["metadata"], job["spec"]["template"]["spec"]
     fixed = json.loads(json.dumps(spec))
@@ -214,7 +214,7 @@ def _once(job: dict[str, Any]) -> dict[str, Any]:
 
 
 def _without_helm(value: Any) -> Any:
-    """Take out the labels that say that Helm manages this."""
+    """Remove the labels that mark an object as managed by Helm."""
     if isinstance(value, list):
         return [_without_helm(item) for item in value]
     if not isinstance(value, dict):
@@ -227,14 +227,14 @@ def _without_helm(value: Any) -> Any:
 
 
 def from_values() -> dict[Path, str]:
-    """Return what stands in each file that is made from `values.yaml`."""
+    """Return the content of each file that is generated from `values.yaml`."""
     described = values((CHART / "values.yaml").read_text(encoding="utf-8"))
     return {CHART / "values.schema.json": schema_of(described), CHART / "README.md": readme_of(described)}
 
 
 def main() -> None:
-    """Write all of it."""
-    # The schema first: Helm checks the values of what is rendered against it.
+    """Write all files."""
+    # The schema comes first, because Helm checks the values of each rendering against it.
     _write(from_values())
     cases = rendered.files()
     _write({MANIFESTS: manifests(), **cases})

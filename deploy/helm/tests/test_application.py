@@ -1,4 +1,4 @@
-"""An application of one's own: what gateways serve instead of the chat, and files that they find beside it."""
+"""Another application than the chat: what gateways serve, and the files beside it."""
 
 import pytest
 from chart import install

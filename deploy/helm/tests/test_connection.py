@@ -198,7 +198,7 @@ def test_the_own_checks_of_an_application_run_after_and_decide_as_well(run_alone
 
 @pytest.fixture
 def deployed(monkeypatch, tmp_path, own_redis):
-    """What the checks are written with, before a system of one gateway whose Redis can be killed."""
+    """Return the module for checks, with a system of one gateway whose Redis can be killed."""
     with local_system(
         tmp_path, free_port(), GATEWAYS="1", ROOMWIRE_AUTH_MODE="optional", ROOMWIRE_REDIS_URL=own_redis.url
     ) as system:
@@ -222,7 +222,7 @@ def test_an_answer_that_may_come_out_well_later_is_waited_for_and_one_that_may_n
         with pytest.raises(deployed.Refused, match=r"joinRoom: .*invalid_body"):
             client.call("joinRoom", {})
         own_redis.kill()
-        # A gateway that has lost Redis says so, or parts from a client whose session it cannot confirm.
+        # A gateway that has lost Redis answers so, or disconnects a client whose session it cannot confirm.
         with pytest.raises((deployed.NotYet, WebSocketException)) as raised:
             client.call("joinRoom", {"roomId": "den", "userName": "test"})
         assert "unavailable" in str(raised.value) or isinstance(raised.value, WebSocketException)

@@ -1,6 +1,6 @@
-"""Each way in which the service fails to serve, broken for real: seen in the log, the metrics, `/readyz`, an alert and a panel.
+"""Breaks each way in which the service fails to serve, for real: seen in the log, metrics, `/readyz`, an alert and a panel.
 
-Processes and servers are real; what the processes export meanwhile is what promtool gets.
+Processes and servers are real, and promtool gets what the processes export.
 """
 
 import contextlib
@@ -43,7 +43,7 @@ def rules():
 
 @pytest.fixture
 def broken(rules, tmp_path):
-    """Return what judges a recording of a failure."""
+    """Return a function that judges the recording of a failure."""
     need(PROMTOOL, "promtool (Debian: apt-get install prometheus)")
 
     def judge(failure, recording, *, within_s=None, dashboard="gateways"):
@@ -63,7 +63,7 @@ def broken(rules, tmp_path):
 
 @pytest.fixture
 async def start(tmp_path):
-    """Return what runs services; a healthy one has been recorded `BEFORE` times."""
+    """Return a function that starts services; a healthy service has been recorded `BEFORE` times."""
     async with contextlib.AsyncExitStack() as stack:
 
         async def start(service, **settings):
@@ -83,7 +83,7 @@ async def healthy(process, name="gateway"):
 
 
 async def says(process, failure):
-    """Wait until a process says what is wrong, in its log and in `/readyz`."""
+    """Wait until a process reports the failure, in its log and in `/readyz`."""
 
     async def field():
         causes = (await process.readyz()).get("causes", {})
@@ -97,7 +97,7 @@ async def says(process, failure):
 
 @contextlib.asynccontextmanager
 async def publishing(*keys):
-    """Serve the keys of tokens."""
+    """Serve the public keys of tokens."""
     app = Starlette(routes=[Route("/jwks.json", lambda _: JSONResponse({"keys": list(keys)}))])
     async with served(app) as address:
         yield f"http://{address}/jwks.json"
@@ -109,10 +109,10 @@ def token():
 
 
 async def knock(process):
-    """Connect with a token; what comes of it is the test's."""
+    """Connect with a token; the test judges the outcome."""
     async with Client.open(process.address) as client:
         await client.send_frame("40" + json.dumps({"token": token()}))
-        # It may be let in, refused, or lose its transport.
+        # The client may be admitted, refused, or lose its transport.
         with contextlib.suppress(AssertionError):
             await client.frame(lambda text: text.startswith(("40", "44")))
 
@@ -143,7 +143,7 @@ async def test_when_redis_is_full_it_is_said_within_a_minute_until_it_has_room_a
             asked.config_set("maxmemory", 0)
 
         async def recovered():
-            # Though nobody says anything.
+            # This holds although no client sends anything.
             return "redis_writes" not in (await gateway.readyz()).get("causes", {})
 
         await eventually(recovered, within_s=40)
@@ -153,7 +153,7 @@ async def test_when_redis_is_full_it_is_said_within_a_minute_until_it_has_room_a
 
     assert ("ready", "degraded") == (readyz["status"], readyz["backplane"])
     assert 5 == refusals
-    # Once, not once a message.
+    # The line is written once, and not for each message.
     assert 1 == len([line for line in gateway.lines("dependency down") if line["cause"] == "full"])
     broken(failures.REDIS_FULL, recording, within_s=30)
 
@@ -214,7 +214,7 @@ async def test_gateways_that_cannot_begin_say_why_and_an_alert_says_that_none_is
         gateway = await start("gateway", redis_url=url, waits=False, redis_timeout_s=3, **OPEN)
         await says(gateway, failure)
         recording = Recording()
-        # Nothing was there before: the processes are those of an install, or of an upgrade that has replaced all.
+        # Nothing was exported before: the processes are those of an install, or of an upgrade that has replaced all.
         recording.add(gateway=await gateway.scrape())
         recording.hold(4)
 

@@ -1,4 +1,4 @@
-"""Another identity provider than the auth service: what gateways are told of it."""
+"""Another identity provider than the auth service: the settings of gateways."""
 
 import pytest
 from chart import install
@@ -17,7 +17,7 @@ TOKENS = {
 
 
 def told(**tokens):
-    """Return what a gateway is told of tokens."""
+    """Return a gateway's settings for tokens."""
     release = install({"auth": {"enabled": False}, "tokens": TOKENS | tokens})
     (container,) = release.one("Deployment", "chat-roomwire-gateway")["spec"]["template"]["spec"][
         "containers"

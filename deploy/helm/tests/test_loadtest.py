@@ -1,4 +1,4 @@
-"""The load test in the cluster: who leads, who works, where people come in."""
+"""The load test in the cluster: its master, its workers, and the URL that they use."""
 
 import json
 
@@ -91,14 +91,14 @@ def test_people_come_in_by_the_ingress_unless_told_otherwise(ingress, url):
 @pytest.mark.parametrize(
     ("values", "sentence"),
     [
-        ({"loadTest": {"enabled": True}}, "say in loadTest.url where people come in"),
+        ({"loadTest": {"enabled": True}}, "set loadTest.url to the URL of the ingress"),
         (
             {
                 "loadTest": ON,
                 "auth": {"enabled": False},
                 "tokens": {"jwksUrl": "https://id.example.org/jwks"},
             },
-            "people log in at it",
+            "simulated users sign in there",
         ),
     ],
 )

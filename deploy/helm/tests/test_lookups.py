@@ -1,4 +1,4 @@
-"""What the chart makes of what the cluster has: an API server of the test's own, which Helm asks."""
+"""What the chart derives from objects in the cluster: Helm asks an API server of the test."""
 
 import json
 import threading
@@ -16,7 +16,7 @@ KINDS = {
     "policy/v1": ["PodDisruptionBudget"],
     "rbac.authorization.k8s.io/v1": ["Role", "RoleBinding"],
 }
-"""What the API server knows: all kinds of the chart's defaults."""
+"""The API server's kinds: all kinds of the chart's defaults."""
 SECRETS = "/api/v1/namespaces/den/secrets/chat-roomwire-"
 GATEWAYS = "/apis/apps/v1/namespaces/den/deployments/chat-roomwire-gateway"
 AUTOSCALER = "/apis/autoscaling/v2/namespaces/den/horizontalpodautoscalers/chat-roomwire-gateway"
@@ -30,7 +30,7 @@ def plural(kind):
 
 
 def discovered(path):
-    """Return what the API server says of itself; None for an object's path."""
+    """Return the API server's discovery documents; None for an object's path."""
     if path == "/version":
         return {"major": "1", "minor": "37", "gitVersion": "v1.37.0"}
     if path == "/api":
@@ -65,7 +65,7 @@ def discovered(path):
 
 
 class Api(BaseHTTPRequestHandler):
-    """Answers what is asked for by path, and writes down which objects were; nothing can be written."""
+    """Answers requests by path, and records which objects were requested; it is read-only."""
 
     stored: dict
     asked: list
@@ -95,7 +95,7 @@ class Api(BaseHTTPRequestHandler):
 
 
 class Cluster:
-    """What the API server holds, and a way to render the chart there."""
+    """The content of the API server, and a way to render the chart against it."""
 
     def __init__(self, port):
         self.stored = {}
@@ -103,7 +103,7 @@ class Cluster:
         self._port = port
 
     def has(self, path, kind, version, *, annotations=None, **content):
-        """Let the cluster have an object of this release's."""
+        """Add an object of this release to the cluster."""
         *_, name = path.split("/")
         self.stored[path] = {
             "kind": kind,
@@ -128,7 +128,7 @@ class Cluster:
 
 @pytest.fixture
 def cluster(tmp_path, monkeypatch):
-    # None of the user's own clusters is asked.
+    # None of the user's own clusters is queried.
     monkeypatch.setenv("KUBECONFIG", str(tmp_path / "none"))
     server = ThreadingHTTPServer(("127.0.0.1", 0), type("Mine", (Api,), {}))
     made = Cluster(server.server_port)
@@ -140,7 +140,7 @@ def cluster(tmp_path, monkeypatch):
 
 
 def kinds_made(release):
-    """Return what the Job that makes secrets is told to make."""
+    """Return the kinds of secrets that the Job is to create."""
     (container,) = release.job("chat-roomwire-secrets-1")["spec"]["template"]["spec"]["containers"]
     (told,) = [entry["value"] for entry in container["env"] if entry["name"] == "SECRET_KINDS"]
     return told
@@ -174,7 +174,7 @@ SCALED = {"gateway": {"autoscaling": {"enabled": True, "minReplicas": 3}}}
 
 
 def gateways(release):
-    """Return the number of gateways that the Deployment is told, and the number that it was kept over."""
+    """Return the Deployment's number of gateways, and the number over which it was kept."""
     deployment = release.one("Deployment", "chat-roomwire-gateway")
     return deployment["spec"].get("replicas"), deployment["metadata"].get("annotations", {}).get(KEPT)
 

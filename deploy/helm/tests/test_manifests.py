@@ -1,4 +1,4 @@
-"""What is made from the chart, and what others say of it."""
+"""The files that are generated from the chart, and the verdicts of other tools about it."""
 
 import json
 import re
@@ -49,7 +49,7 @@ def test_the_schema_knows_every_level():
 def test_documents_name_values_that_there_are():
     values = described_values((CHART / "values.yaml").read_text())
     described = {value.path for value in values}
-    # What stands in them is Kubernetes'.
+    # Keys inside these maps are Kubernetes' own.
     maps = tuple(f"{'.'.join(value.path)}." for value in values if value.kind == "object")
     known = {".".join(path[:length]) for path in described for length in range(1, len(path) + 1)}
     roots = "|".join({path[0] for path in described})
@@ -78,7 +78,7 @@ def test_documents_call_helm_by_options_that_it_has_and_by_none_that_an_older_ch
 
     assert {"install", "upgrade"} == {verb for verb, _ in calls}
     assert [] == [(verb, option) for verb, option in calls if f" {option} " not in known[verb]]
-    # It keeps the defaults of the chart before, and what is new in this one is then nothing at all.
+    # That option keeps the previous chart's defaults, so values that are new in this chart would not exist.
     assert "--reuse-values" not in {option for _, option in calls}
 
 
@@ -89,7 +89,7 @@ def test_the_plain_manifests_are_for_any_namespace():
 
 
 def test_nothing_of_the_plain_manifests_is_in_the_way_of_another_image():
-    # The image of a Pod can be changed, and all of what has a template but a Job's.
+    # The image of a Pod can be changed, and that of every object with a pod template except a Job.
     kinds = {document["kind"] for document in yaml.safe_load_all(MANIFESTS.read_text())}
 
     assert "Pod" in kinds
@@ -177,7 +177,7 @@ def test_checkov_finds_nothing(tmp_path):
         check=False,
     )
     report = json.loads(scan.stdout)
-    # A Job's name ends with a digest of what it holds.
+    # A Job's name ends with a digest of its content.
     found = {
         re.sub(r"( Job\..*)-[0-9a-f]{6}$", r"\1", f"{check['check_id']} {check['resource']}")
         for check in report["results"]["failed_checks"]

@@ -1,4 +1,4 @@
-"""Alerts and dashboards: they name what there is, and say what they promise."""
+"""Alerts and dashboards: they use existing series, and behave as promised."""
 
 import json
 import re
@@ -83,7 +83,7 @@ def test_every_alert_says_what_to_do(rules):
     runbook = (ROOT / "docs/runbook.md").read_text()
     alerts = all_of(rules)
 
-    # As an alert's link leads to it: the anchor of its heading, at the address where the runbook is served.
+    # The fragment of an alert's link is the anchor of its heading in the runbook.
     assert {f"https://wiki.example.org/roomwire/runbook#{alert['alert'].lower()}" for alert in alerts} == {
         alert["annotations"]["runbook_url"] for alert in alerts
     }
@@ -137,7 +137,7 @@ def test_alerts_fire_when_they_should_and_not_before(rules, tmp_path):
     for test in tests["tests"]:
         for expected in test["alert_rule_test"]:
             for alert in expected.get("exp_alerts", ()):
-                # What an alert says is for people; when it fires, and for whom, is tested.
+                # An alert's text is for operators; the test covers when it fires, and with which labels.
                 (rule,) = [rule for rule in all_of(rules) if rule["alert"] == expected["alertname"]]
                 alert["exp_labels"] |= rule["labels"]
                 alert["exp_annotations"] = rule["annotations"] | {"summary": alert.pop("summary")}

@@ -1,4 +1,4 @@
-"""Who may talk to whom, and where strangers come in."""
+"""Which connections the network policies allow, and where other pods may connect."""
 
 import pytest
 from chart import SIZES, install
@@ -8,7 +8,7 @@ OF = "app.kubernetes.io/component"
 
 
 def edges(release):
-    """Yield (from, to, port) for what pods of the release may open among each other."""
+    """Yield (from, to, port) for connections that pods of the release may open to each other."""
     for policy in release.all("NetworkPolicy"):
         to = policy["spec"]["podSelector"]["matchLabels"]["app.kubernetes.io/component"]
         for rule in policy["spec"].get("ingress", ()):
@@ -105,7 +105,7 @@ PARTS = {
     "test": ["test"],
     "loadTest": ["load-master", "load"],
 }
-"""The policies of each part that has pods of its own."""
+"""The policies of each part that has its own pods."""
 
 
 @pytest.mark.parametrize("rules", ["extraIngress", "extraEgress"])
@@ -122,7 +122,7 @@ def test_every_part_has_the_further_rules_that_values_give_it(part, rules):
         )
         for policy in install(values).all("NetworkPolicy")
     }
-    # Workers may open any connection as it is.
+    # Workers may open any connection anyway.
     closed = {name for name, found in made.items() if {} not in found}
 
     assert closed & {*PARTS[part]} == {name for name, found in made.items() if EXTRA in found}

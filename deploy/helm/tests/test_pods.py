@@ -1,4 +1,4 @@
-"""One scheme of pods: what `pods` says holds for every pod of the chart, and each part may say otherwise."""
+"""One scheme of pods: the values of `pods` apply to every pod of the chart, and each part may override them."""
 
 import re
 
@@ -15,7 +15,7 @@ PARTS = {
     "test": "chat-roomwire-test",
     "loadTest": "chat-roomwire-load-1",
 }
-"""What takes the values of `pods` for its own, and one of its pods."""
+"""The parts that accept the values of `pods` for their own pods, each with one of its pods."""
 MAP = {"app": "own"}
 OWN = {
     "nodeSelector": (MAP, lambda pod: pod["nodeSelector"]),
@@ -153,7 +153,7 @@ def test_whoever_runs_in_a_pod_can_read_its_secrets(group, mode):
 def test_a_pod_is_replaced_when_it_changes_and_not_with_the_chart():
     ours = {"app.kubernetes.io/name", "app.kubernetes.io/instance", "app.kubernetes.io/component"}
 
-    # The test's pod is no template: it is an object of its own, made new for each test.
+    # The test's pod has no template: it is an object of its own, created anew for each test.
     assert {frozenset(ours)} == {
         frozenset(labels)
         for name, labels in install(SIZES["everything"]).pod_labels()

@@ -1,4 +1,4 @@
-"""The chart's Redis: its own start script, configuration and users, on a real server."""
+"""The chart's Redis: its start script, configuration and users, on a real server."""
 
 import os
 import re
@@ -34,14 +34,14 @@ START_TIMEOUT_S = 20
 
 
 def on_this_machine(text, moved, port):
-    """Return a file of the container's for folders and a port of the test's own."""
+    """Return a file of the container, adapted to the test's folders and port."""
     for inside, outside in moved.items():
         text = re.sub(rf"(?<![\w/]){inside}(?=[/\s]|$)", str(outside), text)
     return text.replace("port 6379", f"port {port}").replace("bind * -::*", "bind 127.0.0.1")
 
 
 class Server:
-    """The chart's Redis, in a folder of its own, by a binary of its kind."""
+    """The chart's Redis, in its own folder, run by one kind of binary."""
 
     def __init__(self, folder, binary) -> None:
         self.port = free_port()
@@ -80,7 +80,7 @@ class Server:
             return False
 
     def await_written(self) -> None:
-        """Wait for what it keeps to itself while it syncs to the disk."""
+        """Wait until what the server holds back during a disk sync has been written."""
         client = redis.Redis.from_url(self.url("gateway"))
         until_blocking(lambda: not client.info("persistence")["aof_buffer_length"])
 

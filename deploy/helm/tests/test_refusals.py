@@ -1,4 +1,4 @@
-"""What cannot work is refused with a sentence."""
+"""Values that cannot work are refused with a sentence."""
 
 import pytest
 from chart import Refused, install
@@ -63,7 +63,7 @@ CASES = {
     "the files have 262145 bytes, and 262144 at most": {
         "gateway": {"files": {"a.txt": "ä" * 131_000, "b.txt": "x" * 145}}
     },
-    "its people chat, and gateway.app is board:app": {
+    "the load test sends the events of the chat, but gateway.app is board:app": {
         "gateway": {"app": "board:app"},
         "loadTest": {"enabled": True, "url": "http://traefik.traefik"},
     },

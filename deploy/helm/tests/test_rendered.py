@@ -1,4 +1,4 @@
-"""What the chart renders is byte for byte what was committed, and each object is found by the name of its file."""
+"""The chart renders byte for byte what was committed, and the name of its file locates each object."""
 
 import difflib
 import re
@@ -8,7 +8,7 @@ import rendered
 import yaml
 from chart import CHART, SIZES, template
 
-RENEW = "The chart renders something else than what is kept. If that is meant: `make render`, and commit what it changes."
+RENEW = "The chart's rendering has changed. If that is intended, run `make render` and commit the result."
 
 
 def kept():
@@ -16,7 +16,7 @@ def kept():
 
 
 def difference(before, after):
-    """Return what differs between files, as a patch."""
+    """Return the difference between files, as a patch."""
     return "\n".join(
         line
         for path in sorted({*before, *after})
@@ -46,7 +46,7 @@ def test_an_object_stands_in_the_file_that_is_named_for_its_component_and_its_ki
 
         assert found, source
         folder, kind, _ = found.groups()
-        # The load test's master is a component beside its workers.
+        # The load test's master is a component in the same folder as its workers.
         assert (folder, kind) == (component.removesuffix("-master"), document["kind"].lower()), source
 
 

@@ -1,4 +1,4 @@
-"""The scripts of the Jobs that make secrets and rotate keys, against an API server of the test's own."""
+"""The scripts of the Jobs that create secrets and rotate keys, against an API server of the test."""
 
 import base64
 import json
@@ -24,7 +24,7 @@ SIGNING_KEY = "chat-roomwire-signing-key"
 
 
 class Api(BaseHTTPRequestHandler):
-    """Secrets of one namespace, kept as Kubernetes keeps them; `rivals` change one before the next patch of it."""
+    """Secrets of one namespace, stored as Kubernetes does; `rivals` change a Secret before its next patch."""
 
     stored: dict
     rivals: list
@@ -78,7 +78,7 @@ class Api(BaseHTTPRequestHandler):
 
 
 class Cluster:
-    """What the API server holds, and a way to run a Job's script there."""
+    """The content of the API server, and a way to run a Job's script against it."""
 
     def __init__(self, folder, port):
         self.stored = {}
@@ -93,7 +93,7 @@ class Cluster:
         return Keyring.parse(self.content(SIGNING_KEY, "signing-key.pem"))
 
     def run(self, pod, **more):
-        """Run what a pod of the chart runs, where its scripts are mounted; returns what it printed."""
+        """Run the script of one of the chart's pods, with its scripts mounted; returns its output."""
         (container,) = pod["containers"]
         (volume,) = pod["volumes"]
         scripts = install().one("ConfigMap", volume["configMap"]["name"])["data"]
@@ -277,6 +277,6 @@ def test_keys_are_not_rotated_where_nobody_asks_for_it(auth):
 
 
 def test_a_script_of_the_chart_does_not_stand_in_for_a_module_that_others_import():
-    # A script's folder comes first in the search for modules: `secrets.py` was Python's own once.
+    # A script's folder comes first in the module search path, so a script named `secrets.py` would hide Python's module.
     for script in (CHART / "files").glob("*.py"):
         assert script.stem not in sys.stdlib_module_names

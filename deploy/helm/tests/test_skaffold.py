@@ -1,9 +1,9 @@
-"""What skaffold.yaml leads to: the images that pods run, the files that builds watch, the port that is forwarded.
+"""What skaffold.yaml refers to: the images that pods run, the files that builds watch, the forwarded port.
 
-Its templates are filled by Go's own text/template (`skaffold.go`), as Skaffold does, and the values are rendered by Helm. Skaffold itself
-does not run here. So whether it knows each word of the file is not checked: `skaffold diagnose` says that, with a registry at
-hand. Profiles are applied by the few lines of `with_profile`, and the variables of an image are those of `KNOWN`, as Skaffold
-2.16 sets them.
+Go's own text/template (`skaffold.go`) fills its templates, as in Skaffold, and Helm renders the values. Skaffold itself
+does not run here, so the test does not check whether it knows every field of the file; `skaffold diagnose` does, with a
+registry at hand. `with_profile` applies profiles in a few lines, and the variables of an image are those of `KNOWN`, as
+Skaffold 2.16 sets them.
 """
 
 import copy
@@ -26,7 +26,7 @@ FRONT = ROOT / "deploy" / "dev" / "front.yaml"
 
 
 def with_profile(name):
-    """Return what Skaffold makes of a profile: its build, and its patches in turn. Their targets have to be there."""
+    """Return the build and the patches of a profile, as Skaffold applies it. The targets of patches must exist."""
     config = copy.deepcopy(SKAFFOLD)
     (profile,) = [one for one in config.pop("profiles") if one["name"] == name]
     config["build"] |= profile.get("build", {})
@@ -46,7 +46,7 @@ def profiles():
 
 
 def nested(flat):
-    """Return values of `a.b.c` as Helm's `--set` makes them."""
+    """Return nested values for keys such as `a.b.c`, as Helm's `--set` makes them."""
     values = {}
     for path, value in flat.items():
         *parents, last = path.split(".")
@@ -86,8 +86,8 @@ KNOWN = {
     "kept on the machine": {"REPO": "{}", "TAG": "abc123", "DIGEST": ""},
     "--digest-source=none": {},
 }
-"""What Skaffold's templates know of an image. With `--digest-source=none` they know nothing, and what is missing would be
-rendered as `<no value>`."""
+"""The variables that Skaffold's templates know about an image. With `--digest-source=none` they know none, and a missing
+variable would be rendered as `<no value>`."""
 RUN = {
     "pushed": f"registry.test/{{}}@{DIGEST}",
     "kept on the machine": "{}:abc123",
@@ -97,7 +97,7 @@ RUN = {
 
 @pytest.fixture(scope="module")
 def filler(tmp_path_factory):
-    """The program that fills templates; None where there is no Go."""
+    """The program that fills templates; None without Go."""
     go = shutil.which("go")
     if go is None:
         return None
@@ -108,7 +108,7 @@ def filler(tmp_path_factory):
 
 @pytest.fixture
 def fill(filler):
-    """Return a function that fills templates with what is known."""
+    """Return a function that fills templates with known variables."""
     need(filler, "Go, by which templates are filled as Skaffold does")
 
     def with_known(templates, known):

@@ -1,4 +1,4 @@
-"""Services that speak TLS themselves: who gets which certificate, and who believes it."""
+"""Services that serve TLS themselves: which pod gets which certificate, and which pods trust it."""
 
 import pytest
 from chart import SIZES, install
@@ -13,7 +13,7 @@ def release():
 
 
 def mounted(pod):
-    """Return, by path in the pod, the Secret and the key that each file comes from."""
+    """Return the Secret and the key of each file of a pod, by the file's path."""
     (container,) = pod["containers"]
     paths = {mount["name"]: mount["mountPath"] for mount in container["volumeMounts"]}
     return {

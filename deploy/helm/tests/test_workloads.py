@@ -1,4 +1,4 @@
-"""Pods: what they may, how they live, what they are told."""
+"""Pods: their rights, their life cycle, their settings."""
 
 import re
 
@@ -123,7 +123,7 @@ def test_a_pod_gets_the_time_to_notice_to_drain_and_to_close(drain_s):
     release = install({"gateway": {"drainSeconds": drain_s}})
     pod = release.one("Deployment", "chat-roomwire-gateway")["spec"]["template"]["spec"]
     notice_s = pod["containers"][0]["lifecycle"]["preStop"]["sleep"]["seconds"]
-    # The drain may overrun, then the requests at hand may finish, then the application's lifespan.
+    # The drain may overrun, then the running requests may finish, then the application's lifespan.
     needed_s = notice_s + drain_s + 2 * CLOSE_TIMEOUT_S + LIFESPAN_END_S
 
     assert str(drain_s) == release.environment("chat-roomwire-gateway")["ROOMWIRE_DRAIN_S"]
@@ -216,5 +216,5 @@ def test_objects_carry_the_recommended_labels(release):
 def test_a_pods_name_fits_a_gateways_name():
     release = install(release="a" * 50)
 
-    # A pod's name is its ReplicaSet's, with 10 characters of the template and 5 of its own.
+    # A pod's name is its ReplicaSet's name, with 10 characters for the template and 5 for the pod.
     assert all(len(deployment["metadata"]["name"]) + 17 <= 63 for deployment in release.all("Deployment"))

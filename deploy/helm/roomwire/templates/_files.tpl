@@ -1,6 +1,6 @@
-{{- /* Files of Secrets, of the policy and of the application: their volumes, and where a container finds them.
+{{- /* Files of Secrets, of the policy and of the application: their volumes, and their paths in a container.
 
-A pod's "files" are a list of dicts "name" (of the volume), "secret", "items" (keys and their paths below /run/secrets/NAME). */ -}}
+A pod's "files" are a list of dicts "name" (the volume's), "secret", "items" (keys and their paths below /run/secrets/NAME). */ -}}
 
 {{- define "roomwire.secretVolumes" -}}
 {{- range .files }}
@@ -21,13 +21,13 @@ A pod's "files" are a list of dicts "name" (of the volume), "secret", "items" (k
 {{- end }}
 {{- end -}}
 
-{{- /* The mode of files with secrets: without a group that is known, they are for whoever runs in the pod. */ -}}
+{{- /* The mode of files with secrets: without a known group, every user in the pod may read them. */ -}}
 {{- define "roomwire.secretMode" -}}
 {{- $pod := include "roomwire.podValues" . | fromJson -}}
 {{- dig "fsGroup" 0 (default (dict) $pod.podSecurityContext) | int | eq 0 | ternary "0444" "0440" -}}
 {{- end -}}
 
-{{- /* The ConfigMap with the policy; empty: the services' own. */ -}}
+{{- /* The ConfigMap with the policy; empty if the services' own policy applies. */ -}}
 {{- define "roomwire.policyMap" -}}
 {{- if .Values.policy.file -}}
 {{ include "roomwire.fullname" . }}-policy
@@ -51,8 +51,8 @@ A pod's "files" are a list of dicts "name" (of the volume), "secret", "items" (k
 {{- end }}
 {{- end -}}
 
-{{- /* What a container has of `gateway.files`: each file beside what its image has in that folder. Mounted one by one, they stay as
-they are until the pod is replaced. */ -}}
+{{- /* The mounts of `gateway.files`: each file beside those of the image in that folder. Files that are mounted one by one do not
+change until the pod is replaced. */ -}}
 {{- define "roomwire.applicationMounts" -}}
 {{- range $name, $_ := .Values.gateway.files }}
 - {name: application, mountPath: {{ printf "/app/%s" $name | quote }}, subPath: {{ quote $name }}, readOnly: true}
@@ -66,7 +66,7 @@ they are until the pod is replaced. */ -}}
 {{- end -}}
 {{- end -}}
 
-{{- /* A process reads them once: what changes in them replaces gateways, as an annotation in YAML. */ -}}
+{{- /* A process reads them once, so a change of their content replaces the gateways: an annotation in YAML. */ -}}
 {{- define "roomwire.applicationChecksum" -}}
 {{- with .Values.gateway.files -}}
 checksum/application: {{ toJson . | sha256sum }}

@@ -1,4 +1,4 @@
-{{- /* Combinations that cannot work, each refused with what to do. */ -}}
+{{- /* Combinations that cannot work; each is refused with a sentence that says what to do. */ -}}
 {{- define "roomwire.validate" -}}
 {{- range list "redis" "provider" "secrets" "policy" "httpRoute" "services" "scaling" "origins" "application" "load" -}}
 {{- include (printf "roomwire.validate.%s" .) $.Values -}}
@@ -53,7 +53,7 @@
 {{- if and $.httpRoute.enabled $service.tls.secretName -}}
 {{- fail (printf "httpRoute.enabled: a Gateway speaks TLS to pods only by a BackendTLSPolicy, which this chart does not make: leave %s.tls.secretName empty, or set httpRoute.enabled to false and make an HTTPRoute and a BackendTLSPolicy of your own." $component) -}}
 {{- end -}}
-{{- /* Zero in each of the ways in which Kubernetes takes it. */ -}}
+{{- /* Zero in each form that Kubernetes accepts. */ -}}
 {{- if and (regexMatch "^0+%?$" (toString $service.rollout.maxSurge)) (regexMatch "^0+%?$" (toString $service.rollout.maxUnavailable)) -}}
 {{- fail (printf "%s.rollout: with maxSurge and maxUnavailable both 0 no pod is ever replaced: set one of them to 1." $component) -}}
 {{- end -}}
@@ -89,7 +89,7 @@
 {{- fail (printf "gateway.files: %s would hide the package of that name from the gateways: give the file another name." $name) -}}
 {{- end -}}
 {{- end -}}
-{{- /* Helm keeps them twice, as values and as an object, in its Secret of the release, which holds 1 MiB. */ -}}
+{{- /* Helm keeps the files twice, as values and as an object, in its Secret of the release, which holds 1 MiB. */ -}}
 {{- if gt $bytes 262144 -}}
 {{- fail (printf "gateway.files: the files have %d bytes, and 262144 at most: put them into an image of your own, gateway.image." $bytes) -}}
 {{- end -}}
@@ -98,13 +98,13 @@
 {{- define "roomwire.validate.load" -}}
 {{- if .loadTest.enabled -}}
 {{- if and .gateway.app (not (hasPrefix "roomwire_gateway." .gateway.app)) -}}
-{{- fail (printf "loadTest.enabled: its people chat, and gateway.app is %s: set loadTest.enabled to false." .gateway.app) -}}
+{{- fail (printf "loadTest.enabled: the load test sends the events of the chat, but gateway.app is %s: set loadTest.enabled to false." .gateway.app) -}}
 {{- end -}}
 {{- if not (or .loadTest.url (and .ingress.enabled .ingress.host)) -}}
-{{- fail "loadTest.enabled: say in loadTest.url where people come in, or set ingress.host." -}}
+{{- fail "loadTest.enabled: set loadTest.url to the URL of the ingress, or set ingress.host." -}}
 {{- end -}}
 {{- if not .auth.enabled -}}
-{{- fail "loadTest.enabled needs auth.enabled: people log in at it." -}}
+{{- fail "loadTest.enabled needs auth.enabled: simulated users sign in there." -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}

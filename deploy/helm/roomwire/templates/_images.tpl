@@ -1,5 +1,5 @@
-{{- /* The image of a container, and when it is pulled. Argument: dict "root" $ "part" "gateway", the part of the values that has
-it. */ -}}
+{{- /* A container's image and pull policy. Argument: dict "root" $ "part" "gateway", the part of the values with the
+image. */ -}}
 {{- define "roomwire.image" -}}
 {{- $image := (get .root.Values .part).image -}}
 {{- $repository := include "roomwire.repository" . -}}

@@ -1,9 +1,9 @@
-{{- /* An object is named by a dict "root" $ "component" "gateway", and "name" where it has a name of its own. */ -}}
+{{- /* An object is named by a dict "root" $ "component" "gateway", with "name" if it differs from the component. */ -}}
 
 {{- define "roomwire.fullname" -}}
 {{- $name := default .Chart.Name .Values.nameOverride -}}
 {{- $full := contains $name .Release.Name | ternary .Release.Name (printf "%s-%s" .Release.Name $name) -}}
-{{- /* Short enough for the endings that pods get: a node's name has at most 63 characters. */ -}}
+{{- /* Short enough for the suffixes that pods get: a node's name has at most 63 characters. */ -}}
 {{- default $full .Values.fullnameOverride | trunc 36 | trimSuffix "-" -}}
 {{- end -}}
 
@@ -26,15 +26,15 @@ app.kubernetes.io/managed-by: {{ .root.Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace "+" "_" }}
 {{- end -}}
 
-{{- /* What `metadata` begins with. The labels come last: more of them, or annotations, can follow. */ -}}
+{{- /* The beginning of `metadata`. The labels come last, so that more labels, or annotations, can follow. */ -}}
 {{- define "roomwire.metadata" -}}
 name: {{ include "roomwire.name" . }}
 namespace: {{ .root.Release.Namespace }}
 labels: {{- include "roomwire.labels" . | nindent 2 }}
 {{- end -}}
 
-{{- /* The name of a Job, which cannot be changed once it is there: each revision has its own, and, as all that `helm template`
-makes is revision 1, each content. Argument: the object, and "spec" TEXT. */ -}}
+{{- /* The name of a Job, which cannot be changed once it exists: each revision has its own name and, because
+`helm template` always makes revision 1, each content has one too. Argument: the object, and "spec" TEXT. */ -}}
 {{- define "roomwire.jobName" -}}
 {{ include "roomwire.name" . }}-{{ .root.Release.Revision }}-{{ .spec | sha256sum | trunc 6 }}
 {{- end -}}

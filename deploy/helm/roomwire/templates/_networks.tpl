@@ -25,7 +25,7 @@ podSelector: {matchLabels: {{ include "roomwire.selector" . | fromYaml | toJson 
 {{- end -}}
 {{- end -}}
 
-{{- /* The cluster's API, wherever it is. */ -}}
+{{- /* The cluster's API, at any address. */ -}}
 {{- define "roomwire.apiEdge" -}}
 - ports:
     {{- range .Values.networkPolicy.apiPorts }}

@@ -4,18 +4,18 @@ templates takes a pod as argument:
 
   dict "root" $ "component" "gateway"
 
-and, where it differs from others: "asks" true (it has a token of the cluster), "spread" true (over nodes and zones),
-"afterRedis" true (it gets a node once Redis has one), "files" (see _files.tpl).
+and, where it differs from others: "asks" true (it has a token of the cluster's API), "spread" true (over nodes and zones),
+"afterRedis" true (it is scheduled once Redis has a node), "files" (see _files.tpl).
 */ -}}
 
-{{- /* The part of the values that is for a pod alone, as JSON. */ -}}
+{{- /* The values that apply only to this pod, as JSON. */ -}}
 {{- define "roomwire.own" -}}
 {{- $values := .root.Values -}}
 {{- $elsewhere := dict "keys" $values.auth.signingKey.rotation "load" $values.loadTest "load-master" $values.loadTest -}}
 {{ default (get $values .component) (get $elsewhere .component) | toJson }}
 {{- end -}}
 
-{{- /* The values of a pod, as JSON: those of `pods`, and over them its own. Maps are merged. */ -}}
+{{- /* The values of a pod, as JSON: those of `pods`, overridden by its own. Maps are merged. */ -}}
 {{- define "roomwire.podValues" -}}
 {{- $made := toJson .root.Values.pods | fromJson -}}
 {{- range $name, $value := include "roomwire.own" . | fromJson -}}
@@ -27,7 +27,7 @@ and, where it differs from others: "asks" true (it has a token of the cluster), 
 {{ toJson $made }}
 {{- end -}}
 
-{{- /* One map over another, as JSON: null takes away. */ -}}
+{{- /* One map merged over another, as JSON; null removes a value. */ -}}
 {{- define "roomwire.merged" -}}
 {{- $made := first . -}}
 {{- range $name, $value := last . -}}
@@ -36,14 +36,14 @@ and, where it differs from others: "asks" true (it has a token of the cluster), 
 {{ toJson $made }}
 {{- end -}}
 
-{{- /* What values add to a pod, as items of a list; argument: list $pod "extraEnv". */ -}}
+{{- /* The items of a list that values add to a pod; argument: list $pod "extraEnv". */ -}}
 {{- define "roomwire.extra" -}}
 {{- with get (include "roomwire.podValues" (first .) | fromJson) (last .) -}}
 {{ toYaml . }}
 {{- end -}}
 {{- end -}}
 
-{{- /* Labels and annotations of a pod. No version is among them: a pod is replaced when it changes itself, and not with the
+{{- /* Labels and annotations of a pod. No version is among them, so a pod is replaced when it changes itself, and not with the
 chart. "annotations": those that the chart adds, as a dict. */ -}}
 {{- define "roomwire.podMetadata" -}}
 {{- $pod := include "roomwire.podValues" . | fromJson -}}
@@ -53,7 +53,7 @@ annotations: {{- toYaml . | nindent 2 }}
 {{- end }}
 {{- end -}}
 
-{{- /* What a pod is beside its containers and volumes. */ -}}
+{{- /* The fields of a pod other than its containers and volumes. */ -}}
 {{- define "roomwire.podSpec" -}}
 {{- $pod := include "roomwire.podValues" . | fromJson -}}
 automountServiceAccountToken: {{ default false .asks }}
@@ -87,7 +87,7 @@ initContainers: {{- toYaml . | nindent 2 }}
 {{- end }}
 {{- end -}}
 
-{{- /* The ServiceAccount of a pod: as values say, or, if it asks the cluster for something, one that the chart makes. */ -}}
+{{- /* The ServiceAccount of a pod: the one in the values or, if the pod uses the cluster's API, one that the chart creates. */ -}}
 {{- define "roomwire.account" -}}
 {{- $made := "" -}}
 {{- if .asks }}{{ $made = include "roomwire.name" . }}{{ end -}}
@@ -97,8 +97,8 @@ initContainers: {{- toYaml . | nindent 2 }}
 {{- define "roomwire.affinity" -}}
 {{- $affinity := default (dict) (include "roomwire.podValues" . | fromJson).affinity -}}
 {{- if and .afterRedis .root.Values.redis.enabled .root.Values.redis.scheduledFirst -}}
-{{- /* While Redis waits for a node, it waits alone: what it left when it was replaced is not taken by pods that cannot
-work without it. Every node of a cluster is on this side of the key. */ -}}
+{{- /* While Redis waits for a node, pods that need it wait too, so they do not take the room that Redis' old pod left.
+Every node of a cluster is on this side of the key. */ -}}
 {{- $redis := include "roomwire.selector" (dict "root" .root "component" "redis") | fromYaml -}}
 {{- $term := dict "topologyKey" "kubernetes.io/os" "labelSelector" (dict "matchLabels" $redis) -}}
 {{- $near := default (dict) $affinity.podAffinity -}}
@@ -108,7 +108,7 @@ work without it. Every node of a cluster is on this side of the key. */ -}}
 {{- with $affinity }}{{ toYaml . }}{{ end -}}
 {{- end -}}
 
-{{- /* `null` leaves it to the chart, and an empty list spreads nothing. */ -}}
+{{- /* With `null` the chart decides, and an empty list spreads nothing. */ -}}
 {{- define "roomwire.spread" -}}
 {{- $own := (include "roomwire.podValues" . | fromJson).topologySpreadConstraints -}}
 {{- if $own -}}
@@ -125,7 +125,7 @@ work without it. Every node of a cluster is on this side of the key. */ -}}
 {{- end -}}
 {{- end -}}
 
-{{- /* What the chart's container of a pod is, beside its image, command, environment and ports. */ -}}
+{{- /* The fields of the chart's container in a pod, other than its image, command, environment and ports. */ -}}
 {{- define "roomwire.container" -}}
 {{- $pod := include "roomwire.podValues" . | fromJson -}}
 {{- with $pod.securityContext }}

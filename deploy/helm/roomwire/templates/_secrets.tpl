@@ -1,4 +1,4 @@
-{{- /* Secrets that a release may need, in their order: whether it does, and the value that can name one, as a YAML list. */ -}}
+{{- /* The Secrets of a release, in order: whether it needs each, and the value that can name it, as a YAML list. */ -}}
 {{- define "roomwire.secrets" -}}
 - {kind: redis, needed: {{ .Values.redis.enabled }}, value: redis.existingSecret, existing: {{ toJson .Values.redis.existingSecret }}}
 - {kind: signing-key, needed: {{ .Values.auth.enabled }}, value: auth.signingKey.existingSecret, existing: {{ toJson .Values.auth.signingKey.existingSecret }}}
@@ -14,7 +14,7 @@
 {{- end -}}
 {{- end -}}
 
-{{- /* Kinds of those that the Job makes, with commas; empty: none. */ -}}
+{{- /* The kinds of Secrets that the Job creates, separated by commas; empty if there are none. */ -}}
 {{- define "roomwire.madeSecrets" -}}
 {{- $made := list -}}
 {{- range include "roomwire.secrets" . | fromYamlArray -}}
@@ -23,8 +23,8 @@
 {{ join "," $made }}
 {{- end -}}
 
-{{- /* Those of them that the cluster does not have. Where it cannot be asked (`helm template`): all. It is asked once, so that all
-files see one answer: what one has found is kept in the values. */ -}}
+{{- /* Those of them that are missing in the cluster; all of them where the cluster cannot be queried (`helm template`). The
+cluster is queried once, and the answer is kept in the values, so that all files see the same. */ -}}
 {{- define "roomwire.missingSecrets" -}}
 {{- if not (hasKey .Values "missingSecrets") -}}
 {{- $missing := list -}}

@@ -1,11 +1,11 @@
-{{- /* What the pods of both services, gateways and auth, have in common. Argument: the pod, with "set", its settings as a dict. */ -}}
+{{- /* The common parts of the pods of both services, gateways and auth. Argument: the pod, with "set", its settings as a dict. */ -}}
 
-{{- /* Not empty: another Redis is believed by an authority of its own. */ -}}
+{{- /* Not empty if another Redis is verified by its own CA certificate. */ -}}
 {{- define "roomwire.believesRedis" -}}
 {{- if not .Values.redis.enabled }}{{ .Values.redis.external.caSecret }}{{ end -}}
 {{- end -}}
 
-{{- /* Files of Secrets that both read, as items of a list. */ -}}
+{{- /* Files of Secrets that both services read, as items of a list. */ -}}
 {{- define "roomwire.serviceFiles" -}}
 - name: redis
   secret: {{ include "roomwire.secretName" (dict "root" .root "kind" "redis") | toJson }}
@@ -22,7 +22,7 @@
 {{- end }}
 {{- end -}}
 
-{{- /* Settings of both, as YAML. */ -}}
+{{- /* Settings of both services, as YAML. */ -}}
 {{- define "roomwire.serviceSettings" -}}
 {{- $values := .root.Values -}}
 REDIS_URL_FILE: /run/secrets/redis/url
@@ -45,7 +45,7 @@ POLICY_FILE: /etc/roomwire/policy/policy.toml
 {{- end }}
 {{- end -}}
 
-{{- /* The settings of a service as environment: the chart's, and those of `settings`, which must not repeat them. */ -}}
+{{- /* The settings of a service as environment variables: the chart's, and those of `settings`, which must not repeat them. */ -}}
 {{- define "roomwire.env" -}}
 {{- $chart := merge (dict) .set (include "roomwire.serviceSettings" . | fromYaml) -}}
 {{- $own := (get .root.Values .component).settings -}}
@@ -63,14 +63,14 @@ POLICY_FILE: /etc/roomwire/policy/policy.toml
 {{- end }}
 {{- end -}}
 
-{{- /* What of files that are read once replaces pods, as annotations: YAML. */ -}}
+{{- /* Annotations that replace pods when files that are read only once change, as YAML. */ -}}
 {{- define "roomwire.checksums" -}}
 {{- with .Values.policy.file -}}
 checksum/policy: {{ sha256sum . }}
 {{- end -}}
 {{- end -}}
 
-{{- /* Three questions: has it started (Redis answered), does its event loop turn, does it want traffic. */ -}}
+{{- /* Three probes: has it started (Redis answered), does its event loop turn, does it accept traffic. */ -}}
 {{- define "roomwire.probes" -}}
 startupProbe:
   httpGet: {path: /readyz, port: ops}

@@ -1,4 +1,4 @@
-{{- /* How one talks to a service; argument: .Values.gateway or .Values.auth. */ -}}
+{{- /* The URL scheme of a service; argument: .Values.gateway or .Values.auth. */ -}}
 {{- define "roomwire.scheme" -}}
 {{ ternary "https" "http" (ne .tls.secretName "") }}
 {{- end -}}
@@ -7,13 +7,13 @@
 {{ ternary 443 80 (ne .tls.secretName "") }}
 {{- end -}}
 
-{{- /* The public port of a Service, named for what is spoken there; argument: as above. */ -}}
+{{- /* The public port of a Service, named after its protocol; argument: as above. */ -}}
 {{- define "roomwire.port" -}}
 {{- $scheme := include "roomwire.scheme" . -}}
 {name: {{ $scheme }}, port: {{ include "roomwire.portNumber" . }}, targetPort: http, appProtocol: {{ $scheme }}}
 {{- end -}}
 
-{{- /* The families of a Service: both, where the cluster has both. */ -}}
+{{- /* The address families of a Service: both, if the cluster has both. */ -}}
 {{- define "roomwire.families" -}}
 {{- with .Values.service.ipFamilyPolicy }}
 ipFamilyPolicy: {{ . }}
@@ -23,7 +23,7 @@ ipFamilies: {{ toJson . }}
 {{- end }}
 {{- end -}}
 
-{{- /* Annotations by which Traefik speaks TLS to pods, as YAML; argument: dict "root" $ "values" .Values.gateway. */ -}}
+{{- /* Annotations that make Traefik use TLS to pods, as YAML; argument: dict "root" $ "values" .Values.gateway. */ -}}
 {{- define "roomwire.traefikTls" -}}
 {{- if and (eq .root.Values.ingress.preset "traefik") .values.tls.secretName -}}
 traefik.ingress.kubernetes.io/service.serversscheme: https
@@ -33,7 +33,7 @@ traefik.ingress.kubernetes.io/service.serverstransport: {{ . }}
 {{- end -}}
 {{- end -}}
 
-{{- /* Annotations by which Traefik keeps a client at its gateway, which only polling needs, as YAML. */ -}}
+{{- /* Annotations that make Traefik route a client to the same gateway, which only polling needs, as YAML. */ -}}
 {{- define "roomwire.traefikAffinity" -}}
 {{- if and (eq .Values.ingress.preset "traefik") (has "polling" .Values.gateway.transports) -}}
 {{- $isSecure := ne .Values.ingress.tls.secretName "" -}}

@@ -1,4 +1,4 @@
-{{- /* What the auth service is told beside what both services are: settings as YAML. */ -}}
+{{- /* The auth service's settings, in addition to those of both services, as YAML. */ -}}
 {{- define "roomwire.authSettings" -}}
 {{- $auth := .Values.auth -}}
 PORT: "8001"
@@ -7,7 +7,7 @@ SIGNING_KEY_FILE: /run/secrets/signing-key/signing-key.pem
 {{- if $auth.clients.existingSecret }}
 CLIENTS_FILE: /run/secrets/clients/clients.toml
 {{- end }}
-{{- /* Without proxies to believe, all clients have the ingress' address: one could make all others wait. */ -}}
+{{- /* Without trusted proxies, all clients have the address of the ingress, and one could make all others wait. */ -}}
 {{- if not (or .Values.trustedProxies (hasKey $auth.settings "THROTTLE")) }}
 THROTTLE: "false"
 {{- end }}

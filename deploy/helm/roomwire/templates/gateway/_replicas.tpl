@@ -1,8 +1,8 @@
-{{- /* How many gateways the Deployment is told, as JSON with "replicas" and "keptOver"; without "replicas": the number is left
-to the cluster. Nothing that runs is taken away when the autoscaler is switched on or off:
+{{- /* The number of gateways in the Deployment, as JSON with "replicas" and "keptOver"; without "replicas" the cluster
+decides. Switching the autoscaler on or off removes no running gateway:
 
-- on: the number that runs, which the autoscaler then changes; `helm template` sees no number, and tells none.
-- off: what runs goes on, until `gateway.replicas` is set to another number than it had then. */ -}}
+- on: the number is the running one, which the autoscaler then changes; `helm template` sees no number, and sets none.
+- off: the running gateways stay until `gateway.replicas` is set to another number than it had then. */ -}}
 {{- define "roomwire.replicas" -}}
 {{- $name := printf "%s-gateway" (include "roomwire.fullname" .) -}}
 {{- $scaling := .Values.gateway.autoscaling -}}

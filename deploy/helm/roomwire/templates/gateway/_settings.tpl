@@ -1,4 +1,4 @@
-{{- /* What gateways are told beside what both services are: settings as YAML. */ -}}
+{{- /* The gateways' settings, in addition to those of both services, as YAML. */ -}}
 {{- define "roomwire.gatewaySettings" -}}
 {{- $gateway := .Values.gateway -}}
 PORT: "8000"
@@ -22,7 +22,7 @@ API_KEYS_FILE: /run/secrets/api/keys
 {{- end }}
 {{- end -}}
 
-{{- /* Whose tokens they take, and where its keys are. */ -}}
+{{- /* The issuer of the accepted tokens, and the URL of its keys. */ -}}
 {{- define "roomwire.providerSettings" -}}
 {{- $auth := .Values.auth -}}
 {{- $tokens := .Values.tokens -}}

@@ -1,4 +1,4 @@
-{{- /* Not empty: keys are rotated. A Secret that others made is not changed here: what made it would put the old one back. */ -}}
+{{- /* Not empty if keys are rotated. The chart changes only a Secret that it created: another tool would restore the old keys. */ -}}
 {{- define "roomwire.rotatesKeys" -}}
 {{- with .Values.auth -}}
 {{- if and .enabled (not .signingKey.existingSecret) }}{{ .signingKey.rotation.schedule }}{{ end -}}

@@ -1,4 +1,4 @@
-{{- /* What the Job of the load test's master is, or of its workers; argument: the pod, of the component load-master or load. */ -}}
+{{- /* The spec of the Job of the load test's master, or of its workers; argument: the pod, of component load-master or load. */ -}}
 {{- define "roomwire.loadSpec" -}}
 {{- $load := .root.Values.loadTest -}}
 {{- $leads := eq .component "load-master" -}}
@@ -35,7 +35,7 @@ template:
       {{- include "roomwire.extra" (list . "extraVolumes") | nindent 6 }}
 {{- end -}}
 
-{{- /* Both do the same; one leads. As JSON. */ -}}
+{{- /* Both run the same program; one leads. As JSON. */ -}}
 {{- define "roomwire.loadArguments" -}}
 {{- $load := .root.Values.loadTest -}}
 {{- $ingress := .root.Values.ingress -}}

@@ -1,5 +1,5 @@
-{{- /* A query about this release alone: another one in this namespace has alerts of its own. In the place of each word stand the
-labels that choose its series. Argument: dict "root" $ "query" "roomwire_ready{GATEWAYS} == 1". */ -}}
+{{- /* A query about this release alone: another release in this namespace has its own alerts. Each word in capitals is replaced by
+the labels that select its series. Argument: dict "root" $ "query" "roomwire_ready{GATEWAYS} == 1". */ -}}
 {{- define "roomwire.promql" -}}
 {{- $full := include "roomwire.fullname" .root -}}
 {{- $series := dict

@@ -1,4 +1,4 @@
-{{- /* What the Job that makes secrets is; argument: its pod. */ -}}
+{{- /* The spec of the Job that creates secrets; argument: its pod. */ -}}
 {{- define "roomwire.secretsSpec" -}}
 {{- $labels := include "roomwire.selector" . | fromYaml | toJson -}}
 backoffLimit: 3

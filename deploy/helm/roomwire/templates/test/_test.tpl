@@ -1,4 +1,4 @@
-{{- /* Files by which the test believes services that speak TLS, as items of a list. */ -}}
+{{- /* Files with which the test verifies services that use TLS, as items of a list. */ -}}
 {{- define "roomwire.testFiles" -}}
 {{- if and .Values.auth.enabled .Values.auth.tls.secretName }}
 - {name: auth-ca, secret: {{ toJson .Values.auth.tls.secretName }}, items: {ca.crt: ca.crt}}
@@ -8,7 +8,7 @@
 {{- end }}
 {{- end -}}
 
-{{- /* Annotations of what is made before the test, and goes with it. */ -}}
+{{- /* Annotations of objects that are created before the test and deleted with it. */ -}}
 {{- define "roomwire.testHook" -}}
 helm.sh/hook: test
 helm.sh/hook-weight: "-1"
