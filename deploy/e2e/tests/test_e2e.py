@@ -42,8 +42,10 @@ def test_every_phase_is_run_unless_some_are_asked_for():
 
 
 def test_phases_of_another_application_come_last_so_that_it_is_changed_once():
-    assert ["test", "kill", "kill-app", "previous-app"] == chosen("previous-app kill-app kill test")
-    assert ["board", "chat"] == [application_of(name) for name in ("kill-app", "kill")]
+    assert ["test", "kill", "kill-app", "previous-app", "new"] == chosen(
+        "new previous-app kill-app kill test"
+    )
+    assert ["board", "chat", "new"] == [application_of(name) for name in ("kill-app", "kill", "new")]
 
 
 def test_the_application_is_one_and_the_chart_gets_its_file_under_the_name_that_it_serves():

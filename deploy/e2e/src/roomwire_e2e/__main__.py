@@ -3,7 +3,8 @@
 Environment:
 
 - `E2E`: the phases to run, as `E2E="kill upgrade"`. `edges` tests which connections between pods the network policies allow.
-  Phases whose names end with `-app` run with an application that is not the chat; the chart gets it as a file.
+  Phases whose names end with `-app` run with an application that is not the chat; the chart gets it as a file. `new` follows the
+  README's lines, with a release that is built here and a fresh environment, which an index of packages fills.
 - `E2E_URL`: the URL of the ingress of the cluster that kubectl uses. Default: the local cluster's tool, beside the
   checkout or at `E2E_CLUSTER`; if its cluster is up already, it is left running.
 - `E2E_BUILD`, `E2E_LOAD`: the commands that build an image, such as `docker build`, and that load it into the cluster, such
@@ -28,7 +29,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from roomwire_e2e import images
-from roomwire_e2e.applications import application_of
+from roomwire_e2e.applications import ORDER, VALUES, application_of
 from roomwire_e2e.cluster import TOP, Cluster, ClusterError, from_environment
 from roomwire_e2e.edges import edges, idle_rules, metrics_are_hidden
 from roomwire_e2e.elsewhere import try_manifests, try_quota
@@ -71,8 +72,8 @@ class Trial:
 
 
 def chosen(wanted: str) -> list[str]:
-    """Return the phases to run, in order: those of the chat come first, so that the application is changed once."""
-    known = sorted([*TRIALS, *(row.id for row in PHASES)], key=lambda name: application_of(name) != "chat")
+    """Return the phases to run, in order: those of one application after those of the one before."""
+    known = sorted([*TRIALS, *(row.id for row in PHASES)], key=lambda name: ORDER.index(application_of(name)))
     asked = wanted.split() or known
     if unknown := set(asked) - set(known):
         sys.exit(f"there is no phase {', '.join(sorted(unknown))}; there are {', '.join(known)}")
@@ -86,7 +87,8 @@ async def play(row: Row, release: Release) -> Outcome:
         raise ValueError(f"{row.id} does nothing")
     try:
         async with run_fleet(application=application_of(row.id)) as fleet:
-            await release.serve(application_of(row.id))
+            if application_of(row.id) in VALUES:
+                await release.serve(application_of(row.id))
             stage = Stage(release, fleet, quick=False)  # type: ignore[arg-type] # a system as well
             try:
                 await row.run(stage)
@@ -169,15 +171,18 @@ async def run_all(names: list[str], environment: Mapping[str, str]) -> list[Outc
     cluster = await Cluster.found(environment)
     try:
         release = Release(cluster)
+        is_served = any(application_of(name) in VALUES for name in names)
         _say(f"building images for {cluster.url}")
-        await images.build(cluster, await _version(cluster))
+        services = images.SERVICES if is_served else ("auth",)
+        await images.build(cluster, await _version(cluster), services=services)
         await images.build_redis(cluster, await _redis_image(cluster))
         await release.remove()
         try:
-            _say("installing")
-            await release.install()
-            await release.until_ready("gateway", 2)
-            await release.until_served()
+            if is_served:
+                _say("installing")
+                await release.install()
+                await release.until_ready("gateway", 2)
+                await release.until_served()
             return await _phases(names, release)
         finally:
             await _keep(cluster)
@@ -231,7 +236,7 @@ async def _redis_image(cluster: Cluster) -> str:
 async def _keep(cluster: Cluster) -> None:
     """Keep the pods' logs, so that a verdict can be investigated."""
     _ARTIFACTS.mkdir(parents=True, exist_ok=True)
-    everything = ("--selector", f"app.kubernetes.io/instance={NAME}", "--prefix", "--max-log-requests", "20")
+    everything = ("--selector", "app.kubernetes.io/instance", "--prefix", "--max-log-requests", "20")
     for name, command in {
         "pods.txt": ("get", "pods,events,networkpolicies,hpa", "--output", "wide"),
         "pods.log": ("logs", *everything, "--tail", "2000"),

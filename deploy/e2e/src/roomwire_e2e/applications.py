@@ -1,10 +1,15 @@
-"""The applications that a release serves in turn: the chat, and an application whose files are given to the chart."""
+"""The applications that are served in turn: the chat, one whose files are given to the chart, and one that `roomwire new` writes."""
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final
 
-Application = Literal["chat", "board"]
+from roomwire_loadtest.faults.fleet import Application
+
+ORDER: Final[tuple[Application, ...]] = ("chat", "board", "new")
+"""That in which phases run, so that the application is changed as seldom as can be."""
+NEW: Final = "new"
+"""The phase that installs what `roomwire new` writes, in place of the release that stands there."""
 _ENDING: Final = "-app"
 _HERE: Final = Path(__file__).parent
 VALUES: Final[Mapping[Application, Mapping[str, str | Path]]] = {
@@ -16,9 +21,11 @@ VALUES: Final[Mapping[Application, Mapping[str, str | Path]]] = {
         "test.command": "{python,board_checks.py}",
     },
 }
-"""The chart values of each application."""
+"""The chart values of each application that one release serves in turn."""
 
 
 def application_of(phase: str) -> Application:
-    """Return the application of a phase: the chat, unless the phase's name ends with `-app`."""
+    """Return the application of a phase: the chat, unless the phase is `new` or its name ends with `-app`."""
+    if phase == NEW:
+        return "new"
     return "board" if phase.endswith(_ENDING) else "chat"

@@ -21,7 +21,12 @@ class ClusterError(Exception):
 
 
 async def run(
-    command: Sequence[str], *, env: Mapping[str, str], text: str = "", timeout_s: float = _TIMEOUT_S
+    command: Sequence[str],
+    *,
+    env: Mapping[str, str],
+    text: str = "",
+    timeout_s: float = _TIMEOUT_S,
+    folder: Path = TOP,
 ) -> str:
     """Run a command to its end; returns its output.
 
@@ -30,6 +35,7 @@ async def run(
         env: Its environment.
         text: Its standard input.
         timeout_s: Time limit.
+        folder: The working directory.
 
     Raises:
         ClusterError: It failed, or took too long.
@@ -39,7 +45,7 @@ async def run(
         process = await asyncio.create_subprocess_exec(
             *command,
             env=dict(env),
-            cwd=TOP,
+            cwd=folder,
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,

@@ -4,7 +4,7 @@ import contextlib
 import shlex
 import shutil
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -12,9 +12,10 @@ from roomwire_e2e.cluster import TOP, Cluster, ClusterError, run
 from roomwire_loadtest.faults.stage import Skipped
 
 SERVICES: Final = ("gateway", "auth")
-_REGISTRY: Final = "docker.io/library"
+REGISTRY: Final = "docker.io/library"
+"""The registry in the names of the images built here."""
 REPOSITORIES: Final = {
-    f"{part}.image.repository": f"{_REGISTRY}/roomwire-{part.lower()}" for part in (*SERVICES, "loadTest")
+    f"{part}.image.repository": f"{REGISTRY}/roomwire-{part.lower()}" for part in (*SERVICES, "loadTest")
 }
 """The chart values that name the images built here."""
 _BUILD_S: Final = 1_200.0
@@ -38,17 +39,25 @@ def builder(cluster: Cluster) -> list[str]:
     raise ClusterError("nothing here builds images: install docker, podman or buildah, or set E2E_BUILD")
 
 
-async def build(cluster: Cluster, tag: str, *, checkout: Path = TOP) -> None:
-    """Build both services' images, and load them into the cluster (`E2E_LOAD`, such as `kind load docker-image`)."""
-    for service in SERVICES:
-        name = f"{_REGISTRY}/roomwire-{service}:{tag}"
+async def build(
+    cluster: Cluster, tag: str, *, checkout: Path = TOP, services: Sequence[str] = SERVICES
+) -> None:
+    """Build images of services, and load them into the cluster (`E2E_LOAD`, such as `kind load docker-image`)."""
+    for service in services:
+        name = f"{REGISTRY}/roomwire-{service}:{tag}"
         dockerfile = checkout / "services" / service / "Dockerfile"
-        await _build(cluster, name, checkout, dockerfile)
+        await build_one(cluster, name, checkout, dockerfile)
+
+
+async def build_base(cluster: Cluster, tag: str) -> None:
+    """Build the base image of applications."""
+    dockerfile = TOP / "services" / "roomwire" / "Dockerfile"
+    await build_one(cluster, f"{REGISTRY}/roomwire-base:{tag}", TOP, dockerfile)
 
 
 async def build_loadtest(cluster: Cluster, tag: str) -> None:
     """Build the load test's image, and load it into the cluster."""
-    await _build(cluster, f"{_REGISTRY}/roomwire-loadtest:{tag}", TOP, TOP / "loadtest" / "Dockerfile")
+    await build_one(cluster, f"{REGISTRY}/roomwire-loadtest:{tag}", TOP, TOP / "loadtest" / "Dockerfile")
 
 
 async def build_redis(cluster: Cluster, name: str) -> None:
@@ -56,10 +65,11 @@ async def build_redis(cluster: Cluster, name: str) -> None:
     if cluster.tool is None:
         return
     with tempfile.TemporaryDirectory() as empty:
-        await _build(cluster, f"docker.io/{name}", Path(empty), _STAND_IN)
+        await build_one(cluster, f"docker.io/{name}", Path(empty), _STAND_IN)
 
 
-async def _build(cluster: Cluster, name: str, folder: Path, dockerfile: Path) -> None:
+async def build_one(cluster: Cluster, name: str, folder: Path, dockerfile: Path) -> None:
+    """Build an image from a folder, and load it into the cluster."""
     command = [*builder(cluster), str(folder), "-f", str(dockerfile), "-t", name]
     await run(command, env=cluster.env, timeout_s=_BUILD_S)
     if load := cluster.env.get("E2E_LOAD"):

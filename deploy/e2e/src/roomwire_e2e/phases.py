@@ -4,10 +4,19 @@ import contextlib
 from collections.abc import Awaitable, Callable
 from typing import Final
 
+from roomwire_e2e.applications import NEW
 from roomwire_e2e.cluster import ClusterError
+from roomwire_e2e.following import follow
 from roomwire_e2e.keys import rotate_under
 from roomwire_e2e.release import SMALL, Pod, Release, release_of
-from roomwire_e2e.talking import BACK_S, CLIENTS, MESSAGES, prove_reconnections, talking
+from roomwire_e2e.talking import (
+    BACK_S,
+    CLIENTS,
+    MESSAGES,
+    prove_reconnections,
+    talking,
+    talking_in_one_room,
+)
 from roomwire_e2e.upgrades import previous, switch, tight
 from roomwire_loadtest.faults.stage import Row, Stage
 
@@ -28,6 +37,15 @@ async def _replaced(stage: Stage, act: Callable[[Release, Pod], Awaitable[None]]
 async def kill(stage: Stage) -> None:
     """End gateways abruptly, as the loss of their node would."""
     async with talking(stage):
+        for _ in range(2):
+            await _replaced(stage, Release.kill)
+
+
+async def follow_readme(stage: Stage) -> None:
+    """Install what `roomwire new` writes, by the README's lines, and end its gateways likewise."""
+    for line in await follow(release_of(stage)):
+        stage.prove(True, line)  # noqa: FBT003 - reads like an assertion
+    async with talking_in_one_room(stage):
         for _ in range(2):
             await _replaced(stage, Release.kill)
 
@@ -147,4 +165,5 @@ PHASES: Final = (
         previous,
         at_least=MESSAGES,
     ),
+    Row(NEW, "the README's lines, then gateways killed, twice", follow_readme, at_least=MESSAGES),
 )

@@ -11,15 +11,15 @@ from typing import Any, Final, cast
 import httpx
 
 from roomwire_e2e import images
-from roomwire_e2e.applications import VALUES, Application
+from roomwire_e2e.applications import VALUES
 from roomwire_e2e.cluster import TOP, Cluster, ClusterError
+from roomwire_loadtest.faults.fleet import Application
 from roomwire_loadtest.faults.stage import Stage
 
 CHART: Final = TOP / "deploy" / "helm" / "roomwire"
 NAME: Final = "chat"
 SMALL: Final = {"gateway.resources.requests.cpu": "100m"}
 """Four gateways that request half a core each do not fit on a test's small node."""
-_SELECTOR: Final = f"app.kubernetes.io/instance={NAME},app.kubernetes.io/component="
 _WAIT_S: Final = 300.0
 _LOOK_S: Final = 0.5
 
@@ -43,12 +43,14 @@ class Release:
 
     Attributes:
         url: Its URL for clients.
+        name: Its name in Helm.
 
     """
 
     def __init__(self, cluster: Cluster) -> None:
         self.cluster = cluster
         self.url = cluster.url
+        self.name = NAME
         self._values = images.REPOSITORIES | dict(
             pair.split("=", 1) for pair in cluster.env.get("E2E_VALUES", "").split()
         )
@@ -68,14 +70,17 @@ class Release:
     async def install(self, values: Mapping[str, str] | None = None, *, waits: bool = True) -> None:
         """Install the chart, with its default values except the given ones."""
         await self.make_namespace()
-        await self.cluster.helm("install", NAME, str(CHART), *_waiting(waits), *self.set_values(values or {}))
+        await self.cluster.helm(
+            "install", self.name, str(CHART), *_waiting(waits), *self.set_values(values or {})
+        )
 
     async def upgrade(
         self, values: Mapping[str, str] | None = None, *, chart: Path = CHART, waits: bool = True
     ) -> None:
         """Upgrade the release and wait until it has rolled out; values that are not given are the chart's defaults."""
         await self.cluster.helm(
-            *("upgrade", NAME, str(chart), "--reset-values", *_waiting(waits)), *self.set_values(values or {})
+            *("upgrade", self.name, str(chart), "--reset-values", *_waiting(waits)),
+            *self.set_values(values or {}),
         )
 
     async def uids(self) -> dict[str, str]:
@@ -88,7 +93,7 @@ class Release:
 
     async def volume(self) -> str:
         """Return the UID of Redis' volume."""
-        claim = await self.cluster.get("persistentvolumeclaim", f"data-{NAME}-roomwire-redis-0")
+        claim = await self.cluster.get("persistentvolumeclaim", f"data-{self.name}-roomwire-redis-0")
         uid: str = claim["metadata"]["uid"]
         return uid
 
@@ -101,7 +106,7 @@ class Release:
         """
         deadline = time.monotonic() + within_s
         while True:
-            scaler = await self.cluster.get("horizontalpodautoscaler", f"{NAME}-roomwire-gateway")
+            scaler = await self.cluster.get("horizontalpodautoscaler", f"{self.name}-roomwire-gateway")
             if scaler.get("status", {}).get("currentReplicas") == count:
                 return
             if time.monotonic() > deadline:
@@ -137,7 +142,8 @@ class Release:
 
     async def pods(self, component: str) -> list[Pod]:
         """Return the existing pods of a component, including those that are terminating."""
-        found = await self.cluster.get("pods", "--selector", _SELECTOR + component)
+        labels = f"app.kubernetes.io/instance={self.name},app.kubernetes.io/component={component}"
+        found = await self.cluster.get("pods", "--selector", labels)
         return [_pod(item) for item in found["items"]]
 
     async def ready(self, component: str) -> list[Pod]:
@@ -189,7 +195,9 @@ class Release:
 
     async def scale(self, replicas: int) -> None:
         """Set the number of gateways by hand."""
-        await self.cluster.kubectl("scale", f"deployment/{NAME}-roomwire-gateway", f"--replicas={replicas}")
+        await self.cluster.kubectl(
+            "scale", f"deployment/{self.name}-roomwire-gateway", f"--replicas={replicas}"
+        )
 
     async def until_served(self, *, within_s: float = _WAIT_S) -> None:
         """Wait until the ingress routes to both services; pods may be ready before it does.

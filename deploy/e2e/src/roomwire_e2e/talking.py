@@ -12,6 +12,8 @@ MESSAGES: Final = 10_000
 CLIENTS: Final = 40
 BACK_S: Final = 120.0
 _ROOMS: Final = 10
+_SPEAKERS: Final = 10
+"""Those who talk in one room, in which each message arrives forty times."""
 _RATE: Final = 12.0
 _LOAD_S: Final = 600.0
 
@@ -21,9 +23,26 @@ async def talking(stage: Stage) -> AsyncIterator[list[str]]:
     """Let clients talk while the context lasts, and until there are enough messages; yields the names of all clients."""
     token = await release_of(stage).token()
     publishers = await stage.gather(rooms=_ROOMS, auth={"token": token})
+    stage.prove(len(stage.fleet.names) >= CLIENTS, f"{len(stage.fleet.names)} clients in {_ROOMS} rooms")
+    async with _loaded(stage, publishers, retry=True) as names:
+        yield names
+
+
+@contextlib.asynccontextmanager
+async def talking_in_one_room(stage: Stage) -> AsyncIterator[list[str]]:
+    """Do the same where each client hears everything, and where nothing tells a repeated message from another one."""
+    release = release_of(stage)
+    clients = {f"c{number}": ["everyone"] for number in range(CLIENTS)}
+    await stage.fleet.open(release.url, clients, auth={"token": await release.token()})
+    stage.prove(len(stage.fleet.names) >= CLIENTS, f"{len(stage.fleet.names)} clients in one room")
+    async with _loaded(stage, list(clients)[:_SPEAKERS], retry=False) as names:
+        yield names
+
+
+@contextlib.asynccontextmanager
+async def _loaded(stage: Stage, publishers: list[str], *, retry: bool) -> AsyncIterator[list[str]]:
     names = list(stage.fleet.names)
-    stage.prove(len(names) >= CLIENTS, f"{len(names)} clients in {_ROOMS} rooms")
-    async with stage.load(publishers, rate=_RATE):
+    async with stage.load(publishers, rate=_RATE, retry=retry):
         yield names
         await stage.fleet.settled(within_s=BACK_S)
         await stage.fleet.until(lambda: stage.since(0, "acked") >= MESSAGES, within_s=_LOAD_S)

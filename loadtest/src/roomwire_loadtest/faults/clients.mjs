@@ -26,6 +26,15 @@ const { join: joinEvent, say: sayEvent, heard, read } = {
     heard: "moved",
     read: ({ board, card, place }) => ({ room: board, id: card, seq: place }),
   },
+  // Its clients are in its one room as soon as they are connected.
+  new: {
+    say: (room, id, seq) => ["write", { text: `${room} ${id} ${seq}` }],
+    heard: "written",
+    read: ({ text }) => {
+      const [room, id, seq] = text.split(" ");
+      return { room, id, seq: Number(seq) };
+    },
+  },
 }[APPLICATION];
 const clients = new Map();
 let publishing = 0; // the generation of publishers; those of an earlier one stop
@@ -64,6 +73,7 @@ function open({ name, url, rooms, options }) {
 
 async function join(client, room) {
   log("join", client.name, { room });
+  if (!joinEvent) return log("joined", client.name, { room });
   const id = client.socket.id;
   while (client.socket.connected && client.socket.id === id) {
     try {

@@ -23,6 +23,10 @@ _POLL_S: Final = 0.05
 _ORDER_TIMEOUT_S: Final = 80.0
 
 
+Application = Literal["chat", "board", "new"]
+"""Whose events clients speak: the chat's, those of the board of the tests on a cluster, or those that `roomwire new` writes."""
+
+
 class FleetError(Exception):
     """The clients did not do what they were told to; one sentence says what is missing."""
 
@@ -190,14 +194,12 @@ class Fleet:
 
 
 @asynccontextmanager
-async def run_fleet(
-    processes: int = 2, *, application: Literal["chat", "board"] = "chat"
-) -> AsyncIterator[Fleet]:
+async def run_fleet(processes: int = 2, *, application: Application = "chat") -> AsyncIterator[Fleet]:
     """Run client processes for as long as the context lasts.
 
     Args:
         processes: How many there are.
-        application: Whose events the clients speak: the chat's, or those of the board of the tests on a cluster.
+        application: Whose events the clients speak.
 
     """
     started = [

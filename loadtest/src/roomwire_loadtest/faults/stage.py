@@ -106,9 +106,11 @@ class Stage:
             self.prove(True, sentence)  # noqa: FBT003 - the same
 
     @asynccontextmanager
-    async def load(self, publishers: list[str], *, rate: float = RATE) -> AsyncIterator[None]:
+    async def load(
+        self, publishers: list[str], *, rate: float = RATE, retry: bool = True
+    ) -> AsyncIterator[None]:
         """Publish steadily while the context lasts, with a calm time before and after the harm."""
-        await self.fleet.publish(publishers, rate=rate)
+        await self.fleet.publish(publishers, rate=rate, retry=retry)
         await asyncio.sleep(_CALM_S)
         yield
         await asyncio.sleep(_CALM_S)

@@ -1,0 +1,97 @@
+"""The README's lines followed on a cluster: from an empty folder to an installed application, whose `helm test` passes."""
+
+import shlex
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from roomwire_e2e import images
+from roomwire_e2e.cluster import TOP, ClusterError, run
+from roomwire_e2e.readme import readme, written
+from roomwire_e2e.release import Release
+
+_BASE: Final = "FROM roomwire-base:"
+_GO_ON: Final = ("roomwire dev ", "roomwire up ")
+"""Lines that go on until Ctrl-C; the tests of a release follow them."""
+
+
+async def follow(release: Release) -> list[str]:
+    """Follow the lines in an empty folder, with a release that is built here; returns what each of them took.
+
+    The application takes the place of all that is installed in the namespace, and `release` is the application from now on.
+
+    Raises:
+        ClusterError: A line fails, or is none that this module understands.
+
+    """
+    here, _, (build, install, test) = readme().blocks
+    cluster = release.cluster
+    with tempfile.TemporaryDirectory() as scratch:
+        dist, empty = Path(scratch) / "dist", Path(scratch) / "empty"
+        empty.mkdir()
+        builder = str(TOP / "deploy" / "release" / "build.py")
+        await run([sys.executable, builder, "--folder", str(dist), "--without-images"], env=cluster.env)
+        words = {"RELEASE": str(dist), "REGISTRY": images.REGISTRY}
+        took = []
+
+        async def type_in(lines: Sequence[str], folder: Path) -> Path:
+            began = time.monotonic()
+            script = "\n".join(["set -e", *(written(line, words) for line in lines), "pwd"])
+            env = {**cluster.env, "HELM_NAMESPACE": cluster.namespace}
+            said = await run(["bash", "-c", script], env=env, folder=folder)
+            took.append(f"{lines[-1].partition('#')[0].strip()}: done {time.monotonic() - began:.0f} s later")
+            return Path(said.splitlines()[-1])
+
+        folder = await type_in([line for line in here if not line.startswith(_GO_ON)], empty)
+        image = image_of(written(build, words))
+        await _prepare(release, folder)
+        await images.build_one(cluster, image, folder, folder / "Dockerfile")
+        took.append(build)
+        release.name = name_of(install)
+        await type_in([install], folder)
+        await release.until_ready("gateway", 2)
+        await release.until_served()
+        await type_in([test], folder)
+        return took
+
+
+def image_of(line: str) -> str:
+    """Return the name of the image that a line builds from the working directory.
+
+    Raises:
+        ClusterError: It does not.
+
+    """
+    match shlex.split(line):
+        case ["docker", "build", "-t", name, "."]:
+            return name
+    raise ClusterError(f"no line that builds an image: {line}")
+
+
+def name_of(line: str) -> str:
+    """Return Helm's name of a release, as the line that installs it has it.
+
+    Raises:
+        ClusterError: It installs none.
+
+    """
+    match shlex.split(line):
+        case ["helm", "install", name, *_]:
+            return name
+    raise ClusterError(f"no line that installs a release: {line}")
+
+
+async def _prepare(release: Release, folder: Path) -> None:
+    """Do what the README says of REGISTRY, and make room: one ingress at a time answers without a host."""
+    dockerfile = folder / "Dockerfile"
+    text = dockerfile.read_text(encoding="utf-8")
+    if not text.startswith(_BASE):
+        raise ClusterError(f"the image of an application is not built on the base image: {text}")
+    _, _, version = text.partition("\n")[0].rpartition(":")
+    await images.build_base(release.cluster, version)
+    dockerfile.write_text(text.replace(_BASE, f"FROM {images.REGISTRY}/roomwire-base:"), encoding="utf-8")
+    await release.remove()
+    await release.make_namespace()
