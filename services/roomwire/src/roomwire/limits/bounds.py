@@ -8,7 +8,7 @@ import enum
 
 
 class Bound(enum.StrEnum):
-    """A bound on what one client may cost."""
+    """A limit on what one client may cost."""
 
     MESSAGE_BYTES = "message_bytes"
     PAYLOAD_PACKETS = "payload_packets"

@@ -31,7 +31,7 @@ class RateLimiter:
         self._interval_s = 1.0 / per_s
 
     def is_exceeded(self, now: float) -> bool:
-        """Say whether another event would be more than a second's worth ahead: hot."""
+        """Return whether another event would be more than one second's events ahead of the rate: hot."""
         return self.until - now >= _BURST_S
 
     def excess_s(self, now: float) -> float:
@@ -39,11 +39,11 @@ class RateLimiter:
         return self.until - now - _BURST_S
 
     def delay_s(self, now: float) -> float:
-        """Return in how many seconds the next event may come; 0.0 means now."""
+        """Return the seconds until the next event may come; 0.0 means now."""
         return max(self.excess_s(now) + _ROUNDING_S, 0.0) if self.is_exceeded(now) else 0.0
 
     def charge(self, now: float, number: int = 1) -> None:
-        """Count events, whether or not the rate is exceeded by them: hot."""
+        """Count events, even if they exceed the rate: hot."""
         self.until = max(self.until, now) + number * self._interval_s
 
 

@@ -1,6 +1,6 @@
-"""A client that does not read: how long it is waited for.
+"""Watches for clients that do not read, and gives them up after a time limit.
 
-Owns one timer of a connection. What is to be done about such a client is said by `roomwire.serving.http`.
+This module owns one timer of a connection. `roomwire.serving.http` decides what happens to such a client.
 """
 
 import asyncio
@@ -8,16 +8,16 @@ from collections.abc import Callable
 
 
 class Unsent:
-    """Watches what is to be written to a client.
+    """Watches the unsent output to a client.
 
     Args:
         loop: The event loop.
-        timeout_s: How long the client may take nothing of it.
-        give_up: Called when it has taken nothing for so long; the watch has ended then.
+        timeout_s: The time in which the client must read something.
+        give_up: Called when the client has read nothing for that time; the watch has then ended.
 
     Attributes:
-        timer: Runs while a client is watched.
-        left_bytes: How much there was to be written when the client was looked at last.
+        timer: The timer while a client is watched.
+        left_bytes: The size of the unsent output at the last check.
 
     """
 
@@ -34,14 +34,14 @@ class Unsent:
         self.left_bytes = 0
 
     def watch(self, transport: asyncio.WriteTransport) -> None:
-        """Watch until there is nothing left to be written; nothing happens if there is nothing."""
+        """Watch until there is no unsent output; do nothing if there is none."""
         self._transport = transport
         self.left_bytes = transport.get_write_buffer_size()
         if self.left_bytes and self.timer is None:
             self.timer = self._loop.call_later(self._timeout_s, self.look)
 
     def look(self) -> None:
-        """See whether the client has taken anything since the last look."""
+        """Check whether the client has read anything since the last check."""
         self.stop()
         if self._transport is not None and self._transport.get_write_buffer_size() < self.left_bytes:
             self.watch(self._transport)

@@ -58,7 +58,7 @@ RULES: Final = (
 
 
 def client_of(auth: object, environ: Environ, *, has_pid: bool) -> ConnectingClient:
-    """Return what is to be known of a client.
+    """Return the facts that identify a client.
 
     Args:
         auth: The payload of its CONNECT.

@@ -1,7 +1,7 @@
 """Tests for your own application: several nodes in one process, clients that speak the real protocol, and a virtual clock.
 
-`roomwire.testing.plugin` is the pytest plugin, whose fixture `nodes` makes a `Cluster`. Each name is imported when it is first
-used: pytest loads the plugin in every run, and most runs have no use for a server.
+`roomwire.testing.plugin` is the pytest plugin; its fixture `nodes` creates a `Cluster`. Each name is imported when it is first
+used: pytest loads the plugin in every run, and most runs need no server.
 """
 
 from importlib import import_module
@@ -45,7 +45,7 @@ _HOMES: Final = {
 
 
 def __getattr__(name: str) -> Any:
-    """Import a public name; it is kept, so that the next use costs nothing."""
+    """Import a public name; it is kept, so that the next use is free."""
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     found = globals()[name] = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -1,7 +1,7 @@
-"""A client that behaves like the official ones: it speaks Engine.IO and Socket.IO, answers pings, and keeps what recovery needs.
+"""A client that behaves like the official ones: it speaks Engine.IO and Socket.IO, answers pings, and can recover its session.
 
-Socket.IO's packets are written and read by python-socketio's code, so that what the server writes is read by another's. Nothing
-happens by itself but pongs: it does not reconnect before the test says so.
+python-socketio's code encodes and decodes Socket.IO packets, so that the server's output is read by independent code. Only pongs
+are sent automatically: the client reconnects only when the test says so.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ _ACKS: Final = frozenset({packet.ACK, packet.BINARY_ACK})
 
 
 class Event(NamedTuple):
-    """An event that a client got.
+    """An event that a client received.
 
     Attributes:
         name: Its name.
@@ -49,7 +49,7 @@ class Event(NamedTuple):
 
 
 class Place(Protocol):
-    """What a client has to know of a node."""
+    """A node as a client sees it."""
 
     def wire(
         self,
@@ -59,29 +59,29 @@ class Place(Protocol):
         hear: Callable[[EnginePacket], None],
         ended: Callable[[str], None],
     ) -> Wire:
-        """Make a wire to it."""
+        """Create a wire to the node."""
 
 
 class Client:
-    """One client in one namespace; made by `Cluster.connect`.
+    """One client in one namespace; created by `Cluster.connect`.
 
     Args:
-        name: What it is called in messages.
+        name: Its name in messages.
         loop: The test's loop.
-        failures: What handlers raised.
+        failures: Collects exceptions of handlers.
         namespace: Its namespace.
         transport: `websocket` or `polling`.
-        auth: What it sends in each CONNECT.
-        headers: Of its requests.
-        again: Connects it to a node, or to the one where it was.
+        auth: The payload of each CONNECT.
+        headers: The headers of its requests.
+        again: Connects it to a node; by default, to its last node.
 
     Attributes:
-        name: What it is called in messages.
+        name: Its name in messages.
         namespace: Its namespace.
         sid: Its id; empty before its first connection.
-        recovered: Whether its last connection went on with the session before.
-        disconnected: Why it is not connected, in the official client's words; None: it is.
-        events: All that it got, in order, over all its connections.
+        recovered: Whether its last connection continued the session before.
+        disconnected: Why it is not connected, in the official client's words; None if it is connected.
+        events: All events that it received, in order, over all its connections.
 
     """
 
@@ -126,17 +126,17 @@ class Client:
 
     @property
     def untaken(self) -> Sequence[Event]:
-        """What it got and no `next` has taken."""
+        """The events that `next` has not returned yet."""
         return tuple(self._untaken)
 
-    # -- its connection
+    # -- connection
 
     async def connect_to(self, place: Place) -> None:
-        """Connect to a node: `Cluster.connect` and `back` do it.
+        """Connect to a node; called by `Cluster.connect` and `back`.
 
         Raises:
             Refused: The server refuses the connection.
-            Disconnected: The server has closed the connection, so that an official client would try again.
+            Disconnected: The server closes the connection; an official client would try again.
 
         """
         if self.disconnected is None:
@@ -153,14 +153,14 @@ class Client:
             raise Refused(f"the connection of {self.name}", refusal["message"], refusal.get("data"))
 
     async def back(self, *, node: int | None = None) -> None:
-        """Connect again, as an official client does by itself, and go on with the session if the server lets it: see `recovered`.
+        """Connect again, as an official client does automatically, and recover the session if possible: see `recovered`.
 
         Args:
-            node: The node's number. Default: where it was.
+            node: The node's number. Default: its last node.
 
         Raises:
             Refused: The server refuses the connection.
-            Disconnected: The server has closed the connection, so that an official client would try again.
+            Disconnected: The server closes the connection; an official client would try again.
 
         """
         await self._again(self, node)
@@ -176,20 +176,20 @@ class Client:
         self._lost("transport close")
 
     def close(self) -> None:
-        """Close its transport, as a page that is left: the server is told, and keeps the session for a recovery."""
+        """Close its transport, as when a page is left: the server is told, and keeps the session for a recovery."""
         if self._wire is not None:
             self._wire.close()
         self._lost("transport close")
 
     def disconnect(self) -> None:
-        """Say goodbye by a DISCONNECT packet, and close: the session has ended."""
+        """Send a DISCONNECT packet and close: the session has ended."""
         self._say(packet.Packet(packet.DISCONNECT, namespace=self.namespace))
         if self._wire is not None:
             self._wire.close()
         self._lost("io client disconnect")
 
     async def ended(self) -> str:
-        """Wait until it is connected no more; returns why."""
+        """Wait until it is disconnected; return why."""
         while self.disconnected is None:
             await self._wait("the end of its connection")
         return self.disconnected
@@ -200,7 +200,7 @@ class Client:
         """Send an event, without asking for an ack.
 
         Raises:
-            Disconnected: It is not connected.
+            Disconnected: The client is not connected.
 
         """
         self._say(packet.Packet(packet.EVENT, [event, *_plain(args)], self.namespace))
@@ -212,18 +212,18 @@ class Client:
     async def call(self, event: str, *args: object, as_type: type[T]) -> T: ...
 
     async def call(self, event: str, *args: object, as_type: type[object] | None = None) -> Any:
-        """Send an event and return its ack: a value, None, or a tuple of several.
+        """Send an event and return its ack: one value, None, or a tuple of several values.
 
         Args:
             event: The event's name.
-            args: Its arguments: JSON's values, bytes, and what msgspec can make of them, such as structs.
-            as_type: What the ack is converted to, by msgspec. Default: as it came.
+            args: Its arguments: JSON values, bytes, and values that msgspec can encode, such as structs.
+            as_type: The type to which msgspec converts the ack. Default: no conversion.
 
         Raises:
-            Refused: The ack is an error of the server's.
-            NothingCame: Nothing answers, however long one waits, unless time passes.
-            HandlerFailed: A handler raised what the test does not expect.
-            Disconnected: It is not connected, or is so no more.
+            Refused: The ack is an error of the server.
+            NothingCame: No ack can arrive unless time passes.
+            HandlerFailed: A handler raised an exception that the test does not expect.
+            Disconnected: The client is not or no longer connected.
 
         """
         self._last_ack += 1
@@ -243,17 +243,17 @@ class Client:
     async def next(self, event: str, *, as_type: type[T]) -> T: ...
 
     async def next(self, event: str, *, as_type: type[object] | None = None) -> Any:
-        """Take the first event of a name that has not been taken, and return its argument: a value, None, or a tuple.
+        """Return the argument of the first event of this name that `next` has not returned yet: one value, None, or a tuple.
 
-        Events of other names stay to be taken. If it has not come, it is waited for.
+        Events of other names are left. If the event has not arrived, wait for it.
 
         Args:
             event: The event's name.
-            as_type: What the argument is converted to, by msgspec. Default: as it came.
+            as_type: The type to which msgspec converts the argument. Default: no conversion.
 
         Raises:
-            NothingCame: It never comes, unless time passes; the message lists what did.
-            HandlerFailed: A handler raised what the test does not expect.
+            NothingCame: The event cannot arrive unless time passes; the message lists the events that arrived.
+            HandlerFailed: A handler raised an exception that the test does not expect.
 
         """
         while (found := next((one for one in self._untaken if one.name == event), None)) is None:
@@ -262,12 +262,12 @@ class Client:
         return found.value if as_type is None else msgspec.convert(found.value, as_type)
 
     def on_call(self, event: str, answer: Callable[..., object]) -> None:
-        """Answer events of a name for which the server wants an ack.
+        """Answer events of this name for which the server wants an ack.
 
         Args:
             event: The event's name.
-            answer: Gets the arguments, and returns the ack, a tuple for several; may be async. Without one for an event, the
-                server gets no ack.
+            answer: Gets the arguments, and returns the ack, a tuple for several values; may be async. Without it, the
+                server gets no ack for the event.
 
         """
         self._answers[event] = answer
@@ -282,7 +282,7 @@ class Client:
         self._failures.check()
 
     async def _wait(self, wanted: str) -> None:
-        """Wait until something has come; if nothing more can come, that is an error."""
+        """Wait for the next arrival; raise an error if nothing more can arrive."""
         self._failures.check()
         wait = self._loop.when_idle(is_wanted=True)
         self._waiting.append(wait)
@@ -309,7 +309,7 @@ class Client:
         self._wire.say([f"{MESSAGE}{text}", *map(bytes, attachments)])
 
     def _hear(self, heard: EnginePacket) -> None:
-        """Take a packet of Engine.IO."""
+        """Process an Engine.IO packet."""
         if isinstance(heard, bytes):
             if self._partial is not None and self._partial.add_attachment(heard):
                 whole, self._partial = self._partial, None
@@ -331,7 +331,7 @@ class Client:
             self.close()
 
     def _take(self, taken: packet.Packet) -> None:
-        """Take a packet of Socket.IO."""
+        """Process a Socket.IO packet."""
         kind = taken.packet_type
         if kind in _VERDICTS:
             self._take_verdict(taken)
@@ -348,7 +348,7 @@ class Client:
     def _take_verdict(self, taken: packet.Packet) -> None:
         self._verdict = taken
         if taken.packet_type == packet.CONNECT:
-            # Now: events may follow in the same turn, and an offset is told from an argument by it.
+            # Set it now: events may follow in the same turn, and it decides whether their last argument is an offset.
             pid = taken.data.get("pid")
             self.recovered = pid is not None and pid == self._pid
             self.sid, self._pid = taken.data["sid"], pid
@@ -356,16 +356,16 @@ class Client:
     def _take_event(self, taken: packet.Packet) -> None:
         name, *args = taken.data
         if self._pid is not None and args and isinstance(args[-1], str):
-            # As the official client does, which takes any last string for an offset.
+            # As in the official client, which takes any last string for an offset.
             self._offset = args[-1]
             if taken.id is None:
-                # Every event to a client that can be recovered ends with one, but those that want an ack.
+                # Every event to a client that can recover ends with an offset, except events that want an ack.
                 args.pop()
         event = Event(name, tuple(args))
         self.events.append(event)
         self._untaken.append(event)
         if taken.id is not None and name in self._answers:
-            # Out of the node's life: what answers is the test's own code.
+            # Outside of the node's life: the answer is the test's own code.
             self._context.copy().run(self._loop.create_task, self._answer(event, taken.id))
 
     async def _answer(self, event: Event, id_: int) -> None:
@@ -380,13 +380,13 @@ class Client:
             self._say(packet.Packet(packet.ACK, _plain(args), self.namespace, id_))
 
     def _lost(self, reason: str) -> None:
-        """Note that it is connected no more."""
+        """Note that the client is disconnected."""
         if self.disconnected is None:
             self.disconnected = reason
         self._wake()
 
 
 def _plain(args: Sequence[object]) -> list[Any]:
-    """Return arguments as JSON and attachments have them."""
+    """Return arguments as they are after JSON and attachments."""
     plain: list[Any] = msgspec.to_builtins(list(args), builtin_types=(bytes, bytearray))
     return plain

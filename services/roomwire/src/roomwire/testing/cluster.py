@@ -30,23 +30,23 @@ _NO_BROWSER = "roomwire.testing"
 
 
 class Cluster:
-    """Nodes and clients of one test: an async context manager, whose end stops them.
+    """The nodes and clients of one test: an async context manager that stops them at the end.
 
     Args:
-        app: What each node serves: an `App`, or gateways, classes or instances.
-        count: How many nodes there are. An app with a server or with instances of its own can be served by one only.
-        auth_mode: `optional`: who has no token is a guest; `required`: such a client is refused.
-        limits: What one client may cost. Default: the library's.
-        config: Times and bounds of the log. Default: those that fit the pings of the limits.
-        provide: What each process provides to the app, by type, beside what the cluster does: settings, say.
-        options: For each node's `Server`, beside what is the cluster's own.
+        app: The application of each node: an `App`, or gateways, as classes or instances.
+        count: The number of nodes. Only one node can serve an app with a server or with instances of its own.
+        auth_mode: `optional`: a client without a token is a guest; `required`: it is refused.
+        limits: The limits of one client. Default: the library's.
+        config: The times and limits of the log. Default: those that fit the pings of `limits`.
+        provide: The objects that each process provides to the app, by type, in addition to the cluster's; settings, for example.
+        options: Further arguments of each node's `Server`.
 
     Attributes:
-        nodes: The nodes, killed ones included.
+        nodes: The nodes, including killed ones.
 
     Raises:
         ValueError: Several nodes cannot serve the app.
-        WrongLoop: The running loop is no `VirtualLoop`.
+        WrongLoop: The running loop is not a `VirtualLoop`.
 
     """
 
@@ -95,7 +95,7 @@ class Cluster:
 
     @property
     def clients(self) -> Sequence[Client]:
-        """The clients, in the order in which they connected first."""
+        """The clients, in the order of their first connections."""
         return tuple(self._places)
 
     async def __aenter__(self) -> Self:
@@ -135,19 +135,19 @@ class Cluster:
         """Connect a client.
 
         Args:
-            user: The id of an account, with what the policy's role `user` may do, or a user to the letter. It has a token, which
-                is taken by these nodes alone. Default: a guest, who has none.
+            user: The id of an account, with the permissions of the policy's role `user`, or a complete `User`. It gets a token that
+                only these nodes accept. Default: a guest, which has no token.
             node: The node's number.
             namespace: The namespace.
-            auth: What it sends as `auth`, beside the token.
-            transport: What it connects by, and stays with.
-            headers: Of its requests.
-            recovery: Whether it knows recovery, as a browser's official client does.
+            auth: Its `auth` payload, beside the token.
+            transport: Its transport, which is never upgraded.
+            headers: The headers of its requests.
+            recovery: Whether it supports recovery, as the official client in a browser does.
 
         Raises:
-            Refused: The server refuses it; has the error's `code`, `message` and `data`.
-            Disconnected: The server has closed the connection.
-            HandlerFailed: A handler raised what the test does not expect.
+            Refused: The server refuses it; the exception has the error's `code`, `message` and `data`.
+            Disconnected: The server closes the connection.
+            HandlerFailed: A handler raised an exception that the test does not expect.
 
         """
         known = {} if user is None else {"token": self.token(user)}
@@ -179,7 +179,7 @@ class Cluster:
     # -- nodes
 
     async def kill(self, node: int) -> None:
-        """End a node as by SIGKILL: it does nothing more, tells nobody, and its clients lose their transports."""
+        """End a node as by SIGKILL: it does nothing more, the others are not told, and its clients lose their transports."""
         self.nodes[node].kill()
         for client, number in self._places.items():
             if number == node and client.disconnected is None:
@@ -187,12 +187,12 @@ class Cluster:
         await self.settle()
 
     async def stop(self, node: int) -> None:
-        """End a node as by SIGTERM: its clients' transports are closed, and it takes leave of the others."""
+        """End a node as by SIGTERM: its clients' transports are closed, and it leaves the log."""
         await self.nodes[node].stop()
         await self.settle()
 
     async def restart(self, node: int) -> None:
-        """Start another node in the place of one that was killed or stopped."""
+        """Start a new node in place of one that was killed or stopped."""
         if self.nodes[node].is_alive:
             raise ValueError(f"{self.nodes[node].name} is alive")
         self._dead.append(self.nodes[node])
@@ -202,37 +202,37 @@ class Cluster:
     # -- time
 
     def now(self) -> float:
-        """Return the time that nodes see, in seconds since 1970."""
+        """Return the nodes' time, in seconds since 1970."""
         return self._loop.wall_time()
 
     async def advance(self, seconds: float) -> None:
-        """Let time pass, and everything happen that is due meanwhile: pings, timeouts, ends of sessions and of tokens.
+        """Let time pass, with everything that becomes due meanwhile: pings, timeouts, ends of sessions and of tokens.
 
         Raises:
-            HandlerFailed: A handler raised what the test does not expect.
+            HandlerFailed: A handler raised an exception that the test does not expect.
 
         """
         await self._loop.advance(seconds)
         self._failures.check()
 
     async def settle(self) -> None:
-        """Wait until nothing more happens without time passing.
+        """Wait until nothing more can happen unless time passes.
 
         Raises:
-            HandlerFailed: A handler raised what the test does not expect.
+            HandlerFailed: A handler raised an exception that the test does not expect.
 
         """
         await self._loop.when_idle()
         self._failures.check()
 
-    # -- what handlers raise
+    # -- exceptions of handlers
 
     @asynccontextmanager
     async def expects(self, kind: type[BaseException]) -> AsyncIterator[list[BaseException]]:
-        """Expect that handlers raise what is no `ClientError`; yields a list that has what they raised, at the end.
+        """Expect that handlers raise this exception, other than a `ClientError`; yield a list that contains them at the end.
 
         Raises:
-            NothingFailed: None did.
+            NothingFailed: No handler raised it.
 
         """
         with self._failures.expected(kind) as raised:
@@ -249,7 +249,7 @@ class Cluster:
         else:
             loop.default_exception_handler(dict(context))
 
-    # -- inside
+    # -- internals
 
     def _node(self, number: int) -> Node:
         return Node(
@@ -271,10 +271,10 @@ class Cluster:
                 await node.bury()
 
     def token(self, user: str | User) -> str:
-        """Return a token of a user, which these nodes take.
+        """Return a token of a user that these nodes accept.
 
         Args:
-            user: The id of an account, with what the policy's role `user` may do, or a user to the letter.
+            user: The id of an account, with the permissions of the policy's role `user`, or a complete `User`.
 
         """
         if isinstance(user, str):
@@ -282,7 +282,7 @@ class Cluster:
         return self._tokens.issue(user)
 
     async def _authenticate(self, handshake: Handshake) -> User:
-        """Decide as a gateway process does, by the cluster's own tokens: see `roomwire.app.authentication`."""
+        """Authenticate as a gateway process does, but with the cluster's own tokens: see `roomwire.app.authentication`."""
         token = handshake.token
         if token is None and self._auth_mode == "required":
             raise Unauthenticated
@@ -292,7 +292,7 @@ class Cluster:
 
 
 def _app_of(served: "Sequence[App | type[Gateway] | Gateway]") -> App:
-    """Return the one app, or one of gateways."""
+    """Return the given app, or an app of the given gateways."""
     gateways = [one for one in served if not isinstance(one, App)]
     apps = [one for one in served if isinstance(one, App)]
     if len(apps) + bool(gateways) != 1:

@@ -1,17 +1,17 @@
-"""The errors that a test gets.
+"""The exceptions that a test gets.
 
 ::
 
     Exception
     ├── Refused            the server refuses a connection or an event
-    └── Disconnected       the client is not connected, or is so no more
+    └── Disconnected       the client is not or no longer connected
     AssertionError
-    ├── NothingCame        what is waited for never comes
-    ├── HandlerFailed      a handler raised what the test does not expect
+    ├── NothingCame        the awaited event cannot arrive
+    ├── HandlerFailed      a handler raised an exception that the test does not expect
     └── NothingFailed      no handler raised what the test expects
     RuntimeError
-    ├── Deadlock           nothing can happen any more, and the test waits
-    └── WrongLoop          the test runs on another event loop
+    ├── Deadlock           nothing can happen any more, but the test waits
+    └── WrongLoop          the test does not run on a virtual event loop
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,13 +21,13 @@ class Refused(Exception):
     """The server refuses a connection or an event.
 
     Args:
-        what: What it refuses, as in "the event 'move'".
-        message: The sentence that the client gets.
-        data: What the client gets beside it; of a `ClientError`, its `details`.
+        what: The refused action, as in "the event 'move'".
+        message: The message for the client.
+        data: Further data for the client; for a `ClientError`, its `details`.
 
     Attributes:
-        message: The sentence.
-        data: What came beside it.
+        message: The message for the client.
+        data: The further data.
         code: The error's code; empty if it has none.
         retryable: Whether trying again makes sense.
 
@@ -47,10 +47,10 @@ class Refused(Exception):
 
 
 class Disconnected(Exception):
-    """The client is not connected, or is so no more.
+    """The client is not or no longer connected.
 
     Args:
-        client: What the client is called.
+        client: The client's name.
         reason: Why, in the official client's words.
 
     """
@@ -65,14 +65,14 @@ class Disconnected(Exception):
 
 
 class NothingCame(AssertionError):
-    """What is waited for never comes: nothing more can happen.
+    """The awaited event cannot arrive: nothing more can happen.
 
     Args:
-        client: What the client is called.
-        wanted: What it waits for, as in "the event 'moved'".
-        came: What came instead, and has not been taken.
-        due_s: In how many seconds something is due; None: never.
-        ended: Why the client is not connected any more; empty: it is.
+        client: The client's name.
+        wanted: The awaited event, as in "the event 'moved'".
+        came: The events that arrived instead and were not consumed.
+        due_s: The seconds until the next timer is due; None if there is none.
+        ended: Why the client is no longer connected; empty if it is connected.
 
     """
 
@@ -100,12 +100,12 @@ class NothingCame(AssertionError):
 
 
 class HandlerFailed(AssertionError):
-    """A handler raised what the test does not expect; that is the cause of this.
+    """A handler raised an exception that the test does not expect; it is the cause of this one.
 
     Args:
-        said: What the library says of it, as in "handler failed".
-        facts: What belongs to it: event, namespace, session id.
-        error: What was raised.
+        said: The library's log message, as in "handler failed".
+        facts: The fields of the log line: event, namespace, session id.
+        error: The exception.
 
     """
 
@@ -123,10 +123,10 @@ class HandlerFailed(AssertionError):
 
 
 class NothingFailed(AssertionError):
-    """No handler raised what the test expects.
+    """No handler raised the exception that the test expects.
 
     Args:
-        kind: What it expects.
+        kind: The expected exception.
 
     """
 
@@ -139,17 +139,17 @@ class NothingFailed(AssertionError):
 
 
 class Deadlock(RuntimeError):
-    """Nothing can happen any more, and the test waits for something."""
+    """Nothing can happen any more, but the test waits."""
 
     def __str__(self) -> str:
         return "the test waits for something that cannot happen: no timer is due, and nothing can arrive from outside"
 
 
 class WrongLoop(RuntimeError):
-    """The test runs on another event loop than a `VirtualLoop`.
+    """The test does not run on a `VirtualLoop`.
 
     Args:
-        loop: The loop's class.
+        loop: The class of its loop.
 
     """
 

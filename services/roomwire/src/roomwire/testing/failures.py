@@ -1,4 +1,4 @@
-"""Collects the exceptions of handlers, which the library only logs, so that a test fails on them."""
+"""Collects the exceptions of handlers, which the library only logs, so that a test fails because of them."""
 
 import sys
 from collections.abc import Iterator, MutableMapping
@@ -13,7 +13,7 @@ _FACTS: Final = ("event_name", "namespace", "sid")
 
 
 class Failures:
-    """The exceptions that the library logs, until the test has been told."""
+    """The exceptions that the library has logged and that the test has not been told of."""
 
     def __init__(self) -> None:
         self._found: list[HandlerFailed] = []
@@ -21,8 +21,8 @@ class Failures:
 
     @contextmanager
     def noticed(self) -> Iterator[None]:
-        """Notice what is logged with an exception, in any way that structlog is set up to."""
-        # In place: loggers may have kept the list.
+        """Collect exceptions that are logged, whatever the configuration of structlog."""
+        # In place: loggers may have cached the list.
         processors = structlog.get_config()["processors"]
         processors.insert(0, self._look)
         try:
@@ -31,14 +31,14 @@ class Failures:
             processors.remove(self._look)
 
     def note(self, said: str, error: BaseException) -> None:
-        """Note an exception that is said in another way."""
+        """Add an exception that is not logged."""
         self._found.append(HandlerFailed(said, {}, error))
 
     def check(self) -> None:
-        """Raise the first failure that is not expected; the test has been told of it then.
+        """Raise the first unexpected failure, and forget all.
 
         Raises:
-            HandlerFailed: A handler raised what is not expected.
+            HandlerFailed: A handler raised an unexpected exception.
 
         """
         for failure in self._found:
@@ -48,10 +48,10 @@ class Failures:
 
     @contextmanager
     def expected(self, kind: type[BaseException]) -> Iterator[list[BaseException]]:
-        """Expect failures of a kind; yields a list that has them at the end.
+        """Expect exceptions of this kind; yield a list that contains them at the end.
 
         Raises:
-            NothingFailed: There were none.
+            NothingFailed: There was none.
 
         """
         expected: list[BaseException] = []
@@ -68,7 +68,7 @@ class Failures:
 
     @contextmanager
     def ignored(self) -> Iterator[None]:
-        """Forget what is found meanwhile."""
+        """Ignore the exceptions that are logged meanwhile."""
         found = [*self._found]
         try:
             yield
@@ -81,7 +81,7 @@ class Failures:
         if error is not None:
             facts = {name: event[name] for name in _FACTS if name in event}
             self._found.append(HandlerFailed(str(event.get("event", "")), facts, error))
-            # The test shows the traceback, or expects it.
+            # The test shows the traceback, or expects the exception.
             del event["exc_info"]
             event["error"] = repr(error)
         return event

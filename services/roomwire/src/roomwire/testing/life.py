@@ -1,7 +1,7 @@
-"""The tasks of a node, all of which can end in one moment, as by SIGKILL.
+"""The tasks of a node, all of which can end at one moment, as by SIGKILL.
 
-A context variable marks what a node begins: its tasks, timers and callbacks inherit the mark, as they inherit any context
-variable. `roomwire.testing.loop` runs what is marked by way of its `Life`, which runs nothing more once it is over.
+A context variable marks the work of a node: tasks, timers and callbacks inherit the mark, as they inherit any context
+variable. `roomwire.testing.loop` runs marked work through its `Life`, which runs nothing more once it is over.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ class Life:
     """The life of one node.
 
     Attributes:
-        is_over: Whether nothing of it runs any more.
+        is_over: Whether it has ended, so that none of its work runs.
 
     """
 
@@ -28,13 +28,13 @@ class Life:
         self.is_over = False
         self._is_buried = False
         self._tasks: WeakSet[asyncio.Task[object]] = WeakSet()
-        # Steps of tasks that were due when it was over.
+        # Steps of tasks that were due after the end.
         self._lost: list[tuple[contextvars.Context, Callable[..., object], tuple[object, ...]]] = []
         self._context = contextvars.Context()
         self._context.run(_LIFE.set, self)
 
     def enter(self, callback: Callable[[*Ts], object], *args: *Ts) -> None:
-        """Call something as a part of this life, unless it is over."""
+        """Call a function as a part of this life, unless it is over."""
         if not self.is_over:
             self._context.copy().run(callback, *args)
 
@@ -43,7 +43,7 @@ class Life:
         return asyncio.get_running_loop().create_task(job, context=self._context.copy())
 
     def run(self, context: contextvars.Context, callback: Callable[[*Ts], object], *args: *Ts) -> None:
-        """Run a callback that was begun in this life; once that is over, keep the steps of tasks for their burial."""
+        """Run a callback of this life; if the life is over, keep the steps of tasks for `bury`."""
         if not self.is_over:
             callback(*args)
         elif not self._is_buried and isinstance(getattr(callback, "__self__", None), asyncio.Task):
@@ -58,13 +58,13 @@ class Life:
         return [task for task in self._tasks if not task.done()]
 
     def end(self) -> None:
-        """Let nothing of it run any more, not even what stands in a `finally`."""
+        """Stop all its work now; not even `finally` blocks run."""
         self.is_over = True
 
     async def bury(self) -> None:
-        """Cancel the tasks of a life that is over, so that what they hold of the test's goes back; idempotent.
+        """Cancel the tasks of a life that is over, so that they release what they hold of the test; idempotent.
 
-        Only now do their `finally` blocks run.
+        Their `finally` blocks run only now.
         """
         loop = asyncio.get_running_loop()
         left = self.tasks()
@@ -74,16 +74,16 @@ class Life:
         lost, self._lost = self._lost, []
         for context, callback, args in lost:
             loop.call_soon(callback, *args, context=context)
-        # What they raise at their end concerns nobody.
+        # Exceptions at their end are irrelevant.
         await asyncio.gather(*left, return_exceptions=True)
         self.is_over = self._is_buried = True
 
 
 def life_of(context: contextvars.Context | None = None) -> Life | None:
-    """Return what the running code, or a context, is a part of."""
+    """Return the life of the running code, or of a context."""
     return _LIFE.get() if context is None else context.get(_LIFE)
 
 
 def mark(context: contextvars.Context, life: Life) -> None:
-    """Make what runs in a context a part of a life."""
+    """Make a context a part of a life."""
     context.run(_LIFE.set, life)

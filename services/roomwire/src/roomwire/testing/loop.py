@@ -1,10 +1,10 @@
 """The event loop of tests: its time is virtual, and it detects when nothing more can happen.
 
-The time stands still while anything runs. It passes when the test lets it pass (`Cluster.advance`), and where the test awaits
-something that only time can bring, such as `asyncio.sleep(60)`: then it jumps to the next timer. Nobody waits for real.
+The time stands still while anything runs. It passes when the test lets it pass (`Cluster.advance`), and when the test awaits
+something that depends on time alone, such as `asyncio.sleep(60)`: then it jumps to the next timer. There is no real waiting.
 
-What comes from outside of the loop (sockets, threads, executors) comes when it comes. Where there is any of it, the loop waits
-for a moment of real time before it believes that nothing more happens: long if somebody may be waiting for it, else shortly.
+Input from outside the loop (sockets, threads, executors) arrives in real time. If there is a source of such input, the loop waits
+for a moment of real time before it concludes that nothing more can happen: long if something may depend on it, otherwise short.
 """
 
 import asyncio
@@ -24,17 +24,17 @@ Ts = TypeVarTuple("Ts")
 
 START_S: Final = 1_000.0
 PATIENCE_S: Final = 1.0
-"""How long, in seconds of real time, what may come from outside of the loop is waited for."""
+"""The seconds of real time to wait for input from outside the loop."""
 GRACE_S: Final = 0.02
-"""The same, where nothing is known that waits for it: a pool's idle connections, say."""
+"""The same if nothing is known to depend on the input, as with a pool's idle connections."""
 _EXECUTOR: Final = "asyncio_"
 
 
 class Idle(NamedTuple):
-    """What there is to say of a moment in which nothing more can happen without time passing.
+    """A moment in which nothing more can happen unless time passes.
 
     Attributes:
-        due_s: In how many seconds something is due; None: never.
+        due_s: The seconds until the next timer is due; None if there is none.
 
     """
 
@@ -42,12 +42,12 @@ class Idle(NamedTuple):
 
 
 class VirtualLoop(asyncio.SelectorEventLoop):
-    """An event loop whose time passes only where nothing else can happen.
+    """An event loop whose time passes only when nothing else can happen.
 
-    The plugin runs tests that use its fixture on one; by hand it is `asyncio.Runner(loop_factory=VirtualLoop)`.
+    The plugin runs tests that use its fixture on this loop; without the plugin, use `asyncio.Runner(loop_factory=VirtualLoop)`.
 
     Attributes:
-        watched: Say whether something is under way that may wait for what comes from outside. None of them: it may.
+        watched: Functions that return whether work is in progress that may wait for outside input. Without any, it always may.
 
     """
 
@@ -65,22 +65,22 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         self._own_files = len(self._gate.get_map())
 
     def time(self) -> float:
-        """Return the test's time in seconds: monotonic."""
+        """Return the test's monotonic time in seconds."""
         return self._now_s
 
     def wall_time(self) -> float:
-        """Return the test's time in seconds since 1970: the real one when the loop was made, and what has passed here since."""
+        """Return the test's time in seconds since 1970: the real time of the loop's creation plus the virtual time since then."""
         return self._began_at + self._now_s - START_S
 
     def move(self, seconds: float) -> None:
-        """Let time pass, without doing what is due."""
+        """Let time pass without running timers."""
         self._now_s += seconds
 
     def when_idle(self, *, is_wanted: bool = False) -> "asyncio.Future[Idle | None]":
-        """Return a future that is done when nothing more can happen without time passing; whoever has it may end it before, by None.
+        """Return a future that is done when nothing more can happen unless time passes; its holder may end it earlier with None.
 
         Args:
-            is_wanted: Whether something in particular is waited for, which may come from outside.
+            is_wanted: Whether the caller waits for something that may come from outside.
 
         """
         self._waited_s, self._is_wanted = 0.0, is_wanted
@@ -92,9 +92,9 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         return wait
 
     async def advance(self, seconds: float) -> None:
-        """Let time pass, and do all that is due meanwhile, in its order and at its time."""
+        """Let time pass, and run all timers that become due, in order and each at its time."""
         until = self._now_s + seconds
-        # Waited for once: what has not come by then does not hold up each timer.
+        # Real waiting happens once: input that is late does not delay each timer.
         self._waited_s, self._is_wanted = 0.0, False
         while (due_s := await self._due()) is not None and self._now_s + due_s <= until:
             self.move(due_s)
@@ -105,12 +105,12 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         idle = await self._wait()
         return None if idle is None else idle.due_s
 
-    # What is begun in a node's life belongs to it: see `roomwire.testing.life`.
+    # Work that begins in a node's life belongs to it: see `roomwire.testing.life`.
 
     def call_soon(  # type: ignore[override] # typeshed's has a type variable for the arguments
         self, callback: Callable[..., object], *args: Any, context: contextvars.Context | None = None
     ) -> asyncio.Handle:
-        """Have a callback called; see asyncio."""
+        """Schedule a callback; see asyncio."""
         life = life_of(context)
         if life is None:
             return super().call_soon(callback, *args, context=context)
@@ -124,7 +124,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         *args: Any,
         context: contextvars.Context | None = None,
     ) -> asyncio.TimerHandle:
-        """Have a callback called at a time; see asyncio."""
+        """Schedule a callback at a time; see asyncio."""
         life = life_of(context)
         if life is None:
             return super().call_at(when, callback, *args, context=context)
@@ -157,9 +157,9 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         self._jobs -= 1
 
     def _idle(self, due_s: float | None) -> list[tuple[selectors.SelectorKey, int]]:
-        """Decide what happens when nothing is to be run: called in place of waiting for files."""
+        """Decide what happens when there is nothing to run; called instead of waiting for files."""
         is_alone, hears = threading.active_count() == 1, self._hears_from_outside()
-        # A thread that has ended since the files were looked at may have said something before.
+        # A thread that has ended since the files were checked may have reported something before.
         if not hears and (events := self._gate.wait(0)):
             return events
         began_at = time.monotonic()
@@ -167,7 +167,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         if self._waits:
             left_s = self._patience() - self._waited_s if hears else 0.0
             if left_s > 0:
-                # What threads have to say comes by a file as well.
+                # Threads report through a file as well.
                 events = self._gate.wait(left_s)
                 waited_s = time.monotonic() - began_at
                 self._waited_s = 0.0 if events else self._waited_s + waited_s
@@ -200,10 +200,10 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
 
 class _Gate(selectors.BaseSelector):
-    """A selector that asks what to do before it waits.
+    """A selector that calls a function before it waits.
 
     Args:
-        idle: Called with the seconds until something is due, or None, where nothing has come.
+        idle: Called, if there is no event, with the seconds until the next timer, or None.
 
     """
 
@@ -221,12 +221,12 @@ class _Gate(selectors.BaseSelector):
         return self._files.modify(fileobj, events, data)
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        """Return what has come; where that is nothing and the loop would wait, what `idle` says."""
+        """Return the events; if there are none and the loop would wait, return the result of `idle`."""
         events = self._files.select(0)
         return events if events or timeout == 0 else self._idle(timeout)
 
     def wait(self, timeout_s: float | None) -> list[tuple[selectors.SelectorKey, int]]:
-        """Wait for real."""
+        """Wait in real time."""
         return self._files.select(timeout_s)
 
     def close(self) -> None:

@@ -1,6 +1,6 @@
-"""A node (one gateway process as a part of the test), and the log in memory that several nodes share.
+"""A node (one gateway process within the test), and the log in memory that several nodes share.
 
-What a node does is done in its `Life`, whoever asks for it: so nothing of a node that was killed goes on in another's steps.
+A node's work runs in its `Life`, whoever requested it, so that no work of a killed node continues in another node's steps.
 """
 
 import contextvars
@@ -29,7 +29,7 @@ T = TypeVar("T")
 
 
 class SharedHub(MemoryHub):
-    """A log in memory whose changes are made in the lives of those who ask for them; what a killed node had asked for is lost."""
+    """A log in memory that makes each change in the life of the requesting node; pending requests of a killed node are lost."""
 
     def soon(self, change: Callable[[], None]) -> None:
         """See `MemoryHub`."""
@@ -40,18 +40,18 @@ class SharedHub(MemoryHub):
             if life is None or not life.is_over:
                 context.run(change)
 
-        # In a context of its own: who asks first may be killed, and the others' changes are made nevertheless.
+        # In a context of its own: the first requester may be killed, and the changes of others are still made.
         contextvars.Context().run(super().soon, make)
 
 
 class NodeLog(MemoryLog):
-    """The log of a node: what comes by it comes in the node's life.
+    """The log of a node: it delivers in the node's life.
 
     Args:
         name: The node's name.
-        hub: The log that nodes share.
+        hub: The log that the nodes share.
         life: The node's life.
-        metrics: The node's.
+        metrics: The node's metrics.
 
     """
 
@@ -72,27 +72,27 @@ class NodeLog(MemoryLog):
         self._life.enter(super().take, message)
 
     def die(self) -> None:
-        """Be gone without a goodbye: the sessions stay, and who still asks it for something is refused."""
+        """End without leaving the log: the sessions stay, and further calls are refused."""
         self._is_open = False
         self._hub.logs.pop(self.node, None)
         self._primary.nodes.pop(self.node, None)
 
 
 class Node:
-    """A gateway process, in the test's.
+    """A gateway process within the test's process.
 
     Args:
         name: Its name.
-        app: What it serves.
-        hub: The log that it shares with others.
+        app: The application.
+        hub: The log that it shares with other nodes.
         loop: The test's loop.
-        provided: What a process provides to its app, by type, beside server and metrics.
-        arguments: For its `Server`, beside those that are the node's own.
+        provided: The objects that a process provides to its app, by type, in addition to server and metrics.
+        arguments: Further arguments of its `Server`.
 
     Attributes:
         name: Its name.
         server: Its server.
-        metrics: What it counts.
+        metrics: Its metrics.
 
     """
 
@@ -131,7 +131,7 @@ class Node:
 
     @property
     def is_busy(self) -> bool:
-        """Whether a handler is at work: it may wait for a database, say."""
+        """Whether a handler is running: it may wait for a database, for example."""
         return self.is_alive and any(
             member.phase is not Phase.CONNECTED or member.handling or (member.lane and member.lane.events)
             for connection in self.server.eio.sockets.values()
@@ -139,20 +139,20 @@ class Node:
         )
 
     def get(self, kind: Callable[..., T]) -> T:
-        """Return its gateway of a class, or what its lifespan has provided for a type.
+        """Return its gateway of this class, or the object that its lifespan has provided for this type.
 
         Raises:
-            LookupError: There is none.
+            LookupError: There is no such object.
 
         """
         return self._running.app.get(kind)
 
     async def asgi(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve a request, of the application's own HTTP as well: an ASGI application, for `httpx.ASGITransport` say."""
+        """Serve any request, also to the application's own HTTP: an ASGI application, for `httpx.ASGITransport` for example."""
         await self._served(scope, receive, send)
 
     async def start(self) -> None:
-        """Start it, lifespan included; raises what that raises."""
+        """Start the node, including its lifespan, whose exceptions are raised."""
         await self._life.start(self._start())
 
     async def _start(self) -> None:
@@ -160,7 +160,7 @@ class Node:
         await self._running.start()
 
     async def stop(self) -> None:
-        """Let it part from its clients and end, as on SIGTERM, but at once; idempotent."""
+        """Disconnect its clients and end, as on SIGTERM, but at once; idempotent."""
         if self.is_alive:
             await self._life.start(self._stop())
             self._life.end()
@@ -172,14 +172,14 @@ class Node:
         await self.server.close()
 
     def kill(self) -> None:
-        """End it in one moment, as by SIGKILL: nothing of it runs any more, and nobody is told."""
+        """End it in one moment, as by SIGKILL: nothing of it runs any more, and the other nodes are not told."""
         self._life.end()
         self._log.die()
-        # Nor does anybody tell its application of an end when its tasks are cancelled later.
+        # Nor is its application told of any end when its tasks are cancelled later.
         self.server.eio.handlers.clear()
 
     async def bury(self) -> None:
-        """Let go of what a killed node holds of the test's; see `Life.bury`."""
+        """Release what a killed node holds of the test; see `Life.bury`."""
         await self._life.bury()
 
     def wire(
@@ -190,6 +190,6 @@ class Node:
         hear: Callable[[EnginePacket], None],
         ended: Callable[[str], None],
     ) -> Wire:
-        """Make a wire to it."""
+        """Create a wire to the node."""
         served: Asgi = self._served
         return make(served, self._life, headers, hear=hear, ended=ended)

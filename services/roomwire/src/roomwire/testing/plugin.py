@@ -1,7 +1,7 @@
 """The pytest plugin: the fixture `nodes`, and the loop that its tests run on.
 
-Loaded in every run of pytest where the library is installed, it imports nothing of a server by itself. Tests are run by
-pytest-asyncio, in either mode.
+It is loaded in every pytest run where the library is installed, so it does not import any server code by itself. pytest-asyncio
+runs the tests, in either mode.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ _MARK = "_roomwire_loop"
 
 
 class Nodes(Protocol):
-    """The fixture `nodes`: makes a `Cluster`; see there."""
+    """The fixture `nodes`, which creates a `Cluster`; see there."""
 
     def __call__(
         self,
@@ -33,24 +33,24 @@ class Nodes(Protocol):
         provide: Mapping[Any, object] | None = None,
         **options: Any,
     ) -> "Cluster":
-        """Make a cluster, to be entered by `async with`."""
+        """Create a cluster; enter it with `async with`."""
 
 
 @pytest.fixture(name=_MARK)
 def _loop_of_tests() -> None:
-    """Mark the tests that use `nodes`, by whatever fixture."""
+    """Mark tests that use `nodes`, directly or through other fixtures."""
 
 
 @pytest.fixture
 def nodes(_roomwire_loop: None) -> Nodes:
-    """Make a `roomwire.testing.Cluster` of an application, to be entered by `async with`."""
-    from roomwire.testing.cluster import Cluster  # noqa: PLC0415 - most runs need none of it
+    """Create a `roomwire.testing.Cluster` of an application; enter it with `async with`."""
+    from roomwire.testing.cluster import Cluster  # noqa: PLC0415 - most runs do not need it
 
     return Cluster
 
 
 class _LoopFactories:
-    """What pytest-asyncio asks for the loops of a test: registered while one that uses `nodes` is collected."""
+    """The plugin that pytest-asyncio asks for a test's loops: registered while a test that uses `nodes` is collected."""
 
     @pytest.hookimpl(wrapper=True)
     def pytest_asyncio_loop_factories(
@@ -64,7 +64,7 @@ class _LoopFactories:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> Generator[None, object, object]:
-    """Have tests that use `nodes` run on a loop whose time is their own; others are left alone."""
+    """Run tests that use `nodes` on a loop with virtual time; leave other tests alone."""
     if _MARK not in metafunc.fixturenames or not metafunc.config.pluginmanager.has_plugin("asyncio"):
         return (yield)
     manager, factories = metafunc.config.pluginmanager, _LoopFactories()

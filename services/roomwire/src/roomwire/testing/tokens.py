@@ -8,7 +8,7 @@ from roomwire.identity.tokens import User
 
 
 class Tokens:
-    """Knows the users of a test, and stands where a process has its `Verifier`.
+    """Issues the tokens of a test's users, and verifies them in place of a process's `Verifier`.
 
     Args:
         now: Seconds since 1970.
@@ -26,10 +26,10 @@ class Tokens:
         return token
 
     async def verify(self, token: str) -> User:
-        """Return whom a token speaks for; see `Verifier.verify`.
+        """Return the user that a token identifies; see `Verifier.verify`.
 
         Raises:
-            Unauthenticated: It is none of these, or has expired.
+            Unauthenticated: The token is unknown or expired.
 
         """
         user = self._users.get(token)

@@ -1,7 +1,7 @@
-"""Carries a client's packets to a node and back, as the ASGI messages that a server makes of WebSockets and HTTP.
+"""Carries a client's packets to a node and back, as the ASGI messages that a server creates from WebSockets and HTTP.
 
-No sockets and no bytes of HTTP: what stands below ASGI is the server's matter, and is not simulated. A wire calls `hear` with each
-packet of Engine.IO as it comes, and `ended` once when the other side has ended it; nothing after that, and nothing once it is cut.
+There are no sockets and no HTTP bytes: the layers below ASGI belong to the server and are not simulated. A wire calls `hear` with
+each Engine.IO packet as it arrives, and `ended` once when the other side has ended it; nothing after that, and nothing once it is cut.
 """
 
 import asyncio
@@ -30,21 +30,21 @@ class Wire(Protocol):
         """Send packets, in order."""
 
     def cut(self) -> None:
-        """Break it: nothing comes or goes any more, and neither side is told."""
+        """Break the wire: nothing is sent or received any more, and neither side is told."""
 
     def close(self) -> None:
-        """End it as a client does."""
+        """End the wire as a client does."""
 
 
 @dataclass(eq=False)
 class _AsgiWire:
-    """What both transports have: the node at the other end, and that a wire ends once.
+    """The common part of both transports: the node at the other end, and the single end of a wire.
 
     Attributes:
         asgi: The node's ASGI application.
         life: The node's life.
         headers: The headers of each request.
-        hear: Called with each packet that comes.
+        hear: Called with each packet that arrives.
         ended: Called with the reason, as far as it is known, when the node has ended the wire.
 
     """
@@ -99,7 +99,7 @@ class WebSocketWire(_AsgiWire):
             self._end("transport close")
 
     async def _take(self, message: Message) -> None:
-        """Take what the node sends."""
+        """Process a message of the node."""
         if self._is_over:
             return
         kind: str = message["type"]
@@ -132,7 +132,7 @@ class PollingWire(_AsgiWire):
             self._post()
 
     def close(self) -> None:
-        """See `Wire`; the pending poll is answered by that, and goes nowhere."""
+        """See `Wire`; this answers the pending poll, and its answer is dropped."""
         if not self._is_over:
             self._is_over = True
             self._ask("POST", CLOSE.encode(), lambda _, __: None)
@@ -145,7 +145,7 @@ class PollingWire(_AsgiWire):
         self._polled(status, body)
 
     def _polled(self, status: int, body: str) -> None:
-        """Take the answer of a poll, then poll again."""
+        """Process the answer of a poll, then poll again."""
         if status != HTTPStatus.OK:
             self._end("transport close")
             return
@@ -176,7 +176,7 @@ class PollingWire(_AsgiWire):
             self._end("transport error")
 
     def _ask(self, method: str, body: bytes, then: Callable[[int, str], None]) -> None:
-        """Send a request; `then` gets status and body of its answer, unless the wire has ended by then."""
+        """Send a request; `then` gets the status and body of the answer, unless the wire has ended by then."""
         query = "EIO=4&transport=polling" + (f"&sid={self._sid}" if self._sid else "")
         headers = {**self.headers, "content-length": str(len(body))} if body else self.headers
         scope = {**_scope("http", query, headers), "method": method, "scheme": "http"}
@@ -200,7 +200,7 @@ class PollingWire(_AsgiWire):
 
 
 WIRES: Final[Mapping[str, Callable[..., Wire]]] = {"websocket": WebSocketWire, "polling": PollingWire}
-"""By the names of the transports."""
+"""The wires by the name of the transport."""
 
 
 def _scope(kind: str, query: str, headers: Mapping[str, str]) -> dict[str, object]:
