@@ -79,7 +79,7 @@ SENTENCES = [
     ),
     (LogNotResumed("lost"), "The log cannot be resumed: lost"),
     (EventTooLarge(2, 3), "An event may have at most 2 bytes; this one has 3."),
-    (PeerRequestTooLarge(9), "Other nodes take at most 9 bytes."),
+    (PeerRequestTooLarge(9), "Other nodes accept at most 9 bytes."),
     (UnknownScheme(["a", "b"]), "use one of a://, b://"),
     (NoSuchRedisUrl("a://b"), "use a://b"),
     (UnknownOptions(["b", "a"]), "use only these options after the ?: a, b"),

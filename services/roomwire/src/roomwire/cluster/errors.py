@@ -18,5 +18,5 @@ class PeerRequestTooLarge(TooLarge):
     """
 
     def __init__(self, most: int) -> None:
-        super().__init__(f"Other nodes take at most {most} bytes.")
+        super().__init__(f"Other nodes accept at most {most} bytes.")
         self.most = most

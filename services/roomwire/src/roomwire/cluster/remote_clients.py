@@ -1,4 +1,4 @@
-"""One client of another node: asks that node to perform what a caller wants of the client."""
+"""Clients of other nodes: asks the node that holds a client to perform an operation on it."""
 
 import asyncio
 from collections.abc import Sequence

@@ -55,7 +55,7 @@ class Sockets(msgspec.Struct, frozen=True):
 
     @property
     def is_complete(self) -> bool:
-        """Whether nobody is left out."""
+        """Whether no client is left out."""
         return not self.missing and self.total == len(self.sockets)
 
 
@@ -119,17 +119,17 @@ class Presence(msgspec.Struct, frozen=True):
 
     @property
     def is_complete(self) -> bool:
-        """Whether nobody is left out."""
+        """Whether no member is left out."""
         return self.total == len(self.present)
 
     @property
     def connected(self) -> Sequence[Present]:
-        """Those that are connected."""
+        """The connected members."""
         return [one for one in self.present if one.is_connected]
 
     @property
     def users(self) -> Mapping[str, int]:
-        """By the id of each user that is connected: how many of its sockets are in the room; anonymous ones are no user's."""
+        """The number of sockets in the room by the id of each connected user; anonymous clients are not included."""
         return Counter(one.user_id for one in self.connected if one.user_kind != "anonymous")
 
 

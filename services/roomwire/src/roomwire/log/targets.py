@@ -40,7 +40,7 @@ def kept_of(keep: Keep, event: str, data: object, *, to: object, namespace: str)
     """
     room = to if keep.room is None else keep.room
     if not isinstance(room, str) or is_sid(room):
-        raise ValueError("a history is of one room: emit to one, or name it by Keep(room=...)")
+        raise ValueError("a history belongs to one room: emit to one room, or name it with Keep(room=...)")
     entry = keep.entry
     if entry is msgspec.UNSET:
         entry = Said(event, arguments_of(data), datetime.now(UTC))

@@ -39,13 +39,13 @@ class EventLane(Protocol):
 
 
 class RoomWatch(Protocol):
-    """What is told of the rooms of a member whose namespace is a `Gateway`: `roomwire.gateways.memberships` has the one there is."""
+    """Is told of the rooms of a member whose namespace is a `Gateway`. `roomwire.gateways.memberships` implements it."""
 
     async def joined(self, room: object) -> None:
-        """Take that the member is in a room."""
+        """Note that the member is in a room."""
 
     async def left(self, room: object) -> None:
-        """Take that the member is in a room no more."""
+        """Note that the member is no longer in a room."""
 
 
 class Member:
@@ -54,21 +54,21 @@ class Member:
     Attributes:
         sid: The client's id in the namespace, which is also the name of its own room.
         namespace: The namespace.
-        connection: The transport's side of it; it may be a member of other namespaces as well.
-        outlet: Where what is said to it goes: the connection, or what holds it back until there is a verdict.
-        phase: Where it is in its life.
-        rooms: The rooms it is in, in the order of joining.
-        user: Who it is; known once it has been authenticated.
-        handshake: What it brought when it connected.
+        connection: The client's connection; it may have members in other namespaces as well.
+        outlet: The destination of frames for the client: the connection, or a buffer that holds them until the client is admitted.
+        phase: Its current phase.
+        rooms: Its rooms, in the order of joining.
+        user: The client's user; known once it has been authenticated.
+        handshake: The client's handshake.
         opened_at: When it connected, by the monotonic clock; 0.0 before that.
-        events: How many of its events were taken.
-        lane: What takes its events where the namespace is a `Gateway`; else None.
-        watch: What is told of its rooms; None: nothing is.
-        tenure: Its right to speak for its session; None before there is one.
+        events: The number of its events that were accepted.
+        lane: Handles its events if the namespace is a `Gateway`; else None.
+        watch: Is told of its rooms; None if there is no watch.
+        tenure: The node's hold of its session; None before there is one.
         pid: The secret by which it can be recovered; None if it cannot be.
-        recovered: Whether it was recovered, and gets what it missed.
+        recovered: Whether it was recovered, and gets the messages that it missed.
         is_lost: Whether its transport was lost, so that its session waits for it.
-        handling: How many of its events are being handled by functions, outside of a lane.
+        handling: The number of its events that functions, outside of a lane, are handling.
 
     """
 
@@ -147,7 +147,7 @@ class Member:
             self.is_lost = True
 
     def handled(self, _: object) -> None:
-        """Note that one of its events was handled: called with the task that handled it."""
+        """Note that one of its events was handled; called with the task that handled it."""
         self.handling -= 1
 
     def joined(self, room: object, stream: Stream) -> None:
@@ -162,7 +162,7 @@ class Member:
 
 
 members_of: Callable[[Connection], tuple[Member, ...]] = operator.attrgetter("members")
-"""Returns what a connection is in each of its namespaces: hot. The engine keeps it, and does not know what it is."""
+"""Returns the members of a connection, one for each namespace: hot. The engine stores them without knowing what they are."""
 
 
 def member_of(connection: Connection, namespace: str) -> Member | None:

@@ -1,4 +1,4 @@
-"""The rooms of users: all sockets of a user are in one, whatever node they are on. Pure."""
+"""The rooms of users: all sockets of a user, on any node, are in one room. Pure."""
 
 from typing import Final
 
@@ -6,7 +6,7 @@ _PREFIX: Final = "user:"
 
 
 def user_room(user_id: str) -> str:
-    """Return the room of all sockets of a user, of gateways that have such rooms (`Gateway.has_user_rooms`).
+    """Return the room of all sockets of a user, for gateways that have such rooms (`Gateway.has_user_rooms`).
 
     Args:
         user_id: The claim `sub` of the user's tokens.
@@ -16,5 +16,5 @@ def user_room(user_id: str) -> str:
 
 
 def is_user_room(room: object) -> bool:
-    """Tell whether a room has the name of a user's."""
+    """Return whether a room's name is one of a user's room."""
     return isinstance(room, str) and room.startswith(_PREFIX)

@@ -36,7 +36,7 @@ class ClusterCalls:
 
         Args:
             room: A room, a client's id, or a list of them, whose members are returned. Default: all clients of the namespace.
-            namespace: Whose clients.
+            namespace: The clients' namespace.
             timeout_s: Seconds that each node has; see the class.
             limit: Maximum number of clients in the result. Each node sends at most 1,000,000 bytes of them; `Sockets.total` is
                 their full number.
@@ -56,7 +56,7 @@ class ClusterCalls:
 
         Args:
             room: A room, or a list of rooms; each client is returned once.
-            namespace: Whose clients.
+            namespace: The clients' namespace.
             timeout_s: Seconds that each node has to report its connected clients; see the class.
             limit: Maximum number of clients in the result, up to 10,000; `Presence.total` is their full number. At most 1,000,000
                 bytes of their `data` are read per room.
@@ -86,7 +86,7 @@ class ClusterCalls:
             event: The event's name.
             data: The event's argument; a tuple for several.
             to: A room, a client's id, or a list of them. Default: all clients of the namespace.
-            namespace: Whose clients.
+            namespace: The clients' namespace.
             timeout_s: Seconds within which clients must answer. Each node sends at most 1,000,000 bytes of answers, see
                 `Acks.dropped`.
 
@@ -146,7 +146,7 @@ class ClusterCalls:
         Args:
             event: The event's name.
             args: The handlers' arguments, which MessagePack must be able to encode.
-            namespace: Whose handlers.
+            namespace: The handlers' namespace.
             timeout_s: Seconds that each node has to accept the event; see the class.
 
         Raises:

@@ -66,8 +66,8 @@ class Server(ClusterCalls, socketio.AsyncServer):  # type: ignore[misc] # python
         log: The log that connects the nodes, see `roomwire.log.opening`. The server starts and closes it. Default: a single node.
         history: Reads the history of rooms, see `roomwire.history.opening`. Its owner starts and closes it. Default: the history of
             a log in memory; with another log, no history can be read.
-        standings: Keeps who is banned or muted and how many sockets users have, for all nodes, see `roomwire.standings.opening`;
-            closed by its owner. Default: with a log in memory, this process does; else gateways that ask for it are refused.
+        standings: Stores for all nodes who is banned or muted and how many sockets users have, see `roomwire.standings.opening`;
+            closed by its owner. Default: with a log in memory, this process stores it; otherwise gateways that need it are refused.
         node_name: The name of this node, unique among all nodes. Engine.IO session ids begin with it and a dot, so that a proxy
             can find the node that a request belongs to.
         authenticate: Decides about every connection, in every namespace, before its connect handler runs.
@@ -87,17 +87,17 @@ class Server(ClusterCalls, socketio.AsyncServer):  # type: ignore[misc] # python
 
     Attributes:
         node_name: Its name.
-        log: Connects it with the other nodes.
-        history: Reads the history of rooms; None: it cannot be read here.
-        standings: Knows the standings of users here; None: nobody keeps them.
-        arguments: What it was made with, by name, less `metrics` and `relay`.
+        log: Connects the node with the other nodes.
+        history: Reads the history of rooms; None if it cannot be read.
+        standings: The standings of users; None if there are none.
+        arguments: Its arguments by name, without `metrics` and `relay`.
         replies: Answers the events of clients.
         begin: Starts a task that the server owns.
         begin_now: Starts a task that the server owns, and runs its first step immediately.
         count_event: Counts an event by its outcome and its duration in seconds.
 
     Raises:
-        ValueError: `client_manager`, `serializer`, `json` or `async_mode` request something other than the built-in.
+        ValueError: `client_manager`, `serializer`, `json` or `async_mode` asks for something other than the built-in one.
 
     """
 
@@ -229,7 +229,7 @@ class Server(ClusterCalls, socketio.AsyncServer):  # type: ignore[misc] # python
             await initiated.after_init()
 
     def initiated(self) -> Sequence[Initiated]:
-        """Return what handles namespaces and has an `after_init` hook, in the order of registration."""
+        """Return the handlers of namespaces that have an `after_init` hook, in the order of registration."""
         return [one for one in self.namespace_handlers.values() if hasattr(one, "after_init")]
 
     async def join_nodes(self) -> None:
@@ -285,7 +285,7 @@ class Server(ClusterCalls, socketio.AsyncServer):  # type: ignore[misc] # python
         )
 
     def has_user_rooms(self, namespace: str) -> bool:
-        """Say whether each socket of a user is in that user's room: see `Gateway.has_user_rooms`."""
+        """Return whether each socket of a user is in that user's room: see `Gateway.has_user_rooms`."""
         return bool(getattr(self.namespace_handlers.get(namespace), "has_user_rooms", False))
 
     # -- clients of this node
@@ -327,7 +327,7 @@ class Server(ClusterCalls, socketio.AsyncServer):  # type: ignore[misc] # python
         """Close a connection unless it connects to a namespace in time."""
         self._parts.connects.expect_connect(eio_sid)
 
-    # -- what follows overrides python-socketio: see `drop_in`; what is called for each event returns what is awaited as it is
+    # -- overrides of python-socketio: see `drop_in`; methods that are called for each event return the awaitable of their part
 
     def _engineio_server_class(self) -> type[engineio.AsyncServer]:
         return AsgiEngine
@@ -402,7 +402,7 @@ class Server(ClusterCalls, socketio.AsyncServer):  # type: ignore[misc] # python
             ignore_queue: Sends the event only to the clients of this node, without the log.
             message_id: A further emit with the same id within `LogConfig.message_id_ttl_s` is dropped, on all nodes. At most 256
                 bytes; scope the ids of clients to the client (`Socket.own_id`). Default: none.
-            keeps_history: Whether the history of the room stores the event, or what of it and for how long (`Keep`). The event is
+            keeps_history: Whether the history of the room stores the event; a `Keep` sets the entry and its lifetime. The event is
                 published and stored, or neither. An event that is dropped because of its `message_id` is not stored again.
                 Default: no.
 

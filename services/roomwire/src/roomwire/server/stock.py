@@ -43,10 +43,10 @@ class Stock(Protocol):
 
 
 class Initiated(Protocol):
-    """What handles a namespace and wants to know of the start."""
+    """A handler of a namespace with a hook for the start."""
 
     async def after_init(self) -> None:
-        """Do what has to be done before clients come."""
+        """Run before clients are accepted."""
 
 
 @dataclass(frozen=True, slots=True)
