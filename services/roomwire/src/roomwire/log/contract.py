@@ -169,7 +169,7 @@ class Log(Protocol):
 
     @property
     def config(self) -> LogConfig:
-        """Its times and bounds."""
+        """Its times and limits."""
 
     @property
     def epoch(self) -> Epoch:

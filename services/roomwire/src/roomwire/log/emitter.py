@@ -159,7 +159,7 @@ class AsyncEmitter:
 class Emitter:
     """Emits from code without an event loop, from any thread. Use as a context manager, or `close` it.
 
-    An `AsyncEmitter` in a thread of its own, which begins with the first `emit`, in each process anew: it may be made
+    It runs an `AsyncEmitter` in a thread of its own, which starts with the first `emit` in each process, so it may be created
     before a process forks.
 
     Args:
@@ -218,7 +218,7 @@ class Emitter:
         message_id: str = "",
         keeps_history: bool | Keep = False,
     ) -> None:
-        """Say something, and wait until it is in the log; see `AsyncEmitter.emit`."""
+        """Emit an event, and wait until it is in the log; see `AsyncEmitter.emit`."""
         with self._lock:
             if self._is_closed:
                 raise EmitterClosed
@@ -231,7 +231,7 @@ class Emitter:
                 message_id=message_id,
                 keeps_history=keeps_history,
             )
-            # Under the lock, so that `close` comes behind all that was said before it.
+            # Under the lock, so that `close` comes after every earlier event.
             waiting = asyncio.run_coroutine_threadsafe(said, self._running())
         try:
             waiting.result()
@@ -252,7 +252,7 @@ class Emitter:
         loop.close()
 
     def _running(self) -> asyncio.AbstractEventLoop:
-        """Return the loop of this process: a thread does not come along when a process forks."""
+        """Return the loop of this process: a fork does not copy the thread."""
         if self._loop is None or self._process != os.getpid():
             self._process = os.getpid()
             self._loop = asyncio.new_event_loop()
@@ -264,7 +264,7 @@ class Emitter:
 
 
 async def _end(closing: Coroutine[object, object, None]) -> None:
-    """Close, and let those who still wait learn what became of theirs."""
+    """Run `close`, and let pending callers learn their outcomes."""
     await closing
     others = asyncio.all_tasks() - {asyncio.current_task()}
     await asyncio.gather(*others, return_exceptions=True)

@@ -1,39 +1,39 @@
-"""What can go wrong with the log, beside `roomwire.errors`.
+"""The errors of the log, in addition to `roomwire.errors`.
 
 ::
 
     ConfigurationError
-    ├── StreamsTooShortLived      rooms' streams would be gone before sessions and timeouts are over
+    ├── StreamsTooShortLived      the streams of rooms would end before sessions and timeouts
     └── RedisEvicts               Redis would drop messages silently when its memory is full
     ClientError
     ├── NotFound
     │   └── SessionGone           the session of a socket's stream does not exist any more
     ├── RateLimited
-    │   └── RejoinedTooOften      more intervals of one room than the log keeps of a session
+    │   └── RejoinedTooOften      a room was joined and left more often than a session stores
     ├── TooLarge
     │   ├── EventTooLarge         an emitter's event
     │   └── MessageIdTooLong      a message id
     └── Unavailable
         ├── EmitterClosed         the emitter is closed
         ├── LogClosed             the log is closed
-        ├── LogFull               too much waits for the log already
-        ├── LogHeld               the link is being restored, and others have waited for it in vain
-        ├── LogNotResumed         the link is there, and this gateway could not be brought up to date over it
-        ├── LogSilent             the primary did not answer in time, or the link broke before the question was sent
-        └── RedisUnreached        no connection with the primary
+        ├── LogFull               too many calls wait for the log
+        ├── LogHeld               the link is being restored, and earlier callers waited in vain
+        ├── LogNotResumed         the link is restored, but this gateway could not be brought up to date
+        ├── LogSilent             the primary did not answer in time, or the link broke before the request was sent
+        └── RedisUnreached        the primary cannot be reached
 
-What belongs to the contract's results (`Fenced`, `NodeAway`, `NodeBusy`) stands in `contract`.
+Errors that are part of the contract's results (`Fenced`, `NodeAway`, `NodeBusy`) are in `contract`.
 """
 
 from roomwire.errors import ConfigurationError, NotFound, RateLimited, TooLarge, Unavailable
 
 
 class StreamsTooShortLived(ConfigurationError):
-    """The streams of rooms do not live as long as sessions and timeouts need them.
+    """The lifetime of rooms' streams is shorter than sessions and timeouts require.
 
     Args:
-        stream_ttl_s: How long they live.
-        least_s: How long they have to.
+        stream_ttl_s: The lifetime of streams.
+        least_s: The required lifetime.
 
     """
 
@@ -50,7 +50,7 @@ class RedisEvicts(ConfigurationError):
     """Redis deletes keys when its memory is full.
 
     Args:
-        policy: Its `maxmemory-policy`; empty if it does not say.
+        policy: Its `maxmemory-policy`; empty if it is unknown.
 
     """
 
@@ -63,23 +63,23 @@ class RedisEvicts(ConfigurationError):
 
 
 class SessionGone(NotFound):
-    """The session that a socket's stream belongs to does not exist any more."""
+    """The session of a socket's stream no longer exists."""
 
     default_message = "The session has ended."
 
 
 class RejoinedTooOften(RateLimited):
-    """A room was joined and left more often than the log keeps, and the client has confirmed none of it."""
+    """A room was joined and left more often than the log stores without a confirmation of the client."""
 
     default_message = "The room was joined and left too often: try again later."
 
 
 class EventTooLarge(TooLarge):
-    """An emitter's event is larger than the gateways would send.
+    """An emitter's event is larger than events of gateways may be.
 
     Args:
-        most: How many bytes it may have.
-        size: How many it has.
+        most: The maximum size in bytes.
+        size: The event's size in bytes.
 
     """
 
@@ -90,10 +90,10 @@ class EventTooLarge(TooLarge):
 
 
 class MessageIdTooLong(TooLarge):
-    """A message id is longer than the log stores.
+    """A message id is longer than the log accepts.
 
     Args:
-        most: How many bytes it may have.
+        most: The maximum size in bytes.
 
     """
 
@@ -103,19 +103,19 @@ class MessageIdTooLong(TooLarge):
 
 
 class EmitterClosed(Unavailable):
-    """The emitter was closed before."""
+    """The emitter is closed."""
 
     default_message = "The emitter is closed."
 
 
 class LogClosed(Unavailable):
-    """The log was closed, or never opened."""
+    """The log is closed, or was never opened."""
 
     default_message = "The log is closed."
 
 
 class LogFull(Unavailable):
-    """More calls wait for the log than it takes; nothing was done."""
+    """Too many calls wait for the log; nothing was done."""
 
     default_message = "Too many requests wait for the log: try again."
 
@@ -127,10 +127,10 @@ class LogHeld(Unavailable):
 
 
 class LogNotResumed(Unavailable):
-    """The primary is there, and this gateway could not be brought up to date.
+    """The primary answers, but this gateway could not be brought up to date.
 
     Args:
-        reason: Why not.
+        reason: The reason.
 
     """
 
@@ -146,10 +146,10 @@ class LogSilent(Unavailable):
 
 
 class RedisUnreached(Unavailable):
-    """There is no connection with the primary.
+    """The primary cannot be reached.
 
     Args:
-        detail: What the system or the server says.
+        detail: The text of the system's or the server's error.
 
     """
 

@@ -1,7 +1,7 @@
-"""What of a message is kept in the history of its room, beyond the log. Pure.
+"""The part of a message that the history of its room stores, beyond the log. Pure.
 
-The log appends it in the step that appends the message: either both are there, or neither is. It is read by
-`roomwire.history`.
+The log appends the entry in the same step as the message, so that both exist or neither.
+`roomwire.history` reads it.
 """
 
 from collections.abc import Sequence
@@ -17,12 +17,12 @@ HISTORY_TTL_S: Final = 86_400
 
 
 class Said(msgspec.Struct, frozen=True):
-    """An event as history keeps it, where the application names nothing else to keep.
+    """An event as history stores it, unless the application chooses another entry.
 
     Attributes:
-        event: Its name.
-        args: Its arguments.
-        at: When it was emitted.
+        event: The event's name.
+        args: The event's arguments.
+        at: The time at which it was emitted.
 
     """
 
@@ -32,13 +32,13 @@ class Said(msgspec.Struct, frozen=True):
 
 
 class Keep(msgspec.Struct, frozen=True, kw_only=True):
-    """What of an emit the history of its room keeps, and for how long: the value of `keeps_history`.
+    """What the history of a room stores of an event, and for how long: a value of `keeps_history`.
 
     Attributes:
-        entry: What is kept, as JSON can hold it. Default: the event, its arguments and the time, as a `Said`.
-        room: Whose history it is. Default: that of the room that the event is emitted to.
-        entries: How many entries the room keeps, the newest ones, counting this.
-        ttl_s: How long the room keeps them after this one, in seconds.
+        entry: The entry, a JSON value. Default: the event, its arguments and the time, as a `Said`.
+        room: The room whose history stores it. Default: the room to which the event is emitted.
+        entries: The number of newest entries that the room keeps, including this one.
+        ttl_s: Time for which the room keeps them after this one, in seconds.
 
     """
 
@@ -53,13 +53,13 @@ class Keep(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Kept(msgspec.Struct, frozen=True, gc=False):
-    """An entry on its way into a history.
+    """An entry for a history.
 
     Attributes:
         name: The history's name; see `history_name`.
         entry: The entry.
-        entries: How many entries the history keeps.
-        ttl_s: How long after this one.
+        entries: The number of entries that the history keeps.
+        ttl_s: Time for which it keeps them after this entry.
 
     """
 
@@ -70,7 +70,7 @@ class Kept(msgspec.Struct, frozen=True, gc=False):
 
 
 def history_name(namespace: str, room: object) -> bytes:
-    """Return the name of a room's history: in the namespace `/` the room's own, elsewhere what no room there can be called."""
+    """Return the name of a room's history: in the namespace `/` the room's own name, elsewhere a name that no room of `/` can have."""
     name = room_name(room)
     if namespace == "/":
         return name.encode("utf-8", "surrogatepass")

@@ -26,7 +26,7 @@ _OFFSET: Final = re.compile(r"([A-Za-z0-9_-]{1,32})\.(0|[1-9][0-9]{0,15})")
 
 
 class End(NamedTuple):
-    """The end of an epoch at a position. The epoch is broken if a gateway knew later positions, so that all clients must be told."""
+    """The end of an epoch at a position. The epoch is broken if a gateway knew later positions; all clients must then be told."""
 
     position: Position
     is_broken: bool

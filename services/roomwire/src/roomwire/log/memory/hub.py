@@ -1,4 +1,4 @@
-"""What gateways of one process share: one log, and the order in which it changes."""
+"""The shared part of the gateways of one process: one log, and the order of its changes."""
 
 import asyncio
 import time
@@ -17,28 +17,28 @@ from roomwire.log.streams import Stream
 
 
 class HubMember(Protocol):
-    """The log of one gateway, as the others of its process know it.
+    """The log of one gateway, as the other gateways of its process see it.
 
     Attributes:
-        address: Where other gateways reach it.
+        address: The address at which other gateways reach it.
 
     """
 
     address: str
 
     def take(self, message: bytes) -> None:
-        """Take a request of another gateway, or the answer to one of this gateway's."""
+        """Accept a request of another gateway, or the answer to one of this gateway's requests."""
 
 
 class MemoryHub:
-    """What gateways of one process share: the log, and the order in which its changes are made.
+    """The shared part of the gateways of one process: the log, and the order in which it changes.
 
     Changes are made one tick after they were requested, so that no observer is called while another gateway's call runs.
 
     Args:
-        config: Times and bounds.
-        is_eager: Make them at once instead, for one gateway whose observer expects that: a call that is awaited has
-            been done without a turn of the event loop. What is asked for in the middle of a change follows it.
+        config: The times and limits.
+        is_eager: Make changes at once instead. This is for a single gateway whose observer expects that: an awaited call is
+            done without a turn of the event loop. A change that is requested during another change follows it.
         clock: Monotonic seconds, by which sessions, streams and message ids expire.
 
     """
@@ -55,7 +55,7 @@ class MemoryHub:
         self._changes: deque[Callable[[], None]] = deque()
 
     def soon(self, change: Callable[[], None]) -> None:
-        """Make a change, in order, with the others of this tick."""
+        """Make a change in order, with the others of this tick."""
         if self._is_eager:
             self._changes.append(change)
             if not self._is_making:
@@ -67,7 +67,7 @@ class MemoryHub:
 
     @property
     def is_at_rest(self) -> bool:
-        """Whether a change may be made right away, instead of by `soon`."""
+        """Whether a change may be made at once instead of by `soon`."""
         return self._is_eager and not self._is_making
 
     def publish(

@@ -52,7 +52,7 @@ class MemoryLog:
         metrics: Counts publishes and the log's state.
 
     Attributes:
-        address: Where other gateways reach it.
+        address: The address at which other gateways reach this one.
 
     """
 
@@ -89,9 +89,9 @@ class MemoryLog:
 
         Args:
             node: This gateway's name; this incarnation gets an id of its own.
-            address: Where other gateways would reach it. Default: nowhere.
-            config: Times and bounds. Default: `LogConfig`'s own.
-            metrics: Where publishes and the log's state are counted.
+            address: The address at which other gateways would reach this one. Default: none.
+            config: The times and limits. Default: those of `LogConfig`.
+            metrics: Counts publishes and the log's state.
             clock: Monotonic seconds.
 
         """
@@ -338,7 +338,7 @@ class MemoryLog:
         """Accept a request of another gateway, or the answer to one of this gateway's requests."""
         self._requests.dispatch(message)
 
-    # -- inside
+    # -- internals
 
     async def _owned(self, tenure: Tenure, change: Callable[[], Position], then: Then | None) -> Position:
         try:

@@ -1,4 +1,4 @@
-"""The log of one process: it does what Redis and the scripts do. It knows no event loop; the time is passed in.
+"""The log of one process, with the functions of Redis and the scripts. It knows no event loop; the time is passed in.
 
 Several `MemoryLog`s may share one primary, as gateways do; the tests use this. Nothing outlives the process, so there is one epoch.
 """
@@ -253,7 +253,7 @@ class MemoryPrimary:
             found.append(Attendee(sid, session.node, session.subject, about, data))
         return Attendance(len(members), found)
 
-    # -- inside
+    # -- internals
 
     def _take_position(self) -> Position:
         self.last = Position(self.last + 1)

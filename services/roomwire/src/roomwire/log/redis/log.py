@@ -366,7 +366,7 @@ class RedisLog:
         nodes = [node for node, _ in (await self.nodes()).values()]
         return await self._requests.ask_all(nodes, body, timeout_s=timeout_s)
 
-    # -- inside
+    # -- internals
 
     async def _fetch(self, wanted: Range) -> Reading:
         pair = self._supervisor.live_pair()

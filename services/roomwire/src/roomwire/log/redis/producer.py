@@ -116,7 +116,7 @@ class Producer:
     async def _connect(self) -> None:
         """Try until there is a link, or until no caller waits for one any more."""
         while self._publisher.is_waiting:
-            await asyncio.sleep(self._pause_s * random.uniform(0.5, 1.0))  # noqa: S311 - nobody guesses it
+            await asyncio.sleep(self._pause_s * random.uniform(0.5, 1.0))  # noqa: S311 - jitter, no secret
             self._pause_s = min(max(self._pause_s * 2, _FIRST_PAUSE_S), _LONGEST_PAUSE_S)
             try:
                 link = await self._attached_link()

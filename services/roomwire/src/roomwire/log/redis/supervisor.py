@@ -50,7 +50,7 @@ class Supervisor:
         keys: Names of keys.
         scripts: The scripts that run on the primary.
         config: The times and limits.
-        subscriber: What the gateway has received from the log.
+        subscriber: The state of what the gateway has received from the log.
         publisher: Sends publishes.
         requests: Accepts other nodes' requests.
         resync: Brings the gateway up to date.
@@ -290,7 +290,7 @@ class Supervisor:
         while True:
             await pair.wait_lost()
             while True:
-                await asyncio.sleep(pause_s * random.uniform(0.5, 1.0))  # noqa: S311 - nobody guesses it
+                await asyncio.sleep(pause_s * random.uniform(0.5, 1.0))  # noqa: S311 - jitter, no secret
                 pause_s = min(max(pause_s * 2, _FIRST_PAUSE_S), _LONGEST_PAUSE_S)
                 try:
                     pair = await self._connect()

@@ -1,9 +1,9 @@
--- A gateway's first word on a link.
--- KEYS: log. ARGV: the gateway's epoch ('' if none), highest position it knows in any way, what a fresh epoch ends
--- with, number of past epochs kept.
--- An epoch is the time in ms at which it began, 11 hexadecimal digits, and something random: epochs are ordered as texts.
--- `end:<epoch>` is its last position; ' broken' follows if somebody knew of later ones.
--- Returns {1 if all it knows is in the log else 0, epoch, last position}.
+-- The first call of a gateway on a link.
+-- KEYS: log. ARGV: the gateway's epoch ('' if none), the highest position that it knows in any way, the suffix of a new
+-- epoch, the number of past epochs to keep.
+-- An epoch is the time in ms at which it began, 11 hexadecimal digits, and a random suffix: epochs are ordered as texts.
+-- `end:<epoch>` is its last position; ' broken' follows if a gateway knew later positions.
+-- Returns {1 if the log has everything that the gateway knows, else 0, epoch, last position}.
 local run = string.match(redis.call('INFO', 'server'), 'run_id:(%w+)')
 local mine, known = ARGV[1], tonumber(ARGV[2])
 local log = to_map(redis.call('HGETALL', KEYS[1]))
@@ -18,7 +18,7 @@ local function time_of(epoch)
   return tonumber(string.sub(epoch or '', 1, 11), 16) or 0
 end
 
--- Clocks go back; epochs do not.
+-- Clocks can go back; epochs must not.
 local function begin()
   local now = now_ms()
   local stamp = math.max(now, time_of(current) + 1, time_of(mine) + 1)
@@ -45,9 +45,9 @@ if log.run ~= run then
 end
 if mine == '' or mine == current then return {1, current, seq} end
 local last, is_broken = end_of(ends[mine])
--- A loss that was told to everybody needs no telling again, unless more was lost than was known then.
+-- If entries were lost, all clients were told of it already, unless more was lost than was known then.
 if last and known <= last then return {is_broken and 0 or 1, current, seq} end
--- Proof of loss: nobody may go on as if nothing had happened.
+-- A loss is proved: no client may continue as if nothing had happened.
 ends[current], ends[mine] = tostring(seq), tostring(known)
 for epoch, value in pairs(ends) do ends[epoch] = string.match(value, '^%d+') .. ' broken' end
 remember()

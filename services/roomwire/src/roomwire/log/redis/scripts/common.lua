@@ -1,5 +1,5 @@
--- Stands before every script. KEYS[1] is the log's hash, ARGV[1] the caller's epoch.
--- A lost change of the log must show like a lost message: whatever changes the log takes a position.
+-- Precedes every script. KEYS[1] is the log's hash, ARGV[1] the caller's epoch.
+-- Every change of the log takes a position, so that a lost change is detected like a lost message.
 local STALE = 'EPOCH another epoch has begun'
 
 local function is_stale()
@@ -21,7 +21,7 @@ local function now_ms()
   return time[1] * 1000 + math.floor(time[2] / 1000)
 end
 
--- The last position of an epoch from its `end:`, and whether entries were lost; nil if nothing is known.
+-- Returns the last position of an epoch from its `end:`, and whether entries were lost; nil if nothing is known.
 local function end_of(text)
   if not text then return nil end
   return tonumber(string.match(text, '^%d+')), string.find(text, 'broken', 1, true) ~= nil

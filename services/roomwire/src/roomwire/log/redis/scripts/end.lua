@@ -1,9 +1,9 @@
--- The end of a session, its client's own or a kick. KEYS: log, session, its stream, due.
--- ARGV: epoch, node, sid, claim ('' for whichever it is), prefix. Returns whether there was one.
+-- Ends a session, because its client disconnected or is kicked. KEYS: log, session, its stream, due.
+-- ARGV: epoch, node, sid, claim ('' for any), prefix. Returns whether the session existed.
 if is_stale() then return redis.error_reply(STALE) end
 local session = to_map(redis.call('HGETALL', KEYS[2]))
 if not session.claim or (ARGV[4] ~= '' and ARGV[4] ~= session.claim) then return 0 end
--- Looked for before anything is written: see publish.
+-- Looked up before anything is written: see publish.
 local rooms = {}
 for stream, intervals in pairs(session) do
   local members = ARGV[5] .. 'members:' .. stream

@@ -1,6 +1,6 @@
--- Receipts. KEYS: log, sessions. ARGV: epoch, time to live; then of each session: claim, position that its client has
--- everything up to, 0: nothing was received, 1: the client lives, 2: it answered a ping of this epoch.
--- Never creates a session. Returns {last position, numbers (from 1) of those that are not the caller's}.
+-- Stores receipts. KEYS: log, sessions. ARGV: epoch, time to live; then for each session: claim, position up to which its
+-- client has everything, and 0 if nothing was received, 1 if the client is alive, 2 if it answered a ping of this epoch.
+-- Never creates a session. Returns {last position, numbers (from 1) of sessions that the caller does not hold}.
 if is_stale() then return redis.error_reply(STALE) end
 local fenced = {}
 for i = 1, #KEYS - 1 do

@@ -1,7 +1,7 @@
--- The index of members, before the scripts that keep it. What a session says of its rooms is true; this finds sessions.
--- `members:<stream>` is a sorted set: session → when it has to be looked at again; `due` another one: stream → when its
--- first session has to be. Whoever has expired is taken out by then, so that nothing of it stays; and where no gateway
--- is left to look, both expire.
+-- The index of members, which precedes the scripts that maintain it. A session's own fields are authoritative; the index
+-- finds sessions. `members:<stream>` is a sorted set: session → time of its next check. `due` is another: stream → time
+-- of the next check of its first session. Expired sessions are removed at that check, so that nothing of them remains. If
+-- no gateway is left to check, both sets expire.
 local function keep(key, ttl)
   redis.call('PEXPIRE', key, 10 * ttl)
 end
@@ -18,7 +18,7 @@ local function unindex(members, due, stream, sid)
   if redis.call('EXISTS', members) == 0 then redis.call('ZREM', due, stream) end
 end
 
--- Whether a room's intervals, as a session has them, say that it is a member.
+-- Returns whether a room's intervals, as a session stores them, make it a member.
 local function is_open(intervals)
   return intervals and not string.find(string.match(intervals, '[^,]*$'), '-', 1, true)
 end

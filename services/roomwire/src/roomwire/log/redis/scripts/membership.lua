@@ -1,8 +1,8 @@
--- Joining and leaving. KEYS: log, session, members of the stream, due.
--- ARGV: epoch, claim, stream, 'join' or 'leave', most intervals of a room, sid, time to live of a session.
--- A room's intervals are '<joined>-<left>' or '<joined>' while it lasts, with commas.
--- Returns {last position, position of the join or leave}, false if the claim is not the session's, or
--- 'FULL' if the room was joined and left too often for what the client has confirmed.
+-- Joins or leaves a room. KEYS: log, session, members of the stream, due.
+-- ARGV: epoch, claim, stream, 'join' or 'leave', maximum number of intervals of a room, sid, time to live of a session.
+-- A room's intervals are '<joined>-<left>', or '<joined>' for one that lasts, separated by commas.
+-- Returns {last position, position of the join or leave}, false if the session has another claim, or
+-- 'FULL' if the room was joined and left too often since the client's last confirmation.
 if is_stale() then return redis.error_reply(STALE) end
 local session = redis.call('HMGET', KEYS[2], 'claim', 'known', ARGV[3])
 if session[1] ~= ARGV[2] then return false end

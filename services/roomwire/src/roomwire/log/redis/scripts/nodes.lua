@@ -1,6 +1,6 @@
--- The registry of live nodes. KEYS: registry. ARGV: name ('' to ask only), node, address, time to live; 0 forgets.
--- A name that another process holds stays that one's until its entry lapses: the caller sees whose it is.
--- Returns name, node, address of each that lives, flat.
+-- The registry of live nodes. KEYS: registry. ARGV: name ('' for a query only), node, address, time to live; 0 removes.
+-- A name belongs to the process that holds it until its entry expires: the caller sees the holder.
+-- Returns the name, node and address of each live node, flat.
 local now = now_ms()
 if ARGV[1] ~= '' then
   local known = redis.call('HGET', KEYS[1], ARGV[1])
@@ -10,7 +10,7 @@ if ARGV[1] ~= '' then
       redis.call('HSET', KEYS[1], ARGV[1], (now + ARGV[4]) .. ' ' .. ARGV[2] .. ' ' .. ARGV[3])
     end
   elseif holder == ARGV[2] then
-    -- Another process of that name may have taken over: its entry stays.
+    -- Another process of that name may have taken over; its entry stays.
     redis.call('HDEL', KEYS[1], ARGV[1])
   end
 end

@@ -1,6 +1,6 @@
--- A fresh session. KEYS: log, session. ARGV: epoch, node, format, namespace, subject, data, time to live,
--- what is told of its client.
--- Returns its position, or false if there is one of that id.
+-- Begins a session. KEYS: log, session. ARGV: epoch, node, format, namespace, subject, data, time to live,
+-- the description of its client.
+-- Returns its position, or false if the id exists already.
 if is_stale() then return redis.error_reply(STALE) end
 if redis.call('EXISTS', KEYS[2]) == 1 then return false end
 local position = take_position()

@@ -1,9 +1,9 @@
--- Who is in a room. KEYS: log, members of the stream. ARGV: prefix, stream, most sessions, most bytes of what they say of
--- themselves; 0: nothing of it.
--- Returns {how many there are, at least, flat: sid, node, subject, what is told of its client, data}; whoever ended is left
--- out.
+-- Lists the sessions in a room. KEYS: log, members of the stream. ARGV: prefix, stream, maximum number of sessions, maximum
+-- bytes of their descriptions and data; 0 reads neither.
+-- Returns {number of sessions in the index, flat: sid, node, subject, description of its client, data}, both without
+-- sessions that were found to have ended.
 local total, found, size, most = redis.call('ZCARD', KEYS[2]), {}, 0, tonumber(ARGV[4])
--- The latest first: at the other end are those that may have ended.
+-- The latest first: those at the other end may have ended.
 for _, sid in ipairs(redis.call('ZREVRANGE', KEYS[2], 0, ARGV[3] - 1)) do
   local key, about, data = ARGV[1] .. 'session:' .. sid, '', ''
   local session = redis.call('HMGET', key, 'node', 'sub', ARGV[2])

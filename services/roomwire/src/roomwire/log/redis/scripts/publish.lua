@@ -1,18 +1,18 @@
--- A batch of one gateway's publishes.
--- KEYS: log, the gateway's last number, stream of each. ARGV: epoch, prefix, time to live of the number,
--- number that must have been taken before (0: any), most entries of a stream, time to live of a stream, of a message
--- id, number of histories; then of each: number, channel ('' for a socket's stream), stored message, message id ('' for
--- none). Behind the streams stand the keys of the histories, and behind all else of each history: which publish it belongs
--- to, the entry, most entries, time to live in seconds.
--- Returns of each: its position; 0 if its number was taken before; minus the position of an earlier publish with its
--- message id; 'GONE' if the socket's session does not exist; or an error.
+-- Appends a batch of one gateway's publishes.
+-- KEYS: log, the gateway's last number, the stream of each publish, the histories. ARGV: epoch, prefix, time to live of the
+-- number, the number that must have been accepted last (0 for any), maximum number of entries of a stream, time to live of
+-- a stream, time to live of a message id, number of histories; then for each publish: number, channel ('' for a socket's
+-- stream), stored message, message id ('' for none); then for each history: the publish that it belongs to, the entry,
+-- maximum number of entries, time to live in seconds.
+-- Returns for each publish: its position; 0 if its number was accepted before; minus the position of an earlier publish
+-- with its message id; 'GONE' if the socket's session does not exist; or an error.
 if is_stale() then return redis.error_reply(STALE) end
 local last = tonumber(redis.call('GET', KEYS[2]) or '0')
 if last < tonumber(ARGV[4]) then return redis.error_reply('CHAIN the batch before this one was not taken') end
 
 local epoch, prefix, count = ARGV[1], ARGV[2], #KEYS - 2 - tonumber(ARGV[8])
 
--- Of a publish: its history, where what is kept of it stands, and why nothing can be, if the key is of another kind.
+-- For a publish: its history, the place of its entry in ARGV, and the error if the key has another type.
 local histories = {}
 for j = 1, tonumber(ARGV[8]) do
   local at = 5 + 4 * (count + j)
@@ -20,8 +20,8 @@ for j = 1, tonumber(ARGV[8]) do
   histories[tonumber(ARGV[at])] = { KEYS[2 + count + j], at, newest['err'] and newest }
 end
 
--- What is not among the keys is looked for before anything is written: while a cluster moves the slot, such a look is
--- an error if it is not here, and then nothing was done. Owners of sockets' sessions, earlier positions of message ids.
+-- Data under other keys than KEYS are looked up before anything is written: while a cluster moves the slot, such a lookup
+-- fails if the data are not here, and then nothing was done. These are owners of sockets' sessions and positions of message ids.
 local owners, earlier = {}, {}
 for i = 1, count do
   local at = 5 + 4 * i
@@ -32,7 +32,7 @@ for i = 1, count do
   if message_id ~= '' then earlier[message_id] = redis.call('GET', prefix .. 'mid:' .. message_id) end
 end
 
--- All positions at once, those of refused publishes too: gaps mean nothing. The first write of the script.
+-- All positions at once, including those of refused publishes: gaps mean nothing. This is the first write of the script.
 local position = redis.call('HINCRBY', KEYS[1], 'seq', count) - count
 local highest = tonumber(ARGV[5 + 4 * count])
 if highest > last then redis.call('SET', KEYS[2], highest, 'PX', ARGV[3]) end
@@ -41,7 +41,7 @@ local function append(key, channel, owner, blob, message_id, history)
   if history and history[3] then return history[3] end
   local data
   if channel == '' then
-    -- A socket's stream: pushed to the node that its session is on.
+    -- A socket's stream is pushed to the node that holds the session.
     if not owner then return 'GONE' end
     position = position + 1
     channel = prefix .. 'node:' .. owner

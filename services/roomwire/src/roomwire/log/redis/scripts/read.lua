@@ -1,7 +1,7 @@
--- Pages of streams. KEYS: log, streams. ARGV: epoch, most entries and most bytes of a page; then of each stream: cursor,
--- last position wanted. A page begins at the cursor, inclusive, and holds two entries at least where there are.
--- Returns of each: false if it is absent, else {1 if whole, 1 if there is more, positions and messages}, where whole
--- means that it still holds an entry at or before the cursor, or has never been trimmed.
+-- Reads pages of streams. KEYS: log, streams. ARGV: epoch, maximum entries and maximum bytes of a page; then for each stream:
+-- cursor, last wanted position. A page begins at the cursor, inclusive, and has at least two entries if the stream does.
+-- Returns for each: false if it is absent, else {1 if whole, 1 if there is more, positions and messages}. A page is
+-- whole if the stream still holds an entry at or before the cursor, or has never been trimmed.
 if is_stale() then return redis.error_reply(STALE) end
 local most, most_bytes = tonumber(ARGV[2]), tonumber(ARGV[3])
 

@@ -1,5 +1,5 @@
--- Looks at the members that are due. KEYS: log, due. ARGV: prefix, most sessions to look at, time to live of a session.
--- Returns 1 if there may be more.
+-- Checks the members that are due. KEYS: log, due. ARGV: prefix, maximum number of sessions to check, time to live of a
+-- session. Returns 1 if there may be more.
 local now, left = now_ms(), tonumber(ARGV[2])
 for _, stream in ipairs(redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', now, 'LIMIT', 0, left)) do
   local members = ARGV[1] .. 'members:' .. stream
