@@ -89,7 +89,7 @@ class _Gone(Exception):
 
 
 def _environ(engine: Engine, scope: Scope, query: Query) -> Mapping[str, object]:
-    """Return the part of a request that is needed: most requests belong to an open session and have no cross-origin page."""
+    """Return the needed part of a request: most requests belong to an open session and have no Origin."""
     names = {name for name, _ in scope["headers"]}
     if query.sid and b"origin" not in names and scope["method"] in _OF_SESSIONS:
         return {"REQUEST_METHOD": scope["method"], "CONTENT_LENGTH": _promised(scope)}

@@ -1,1 +1,1 @@
-"""Whether the process can serve: its packages, the state of what it depends on, its clock and its event loop."""
+"""Whether the process can serve: its packages, its dependencies, its clock and its event loop."""

@@ -12,8 +12,9 @@ from typing import Final
 from roomwire.health.dependencies import Cause, Dependency
 
 LEEWAY_S: Final = 60.0
-"""The difference, in seconds, up to which tokens are accepted; Spring Security, Nimbus and go-jose allow the same. Less than 30
-refuses users after a virtual machine was suspended; RFC 7519, section 4.1.4, allows a few minutes."""
+"""The difference, in seconds, up to which tokens are accepted; Spring Security, Nimbus and go-jose allow the same. With
+less than 30, users are refused because a virtual machine's clock is late after a suspension; RFC 7519, section 4.1.4, allows a few
+minutes."""
 MAX_SKEW_S: Final = 5.0
 """The difference, in seconds, from which it is reported: synchronized machines are within a tenth of a second, the `Date` of
 an HTTP answer is exact to one or two, and tokens are accepted up to the leeway."""

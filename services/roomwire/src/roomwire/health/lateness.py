@@ -1,7 +1,7 @@
 """Measures the lateness of the event loop, which delays everything in this process.
 
-A late timer shows that something held up the loop, whatever it was: a handler that computes, a machine without spare CPU, a
-process that was stopped.
+A late timer shows that something held up the loop: a handler that computes, a machine without spare CPU, or a process that was
+stopped.
 """
 
 import asyncio

@@ -74,7 +74,7 @@ ABSENT = Page(is_there=False, is_whole=True, entries=(), has_more=False)
 
 
 class RangeReader:
-    """Reads one range. While `is_open`, fetch a page from `cursor` on and `take` it; then call `result`.
+    """Reads one range. While `is_open`, fetch a page from `cursor` on and `add` it; then call `result`.
 
     Args:
         wanted: The range.
@@ -126,7 +126,7 @@ class RangeReader:
         if not page.has_more or self.cursor >= self._range.upto:
             self._outcome = Outcome.COMPLETE
         elif self.cursor == before:
-            raise RuntimeError("a page with more to come has to lead on")
+            raise RuntimeError("a page with more to come must advance the cursor")
 
     def result(self) -> Reading:
         """Return the result.
@@ -136,7 +136,7 @@ class RangeReader:
 
         """
         if self._outcome is None:
-            raise RuntimeError("the read is not over")
+            raise RuntimeError("the read has not ended")
         if self._outcome is not Outcome.COMPLETE:
             return Reading(self._range, self._outcome, (), self._since)
         stream = self._range.stream

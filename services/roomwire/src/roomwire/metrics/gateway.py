@@ -87,8 +87,8 @@ class Metrics:
         )
         self._history_reads = Counter(
             "roomwire_history_reads_total",
-            "Reads of recent history for clients that came back: whole (a room's), rest (what was said since another read),"
-            " own (what was said to one client).",
+            "Reads of recent history for returning clients: whole (a room), rest (entries since another read), own (messages to"
+            " one client).",
             ["kind"],
             registry=self.registry,
         )

@@ -41,6 +41,6 @@ class HttpMetrics:
 
         def turned_away() -> None:
             count()
-            full.is_down(Cause.FULL, "connections are turned away: ROOMWIRE_MAX_CONNECTIONS are open")
+            full.is_down(Cause.FULL, "connections are refused: the limit ROOMWIRE_MAX_CONNECTIONS is reached")
 
         return turned_away

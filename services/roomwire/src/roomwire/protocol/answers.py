@@ -73,5 +73,5 @@ def acceptance(key: bytes, headers: Iterable[Header]) -> bytes:
 def _lines(headers: Iterable[Header]) -> Iterable[bytes]:
     for name, value in headers:
         if _LINE_BREAK.search(name) or _LINE_BREAK.search(value):
-            raise ValueError("a header of an answer has no line breaks")
+            raise ValueError("a response header must not contain line breaks")
         yield b"%s: %s\r\n" % (name, value)

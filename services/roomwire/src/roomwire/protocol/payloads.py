@@ -22,7 +22,7 @@ _unpack: Final = msgspec.msgpack.Decoder(list[bytes]).decode
 
 
 def arguments_of(data: object) -> list[object]:
-    """Return the arguments that python-socketio's `data` stands for: None is no argument, a tuple several, any other value one."""
+    """Return the arguments in python-socketio's `data`: none for None, several for a tuple, else one."""
     return [] if data is None else list(data) if isinstance(data, tuple) else [data]
 
 
@@ -59,7 +59,7 @@ def payload_frames(
         payload, *attachments = _unpack(memoryview(payload)[1:])
         head = _BINARY_HEAD % len(attachments)
     if not payload.startswith(b"["):
-        raise ValueError("not an event as the log keeps it")
+        raise ValueError("not an event in the log's format")
     if offset is not None:
         payload = b'%b,"%b"]' % (payload[:-1], offset.encode())
     if namespace != "/":

@@ -52,7 +52,7 @@ RULES: Final = (
     Rule("a browser", lambda client: client.agent.startswith("mozilla/"), is_offered=True),
     Rule("Node over WebSocket", lambda client: not client.agent and not client.has_origin, is_offered=True),
     Rule("Node over polling", lambda client: client.agent == "node-xmlhttprequest", is_offered=True),
-    Rule("any other: Python, Dart, Java, Go, what is not known", lambda _: True, is_offered=False),
+    Rule("any other: Python, Dart, Java, Go, unknown clients", lambda _: True, is_offered=False),
 )
 """The first rule that fits decides."""
 

@@ -1,7 +1,7 @@
 """The addresses of the other nodes, from the log's registry, cached briefly.
 
-Client input names a node and nothing else: addresses come from the registry alone, and the registry is asked
-rarely, whatever clients send.
+Client input names a node and nothing else: addresses come from the registry alone. Clients cannot cause
+frequent queries of the registry.
 """
 
 import asyncio

@@ -77,7 +77,7 @@ class Splice(asyncio.Protocol):
         return None
 
     def connection_lost(self, _: Exception | None) -> None:
-        """Close the connection to the owner."""
+        """End the connection to the owner."""
         self._connections.discard(self)
         self._is_lost.set()
         for task in (self._joining, self._emptying):

@@ -14,7 +14,7 @@ from roomwire.server.replies import Replies
 from roomwire.server.stock import Stock
 
 _LONGEST_WATCH_S: Final = 60.0
-"""The maximum interval between two checks of an alarm, and so the time for which it may outlive its client."""
+"""The maximum interval between checks of an alarm; it may outlive its client for so long."""
 
 _log = get_logger(__name__)
 

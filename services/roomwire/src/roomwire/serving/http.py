@@ -358,7 +358,7 @@ class _BoundedHttp(HttpToolsProtocol):
             self._refuse(HttpRefusal.BODY_TIMEOUT if self._is_in_body else HttpRefusal.HEADER_TIMEOUT)
 
     def _turn_away(self, refusal: HttpRefusal) -> None:
-        """Read an excess client's request before the answer, as many clients ignore an answer that comes before it."""
+        """Read an excess client's request before the answer, as many clients fail on an answer that comes before it."""
         self._count(refusal)
         self._connections.turned_away += 1
         if self._connections.turned_away > self._limits.max_turned_away:

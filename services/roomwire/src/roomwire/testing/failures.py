@@ -35,7 +35,7 @@ class Failures:
         self._found.append(HandlerFailed(said, {}, error))
 
     def check(self) -> None:
-        """Raise the first unexpected failure, and forget all.
+        """Raise the first unexpected failure, and remove it.
 
         Raises:
             HandlerFailed: A handler raised an unexpected exception.

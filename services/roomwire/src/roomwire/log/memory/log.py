@@ -405,11 +405,11 @@ class MemoryLog:
         error = None if future.cancelled() else future.exception()
         self._metrics.publishes.count(error.code if isinstance(error, ClientError) else "ok")
 
-    def _send(self, node: NodeId, message: bytes, nobody: Callable[[], None]) -> None:
+    def _send(self, node: NodeId, message: bytes, unheard: Callable[[], None]) -> None:
         def make() -> None:
             log = self._hub.logs.get(node)
             if log is None:
-                nobody()
+                unheard()
             else:
                 log.take(message)
 

@@ -376,14 +376,14 @@ class RedisLog:
         )
         return reading
 
-    def _send(self, node: NodeId, message: bytes, nobody: Callable[[], None]) -> None:
+    def _send(self, node: NodeId, message: bytes, unheard: Callable[[], None]) -> None:
         pair = self._supervisor.pair
         if pair is None:
-            nobody()
+            unheard()
             return
 
         def answered(receivers: object) -> None:
             if not isinstance(receivers, int) or receivers == 0:
-                nobody()
+                unheard()
 
         pair.bulk.command((b"SPUBLISH", self._keys.node(node), message), answered)
