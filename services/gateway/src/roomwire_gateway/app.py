@@ -36,7 +36,8 @@ def node(settings: Settings) -> Node:
 async def _lifespan(app: App) -> AsyncIterator[None]:
     settings = app.get(GatewaySettings)
     verify = None if settings.auth_mode == "off" else app.get(Verifier).verify
-    app.add(ChatGateway(verify=verify, user_rooms=bool(settings.api_port)))
+    has_api = bool(settings.api_port)
+    app.add(ChatGateway(verify=verify, user_rooms=has_api, moderated=has_api))
     yield
 
 

@@ -42,6 +42,7 @@ class ChatGateway(Gateway):
         verify: Returns the user that a token identifies; see `Verifier.verify`. Default: tokens are not accepted.
         namespace: The chat's namespace. Default: `/`.
         user_rooms: Whether users can be addressed, and disconnected, on whichever gateway they are. Default: no.
+        moderated: Whether users can be banned and muted. Default: no.
         clock: Returns the time in UTC. Default: the system's clock.
 
     Attributes:
@@ -61,9 +62,10 @@ class ChatGateway(Gateway):
         verify: Callable[[str], Awaitable[User]] | None = None,
         namespace: str = "/",
         user_rooms: bool = False,
+        moderated: bool = False,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        super().__init__(namespace, user_rooms=user_rooms)
+        super().__init__(namespace, user_rooms=user_rooms, moderated=moderated)
         self._verify = verify
         self._clock = clock
 
@@ -93,14 +95,14 @@ class ChatGateway(Gateway):
         await self.announcements.message(socket.id, text)
         return "Message received!"
 
-    @subscribe("joinRoom")
+    @subscribe("joinRoom", requires_voice=False)
     async def join_room(self, socket: Socket, body: JoinRoom) -> str:
         """Join a room under a name."""
         socket.user.capabilities.require("join", body.room_id)
         await self.members.enter(socket, body.room_id, body.user_name)
         return f"Joined room {body.room_id}"
 
-    @subscribe("leaveRoom")
+    @subscribe("leaveRoom", requires_voice=False)
     async def leave_room_of_chat(self, socket: Socket, body: LeaveRoom) -> str:
         """Leave a room; no error if the client is not in it."""
         await self.members.leave(socket, body.room_id)
@@ -124,7 +126,7 @@ class ChatGateway(Gateway):
         typing = Typing(room=body.room_id, user=body.user_name)
         await socket.broadcast(audience_of("full", body.room_id), "typing", typing)
 
-    @subscribe("history")
+    @subscribe("history", requires_voice=False)
     async def tell_history(self, user: User, body: HistoryQuery) -> RoomHistory:
         """Return the recent messages of a room."""
         user.capabilities.require("history", body.room_id)
@@ -135,7 +137,7 @@ class ChatGateway(Gateway):
             messages.setdefault(kept.own_id, kept.message)
         return RoomHistory(room=body.room_id, messages=list(messages.values()))
 
-    @subscribe("presence")
+    @subscribe("presence", requires_voice=False)
     async def tell_presence(self, user: User, room: Annotated[Name, Key("roomId")]) -> RoomPresence:
         """Return the connected members of a room on all gateways; members that are away are left out."""
         user.capabilities.require("presence", room)
@@ -144,13 +146,13 @@ class ChatGateway(Gateway):
         members = [member_of(one, room) for one in found.connected[:MAX_MEMBERS]]
         return RoomPresence(room=room, count=count, members=members)
 
-    @subscribe("rooms")
+    @subscribe("rooms", requires_voice=False)
     async def tell_rooms(self, user: User) -> RoomList:
         """Return the rooms that have members."""
         user.capabilities.require("rooms")
         return RoomList(rooms=await self.rooms.largest())
 
-    @subscribe("refreshToken")
+    @subscribe("refreshToken", requires_voice=False)
     async def refresh_token(self, socket: Socket, body: RefreshToken) -> Renewal:
         """Replace the client's token by a new one of the same user; the client leaves the rooms that it does not allow."""
         if self._verify is None:

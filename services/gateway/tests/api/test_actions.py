@@ -15,6 +15,12 @@ async def heard(system, client):
     return [event for event in client.events if event[0] not in own]
 
 
+async def said_in(system, client):
+    """Return what clients have said in the rooms of a client by the time it hears a mark."""
+    await heard(system, client)
+    return [event for event in client.events if event[0] == "roomMessage"]
+
+
 async def until_said(ask, holds):
     """Ask until the answer is as it should be."""
 
@@ -164,7 +170,7 @@ async def test_history_is_read_from_a_position_on(system):
     assert (5, False, False) == (len(unknown["messages"]), unknown["joined"], unknown["more"])
 
 
-# -- disconnect, move
+# -- disconnect, move, mute
 
 
 async def test_a_published_message_is_in_the_history_of_the_chat_among_those_of_clients(system):
@@ -210,6 +216,24 @@ async def test_a_user_is_disconnected_everywhere_and_its_sessions_end(system):
     assert back.sid != away.sid
     assert [] == await heard(system, other)
     assert 0 == (await system.post("/disconnect", {"user": "nobody"}))["disconnected"]
+
+
+async def test_a_muted_user_reads_the_chat_and_says_nothing_in_it(system):
+    ann = await system.person(1, bearer=token(EVERYTHING))
+    bob = await system.person(0, name="Bob")
+    body = {"roomId": ROOM, "userName": "Ann"}
+    assert {"missing": []} == await system.post("/mute", {"user": "account:1", "for_s": 3_600})
+    assert "forbidden" == (await ann.emit("chatMessage", {**body, "message": "hi"}))["error"]["code"]
+    assert "forbidden" == (await ann.emit("typing", body))["error"]["code"]
+    assert [] == (await ann.emit("history", {"roomId": ROOM}))["messages"]
+    assert "Joined room acme:hall" == await ann.emit("joinRoom", {**body, "roomId": "acme:hall"})
+    assert "Left room acme:hall" == await ann.emit("leaveRoom", {**body, "roomId": "acme:hall"})
+
+    await system.post("/mute", {"user": "account:1", "for_s": 0}, of=1)
+    assert "Message sent to room" == await ann.emit("chatMessage", {**body, "message": "hi"})
+    assert ["[Ann in acme:den] hi"] == [
+        event[1] for event in await said_in(system, bob) if event[1].startswith("[")
+    ]
 
 
 async def test_members_are_moved_on_all_gateways_with_their_names(system):

@@ -15,6 +15,8 @@ CALLS = {
     "presence": ("GET", f"/presence?room={ROOM}", None),
     "history": ("GET", f"/history?room={ROOM}", None),
     "disconnect": ("POST", "/disconnect", {"user": "nobody"}),
+    "ban": ("POST", "/ban", {"user": "nobody", "for_s": 1}),
+    "mute": ("POST", "/mute", {"user": "nobody", "for_s": 1}),
     "move": ("POST", "/move", {"room": ROOM, "to": "acme:hall"}),
 }
 ALL = {*CALLS}

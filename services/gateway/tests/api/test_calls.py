@@ -174,6 +174,8 @@ async def test_while_redis_is_away_callers_are_told_to_try_again(start, own_redi
         ("GET", "/rooms", None),
         ("POST", "/disconnect", {"user": "account:1"}),
         ("POST", "/move", {"room": ROOM, "to": "hall"}),
+        ("POST", "/ban", {"user": "account:1", "for_s": 60}),
+        ("POST", "/mute", {"user": "account:1", "for_s": 60}),
     ):
         response = await system.call(method, path, json=body)
         assert (503, "unavailable", True) == (
@@ -190,6 +192,8 @@ async def test_each_call_that_changes_something_is_one_line_without_what_was_sai
     await system.call("POST", "/publish", json={"messages": [{"everyone": True, **message}]}, bearer="s" * 40)
     await system.post("/disconnect", {"user": "account:1"})
     await system.post("/move", {"room": ROOM, "to": "acme:hall"})
+    await system.post("/ban", {"user": "account:1", "for_s": 60})
+    await system.call("POST", "/mute", json={"user": "account:1", "for_s": 60}, bearer="s" * 40)
     await system.get("/rooms")
 
     lines = [event for event in log_events if event["event"] == "api call"]
@@ -215,6 +219,15 @@ async def test_each_call_that_changes_something_is_one_line_without_what_was_sai
             "done": 0,
             "refused": 0,
             "failed": 0,
+        },
+        {**common, "operation": "ban", "user": "account:1", "for_s": 60},
+        {
+            **common,
+            "operation": "mute",
+            "user": "account:1",
+            "for_s": 60,
+            "caller": "key:shop",
+            "code": "forbidden",
         },
     ] == lines
     assert "Secret" not in str(lines)
@@ -249,7 +262,7 @@ async def test_the_schema_describes_every_route_and_its_failures_and_needs_no_to
     schema = (await system.call("GET", "/openapi.json", bearer=None)).json()
 
     routes = {path.removeprefix("/api/v1") for path in schema["paths"]}
-    assert {"/publish", "/rooms", "/presence", "/history", "/disconnect", "/move"} == routes
+    assert {"/publish", "/rooms", "/presence", "/history", "/disconnect", "/move", "/ban", "/mute"} == routes
     for operations in schema["paths"].values():
         for operation in operations.values():
             assert {"200", "401", "403", "404", "413", "422", "429", "500", "503"} == {

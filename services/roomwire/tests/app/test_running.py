@@ -58,6 +58,20 @@ def run_of(app: App, **provided) -> Running:
     return Running(app, server_of(app), provided)
 
 
+@pytest.mark.parametrize(("setting", "expected"), [(0, [0, 5]), (3, [3, 3])])
+async def test_the_setting_of_connections_per_user_is_in_place_of_what_gateways_say(setting, expected):
+    class Bounded(Gateway, namespace="/bounded", max_connections_per_user=5): ...
+
+    app = App(Plain, Bounded)
+    server = server_of(app)
+    running = Running(app, server, {}, max_connections_per_user=setting)
+    await running.start()
+
+    gateways = server.namespace_handlers
+    assert expected == [gateways[name].max_connections_per_user for name in ("/", "/bounded")]
+    await running.close()
+
+
 async def test_gateways_are_made_from_what_the_lifespan_provides_and_it_ends_last():
     running = run_of(App(Board, lifespan=opening))
     await running.start()

@@ -36,6 +36,7 @@ def differences(app: App, settings: GatewaySettings) -> Iterator[str]:
         yield f"the program's authenticate is called only after ROOMWIRE_AUTH_MODE={settings.auth_mode}"
     if app.policy is not None and settings.policy_file is not None:
         yield "the program's policy has no effect: ROOMWIRE_POLICY_FILE names another"
+    yield from _of_connections(app, settings.max_connections_per_user)
     if app.server is None:
         return
     given = app.server.arguments
@@ -49,6 +50,20 @@ def differences(app: App, settings: GatewaySettings) -> Iterator[str]:
         (given["recovery"], recovery_limits(settings)),
     ]:
         yield from _of_bounds(own, of_settings, settings)
+
+
+def _of_connections(app: App, most: int) -> Iterator[str]:
+    if not most:
+        return
+    for gateway in app.gateways:
+        if gateway.max_connections_per_user not in (0, most):
+            name = (gateway if isinstance(gateway, type) else type(gateway)).__name__
+            yield (
+                f"the max_connections_per_user={gateway.max_connections_per_user} of {name} has no effect: "
+                f"ROOMWIRE_MAX_CONNECTIONS_PER_USER={most} applies"
+            )
+    if app.server is not None and app.server.handlers:
+        yield "ROOMWIRE_MAX_CONNECTIONS_PER_USER has no effect on function handlers: only gateways bound their users"
 
 
 def _in_force(settings: GatewaySettings) -> Mapping[str, tuple[str, object, object]]:

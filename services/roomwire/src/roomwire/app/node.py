@@ -110,7 +110,12 @@ class Node:
         self._verifier = _verifier(settings, self._keys, self._policy, self._revoked)
         self._relay: Relay | None = None
         self.server = server_of(app, **self._arguments())
-        self._running = Running(app, self.server, self._provided())
+        self._running = Running(
+            app,
+            self.server,
+            self._provided(),
+            max_connections_per_user=settings.max_connections_per_user,
+        )
         self._callers = self._known_callers() if settings.api_port else None
         self._api_app: Asgi
         self._api = self._make_api() if settings.api_port else None

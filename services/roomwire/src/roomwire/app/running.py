@@ -48,16 +48,25 @@ class Running:
         app: What is run. The lifespan gets a copy, whose provided values are this run's.
         server: Where its gateways are registered; its log has been started before `start`.
         provided: What the process provides, by type.
+        max_connections_per_user: As `Gateway.max_connections_per_user`, in place of what gateways say. 0: they decide.
 
     Attributes:
         app: What the lifespan got last.
 
     """
 
-    def __init__(self, app: App, server: Server, provided: Mapping[Kind, object]) -> None:
+    def __init__(
+        self,
+        app: App,
+        server: Server,
+        provided: Mapping[Kind, object],
+        *,
+        max_connections_per_user: int = 0,
+    ) -> None:
         self.app = app
         self._declared = app
         self._server = server
+        self._max_connections_per_user = max_connections_per_user
         self._given: dict[Kind, object] = {Server: server, **provided}
         if app.lifespan is None:
             # Nothing more will be provided: what lacks now will lack then.
@@ -83,6 +92,8 @@ class Running:
         await _told("the lifespan", lifespan.start())
         try:
             for gateway in self._made():
+                if self._max_connections_per_user:
+                    gateway.max_connections_per_user = self._max_connections_per_user
                 self._server.register_namespace(gateway)
             self._surround()
             for initiated in self._server.initiated():

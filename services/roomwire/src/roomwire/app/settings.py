@@ -306,6 +306,13 @@ class GatewaySettings(ServiceSettings):
         " the limit.",
         ge=0,
     )
+    max_connections_per_user: int = Field(
+        0,
+        description="Maximum number of sockets of one authenticated user over all gateways and their namespaces; further ones are "
+        "refused with `rate_limited`. `0` leaves the limit to the gateway classes.",
+        ge=0,
+        le=100_000,
+    )
     max_refused_events: int = Field(
         1_000,
         description="Number of events that are refused for their rate, without a pause of the client, before the connection is"

@@ -76,6 +76,7 @@ class Gateway(Moderation, socketio.AsyncNamespace):  # type: ignore[misc] # pyth
     Args:
         namespace: The namespace that the gateway serves. Default: the class's, which is `/` unless the class states another.
         user_rooms: As of the class. Default: what the class says.
+        moderated: As of the class. Default: what the class says.
         concurrent: Whether the events of one connection are handled at the same time, without an order.
 
     Attributes:
@@ -130,11 +131,18 @@ class Gateway(Moderation, socketio.AsyncNamespace):  # type: ignore[misc] # pyth
             cls.is_moderated = moderated
 
     def __init__(
-        self, namespace: str | None = None, *, user_rooms: bool | None = None, concurrent: bool = False
+        self,
+        namespace: str | None = None,
+        *,
+        user_rooms: bool | None = None,
+        moderated: bool | None = None,
+        concurrent: bool = False,
     ) -> None:
         super().__init__(namespace or self.class_namespace)
         if user_rooms is not None:
             self.has_user_rooms = user_rooms
+        if moderated is not None:
+            self.is_moderated = moderated
         self._is_concurrent = concurrent
         self._bind(Around(), None)
 

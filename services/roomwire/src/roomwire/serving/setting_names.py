@@ -49,6 +49,7 @@ OF_SERVICES: Final = frozenset(
         "MAX_ATTACHMENTS_BYTES",
         "MAX_CLAIMS",
         "MAX_CLOCK_SKEW_S",
+        "MAX_CONNECTIONS_PER_USER",
         "MAX_EVENTS_PER_ADDRESS_PER_S",
         "MAX_EVENTS_PER_S",
         "MAX_EVENTS_PER_USER_PER_S",

@@ -13,6 +13,7 @@ from roomwire.app.settings import GatewaySettings
 from roomwire.identity.capabilities import load_policy
 from roomwire.log.sessions import new_pid, sid_of
 
+EVERY_SERVER = pytest.mark.parametrize("redis_binary", ["valkey", "redis"], indirect=True)
 SECRET = "s" * 40
 DEEP = functools.reduce(lambda inner, _: [inner], range(300), None)
 POLICY = """
@@ -41,16 +42,22 @@ class Inbox(Gateway, namespace="/inbox", user_rooms=True):
     """A gateway that has rooms of users."""
 
 
+class Square(Gateway, namespace="/square", moderated=True):
+    @subscribe("say")
+    async def say(self, text: str) -> str:
+        return text
+
+
 async def known(handshake):
     """Authenticate a client as the user that it says it is."""
     name = handshake.auth.get("name") if isinstance(handshake.auth, dict) else None
     return User(name, name, "account") if name else User.anonymous(load_policy().of_role("guest"))
 
 
-def app():
+def app(*more):
     server = Server()
     server.on("connect", lambda sid, environ: None)
-    return App(Board, Inbox, server=server, authenticate=known)
+    return App(Board, Inbox, *more, server=server, authenticate=known)
 
 
 class Backend:
@@ -71,20 +78,34 @@ class Backend:
 
 @pytest.fixture
 async def backend(redis_url, free_port_factory, tmp_path):
+    async with backend_on(redis_url, free_port_factory, tmp_path) as started:
+        yield started
+
+
+@pytest.fixture
+async def square(own_server, free_port_factory, tmp_path):
+    """A backend of an application with a moderated gateway, on a server of its own; the test names the kinds of server."""
+    async with backend_on(own_server.url, free_port_factory, tmp_path, Square) as started:
+        yield started
+
+
+@contextlib.asynccontextmanager
+async def backend_on(url, free_port_factory, tmp_path, *gateways, **more):
     policy = tmp_path / "policy.toml"
     policy.write_text(POLICY)
     async with contextlib.AsyncExitStack() as stack:
         addresses, ports = [], [free_port_factory(), free_port_factory()]
         for number, port in enumerate(ports):
             settings = GatewaySettings(
-                redis_url=redis_url,
+                redis_url=url,
                 node_name=f"n{number}",
                 auth_mode="off",
                 policy_file=policy,
                 api_port=port,
                 api_keys=f"root root {SECRET}\nshop shop {'t' * 40}",
+                **more,
             )
-            node = Node(app(), settings)
+            node = Node(app(*gateways), settings)
             stack.push_async_callback(node.close)
             await node.start()
             addresses.append(await stack.enter_async_context(served(node.asgi)))
@@ -133,6 +154,13 @@ async def test_what_is_said_again_under_its_id_is_heard_once(backend):
 @pytest.mark.parametrize(
     ("method", "path", "options", "sentence"),
     [
+        pytest.param(
+            "POST",
+            "/ban",
+            {"json": {"user": "ann", "for_s": 60}},
+            "This application cannot ban or mute a user: none of its gateways is moderated.",
+            id="a ban without a moderated gateway",
+        ),
         pytest.param(
             "POST",
             "/publish",
@@ -306,3 +334,59 @@ async def test_a_caller_does_in_each_namespace_what_its_role_allows(backend):
     for refused in ({**allowed, "room": "den"}, {"namespace": "/board", "everyone": True, "event": "x"}):
         status, body = await backend.publish(allowed, refused, secret="t" * 40)
         assert (403, "forbidden") == (status, body["error"]["code"])
+
+
+@EVERY_SERVER
+async def test_a_user_is_banned_and_let_in_again_on_all_nodes(square):
+    async def status(user, of):
+        async with Client.open(square.addresses[of]) as client:
+            answer = await client.connect({"name": user}, namespace="/square")
+            return answer.get("data", {}).get("code", "let in")
+
+    async with Client.connected(square.addresses[1], {"name": "ann"}, namespace="/square") as ann:
+        banned = await square.call("POST", "/ban", json={"user": "ann", "for_s": 3_600})
+        assert (200, {"missing": []}) == banned
+        assert "forbidden" == (await ann.event("exception"))[0]["code"]
+    assert ["forbidden", "forbidden", "let in"] == [
+        await status("ann", 0),
+        await status("ann", 1),
+        await status("bob", 1),
+    ]
+
+    assert (200, {"missing": []}) == await square.call("POST", "/ban", json={"user": "ann", "for_s": 0})
+    assert "let in" == await status("ann", 1)
+
+
+@EVERY_SERVER
+async def test_a_user_is_muted_and_heard_again_on_all_nodes(square):
+    async with Client.connected(square.addresses[1], {"name": "ann"}, namespace="/square") as ann:
+        for number, for_s in enumerate((3_600, 0)):
+            muted = await square.call("POST", "/mute", json={"user": "ann", "for_s": for_s})
+            assert (200, {"missing": []}) == muted
+            await ann.send_frame(f'42/square,{number}["say","hi"]')
+            (answer,) = await ann.ack(number)
+            assert ("hi" if number else "forbidden") == (answer if number else answer["error"]["code"])
+
+
+@pytest.mark.parametrize("path", ["/ban", "/mute"])
+@pytest.mark.parametrize(
+    "wrong",
+    [{"for_s": -1}, {"for_s": "60"}, {"for_s": True}, {"for_s": 1e12}, {}, {"for_s": 1, "namespace": "/"}],
+    ids=str,
+)
+async def test_a_time_that_is_none_bans_and_mutes_nobody(backend, path, wrong):
+    status, body = await backend.call("POST", path, json={"user": "ann", **wrong})
+
+    assert (422, "invalid_body") == (status, body["error"]["code"])
+
+
+async def test_a_setting_bounds_the_sockets_of_a_user_over_all_nodes(redis_url, free_port_factory, tmp_path):
+    async with (
+        backend_on(redis_url, free_port_factory, tmp_path, max_connections_per_user=2) as backend,
+        Client.connected(backend.addresses[0], {"name": "ann"}, namespace="/board"),
+        Client.connected(backend.addresses[1], {"name": "ann"}, namespace="/inbox"),
+        Client.open(backend.addresses[1]) as third,
+    ):
+        refused = await third.connect({"name": "ann"}, namespace="/board")
+        assert "rate_limited" == refused["data"]["code"]
+        assert "sid" in await third.connect({"name": "bob"}, namespace="/inbox")

@@ -42,6 +42,10 @@ def moved(sid, card): ...
 
 brought = App(server=sio)
 
+class Bounded(Gateway, max_connections_per_user=5): ...
+
+bounded = App(Bounded)
+
 def make():
     return plain
 
@@ -117,6 +121,35 @@ def test_check_shows_where_a_server_and_the_settings_both_speak_and_differ(check
         "the server's cors_allowed_origins='*' has no effect: ROOMWIRE_CORS_ORIGINS=https://a.example applies",
         "the server's ping_interval=5 has no effect: ROOMWIRE_PING_INTERVAL_S=25.0 applies",
     ] == printed.partition("\n\n")[2].splitlines()
+
+
+@pytest.mark.parametrize(
+    ("most", "sentences"),
+    [
+        (
+            3,
+            [
+                "the max_connections_per_user=5 of Bounded has no effect: ROOMWIRE_MAX_CONNECTIONS_PER_USER=3 applies"
+            ],
+        ),
+        (5, []),
+        (0, []),
+    ],
+)
+def test_check_shows_where_a_gateway_and_the_setting_bound_users_differently(
+    check, monkeypatch, most, sentences
+):
+    monkeypatch.setenv("ROOMWIRE_MAX_CONNECTIONS_PER_USER", str(most))
+    printed = check("board:bounded")[1]
+
+    assert sentences == [line for line in printed.splitlines() if "of Bounded" in line]
+
+
+@pytest.mark.parametrize("most", [0, 3])
+def test_check_says_that_function_handlers_bound_nobody(check, monkeypatch, most):
+    monkeypatch.setenv("ROOMWIRE_MAX_CONNECTIONS_PER_USER", str(most))
+
+    assert bool(most) == ("has no effect on function handlers" in check("board:brought")[1])
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,7 @@ from roomwire.app.api.bodies import (
     PresenceAnswer,
     RoomAnswer,
     Said,
+    StandingChanged,
     ToEveryone,
     ToRoom,
     ToUser,
@@ -30,6 +31,7 @@ from roomwire.app.api.bodies import (
 from roomwire.app.api.callers import Caller
 from roomwire.errors import ClientError, InvalidBody, NotFound
 from roomwire.gateways.errors import NoSuchNamespace
+from roomwire.gateways.moderation import Moderation
 from roomwire.log.kept import Keep
 from roomwire.log.sessions import is_sid
 from roomwire.rooms.users import is_user_room, user_room
@@ -44,7 +46,7 @@ _MAX_DEPTH: Final = 100
 class Actions:
     """Does what callers ask for, in the namespaces of one server.
 
-    The first six methods are the calls. They check what the caller may do and that the namespace is served, and write the audit;
+    The first eight methods are the calls. They check what the caller may do and that the namespace is served, and write the audit;
     an application overrides the methods behind them, so that it cannot forget either. All raise `Forbidden` for what the caller
     may not do, `NotFound` for a namespace that is not served and for what this application cannot do, and `Unavailable`.
 
@@ -128,6 +130,18 @@ class Actions:
             answer = await self.move_members(room, to, namespace=namespace, user=user)
             known.update(done=answer.moved, refused=answer.refused, failed=answer.failed)
         return answer
+
+    async def ban(self, caller: Caller, user: str, *, for_s: float) -> StandingChanged:
+        """Keep a user out of all moderated gateways for some time; 0 seconds end a ban."""
+        with audited(caller, "ban", user=user, for_s=for_s):
+            caller.capabilities.require("admin")
+            return await self.ban_user(user, for_s=for_s, by=caller.id)
+
+    async def mute(self, caller: Caller, user: str, *, for_s: float) -> StandingChanged:
+        """Refuse the events of a user in all moderated gateways for some time; 0 seconds end a mute."""
+        with audited(caller, "mute", user=user, for_s=for_s):
+            caller.capabilities.require("admin")
+            return await self.mute_user(user, for_s=for_s, by=caller.id)
 
     def saying(self, message: Said, message_id: str) -> Sequence[Coroutine[object, object, None]]:
         """Return what says an event: begun in this order, by whatever runs it, it stands so in the log.
@@ -234,6 +248,23 @@ class Actions:
         return Moved(
             moved=done, refused=len(meant) - len(sids), failed=failed, missing=sorted(map(name_of, missing))
         )
+
+    async def ban_user(self, user: str, *, for_s: float, by: str) -> StandingChanged:
+        """Do what `ban` is asked for, and return its answer."""
+        missing = await self._moderated().ban(user, for_s=for_s, by=by)
+        return StandingChanged(missing=[*map(name_of, missing)])
+
+    async def mute_user(self, user: str, *, for_s: float, by: str) -> StandingChanged:
+        """Do what `mute` is asked for, and return its answer."""
+        missing = await self._moderated().mute(user, for_s=for_s, by=by)
+        return StandingChanged(missing=[*map(name_of, missing)])
+
+    def _moderated(self) -> Moderation:
+        """Return one of the moderated gateways: what one decides holds in all."""
+        for gateway in self._server.namespace_handlers.values():
+            if isinstance(gateway, Moderation) and gateway.is_moderated:
+                return gateway
+        raise NotFound("This application cannot ban or mute a user: none of its gateways is moderated.")
 
     def _require(self, namespace: str) -> None:
         """Raise `NotFound` for a namespace that the server does not serve: no client could receive an event there."""

@@ -4,7 +4,16 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, StrictBool, Tag
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    StrictBool,
+    Tag,
+)
 
 from roomwire.log.kept import HISTORY_ENTRIES, HISTORY_TTL_S
 from roomwire.protocol.payloads import event_payload
@@ -18,6 +27,7 @@ MAX_USER_CHARS: Final = 256
 MAX_KEY_CHARS: Final = 256
 MAX_ENTRIES: Final = 10_000
 MAX_HISTORY_TTL_S: Final = 31 * 86_400
+MAX_STANDING_S: Final = 10 * 366 * 86_400
 POSITION: Final = r"^[0-9]{1,18}-[0-9]{1,18}$"
 RESERVED_EVENTS: Final = (
     "connect",
@@ -42,6 +52,13 @@ def _check_arguments(value: list[Any]) -> list[Any]:
         event_payload(["", *value])
     except (TypeError, ValueError, OverflowError, RecursionError):
         raise ValueError("this value cannot be sent") from None
+    return value
+
+
+def _check_number(value: object) -> object:
+    """Refuse what is no number in JSON, but could be read as one."""
+    if isinstance(value, str | bool):
+        raise ValueError("this is not a number")  # noqa: TRY004 - pydantic reports no other
     return value
 
 
@@ -99,13 +116,13 @@ class Keeping(_Request):
     """What the room's history stores of an event, and for how long."""
 
     entry: Any = Field(None, description="The entry. Default: an object with `event`, `args` and `at`.")
-    entries: int = Field(
+    entries: Annotated[int, BeforeValidator(_check_number)] = Field(
         HISTORY_ENTRIES,
         ge=1,
         le=MAX_ENTRIES,
         description="The number of newest entries that the room keeps from now on.",
     )
-    ttl_s: int = Field(
+    ttl_s: Annotated[int, BeforeValidator(_check_number)] = Field(
         HISTORY_TTL_S,
         ge=1,
         le=MAX_HISTORY_TTL_S,
@@ -172,6 +189,17 @@ class Move(_Request):
         "", description="Only this user's sockets are moved. Default: all members of the room."
     )
     namespace: Namespace = "/"
+
+
+class Standing(_Request):
+    """A user, and for how long something holds for it."""
+
+    user: UserId
+    for_s: Annotated[float, BeforeValidator(_check_number)] = Field(
+        ge=0,
+        le=MAX_STANDING_S,
+        description="For how many seconds from now on, in place of what held before. `0` ends it.",
+    )
 
 
 class Published(BaseModel):
@@ -270,3 +298,11 @@ class Moved(BaseModel):
     )
     failed: int
     missing: list[str] = Field(description="Gateways that did not answer: try again.")
+
+
+class StandingChanged(BaseModel):
+    """The change holds on all gateways from now on, for sockets that connect and for those that are connected."""
+
+    missing: list[str] = Field(
+        description="Gateways that could not be told. They apply it to connected sockets within 20 seconds."
+    )

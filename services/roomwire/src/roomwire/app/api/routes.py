@@ -24,6 +24,8 @@ from roomwire.app.api.bodies import (
     Published,
     Room,
     RoomsAnswer,
+    Standing,
+    StandingChanged,
 )
 from roomwire.app.api.callers import Caller, Callers
 from roomwire.app.api.gate import Gate, caller_of
@@ -154,6 +156,16 @@ def _routes(actions: Actions, rate: Rate) -> APIRouter:
     async def move(caller: _Caller, body: Move) -> Moved:
         """Move the connected members of a room, all or those of one user, to another."""
         return await actions.move(caller, body.room, body.to, namespace=body.namespace, user=body.user)
+
+    @router.post("/ban")
+    async def ban(caller: _Caller, body: Standing) -> StandingChanged:
+        """Disconnect a user and refuse its new connections for some time, on all gateways; 0 seconds end a ban."""
+        return await actions.ban(caller, body.user, for_s=body.for_s)
+
+    @router.post("/mute")
+    async def mute(caller: _Caller, body: Standing) -> StandingChanged:
+        """Refuse the events that a user sends for some time, on all gateways; 0 seconds end a mute."""
+        return await actions.mute(caller, body.user, for_s=body.for_s)
 
     return router
 
