@@ -25,10 +25,10 @@ def stream_to(namespace: str, target: object) -> Stream:
 
 
 def kept_of(keep: Keep, event: str, data: object, *, to: object, namespace: str) -> Kept:
-    """Return what a history stores of an event.
+    """Return the entry of an event for a history.
 
     Args:
-        keep: What is kept, and for how long.
+        keep: The choice of the entry, the room and the limits.
         event: The event's name.
         data: The event's argument; a tuple for several.
         to: The room, or rooms, that the event is emitted to.

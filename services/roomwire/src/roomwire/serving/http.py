@@ -4,8 +4,8 @@ This module owns the limits of one listener's connections: the bytes, counts and
 connections. It must not interpret the content of a request, nor limit its body: both are the application's task.
 Its neighbour `roomwire.serving.process` gives `bounded_http` to `uvicorn.Config(http=...)`.
 
-After a refused request, its connection is closed. The request is answered if no other answer is in progress, and the connection
-is read for a moment, so that the answer is not lost to a reset (RFC 9112, section 9.6).
+A refused request ends its connection. The request is answered if no other answer is in progress; then the connection is read for a
+moment, so that the answer is not lost to a reset (RFC 9112, section 9.6).
 
 The names of uvicorn that are overridden or used here are in `roomwire.serving.uvicorn_names`, and are checked on import.
 """
@@ -358,7 +358,7 @@ class _BoundedHttp(HttpToolsProtocol):
             self._refuse(HttpRefusal.BODY_TIMEOUT if self._is_in_body else HttpRefusal.HEADER_TIMEOUT)
 
     def _turn_away(self, refusal: HttpRefusal) -> None:
-        """Read an excess client's request before the answer, as many clients fail on an answer that comes before it."""
+        """Wait for an excess client's request before the answer, as many clients fail on an earlier answer."""
         self._count(refusal)
         self._connections.turned_away += 1
         if self._connections.turned_away > self._limits.max_turned_away:

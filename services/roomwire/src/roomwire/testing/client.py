@@ -243,7 +243,7 @@ class Client:
     async def next(self, event: str, *, as_type: type[T]) -> T: ...
 
     async def next(self, event: str, *, as_type: type[object] | None = None) -> Any:
-        """Return the argument of the first event of this name that `next` has not returned yet: one value, None, or a tuple.
+        """Return the argument of the next event of this name: one value, None, or a tuple of several.
 
         Events of other names are left. If the event has not arrived, wait for it.
 

@@ -1,6 +1,6 @@
 """A node (one gateway process within the test), and the log in memory that several nodes share.
 
-A node's work runs in its `Life`, even if another node requested it, so that no work of a killed node continues in another node's steps.
+A node's work runs in its `Life`, even if another node requested it, so none of a killed node's work continues elsewhere.
 """
 
 import contextvars

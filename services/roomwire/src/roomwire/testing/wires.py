@@ -1,7 +1,7 @@
 """Carries a client's packets to a node and back, as the ASGI messages that a server creates from WebSockets and HTTP.
 
 There are no sockets and no HTTP bytes: the layers below ASGI belong to the server and are not simulated. A wire calls `hear` with
-each Engine.IO packet as it arrives, and `ended` once when the other side has ended it; nothing after that, and nothing once it is cut.
+each Engine.IO packet as it arrives, and `ended` once when the other side has ended it. It calls nothing after that or once it is cut.
 """
 
 import asyncio
