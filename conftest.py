@@ -27,9 +27,9 @@ START_TIMEOUT_S = 10
 
 
 class RedisServer:
-    """A Valkey of the tests' own, on a free loopback port; it can be paused, killed and started again.
+    """A Valkey for tests, on a free loopback port; it can be paused, killed and started again.
 
-    Its data are kept in an append-only file while the tests run, as in production.
+    Its data is kept in an append-only file while the tests run, as in production.
     """
 
     def __init__(self, folder: Path, binary: str | Path | None = None) -> None:
@@ -40,9 +40,9 @@ class RedisServer:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        """Start it and wait until it answers."""
+        """Start the server and wait until it answers."""
         command = [self._binary, "--port", str(self.port), "--bind", HOST, "--dir", self._folder]
-        # With a sync under way, a server keeps answered writes to itself for up to two seconds: none here.
+        # During a sync, a server holds back the answers to writes for up to two seconds, so syncs are disabled.
         command += [
             "--appendonly",
             "yes",
@@ -61,29 +61,29 @@ class RedisServer:
             time.sleep(0.02)
 
     def kill(self) -> None:
-        """End it at once, as a crash would."""
+        """Kill the server, as a crash would."""
         assert self._process is not None
         self._process.kill()
         self._process.wait()
 
     def pause(self) -> None:
-        """Stop it from answering; connections stay open."""
+        """Pause the server; connections stay open."""
         self._signal(signal.SIGSTOP)
 
     def resume(self) -> None:
-        """Let it answer again."""
+        """Resume the paused server."""
         self._signal(signal.SIGCONT)
 
     def empty(self) -> None:
-        """Delete the files of a server that was killed: it starts again without data."""
+        """Delete the files of a killed server, so that it starts again without data."""
         shutil.rmtree(self._data, ignore_errors=True)
 
     def data(self) -> Mapping[str, bytes]:
-        """Return the files of a server that was killed."""
+        """Return the files of a killed server."""
         return {path.name: path.read_bytes() for path in self._data.iterdir()}
 
     def restore(self, data: Mapping[str, bytes]) -> None:
-        """Let a server that was killed start with these files: what came later is lost."""
+        """Replace the files of a killed server; later writes are lost."""
         self.empty()
         self._data.mkdir()
         for name, content in data.items():
@@ -94,7 +94,7 @@ class RedisServer:
         return self._folder / "appendonlydir"
 
     def flush(self) -> None:
-        """Forget all data."""
+        """Delete all data."""
         with redis.Redis(host=HOST, port=self.port) as client:
             client.flushall()
 
@@ -110,10 +110,10 @@ class RedisServer:
 
 @pytest.fixture(scope="module", autouse=True)
 def _past_modules_are_out_of_the_collectors_sight() -> None:
-    """Let no full collection stop a test's event loop for longer than Redis may take to answer.
+    """Prevent a full collection from stopping a test's event loop for longer than Redis may take to answer.
 
-    pytest keeps its items and reports, FastAPI's caches keep the apps of hundreds of tests: walking over all of them took
-    up to 1.4 s, and the timeouts under test are of a second.
+    pytest keeps its items and reports, and FastAPI's caches keep the apps of hundreds of tests: a walk over all of them took
+    up to 1.4 s, and the timeouts under test are one second.
     """
     gc.collect()
     gc.freeze()
@@ -139,7 +139,7 @@ def _redis_server(tmp_path_factory: pytest.TempPathFactory, starts_servers: None
 
 @pytest.fixture
 def redis_url(_redis_server: RedisServer) -> str:
-    """The URL of a real server, shared by the tests but empty for each."""
+    """The URL of a real server, which tests share, but which is empty for each."""
     _redis_server.flush()
     return _redis_server.url
 
@@ -154,14 +154,14 @@ def _redis_7_server(tmp_path_factory: pytest.TempPathFactory, starts_servers: No
 
 @pytest.fixture
 def redis_7_url(_redis_7_server: RedisServer) -> str:
-    """The URL of a Redis 7, shared by the tests but empty for each; without one the test is skipped."""
+    """The URL of a Redis 7, which tests share, but which is empty for each; without Redis 7 the test is skipped."""
     _redis_7_server.flush()
     return _redis_7_server.url
 
 
 @pytest.fixture(params=["memory", "valkey", "redis"])
 def backplane_url(request: pytest.FixtureRequest, starts_servers: None) -> str:
-    """The URL of each backplane that there is: a process's memory, Valkey, and Redis 7."""
+    """The URL of each backplane: a process's memory, Valkey, and Redis 7."""
     if request.param == "memory":
         return "memory://"
     url: str = request.getfixturevalue("redis_url" if request.param == "valkey" else "redis_7_url")
@@ -170,7 +170,7 @@ def backplane_url(request: pytest.FixtureRequest, starts_servers: None) -> str:
 
 @pytest.fixture
 def own_redis(tmp_path: Path, starts_servers: None) -> Iterator[RedisServer]:
-    """A real server of the test's own, to be paused, killed and started again."""
+    """A real server for one test, which may pause, kill and restart it."""
     server = RedisServer(tmp_path)
     server.start()
     yield server
@@ -180,7 +180,7 @@ def own_redis(tmp_path: Path, starts_servers: None) -> Iterator[RedisServer]:
 
 
 def find_redis() -> str | None:
-    """Return the path of the Redis that the log's tests use beside Valkey."""
+    """Return the path of the Redis that the log's tests use in addition to Valkey."""
     return os.environ.get("REDIS_SERVER") or shutil.which("redis-server")
 
 
@@ -192,13 +192,13 @@ def _find_redis_or_skip() -> str:
 
 @pytest.fixture
 def redis_binary(request: pytest.FixtureRequest) -> str | Path:
-    """The server that a test is run on: parametrise it with `valkey` and `redis`."""
+    """The server program of a test; parametrise it with `valkey` and `redis`."""
     return Path(get_binary_path()) if request.param == "valkey" else _find_redis_or_skip()
 
 
 @pytest.fixture
 def own_server(tmp_path: Path, redis_binary: str | Path, starts_servers: None) -> Iterator[RedisServer]:
-    """A real server of the test's own, of the kind that `redis_binary` is parametrised with."""
+    """A real server for one test, of the kind that `redis_binary` is parametrised with."""
     server = RedisServer(tmp_path, redis_binary)
     server.start()
     yield server
@@ -209,7 +209,7 @@ def own_server(tmp_path: Path, redis_binary: str | Path, starts_servers: None) -
 
 @pytest.fixture(scope="session", autouse=True)
 def _loggers_follow_the_configuration() -> Iterator[None]:
-    """Let loggers look at structlog's configuration each time: one that kept an earlier test's would not be captured."""
+    """Let loggers read structlog's configuration each time: one that kept an earlier test's configuration would not be captured."""
     configure = structlog.configure
 
     def configure_uncached(**options: Any) -> None:
@@ -222,13 +222,13 @@ def _loggers_follow_the_configuration() -> Iterator[None]:
 
 @pytest.fixture
 def log_events() -> Iterator[list[MutableMapping[str, Any]]]:
-    """What is logged, as it is before anything is masked."""
+    """The log events before anything is masked."""
     with capture_logs() as events:
         yield events
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip browser tests where there is no browser; in CI that is a failure instead."""
+    """Skip browser tests if there is no browser; in CI they fail instead."""
     if find_chromium() or os.environ.get("CI"):
         return
     for item in items:
@@ -237,7 +237,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say loudly what was not tested."""
+    """List prominently what was not tested."""
     if not find_chromium():
         terminalreporter.section("NOT TESTED: the page in a browser", sep="!", red=True, bold=True)
         terminalreporter.line(NO_CHROMIUM)

@@ -1,6 +1,6 @@
-"""What a test needs of the machine: where it is missing the test is skipped, and fails with `CI` set.
+"""What a test needs of the machine: if it is missing, the test is skipped, or fails if `CI` is set.
 
-Nothing else skips a test for what a machine lacks (`test_needs.py`): CI would pass without a word of what it left out.
+No other code skips a test for what a machine lacks (`test_needs.py`), because CI would then pass silently without it.
 """
 
 import os
@@ -10,11 +10,11 @@ import pytest
 
 
 def need(found: Any, what: str) -> None:
-    """Skip the running test, or fail it with `CI` set, unless something was found.
+    """Skip the running test, or fail it if `CI` is set, unless the requirement was found.
 
     Args:
-        found: A program's path, or anything that is true where the machine can do it.
-        what: What is needed, and how to get it.
+        found: A program's path, or any value that is true if the machine meets the requirement.
+        what: The requirement, and how to meet it.
 
     """
     if found:

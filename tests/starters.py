@@ -1,4 +1,4 @@
-"""Which modules of tests start servers or processes: read from their text, without importing them."""
+"""Tells which test modules start servers or processes, from their text, without importing them."""
 
 import ast
 from collections.abc import Iterator, Sequence
@@ -17,27 +17,27 @@ STARTERS = frozenset(
         "uvicorn",
     }
 )
-"""Modules and functions that start something."""
+"""Modules and functions that start servers or processes."""
 
 
 class Sources:
-    """The modules that tests import, by the folders that they are found in."""
+    """The modules that tests import, by folder."""
 
     def __init__(self, folders: Sequence[Path]) -> None:
         self._folders = folders
         self._starting: dict[Path, bool] = {}
 
     def test_starts(self, path: Path) -> bool:
-        """Say whether the imports at a test file's top say that its tests start servers or processes.
+        """Return whether the imports at the top of a test file show that its tests start servers or processes.
 
-        What a test imports in its body is its own: such a test has a fixture that says it.
+        Imports inside a test do not count: such a test asks for a fixture that says so.
         """
         return self._do_start(path, ast.parse(path.read_bytes()).body)
 
     def helper_starts(self, path: Path) -> bool:
-        """Say whether a module, or one that it imports, names anything that starts servers or processes."""
+        """Return whether a module, or one that it imports, names anything that starts servers or processes."""
         if path not in self._starting:
-            # Of two modules that import each other, each is looked at once.
+            # If two modules import each other, each is examined only once.
             self._starting[path] = False
             nodes = list(ast.walk(ast.parse(path.read_bytes())))
             called = {node.attr for node in nodes if isinstance(node, ast.Attribute)}
@@ -58,7 +58,7 @@ class Sources:
 
 
 def _imported(nodes: Sequence[ast.AST]) -> Iterator[str]:
-    """Yield the modules that these statements import, and each name with its module's before it."""
+    """Yield the modules that these statements import, and each imported name with its module as prefix."""
     for node in nodes:
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)

@@ -1,4 +1,4 @@
-"""No test depends on another's file or on a sleep: what tests import and how they wait, read from their text."""
+"""No test depends on another test file or on a sleep: checked in the text of tests."""
 
 import ast
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 FOLDERS = ("tests", "services", "deploy", "loadtest", "examples")
 ALLOWED = frozenset({"tests/waiting.py"})
-"""What may sleep: the one place where tests wait."""
+"""The files that may sleep: only the module by which tests wait."""
 TESTS = sorted(
     path
     for folder in FOLDERS
@@ -18,7 +18,7 @@ TESTS = sorted(
     and "node_modules" not in path.parts
     and path.relative_to(ROOT).as_posix() not in ALLOWED
 )
-"""All that tests consist of: their files, and the modules beside them."""
+"""All files of tests, and the modules beside them."""
 
 
 def imported_tests(text: str) -> Iterator[str]:
@@ -30,7 +30,7 @@ def imported_tests(text: str) -> Iterator[str]:
 
 
 def sleeps(text: str) -> Iterator[str]:
-    """Yield each sleep of a module, but for `sleep(0)`, which only lets others go first."""
+    """Yield each sleep of a module, except `sleep(0)`, which only lets other tasks run."""
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.Call) and ast.unparse(node.func) in {"asyncio.sleep", "sleep", "time.sleep"}:
             seconds = node.args[0] if node.args else None

@@ -1,4 +1,4 @@
-"""A test that the machine cannot run is skipped where people work, and fails in CI."""
+"""A test that the machine cannot run is skipped on a developer's machine, and fails in CI."""
 
 import ast
 from collections.abc import Iterator
@@ -9,13 +9,13 @@ from needs import need
 
 ROOT = Path(__file__).resolve().parents[1]
 FOR_ANOTHER_REASON = {
-    # No browser: with CI set they run, and fail for want of one.
+    # There is no browser: with CI set these tests run, and fail for that reason.
     "conftest.py": "NO_CHROMIUM",
-    # What is tested is not there to compare with, or a kind of server does not do it.
+    # The tested release or kind of server lacks the feature.
     "services/roomwire/tests/rooms/test_registry.py": "before 5.18",
     "services/roomwire/tests/redis/test_cluster.py": "Redis 7 moves a slot",
 }
-"""Files whose skips say nothing of what a machine lacks, each with words of its reason."""
+"""Files whose skips have other reasons than the machine, each with words of its reason."""
 SKIPS = frozenset({"skip", "skipif", "importorskip"})
 CODE = sorted(
     path
@@ -26,7 +26,7 @@ CODE = sorted(
 
 
 def skips(text: str) -> Iterator[str]:
-    """Yield each call by which a module leaves out tests."""
+    """Yield each call that skips tests."""
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in SKIPS:
             yield ast.unparse(node)

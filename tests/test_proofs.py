@@ -1,4 +1,4 @@
-"""Which tests prove which module: by their names, or by `services/proofs.toml`."""
+"""Which tests prove which module: by their file names, or by `services/proofs.toml`."""
 
 import ast
 import tomllib
@@ -24,7 +24,7 @@ def listed():
 
 
 def defines_anything(text):
-    """Say whether a module has a function or a class of its own: a list of names needs no proof."""
+    """Return whether a module defines a function or a class: a list of names needs no proof."""
     return any(
         isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
         for node in ast.parse(text).body
@@ -32,7 +32,7 @@ def defines_anything(text):
 
 
 def named_for(package, module):
-    """Return the test file that proves a module by its name, if there is one."""
+    """Return the test file with the module's name, if there is one."""
     path, tests = Path(module), PACKAGES[package].parents[1] / "tests"
     noun = path.parent.name if path.stem == "__init__" else path.stem
     found = tests / path.parent / f"test_{noun}.py"
@@ -41,7 +41,7 @@ def named_for(package, module):
 
 @pytest.mark.parametrize(("package", "module"), MODULES, ids="/".join)
 def test_each_module_has_a_test_file_of_its_name_or_stands_in_the_table(package, module):
-    # `__main__` is a command line, and started by the tests of its program.
+    # `__main__` is a command line, which the tests of its program start.
     if module.endswith("__main__.py") or not defines_anything(
         (PACKAGES[package] / module).read_text(encoding="utf-8")
     ):

@@ -1,4 +1,4 @@
-"""The parts of what CI runs: each has its share of minutes, and twice of it fails."""
+"""The parts of CI: each has its share of minutes, and fails if it takes twice as long."""
 
 import os
 import re
@@ -19,7 +19,7 @@ TIMEOUT_S = 60
 
 @pytest.fixture
 def part(tmp_path, starts_servers):
-    """Run a command as a part; returns its status and what was printed."""
+    """Run a command as a part; returns its status and its output."""
     import subprocess
 
     (tmp_path / "shares.md").write_text(TABLE)

@@ -1,4 +1,4 @@
-"""The tiers: which test is quick follows from its file's imports and its fixtures, and a quick one is watched."""
+"""The tiers: a test's imports and fixtures decide whether it is quick, and quick tests are watched."""
 
 import os
 import sys
@@ -76,7 +76,7 @@ def write(folder, files):
 
 @pytest.fixture
 def run(tmp_path, starts_servers):
-    """Run pytest on the examples; returns what it printed."""
+    """Run pytest on the examples; returns its output."""
     import subprocess
 
     write(tmp_path, EXAMPLES)

@@ -1,11 +1,11 @@
-"""The tiers of the tests: `--quick` runs those that start no server and no process, and nothing is marked by hand.
+"""The tiers of the tests: `--quick` runs those that start no server and no process, and no test is marked by hand.
 
-A test is quick unless its file imports what starts servers or processes (`starters`), or one of its fixtures asks for
-`starts_servers`. While a quick test runs, in whichever tier, to listen or to start a process fails it: so what is taken for
-quick is. uvloop binds without audit events, so that a quick test which listens on its loop is not noticed: those that do ask for
-`starts_servers` or import a starter. When tests run in parallel, those that share servers run in one worker: it is known by the same
-fixtures. What takes long goes first, as far as that is known (`Tiers._order`), and the quick tests last: they
-fill what is left of each worker's time.
+A test is quick unless its file imports a module that starts servers or processes (`starters`), or one of its fixtures asks
+for `starts_servers`. A quick test that listens or starts a process fails, in either tier, so that quick tests stay
+quick. uvloop binds without audit events, so a quick test that listens on its loop is not noticed; the present tests that do so
+ask for `starts_servers` or import a starter. When tests run in parallel, those that share servers run in one worker; their
+fixtures tell which these are. The longest tests run first, as far as their duration is known (`Tiers._order`), and the quick
+tests last: they fill the remaining time of each worker.
 """
 
 import os
@@ -29,28 +29,28 @@ WATCHED = frozenset(
         "subprocess.Popen",
     }
 )
-"""Python's audit events of what a quick test must not do. Whatever listens on a port is bound to it before."""
+"""Python's audit events that a quick test must not cause. A socket that listens on a port is bound to it first."""
 FOR_EACH_WORKER = frozenset({"_redis_server", "_redis_7_server", "helm"})
-"""Shared servers that cost so little that each worker has its own."""
+"""Shared servers that are cheap enough for each worker to have its own."""
 STARTS_SERVERS = "starts_servers"
 TOOLS = ("deploy/e2e/src", "deploy/local/src", "loadtest/src")
-"""Where packages are that start servers for tests and measurements."""
+"""The folders of packages that start servers for tests and measurements."""
 WORKERS_PER_CORE = 2
-"""Most tests wait for servers, processes and timers. With three, systems of several processes miss their deadlines on two cores."""
+"""Most tests wait for servers, processes and timers. With three workers per core, systems of several processes miss their deadlines on two cores."""
 MOST_WORKERS = 12
 
 
 @pytest.fixture(scope="session")
 def starts_servers() -> None:
-    """Says of a test, or of a fixture that asks for it, that it starts servers or processes."""
+    """Marks a test, or a fixture that asks for it, as one that starts servers or processes."""
 
 
 class Watch:
     """Fails a quick test that starts a server or a process.
 
     Attributes:
-        quick: The test that runs, if it is a quick one.
-        started: What it did of what is watched, as audit events.
+        quick: The running test, if it is a quick one.
+        started: The watched audit events that it caused.
 
     """
 
@@ -59,7 +59,7 @@ class Watch:
         self.started: list[str] = []
 
     def __call__(self, event: str, arguments: Sequence[Any]) -> None:
-        """Hear of one of Python's audit events."""
+        """Receive one of Python's audit events."""
         if self.quick is not None and event in WATCHED:
             self.started.append(event)
             pytest.fail(self._sentence)
@@ -81,7 +81,7 @@ class Watch:
 
 
 class Tiers:
-    """Chooses the tests of the tier that was asked for, and watches the quick ones."""
+    """Selects the tests of the chosen tier, and watches the quick ones."""
 
     def __init__(self, config: pytest.Config, watch: Watch) -> None:
         folders = [config.rootpath / folder for folder in (*config.getini("pythonpath"), *TOOLS)]
@@ -91,14 +91,14 @@ class Tiers:
         self._watch = watch
 
     def pytest_ignore_collect(self, collection_path: Path) -> bool | None:
-        """In the quick tier, do not even import files whose tests start something."""
+        """In the quick tier, do not even import files whose tests start servers or processes."""
         if self._is_quick_asked_for and collection_path.match("test_*.py"):
             return self._test_starts(collection_path) or None
         return None
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
-        """Leave out what is not quick, if only that is wanted; say which tests share servers, and which go first."""
+        """Leave out other tests in the quick tier; note which tests share servers, and which run first."""
         if self._is_quick_asked_for:
             chosen = {True: [], False: []}
             for item in items:
@@ -122,21 +122,21 @@ class Tiers:
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_setup(self) -> Iterator[None]:
-        """Watch what its fixtures do before it."""
+        """Watch the set-up of a test's fixtures."""
         return (yield from self._watch.phase())
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_call(self) -> Iterator[None]:
-        """Watch what it does."""
+        """Watch the test itself."""
         return (yield from self._watch.phase())
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_teardown(self) -> Iterator[None]:
-        """Watch what its fixtures do after it."""
+        """Watch the teardown of a test's fixtures."""
         return (yield from self._watch.phase())
 
     def _order(self, item: pytest.Item) -> tuple[float, bool, bool]:
-        """Begin with what may take longest, then what starts processes, then servers."""
+        """Order tests: first those with a long time limit, then those that start processes, then those that start servers."""
         timeout = item.get_closest_marker("timeout")
         allowed_s = timeout.args[0] if timeout and timeout.args else 0
         return -allowed_s, not self._test_starts(item.path), self._is_quick(item)
@@ -151,14 +151,14 @@ class Tiers:
         return self._starting[path]
 
     def _shared_server(self, item: pytest.Item) -> str | None:
-        """Name the server that a test shares with others: they run in one worker, so that it is started once."""
+        """Return the server that a test shares with others: they run in one worker, so that the server is started once."""
         info = getattr(item, "_fixtureinfo", None)
         known = {} if info is None else {name: found[-1] for name, found in info.name2fixturedefs.items()}
         shared = [name for name, fixture in known.items() if fixture.scope in {"session", "module"}]
         servers = [name for name in shared if self._is_server(name, known, item)]
         if not servers:
             return None
-        # Those of several files go first: a test that has one and is not among its others would start it once more.
+        # Servers that several files share come first: a test with such a server in another worker would start it again.
         of_session = sorted(name for name in servers if known[name].scope == "session")
         return of_session[0] if of_session else item.path.relative_to(item.config.rootpath).as_posix()
 
@@ -180,13 +180,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Let the tiers be chosen and watched."""
+    """Register the plugin that selects and watches the tiers."""
     watch = Watch()
     sys.addaudithook(watch)
     config.pluginmanager.register(Tiers(config, watch), "chosen tiers")
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """Return how many workers `-n auto` means: quick tests compute, one on each core; most of the others wait."""
+    """Return the number of workers for `-n auto`: quick tests compute, one on each core; most of the others wait."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return min(cores if config.getoption("quick") else WORKERS_PER_CORE * cores, MOST_WORKERS)

@@ -1,8 +1,8 @@
-"""How tests wait: for a condition, up to a deadline. Nothing else in the tests sleeps (`test_independence.py`).
+"""How tests wait: for a condition, up to a deadline. No other code in the tests sleeps (`test_independence.py`).
 
-A test that passes time in needs none of this. What runs in another process, or is told by no event, is looked at again and
-again: `until` and `until_blocking`. For a rule about time that passes where nobody can pass it in (Redis has a clock of its own, a
-client pauses), there is `time_passes`: a test may only claim what stays true however much longer it takes.
+A test that passes time in needs none of this. `until` and `until_blocking` poll conditions of other processes, and conditions
+without an event. `time_passes` is for rules about time that a test cannot pass in (Redis has its own clock, a client
+pauses): such a test may only claim what stays true however much longer it takes.
 """
 
 import asyncio
@@ -12,19 +12,19 @@ from collections.abc import Callable
 from typing import Any
 
 PATIENCE_S = 60.0
-"""How long a test waits for what has to come: only a failure takes that long, and a slow machine is none."""
+"""How long a test waits for a condition: only a failure takes that long, and slowness is not a failure."""
 LOOK_S = 0.005
 
 
 async def until(condition: Callable[[], Any], *, within_s: float = PATIENCE_S) -> Any:
-    """Wait for what has no event to wait for; returns what is true at last.
+    """Poll a condition that has no event; returns its first true value.
 
     Args:
         condition: A function, or a coroutine function.
-        within_s: How long it may take.
+        within_s: Time limit.
 
     Raises:
-        TimeoutError: It was not true in time.
+        TimeoutError: The condition was not true in time.
 
     """
     async with asyncio.timeout(within_s):
@@ -38,7 +38,7 @@ async def until(condition: Callable[[], Any], *, within_s: float = PATIENCE_S) -
 
 
 def until_blocking(condition: Callable[[], Any], *, within_s: float = PATIENCE_S) -> Any:
-    """Do the same where there is no event loop."""
+    """Do the same without an event loop."""
     deadline = time.monotonic() + within_s
     while not (found := condition()):
         if time.monotonic() > deadline:
@@ -53,5 +53,5 @@ async def time_passes(seconds: float) -> None:
 
 
 def time_passes_blocking(seconds: float) -> None:
-    """Do the same in a thread, or stop the event loop meanwhile."""
+    """Do the same in a thread, or while the event loop has to stand still."""
     time.sleep(seconds)
