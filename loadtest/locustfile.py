@@ -1,7 +1,8 @@
-"""The people of `make load` for plain locust: `locust -f loadtest/locustfile.py --host http://127.0.0.1:3000`.
+"""The simulated users of `make load` for plain locust: `locust -f loadtest/locustfile.py --host http://127.0.0.1:3000`.
 
-Headless, with the web page, distributed, against any host, as every locustfile. `--scenario` (`LOAD_SCENARIO`, a field of the
-web page) says what they do. What fails is in locust's statistics and its exit code; `make load` adds the judge and the report.
+They run headless, with the web page, or distributed, against any host, like any locustfile. `--scenario` (`LOAD_SCENARIO`, a
+field of the web page) selects their behaviour. Failures are in locust's statistics and exit code; `make load` adds the
+judge and the report.
 """
 
 from typing import Any
@@ -26,12 +27,12 @@ def _scenario(parser: Any) -> None:
 
 
 def _forget(_: Entry) -> None:
-    """Keep no journal: without a judge no one reads it."""
+    """Keep no journal, because without a judge nothing reads it."""
 
 
 class Chatting(Person):
-    """A person in the course that `--scenario` names."""
+    """A simulated user with the behaviour of `--scenario`."""
 
     def course(self) -> Course:
-        """Return the scenario of the command line, or of the web page."""
+        """Return the scenario of the command line or of the web page."""
         return Course(scenario=SCENARIOS[self.environment.parsed_options.scenario], write=_forget)

@@ -1,1 +1,1 @@
-"""Measurements of Roomwire: beside other servers, under load, under faults, over time, and what a deployment needs."""
+"""Measurements of Roomwire: compared with other servers, under load, under faults, over time, and for capacity planning."""

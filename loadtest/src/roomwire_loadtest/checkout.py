@@ -1,4 +1,4 @@
-"""Folders of the checkout: results are kept there, and documents are made from them."""
+"""The folders of the checkout that contain results, and documents made from them."""
 
 from pathlib import Path
 from typing import Final
@@ -8,4 +8,4 @@ ROOT: Final = _LOADTEST.parent
 RESULTS: Final = _LOADTEST / "results"
 WORKLOADS: Final = _LOADTEST / "workloads"
 PEERS: Final = _LOADTEST / "peers"
-"""Servers in other languages, and python-socketio's own, each a program with its lock file."""
+"""Servers in other languages, and python-socketio's own server, each a program with its lock file."""

@@ -1,4 +1,4 @@
-"""How many files this process and its servers may have open: a connection is one."""
+"""The limit on open files of this process and its servers: each connection is an open file."""
 
 import resource
 from typing import Final
@@ -12,5 +12,5 @@ def raise_file_limit() -> None:
     if hard == resource.RLIM_INFINITY or hard >= _FILES:
         resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, _FILES), hard))
     else:
-        # Root may raise the hard limit too; for others this fails, with the limit in its text.
+        # Root may raise the hard limit too; for other users this fails, and the error names the limit.
         resource.setrlimit(resource.RLIMIT_NOFILE, (_FILES, _FILES))

@@ -1,4 +1,4 @@
-"""What machine this is, for the report."""
+"""Describes this machine, for the report."""
 
 import os
 import platform
@@ -8,7 +8,7 @@ import psutil
 
 
 def describe_machine() -> dict[str, str]:
-    """Return what is known of the machine."""
+    """Return what is known about the machine."""
     return {
         "CPU": _cpu_model(),
         "cores": str(os.cpu_count()),

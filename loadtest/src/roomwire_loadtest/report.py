@@ -1,4 +1,4 @@
-"""Writes everything again that is made of kept results: `make report`. Nothing is measured."""
+"""Rewrites everything that is generated from kept results: `make report`. Nothing is measured."""
 
 import sys
 from pathlib import Path
@@ -12,10 +12,10 @@ from roomwire_loadtest.load.record import Record
 
 
 def main(folder: Path = RESULTS) -> int:
-    """Write tables and plots of the last benchmark, load run and measurements; returns the exit status.
+    """Write the tables and plots of the last benchmark, load run and measurements; returns the exit status.
 
     Args:
-        folder: Where their JSON is, and where all is written.
+        folder: The folder of their JSON files, and of the output.
 
     """
     show(Run.load(folder / "bench.json"), folder, "bench")

@@ -1,4 +1,4 @@
-"""CPU and memory of the process under test, of the generator, and of whoever else was at work."""
+"""CPU and memory of the process under test, of the generator, and of everything else on the machine."""
 
 import time
 from typing import Final
@@ -6,15 +6,15 @@ from typing import Final
 import psutil
 
 AT_REST: Final = 0.1
-"""The share of a core that others may use without disturbing a figure."""
+"""The share of a core that other work may use without disturbing a figure."""
 _LOOK_S: Final = 0.25
 
 
 class Usage:
-    """CPU used since its making, as shares of one core.
+    """CPU used since this object was created, as shares of one core.
 
     Args:
-        server: The process under test; its children count as well.
+        server: The process under test; its children are included.
 
     """
 
@@ -35,7 +35,7 @@ class Usage:
 
 
 def await_rest(patience_s: float) -> bool:
-    """Wait until nothing else is at work on this machine; returns whether that came about in time."""
+    """Wait until nothing else runs on this machine; returns whether that happened in time."""
     deadline = time.monotonic() + patience_s
     while True:
         began, before_s = time.monotonic(), _machine_cpu_s()
@@ -65,5 +65,5 @@ def _tree_cpu_s(process: psutil.Process) -> float:
 
 def _machine_cpu_s() -> float:
     times = psutil.cpu_times()
-    # What a hypervisor gave to others is missing here just the same.
+    # Time that a hypervisor gave to other guests is unavailable here as well.
     return float(times.user + times.nice + times.system + times.irq + times.softirq + times.steal)

@@ -1,8 +1,8 @@
-"""Roomwire beside the servers one would take instead: the same clients, the same events, one core each.
+"""Compares Roomwire with the servers that one would use instead: the same clients, the same events, one core each.
 
-Every server is one process on one core, or in the rows called `nodes-` several and a Redis on one core; the generator
-has another. For each row all servers take their turn, round after round, so that what drifts on the machine drifts for
-all.
+Every server is one process on one core, or, in the rows called `nodes-`, several processes and a Redis on one core; the
+generator has another core. In each row the servers take turns, round after round, so that a drift of the machine
+affects all of them.
 """
 
 import argparse
@@ -52,7 +52,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print("this benchmark needs two cores: one for the server, one for the generator", file=sys.stderr)
         return 1
     raise_file_limit()
-    # Told to stop, it ends the server it has started, as it does at every other end.
+    # At SIGTERM the program ends the server that it has started, as at every other end.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     os.sched_setaffinity(0, {cores[1]})
     effort, rounds = (QUICK, arguments.rounds or 1) if arguments.quick else (FULL, arguments.rounds or 3)

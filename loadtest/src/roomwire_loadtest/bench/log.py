@@ -1,9 +1,9 @@
-"""How many publishes a second one primary takes through the ordered log, beside the bare script on the same server.
+"""Publishes per second that one primary takes through the ordered log, compared with the bare script on the same server.
 
-`python -m roomwire_loadtest.bench.log` starts a Valkey of its own (or takes `--redis-server PATH`), pins it to one core and itself
-to another where there are two, and prints medians of alternating rounds. Where other work shares the cores, the ratio by
-CPU is the one to look at. The bare script is INCR, XADD, PEXPIRE and
-SPUBLISH, one call a message, in pipelines of 128. Nothing subscribes, so that both measure the same.
+`python -m roomwire_loadtest.bench.log` starts a Valkey (or the program of `--redis-server PATH`), pins it to one core and
+itself to another if there are two, and prints medians of alternating rounds. If other work shares the cores, compare
+the ratio by CPU. The bare script is INCR, XADD, PEXPIRE and
+SPUBLISH, one call per message, in pipelines of 128. There are no subscribers, so that both measure the same.
 """
 
 import argparse
@@ -75,7 +75,7 @@ def _packed(*command: Any) -> bytes:
 
 
 def bare(port: int, seconds: float) -> float:
-    """Return publishes a second of the bare script."""
+    """Return the publishes per second of the bare script."""
     reader = hiredis.Reader()
     with socket.create_connection(("127.0.0.1", port)) as sock:
 
@@ -107,7 +107,7 @@ def bare(port: int, seconds: float) -> float:
         done, started = 0, time.perf_counter()
         sock.sendall(pipeline)
         while time.perf_counter() - started < seconds:
-            # Two pipelines under way: the server never waits.
+            # Two pipelines are in flight, so the server never waits.
             sock.sendall(pipeline)
             replies(PIPELINE)
             done += PIPELINE
@@ -123,7 +123,7 @@ async def _make(port: int, config: LogConfig) -> RedisLog:
 
 
 async def through_log(port: int, seconds: float, in_flight: int) -> float:
-    """Return publishes a second through the log, with so many unanswered at a time."""
+    """Return the publishes per second through the log, with this many unanswered at a time."""
     log = await _make(port, LogConfig())
     await log.start(Nobody())
     loop = asyncio.get_running_loop()
@@ -157,7 +157,7 @@ async def through_log(port: int, seconds: float, in_flight: int) -> float:
 
 
 async def latency(port: int, rate: int, seconds: float) -> list[float]:
-    """Return the milliseconds from a publish to its delivery on another gateway, at a light load."""
+    """Return the milliseconds from a publish to its delivery on another gateway, under a light load."""
     publisher, receiver = await _make(port, LogConfig()), await _make(port, LogConfig())
     took: list[float] = []
 
@@ -180,7 +180,7 @@ async def latency(port: int, rate: int, seconds: float) -> list[float]:
 
 
 def main() -> None:
-    """Measure and print."""
+    """Measure, and print the results."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--redis-server", default=str(get_binary_path()))
     parser.add_argument("--rounds", type=int, default=5)
@@ -232,7 +232,7 @@ def _measure(server: int, port: int, rounds: int, seconds: float, name: str) -> 
     for row, figures in rows.items():
         rate, server_us, own_us = (statistics.median(column) for column in zip(*figures, strict=True))
         reference = reference or [rate, server_us]
-        # By CPU: the ratio where each process has a core to itself, whatever else this machine does meanwhile.
+        # By CPU: the ratio if each process had a core to itself, whatever else this machine does.
         ratios = (rate / reference[0], reference[1] / max(server_us, own_us))
         print(f"{row:32} {rate:12,.0f} {ratios[0]:6.2f} {server_us:15.1f} {own_us:12.1f} {ratios[1]:13.2f}")
     took = uvloop.run(latency(port, 500, seconds))

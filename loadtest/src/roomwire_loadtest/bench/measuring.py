@@ -1,4 +1,4 @@
-"""A run of the benchmark under way: every server takes its turn in each row, round after round."""
+"""A run of the benchmark: the servers take turns in each row, round after round."""
 
 import datetime as dt
 import time
@@ -17,12 +17,12 @@ from roomwire_loadtest.usage import await_rest
 
 
 class Measuring:
-    """A run under way.
+    """A run in progress.
 
     Args:
-        core: The servers'.
-        effort: How much of everything.
-        patience_s: How long to wait, each time, until nothing else is at work; it is measured all the same then.
+        core: The servers' core.
+        effort: The sizes and durations.
+        patience_s: How long to wait, each time, for the machine to be idle; after that the measurement is taken anyway.
 
     """
 
@@ -35,7 +35,7 @@ class Measuring:
         self._points: list[Point] = []
 
     def run(self, rows: Sequence[str], servers: Sequence[str], rounds: int, *, quick: bool) -> Run:
-        """Measure; a server that cannot be measured is noted with its reason."""
+        """Measure; a server that cannot be measured is noted with the reason."""
         date = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
         absent, versions = self._prepare(servers)
         for row in rows:

@@ -1,8 +1,8 @@
-"""What the relay costs: CPU of gateways per polling request and per message, relayed and direct.
+"""The cost of the relay: CPU of gateways per polling request and per message, relayed and direct.
 
-`python -m roomwire_loadtest.bench.relay` runs a Valkey and two gateways. A client has its session on the first; in alternating
-rounds it talks to that one directly, or to the second, which relays. It counts the CPU of both gateways by the kernel's
-clock, which other work on the machine disturbs less than it does time, and prints medians of the rounds.
+`python -m roomwire_loadtest.bench.relay` runs a Valkey and two gateways. A client has its session on the first gateway; in
+alternating rounds it talks to that gateway directly, or to the second one, which relays. The program counts the CPU of both
+gateways by the kernel's clock, which other work on the machine disturbs less than elapsed time, and prints medians.
 """
 
 import argparse
@@ -65,7 +65,7 @@ class Pair:
         self._processes = processes
 
     def cost(self, count: int, act: Callable[[], None]) -> Cost:
-        """Do something; returns what each of so many cost."""
+        """Call a function; returns the cost of each of `count` requests or messages."""
         before = self._cpu_s()
         act()
         owner, other = (after - at for after, at in zip(self._cpu_s(), before, strict=True))
@@ -88,7 +88,7 @@ def _gateway(settings: Settings) -> Node:
 
 @contextlib.contextmanager
 def run_pair() -> Iterator[Pair]:
-    """Run Valkey and two gateways for as long as the context lasts."""
+    """Run Valkey and two gateways while the context lasts."""
     redis, *ports = free_ports(7)
     started: list[subprocess.Popen[bytes]] = []
     with tempfile.TemporaryDirectory() as folder:
@@ -138,7 +138,7 @@ def _await_ready(ops: int) -> None:
 
 
 class Poller:
-    """A session on the first gateway, over polling; requests go to either on a connection that stays.
+    """A session on the first gateway, over polling; its requests go to either gateway over persistent connections.
 
     Args:
         ports: The public ports of the gateways.
@@ -153,7 +153,7 @@ class Poller:
         self._ask(0, "GET")
 
     def talk(self, gateway: int, rounds: int) -> None:
-        """Send an event and fetch its ack, so often: two requests each."""
+        """Send an event and fetch its ack, `rounds` times: two requests each."""
         for _ in range(rounds):
             self._ask(gateway, "POST", f'420["echo","{_TEXT}"]')
             if _TEXT not in (answer := self._ask(gateway, "GET")):
@@ -190,7 +190,7 @@ def upgraded(ports: Sequence[int], gateway: int) -> Iterator[ClientConnection]:
 
 
 def talk(websocket: ClientConnection, messages: int, at_once: int) -> None:
-    """Send so many events, some at once, and take their acks."""
+    """Send this many events, some at once, and receive their acks."""
     for _ in range(messages // at_once):
         for _ in range(at_once):
             websocket.send(f'420["echo","{_TEXT}"]')
@@ -199,7 +199,7 @@ def talk(websocket: ClientConnection, messages: int, at_once: int) -> None:
 
 
 def measure(pair: Pair, rounds: int, count: int) -> dict[str, list[list[Cost]]]:
-    """Return for each row the costs, direct and relayed, of all rounds."""
+    """Return the costs of each row, direct and relayed, in all rounds."""
     found: dict[str, list[list[Cost]]] = {}
 
     def note(row: str, gateway: int, cost: Cost) -> None:
@@ -219,7 +219,7 @@ def measure(pair: Pair, rounds: int, count: int) -> dict[str, list[list[Cost]]]:
 
 
 def report(found: dict[str, list[list[Cost]]]) -> str:
-    """Return the table."""
+    """Return the table of medians."""
     lines = [
         "| CPU in µs of | direct | relayed: owner | relayed: the other | relayed: both |",
         "|---|---|---|---|---|",

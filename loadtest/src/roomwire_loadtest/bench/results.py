@@ -1,4 +1,4 @@
-"""What a run of the benchmark finds, as it is kept in JSON, and the few rules that judge a single point."""
+"""The results of a benchmark run, as they are kept in JSON, and the rules that judge a single point."""
 
 import enum
 import statistics
@@ -16,7 +16,7 @@ SERVER_BUSY: Final = 0.90
 
 
 class Verdict(enum.StrEnum):
-    """What a rate came to."""
+    """The outcome of one rate."""
 
     HELD = "held"
     BEHIND = "behind"
@@ -41,7 +41,7 @@ class Point(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Figure(msgspec.Struct, frozen=True, kw_only=True):
-    """What one row says about one server in one round; `value` is None where there is none: the note says why."""
+    """The result of one row for one server in one round; if `value` is None, the note says why."""
 
     row: str
     server: str
@@ -63,21 +63,21 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     machine: dict[str, str]
     versions: dict[str, str]
     servers: dict[str, str]
-    """By name: what it is."""
+    """A description of each server, by name."""
     nodes: list[str] = []
-    """Those of them that are several nodes with a Redis between them."""
+    """The servers that are several nodes with a Redis between them."""
     absent: dict[str, str]
-    """By name: why it could not be measured."""
+    """Why a server could not be measured, by name."""
     figures: list[Figure]
     points: list[Point]
 
     def save(self, path: Path) -> None:
-        """Write it as JSON."""
+        """Write the run as JSON."""
         path.write_bytes(kept(self))
 
     @classmethod
     def load(cls, path: Path) -> "Run":
-        """Read it again."""
+        """Read a run from JSON."""
         return msgspec.json.decode(path.read_bytes(), type=cls)
 
     def beside(self, row: str) -> list[str]:
@@ -86,7 +86,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
         return [name for name in self.servers if (name in self.nodes) is has_nodes]
 
     def values(self, row: str, server: str) -> list[float]:
-        """Return a row's values for a server, a value a round."""
+        """Return a row's values for a server, one per round."""
         return [
             figure.value
             for figure in self.figures
@@ -94,12 +94,12 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
         ]
 
     def median(self, row: str, server: str) -> float | None:
-        """Return their median; None: it has none."""
+        """Return the median of a row's values; None if there are none."""
         values = self.values(row, server)
         return statistics.median(values) if values else None
 
     def latency_ms(self, row: str, server: str, messages_per_s: float, percent: int) -> float | None:
-        """Return the median over the rounds of p50 or p99 at a rate; None: not kept up with in most rounds."""
+        """Return the median over the rounds of p50 or p99 at a rate; None if most rounds did not keep up."""
         rounds: dict[int, float] = {}
         tried = set()
         for point in self.points:
@@ -113,15 +113,15 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
         return statistics.median(rounds.values())
 
     def rates(self, row: str, server: str) -> list[float]:
-        """Return the rates of a row that a server kept up with in most rounds it was tried in."""
+        """Return the rates of a row that a server kept up with in most of the rounds that tried them."""
         tried = {point.messages_per_s for point in self.points if (point.row, point.server) == (row, server)}
         return sorted(rate for rate in tried if self.latency_ms(row, server, rate, 99) is not None)
 
 
 def judge(*, share: float, p99_ms: float | None, generator_cpu: float, server_cpu: float) -> Verdict:
-    """Return whether a rate was kept up with, and if not, whether the server is to blame.
+    """Return whether the server kept up with a rate, and if not, whether the server is to blame.
 
-    A generator at its limit voids a point only if the server was not at its own: one that was failed first.
+    A generator at its limit voids a point only if the server was not at its own limit: a server that was has failed.
     """
     if share >= KEPT_UP_SHARE and p99_ms is not None and p99_ms < KEPT_UP_P99_MS:
         return Verdict.HELD

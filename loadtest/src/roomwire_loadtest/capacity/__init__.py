@@ -1,1 +1,1 @@
-"""What Roomwire costs and what a deployment needs: measured, fitted, checked, planned. `make capacity`."""
+"""What Roomwire costs, and what a deployment needs: measured, fitted, checked, planned (`make capacity`)."""

@@ -1,4 +1,4 @@
-"""`python -m roomwire_loadtest.capacity`: measure and fit, plan a workload by what was measured, or write the documents again."""
+"""`python -m roomwire_loadtest.capacity`: measure and fit, plan a workload with the last measurements, or rewrite the documents."""
 
 import argparse
 import datetime as dt
@@ -68,7 +68,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _measured() -> Measured:
     raise_file_limit()
     logs.configure(level="warning")
-    # Told to stop, it ends the system that it has started, as it does at every other end.
+    # At SIGTERM the program ends the system that it has started, as at every other end.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     began = time.monotonic()
     with tempfile.TemporaryDirectory() as folder, house(Path(folder), gateways=_GATEWAYS) as running:

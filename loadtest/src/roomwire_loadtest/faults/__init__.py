@@ -1,1 +1,1 @@
-"""The fault suite: what becomes of messages when gateways, Redis, auth or the network fail (`make faults`)."""
+"""The fault suite: what happens to messages when gateways, Redis, auth or the network fail (`make faults`)."""

@@ -2,8 +2,8 @@
 
 Environment:
 
-- `FAULTS`: only these rows, as `FAULTS="K1 K7"`.
-- `ALLOW_SKIP`: rows that may be skipped, as `ALLOW_SKIP=K8`; any other skipped row fails the run.
+- `FAULTS`: run only these rows, such as `FAULTS="K1 K7"`.
+- `ALLOW_SKIP`: rows that may be skipped, such as `ALLOW_SKIP=K8`; any other skipped row fails the run.
 """
 
 import argparse
@@ -29,7 +29,7 @@ def _chosen(wanted: list[str]) -> list[str]:
 
 
 def passes(outcomes: list[Outcome], allow_skip: set[str]) -> bool:
-    """Say whether a run is good: every row passed, or was skipped with leave."""
+    """Return whether a run passed: every row passed, or was skipped and may be."""
     return all(
         outcome.verdict == PASS or (outcome.verdict == SKIP and outcome.id.split()[0] in allow_skip)
         for outcome in outcomes
@@ -55,7 +55,7 @@ def main() -> int:
     )
     parser.add_argument("--quick", action="store_true", help="fewer rounds, shorter times")
     arguments = parser.parse_args()
-    # Told to stop, it ends what it has started, as it does at every other end.
+    # At SIGTERM the run ends everything that it has started, as at any other end.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     wanted = _chosen(os.environ.get("FAULTS", "").split())
     outcomes = asyncio.run(_play_all(wanted, quick=arguments.quick))

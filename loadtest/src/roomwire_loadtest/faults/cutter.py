@@ -1,4 +1,4 @@
-"""A TCP proxy whose network can be taken away: connections are reset, and new ones refused, until it is back."""
+"""A TCP proxy whose network can fail: connections are reset, and new ones refused, until it is restored."""
 
 import asyncio
 import contextlib
@@ -13,10 +13,10 @@ _CHUNK_BYTES: Final = 65_536
 
 
 class Cutter:
-    """Forwards bytes from a loopback port, a free one by default, to a port of another address or of this one.
+    """Forwards bytes from a loopback port to a port of this or another address.
 
     Attributes:
-        cuts: How many connections were cut.
+        cuts: The number of connections that were cut.
 
     """
 
@@ -29,26 +29,26 @@ class Cutter:
 
     @property
     def port(self) -> int:
-        """Where it listens."""
+        """The port of the proxy."""
         return self._acceptor.port
 
     @property
     def url(self) -> str:
-        """What clients connect to."""
+        """The URL for clients."""
         return f"http://{HOST}:{self.port}"
 
     def lead_to(self, target: int) -> None:
-        """Send new connections to another port."""
+        """Forward new connections to another port."""
         self._target = target
 
     async def attach(self) -> None:
-        """Take connections, again on the same port."""
+        """Accept connections, after `cut` on the same port again."""
         self._acceptor.listen()
 
     async def cut(self) -> None:
         """Reset all connections and refuse new ones."""
         self._acceptor.stop()
-        # Both ends of each: a client's and a server's.
+        # Each connection has two ends here: a client's and a server's.
         self.cuts += len(self._open) // 2
         for writer in self._open:
             writer.transport.abort()
@@ -56,7 +56,7 @@ class Cutter:
         await asyncio.sleep(0)
 
     async def close(self) -> None:
-        """Cut everything for good."""
+        """Cut all connections and stop."""
         await self.cut()
         await self._acceptor.join()
 
@@ -67,7 +67,7 @@ class Cutter:
             writer.transport.abort()
             return
         if not self._acceptor.is_listening:
-            # Cut while the other end was being reached.
+            # The proxy was cut while it connected to the other end.
             writer.transport.abort()
             up_writer.transport.abort()
             return
@@ -90,7 +90,7 @@ async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 
 @asynccontextmanager
 async def run_cutters(target: int, count: int) -> AsyncIterator[list[Cutter]]:
-    """Run proxies to one port for as long as the context lasts."""
+    """Run proxies to one port while the context lasts."""
     cutters = [Cutter(target) for _ in range(count)]
     try:
         for cutter in cutters:

@@ -1,6 +1,6 @@
-"""Processes of the system under test, held by their handles: one can be killed, paused and started again.
+"""Processes of the system under test, which can be killed, paused and started again through their handles.
 
-Should this process be killed, the kernel ends its children (`PR_SET_PDEATHSIG`). Nothing is ever ended by its name.
+If this process is killed, the kernel ends its children (`PR_SET_PDEATHSIG`). No process is ever ended by name.
 """
 
 import asyncio
@@ -28,18 +28,18 @@ _LIBC: Final = ctypes.CDLL(None, use_errno=True)
 
 
 class NotRunning(Exception):
-    """A process did not come up, or did not end."""
+    """A process did not become ready, or did not end."""
 
 
 class Daemon:
     """One process of the system, which can be killed, paused and started again.
 
     Args:
-        name: For messages and for its log file.
+        name: Its name in messages and of its log file.
         command: Its arguments.
         env: Its environment.
-        ready_url: Answers 200 once it is ready; empty if there is none.
-        log: Where its output goes.
+        ready_url: A URL that answers 200 once it is ready; empty if there is none.
+        log: The file for its output.
 
     """
 
@@ -55,18 +55,18 @@ class Daemon:
 
     @property
     def handle(self) -> "subprocess.Popen[bytes]":
-        """The process as it runs, or as it ended."""
+        """The handle of the process, running or ended."""
         if self.process is None:
             raise NotRunning(f"{self.name} was never started")
         return self.process
 
     @property
     def runs(self) -> bool:
-        """Whether it has not ended."""
+        """Whether the process is running."""
         return self.process is not None and self.process.poll() is None
 
     def start(self) -> None:
-        """Start it, without waiting until it is ready."""
+        """Start the process, without waiting until it is ready."""
         with self.log.open("ab") as output:
             self.process = subprocess.Popen(
                 self.command,
@@ -79,18 +79,18 @@ class Daemon:
             )
 
     def kill(self) -> None:
-        """End it at once, as a crash would."""
+        """Kill the process, as a crash would."""
         if self.runs:
             self.handle.kill()
         if self.process is not None:
             self.process.wait()
 
     def send(self, signum: int) -> None:
-        """Send it a signal."""
+        """Send the process a signal."""
         self.handle.send_signal(signum)
 
     async def ended(self, within_s: float) -> float:
-        """Wait for its end; returns how long that took."""
+        """Wait until the process has ended; returns how long that took."""
         began = time.monotonic()
         async with asyncio.timeout(within_s):
             while self.runs:
@@ -98,7 +98,7 @@ class Daemon:
         return time.monotonic() - began
 
     async def ready(self, within_s: float = START_TIMEOUT_S) -> None:
-        """Wait until it says that it is ready."""
+        """Wait until the process reports that it is ready."""
         async with httpx.AsyncClient(trust_env=False, timeout=1.0) as http:
             deadline = time.monotonic() + within_s
             while True:
@@ -110,16 +110,16 @@ class Daemon:
                 await asyncio.sleep(0.05)
 
     def tail(self) -> str:
-        """Return the end of its log."""
+        """Return the end of the process's log."""
         return self.log.read_text(errors="replace")[-800:]
 
     def rss_mib(self) -> float:
-        """Return its resident memory."""
+        """Return the process's resident memory."""
         return float(psutil.Process(self.handle.pid).memory_info().rss) / (1 << 20)
 
 
 class Valkey(Daemon):
-    """The database, append-only as in production."""
+    """The database, with an append-only file as in production."""
 
     def __init__(self, folder: Path, port: int, *options: str, name: str = "valkey") -> None:
         self.data = folder / name
@@ -131,7 +131,7 @@ class Valkey(Daemon):
         super().__init__(name, command, dict(os.environ), "", folder / f"{name}.log")
 
     async def ready(self, within_s: float = START_TIMEOUT_S) -> None:
-        """Wait until it answers."""
+        """Wait until the server answers."""
         deadline = time.monotonic() + within_s
         while True:
             with contextlib.suppress(redis.RedisError, OSError):
@@ -142,12 +142,12 @@ class Valkey(Daemon):
             await asyncio.sleep(0.02)
 
     async def ask(self, *command: Any) -> Any:
-        """Send one command on a connection of its own."""
+        """Send one command on a new connection."""
         async with redis.asyncio.Redis(host=HOST, port=self.port, socket_timeout=2.0) as client:
             return await client.execute_command(*command)  # type: ignore[no-untyped-call]
 
     def empty(self) -> None:
-        """Delete all data; it must not run."""
+        """Delete all data; the server must not be running."""
         shutil.rmtree(self.data)
         self.data.mkdir()
 

@@ -1,7 +1,7 @@
-"""The official JavaScript clients of a run: a few Node processes, and the journal of what happened to their clients.
+"""The official JavaScript clients of a run: a few Node processes, and the journal of their clients' events.
 
-Publishers and receivers are the same kind of client; each stays in the process it was opened in. The journal grows
-while the processes run; `Fleet.entries` is what the oracle gets.
+Publishers and receivers are the same kind of client; each stays in its process. The journal grows
+while the processes run; the oracle reads `Fleet.entries`.
 """
 
 import asyncio
@@ -24,11 +24,11 @@ _ORDER_TIMEOUT_S: Final = 80.0
 
 
 Application = Literal["chat", "board", "new"]
-"""Whose events clients speak: the chat's, those of the board of the tests on a cluster, or those that `roomwire new` writes."""
+"""The application whose events clients use: the chat, the board of the tests on a cluster, or the one that `roomwire new` writes."""
 
 
 class FleetError(Exception):
-    """The clients did not do what they were told to; one sentence says what is missing."""
+    """The clients did not do what they were told; the message says what is missing."""
 
 
 class Fleet:
@@ -52,16 +52,16 @@ class Fleet:
 
     @property
     def names(self) -> list[str]:
-        """The clients that were opened and not closed."""
+        """The clients that were opened and have not been closed."""
         return list(self._home)
 
     @property
     def connected(self) -> Mapping[str, Entry]:
-        """The clients that are connected now, with the entry of their connection."""
+        """The clients that are connected now, each with the entry of its connection."""
         return self._connected
 
     def on_gateway(self, gateway: str) -> list[str]:
-        """Return the clients that a gateway holds now."""
+        """Return the clients that are connected to a gateway now."""
         return [name for name, entry in self._connected.items() if entry.gateway == gateway]
 
     async def open(
@@ -76,11 +76,11 @@ class Fleet:
         """Open clients and wait until each has joined its rooms.
 
         Args:
-            url: Where to; of several, each client takes the next.
-            rooms: For each client's name, the rooms that it joins, again whenever it was not recovered.
-            pace_ms: How long to wait between two of one process.
-            settled_s: How long they may take.
-            options: Of `io()`. Default: WebSocket only.
+            url: The servers' URLs; if there are several, clients use them in turn.
+            rooms: The rooms of each client, by its name; it joins them again whenever it was not recovered.
+            pace_ms: The pause between two clients of one process.
+            settled_s: Time limit.
+            options: Options of `io()`. Default: WebSocket only.
 
         """
         urls = [url] if isinstance(url, str) else list(url)
@@ -98,10 +98,10 @@ class Fleet:
         await self.settled(list(rooms), within_s=settled_s)
 
     async def settled(self, names: Sequence[str] | None = None, *, within_s: float = 30) -> None:
-        """Wait until clients (all of them) are connected and in their rooms.
+        """Wait until clients are connected and in their rooms. Default: all clients.
 
         Raises:
-            FleetError: Some are not.
+            FleetError: Some clients are not.
 
         """
 
@@ -120,7 +120,7 @@ class Fleet:
             raise FleetError(f"{len(late)} clients are not back after {within_s:.0f} s: {late[:5]}") from None
 
     async def until(self, true: Callable[[], bool], *, within_s: float) -> None:
-        """Wait for something to become true; raises TimeoutError if it does not."""
+        """Wait until a condition is true; raises TimeoutError if that takes too long."""
         async with asyncio.timeout(within_s):
             while not true():
                 await asyncio.sleep(_POLL_S)
@@ -128,15 +128,15 @@ class Fleet:
     async def publish(
         self, names: Sequence[str], *, rate: float, rooms: Sequence[str] | None = None, retry: bool = True
     ) -> None:
-        """Let clients publish from now on, each so many messages a second, into its rooms in turn."""
+        """Let clients publish from now on, each at a rate in messages per second, into its rooms in turn."""
         await self.tell("publish", names, rate=rate, rooms=rooms, retry=retry)
 
     async def quiet(self) -> None:
-        """Stop publishing; returns when every message has its last answer."""
+        """Stop publishing; returns when every message has been answered for the last time."""
         await asyncio.gather(*(self._order(home, "quiet") for home in range(len(self._processes))))
 
     async def tell(self, op: str, names: Sequence[str], **arguments: Any) -> None:
-        """Have some clients do something: `drop`, `stall`, `trickle`, `unstall`, `close`."""
+        """Send some clients a command: `drop`, `stall`, `trickle`, `unstall`, `close`."""
         by_home: dict[int, list[str]] = {}
         for name in names:
             by_home.setdefault(self._home[name], []).append(name)
@@ -146,7 +146,7 @@ class Fleet:
         await asyncio.gather(*(self._order(home, op, names=of, **arguments) for home, of in by_home.items()))
 
     def finish(self) -> None:
-        """End the journal: what happens from now on, as proxies go away, is nobody's fault."""
+        """End the journal: later events, as proxies stop, have no meaning."""
         self._over = True
 
     async def _order(self, home: int, op: str, **arguments: Any) -> None:
@@ -160,7 +160,7 @@ class Fleet:
             await answer
 
     async def read(self, process: asyncio.subprocess.Process) -> None:
-        """Take down what a process prints, until it ends."""
+        """Record what a process prints, until it ends."""
         if process.stdout is None:
             return
         async for line in process.stdout:
@@ -195,11 +195,11 @@ class Fleet:
 
 @asynccontextmanager
 async def run_fleet(processes: int = 2, *, application: Application = "chat") -> AsyncIterator[Fleet]:
-    """Run client processes for as long as the context lasts.
+    """Run client processes while the context lasts.
 
     Args:
-        processes: How many there are.
-        application: Whose events the clients speak.
+        processes: The number of processes.
+        application: The application whose events the clients use.
 
     """
     started = [

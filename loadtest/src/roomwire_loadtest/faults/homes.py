@@ -1,4 +1,4 @@
-"""Databases of several processes: a primary and its replica under Sentinels; a cluster."""
+"""Databases of several processes: a primary and its replica with Sentinels; a cluster."""
 
 import asyncio
 import contextlib
@@ -36,10 +36,10 @@ class _Sentinel(Valkey):
 
 
 class SentinelHome:
-    """A primary, a replica and three Sentinels, of which two have to agree.
+    """A primary, a replica and three Sentinels with a quorum of two.
 
     Args:
-        folder: Where their data are.
+        folder: The folder for their data.
 
     """
 
@@ -68,16 +68,16 @@ class SentinelHome:
             await until(partial(_knows_all, sentinel))
 
     async def part(self) -> None:
-        """Let the replica get nothing from now on: it cannot log in any more."""
+        """Cut the replica off from now on: it can no longer log in."""
         await self.replica.ask("CONFIG", "SET", "masteruser", "nobody", "masterauth", "x")
         await self.primary.ask("CLIENT", "KILL", "TYPE", "replica")
 
 
 class ClusterHome:
-    """Three primaries and a replica of the one that has the log.
+    """Three primaries, and a replica of the one that has the log.
 
     Args:
-        folder: Where their data are.
+        folder: The folder for their data.
 
     """
 
@@ -113,7 +113,7 @@ class ClusterHome:
         await until(lambda: is_replicated(replica))
 
     async def move(self, target: Valkey) -> None:
-        """Move the log's slot from the first primary to another, ten keys at a time."""
+        """Move the log's slot from the first primary to another one, ten keys at a time."""
         source = self.primary
         await target.ask("CLUSTER", "SETSLOT", _SLOT, "IMPORTING", await _name(source))
         await source.ask("CLUSTER", "SETSLOT", _SLOT, "MIGRATING", await _name(target))
@@ -128,7 +128,7 @@ class ClusterHome:
 
 
 async def until(is_so: Callable[[], Awaitable[bool]], *, within_s: float = START_TIMEOUT_S) -> None:
-    """Wait for what has to be asked for; raises TimeoutError if it does not come."""
+    """Wait for a condition that has to be polled; raises TimeoutError if that takes too long."""
     async with asyncio.timeout(within_s):
         while True:
             with contextlib.suppress(redis.RedisError, OSError):
@@ -138,17 +138,17 @@ async def until(is_so: Callable[[], Awaitable[bool]], *, within_s: float = START
 
 
 async def is_replicated(replica: Valkey) -> bool:
-    """Tell whether a replica follows its primary."""
+    """Return whether a replica follows its primary."""
     return bool((await replica.ask("INFO", "replication")).get("master_link_status") == "up")
 
 
 async def is_primary(server: Valkey) -> bool:
-    """Tell whether a server says that it is a primary."""
+    """Return whether a server reports that it is a primary."""
     return bool((await server.ask("ROLE"))[0] == b"master")
 
 
 def _cluster_ports(count: int) -> list[int]:
-    """Return free ports below those of connections, where the members' other ports, so much higher, are free too."""
+    """Return free ports below the range of connections, such that the ports of the cluster's bus are free too."""
     ports: list[int] = []
     with contextlib.ExitStack() as stack:
         while len(ports) < count:

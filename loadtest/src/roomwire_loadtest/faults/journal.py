@@ -1,6 +1,6 @@
-"""What clients and publishers wrote down: one entry for each thing that happened, in the order of each client.
+"""The journal of clients and publishers: one entry for each event, in the order of each client.
 
-Entries come from `clients.mjs` as JSON lines. The oracle reads nothing else, so a hand-made list of entries tests
+Entries come from `clients.mjs` as JSON lines. The oracle reads nothing else, so a list of entries written by hand tests
 it. Times are milliseconds of the machine's clock, which all client processes share.
 """
 
@@ -14,19 +14,19 @@ class Entry(msgspec.Struct, frozen=True, omit_defaults=True):
     """One line of a journal.
 
     Attributes:
-        kind: `connect`, `disconnect`, `refused` (connect_error), `join` (asked), `joined`, `left`, `closed` (by the
+        kind: `connect`, `disconnect`, `refused` (connect_error), `join` (requested), `joined`, `left`, `closed` (by the
             client itself), `got`, `invoked`, `acked`, `failed`, `unknown`, `meter` (the generator's own load).
-        client: Who; for `meter` the client process.
-        at_ms: When.
+        client: The client; of `meter`, the client process.
+        at_ms: The time.
         room: The room of a join or of a message.
         id: The message; of `connect`, the socket.
         seq: The publisher's count.
-        offset: What the server sent as the recovery offset, `<epoch>.<position>`; empty if it sent none.
-        recovered: Of `connect`: what the client believes.
+        offset: The recovery offset that the server sent, `<epoch>.<position>`; empty if it sent none.
+        recovered: Of `connect`: what the client was told.
         gateway: Of `connect`: the gateway that holds the session.
         detail: A reason or a code.
         cpu: Of `meter`: share of a core.
-        lag_ms: Of `meter`: the longest time that the process' loop was late.
+        lag_ms: Of `meter`: the longest delay of the process's event loop.
 
     """
 
@@ -49,12 +49,12 @@ _ENCODER = msgspec.json.Encoder()
 
 
 def parse(line: bytes) -> Entry:
-    """Return the entry that a line holds; raises `msgspec.ValidationError` for anything else."""
+    """Return the entry of a line; raises `msgspec.ValidationError` for anything else."""
     return _DECODER.decode(line)
 
 
 def save(entries: Iterable[Entry], path: Path) -> None:
-    """Write a journal, so that what the oracle said can be looked into."""
+    """Write a journal, so that a verdict of the oracle can be investigated."""
     with path.open("wb") as file:
         for entry in entries:
             file.write(_ENCODER.encode(entry) + b"\n")

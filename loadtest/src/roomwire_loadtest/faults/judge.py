@@ -1,4 +1,4 @@
-"""Runs one row and turns what the scenario and the oracle say into its outcome."""
+"""Runs one row and combines the results of the scenario and the oracle into its outcome."""
 
 import time
 import traceback
@@ -17,13 +17,13 @@ from roomwire_loadtest.faults.system import run_system
 
 
 async def play(row: Row, *, quick: bool, journals: Path | None = None, is_timed: bool = True) -> Outcome:
-    """Run a row on a system of its own.
+    """Run a row on a new system.
 
     Args:
-        row: What to do.
-        quick: Shorter.
-        journals: A folder that keeps the journal.
-        is_timed: Whether lines about time count.
+        row: The row.
+        quick: Whether to run a short version.
+        journals: A folder for the journal.
+        is_timed: Whether criteria about time count.
 
     """
     if row.run is None:
@@ -62,7 +62,7 @@ async def play(row: Row, *, quick: bool, journals: Path | None = None, is_timed:
 
 
 def _keep(stage: Stage, journals: Path, name: str) -> None:
-    """Keep the journal and the logs, so that a verdict can be looked into."""
+    """Keep the journal and the logs, so that a verdict can be investigated."""
     journals.mkdir(parents=True, exist_ok=True)
     save(stage.fleet.entries, journals / f"{name}.jsonl")
     for daemon in stage.system.daemons:
@@ -71,7 +71,7 @@ def _keep(stage: Stage, journals: Path, name: str) -> None:
 
 
 def judge(row: Row, stage: Stage, crash: Sequence[str], *, quick: bool, took_s: float = 0.0) -> Outcome:
-    """Decide on a run: FAIL if anything is wrong, else VOID if it shows nothing, else PASS."""
+    """Judge a run: FAIL if anything is wrong, otherwise VOID if it shows nothing, otherwise PASS."""
     entries = stage.fleet.entries
     findings = check(entries)
     slow_s = back_s(findings.latencies_ms, stage.faults_ms)
@@ -91,7 +91,7 @@ def judge(row: Row, stage: Stage, crash: Sequence[str], *, quick: bool, took_s: 
     return Outcome(
         id=row.id,
         fault=row.fault,
-        # A violation seen is one, whatever else the run lacks.
+        # An observed violation counts, whatever else the run lacks.
         verdict=FAIL if failures else VOID if void else PASS,
         counts=dict(findings.totals),
         told=findings.told,
@@ -125,5 +125,5 @@ def _reconnections(row: Row, findings: Findings) -> list[str]:
                 f"{story.not_recovered} of {story.recovered + story.not_recovered} reconnections were not recovered"
             ]
         case "none recovered" if story.recovered or not story.not_recovered:
-            return [f"{story.recovered} recovered, {story.not_recovered} not: nobody can be recovered here"]
+            return [f"{story.recovered} recovered, {story.not_recovered} not: this fault allows no recovery"]
     return []

@@ -1,7 +1,7 @@
-"""A network namespace for one gateway, whose link to Redis can be broken, one way or both, while clients reach it.
+"""A network namespace for one gateway, whose link to Redis can be broken in one direction or both while clients reach it.
 
-Two veth pairs lead into it: one for the clients' side, one for Redis. A partition gives a wrong hardware address to
-the neighbour, so that packets leave and nobody takes them: nothing is refused, as on a broken network.
+Two veth pairs lead into it: one to the clients, one to Redis. A partition gives the neighbour a wrong hardware
+address, so packets are sent and nothing receives them: no connection is refused, as on a broken network.
 """
 
 import os
@@ -18,7 +18,7 @@ Way = Literal["both", "out", "in"]
 
 
 class NoNamespaces(Exception):
-    """Network namespaces cannot be made here; the sentence says why."""
+    """Network namespaces cannot be created here; the message says why."""
 
 
 class Namespace:
@@ -32,14 +32,14 @@ class Namespace:
 
     @property
     def prefix(self) -> list[str]:
-        """What a command begins with to run inside."""
+        """The prefix of a command that runs inside."""
         return ["ip", "netns", "exec", self.name]
 
     def create(self) -> None:
-        """Make it with its links.
+        """Create the namespace with its links.
 
         Raises:
-            NoNamespaces: Not here.
+            NoNamespaces: This machine cannot.
 
         """
         if shutil.which("ip") is None:
@@ -54,7 +54,7 @@ class Namespace:
             raise NoNamespaces(error.stderr.decode().strip()) from None
 
     def destroy(self) -> None:
-        """Delete it; its links go with it."""
+        """Delete the namespace; its links are deleted with it."""
         for command in (
             ("link", "del", self._redis),
             ("link", "del", self._public),
@@ -63,7 +63,7 @@ class Namespace:
             subprocess.run(["ip", *command], check=False, capture_output=True)  # noqa: S607 - the system's ip
 
     def partition(self, way: Way) -> None:
-        """Break the link to Redis: what goes out of the gateway, what comes in, or both."""
+        """Break the link to Redis: from the gateway, to it, or both."""
         if way in {"both", "out"}:
             _ip(
                 "-n",
@@ -82,7 +82,7 @@ class Namespace:
             _ip("neigh", "replace", _REDIS_GATEWAY, "lladdr", _NOBODY, "dev", self._redis, "nud", "permanent")
 
     def heal(self) -> None:
-        """Make the link whole again."""
+        """Restore the link."""
         for command in (
             ("-n", self.name, "neigh", "del", REDIS, "dev", f"{self._redis}i"),
             ("neigh", "del", _REDIS_GATEWAY, "dev", self._redis),
@@ -90,7 +90,7 @@ class Namespace:
             subprocess.run(["ip", *command], check=False, capture_output=True)  # noqa: S607 - the same
 
     def worsen(self, *netem: str) -> None:
-        """Delay or lose packets to Redis, as `tc netem` does it.
+        """Delay or lose packets to Redis, by `tc netem`.
 
         Raises:
             NoNamespaces: This kernel has no netem.

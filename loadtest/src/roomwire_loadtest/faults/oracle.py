@@ -1,15 +1,15 @@
 """Decides from a journal alone whether messages were lost, doubled, reordered, invented or silently missing.
 
 Pure: entries in, findings out; it knows no process and no clock. A receiver is *whole* in a room within a span (see
-`spans`); what has to arrive in it is what was invoked after the span began and acknowledged before it ended. Messages
-whose publisher never got an answer may arrive or not. A missing message counts as
+`spans`); a message must arrive in the span if it was invoked after the span began and acknowledged before it ended. A
+message whose publisher never got an answer may arrive or not. A missing message counts as
 
 - **lost** if the receiver stayed whole until the end of the journal;
-- **hole** (silent) if a later message of the room arrived in the same span: the gap was behind the client, unnoticed;
-- **told** otherwise: the client learned by `recovered` false, or by being closed, that something may be missing.
+- **hole** (silent) if a later message of the room arrived in the same span: the client passed the gap without notice;
+- **told** otherwise: the client learned from `recovered` false, or from being closed, that something may be missing.
 
-When the log has lost what it had, it has lost the ids of messages as well: what is said again is appended again, in
-another epoch. To a receiver that was told in between that is no double.
+When the log has lost entries, it has lost message ids as well, so a repeated message is appended again, in
+another epoch. A receiver that was told in between does not count it as doubled.
 """
 
 import itertools
@@ -23,24 +23,24 @@ from roomwire_loadtest.faults.order import Place, disorder_between, disorder_by_
 from roomwire_loadtest.faults.spans import Message, Receiver, Span, Story, tell
 
 COUNTS: Final = ("lost", "doubled", "reordered", "phantom", "hole")
-"""What must be zero, in the order of the table."""
+"""The counts that must be zero, in the order of the table."""
 _MAX_EVIDENCE: Final = 5
 IN_FLIGHT_MS: Final = 1_500.0
-"""What was acknowledged so long before a client closed by itself should have reached it."""
+"""A message that was acknowledged this long before a client closed by itself should have reached it."""
 SATURATED_CPU: Final = 0.9
-"""The share of a core above which a client process is no witness any more."""
+"""The share of a core above which a client process is no longer a reliable witness."""
 SATURATED_LAG_MS: Final = 1_000.0
 
 
 @dataclass
 class Findings:
-    """What the oracle saw.
+    """The oracle's findings.
 
     Attributes:
-        by_receiver: The counts per receiver and room; only those that are not zero.
+        by_receiver: The counts of each receiver and room; only those that are not zero.
         evidence: A few sentences for each count.
         told: Missing messages whose receivers were told.
-        latencies_ms: For each message that arrived: when it was invoked, and how long it took.
+        latencies_ms: For each message that arrived, the time of its invocation and its latency.
 
     """
 
@@ -62,7 +62,7 @@ class Findings:
 
     @property
     def acknowledged(self) -> int:
-        """How many messages were acknowledged."""
+        """The number of acknowledged messages."""
         return sum(message.acked_ms is not None for message in self.story.messages.values())
 
     @property
@@ -105,15 +105,15 @@ def void_reasons(
     at_least: int,
     is_timed: bool = True,
 ) -> list[str]:
-    """Say why a run shows nothing, whatever its counts; empty if it does show something.
+    """Return why a run is inconclusive, whatever its counts; empty if it is conclusive.
 
     Args:
-        findings: What `check` said of the same entries.
+        findings: The findings of `check` for the same entries.
         entries: The journal, for the generator's own load.
-        proofs: What shows that the fault took place.
-        missing_proofs: What ought to show it, and did not.
-        at_least: How many messages must have been acknowledged.
-        is_timed: Whether the run is judged by times as well, which a generator without time cannot tell.
+        proofs: The proofs that the fault took place.
+        missing_proofs: The proofs that are missing.
+        at_least: The required number of acknowledged messages.
+        is_timed: Whether the run is also judged by times, for which a saturated generator is useless.
 
     """
     reasons = []
@@ -132,7 +132,7 @@ def void_reasons(
 
 
 def generator_load(entries: Iterable[Entry]) -> tuple[float, float]:
-    """Return the busiest client process' mean share of a core, and the longest lateness of any."""
+    """Return the highest mean CPU share of any client process, and the longest delay of any."""
     shares: dict[str, list[float]] = defaultdict(list)
     lag_ms = 0.0
     for entry in entries:
@@ -213,7 +213,7 @@ def _check_missing(
             if span.ended_ms is not None and not span.closed and not hole:
                 findings.told += 1
     for earlier, later in itertools.pairwise(receiver.spans):
-        # What was said while it was in no span: it was told, and knows that it may have missed it.
+        # A receiver outside of its spans was told, and knows that it may have missed messages.
         findings.told += sum(
             message.acked_ms is not None
             and message.acked_ms >= (earlier.ended_ms or 0.0)
@@ -224,7 +224,7 @@ def _check_missing(
 
 
 def _reach(span: Span, story: Story) -> tuple[dict[str, int], float]:
-    """Return how far a span got: the highest position of each epoch, and the latest invocation."""
+    """Return how far a span reached: the highest position of each epoch, and the latest invocation."""
     highest: dict[str, int] = {}
     last_ms = 0.0
     for entry in span.got:
@@ -242,7 +242,7 @@ def _is_due(message: Message, span: Span) -> bool:
 
 
 def _check_order(receivers: Sequence[Receiver], findings: Findings) -> None:
-    """Compare with the log, and every receiver of a room with the one that got most of it."""
+    """Compare receivers with the log, and every receiver of a room with the one that received most of it."""
     reference = max(receivers, key=lambda receiver: len(receiver.got))
     reference_ids = first_of_each(_appended(entry) for entry in reference.got)
     for receiver in receivers:
@@ -262,5 +262,5 @@ def _check_order(receivers: Sequence[Receiver], findings: Findings) -> None:
 
 
 def _appended(entry: Entry) -> tuple[str, str]:
-    """Return what tells an entry of the log from others: a message that was appended twice is two."""
+    """Return the identity of a log entry: a message that was appended twice has two entries."""
     return entry.id, entry.offset

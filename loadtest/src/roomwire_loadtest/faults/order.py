@@ -1,6 +1,6 @@
-"""The order of messages: by their place in the log where it is known, and as one receiver saw it against another.
+"""The order of messages: by their position in the log where it is known, and between two receivers.
 
-Pure, and without any notion of faults; the oracle decides what an inversion means.
+Pure, and independent of faults; the oracle decides what an inversion means.
 """
 
 from collections.abc import Hashable, Iterable, Sequence
@@ -12,14 +12,14 @@ T = TypeVar("T", bound=Hashable)
 
 @dataclass(frozen=True, order=True)
 class Place:
-    """A position in the log of one epoch; positions of different epochs do not compare."""
+    """A position in the log of one epoch; positions of different epochs cannot be compared."""
 
     epoch: str
     position: int
 
     @classmethod
     def of(cls, offset: str) -> "Place | None":
-        """Read `<epoch>.<position>`; None for anything else, as no offset is."""
+        """Parse `<epoch>.<position>`; returns None for anything else, because it is not an offset."""
         epoch, dot, position = offset.rpartition(".")
         return cls(epoch, int(position)) if dot and position.isdecimal() else None
 
@@ -30,7 +30,7 @@ def first_of_each(ids: Iterable[T]) -> list[T]:
 
 
 def disorder_by_place(arrivals: Sequence[tuple[str, Place | None]]) -> list[str]:
-    """Return the ids that arrived after one that stands behind them in the log."""
+    """Return the ids that arrived after an entry that follows them in the log."""
     highest: dict[str, int] = {}
     seen: set[str] = set()
     late = []
@@ -46,7 +46,7 @@ def disorder_by_place(arrivals: Sequence[tuple[str, Place | None]]) -> list[str]
 
 
 def disorder_between(ids: Sequence[T], reference: Sequence[T]) -> list[T]:
-    """Return the ids, of those both have, that came after one that the reference has later."""
+    """Return the ids, of those that both have, that came after one that is later in the reference."""
     rank = {id_: number for number, id_ in enumerate(reference)}
     highest = -1
     late = []

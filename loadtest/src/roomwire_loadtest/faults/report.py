@@ -10,24 +10,24 @@ PASS, FAIL, VOID, SKIP, NOT_WRITTEN = "PASS", "FAIL", "VOID", "SKIP", "not writt
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one row.
+    """The outcome of one row.
 
     Attributes:
         id: The row.
-        fault: What was done.
-        verdict: `PASS`, `FAIL`, `VOID` (shows nothing), `SKIP` (cannot be done here) or `not written`.
-        counts: The oracle's five.
+        fault: The fault.
+        verdict: `PASS`, `FAIL`, `VOID` (inconclusive), `SKIP` (cannot run here) or `not written`.
+        counts: The oracle's five counts.
         told: Missing messages whose receivers were told.
-        acknowledged: How many messages.
-        delivered: How many arrived.
+        acknowledged: The number of acknowledged messages.
+        delivered: The number of delivered messages.
         recovered: Reconnections that were recovered.
         not_recovered: Reconnections that were not.
-        back_s: How long after the harm p99 was normal again.
-        cpu: The busiest client process' share of a core.
-        proof: What shows that the fault took place.
-        reasons: Why it is not PASS.
+        back_s: The time from the fault until p99 was normal again.
+        cpu: The busiest client process's share of a core.
+        proof: The proof that the fault took place.
+        reasons: Why the verdict is not PASS.
         notes: Figures.
-        took_s: How long the row ran.
+        took_s: The duration of the row.
 
     """
 
@@ -64,7 +64,7 @@ _HEAD = (
 
 
 def table(outcomes: Sequence[Outcome]) -> str:
-    """Return the table, and below it what each row has to say."""
+    """Return the table, and below it the details of each row."""
     rows = [_HEAD, *(_cells(outcome) for outcome in outcomes)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(_HEAD))]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows]

@@ -1,7 +1,7 @@
-"""Who was whole in which room and when: the spans of a journal, and the messages that were invoked.
+"""When each receiver was whole in each room: the spans of a journal, and the messages that were invoked.
 
-A span begins with the answer to a join and goes on over every recovered reconnection. It ends when the client is
-told that it is not whole (`recovered` false, closed by the server for good) or leaves by itself.
+A span begins with the answer to a join and continues over every recovered reconnection. It ends when the client is
+told that it is not whole (`recovered` false, closed by the server permanently) or leaves by itself.
 """
 
 from collections.abc import Iterable
@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from roomwire_loadtest.faults.journal import Entry
 
-# After these the official client does not come back by itself, so it knows that it is not whole.
+# After these reasons the official client does not reconnect by itself, so it knows that it is not whole.
 _FINAL_REASONS = ("io server disconnect",)
 _OWN_REASON = "io client disconnect"
 
@@ -19,8 +19,8 @@ class Message:
     """A message as its publisher knows it.
 
     Attributes:
-        invoked_ms: When it was first sent.
-        acked_ms: When it was acknowledged; None if it never was.
+        invoked_ms: The time of the first send.
+        acked_ms: The time of the acknowledgement; None without one.
 
     """
 
@@ -32,7 +32,7 @@ class Message:
 
 @dataclass
 class Span:
-    """A time in which a receiver believes that it gets all of a room; `closed` if the client ended it by itself."""
+    """A period in which a receiver believes that it gets all of a room; `closed` if the client ended it by itself."""
 
     joined_ms: float
     ended_ms: float | None = None
@@ -60,7 +60,7 @@ class Receiver:
 
 @dataclass
 class Story:
-    """A journal, told by message and by receiver."""
+    """A journal, arranged by message and by receiver."""
 
     messages: dict[str, Message] = field(default_factory=dict)
     receivers: dict[tuple[str, str], Receiver] = field(default_factory=dict)
@@ -172,9 +172,9 @@ class _Reader:
 
 
 def tell(entries: Iterable[Entry]) -> Story:
-    """Read a journal. Entries of one client must be in order; those of different clients may mix in any way.
+    """Read a journal. Entries of one client must be in order; those of different clients may be interleaved in any way.
 
-    A publisher and a receiver may stand in different files, so messages are read first.
+    A publisher and a receiver may be in different files, so messages are read first.
     """
     reader = _Reader()
     for entry in entries:

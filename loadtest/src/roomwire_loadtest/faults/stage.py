@@ -1,6 +1,6 @@
-"""One run of one row: the system, the clients, and what the scenario says about its fault.
+"""One run of one row: the system, the clients, and the scenario's statements about its fault.
 
-A scenario does the harm and states what it saw; it never judges messages, which is the oracle's.
+A scenario causes the fault and states what it observed; only the oracle judges messages.
 """
 
 import asyncio
@@ -21,25 +21,25 @@ _CALM_S: Final = 1.5
 
 
 class Skipped(Exception):
-    """This machine cannot do it; one sentence says what is missing."""
+    """This machine cannot run the row; the message says what is missing."""
 
 
 @dataclass
 class Stage:
-    """What a scenario works with.
+    """The context of a scenario.
 
     Attributes:
         system: The system under test.
         fleet: The clients.
-        quick: Whether to make it short.
-        is_timed: Whether lines about how long something took count: as a test, on a machine that does other things
-            besides, a run is judged by what it counts alone.
-        proofs: What shows that the fault took place.
-        missing_proofs: What ought to show it, and did not.
-        breaches: The lines, beside the five counts, that were not held.
+        quick: Whether to run a short version.
+        is_timed: Whether criteria about durations count. As a test, on a machine with other work, a run is judged by its
+            counts alone.
+        proofs: The proofs that the fault took place.
+        missing_proofs: The proofs that are missing.
+        breaches: The criteria, other than the five counts, that were not met.
         notes: Figures for the table.
-        faults_ms: When harm was done.
-        resources: What the clients need until the journal has ended: proxies.
+        faults_ms: The times of the faults.
+        resources: Resources that the clients need until the journal has ended, such as proxies.
 
     """
 
@@ -63,12 +63,12 @@ class Stage:
         (self.proofs if happened else self.missing_proofs).append(sentence)
 
     def hold(self, held: bool, sentence: str) -> None:  # noqa: FBT001 - the same
-        """State a line: it was held, or else the row fails with this sentence."""
+        """Check a criterion: if it is not met, the row fails with this sentence."""
         if not held:
             self.breaches.append(sentence)
 
     def hold_time(self, held: bool, sentence: str) -> None:  # noqa: FBT001 - the same
-        """State a line about how long something took, or how evenly it went."""
+        """Check a criterion about a duration, or about how evenly something was spread."""
         self.hold(held or not self.is_timed, sentence)
 
     def note(self, sentence: str) -> None:
@@ -76,18 +76,18 @@ class Stage:
         self.notes.append(sentence)
 
     def harm(self) -> float:
-        """Note that harm is done now; returns the time in ms."""
+        """Note that the fault happens now; returns the time in ms."""
         self.faults_ms.append(time.time() * 1000)
         return self.faults_ms[-1]
 
     def since(self, at_ms: float, kind: str) -> int:
-        """Return how many entries of a kind the journal has since a time."""
+        """Return the number of entries of a kind in the journal since a time."""
         return sum(entry.kind == kind and entry.at_ms >= at_ms for entry in self.fleet.entries)
 
     async def gather(
         self, rooms: int = 8, *, prefix: str = "c", url: str | list[str] | None = None, **options: Any
     ) -> list[str]:
-        """Open the usual clients, `MEMBERS` in each room; returns those that are to publish, two of each room."""
+        """Open the usual clients, `MEMBERS` in each room; returns the publishers, two of each room."""
         names = {
             f"{prefix}{room}-{member}": [f"{prefix}-room-{room}"]
             for member in range(MEMBERS)
@@ -97,7 +97,7 @@ class Stage:
         return [name for name in names if int(name.rpartition("-")[2]) < PUBLISHERS]
 
     async def come_true(self, true: Callable[[], bool], sentence: str, *, within_s: float = 30) -> None:
-        """Wait for what shows that the fault took place, and note whether it did."""
+        """Wait for the proof that the fault took place, and note whether it came."""
         try:
             await self.fleet.until(true, within_s=within_s)
         except TimeoutError:
@@ -109,7 +109,7 @@ class Stage:
     async def load(
         self, publishers: list[str], *, rate: float = RATE, retry: bool = True
     ) -> AsyncIterator[None]:
-        """Publish steadily while the context lasts, with a calm time before and after the harm."""
+        """Publish at a steady rate while the context lasts, with a calm period before and after the fault."""
         await self.fleet.publish(publishers, rate=rate, retry=retry)
         await asyncio.sleep(_CALM_S)
         yield
@@ -126,17 +126,17 @@ class Row:
     """One row of the table.
 
     Attributes:
-        id: As in the list of faults; a second word tells variants apart.
-        fault: What is done.
-        run: Does it; None if it is not written yet.
-        gateways: How many there are.
-        settings: What the services are told beside the usual.
-        reconnections: Whether every reconnection has to be recovered, or none, or that is not this row's matter.
-        back_within_s: How soon after the harm p99 has to be as before; None if that is not this row's matter.
-        at_least: How many messages have to be acknowledged; with `--quick`, a third.
-        isolated: Whether the first gateway runs in a network namespace of its own.
-        failover: Whether all reach Redis through a proxy that can lead to another one.
-        home: Makes a database of several processes, in a folder; None: it is one.
+        id: The fault's id in the list of faults; a second word distinguishes variants.
+        fault: The fault.
+        run: Runs the scenario; None if it is not written yet.
+        gateways: The number of gateways.
+        settings: Additional settings of the services.
+        reconnections: Whether every reconnection has to be recovered, or none, or any is acceptable.
+        back_within_s: Time limit after the fault for p99 to be normal again; None if the row does not check it.
+        at_least: The required number of acknowledged messages; a third of it with `--quick`.
+        isolated: Whether the first gateway runs in its own network namespace.
+        failover: Whether all services reach Redis through a proxy that can forward to another server.
+        home: Creates a database of several processes in a folder; None for a single process.
 
     """
 

@@ -1,6 +1,6 @@
-"""The system under test: real Valkey, auth, gateways and Traefik, held by their handles.
+"""The system under test: real Valkey, auth, gateways and Traefik, controlled through their handles.
 
-Whatever was started is ended when the context ends, also by an interruption.
+Every process that was started ends when the context ends, also after an interruption.
 """
 
 import asyncio
@@ -32,33 +32,33 @@ _TOKEN_S: Final = 600
 
 
 class Home(Protocol):
-    """More than one process that together are the database."""
+    """Several processes that together are the database."""
 
     @property
     def url(self) -> str:
-        """What services are told."""
+        """The URL for services."""
 
     @property
     def primary(self) -> Valkey:
-        """The one that has the log at the beginning."""
+        """The primary that has the log at the beginning."""
 
     @property
     def daemons(self) -> Sequence[Valkey]:
-        """All of them."""
+        """All the processes."""
 
     async def start(self) -> None:
-        """Start all, and wait until they know each other."""
+        """Start all processes, and wait until they know each other."""
 
 
 class System:
-    """Everything that runs.
+    """All processes of a run.
 
     Attributes:
-        url: The ingress.
+        url: The URL of the ingress.
         gateways: The gateways by name.
         ports: The public ports of the gateways by name.
         ops: The operations ports of the gateways by name.
-        signing_key: Auth's key, from its next start on.
+        signing_key: Auth's key from its next start on.
 
     """
 
@@ -125,7 +125,7 @@ class System:
                     "ROOMWIRE_RELAY_PORT": str(relay_ports[name]),
                     "ROOMWIRE_RELAY_SECRET": relay_secret,
                     "ROOMWIRE_NODE_NAME": name,
-                    # Rows in which all clients have one token.
+                    # In some rows all clients have one token.
                     "ROOMWIRE_MAX_EVENTS_PER_USER_PER_S": "0",
                     "ROOMWIRE_PAGE": "false",
                 },
@@ -149,7 +149,7 @@ class System:
         )
 
     def rotate(self, key: SigningKey) -> None:
-        """Give auth another key; it reads it when it starts."""
+        """Give auth another key, which it reads when it starts."""
         self.signing_key = key
         self._key_file.write_text(key.to_pem())
 
@@ -159,7 +159,7 @@ class System:
         return next(iter(self.gateways))
 
     def _isolate(self, name: str, namespace: Namespace) -> None:
-        """Move a gateway into the namespace; proxies here lead to its ports, so that all others find it as ever."""
+        """Move a gateway into the namespace; proxies forward its ports, so that other processes find it as before."""
         gateway = self.gateways[name]
         gateway.command = [*namespace.prefix, *gateway.command]
         gateway.env |= {
@@ -198,7 +198,7 @@ class System:
                 await asyncio.sleep(0.1)
 
     def token(self, name: str, key: SigningKey | None = None) -> str:
-        """Return an access token, by auth's present key or by another."""
+        """Return an access token, signed by auth's present key or by another."""
         able = load_policy().of_role("user")
         user = User(id=name, name=name, kind="account", capabilities=able)
         return (key or self.signing_key).sign(
@@ -206,7 +206,7 @@ class System:
         )
 
     async def key_requests(self) -> int:
-        """Return how often auth was asked for its public keys since it started."""
+        """Return how often auth's public keys have been requested since it started."""
         metrics = await self.metrics("auth")
         return int(
             sum(
@@ -217,7 +217,7 @@ class System:
         )
 
     async def metrics(self, service: str) -> dict[str, float]:
-        """Return what a service's `/metrics` says, by the name with its labels."""
+        """Return the metrics of a service, by name with labels."""
         port = self._auth_ops if service == "auth" else self.ops[service]
         async with httpx.AsyncClient(trust_env=False, timeout=5.0) as http:
             text = (await http.get(f"http://{HOST}:{port}/metrics")).text
@@ -225,13 +225,13 @@ class System:
         return {name: float(value) for name, _, value in rows}
 
     async def health(self, gateway: str) -> dict[str, Any]:
-        """Return what a gateway's `/readyz` says."""
+        """Return the `/readyz` answer of a gateway."""
         async with httpx.AsyncClient(trust_env=False, timeout=5.0) as http:
             answer: dict[str, Any] = (await http.get(f"http://{HOST}:{self.ops[gateway]}/readyz")).json()
         return answer
 
     async def stop(self) -> None:
-        """End everything at once, also what is paused; idempotent."""
+        """End all processes at once, including paused ones; idempotent."""
         for daemon in reversed(self.daemons):
             daemon.kill()
         for door in self._doors:
@@ -256,17 +256,17 @@ async def run_system(
     failover: bool = False,
     home: Callable[[Path], Home] | None = None,
 ) -> AsyncIterator[System]:
-    """Run a system for as long as the context lasts; its data are deleted at the end.
+    """Run a system while the context lasts; its data is deleted at the end.
 
     Args:
-        gateways: How many.
-        settings: What all services are told beside the usual.
-        isolated: Whether the first gateway gets a network namespace of its own.
-        failover: Whether all reach Redis through `redis_door`, which can lead to another one.
-        home: Makes a database of several processes, in a folder. Default: it is one.
+        gateways: The number of gateways.
+        settings: Additional settings of all services.
+        isolated: Whether the first gateway gets its own network namespace.
+        failover: Whether all services reach Redis through `redis_door`, which can forward to another server.
+        home: Creates a database of several processes in a folder. Default: a single process.
 
     Raises:
-        NoNamespaces: There are none here.
+        NoNamespaces: This machine cannot create network namespaces.
 
     """
     folder = Path(tempfile.mkdtemp(prefix="roomwire-faults-"))

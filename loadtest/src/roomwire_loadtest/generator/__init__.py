@@ -1,1 +1,1 @@
-"""The load generator: many clients in one thread, from the bytes of a frame to a crowd that speaks on schedule."""
+"""The load generator: many clients in one thread, from the bytes of a frame to a crowd that sends on schedule."""

@@ -1,8 +1,8 @@
-"""The load: thousands of clients in one thread, which reads whole chunks and never touches a frame it need not.
+"""The load: thousands of clients in one thread, which reads whole chunks and inspects as few frames as possible.
 
-It owns the connections once they are open. Every frame is accounted for (see `scanner`), also one that is
+It owns the connections once they are open. Every frame is counted (see `scanner`), even if it is
 split over reads; latencies are taken from the time stamps that a sample of the members receives. Rates are
-offered on schedule whatever the server does, and latency counts from the moment a message was due, so that a
+offered on schedule whatever the server does, and latency counts from the time at which a message was due, so a
 server (or this generator) that falls behind cannot hide it.
 """
 
@@ -21,23 +21,23 @@ from roomwire_loadtest.generator.percentile import percentile
 from roomwire_loadtest.generator.scanner import CLOSE, PING, TEXT, FrameError, Uniform, uniform_from, walk
 
 _FRONT: Final = 65_536
-"""Room in front of the buffer, where the beginning of a frame from an earlier read is put back."""
+"""Space in front of the buffer for the beginning of a frame from an earlier read."""
 _READ_BYTES: Final = 262_144
 _EVENTS: Final = 128
-"""Connections read before it is looked whether a message is due."""
+"""Maximum number of connections read before the next check whether a message is due."""
 _BURST: Final = 32
-"""Messages sent before it is looked whether something has arrived."""
+"""Maximum number of messages sent before the next check for incoming data."""
 _HOPELESS_S: Final = 0.5
 _TICK_S: Final = 0.01
 _PAUSE_NS: Final = 200_000
-"""Between rounds of reading that found few: what arrives meanwhile is read at once, and wakes nobody up."""
+"""Pause between rounds of reading that found little: data that arrives meanwhile is read at once, with a single wake-up."""
 
 Speaker = tuple[Link, StampedFrame]
 
 
 @dataclass(frozen=True)
 class Burst:
-    """What came of a rate."""
+    """The result of one rate."""
 
     sent: int
     expected: int
@@ -47,11 +47,11 @@ class Burst:
 
     @property
     def share(self) -> float:
-        """What arrived of what should have."""
+        """The share of the expected deliveries that arrived."""
         return self.arrived / self.expected if self.expected else 0.0
 
     def latency_ms(self, share: float) -> float | None:
-        """Return a percentile of the latency, what did not arrive included; None: it did not arrive."""
+        """Return a percentile of the latency, with messages that did not arrive included; None if the percentile did not arrive."""
         arrived = min(1.0, self.share)
         if share >= arrived:
             return None
@@ -64,8 +64,8 @@ class Crowd:
 
     Args:
         links: Their open WebSockets.
-        dialect: What they speak.
-        sampled: Of how many members one is asked for its latencies; 0: none.
+        dialect: Their protocol.
+        sampled: One of this many members reports its latencies; 0 for none.
 
     """
 
@@ -89,7 +89,7 @@ class Crowd:
         self.add(links)
 
     def add(self, links: Sequence[Link]) -> None:
-        """Take in more clients, who tell no latencies."""
+        """Add more clients, which report no latencies."""
         for link in links:
             fd = link.sock.fileno()
             self._links[fd] = link
@@ -101,7 +101,7 @@ class Crowd:
 
     @property
     def links(self) -> Sequence[Link]:
-        """Those who are still there."""
+        """The connections that are still open."""
         return list(self._links.values())
 
     def close(self) -> None:
@@ -110,18 +110,18 @@ class Crowd:
         self.part(len(self._links))
 
     def part(self, count: int) -> None:
-        """Close the connections that were opened last."""
+        """Close the most recently opened connections."""
         for fd in list(self._links)[len(self._links) - count :]:
             self._drop(fd)
 
     def idle(self, seconds: float) -> None:
-        """Answer pings, and nothing else."""
+        """Only answer pings."""
         deadline = time.monotonic() + seconds
         while (left := deadline - time.monotonic()) > 0:
             self._read(left)
 
     def settle(self, seconds: float) -> bool:
-        """Wait until all that was said has arrived; returns whether it has, and nobody was lost."""
+        """Wait until all deliveries have arrived; returns whether they have, and no connection was lost."""
         deadline = time.monotonic() + seconds
         while self.outstanding > self.arrived and not self.lost and time.monotonic() < deadline:
             self._flush()
@@ -138,19 +138,19 @@ class Crowd:
         grace_s: float,
         patience_s: float = _HOPELESS_S,
     ) -> Burst:
-        """Say things at a rate, in turn, each of which `members` clients should hear.
+        """Send messages at a rate, in turn, each of which `members` clients should receive.
 
         Args:
-            speakers: Who says what.
-            members: How many hear each.
+            speakers: The senders, with their frames.
+            members: Number of receivers of each message.
             rate: Messages/s, evenly spaced.
-            seconds: For how long.
-            grace_s: How long the last ones may take to arrive and still count.
-            patience_s: Deliveries outstanding, in seconds of the rate, at which the attempt is given up. Default: half a
-                second, as the p99 that servers are compared by is lost then.
+            seconds: Duration.
+            grace_s: Time in which the last deliveries may arrive and still count.
+            patience_s: Outstanding deliveries, in seconds of the rate, at which the attempt is given up. Default: half a
+                second, because the p99 by which servers are compared is lost then.
 
         Raises:
-            RuntimeError: Not all has arrived of what was said before: wait with `settle`.
+            RuntimeError: Earlier deliveries are still outstanding: wait with `settle`.
 
         """
         if self.outstanding != self.arrived:
@@ -179,14 +179,14 @@ class Crowd:
                 if self._pending:
                     self._flush()
                 ready = self._read(0.0)
-                # What is outstanding because the generator has not come round to reading it tells nothing.
+                # Deliveries that the generator has not yet read do not count as outstanding.
                 if ready < _EVENTS and self.outstanding - self.arrived > hopeless:
                     given_up = True
                     break
                 if now_ns >= deadline_ns or (sent == total and self.arrived >= self.outstanding):
                     break
                 if ready < _EVENTS:
-                    # Asleep, not waiting for the sockets: a server would pay for each waking of this process.
+                    # The process sleeps instead of waiting for the sockets, because each of its wake-ups would cost the server CPU.
                     due_ns = start_ns + int(sent * interval_ns) - clock() if sent < total else _PAUSE_NS
                     if due_ns > 0:
                         time.sleep(min(due_ns, _PAUSE_NS) / 1e9)
@@ -196,11 +196,11 @@ class Crowd:
         return Burst(sent, self.outstanding, self.arrived, self._latencies_ns.copy(), given_up)
 
     def echo(self, seconds: float, *, resume: bool = False) -> int:
-        """Keep one `echo` of each client under way; returns how many were answered.
+        """Keep one `echo` of each client in flight; returns how many were answered.
 
         Args:
-            seconds: For how long; those under way at its end stay so.
-            resume: Go on with those of an earlier call.
+            seconds: Duration; echoes in flight at its end stay so.
+            resume: Continue with the echoes of an earlier call.
 
         """
         answered, echo = 0, self._dialect.echo
@@ -217,7 +217,7 @@ class Crowd:
             if self._pending:
                 self._flush()
             for fd, _ in self._epoll.poll(0.1, _EVENTS):
-                # As in `_read`: one answer, whole.
+                # As in `_read`: usually one whole answer.
                 got = receive[fd](view)
                 if got == size and fd not in carry and buffer.startswith(header, _FRONT):
                     answered += 1
@@ -235,7 +235,7 @@ class Crowd:
         return answered
 
     def _read(self, timeout_s: float) -> int:
-        """Read from whoever has something; returns from how many: hot."""
+        """Read from the connections with data; returns their number: hot."""
         ready = self._epoll.poll(timeout_s, _EVENTS)
         uniform = self._uniform
         size = uniform.size if uniform else 0
@@ -248,7 +248,7 @@ class Crowd:
             self._sampled,
         )
         for fd, _ in ready:
-            # One event, which is what there is most of the time: the header tells that it is whole.
+            # Most of the time there is one event, and the header tells whether it is whole.
             try:
                 got = receive[fd](view)
             except BlockingIOError:
@@ -266,7 +266,7 @@ class Crowd:
         return len(ready)
 
     def _take(self, fd: int, size: int) -> None:
-        """Account for what has been read, behind what was left over the last time."""
+        """Count what has been read, together with the rest of the last read."""
         start, end = _FRONT, _FRONT + size
         if carried := self._carry.pop(fd, None):
             start -= len(carried)
@@ -287,7 +287,7 @@ class Crowd:
             self._stamp(start, at)
 
     def _walk(self, fd: int, start: int, end: int) -> tuple[int, int]:
-        """Take frames one by one; returns how many events they hold, and where they end."""
+        """Scan frames one by one; returns the number of their events, and the end of the last frame."""
         events, at = 0, start
         frames = list(walk(self._buffer, start, end))
         for kind, body, stop in frames:
@@ -295,7 +295,7 @@ class Crowd:
             if kind == TEXT:
                 found = self._buffer.count(self._counted, body, stop)
                 events += found
-                # A frame of several lines may hold a ping beside events.
+                # A frame of several lines may contain a ping besides events.
                 if found != 1 and self._dialect.is_ping(bytes(self._buffer[body:stop])):
                     self.pings += 1
                     self._send(fd, self._dialect.pong)
@@ -332,7 +332,7 @@ class Crowd:
             self._pending[fd] = data[sent:]
 
     def _flush(self) -> None:
-        """Try again what the server did not take."""
+        """Retry what the server did not accept."""
         pending, self._pending = self._pending, {}
         for fd, data in pending.items():
             self._send(fd, data)

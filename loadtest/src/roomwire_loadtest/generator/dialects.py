@@ -1,7 +1,7 @@
-"""What is said over the WebSocket: Socket.IO, and centrifuge's own JSON protocol. Pure: bytes only.
+"""The protocols over the WebSocket: Socket.IO, and centrifuge's own JSON protocol. Pure: bytes only.
 
 A dialect knows the packets of the tutorial's events (`joinRoom` with an ack, `chatMessage` to a room that
-gets the text, `echo` with an ack), how to tell an event from an ack, and what a ping looks like.
+receives the text, `echo` with an ack), how to tell an event from an ack, and the form of a ping.
 """
 
 import re
@@ -14,32 +14,32 @@ _FILL: Final = b" ".ljust(TEXT_BYTES - STAMP_DIGITS, b"x")
 
 
 class Dialect(Protocol):
-    """What the generator has to know of a protocol."""
+    """What the generator needs to know about a protocol."""
 
     path: str
-    """Where a WebSocket is opened."""
+    """The path of the WebSocket."""
     event: bytes
-    """What the payload of a room's event contains, once."""
+    """Bytes that the payload of a room's event contains once."""
     ack: bytes
-    """What the answer to an `echo` contains, once."""
+    """Bytes that the answer to an `echo` contains once."""
     stamp: re.Pattern[bytes]
-    """Finds the time stamps of events."""
+    """Finds the time stamps in events."""
     pong: bytes
-    """A whole frame that answers a ping."""
+    """A complete frame that answers a ping."""
     echo: bytes
-    """A whole frame that asks for an answer with a text of 64 bytes."""
+    """A complete frame that asks for an answer, with a text of 64 bytes."""
 
     def join(self, room: str) -> bytes:
-        """Return a whole frame that joins a room and asks for an answer."""
+        """Return a complete frame that joins a room and asks for an answer."""
 
     def is_joined(self, payload: bytes) -> bool:
         """Return whether a payload is that answer."""
 
     def chat(self, room: str) -> StampedFrame:
-        """Return the frame that says something in a room, but for its time."""
+        """Return the frame that sends a message to a room, without its time."""
 
     def is_ping(self, payload: bytes) -> bool:
-        """Return whether a payload holds a ping of the protocol's own."""
+        """Return whether a payload contains a ping of the protocol."""
 
 
 class SocketIO:
@@ -71,7 +71,7 @@ class SocketIO:
 
 
 class Centrifuge:
-    """Centrifuge's JSON protocol: one or more lines a frame; joining is its subscription, echo its RPC."""
+    """Centrifuge's JSON protocol, with one or more lines per frame; its subscription is the join, its RPC the echo."""
 
     path = "/connection/websocket"
     event = b'{"push":{"channel":"'

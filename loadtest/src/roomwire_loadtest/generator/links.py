@@ -1,7 +1,7 @@
-"""Connections on their way: the handshakes of both transports, many at a time, in one thread.
+"""Connections being opened: the handshakes of both transports, many at a time, in one thread.
 
-A flow is a generator that speaks the protocol exactly and yields whenever it needs more bytes; `open_links`
-resumes it when some arrive. Once a flow is through, its WebSocket is handed over to the generator.
+A flow is a generator that follows the protocol exactly and yields whenever it needs more bytes; `open_links`
+resumes it when some arrive. When a flow has ended, its WebSocket is handed over to the generator.
 """
 
 import contextlib
@@ -30,11 +30,11 @@ Flow = Generator[None, None, "Link"]
 
 
 class LinkError(Exception):
-    """A connection did not come about."""
+    """A connection could not be opened."""
 
 
 class Link:
-    """A TCP connection to the server, and what has arrived on it but was not read yet."""
+    """A TCP connection to the server, and the bytes that have arrived but have not been read."""
 
     __slots__ = ("inbox", "sock")
 
@@ -45,7 +45,7 @@ class Link:
 
     @classmethod
     def open(cls, port: int) -> "Link":
-        """Connect; on the loopback that waits for nobody as long as the server's backlog has room."""
+        """Connect; on the loopback this does not block while the server's backlog has room."""
         sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         sock.settimeout(STALL_S)
         try:
@@ -57,18 +57,18 @@ class Link:
         return cls(sock)
 
     def send(self, data: bytes) -> None:
-        """Send a little."""
+        """Send a small amount of data."""
         if self.sock.send(data) != len(data):
             raise LinkError("the server does not read")
 
     def receive(self) -> bool:
-        """Take what has arrived; False: the server has closed."""
+        """Receive what has arrived; returns False if the server has closed the connection."""
         data = self.sock.recv(_READ_BYTES)
         self.inbox += data
         return bool(data)
 
     def close(self) -> None:
-        """Close at once, without a port left in TIME_WAIT; idempotent."""
+        """Close at once, without a port in TIME_WAIT; idempotent."""
         with contextlib.suppress(OSError):
             self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
         self.sock.close()
@@ -124,17 +124,17 @@ class Link:
 
 
 class Opening:
-    """How one connection is opened: the links it uses so far, and the flow that is resumed when bytes arrive.
+    """The opening of one connection: the links that it uses so far, and the flow that is resumed when bytes arrive.
 
     Args:
-        port: The server's.
-        dialect: What is spoken.
-        room: The room to join, its answer awaited; None: none.
-        auth: The JSON that goes with Socket.IO's CONNECT. Default: none.
+        port: The server's port.
+        dialect: The protocol.
+        room: The room to join, whose answer is awaited; None for no room.
+        auth: The JSON in Socket.IO's CONNECT. Default: none.
 
     Attributes:
         room: The room.
-        answer: To the CONNECT.
+        answer: The answer to the CONNECT.
 
     """
 
@@ -162,14 +162,14 @@ class Opening:
         return link
 
     def polling_then_upgrade(self) -> Flow:
-        """Poll first, then upgrade: what the official client does by default."""
+        """Poll first, then upgrade, as the official client does by default."""
         http = self._link()
         path = f"/socket.io/?EIO=4&transport=polling&sid={(yield from self._open_polling(http))}"
         http.send(_request(path, b"40" + self._auth))
         yield from http.answer()
         http.send(_request(path))
         _expect(b'40{"sid":', (yield from http.answer()))
-        # A poll is under way while the WebSocket is probed; the server ends it.
+        # A poll is pending while the WebSocket is probed; the server ends it.
         http.send(_request(path))
         link = self._link()
         yield from self._upgrade(link, path.replace("polling", "websocket"))
@@ -223,15 +223,15 @@ def _expect(prefix: bytes, payload: bytes) -> None:
 
 
 def openings(ports: Sequence[int], dialect: Dialect, rooms: Iterable[str | None]) -> list[Opening]:
-    """Return an opening for each room; the ports take turns."""
+    """Return an opening for each room, on the ports in turn."""
     return [Opening(port, dialect, room) for port, room in zip(itertools.cycle(ports), rooms, strict=False)]
 
 
 def open_links(openings: Sequence[Opening], flow: Callable[[Opening], Flow], *, under_way: int) -> list[Link]:
-    """Open connections, so many at a time; returns their WebSockets in the order of the openings.
+    """Open connections, `under_way` at a time; returns their WebSockets in the order of the openings.
 
     Raises:
-        LinkError: One of them did not come about, or nothing arrived for `STALL_S`.
+        LinkError: A connection could not be opened, or nothing arrived for `STALL_S`.
 
     """
     try:
@@ -246,7 +246,7 @@ def open_links(openings: Sequence[Opening], flow: Callable[[Opening], Flow], *, 
 
 
 class _Opener:
-    """Resumes each flow when something has arrived for it."""
+    """Resumes each flow when bytes have arrived for it."""
 
     def __init__(self, epoll: select.epoll, flow: Callable[[Opening], Flow]) -> None:
         self._epoll = epoll
@@ -266,14 +266,14 @@ class _Opener:
                 if self._receive(fd) and (following := next(waiting, None)):
                     self._resume(following, self._flow(following))
             if len(ready) < _FEW:
-                # What arrives meanwhile is read at once, and costs the server no waking of this process.
+                # Data that arrives meanwhile is read at once, with a single wake-up of this process.
                 time.sleep(_PAUSE_S)
             if time.monotonic() - heard > STALL_S:
                 raise LinkError(f"nothing arrived for {STALL_S:.0f} s; {len(self._opened)} had connected")
         return self._opened
 
     def _receive(self, fd: int) -> bool:
-        """Take what has arrived; returns whether that opened a connection."""
+        """Receive what has arrived; returns whether that opened a connection."""
         if fd not in self._by_fd:
             return False
         link, opening, running = self._by_fd[fd]
@@ -281,12 +281,12 @@ class _Opener:
             return self._resume(opening, running)
         if link is opening.links[-1]:
             raise LinkError(f"the server closed: {bytes(link.inbox[:80])!r}")
-        # The polling connection, which a server may end with its last answer.
+        # This is the polling connection, which a server may close after its last answer.
         self._epoll.unregister(link.sock)
         return False
 
     def _resume(self, opening: Opening, running: Flow) -> bool:
-        """Go on with a flow; returns whether it is through."""
+        """Continue a flow; returns whether it has ended."""
         known = len(opening.links)
         try:
             next(running)

@@ -1,7 +1,7 @@
-"""The frames a client sends: masked, as they must be, and made in advance wherever possible.
+"""A client's frames: masked, as the protocol requires, and prepared in advance wherever possible.
 
-The mask is a real one, not zero: some servers skip the work for a zero key. It is the same for all frames,
-so that everything but the time stamp is masked once; a server cannot tell.
+The mask is a real one, because some servers skip the work for a zero key. It is the same for all frames,
+so everything but the time stamp is masked only once; a server cannot notice.
 """
 
 from typing import Final
@@ -9,7 +9,7 @@ from typing import Final
 TEXT: Final = 0x81
 PONG: Final = 0x8A
 STAMP_DIGITS: Final = 16
-"""Nanoseconds of a monotonic clock that began at boot: enough for 115 days."""
+"""Digits of a monotonic clock in nanoseconds that began at boot: enough for 115 days."""
 _KEY: Final = bytes.fromhex("a35c1f96")
 _SHORT: Final = 126
 _TWO_BYTES: Final = 1 << 16
@@ -28,7 +28,7 @@ def masked(payload: bytes, kind: int = TEXT) -> bytes:
 
 
 class StampedFrame:
-    """A frame whose payload holds a time stamp: all of it is masked in advance, but for the stamp's digits.
+    """A frame whose payload contains a time stamp: all of it but the stamp's digits is masked in advance.
 
     Args:
         before: The payload before the stamp.
@@ -43,11 +43,11 @@ class StampedFrame:
         cut = len(frame) - len(after) - STAMP_DIGITS
         self._before = frame[:cut]
         self._after = frame[cut + STAMP_DIGITS :]
-        # What masks zeros is the key itself, in the phase it has there.
+        # Masked zeros are the key itself, in its phase at this position.
         self._key = int.from_bytes(frame[cut : cut + STAMP_DIGITS], "big")
 
     def at(self, time_ns: int) -> bytes:
-        """Return the frame with this time in it: hot."""
+        """Return the frame with this time: hot."""
         digits = int.from_bytes(b"%016d" % time_ns, "big") ^ self._key
         return self._before + digits.to_bytes(STAMP_DIGITS, "big") + self._after
 

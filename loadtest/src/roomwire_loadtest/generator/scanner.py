@@ -1,9 +1,9 @@
-"""Finds the WebSocket frames in what a server sent, exactly, at the speed of C wherever they are alike.
+"""Finds the WebSocket frames in a server's bytes, exactly, and at the speed of C where they are alike.
 
-Sans-I/O: knows no socket. A server's frames are unmasked (RFC 6455, section 5.1), and under load most of
-them are the same event with texts of one size. Frame boundaries follow from one another: if there is one at
-`start`, and the headers at `start`, `start + size`, `start + 2 * size`... all say `size`, then each of these is
-one, and one slice with a stride checks them all. Whatever else is between (a ping, an ack) is walked.
+Sans-I/O: it uses no socket. A server's frames are unmasked (RFC 6455, section 5.1), and under load most of
+them are the same event with texts of one size. Each frame's boundary follows from the previous one: if a frame begins at
+`start`, and the headers at `start`, `start + size`, `start + 2 * size`... all say `size`, then a frame begins at each of
+these, and one slice with a stride checks them all. Other frames in between (a ping, an ack) are scanned one by one.
 """
 
 from collections.abc import Iterator
@@ -19,11 +19,11 @@ _SHORT: Final = 126
 _LONG: Final = 127
 _LARGEST_BYTES: Final = 1 << 24
 _CHECKED_BYTES: Final = 4
-"""Compared at each boundary: the header and the first two bytes of the payload, which tell the packet's kind."""
+"""Bytes compared at each boundary: the header and the first two bytes of the payload, which tell the packet's kind."""
 
 
 class FrameError(Exception):
-    """What arrived is no frame that a server of this benchmark sends: the count could not be trusted."""
+    """The bytes are not a frame that a server of this benchmark sends, so the count could not be trusted."""
 
 
 def walk(data: bytes | bytearray, start: int, end: int) -> Iterator[tuple[int, int, int]]:
@@ -53,10 +53,10 @@ def walk(data: bytes | bytearray, start: int, end: int) -> Iterator[tuple[int, i
 
 
 class Uniform:
-    """Counts frames that are like one another: same header, same size, same first bytes of the payload.
+    """Counts frames of the same form: same header, same size, same first bytes of the payload.
 
     Args:
-        example: A whole frame, with a payload shorter than 126 bytes.
+        example: A complete frame, with a payload shorter than 126 bytes.
 
     """
 
@@ -66,7 +66,7 @@ class Uniform:
         self._first = [(offset, example[offset : offset + 1]) for offset in range(_CHECKED_BYTES)]
 
     def count(self, data: bytearray, start: int, end: int) -> int:
-        """Return how many whole frames stand at `start` if all of them are alike; else 0: walk them."""
+        """Return the number of whole frames at `start` if all of them are alike; otherwise 0, and they have to be scanned."""
         size = self.size
         count = (end - start) // size
         until = start + count * size
@@ -79,7 +79,7 @@ class Uniform:
 def uniform_from(
     data: bytes | bytearray, frames: list[tuple[int, int, int]], marker: bytes
 ) -> Uniform | None:
-    """Return a counter of the frames of which one is the first in `frames` that begins with the marker."""
+    """Return a counter for frames like the first one in `frames` that begins with the marker."""
     for kind, body, end in frames:
         if kind == TEXT and data.startswith(marker, body, end):
             if end - body < _SHORT:

@@ -1,7 +1,7 @@
-"""`python -m roomwire_loadtest.load`: run a scenario against a URL, judge it, and say so by the exit code."""
+"""`python -m roomwire_loadtest.load`: run a scenario against a URL, judge the run, and report by the exit code."""
 
 # isort: off
-from locust.env import Environment  # first of all: it lets gevent take over sockets
+from locust.env import Environment  # imported first, because it lets gevent replace sockets
 # isort: on
 
 import argparse
@@ -34,7 +34,7 @@ from roomwire_loadtest.machine import describe_machine
 _THRESHOLDS = Path(__file__).with_name("thresholds.toml")
 _WORKERS_TIMEOUT_S = 120.0
 _EXCHANGED_AT = 0.3
-"""The share of a run after which gateways are exchanged, in a scenario that does so; later if users are still coming in."""
+"""The share of a run after which gateways are replaced, in a scenario that does so; later if users are still connecting."""
 _LOOK_S = 0.5
 
 
@@ -72,7 +72,7 @@ def _arguments() -> argparse.Namespace:
         Target.of(arguments.url)
     except WrongUrl as error:
         parser.error(f"--url: {error}")
-    # The page of `--web` asks locust's own parser for what it may change, and that one would read our arguments.
+    # The page of `--web` asks locust's own parser for editable options, and that parser would read these arguments.
     del sys.argv[1:]
     return arguments
 
@@ -80,7 +80,7 @@ def _arguments() -> argparse.Namespace:
 def _run(
     arguments: argparse.Namespace, environment: Environment, journal: list[Entry], exchanges: list[Exchange]
 ) -> None:
-    """Run until the end of the scenario; a worker stays until its master goes."""
+    """Run until the end of the scenario; a worker stays until its master ends."""
     runner: Any
     if arguments.worker:
         runner = environment.create_worker_runner(arguments.worker, arguments.port)
@@ -118,20 +118,20 @@ def _run(
         exchanging.kill()
     runner.stop()
     if arguments.master:
-        # Workers hand in their journals at intervals, and once more when they are told to quit.
+        # Workers send their journals at intervals, and once more when they are told to quit.
         gevent.sleep(WORKER_REPORT_INTERVAL)
     runner.quit()
 
 
 def _exchange(arguments: argparse.Namespace, journal: list[Entry]) -> Exchange:
-    """Exchange the gateways once the users are connected, as before there is no connection to cut."""
+    """Replace the gateways once the users are connected; before, there would be no connection to cut."""
     while len(connected(journal)) < LEAST_CUT * arguments.users:
         gevent.sleep(_LOOK_S)
     return exchange(arguments.url, arguments.exchange)
 
 
 def _measured(environment: Environment, totals: dict[str, int], journal: list[Entry]) -> dict[str, float]:
-    """Return what thresholds are about, by name."""
+    """Return the values that thresholds apply to, by name."""
     values: dict[str, float] = dict(totals)
     for what in ("connect", "delivery", "ack"):
         stats = environment.stats.get(what, KIND)
@@ -152,10 +152,10 @@ def _measured(environment: Environment, totals: dict[str, int], journal: list[En
 
 
 def _judged(arguments: argparse.Namespace, journal: list[Entry]) -> type[Person]:
-    """Return people who write down for the judge what they see, and fall silent before the end."""
+    """Return simulated users that write the journal, and fall silent before the end."""
 
     class Judged(Person):
-        """One of them."""
+        """A user of the judged run."""
 
         def course(self) -> Course:
             return Course(
@@ -173,7 +173,7 @@ def _successes(environment: Environment, what: str) -> int:
 
 
 def _failures(environment: Environment) -> list[str]:
-    """Say what failed, why, and how often; the most frequent first."""
+    """Return each failure with its reason and count; the most frequent first."""
     errors = sorted(environment.stats.errors.values(), key=lambda error: -error.occurrences)
     return [f"{error.name}: {error.error}, {error.occurrences:,} times" for error in errors]
 
@@ -234,7 +234,7 @@ def main() -> int:
     print((arguments.out / "load.md").read_text(encoding="utf-8"))
     for evidence in findings.evidence.values():
         print("\n".join(evidence))
-    # `make` has one exit code for all failures: what ours means stands in its last line as well.
+    # `make` has one exit code for all failures, so the last line tells this program's exit code as well.
     print(f"{outcome.name}: exit code {int(outcome)}")
     return outcome
 

@@ -1,4 +1,4 @@
-"""Logins as people make them: guests, accounts and refreshed tokens, over the auth service's HTTP API."""
+"""Sign-ins of simulated users: guests, accounts and refreshed tokens, over the auth service's HTTP API."""
 
 import http.client
 import json
@@ -15,7 +15,7 @@ class LoginFailed(Exception):
 
 @dataclass(frozen=True)
 class Tokens:
-    """What lets a user in: an access token, how long it is valid, and a refresh token that works once."""
+    """A user's tokens: an access token, its lifetime, and a refresh token that works once."""
 
     access: str
     refresh: str
@@ -26,8 +26,8 @@ class Accounts:
     """The auth service behind an ingress; every method raises LoginFailed.
 
     Args:
-        target: Where the ingress is.
-        timeout_s: How long an answer may take.
+        target: The ingress.
+        timeout_s: Time limit for an answer.
 
     """
 
@@ -36,7 +36,7 @@ class Accounts:
         self._timeout_s = timeout_s
 
     def guest(self) -> Tokens:
-        """Come in without an account."""
+        """Sign in as a guest."""
         return self._ask("guest", {})
 
     def account(self) -> Tokens:

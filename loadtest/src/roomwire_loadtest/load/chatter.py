@@ -1,4 +1,4 @@
-"""One chat client: it connects, joins a room, comes back after a cut, and writes down what it saw for the oracle."""
+"""One chat client: it connects, joins a room, reconnects after a disconnection, and writes the journal for the oracle."""
 
 import json
 import random
@@ -22,23 +22,23 @@ _CONNECT_ERROR: Final = 4
 _BACK_AFTER_S: Final = (0.15, 0.5)
 _LOOK_S: Final = 0.05
 TIMEOUT_S: Final = 60.0
-"""How long a connection may be silent: more than the server's ping interval and timeout."""
+"""Maximum silence of a connection: longer than the server's ping interval and timeout."""
 
 GIVEN_UP_S: Final = 4.0
-"""What was due so long ago and is not acknowledged when its client leaves has failed."""
+"""A message that was due this long ago, and is not acknowledged when its client leaves, has failed."""
 DISMISSED: Final = "io server disconnect"
-"""The reason of a client whom the server has sent away: the official client does not come back by itself."""
+"""The reason when the server disconnects a client; the official client does not reconnect by itself then."""
 
 Measure = Callable[[str, float, str], None]
-"""Takes what was measured (`connect`, `join`, `delivery`, `ack`, `renewal`, `dismissal`), its milliseconds, and what failed (empty: nothing)."""
+"""Records a measurement: its name (`connect`, `join`, `delivery`, `ack`, `renewal`, `dismissal`), its milliseconds, and the failure (empty if none)."""
 
 
 class Refused(Exception):
-    """The server refused or ended the namespace; the transport is not at fault.
+    """The server refused or ended the namespace; the transport is not the cause.
 
     Args:
-        reason: Why.
-        is_retryable: Whether the server says that the same would work later.
+        reason: The reason.
+        is_retryable: Whether the server says that a retry may succeed.
 
     """
 
@@ -50,17 +50,17 @@ class Refused(Exception):
 class Chatter:
     """A client that recovers as the official one does, with the `pid` and the last offset that it was given.
 
-    As that one it comes back by itself when its transport closes, and stays away when the server refuses it for good
-    (CONNECT_ERROR without `retryable`) or sends it away (DISCONNECT).
+    Like the official client it reconnects by itself when its transport closes, and stays disconnected when the server refuses
+    it permanently (CONNECT_ERROR without `retryable`) or disconnects it (DISCONNECT).
 
     Args:
-        name: Its name in the journal, which no other client has.
-        room: The room it joins.
-        target: Where the ingress is.
-        polls: Whether it stays with HTTP long-polling.
+        name: Its name in the journal, which is unique.
+        room: The room that it joins.
+        target: The ingress.
+        polls: Whether it stays on HTTP long-polling.
         token: Returns the access token to connect with.
-        write: Takes an entry of the journal.
-        measure: Takes a measurement.
+        write: Writes an entry of the journal.
+        measure: Records a measurement.
 
     """
 
@@ -94,7 +94,7 @@ class Chatter:
         self._waiting: deque[str] = deque()
 
     def run(self) -> None:
-        """Stay connected until `close`, or until the server refuses this client for good."""
+        """Stay connected until `close`, or until the server refuses this client permanently."""
         while not self._is_closing:
             began = time.monotonic()
             self._is_answered = False
@@ -112,10 +112,10 @@ class Chatter:
             time.sleep(random.uniform(*_BACK_AFTER_S))  # noqa: S311 - a delay, not a secret
 
     def say(self, due_s: float) -> None:
-        """Say something that was due at a time of `time.time`; never waits for the server.
+        """Send a message that was due at a time of `time.time`; never waits for the server.
 
-        What is due while the client is out of its room is said as soon as it is back, and what a connection took with it
-        is said again under the same id: the server hears it once, and the due time stays.
+        A message that is due while the client is not in its room is sent as soon as it is back, and one that was lost with a
+        connection is sent again under the same id: the server accepts it once, and its due time stays the same.
         """
         self._said += 1
         id_ = f"{self._name}#{self._said}"
@@ -133,18 +133,18 @@ class Chatter:
             self._waiting.append(id_)
 
     def renew(self) -> None:
-        """Show the connection the token of now, so that it outlives the one it was opened with; absent, it is shown at the next."""
+        """Send the connection the present token, so that it outlives the previous one; if disconnected, the next connection uses it."""
         if self._is_joined:
             self._emit("refreshToken", {"token": self._token()}, "", time.time())
 
     def settle(self, timeout_s: float) -> None:
-        """Wait until all that was said is answered, or the time is over."""
+        """Wait until all messages are answered, or until the timeout."""
         deadline = time.monotonic() + timeout_s
         while self._unanswered and time.monotonic() < deadline:
             time.sleep(_LOOK_S)
 
     def close(self) -> None:
-        """Leave for good, and count as failed what was due long enough ago and was never acknowledged; idempotent."""
+        """Leave, and count messages that were due long enough ago and not acknowledged as failed; idempotent."""
         if self._is_closing:
             return
         self._is_closing = True
@@ -205,7 +205,7 @@ class Chatter:
             raise Refused(DISMISSED, is_retryable=False)
 
     def _hear(self, data: list[Any]) -> None:
-        # As the official client does: a last argument that is a text is the offset, if there is a session to recover.
+        # As in the official client, a last argument that is a string is the offset, if there is a session to recover.
         offset = data[-1] if self._pid and len(data) > 1 and isinstance(data[-1], str) else ""
         if offset:
             self._offset = offset
@@ -234,7 +234,7 @@ class Chatter:
         self._note("failed" if error else "acked", room=self._room, id=id_, detail=code)
 
     def _enter(self) -> None:
-        # In the order in which it was due: what is due meanwhile queues behind, as we count as outside until the end.
+        # Messages are sent in the order in which they were due; later ones queue up until this loop ends.
         while self._waiting:
             id_ = self._waiting.popleft()
             body, due_s = self._unanswered[id_]
@@ -254,7 +254,7 @@ class Chatter:
             with self._sending:
                 transport.send(text)
         except (Closed, OSError):
-            # Whoever reads learns of it as well, and comes back; what was said is said again then.
+            # The reader notices the end as well, and reconnects; the message is sent again then.
             transport.close()
 
     def _part(self, reason: str) -> None:

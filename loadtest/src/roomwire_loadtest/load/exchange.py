@@ -1,4 +1,4 @@
-"""Exchanges the gateways under a run, and shows that it did: by their process ids, and by the clients that were cut off."""
+"""Replaces the gateways during a run, and proves that it did: by their process ids, and by the clients that were cut off."""
 
 import json
 import os
@@ -16,17 +16,17 @@ from roomwire_loadtest.faults.journal import Entry
 
 _TIMEOUT_S: Final = 600.0
 LEAST_CUT: Final = 0.9
-"""The share of clients that have to be cut off, if every gateway was exchanged: some come and go in that very moment."""
+"""The share of clients that must be cut off if every gateway was replaced: some connect or disconnect at that moment."""
 
 
 class Exchange(msgspec.Struct, frozen=True):
-    """The gateways were exchanged, or were to be.
+    """The replacement of the gateways, or the attempt.
 
     Attributes:
-        began_ms: When that began.
-        ended_ms: When that ended.
-        proofs: What was exchanged, in words.
-        failure: Why it was not; empty if it was.
+        began_ms: The time of its beginning.
+        ended_ms: The time of its end.
+        proofs: The replaced processes, in words.
+        failure: Why they were not replaced; empty if they were.
 
     """
 
@@ -37,11 +37,11 @@ class Exchange(msgspec.Struct, frozen=True):
 
 
 def exchange(url: str, command: str) -> Exchange:
-    """Exchange all gateways of a system one after another; returns when the last is ready.
+    """Replace all gateways of a system one after another; returns when the last is ready.
 
     Args:
-        url: Its ingress.
-        command: What does it. Empty: the supervisor of the local system on the port of the URL.
+        url: The URL of its ingress.
+        command: The command that does it. Empty: the supervisor of the local system on the URL's port.
 
     """
     began_ms = time.time() * 1000
@@ -81,11 +81,11 @@ def connected(entries: Iterable[Entry]) -> set[str]:
 
 
 def unproven(entries: Iterable[Entry], exchanges: Sequence[Exchange]) -> list[str]:
-    """Say why a run does not show what happens while gateways are exchanged; empty if it does. Pure.
+    """Return why a run does not show the effect of replacing gateways; empty if it does. Pure.
 
     Args:
         entries: The journal.
-        exchanges: What was done.
+        exchanges: The replacements.
 
     """
     if not exchanges:

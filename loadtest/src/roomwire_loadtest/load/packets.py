@@ -1,4 +1,4 @@
-"""The little of WebSocket frames and Socket.IO packets that a client under load reads. Pure: bytes and texts in, facts out."""
+"""The parts of WebSocket frames and Socket.IO packets that a client under load reads. Pure: bytes and texts in, facts out."""
 
 import json
 import re
@@ -11,7 +11,7 @@ _SAID: Final = re.compile(r"\[[^\]]* in ([^\]]+)\] (\S+) (\d+) ([\d.]+)")
 
 
 class FrameReader:
-    """Takes a server's bytes apart into frames (RFC 6455, section 5.2); fragments are not expected, and refused."""
+    """Splits a server's bytes into frames (RFC 6455, section 5.2); fragments are not expected, and refused."""
 
     def __init__(self) -> None:
         self._held = bytearray()
@@ -37,7 +37,7 @@ class FrameReader:
 
 
 def packet(text: str) -> tuple[int, int | None, Any] | None:
-    """Return a Socket.IO packet's kind, id and data; None for what is no packet of the namespace `/`."""
+    """Return a Socket.IO packet's kind, id and data; None for anything but a packet of the namespace `/`."""
     head = _HEAD.match(text)
     if head is None:
         return None
@@ -46,6 +46,6 @@ def packet(text: str) -> tuple[int, int | None, Any] | None:
 
 
 def said(text: str) -> tuple[str, str, int, float] | None:
-    """Return room, message id, count and due time (ms) of what the chat passed on; None for what is not of a run."""
+    """Return room, message id, count and due time (ms) of a chat message; None if it does not belong to a run."""
     found = _SAID.fullmatch(text)
     return (found[1], found[2], int(found[3]), float(found[4])) if found else None

@@ -1,4 +1,4 @@
-"""Locust's users: each logs in, keeps a chat client connected, and speaks when it is due."""
+"""Locust's simulated users: each signs in, keeps a chat client connected, and sends messages when they are due."""
 
 import functools
 import itertools
@@ -25,22 +25,22 @@ from roomwire_loadtest.load.schedule import due_times
 from roomwire_loadtest.load.target import Target, WrongUrl
 
 KIND = "roomwire"
-"""The request type under which locust's statistics hold what was measured."""
+"""The request type of the measurements in locust's statistics."""
 SETTLE_S = GIVEN_UP_S
-"""So long before its end a run falls silent, so that what is under way can arrive."""
+"""Time before its end at which a run falls silent, so that messages in flight can arrive."""
 _LOGIN_TIMEOUT_S = 30.0
 _METER_S = 1.0
 _RENEWED_AT = 0.8
 """The share of an access token's life after which a user exchanges it."""
 _USERS_PER_WORKER = 1_000_000
 _AGAIN_S = (1.0, 5.0)
-"""How soon a person tries a failed login or refresh again."""
+"""How soon a user retries a failed login or refresh."""
 _YEARS_S = 1e8
-"""For what lasts until locust ends it."""
+"""A sleep that lasts until locust ends it."""
 
 
 class Failed(Exception):
-    """Something that a person did failed; locust's reports show it by `repr`, and the reason is what there is to show."""
+    """An action of a user failed; locust's reports show it by `repr`, which is therefore the reason."""
 
     def __repr__(self) -> str:
         return str(self)
@@ -48,12 +48,12 @@ class Failed(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Course:
-    """What the people of a run do.
+    """The behaviour of a run's users.
 
     Attributes:
-        scenario: How they behave.
-        write: Takes what they see.
-        end_s: When they fall silent, in seconds of `time.time`. Infinite: when locust stops them.
+        scenario: The scenario.
+        write: Writes an entry of the journal.
+        end_s: The time at which they fall silent, in seconds of `time.time`. Infinite: when locust stops them.
 
     """
 
@@ -63,7 +63,7 @@ class Course:
 
 
 class Person(User):
-    """Logs in, keeps a chat client connected, and speaks when it is due; a subclass says in which course."""
+    """Signs in, keeps a chat client connected, and sends messages when they are due; a subclass provides the behaviour."""
 
     abstract = True
     host = "http://localhost:3000"
@@ -74,23 +74,23 @@ class Person(User):
     _numbers: ClassVar = itertools.count()
 
     def course(self) -> Course:
-        """Return what this person does; asked for once, when it begins."""
+        """Return this user's behaviour; called once, when the user begins."""
         raise NotImplementedError
 
     def on_start(self) -> None:
-        """Choose a room, a transport and a way to log in."""
+        """Choose a room, a transport and a way to sign in."""
         self._number = next(Person._numbers)
         self._course = self.course()
         self._lives = 0
         scenario = self._course.scenario
-        # Every worker counts from a million of its own, so that rooms keep their size.
+        # Each worker counts from its own million, so that rooms keep their size.
         offset = max(0, getattr(self.environment.runner, "worker_index", 0)) * _USERS_PER_WORKER
         self._room = scenario.room_of(offset + self._number)
         self._is_account = random.random() < scenario.account_share  # noqa: S311 - no secret
         self._polls = random.random() < scenario.polling_share  # noqa: S311 - no secret
 
     def on_stop(self) -> None:
-        """Leave: locust stops this person."""
+        """Leave, because locust stops this user."""
         if self._refreshing is not None:
             self._refreshing.kill()
         if self._chatter is not None:
@@ -98,14 +98,14 @@ class Person(User):
 
     @task
     def live(self) -> None:
-        """Log in if need be, be connected, speak, and leave in time or at the end of the run."""
+        """Sign in if necessary, connect, send messages, and leave in time or at the end of the run."""
         if self._tokens is None:
             self._log_in()
         scenario, end_s = self._course.scenario, self._course.end_s
         begin_s = time.time()
         leave_s = min(end_s, begin_s + (scenario.session_s or _YEARS_S))
         self._lives += 1
-        # Asked for only now: locust may have forked since this module was read.
+        # These are looked up only now, because locust may have forked since this module was imported.
         process = f"{socket.gethostname()}-{os.getpid()}"
         self._chatter = chatter = Chatter(
             f"{process}-{self._number}-{self._lives}",
@@ -130,7 +130,7 @@ class Person(User):
         chatter.close()
 
     def _log_in(self) -> None:
-        """Try until it works."""
+        """Try to sign in until it succeeds."""
         try:
             self._target = Target.of(str(self.host))
         except WrongUrl as error:
@@ -149,7 +149,7 @@ class Person(User):
             gevent.sleep(wait_s if is_fresh else random.uniform(*_AGAIN_S))  # noqa: S311 - no secret
             is_fresh = self._granted("refresh", functools.partial(self._accounts.refresh, tokens))
             if is_fresh and self._chatter is not None:
-                # A connection lasts as long as its token: it gets the new one.
+                # A connection lasts only as long as its token, so it gets the new token.
                 self._chatter.renew()
 
     def _granted(self, what: str, ask: Callable[[], Tokens]) -> bool:
@@ -166,7 +166,7 @@ class Person(User):
         self.environment.events.request.fire(
             request_type=KIND,
             name=what,
-            # What failed took no time that could be compared with what did not.
+            # The duration of a failure cannot be compared with that of a success.
             response_time=None if failure else milliseconds,
             response_length=0,
             exception=Failed(failure) if failure else None,
@@ -175,7 +175,7 @@ class Person(User):
 
 
 def meter(journal: list[Entry]) -> None:
-    """Write down each second how busy and how late this process is; never returns."""
+    """Record each second how busy and how late this process is; never returns."""
     process = psutil.Process()
     name = f"{socket.gethostname()}-{process.pid}"
     used, since = sum(process.cpu_times()[:2]), time.monotonic()
@@ -195,7 +195,7 @@ def meter(journal: list[Entry]) -> None:
 
 
 def pass_on(environment: Environment, journal: list[Entry], *, encode: Any, decode: Any) -> None:
-    """Let workers send their journals to the master with their statistics."""
+    """Let workers send their journals to the master together with their statistics."""
 
     def report(*, data: dict[str, Any], **_: Any) -> None:
         data["journal"] = encode(journal)

@@ -1,4 +1,4 @@
-"""What is kept of a run: JSON, and the same in Markdown and as a picture, which can be made again from it."""
+"""The record of a run: JSON, from which the Markdown and the picture are generated."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,11 +17,11 @@ _MOST_PAINFUL_MS: Final = 1_000.0
 
 
 class Generator(msgspec.Struct, frozen=True, kw_only=True):
-    """What the run cost the busiest generator.
+    """The load of the busiest generator process.
 
     Attributes:
-        cpu: Share of a core, at most.
-        lag_ms: How late it was, at most.
+        cpu: Its maximum share of a core.
+        lag_ms: Its maximum delay.
 
     """
 
@@ -30,7 +30,7 @@ class Generator(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True):
-    """A run and what came of it."""
+    """A run and its results."""
 
     scenario: str
     title: str
@@ -49,18 +49,18 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     delivered: int
     recovered: int
     exchanged: list[str]
-    """What was exchanged meanwhile, with its proof."""
+    """The replaced gateways, with the proof."""
     faults_s: list[tuple[float, float]]
-    """When exchanges began and ended, in seconds of the timeline."""
+    """When replacements of gateways began and ended, in seconds of the timeline."""
     generator: Generator
     timeline: list[Second]
     url: str = ""
-    """The ingress."""
+    """The URL of the ingress."""
     failures: list[str] = []
-    """What failed, why, and how often."""
+    """Each failure with its reason and count."""
 
     def save(self, folder: Path) -> None:
-        """Write `load.json`, and what is made of it beside it."""
+        """Write `load.json`, and the files that are generated from it."""
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "load.json").write_bytes(kept(self))
         (folder / "load.md").write_text(report(self), encoding="utf-8")
@@ -68,7 +68,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
 
     @classmethod
     def load(cls, path: Path) -> "Record":
-        """Read it again; raises `OSError` or `msgspec.DecodeError`."""
+        """Read a record from JSON; raises `OSError` or `msgspec.DecodeError`."""
         return msgspec.json.decode(path.read_bytes(), type=cls)
 
 
@@ -111,7 +111,7 @@ def report(record: Record) -> str:
 
 
 def _table(names: Sequence[str], measured: dict[str, float]) -> list[str]:
-    """Return a row of counts with its head; a count that an older run did not have has a dash."""
+    """Return a row of counts with its head; a count that an older run lacks is a dash."""
     return [
         "| " + " | ".join(name.replace("_", " ") for name in names) + " |",
         "|" + "---|" * len(names),
@@ -126,9 +126,9 @@ def _ms(measured: dict[str, float], what: str, percent: int) -> str:
 
 
 def draw(record: Record, paths: Sequence[Path]) -> None:
-    """Draw latency, deliveries and connections over time, each on an axis of its own; the ending of each path decides its format."""
+    """Draw latency, deliveries and connections over time, each on its own axis; each path's extension selects its format."""
     seconds = range(len(record.timeline))
-    # The figure alone, without pyplot: nothing is shown, and nothing stays registered. The salt keeps SVGs alike.
+    # The figure is made without pyplot: nothing is shown, and nothing stays registered. The salt keeps SVGs identical.
     with mpl.rc_context({"svg.hashsalt": "roomwire", "font.size": 9}):
         figure = Figure(figsize=(11, 6.5), layout="constrained")
         above, middle, below = figure.subplots(3, 1, sharex=True, height_ratios=(3, 2, 2))
@@ -145,7 +145,7 @@ def draw(record: Record, paths: Sequence[Path]) -> None:
         above.legend(fontsize=7, frameon=False, loc="upper right")
         middle.plot(seconds, [second.delivered for second in record.timeline], color="#66a182")
         middle.set(ylabel="deliveries/s", ylim=(0, None))
-        # An axis of its own: beside deliveries, of which each client has many, a lost connection is not to be seen.
+        # On the axis of deliveries, of which each client has many, a lost connection would be invisible.
         connected = [second.connected for second in record.timeline]
         below.plot(seconds, connected, color="#2e4057", drawstyle="steps-post")
         below.set(xlabel="s", ylabel="connected", ylim=(0, None))

@@ -1,4 +1,4 @@
-"""What people do in a scenario: a table, and no code of its own for each."""
+"""The behaviour of users in each scenario: a table, without code for single scenarios."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,18 +8,18 @@ from typing import Final
 
 @dataclass(frozen=True)
 class Scenario:
-    """How people behave.
+    """The behaviour of simulated users.
 
     Attributes:
-        title: For the reader of a report.
-        rate_hz: Messages a second of each user.
-        users_per_room: How many share a room; 0: all share one.
-        polling_share: The share of users who never leave HTTP long-polling, from 0 to 1.
-        account_share: The share who register and log in; the others are guests.
-        refresh_s: How often a user exchanges its refresh token; 0: when its access token is about to expire.
-        session_s: How long a connection lasts before its user leaves and comes anew; 0: to the end.
-        spawn_hz: How many users come in a second.
-        exchanges: Whether the gateways are exchanged meanwhile.
+        title: A title for the reader of a report.
+        rate_hz: Messages per second of each user.
+        users_per_room: The number of users in a room; with 0, all users share one room.
+        polling_share: The share of users that stay on HTTP long-polling, from 0 to 1.
+        account_share: The share of users that register and sign in; the others are guests.
+        refresh_s: How often a user exchanges its refresh token; with 0, only when its access token is about to expire.
+        session_s: Duration of a connection, after which its user connects again; with 0, until the end.
+        spawn_hz: New users per second.
+        exchanges: Whether the gateways are replaced during the run.
 
     """
 

@@ -1,4 +1,4 @@
-"""Where a system is: its address, read once and strictly, and connections to it."""
+"""The address of a system, parsed once and strictly, and connections to it."""
 
 import http.client
 import re
@@ -12,10 +12,10 @@ _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 
 
 class WrongUrl(ValueError):
-    """The text is no address of a system."""
+    """The text is not the address of a system."""
 
     def __init__(self, url: str, reason: str) -> None:
-        # A password that stands in it is not for a log.
+        # A password in the URL must not reach a log.
         shown = re.sub(r"//[^/@]*@", "//...@", url)
         super().__init__(f"{shown!r} is no address of a system: {reason}.")
 
@@ -25,11 +25,11 @@ class Target:
     """The ingress of a system.
 
     Attributes:
-        is_safe: Whether it speaks TLS.
+        is_safe: Whether it uses TLS.
         host: Its name or address, without brackets.
         port: Its port.
-        authority: What the Host header says.
-        prefix: What stands before `/auth` and `/socket.io/` in a path; empty for most systems, without a slash at its end.
+        authority: The value of the Host header.
+        prefix: The path before `/auth` and `/socket.io/`; empty for most systems, without a slash at its end.
 
     """
 
@@ -41,7 +41,7 @@ class Target:
 
     @classmethod
     def of(cls, url: str) -> "Target":
-        """Return the target that a URL names; raises WrongUrl."""
+        """Return the target of a URL; raises WrongUrl."""
         try:
             parts = urlsplit(url)
             port = parts.port
@@ -64,13 +64,13 @@ class Target:
         )
 
     def http(self, timeout_s: float) -> http.client.HTTPConnection:
-        """Return an HTTP connection that opens itself with its first request."""
+        """Return an HTTP connection that opens with its first request."""
         if self.is_safe:
             return http.client.HTTPSConnection(self.authority, timeout=timeout_s)
         return http.client.HTTPConnection(self.authority, timeout=timeout_s)
 
     def connected(self, timeout_s: float) -> socket.socket:
-        """Return a connected socket, with TLS if the target speaks it; raises `OSError`."""
+        """Return a connected socket, with TLS if the target uses it; raises `OSError`."""
         plain = socket.create_connection((self.host, self.port), timeout_s)
         plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if not self.is_safe:

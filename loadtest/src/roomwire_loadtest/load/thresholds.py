@@ -1,4 +1,4 @@
-"""What a run has to keep to, read from a TOML file, and what it says of a run. Pure."""
+"""A run's thresholds, read from a TOML file, and how a run compares with them. Pure."""
 
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -19,11 +19,11 @@ FAILURES: Final = (
     "dismissed",
 )
 NAMES: Final = (*COUNTS, *TIMES, *FAILURES)
-"""All thresholds there are."""
+"""The names of all thresholds."""
 
 
 class Outcome(IntEnum):
-    """How a run ended: the exit code."""
+    """The outcome of a run; its value is the exit code."""
 
     KEPT = 0
     BROKEN = 1
@@ -31,7 +31,7 @@ class Outcome(IntEnum):
 
 
 class WrongThresholds(ValueError):
-    """The file names an unknown threshold, or one that is not a number from 0 on."""
+    """The file names an unknown threshold, or a value that is not a number from 0 on."""
 
 
 def read(path: Path) -> dict[str, float]:
@@ -47,7 +47,7 @@ def read(path: Path) -> dict[str, float]:
 
 
 def broken(thresholds: Mapping[str, float], measured: Mapping[str, float]) -> list[str]:
-    """Return a sentence for each threshold that was passed; one that nothing was measured for is passed as well."""
+    """Return a sentence for each threshold that was exceeded; one without a measurement counts as exceeded."""
     sentences = []
     for name, most in thresholds.items():
         value = measured.get(name)
@@ -59,7 +59,7 @@ def broken(thresholds: Mapping[str, float], measured: Mapping[str, float]) -> li
 
 
 def outcome(*, void: Sequence[str], breaches: Sequence[str]) -> Outcome:
-    """Return how a run ended: what shows nothing neither passes nor fails."""
+    """Return the outcome of a run: an inconclusive run neither passes nor fails."""
     if void:
         return Outcome.VOID
     return Outcome.BROKEN if breaches else Outcome.KEPT

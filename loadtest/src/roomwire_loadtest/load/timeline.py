@@ -1,4 +1,4 @@
-"""A run second by second, from its journal. Pure."""
+"""A run, second by second, from its journal. Pure."""
 
 import bisect
 from collections import Counter, defaultdict
@@ -15,9 +15,9 @@ class Second(msgspec.Struct, frozen=True):
 
     Attributes:
         connected: Clients that were connected at its end.
-        delivered: Messages that were said in it and arrived, whenever that was.
-        p50_ms: How long half of these took at most. None: there were none.
-        p99_ms: The same of 99 in a hundred.
+        delivered: Messages that were sent in it and arrived at any time.
+        p50_ms: Their median latency. None if there were none.
+        p99_ms: The 99th percentile of their latency. None if there were none.
 
     """
 
@@ -32,7 +32,7 @@ def timeline(entries: Iterable[Entry], latencies_ms: Iterable[tuple[float, float
 
     Args:
         entries: The journal, in any order of clients.
-        latencies_ms: For each message that arrived: when it was said, and how long it took.
+        latencies_ms: For each message that arrived, the time at which it was sent and its latency.
 
     """
     entries = list(entries)
@@ -58,7 +58,7 @@ def timeline(entries: Iterable[Entry], latencies_ms: Iterable[tuple[float, float
 
 
 def _changes(entries: Sequence[Entry]) -> list[tuple[float, int]]:
-    """Return when the number of connected clients changed, and what it was from then on."""
+    """Return each time at which the number of connected clients changed, with the new number."""
     connected: Counter[str] = Counter()
     changes = []
     for entry in sorted(entries, key=lambda entry: entry.at_ms):

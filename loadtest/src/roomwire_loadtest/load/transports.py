@@ -1,4 +1,4 @@
-"""Engine.IO 4 over a WebSocket and over HTTP long-polling, blocking: under locust, gevent makes waiting free."""
+"""Engine.IO 4 over a WebSocket and over HTTP long-polling, with blocking calls, during which gevent runs other users."""
 
 import base64
 import http.client
@@ -23,7 +23,7 @@ class Closed(Exception):
 
 
 class Transport(Protocol):
-    """One Engine.IO connection; every method raises Closed or `OSError` once it has ended."""
+    """An Engine.IO connection; every method raises Closed or `OSError` once it has ended."""
 
     def send(self, text: str) -> None:
         """Send an Engine.IO packet."""
@@ -34,7 +34,7 @@ class Transport(Protocol):
         ...
 
     def close(self) -> None:
-        """End it; never raises."""
+        """End the connection; never raises."""
         ...
 
 
@@ -42,8 +42,8 @@ class WebSocketTransport:
     """A WebSocket.
 
     Args:
-        target: Where the ingress is.
-        timeout_s: How long the handshake, and every wait for bytes, may take.
+        target: The ingress.
+        timeout_s: Time limit for the handshake, and for every wait for bytes.
 
     """
 
@@ -79,11 +79,11 @@ class WebSocketTransport:
         return data
 
     def send(self, text: str) -> None:
-        """Send a packet in a frame of its own."""
+        """Send a packet in its own frame."""
         self._socket.sendall(masked(text.encode()))
 
     def receive(self) -> list[str]:
-        """Wait for bytes, and return the packets that they complete."""
+        """Wait for bytes, and return the packets that are complete."""
         data, self._waiting = self._waiting or self._read(), b""
         texts = []
         for kind, payload in self._frames.feed(data):
@@ -96,16 +96,16 @@ class WebSocketTransport:
         return texts
 
     def close(self) -> None:
-        """Cut it."""
+        """Close the connection without a handshake."""
         self._socket.close()
 
 
 class PollingTransport:
-    """HTTP long-polling: one connection waits, another sends; cookies of the ingress are kept.
+    """HTTP long-polling: one connection polls, another sends; the ingress's cookies are kept.
 
     Args:
-        target: Where the ingress is.
-        timeout_s: How long an answer may take.
+        target: The ingress.
+        timeout_s: Time limit for an answer.
 
     """
 
@@ -126,11 +126,11 @@ class PollingTransport:
         self._path += "&" + urlencode({"sid": sid})
 
     def send(self, text: str) -> None:
-        """Send a packet in a request of its own."""
+        """Send a packet in its own request."""
         self._ask(self._posts, "POST", text.encode())
 
     def receive(self) -> list[str]:
-        """Return what a poll brings."""
+        """Return the packets of one poll."""
         if waiting := self._waiting:
             self._waiting = []
             return waiting
@@ -151,16 +151,16 @@ class PollingTransport:
         return text
 
     def close(self) -> None:
-        """Cut both connections."""
+        """Close both connections."""
         self._polls.close()
         self._posts.close()
 
 
 def _drop_if_closed(connection: http.client.HTTPConnection) -> None:
-    """Let go of a connection that the server has closed for want of requests, so that another is opened."""
+    """Discard a connection that the server has closed because it was idle, so that a new one is opened."""
     if connection.sock is not None:
         waiting = select.poll()
         waiting.register(connection.sock, select.POLLIN)
-        # Nothing is under way on it: what there is to read can only be its end.
+        # No request is pending on it, so there is nothing to read except its end.
         if waiting.poll(0):
             connection.close()

@@ -1,4 +1,4 @@
-"""What a run says of the system, and what only of its generator. Pure: it reads the journal and what was measured."""
+"""What a run tells about the system, and what only about its generator. Pure: from the journal and the measurements."""
 
 from collections.abc import Iterable
 
@@ -8,7 +8,7 @@ from roomwire_loadtest.load.chatter import DISMISSED
 
 
 def unacknowledged(entries: Iterable[Entry]) -> int:
-    """Return how many messages were due and never acknowledged: refused, never answered, or never sent for want of a way."""
+    """Return how many messages were due and never acknowledged: refused, not answered, or not sent without a connection."""
     due, acked = set(), set()
     for entry in entries:
         if entry.kind == "invoked":
@@ -19,27 +19,27 @@ def unacknowledged(entries: Iterable[Entry]) -> int:
 
 
 def refused(entries: Iterable[Entry]) -> int:
-    """Return how often the server answered a client that came with a refusal."""
+    """Return how often the server refused a client that connected."""
     return sum(entry.kind == "refused" for entry in entries)
 
 
 def dismissed(entries: Iterable[Entry]) -> int:
-    """Return how many connected clients the server sent away, so that they did not come back by themselves."""
+    """Return how many connected clients the server disconnected, so that they did not reconnect by themselves."""
     return sum(entry.kind == "disconnect" and entry.detail == DISMISSED for entry in entries)
 
 
 def void_reasons(entries: Iterable[Entry], *, failed_logins: float) -> list[str]:
-    """Say why a run shows nothing, for which the generator alone can be the reason; empty if it shows something.
+    """Return why a run is inconclusive, because of its generator alone; empty if it is conclusive.
 
     Args:
         entries: The journal.
-        failed_logins: How many logins the system refused: who could not come in had nothing to say.
+        failed_logins: The number of refused logins: users that could not sign in had nothing to send.
 
     """
     entries = list(entries)
     reasons = []
     if not failed_logins and not any(entry.kind == "invoked" for entry in entries):
-        reasons.append("nobody had anything to say: run longer, or with more users")
+        reasons.append("no message was due: run longer, or with more users")
     cpu, lag_ms = generator_load(entries)
     if cpu > SATURATED_CPU or lag_ms > SATURATED_LAG_MS:
         reasons.append(f"the generator was saturated: {cpu:.0%} of a core, {lag_ms:.0f} ms late")
@@ -47,7 +47,7 @@ def void_reasons(entries: Iterable[Entry], *, failed_logins: float) -> list[str]
 
 
 def silence(findings: Findings) -> list[str]:
-    """Say that the system did nothing at all, which no threshold allows."""
+    """Return a sentence if the system did nothing at all, which no threshold allows."""
     reasons = []
     if not findings.acknowledged:
         reasons.append("no message was acknowledged")

@@ -1,1 +1,1 @@
-"""Where a gateway spends its time under a load (`make profile`)."""
+"""Profiles a gateway under load (`make profile`)."""

@@ -1,7 +1,7 @@
-"""Where a gateway spends its time under a load, as a flame graph.
+"""Where a gateway spends its time under load, as a flame graph.
 
-It starts the local system with one gateway, sends it people of `roomwire_loadtest.load`, and lets py-spy look at the gateway
-from outside: the gateway runs as it always does.
+It starts the local system with one gateway, puts simulated users of `roomwire_loadtest.load` on it, and lets py-spy sample
+the gateway from outside, so that the gateway runs as always.
 """
 
 import argparse
@@ -22,17 +22,17 @@ from roomwire_local.free_ports import free_port
 from roomwire_local.system import local_system
 
 LEAST_SAMPLES: Final = 200
-"""Fewer show chance: a share of a tenth would be anything from a twentieth to a sixth."""
+"""With fewer samples a share of a tenth could be anything from a twentieth to a sixth."""
 VOID: Final = 3
 _SAMPLES_PER_S: Final = 500
 _WARM_UP_S: Final = 5.0
 _END_S: Final = 60.0
 _NO_SAMPLES: Final = "No stack counts found"
-"""What py-spy fails with if the process did nothing but wait."""
+"""py-spy's error if the process only waited."""
 
 
 class CannotProfile(Exception):
-    """There is no py-spy, or it may not look into another process; the text says what to do."""
+    """py-spy is missing, or may not inspect another process; the text says what to do."""
 
 
 def profiler() -> str:
@@ -45,27 +45,27 @@ def profiler() -> str:
 
 
 def record(pid: int, *, seconds: int, out: Path) -> int:
-    """Write a flame graph of a process; returns how many samples it is made of. A process that waits gives none.
+    """Write a flame graph of a process; returns its number of samples. A process that waits gives no samples.
 
     Args:
-        pid: Whose; it has to be Python.
-        seconds: How long it is looked at.
-        out: The SVG.
+        pid: The process, which has to be Python.
+        seconds: Duration of the recording.
+        out: The SVG file.
 
     Raises:
-        CannotProfile: It may not be looked into, or has ended.
+        CannotProfile: The process may not be inspected, or has ended.
 
     """
     command = [profiler(), "record", "--pid", str(pid), "--duration", str(seconds), "--output", str(out)]
     command += ["--rate", str(_SAMPLES_PER_S)]
-    # Samples that come late on a busy machine are left out rather than made up for.
+    # Samples that are late on a busy machine are dropped instead of made up for.
     done = subprocess.run(
         [*command, "--nonblocking"], capture_output=True, text=True, timeout=seconds + _END_S, check=False
     )
     if _NO_SAMPLES in done.stderr:
         return 0
     if done.returncode or not out.exists():
-        # Its first lines say what failed; a backtrace follows.
+        # The first lines say what failed; a backtrace follows.
         raise CannotProfile(
             f"py-spy: {done.stderr.strip()[:300]} (without root it needs kernel.yama.ptrace_scope=0)"
         )
@@ -74,10 +74,10 @@ def record(pid: int, *, seconds: int, out: Path) -> int:
 
 
 def profile(scenario: str, *, users: int, seconds: int, out: Path) -> int:
-    """Put a load on one gateway and record it; returns the number of samples.
+    """Put load on one gateway and record it; returns the number of samples.
 
     Raises:
-        CannotProfile: See `record`; or the load ended before the recording did.
+        CannotProfile: The recording failed (see `record`), or the load ended before it.
 
     """
     out.parent.mkdir(parents=True, exist_ok=True)

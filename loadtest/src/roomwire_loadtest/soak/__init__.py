@@ -1,1 +1,1 @@
-"""A long run with people coming and going, after which nothing may have grown: `make soak`."""
+"""A long run with users connecting and disconnecting, after which nothing may have grown: `make soak`."""

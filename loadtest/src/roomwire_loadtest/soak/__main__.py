@@ -1,4 +1,4 @@
-"""`python -m roomwire_loadtest.soak`: run the local system with people coming and going, and say by the exit code whether anything grew."""
+"""`python -m roomwire_loadtest.soak`: run the local system with users connecting and disconnecting, and report by the exit code whether anything grew."""
 
 import argparse
 import json
@@ -20,9 +20,9 @@ _SAMPLES: Final = 120
 _END_S: Final = 60.0
 _SETTLE_S: Final = 5.0
 WARM_UP_S: Final = 180.0
-"""What people leave behind in Redis (sessions, message ids) is kept for two minutes: until then its keys have to grow."""
+"""Redis keeps what users leave behind (sessions, message ids) for two minutes, and its keys have to grow until then."""
 LEAST_S: Final = 300.0
-"""A shorter run sees too little after the warm-up: it is void."""
+"""A shorter run shows too little after the warm-up, so it is void."""
 VOID: Final = 3
 
 
@@ -41,7 +41,7 @@ def _arguments() -> argparse.Namespace:
 
 
 def _run(seconds: float, users: int, out: Path) -> tuple[dict[str, Trend], int]:
-    """Return the trend of each series, and how the load ended."""
+    """Return the trend of each series, and the exit code of the load."""
     with (
         tempfile.TemporaryDirectory() as folder,
         local_system(Path(folder), free_port(), ROOMWIRE_LOG_LEVEL="warning") as system,
@@ -51,7 +51,7 @@ def _run(seconds: float, users: int, out: Path) -> tuple[dict[str, Trend], int]:
         sampler = Sampler(system)
         load = subprocess.Popen(command, env=os.environ, stdout=subprocess.DEVNULL)
         try:
-            # Nobody leaves before the end: what falls silent with the people would hide what grew.
+            # No user leaves before the end: growth would be hidden when users and their data disappear.
             end = time.monotonic() + seconds - _SETTLE_S
             while time.monotonic() < end and load.poll() is None:
                 sampler.look()

@@ -1,4 +1,4 @@
-"""What is looked at in a running local system: its processes, the gateways' metrics and its Redis."""
+"""Samples of a running local system: its processes, the gateways' metrics and its Redis."""
 
 import re
 import time
@@ -21,17 +21,17 @@ ALLOWED: Final[Mapping[str, Allowance]] = {
     "keys": Allowance(share=0.05, least=20),
     "used_bytes": Allowance(share=0.1, least=2 * 2**20),
 }
-"""What is looked at, and how much it may grow during a run."""
+"""The series, and how much each may grow during a run."""
 _REDIS: Final = re.compile(r"^  redis +127\.0\.0\.1:(\d+) ", re.MULTILINE)
 _GAUGE: Final = re.compile(r"^roomwire_(tasks|rooms) (\S+)$", re.MULTILINE)
 _TIMEOUT_S: Final = 10.0
 
 
 class Sampler:
-    """Collects series, named `<process>.<what>`.
+    """Collects series, named `<process>.<series>`.
 
     Args:
-        system: It is up, with a Redis of its own.
+        system: The running system, with its own Redis.
 
     """
 
@@ -45,7 +45,7 @@ class Sampler:
         self.series: dict[str, list[Sample]] = defaultdict(list)
 
     def look(self) -> None:
-        """Take one sample of everything; raises what the system raises if a part of it is gone."""
+        """Take one sample of everything; raises the system's own error if a part of it is gone."""
         at_s = time.monotonic() - self._began
         for name, process in self._processes.items():
             self._add(at_s, f"{name}.memory_bytes", process.memory_info().rss)
@@ -57,7 +57,7 @@ class Sampler:
         self._add(at_s, "redis.used_bytes", self._redis.info("memory")["used_memory"])
 
     def close(self) -> None:
-        """Leave the Redis; idempotent."""
+        """Close the connection to Redis; idempotent."""
         self._redis.close()
 
     def _metrics(self, name: str) -> str:

@@ -1,4 +1,4 @@
-"""Whether a series of measurements grows: Theil-Sen's slope after a warm-up, against what is allowed. Pure."""
+"""Whether a series of measurements grows: Theil-Sen's slope after a warm-up, compared with an allowance. Pure."""
 
 import itertools
 import statistics
@@ -10,7 +10,7 @@ Sample = tuple[float, float]
 
 
 class TooFew(ValueError):
-    """A series has too few samples after its warm-up to say anything."""
+    """A series has too few samples after its warm-up to be judged."""
 
 
 @dataclass(frozen=True)
@@ -18,8 +18,8 @@ class Allowance:
     """How much a series may grow from the end of its warm-up to its end; the greater of the two counts.
 
     Attributes:
-        share: Of the series' median.
-        least: In the series' own unit, so that small numbers may waver.
+        share: Allowance as a share of the series' median.
+        least: Allowance in the series' own unit, so that small numbers may vary.
 
     """
 
@@ -29,12 +29,12 @@ class Allowance:
 
 @dataclass(frozen=True)
 class Trend:
-    """What became of a series.
+    """The trend of a series.
 
     Attributes:
-        slope_per_s: The median of the slopes of all pairs of samples: a few wild ones do not move it.
-        growth: What it comes to over the time after the warm-up.
-        allowed: What it might have come to.
+        slope_per_s: The median of the slopes of all pairs of samples, which outliers do not affect.
+        growth: The growth at this slope over the time after the warm-up.
+        allowed: The allowed growth.
 
     """
 
@@ -44,7 +44,7 @@ class Trend:
 
     @property
     def is_growing(self) -> bool:
-        """Whether it grew more than it may."""
+        """Whether the growth exceeds the allowance."""
         return self.growth > self.allowed
 
 
@@ -52,13 +52,13 @@ def trend(series: Sequence[Sample], *, warm_up_s: float, allowance: Allowance, a
     """Judge a series.
 
     Args:
-        series: By time.
-        warm_up_s: Samples before are left out: caches fill, pools open.
-        allowance: How much it may grow.
-        at_least: How many samples there must be after the warm-up, two or more.
+        series: The samples, ordered by time.
+        warm_up_s: Earlier samples are ignored, because caches fill and pools open.
+        allowance: The allowed growth.
+        at_least: Required number of samples after the warm-up, at least two.
 
     Raises:
-        TooFew: There are fewer.
+        TooFew: There are fewer samples.
 
     """
     kept = [(at_s, value) for at_s, value in series if at_s >= warm_up_s]

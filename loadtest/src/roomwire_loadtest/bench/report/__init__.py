@@ -1,1 +1,1 @@
-"""What is shown of a run of the benchmark: a table, the lines that were to be reached, plots."""
+"""The report of a benchmark run: a table, the targets, plots."""

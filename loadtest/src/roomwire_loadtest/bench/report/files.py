@@ -15,7 +15,7 @@ def write(run: Run, folder: Path, name: str) -> str:
 
 
 def show(run: Run, folder: Path, name: str) -> str:
-    """Write the table and the plots, which are made of the run alone; returns the table."""
+    """Write the table and the plots, which depend only on the run; returns the table."""
     text = report(run, plot_file=f"{name}.svg")
     (folder / f"{name}.md").write_text(text, encoding="utf-8")
     plot(run, [folder / f"{name}.svg", folder / f"{name}.png"])

@@ -1,4 +1,4 @@
-"""The lines that were to be reached: ratios between servers, from one and the same run. Pure."""
+"""The targets: ratios between servers, all from the same run. Pure."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ _ROOMS: Final = "rooms"
 
 @dataclass(frozen=True)
 class Line:
-    """One line: what was asked, what was found, whether that is enough; None: it could not be told."""
+    """One target: its text, what was found, and whether it was reached; None if that could not be determined."""
 
     asked: str
     found: str
@@ -20,7 +20,7 @@ class Line:
 
 
 def lines(run: Run) -> list[Line]:
-    """Return every line, reached or not."""
+    """Return every target, reached or not."""
     return [
         _at_least(run, _FAN_OUT, 10, "node-ws"),
         _at_least(run, _FAN_OUT, 1, "node-uws"),
@@ -74,7 +74,7 @@ def _below(run: Run, row: str, bound: float) -> Line:
 
 
 def _latency(run: Run, row: str, factor: float, server: str, *, per: int) -> Line:
-    """Compare the p99 at the highest rate that both kept up with."""
+    """Compare the p99 at the highest rate that both servers kept up with."""
     asked = f"{NAMES[row]}: p99 at most {factor:g}x that of {_label(run, server)}"
     rates = sorted(set(run.rates(row, "ours")) & set(run.rates(row, server)))
     if not rates:
@@ -144,5 +144,5 @@ _SHOW: Final = {row: shown for row, _, shown in _figures()}
 
 
 def show(row: str, value: float) -> str:
-    """Return a row's value as people read it."""
+    """Return a row's value in a readable form."""
     return _SHOW[row](value)

@@ -1,4 +1,4 @@
-"""The report of a run, in Markdown. Pure: from a `Run` to text, so that it can be written again from the JSON."""
+"""The report of a run, in Markdown. Pure: it depends on the `Run` alone, so it can be written again from the JSON."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
@@ -56,7 +56,7 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
 
 
 def _groups(run: Run) -> Iterator[tuple[str, list[str]]]:
-    """Yield the rows that compare the same servers, with what these are."""
+    """Yield the groups of rows that compare the same servers, each with a description of these."""
     found = [row for row in NAMES if any(figure.row == row for figure in run.figures)]
     several = [row for row in found if set(run.beside(row)) & set(run.nodes)]
     alone = [row for row in found if row not in several]

@@ -1,4 +1,4 @@
-"""The plots of a run: a panel of bars for each row, and latency over rate for the two that have one."""
+"""The plots of a run: a panel of bars for each row, and latency over rate for the two rows that have one."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -28,14 +28,14 @@ _COLUMNS: Final = 3
 
 
 def plot(run: Run, paths: Sequence[Path]) -> None:
-    """Draw all panels into one picture; the ending of each path decides its format."""
+    """Draw all panels into one picture; each path's extension selects its format."""
     bars = [row for row in NAMES if any(run.median(row, server) is not None for server in run.servers)]
     curves = [row for row in ROOM_SIZES if any(run.rates(row, server) for server in run.servers)]
     count = len(bars) + len(curves)
     if not count:
         return
     lines = -(-count // _COLUMNS)
-    # The figure alone, without pyplot: nothing is shown, and nothing stays registered. The salt keeps SVGs alike.
+    # The figure is made without pyplot: nothing is shown, and nothing stays registered. The salt keeps SVGs identical.
     with mpl.rc_context({"svg.hashsalt": "roomwire", "font.size": 9}):
         figure = Figure(figsize=(5.2 * _COLUMNS, 3.2 * lines), layout="constrained")
         panels = figure.subplots(lines, _COLUMNS, squeeze=False).flatten().tolist()
@@ -85,7 +85,7 @@ def _curves(panel: Axes, run: Run, row: str) -> None:
             )
     panel.axhline(KEPT_UP_P99_MS, color="#999999", linewidth=0.8, linestyle=":")
     panel.set(xscale="log", yscale="log", xlabel="deliveries/s", ylabel="p99, ms")
-    # Room on the right for the names.
+    # Space on the right for the names.
     left, right = panel.get_xlim()
     panel.set_xlim(left, right * (right / left) ** 0.5)
     panel.set_title(f"{NAMES[row].rpartition(',')[0]}: p99 over rate", fontsize=9)

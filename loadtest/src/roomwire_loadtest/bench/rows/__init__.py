@@ -1,1 +1,1 @@
-"""The rows of the benchmark: what is done to one server in one round."""
+"""The rows of the benchmark: the measurement of one server in one round."""

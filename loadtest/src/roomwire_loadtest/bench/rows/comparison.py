@@ -1,4 +1,4 @@
-"""The rows of the comparison: what is done to one server to get one row's figure in one round."""
+"""The rows of the comparison: how one server is measured to get one row's figure in one round."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -15,7 +15,7 @@ from roomwire_loadtest.generator.links import Flow, Opening, open_links, opening
 from roomwire_loadtest.usage import Usage, resident_bytes
 
 _UPGRADES_UNDER_WAY: Final = 400
-"""Many, as Node's server ends the pending poll only every 100 ms."""
+"""A large number, because Node's server ends the pending poll only every 100 ms."""
 
 
 def _figure(
@@ -27,7 +27,7 @@ def _figure(
     lower_is_better: bool = False,
     at_limit: bool = True,
 ) -> Figure:
-    """Return a figure; a generator at its limit before the server was makes it a lower bound."""
+    """Return a figure; it is a lower bound if the generator reached its limit before the server."""
     generator, server, others = usage.shares()
     void = at_limit and generator > GENERATOR_LIMIT and server < SERVER_BUSY
     return Figure(
@@ -44,7 +44,7 @@ def _figure(
 
 
 def echoes(trial: Trial) -> Found:
-    """Keep one acknowledged event of each of 200 clients under way."""
+    """Keep one acknowledged event of each of 200 clients in flight."""
     with started(trial.kind, trial.core) as running:
         crowd = Crowd(connect(running, [None] * 200), running.kind.dialect, sampled=0)
         try:
@@ -58,12 +58,12 @@ def echoes(trial: Trial) -> Found:
 
 
 def connections(trial: Trial) -> Found:
-    """Connect by WebSocket at once, join: 50 under way."""
+    """Connect by WebSocket and join, 50 clients at a time."""
     return _connections(trial, "connections", trial.effort.connections, Opening.websocket, UNDER_WAY)
 
 
 def upgrades(trial: Trial) -> Found:
-    """Connect by polling, upgrade, join: 400 under way."""
+    """Connect by polling, upgrade and join, 400 clients at a time."""
     if not trial.kind.has_polling:
         note = "it has no polling transport"
         return Found(
@@ -96,7 +96,7 @@ def _openings(running: Running, count: int) -> list[Opening]:
 
 
 def idle(trial: Trial) -> Found:
-    """Weigh an idle connection, of 8,000; then watch the CPU of a server that keeps 5,000 alive."""
+    """Measure the memory of an idle connection, among 8,000; then the CPU of a server that keeps 5,000 alive."""
     effort = trial.effort
     with started(trial.kind, trial.core) as running:
         first = Crowd(connect(running, [None] * 100), running.kind.dialect, sampled=0)
@@ -114,7 +114,7 @@ def idle(trial: Trial) -> Found:
 
 
 def _resting(trial: Trial, running: Running, crowd: Crowd) -> list[Figure]:
-    """Watch the CPU of an idle server; once only, as it takes longest and varies least."""
+    """Measure the CPU of an idle server; only once, because it takes longest and varies least."""
     effort = trial.effort
     if trial.round > 1 or not effort.idle_s:
         return []
@@ -132,8 +132,8 @@ class Row:
     """A row of the comparison.
 
     Args:
-        run: Does it to one server in one round.
-        servers: Of which servers.
+        run: Measures one server in one round.
+        servers: The servers that it compares.
 
     """
 

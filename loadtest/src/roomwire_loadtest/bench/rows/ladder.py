@@ -1,4 +1,4 @@
-"""Climbs to the highest rate that is kept up with, in few attempts. Pure: the attempt is a function it is given."""
+"""Finds the highest rate that is kept up with, in few attempts. Pure: the attempt is a function argument."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -7,33 +7,33 @@ from typing import Final
 from roomwire_loadtest.bench.results import Verdict
 
 Attempt = Callable[[float, bool], Verdict]
-"""Of a rate, and whether it is to be confirmed, that is, held for longer."""
+"""Tries a rate; the flag says whether to confirm it, that is, hold it for longer."""
 
 _R10: Final = (1.0, 1.25, 1.6, 2.0, 2.5, 3.2, 4.0, 5.0, 6.4, 8.0)
 
 
 @dataclass(frozen=True)
 class Summit:
-    """The highest rate; `at_least`: the server might do more, but the ladder or the generator ends there."""
+    """The highest rate; `at_least` if the server might do more, but the ladder or the generator ends there."""
 
     rate: float | None
     at_least: bool
 
 
 def rungs(lowest: float, highest: float) -> list[float]:
-    """Return the rates of the series R10 (ten a decade, rounded) between two of them."""
+    """Return the rates between two bounds in the series R10 (ten per decade, rounded)."""
     decades = [step * 10.0**exponent for exponent in range(1, 8) for step in _R10]
     return [rate for rate in decades if lowest <= rate <= highest]
 
 
 def climb(steps: Sequence[float], landmarks: Sequence[float], attempt: Attempt) -> Summit:
-    """Try the landmarks, upwards; then halve the steps between the last that held and the first that did not.
+    """Try the landmarks upwards; then bisect the steps between the last one that held and the first that did not.
 
-    The summit is confirmed, one step down after the other, if need be: at most three.
+    The summit is then confirmed, if necessary one step lower, at most three times.
 
     Args:
         steps: All rates, ascending.
-        landmarks: Those of them that are always tried until one does not hold.
+        landmarks: The steps that are always tried, until one does not hold.
         attempt: Tries a rate.
 
     """

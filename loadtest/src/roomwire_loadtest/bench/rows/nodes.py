@@ -1,4 +1,4 @@
-"""The rows in which several nodes have a Redis between them, beside those of rooms: what the log between them costs."""
+"""The rows with several nodes and a Redis between them, other than those of rooms: the cost of the log."""
 
 import contextlib
 import dataclasses
@@ -32,7 +32,7 @@ _FILL: Final = "x" * TEXT_BYTES
 
 
 def latency(trial: Trial) -> Found:
-    """Measure what the log between nodes adds to a delivery at a light load, beside one gateway without it."""
+    """Measure what the log between nodes adds to a delivery under a light load, compared with one gateway without it."""
     alone = dataclasses.replace(trial, kind=KINDS["ours"])
     points = []
     for each in (alone, trial):
@@ -60,7 +60,7 @@ def latency(trial: Trial) -> Found:
 
 
 def flatness(trial: Trial) -> Found:
-    """Weigh a message to a room whose members are all on one node, among more and more nodes."""
+    """Measure the cost of a message to a room whose members are all on one node, with more and more nodes."""
     figures = []
     for number in _NUMBERS:
         kind = dataclasses.replace(trial.kind, nodes=number)
@@ -91,7 +91,7 @@ def flatness(trial: Trial) -> Found:
 
 
 def _cpu_s(running: Running) -> dict[str, float]:
-    """Return the seconds of CPU that the Redis, the first node and the others have used."""
+    """Return the CPU seconds that the Redis, the first node and the other nodes have used."""
     used: dict[str, float] = {}
     for process in running.process.children():
         port = process.environ().get("PORT")
@@ -102,7 +102,7 @@ def _cpu_s(running: Running) -> dict[str, float]:
 
 
 def recoveries(trial: Trial) -> Found:
-    """Have 2,000 clients lose their transport at once, and come back to the other node all together."""
+    """Cut the transports of 2,000 clients at once, and let them all reconnect to the other node."""
     with started(trial.kind, trial.core) as running:
         first, second = running.ports
         count = trial.effort.recovered
@@ -149,7 +149,7 @@ def _with_all_that_was_missed(opening: Opening) -> Flow:
 
 
 def _speak(running: Running, port: int, rooms: Sequence[str]) -> None:
-    """Say something to each room a few times, as one who is not in it."""
+    """Send each room a few messages, from a client that is not in it."""
 
     def speak(opening: Opening) -> Flow:
         link = yield from opening.websocket()
@@ -157,7 +157,7 @@ def _speak(running: Running, port: int, rooms: Sequence[str]) -> None:
             for room in rooms:
                 body = msgspec.json.encode({"roomId": room, "message": _FILL})
                 link.send(masked(b'42["chatMessage",%s]' % body))
-            # No more at a time than a server lets one client have under way.
+            # A server limits how many events of one client may be in flight.
             link.send(running.kind.dialect.echo)
             while not (yield from link.text()).startswith(b"431["):
                 pass
@@ -168,7 +168,7 @@ def _speak(running: Running, port: int, rooms: Sequence[str]) -> None:
 
 
 def memory(trial: Trial) -> Found:
-    """Weigh, in Redis, an idle session and a message that is kept."""
+    """Measure the Redis memory of an idle session and of a message that is kept."""
     with started(trial.kind, trial.core) as running:
         usage, rooms = Usage(running.process), [f"room-{number:04}" for number in range(100)]
         links = connect(running, [None] * trial.effort.recovered)

@@ -1,4 +1,4 @@
-"""The rows in which rooms are spoken to: the climb to the highest rate that a server keeps up with."""
+"""The rows with messages to rooms: the climb to the highest rate that a server keeps up with."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,26 +14,26 @@ from roomwire_loadtest.usage import Usage
 _SETTLE_S: Final = 6.0
 _HAD_TIME_LEFT: Final = 0.75
 _TRIES: Final = 2
-"""Of a rate at which a server falls behind although it had time left: something else was at work."""
+"""How often a rate is tried at which a server falls behind although it had time left: other work disturbed it."""
 _WARM_UPS: Final = 3
 _WARM_UP_S: Final = 0.8
 _RENEWALS: Final = 3
 _STRIDE: Final = 7
-"""Speakers take turns in strides, so that neighbours are in different rooms."""
+"""Senders take turns in strides, so that neighbours are in different rooms."""
 
 
 @dataclass(frozen=True)
 class Rooms:
-    """A row in which rooms are spoken to.
+    """A row with messages to rooms.
 
     Args:
-        name: The row's.
-        clients: How many there are.
-        room_size: How many of them share a room.
-        sampled: Of how many clients one tells its latencies.
-        landmarks: Messages/s that every server is tried at, until it does not keep up.
+        name: The row's name.
+        clients: The number of clients.
+        room_size: The number of clients in each room.
+        sampled: One of this many clients reports its latencies.
+        landmarks: Rates in messages/s that every server is tried at, until it does not keep up.
         lowest: The lowest rate of the ladder.
-        in_deliveries: Whether its figure is deliveries/s, not messages/s.
+        in_deliveries: Whether its figure is in deliveries/s instead of messages/s.
 
     """
 
@@ -83,7 +83,7 @@ class Rooms:
 
 
 class Stage:
-    """A server with a crowd in rooms; both are replaced when one attempt has left its mark on them."""
+    """A server with a crowd in rooms; both are replaced after an attempt that affects later ones."""
 
     def __init__(self, rooms: Rooms, trial: Trial) -> None:
         self._rooms = rooms
@@ -107,7 +107,7 @@ class Stage:
         self._speakers: list[Speaker] = [(links[number], frames[names[number]]) for number in order]
 
     def warm_up(self) -> None:
-        """Let a server that compiles as it runs do so: with what it has held so far, or the lowest rates."""
+        """Let a server that compiles at run time do so: at the rates that it has held so far, or the lowest ones."""
         for rate in sorted(self._held)[-_WARM_UPS:]:
             if self._is_settled():
                 self._offer(rate, _WARM_UP_S)
@@ -123,7 +123,7 @@ class Stage:
         )
 
     def _renew(self) -> None:
-        """Start again, as the last attempt left a backlog or broken connections."""
+        """Start again, because the last attempt left a backlog or broken connections."""
         for _ in range(_RENEWALS):
             self.close()
             self._open()
@@ -133,7 +133,7 @@ class Stage:
         raise Absent("it does not come to rest after a warm-up")
 
     def point(self, rate: float, seconds: float) -> Point:
-        """Offer a rate and judge what comes of it."""
+        """Offer a rate and judge the result."""
         if not self._is_settled():
             self._renew()
         usage = Usage(self.running.process)
@@ -159,7 +159,7 @@ class Stage:
         )
 
     def close(self) -> None:
-        """End the server and let go of the connections; idempotent."""
+        """End the server and close the connections; idempotent."""
         if self._crowd is not None:
             self._crowd.close()
             self._crowd = None
@@ -167,7 +167,7 @@ class Stage:
 
 
 def describe(point: Point) -> str:
-    """Return a line for a person."""
+    """Return a line for the console."""
     p99 = "  late" if point.p99_ms is None else f"{point.p99_ms:6.1f}"
     return (
         f"{point.messages_per_s:>9,.1f} messages/s {point.deliveries_per_s:>11,.0f} deliveries/s "

@@ -1,4 +1,4 @@
-"""One server, one round, one row: what every row is told, and what it hands back."""
+"""One server, one round, one row: the input of every row, and its result."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -9,12 +9,12 @@ from roomwire_loadtest.bench.servers.kinds import Kind, Running
 from roomwire_loadtest.generator.links import Link, Opening, open_links, openings
 
 UNDER_WAY: Final = 50
-"""Connections opened at a time."""
+"""Connections that are opened concurrently."""
 
 
 @dataclass(frozen=True)
 class Effort:
-    """How much of everything."""
+    """The sizes and durations of a run."""
 
     probe_s: float
     confirm_s: float
@@ -26,7 +26,7 @@ class Effort:
     recovered: int
     rest_s: float
     idle_s: float
-    """0: not measured."""
+    """Duration of the idle measurement; 0 skips it."""
 
 
 FULL: Final = Effort(
@@ -57,7 +57,7 @@ QUICK: Final = Effort(
 
 @dataclass(frozen=True)
 class Found:
-    """What a row found about a server in a round."""
+    """The results of a row for a server in a round."""
 
     figures: list[Figure]
     points: list[Point]
@@ -70,9 +70,9 @@ class Trial:
     Args:
         kind: The server.
         round: The number of the round.
-        core: The server's.
-        effort: How much of everything.
-        tell: Is told what happens, for a person.
+        core: The server's core.
+        effort: The sizes and durations.
+        tell: Reports progress to the console.
 
     """
 

@@ -1,1 +1,1 @@
-"""The servers that are compared, and how they are started on one core."""
+"""The compared servers, and how they are started on one core."""

@@ -1,4 +1,4 @@
-"""The application that the benchmark measures: the tutorial's room and an echo, on one gateway alone."""
+"""The application that the benchmark measures: the tutorial's room and an echo, on a single gateway."""
 
 import sys
 
@@ -22,7 +22,7 @@ class ChatMessage(msgspec.Struct):
 
 
 class BenchGateway(Gateway):
-    """Joins, says to a room, echoes."""
+    """Joins rooms, sends to rooms, echoes."""
 
     @subscribe("joinRoom")
     async def join_room(self, socket: Socket, body: JoinRoom) -> str:
@@ -32,12 +32,12 @@ class BenchGateway(Gateway):
 
     @subscribe("chatMessage")
     async def chat_message(self, body: ChatMessage) -> None:
-        """Say something in a room."""
+        """Send a message to a room."""
         await self.emit("roomMessage", body.message, to=body.roomId)
 
     @subscribe("echo")
     async def echo(self, body: str) -> str:
-        """Return what was said."""
+        """Return the text."""
         return body
 
 

@@ -1,6 +1,6 @@
-"""The servers that are compared: what each needs, how it is started on one core, and how it is ended.
+"""The compared servers: their requirements, and how they are started on one core and ended.
 
-A peer that cannot be installed or started raises `Absent` with the reason, which the report prints.
+A server that cannot be installed or started raises `Absent` with the reason, which the report prints.
 """
 
 import contextlib
@@ -34,7 +34,7 @@ _INSTALL_S: Final = 600.0
 
 
 class Absent(Exception):
-    """A peer cannot be measured here; the text says why."""
+    """A server cannot be measured here; the text says why."""
 
 
 @dataclass(frozen=True)
@@ -42,14 +42,14 @@ class Kind:
     """A server to compare.
 
     Args:
-        name: As on the command line.
-        label: As in the report.
-        command: Returns the command line for a port, having installed what it needs; raises `Absent`.
-        versions: Returns the versions of what it is made of.
-        dialect: What it speaks.
+        name: Its name on the command line.
+        label: Its name in the report.
+        command: Installs what the server needs, and returns the command line for a port; raises `Absent`.
+        versions: Returns the versions of its parts.
+        dialect: Its protocol.
         has_polling: Whether it has a polling transport to upgrade from.
-        environment: Of its process, beside `PORT`.
-        nodes: How many of it there are, with a Redis between them; None: one alone, without.
+        environment: The environment of its process, in addition to `PORT`.
+        nodes: The number of nodes, with a Redis between them; None for a single process without Redis.
 
     """
 
@@ -65,13 +65,13 @@ class Kind:
 
 @dataclass(frozen=True)
 class Running:
-    """A server that has been started.
+    """A running server.
 
     Args:
-        kind: What it is.
-        ports: Of its nodes.
-        redis_port: Of the Redis between them, if there is one.
-        process: The one process, or that whose children the nodes and the Redis are.
+        kind: Its kind.
+        ports: The ports of its nodes.
+        redis_port: The port of the Redis between them, if there is one.
+        process: The server's process, or the parent of the nodes and the Redis.
 
     """
 
@@ -83,7 +83,7 @@ class Running:
 
 @contextlib.contextmanager
 def started(kind: Kind, core: int) -> Iterator[Running]:
-    """Run a server on one core until the context ends; it is killed, as parting politely is not measured.
+    """Run a server on one core until the context ends; it is killed then, because a graceful stop is not measured.
 
     Raises:
         Absent: It does not start.
@@ -122,7 +122,7 @@ def started(kind: Kind, core: int) -> Iterator[Running]:
 
 @contextlib.contextmanager
 def _on_core(core: int) -> Iterator[None]:
-    """Let what is started inherit a core, with all threads and children it will have; then go back to one's own."""
+    """Pin this process to a core, so that what it starts inherits the core with all threads and children; then unpin it."""
     own = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {core})
     try:

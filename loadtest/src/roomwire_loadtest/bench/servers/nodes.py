@@ -1,8 +1,8 @@
-"""Runs several nodes and the Redis between them as one process tree, on the core it was given.
+"""Runs several nodes and the Redis between them as one process tree, on the core that it inherits.
 
-`python -m roomwire_loadtest.bench.servers.nodes COMMAND...` starts COMMAND once for each port in `PORTS`, and ends as soon as one of them does.
-Each finds its own port in `PORT` and `ROOMWIRE_PORT`, and the Redis in `REDIS_URL` and `ROOMWIRE_REDIS_URL`; that one
-listens on `REDIS_PORT` and writes nothing to disk, as with the figures others publish.
+`python -m roomwire_loadtest.bench.servers.nodes COMMAND...` starts COMMAND once for each port in `PORTS`, and ends as soon as one of
+them ends. Each finds its own port in `PORT` and `ROOMWIRE_PORT`, and the Redis in `REDIS_URL` and `ROOMWIRE_REDIS_URL`. Redis
+listens on `REDIS_PORT` and writes nothing to disk, as in other projects' published figures.
 """
 
 import os
@@ -18,7 +18,7 @@ from roomwire_loadtest.generator.links import HOST
 
 
 def main(command: Sequence[str]) -> int:
-    """Run until the first of them ends; returns its exit status."""
+    """Run until the first process ends; returns its exit status."""
     ports, ops_ports = (os.environ[name].split(",") for name in ("PORTS", "OPS_PORTS"))
     redis_port = os.environ["REDIS_PORT"]
     url = f"redis://{HOST}:{redis_port}/0"

@@ -1,1 +1,1 @@
-"""What work costs: observations, the model that is fitted to them, and whether it holds."""
+"""The cost of work: observations, the model that is fitted to them, and whether the model holds."""

@@ -1,4 +1,4 @@
-"""Whether a model holds for what it was not fitted on. Pure."""
+"""Checks a model against observations that it was not fitted on. Pure."""
 
 import statistics
 from collections.abc import Sequence
@@ -10,24 +10,24 @@ from roomwire_loadtest.capacity.costs.model import Model
 from roomwire_loadtest.capacity.costs.observed import Observation, Weight
 
 MOST_TYPICAL: Final = 0.2
-"""The error that half of the checks may exceed."""
+"""The error that at most half of the checks may exceed."""
 MOST: Final = 0.5
-"""The error that none may."""
+"""The error that no check may exceed."""
 LEAST_BUSY: Final = 0.1
-"""Below that a process does next to nothing, and what it does is not the work's."""
+"""A process that is less busy than this does hardly any work, and most of its CPU has other causes."""
 _NETWORK: Final = ("redis-in", "redis-out")
 _LEAST_NETWORK_BYTES: Final = 300_000.0
-"""The same: what a gateway that does nothing tells Redis is not the work's."""
+"""The same for the network: an idle gateway also sends bytes to Redis."""
 
 
 class Error(msgspec.Struct, frozen=True, kw_only=True):
-    """One prediction beside what was measured.
+    """A prediction and the measurement.
 
     Attributes:
-        run: What was done.
-        service: Whose CPU, or whose bytes.
-        measured: Share of a core, or bytes.
-        predicted: The same, by the model.
+        run: The run's description.
+        service: The service that used the CPU, or the kind of bytes.
+        measured: Measured share of a core, or bytes.
+        predicted: The model's prediction of it.
 
     """
 
@@ -38,20 +38,20 @@ class Error(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def error(self) -> float:
-        """How far the prediction is off, as a share of what was measured."""
+        """The error of the prediction, as a share of the measurement."""
         return self.predicted / self.measured - 1
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
-    """What the checks come to."""
+    """The result of the checks."""
 
     errors: list[Error]
     broken: list[str]
-    """A sentence for each line that was not kept; empty: the model holds."""
+    """A sentence for each criterion that was not met; empty if the model holds."""
 
 
 def check(model: Model, observations: Sequence[Observation], weights: Sequence[Weight]) -> Verdict:
-    """Compare a model with the checks among what was measured."""
+    """Compare a model with the observations that are for checks."""
     errors = [*_cpu_errors(model, observations), *_byte_errors(model, weights)]
     broken = []
     for service in sorted({one.service for one in errors}):

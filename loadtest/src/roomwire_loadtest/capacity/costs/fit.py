@@ -1,4 +1,4 @@
-"""Least squares with coefficients that may not be negative, as nothing that is done costs less than nothing. Pure."""
+"""Least squares with non-negative coefficients, because no work costs less than nothing. Pure."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ _SETTLED: Final = 1e-10
 
 
 class TooLittle(ValueError):
-    """There is not enough to fit on: a coefficient without an observation that has any of it."""
+    """There are too few observations to fit on: none of them contains one of the coefficients."""
 
 
 @dataclass(frozen=True)
@@ -17,9 +17,9 @@ class Row:
     """One observation.
 
     Attributes:
-        parts: How much of each, by name of the coefficient; what is missing is 0.
-        total: What came of it, in the coefficients' unit.
-        weight: How much it counts. Default: as any other.
+        parts: The quantity of each coefficient's unit, by name; missing ones are 0.
+        total: The measured total, in the coefficients' unit.
+        weight: The weight of this row. Default: the same as any other.
 
     """
 
@@ -29,16 +29,16 @@ class Row:
 
 
 def fit(rows: Sequence[Row], names: Sequence[str]) -> dict[str, float]:
-    """Return the coefficients, 0 or more, with the least sum of squared and weighted errors.
+    """Return the coefficients, 0 or more, with the smallest sum of squared and weighted errors.
 
-    By descent along one coefficient after the other, which ends at the optimum, as the problem is convex.
+    Descends along one coefficient after another, which ends at the optimum because the problem is convex.
 
     Args:
-        rows: What was observed.
-        names: The coefficients.
+        rows: The observations.
+        names: The names of the coefficients.
 
     Raises:
-        TooLittle: No row has any of one of them.
+        TooLittle: No row contains one of them.
 
     """
     scales = {name: max((abs(row.parts.get(name, 0.0)) for row in rows), default=0.0) for name in names}

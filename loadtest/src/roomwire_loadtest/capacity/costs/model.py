@@ -1,10 +1,10 @@
-"""What work costs: CPU by service, bytes by what they are for. Pure.
+"""The cost of work: CPU by service, bytes by purpose. Pure.
 
-A process pays for each unit of work. If it has to wake up for it, it pays more: it finds its caches cold, and shares what it
-reads, writes to Redis and writes to sockets with nothing else. A process that is busy for a share `b` of the time is found
-busy by as many of what arrives at random, so that `b = warm + cold * (1 - b)`, which is solved for `b`: the cost of a message
-falls as load rises, up to where the process is full. What is joined beyond, several messages to one client in one write at a
-gateway that is full, is left out: it is the reserve.
+A process pays for each unit of work. If it has to wake up for it, it pays more: its caches are cold, and it shares its
+reads, writes to Redis and writes to sockets with no other work. A process that is busy for a share `b` of the time is
+already busy when a share `b` of random arrivals reach it, so `b = warm + cold * (1 - b)`, which is solved for `b`: the cost
+of a message falls as load rises, until the process is full. A full gateway also joins several messages to one client in one
+write; the model leaves that out, as a reserve.
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,11 +22,11 @@ WORK: Final[Mapping[str, Mapping[str, str]]] = {
         "connects": "a connection by WebSocket, its token and its end",
         "upgrades": "the same, polling first",
         "joins": "entering a room",
-        "messages": "a message taken from a client, checked, kept, published, acknowledged",
-        "heard": "a message heard of the log, for all members here together",
+        "messages": "a message accepted from a client: checked, kept, published, acknowledged",
+        "heard": "a message received from the log, for all members on the gateway together",
         "deliveries": "a delivery to one client",
         "requests": "an HTTP request of a client that polls",
-        "taken_kib": "a KiB of text, taken from a client or heard of the log",
+        "taken_kib": "a KiB of text, accepted from a client or received from the log",
         "delivered_kib": "a KiB of text, delivered",
     },
     "redis": {
@@ -34,12 +34,12 @@ WORK: Final[Mapping[str, Mapping[str, str]]] = {
         "pings": "a ping's receipt",
         "opens": "a session",
         "joins": "entering a room",
-        "calls": "a call of a gateway, with all that it has to publish just then",
-        "publishes": "a publish; a message of the chat has two, for those who want texts and for those who want structure",
+        "calls": "a call by a gateway, with everything that it has to publish at that moment",
+        "publishes": "a publish; a message of the chat has two, its text and its structured form",
         "keeps": "an entry of a room's history",
         "pushes": "a push to one gateway",
         "logins": "a login or a refresh",
-        "registered": "a gateway in the list of all, each time that another reads it",
+        "registered": "a gateway in the list of gateways, each time that another one reads it",
     },
     "auth": {
         "seconds": "a second in which nothing happens",
@@ -48,29 +48,29 @@ WORK: Final[Mapping[str, Mapping[str, str]]] = {
         "refreshes": "a refresh",
     },
 }
-"""The units of each service's work, and what they are."""
+"""The units of each service's work, with descriptions."""
 COLD: Final[Mapping[str, Sequence[str]]] = {
     "gateway": ("messages", "heard", "requests"),
     "redis": ("moments",),
     "auth": (),
 }
-"""Those that cost a process more which has to wake up for each. Redis writes its append-only file once for all that it finds in
-a moment, whoever it is from."""
+"""The units that cost a process more if it has to wake up for each. Redis writes its append-only file once for all commands
+that it finds at a moment, whichever clients they are from."""
 MOMENTS: Final = "a moment in which something arrives"
 _NETWORK: Final = {
     **WORK["redis"],
-    "taken_kib": "a KiB of text, taken; a message of the chat brings its text four times",
+    "taken_kib": "a KiB of text, received; a message of the chat carries its text four times",
     "pushed_kib": "a KiB of text, pushed",
 }
 WEIGHTS: Final[Mapping[str, Mapping[str, str]]] = {
     "gateway": {"connections": "a connection", "memberships": "a client in a room"},
     "session": {"sessions": "a session", "memberships": "a room of it"},
-    "direct": {"sessions": "what was said to one client lately"},
+    "direct": {"sessions": "recent messages to one client"},
     "presence": {"memberships": "a client in a room, for presence", "rooms": "a room, for presence"},
     "log": {
         "streams": "a stream of the log",
         "messages": "a message in both of its streams",
-        "text_kib": "a KiB of its text, in each way it is written",
+        "text_kib": "a KiB of its text, in each of its forms",
     },
     "history": {
         "streams": "a room's history",
@@ -81,19 +81,19 @@ WEIGHTS: Final[Mapping[str, Mapping[str, str]]] = {
     "redis-in": _NETWORK,
     "redis-out": _NETWORK,
 }
-"""What is held in memory or goes over the network, and the units that it belongs to."""
+"""What is held in memory or sent over the network, and the units that it consists of."""
 _NEGLIGIBLE_BUSY: Final = 0.03
 _NEGLIGIBLE_BYTES: Final = 10_000.0
 
 
 class Model(msgspec.Struct, frozen=True, kw_only=True):
-    """What was fitted.
+    """The fitted costs.
 
     Attributes:
-        cpu_s: By service: seconds of CPU for a unit of each kind of work, at a process that is always busy.
-        cold_s: By service: what a unit costs beyond that, if the process has to wake up for it.
-        weights: By what is held: the bytes of a unit.
-        base_bytes: By service: what a process holds before anybody comes.
+        cpu_s: CPU seconds per unit of each kind of work, by service, at a process that is always busy.
+        cold_s: The additional cost of a unit if the process has to wake up for it, by service.
+        weights: Bytes per unit, by what is held.
+        base_bytes: Memory of a process without clients, by service.
 
     """
 
@@ -106,8 +106,8 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
         """Return the share of a core that a process is busy; above 1 it cannot keep up.
 
         Args:
-            service: Which.
-            work_per_s: Units a second of each kind of work. What is missing is 0; `seconds` is 1.
+            service: The service.
+            work_per_s: Units per second of each kind of work; missing ones are 0, and `seconds` is 1.
 
         """
         work = {"seconds": 1.0, **work_per_s}
@@ -115,11 +115,11 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
         return warm + max(0.0, 1.0 - warm) * cold / (1.0 + cold)
 
     def work(self, service: str, units: Mapping[str, float]) -> float:
-        """Return the seconds of CPU that units of work take of a process that is always busy."""
+        """Return the CPU seconds of units of work at a process that is always busy."""
         return _sum(self.cpu_s[service], units)
 
     def bytes_of(self, what: str, held: Mapping[str, float]) -> float:
-        """Return the bytes of what is held, or goes over the network."""
+        """Return the bytes of what is held, or sent over the network."""
         return _sum(self.weights[what], held)
 
 
@@ -130,10 +130,10 @@ def _sum(costs: Mapping[str, float], units: Mapping[str, float]) -> float:
 def fitted(
     observations: Sequence[Observation], weights: Sequence[Weight], base_bytes: Mapping[str, float]
 ) -> Model:
-    """Return the model of what was measured; what it is to be checked against is left out.
+    """Return the model of the measurements; those for checks are left out.
 
     Raises:
-        TooLittle: There is a unit that no measurement has.
+        TooLittle: No measurement contains one of the units.
 
     """
     cpu = {
@@ -169,6 +169,6 @@ def _cpu(service: str, seen: Sequence[Observation]) -> dict[str, float]:
     for one in seen:
         busy = one.cpu_s / one.seconds
         cold = {_cold(unit): one.work.get(unit, 0.0) * (1 - busy) for unit in COLD[service]}
-        # Errors count in relation to what was measured, and the less the emptier a process was.
+        # Errors are weighted relative to the measurement, and less the idler the process was.
         rows.append(Row({**one.work, **cold}, one.cpu_s, 1 / (one.cpu_s + _NEGLIGIBLE_BUSY * one.seconds)))
     return fit(rows, [*WORK[service], *map(_cold, COLD[service])])

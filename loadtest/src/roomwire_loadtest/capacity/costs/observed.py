@@ -1,20 +1,20 @@
-"""What a measurement saw: work that was done, and the CPU or the bytes it took. Kept as JSON."""
+"""Measurements: the work that was done, and the CPU or the bytes that it took. Kept as JSON."""
 
 import msgspec
 
 
 class Observation(msgspec.Struct, frozen=True, kw_only=True):
-    """One process over one stretch of time.
+    """One process over a period of time.
 
     Attributes:
-        run: What was done, in words.
+        run: The run's description.
         service: `gateway`, `redis` or `auth`.
-        process: Which of them.
-        seconds: How long it was watched.
-        cpu_s: The CPU that it used meanwhile, user and system.
-        work: How many units of each kind of work it did meanwhile; `seconds` is one of them.
-        others_cpu: What everything else on the machine used of a core meanwhile, the generator aside.
-        is_check: Whether the model is checked against it; it is not fitted on it then.
+        process: The process's name.
+        seconds: The length of the period.
+        cpu_s: CPU that the process used, user and system.
+        work: Units of each kind of work that it did; `seconds` is one of them.
+        others_cpu: Share of a core that everything else on the machine used, except the generator.
+        is_check: Whether the model is checked against this observation instead of fitted on it.
 
     """
 
@@ -29,13 +29,13 @@ class Observation(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Weight(msgspec.Struct, frozen=True, kw_only=True):
-    """What something holds in memory, or what of it went over the network.
+    """The memory that something takes, or the bytes that were sent over the network.
 
     Attributes:
-        run: What was done, in words.
-        what: Whose bytes, as in `model.WEIGHTS`.
-        total_bytes: How many.
-        held: How many units of each kind they belong to.
+        run: The run's description.
+        what: The kind of bytes, as in `model.WEIGHTS`.
+        total_bytes: The number of bytes.
+        held: Units of each kind that the bytes consist of.
         is_check: See `Observation`.
 
     """
@@ -48,7 +48,7 @@ class Weight(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Measured(msgspec.Struct, frozen=True, kw_only=True):
-    """A whole round of measurements."""
+    """A complete round of measurements."""
 
     date: str
     machine: dict[str, str]
@@ -56,4 +56,4 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True):
     observations: list[Observation]
     weights: list[Weight]
     base_bytes: dict[str, float]
-    """By service: what a process held before anybody came."""
+    """Memory of a process without clients, by service."""

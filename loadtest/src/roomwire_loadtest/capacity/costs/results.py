@@ -1,4 +1,4 @@
-"""A round of measurements with what follows from it: kept as JSON, written as Markdown, drawn."""
+"""A round of measurements with its model and verdict: kept as JSON, written as Markdown, drawn."""
 
 from pathlib import Path
 from typing import Final
@@ -14,7 +14,7 @@ NAME: Final = "capacity"
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):
-    """What `capacity.json` holds."""
+    """The content of `capacity.json`."""
 
     model: Model
     verdict: Verdict
@@ -22,17 +22,17 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
 
     @classmethod
     def of(cls, measured: Measured) -> "Result":
-        """Fit and check."""
+        """Fit the model and check it."""
         model = fitted(measured.observations, measured.weights, measured.base_bytes)
         return cls(
             model=model, verdict=check(model, measured.observations, measured.weights), measured=measured
         )
 
     def save(self, path: Path) -> None:
-        """Write it as JSON."""
+        """Write the result as JSON."""
         path.write_bytes(kept(self))
 
     @classmethod
     def load(cls, path: Path) -> "Result":
-        """Read it again; raises `OSError` or `msgspec.DecodeError`."""
+        """Read a result from JSON; raises `OSError` or `msgspec.DecodeError`."""
         return msgspec.json.decode(path.read_bytes(), type=cls)

@@ -1,4 +1,4 @@
-"""Publishes to a log past the gateways, as fast as many of them would together: few cores show what one log bears."""
+"""Publishes to a log without gateways, as fast as many gateways would together: a few cores suffice to load one log fully."""
 
 import asyncio
 from collections import Counter
@@ -26,12 +26,12 @@ TEXT_BYTES = 64
 
 
 def publish(url: str, run: Busy, seconds: float) -> dict[str, float]:
-    """Publish, keep and hear for a while; returns the units of Redis' work that came of it.
+    """Publish, keep and receive for a while; returns the units of work that this gave Redis.
 
     Args:
         url: The Redis.
-        run: How fast.
-        seconds: For how long.
+        run: The rates.
+        seconds: The duration.
 
     """
     return uvloop.run(_publish(url, run, seconds))
@@ -67,7 +67,7 @@ async def _publish(url: str, run: Busy, seconds: float) -> dict[str, float]:
 
 
 async def _speak(nodes: Sequence[Log], history: History, run: Busy, seconds: float) -> Counter[str]:
-    """Publish and keep what is due at every tick; a keep is a call of its own, publishes of one node are one together."""
+    """Publish and keep what is due at every tick; a keep is one call, and one node's publishes are one call together."""
     loop, text = asyncio.get_running_loop(), b"x" * TEXT_BYTES
     keeping: set[asyncio.Task[None]] = set()
     last: dict[Log, asyncio.Future[Published]] = {}

@@ -1,4 +1,4 @@
-"""Clients of the system under measurement: how they are let in."""
+"""Connects clients to the measured system."""
 
 from collections.abc import Callable, Sequence
 from typing import Final
@@ -10,10 +10,10 @@ _UNDER_WAY: Final = 20
 
 
 class Clients:
-    """Lets clients in, all with one token.
+    """Connects clients, all with one token.
 
     Args:
-        token: It.
+        token: The token.
 
     Attributes:
         auth: The JSON that goes with Socket.IO's CONNECT.
@@ -24,11 +24,11 @@ class Clients:
         self.auth = b'{"token":"%s"}' % token.encode()
 
     def opening(self, port: int, room: str | None = None) -> Opening:
-        """Return how one comes to a gateway, and enters a room."""
+        """Return the opening of a client's connection to a gateway, with a room to join."""
         return Opening(port, Chat(), room, auth=self.auth)
 
     def come(
         self, openings: Sequence[Opening], flow: Callable[[Opening], Flow] = Opening.websocket
     ) -> list[Link]:
-        """Let them in, a few at a time; raises `LinkError` if one does not come."""
+        """Connect clients, a few at a time; raises `LinkError` if one fails."""
         return open_links(openings, flow, under_way=_UNDER_WAY)

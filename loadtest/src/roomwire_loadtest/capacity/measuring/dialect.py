@@ -1,4 +1,4 @@
-"""What the generator says to the chat itself, where the benchmark has an application of its own. Pure."""
+"""The generator's packets for the chat itself; the benchmark has its own application. Pure."""
 
 import re
 
@@ -10,7 +10,7 @@ class Chat(SocketIO):
     """The chat's events, with acks.
 
     Args:
-        text_bytes: Of a message's text, 16 or more, as it begins with its time.
+        text_bytes: Length of a message's text, at least 16, because it begins with its time.
 
     """
 

@@ -1,4 +1,4 @@
-"""The system under measurement: the local one as `make up` runs it, and what its processes use."""
+"""The measured system: the local one as `make up` runs it, and the resources that its processes use."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -15,7 +15,7 @@ from roomwire_local.system import HOST, LocalSystem, local_system
 _REDIS: Final = re.compile(r"^  redis +127\.0\.0\.1:(\d+) ", re.MULTILINE)
 _TIMEOUT_S: Final = 10.0
 PING_INTERVAL_S: Final = 5.0
-"""More often than in earnest, so that what a ping costs shows in a short time."""
+"""Shorter than in production, so that the cost of a ping shows in a short time."""
 PING_TIMEOUT_S: Final = 20.0
 
 
@@ -23,14 +23,14 @@ class House:
     """A running system.
 
     Args:
-        system: It is up, with a Redis of its own.
+        system: The running system, with its own Redis.
 
     Attributes:
         gateways: The public ports of its gateways.
-        auth_url: Where its auth service is.
-        redis_url: Where its Redis is, password and all.
-        redis: A client.
-        supervisor: The process whose children they all are.
+        auth_url: The URL of its auth service.
+        redis_url: The URL of its Redis, including the password.
+        redis: A client of that Redis.
+        supervisor: The parent of all these processes.
 
     """
 
@@ -49,7 +49,7 @@ class House:
         self._processes["redis"] = psutil.Process(int(self.redis.info("server")["process_id"]))
 
     def cpu_s(self) -> Mapping[str, float]:
-        """Return the seconds of CPU, user and system, that each process has used, all its threads together."""
+        """Return the CPU seconds, user and system, that each process has used, with all its threads."""
         return {name: _cpu_s(process.pid) for name, process in self._processes.items()}
 
     def resident_bytes(self, name: str) -> int:
@@ -59,7 +59,7 @@ class House:
 
 @contextmanager
 def house(folder: Path, *, gateways: int) -> Iterator[House]:
-    """Run a system with so many gateways for as long as the context lasts."""
+    """Run a system with this many gateways while the context lasts."""
     settings = {
         "GATEWAYS": str(gateways),
         # All clients have one token.
@@ -78,6 +78,6 @@ def house(folder: Path, *, gateways: int) -> Iterator[House]:
 
 
 def _cpu_s(pid: int) -> float:
-    """Read it from where Linux keeps it by nanoseconds; `stat` has hundredths of a second, too coarse for Redis."""
+    """Return the CPU time from the file in which Linux counts nanoseconds; `stat` counts hundredths of a second, which is too coarse for Redis."""
     threads = Path(f"/proc/{pid}/task").glob("*/schedstat")
     return sum(int(thread.read_text("ascii").split()[0]) for thread in threads) / 1e9

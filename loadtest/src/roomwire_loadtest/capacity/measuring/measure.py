@@ -48,11 +48,11 @@ _SHORT_HEADER: Final = 2
 
 
 class Measuring:
-    """A round of measurements under way.
+    """A round of measurements in progress.
 
     Args:
         house: The system.
-        tell: Is told what happens, for a person.
+        tell: Reports progress to the console.
 
     """
 
@@ -72,12 +72,12 @@ class Measuring:
 
     @property
     def observations(self) -> list[Observation]:
-        """What was observed until now."""
+        """The observations so far."""
         return self._observer.observations
 
     @property
     def weights(self) -> list[Weight]:
-        """What was weighed until now."""
+        """The weights so far."""
         return [*self._weights, *self._observer.weights]
 
     def all(self) -> None:
@@ -104,7 +104,7 @@ class Measuring:
                 talks.talk(talk)
 
     def idle(self) -> None:
-        """Watch and weigh connections that do nothing: more and more of them, on one gateway."""
+        """Measure idle connections: more and more of them, on one gateway."""
         name, port = next(iter(self._house.gateways.items()))
         crowd = Crowd(
             self._clients.come([self._clients.opening(port) for _ in range(_FEW)]), Chat(), sampled=0
@@ -138,7 +138,7 @@ class Measuring:
             crowd.close()
 
     def logins(self, what: str, count: int, *, is_check: bool) -> None:
-        """Let people in, one after the other."""
+        """Sign users in, one after another."""
         tokens = [self._accounts.guest() for _ in range(count)] if what == "refreshes" else []
 
         def let_in() -> Work:
@@ -146,7 +146,7 @@ class Measuring:
                 if what == "guests":
                     self._accounts.guest()
                 elif what == "passwords" and number % 2:
-                    # A registration and a login: a hash each.
+                    # A registration and a login compute one hash each.
                     self._accounts.account()
                 elif what == "refreshes":
                     self._accounts.refresh(tokens[number])
@@ -155,7 +155,7 @@ class Measuring:
         self._observer.observe(f"{count} {what}", let_in, is_check=is_check)
 
     def registry(self) -> None:
-        """Have the list of gateways read, with more and more in it."""
+        """Read the list of gateways, with more and more entries."""
         script = Scripts().nodes
         for count in REGISTERED:
             names = [f"absent-{number}" for number in range(count)]
@@ -176,7 +176,7 @@ class Measuring:
                 self._house.redis.hdel(_REGISTRY, *names)
 
     def frames(self) -> None:
-        """Weigh the frames that bring a message to a client."""
+        """Measure the size of the frames that deliver a message to a client."""
         port = next(iter(self._house.gateways.values()))
         for text_bytes in FRAMES:
             chat = Chat(text_bytes)
@@ -206,7 +206,7 @@ class Measuring:
             )
 
     def churn(self, churn: Churn) -> None:
-        """Have people come and go at a steady pace."""
+        """Let clients connect and disconnect at a steady rate."""
         name, port = next(iter(self._house.gateways.items()))
         flow = Opening.polling_then_upgrade if churn.upgrades else Opening.websocket
         total = int(churn.rate * _CHURN_S)
@@ -234,7 +234,7 @@ class Measuring:
         self._observer.observe(str(churn), come_and_go, is_check=churn.is_check)
 
     def busy_log(self, busy: Busy) -> None:
-        """Have a log busier than the gateways of this machine could make it."""
+        """Keep a log busier than the gateways of this machine could."""
         self._observer.observe(
             str(busy),
             lambda: {"redis": publish(self._house.redis_url, busy, _BUSY_S)},

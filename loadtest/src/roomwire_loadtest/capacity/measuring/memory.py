@@ -1,4 +1,4 @@
-"""Weighs what Redis keeps, key by key, and what it sends."""
+"""Measures the memory of Redis' keys, and its traffic."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -13,12 +13,12 @@ _PATTERNS: Final[Mapping[str, str]] = {
     "due": "rw:{0}:due",
     "history": "rw:{0}:history:*",
 }
-"""What is weighed, and the keys that it has."""
+"""The kinds of data that are measured, and the keys of each."""
 _BATCH: Final = 1_000
 
 
 def weigh(client: redis.Redis, *, only: str = "") -> dict[str, float]:
-    """Return the bytes of all keys of each kind, or only of those with a text in their name."""
+    """Return the bytes of all keys of each kind, or only of keys whose name contains a text."""
     weights: dict[str, float] = {}
     for what, pattern in _PATTERNS.items():
         keys = list(client.scan_iter(f"{pattern}{only}*" if only else pattern, count=_BATCH))
@@ -27,18 +27,18 @@ def weigh(client: redis.Redis, *, only: str = "") -> dict[str, float]:
             pipe = client.pipeline(transaction=False)
             for key in keys[start : start + _BATCH]:
                 pipe.memory_usage(key, samples=0)
-            # What has expired meanwhile weighs nothing.
+            # Keys that have expired meanwhile have no size.
             total += sum(size or 0 for size in pipe.execute())
         weights[what] = float(total)
     return weights
 
 
 def grown(before: Mapping[str, float], after: Mapping[str, float]) -> dict[str, float]:
-    """Return by how much each kind has grown."""
+    """Return the growth of each kind."""
     return {what: after[what] - before[what] for what in before}
 
 
 def traffic(client: redis.Redis) -> tuple[int, int]:
-    """Return the bytes that Redis has received and sent since it began."""
+    """Return the bytes that Redis has received and sent since it started."""
     found = client.info("stats")
     return int(found["total_net_input_bytes"]), int(found["total_net_output_bytes"])

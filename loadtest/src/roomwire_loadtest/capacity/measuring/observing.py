@@ -1,4 +1,4 @@
-"""Has something done, and writes down what each process used for it."""
+"""Runs work, and records the resources that each process used for it."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -12,23 +12,23 @@ from roomwire_loadtest.usage import Usage
 _TRIES: Final = 4
 
 Work = Mapping[str, Mapping[str, float]]
-"""By process: units of each kind of work."""
+"""Units of each kind of work, by process."""
 
 
 class Disturbed(Exception):
-    """A measurement shows nothing, as what was offered did not arrive, or not as it should."""
+    """A measurement is useless, because the offered messages did not arrive, or arrived too late."""
 
 
 class Observer:
-    """Observes a system, and collects what it sees.
+    """Observes a system, and collects the results.
 
     Args:
         house: The system.
-        tell: Is told what happens, for a person.
+        tell: Reports progress to the console.
 
     Attributes:
-        observations: What was seen.
-        weights: What went over the network meanwhile.
+        observations: The observations.
+        weights: The bytes that were sent over the network.
 
     """
 
@@ -39,7 +39,7 @@ class Observer:
         self.weights: list[Weight] = []
 
     def observe_calmly(self, run: str, work: Callable[[], Work], *, is_check: bool) -> None:
-        """Do it again if it was disturbed: others took the machine, and what was due went out late and all at once."""
+        """Repeat a disturbed observation: other work took the machine, and messages went out late and all at once."""
         for _ in range(_TRIES):
             try:
                 self.observe(run, work, is_check=is_check)
@@ -50,13 +50,13 @@ class Observer:
         self._tell(f"{run}: left out")
 
     def observe(self, run: str, work: Callable[[], Work], *, is_check: bool, is_weighed: bool = True) -> None:
-        """Have something done, and write down what each process used for it.
+        """Run work, and record the resources that each process used for it.
 
         Args:
-            run: What, in words.
-            work: Does it, and returns what was done.
+            run: The run's description.
+            work: Does the work, and returns the units that were done.
             is_check: See `Observation`.
-            is_weighed: Whether what goes over the network meanwhile is what clients of the chat would cause. Default: yes.
+            is_weighed: Whether the network traffic is that of clients of the chat. Default: yes.
 
         """
         usage, before = Usage(self._house.supervisor), self._house.cpu_s()
@@ -67,7 +67,7 @@ class Observer:
         own_share, _, others_share = usage.shares()
         shared = {**done.get("redis", {})}
         if "keeps" in shared and "calls" not in shared:
-            # A gateway calls twice for a message, to keep and to publish it; once for several while it is busy.
+            # A gateway makes two calls for a message, to keep and to publish it; a busy gateway makes one for several messages.
             shared["calls"] = shared["moments"] = sum(
                 2 * work.get("messages", 0.0) * (1 - used[name] / seconds)
                 for name, work in done.items()

@@ -1,4 +1,4 @@
-"""Members who poll, a thread each: few enough, and slow enough, for that to be the simplest way."""
+"""Members that poll, one thread each: they are few and slow enough for this to be the simplest way."""
 
 import threading
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ _JOINED: Final = "430["
 
 
 class Pollers:
-    """Clients that stay with HTTP long-polling, each in a room.
+    """Clients that stay on HTTP long-polling, each in a room.
 
     Args:
         places: The port and the room of each.
@@ -57,7 +57,7 @@ class Pollers:
             return
 
     def close(self) -> None:
-        """Say goodbye, which ends the poll that each has under way; idempotent."""
+        """Close the sessions, which ends each pending poll; idempotent."""
         for transport in self._transports:
             try:
                 transport.send("1")

@@ -1,4 +1,4 @@
-"""What is measured: a table. Sizes and rates keep every process well below one core, as coalescing begins where it is full."""
+"""The table of measurements. Sizes and rates keep every process well below one core, because a full one coalesces messages."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,18 +7,18 @@ from typing import Final
 
 @dataclass(frozen=True)
 class Talk:
-    """Rooms are spoken to, at one rate after the other.
+    """Messages to rooms, at one rate after another.
 
     Attributes:
-        rooms: How many.
-        size: Members of each, spread evenly over the gateways.
-        gateways: How many.
+        rooms: The number of rooms.
+        size: Members of each room, spread evenly over the gateways.
+        gateways: The number of gateways.
         rates: Messages/s, over all rooms.
-        text_bytes: Of a message.
-        polling: Whether the members poll; they are spoken to by others, who do not.
-        apart: Whether they are spoken to by others, on a gateway before theirs: so that one only takes messages, and the others
-            only hear them.
-        is_check: Whether the model is checked against it, and not fitted on it.
+        text_bytes: Length of a message's text.
+        polling: Whether the members poll; other clients, which do not poll, send the messages.
+        apart: Whether other clients send the messages, on a gateway before the members' gateways: then one gateway only accepts
+            messages, and the others only receive them.
+        is_check: Whether the model is checked against this run instead of fitted on it.
 
     """
 
@@ -40,13 +40,13 @@ class Talk:
 
 @dataclass(frozen=True)
 class Busy:
-    """A log is published to, past the gateways, as fast as many of them together would.
+    """Publishes to a log without gateways, as fast as many gateways together.
 
     Attributes:
-        publishes: A second, in ticks of a few milliseconds, as from gateways that are busy.
-        keeps: A second: entries of rooms' history.
-        hearers: How many hear each publish, as gateways do.
-        speakers: How many publish, all in the same moment.
+        publishes: Publishes per second, in ticks of a few milliseconds, as from busy gateways.
+        keeps: Entries of rooms' history per second.
+        hearers: The number of receivers of each publish, in the place of gateways.
+        speakers: The number of publishers, all at the same moment.
         is_check: See `Talk`.
 
     """
@@ -63,12 +63,12 @@ class Busy:
 
 @dataclass(frozen=True)
 class Churn:
-    """People come and go.
+    """Clients connect and disconnect.
 
     Attributes:
         rate: Connections/s; each is closed after a second.
-        joins: Whether each enters a room of its own.
-        upgrades: Whether each begins by polling, as the official client does.
+        joins: Whether each client joins its own room.
+        upgrades: Whether each client begins by polling, as the official client does.
         is_check: See `Talk`.
 
     """
@@ -127,12 +127,12 @@ CHURNS: Final = (
     Churn(rate=40, joins=True, upgrades=True, is_check=True),
 )
 IDLE: Final = (500, 1_500, 3_000)
-"""Connections that do nothing but answer pings."""
+"""Numbers of connections that only answer pings."""
 IDLE_CHECK: Final = 2_200
 MEMBERS: Final = ((200, 5, 10), (200, 15, 4), (300, 5, 2), (150, 10, 5))
-"""Clients who come one lot after the other, the rooms that each enters, and their size; the last are the check."""
+"""Batches of clients, which connect one after another: their number, the rooms that each joins, and the size of these; the last batch is the check."""
 KEPT: Final = ((1, 64), (20, 64), (200, 64), (20, 1_000), (100, 400))
-"""Messages that are kept in each of a few rooms, and the bytes of each; the last of them is the check."""
+"""Numbers of messages that are kept in each of a few rooms, and the bytes of each; the last one is the check."""
 LOGINS: Final = (
     ("guests", 100),
     ("guests", 250),
@@ -141,9 +141,9 @@ LOGINS: Final = (
     ("refreshes", 100),
     ("refreshes", 250),
 )
-"""What is asked of the auth service, and how often."""
+"""Requests to the auth service, and how often each is made."""
 LOGINS_CHECK: Final = (("guests", 180), ("passwords", 36), ("refreshes", 180))
 REGISTERED: Final = (50, 300, 150)
-"""Gateways in the list of all, when it is read; the last is the check."""
+"""Numbers of gateways in the list when it is read; the last one is the check."""
 FRAMES: Final = (64, 2_000, 500)
-"""Texts, in bytes, whose frames are weighed; the last is the check."""
+"""Lengths of texts, in bytes, whose frames are measured; the last one is the check."""

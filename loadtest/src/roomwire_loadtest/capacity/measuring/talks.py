@@ -1,4 +1,4 @@
-"""Rooms that are spoken to, at rates that are offered whatever comes of it."""
+"""Messages to rooms, at offered rates that do not depend on the answers."""
 
 import time
 from collections import Counter
@@ -22,18 +22,18 @@ _GRACE_S: Final = 10.0
 _LEAST_SHARE: Final = 0.98
 _LATEST: Final = 1.15
 _CALM_MS: Final = 25.0
-"""What one in ten may take: beyond, others kept the generator or the system from running, and messages went in heaps."""
+"""Maximum of the 90th percentile: above it, other work kept the generator or the system from running, and messages piled up."""
 _OTHERS: Final = 40
 _KIB: Final = 1024
 
 
 class Talks:
-    """Conversations.
+    """Conversations in rooms.
 
     Args:
         house: The system.
-        clients: Who talk.
-        observer: Observes it.
+        clients: Connects the clients.
+        observer: Observes the system.
 
     """
 
@@ -43,7 +43,7 @@ class Talks:
         self._observer = observer
 
     def talk(self, talk: Talk) -> None:
-        """Speak to rooms: members among themselves, or others to them."""
+        """Send messages to rooms, from their members or from other clients."""
         ports = list(self._house.gateways.values())[: talk.gateways + talk.apart]
         dialect = Chat(talk.text_bytes)
         rooms = [f"talk-{id(talk):x}-{number}" for number in range(talk.rooms)]
@@ -85,7 +85,7 @@ class Talks:
                     said = [turns[number % len(turns)][1:] for number in range(burst.sent)]
                     return self._talked(said, places, talk)
 
-                # What a first message finds not yet made (streams, caches) is made for all that come.
+                # Streams and caches that a first message would create are created before the measurement.
                 offer(_WARM_UP_S)
                 crowd.idle(_REST_S)
                 self._observer.observe_calmly(f"{talk}, {rate:g} messages/s", speak, is_check=talk.is_check)
@@ -93,7 +93,7 @@ class Talks:
             crowd.close()
 
     def polled(self, talk: Talk) -> None:
-        """Speak to rooms whose members poll; who speaks is in none of them."""
+        """Send messages to rooms whose members poll; the senders are not members."""
         name, port = next(iter(self._house.gateways.items()))
         dialect = Chat(talk.text_bytes)
         rooms = [f"polled-{talk.rooms}-{talk.size}-{number}" for number in range(talk.rooms)]
@@ -123,7 +123,7 @@ class Talks:
             crowd.close()
 
     def _talked(self, said: Sequence[tuple[int, str]], places: Sequence[tuple[int, str]], talk: Talk) -> Work:
-        """Return who did what of a conversation: messages taken, heard of other gateways or their own, delivered."""
+        """Return the work of each process in a conversation: messages accepted, received from gateways, and delivered."""
         names = {port: name for name, port in self._house.gateways.items()}
         members = Counter(places)
         taken = Counter(port for port, _ in said)
@@ -140,7 +140,7 @@ class Talks:
                 "delivered_kib": deliveries * talk.text_bytes / _KIB,
             }
         work["redis"] = {
-            # To those who want texts, and to those who want structure.
+            # One for the members that want texts, and one for those that want the structured form.
             "publishes": 2 * len(said),
             "keeps": len(said),
             "pushes": sum(done["heard"] for done in work.values()),

@@ -1,4 +1,4 @@
-"""Weighs what is held: by a gateway for its connections and their rooms, and by Redis for sessions, rooms and messages."""
+"""Measures memory: a gateway's for connections and their rooms, and Redis' for sessions, rooms and messages."""
 
 import itertools
 from collections.abc import Callable, Mapping
@@ -21,14 +21,14 @@ _KIB: Final = 1024
 
 
 class Weighing:
-    """Weighing under way; every weight is of what came to be while it was looked at.
+    """Measurements in progress; each weight is the memory that was added during the measurement.
 
     Args:
         house: The system.
-        gateway: One that nobody was connected to yet: what is let go of stays a process's own, and would hide what
-            comes after it.
-        auth: The JSON that lets clients in.
-        tell: Is told what happens, for a person.
+        gateway: A gateway that has had no clients yet: a process keeps the memory that it frees, which would hide later
+            growth.
+        auth: The JSON that authenticates clients.
+        tell: Reports progress to the console.
 
     """
 
@@ -41,7 +41,7 @@ class Weighing:
         self.weights: list[Weight] = []
 
     def members(self) -> None:
-        """Weigh clients that are in several rooms each, more and more of them on one gateway."""
+        """Measure clients that are in several rooms each, more and more of them on one gateway."""
         crowd = Crowd(
             open_links(self._openings(_SPEAKERS), Opening.websocket, under_way=_UNDER_WAY), Chat(), sampled=0
         )
@@ -69,7 +69,7 @@ class Weighing:
 
     @staticmethod
     def _entering(rooms: int, size: int) -> Callable[[Opening], Flow]:
-        """Return how a client enters so many rooms, in groups that share them."""
+        """Return a function by which a client joins this many rooms, in groups that share them."""
         numbers, chat = itertools.count(), Chat()
 
         def enter(opening: Opening) -> Flow:
@@ -84,7 +84,7 @@ class Weighing:
         return enter
 
     def kept(self) -> None:
-        """Weigh messages that are kept, in rooms in which nobody is."""
+        """Measure messages that are kept, in rooms without members."""
         for count, text_bytes in KEPT:
             is_check = (count, text_bytes) == KEPT[-1]
             run = f"{count} messages of {text_bytes} bytes in each of {_ROOMS} rooms"
@@ -100,7 +100,7 @@ class Weighing:
                 ]
                 crowd.offer(speakers, 0, _RATE, count * _ROOMS / _RATE, grace_s=0)
                 crowd.idle(_REST_S)
-                # Who was weighed before may still be leaving other rooms.
+                # Clients of the previous measurement may still be leaving other rooms.
                 more = weigh(self._house.redis, only=f"kept-{count}-{text_bytes}-")
             finally:
                 crowd.close()

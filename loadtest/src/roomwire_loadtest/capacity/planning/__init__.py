@@ -1,1 +1,1 @@
-"""From a workload to pods, by the costs that were measured. Pure but for the reading of files."""
+"""Plans pods for a workload from the measured costs. Pure, except for reading files."""

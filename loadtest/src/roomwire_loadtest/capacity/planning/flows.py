@@ -1,6 +1,6 @@
-"""What a workload comes to: units of work a second and things held, for a whole fleet. Pure.
+"""Converts a workload into units of work per second and things held, for the whole deployment. Pure.
 
-Everything grows with the workload, and what a gateway has to do falls with the number of gateways: the planner relies on it.
+Everything grows with the workload, and a gateway's work falls with the number of gateways; the planner relies on both.
 """
 
 import math
@@ -17,20 +17,20 @@ _PING_TIMEOUT_S: Final = 20.0
 _RENEWED_AT: Final = 0.8
 """The share of an access token's life after which a client renews it."""
 COPIES: Final = 4
-"""Of a message's text on its way into Redis: alone, twice beside its structure, and in the room's history."""
+"""Copies of a message's text in Redis: one alone, two with its structured form, and one in the room's history."""
 _KIB: Final = 1024
 
 
 @dataclass(frozen=True)
 class Kind:
-    """Rooms that are alike.
+    """Rooms of the same kind.
 
     Attributes:
-        size: Members of each.
-        rooms: How many.
-        messages_per_s: Said in each.
-        joins_per_s: Who comes to each.
-        announces: Whether its members are told who comes.
+        size: Members of each room.
+        rooms: The number of rooms.
+        messages_per_s: Messages per second in each room.
+        joins_per_s: Joins per second of each room.
+        announces: Whether the members are told of joins.
 
     """
 
@@ -42,22 +42,22 @@ class Kind:
 
     @property
     def entries_per_s(self) -> float:
-        """What is heard in each: messages, and who has come."""
+        """Entries per second that each room's members receive: messages and joins."""
         return self.messages_per_s + self.joins_per_s * self.announces
 
 
 class Flows:
-    """A workload, counted.
+    """The rates of a workload.
 
     Args:
-        workload: It.
+        workload: The workload.
 
     Attributes:
-        comes_per_s: Clients who come.
-        joins_per_s: Rooms that are entered.
-        messages_per_s: Messages that are said.
-        deliveries_per_s: Messages and announcements that clients get.
-        renewals_per_s: Tokens that are renewed while connected.
+        comes_per_s: Connections per second.
+        joins_per_s: Joins of rooms per second.
+        messages_per_s: Messages per second.
+        deliveries_per_s: Messages and announcements per second that clients receive.
+        renewals_per_s: Tokens per second that connected clients renew.
         kinds: The rooms.
 
     """
@@ -73,27 +73,27 @@ class Flows:
         self.deliveries_per_s = sum(kind.rooms * kind.entries_per_s * kind.size for kind in self.kinds)
 
     def heard_per_s(self, gateways: float) -> float:
-        """Return how many pushes reach gateways, if so many share a log: one for each that has a member."""
+        """Return the pushes per second to gateways, if this many share a log: one for each gateway that has a member."""
         return sum(kind.rooms * kind.entries_per_s * spread(kind.size, gateways) for kind in self.kinds)
 
     def gateway_work(self, gateways: float, *, of_a_log: float) -> dict[str, float]:
-        """Return the work of one of so many gateways, of which so many share a log."""
+        """Return the work of one gateway of this many, of which `of_a_log` share a log."""
         polling, heard = self._workload.polling_share, self.heard_per_s(of_a_log)
         text_kib = self._workload.text_bytes / _KIB
         upgrading = polling + (1 - polling) * self._workload.upgrade_share
         pings = self._workload.connections / self._workload.deployment.ping_interval_s
-        # A join is measured with its announcement to one member on one gateway: both are in its price.
+        # A join was measured with its announcement to one member on one gateway, so its cost includes both.
         joins = sum(kind.rooms * kind.joins_per_s for kind in self.kinds if kind.announces)
         total = {
             "pings": pings,
-            # A token that is renewed is verified, as with a connection: priced as one.
+            # A renewed token is verified like that of a new connection, and counted as one.
             "connects": self.comes_per_s * (1 - upgrading) + self.renewals_per_s,
             "upgrades": self.comes_per_s * upgrading,
             "joins": self.joins_per_s,
             "messages": self.messages_per_s,
             "heard": max(0.0, heard - joins),
             "deliveries": max(0.0, self.deliveries_per_s - joins),
-            # At most: what comes while a poll is away is fetched by the next one, all together.
+            # An upper bound: messages that arrive while no poll is pending are fetched together by the next one.
             "requests": polling * (self.deliveries_per_s + self.messages_per_s + 2 * pings),
             "taken_kib": (self.messages_per_s + heard) * text_kib,
             "delivered_kib": self.deliveries_per_s * text_kib,
@@ -101,13 +101,13 @@ class Flows:
         return {name: units / gateways for name, units in total.items()}
 
     def redis_work(self, logs: float, *, gateways: float) -> dict[str, float]:
-        """Return the work of one of so many logs, each with so many gateways."""
+        """Return the work of one log of this many, each with this many gateways."""
         pushes = self.heard_per_s(gateways)
         total = {
             "pings": self._workload.connections / self._workload.deployment.ping_interval_s,
             "opens": self.comes_per_s,
             "joins": self.joins_per_s,
-            # At most: a gateway that is busy calls once for several messages.
+            # An upper bound: a busy gateway makes one call for several messages.
             "calls": 2 * self.messages_per_s,
             "moments": 2 * self.messages_per_s,
             "publishes": 2 * self.messages_per_s,
@@ -118,7 +118,7 @@ class Flows:
             "logins": self.comes_per_s * (self._workload.password_share + self._workload.guest_share)
             + self.renewals_per_s,
         }
-        # Each gateway reads the list of all at every beat.
+        # Each gateway reads the whole list at every heartbeat.
         registered = gateways * gateways / self._times.heartbeat_s
         return {"registered": registered} | {name: units / logs for name, units in total.items()}
 
@@ -132,13 +132,13 @@ class Flows:
 
     @property
     def memberships(self) -> float:
-        """How many rooms clients are in, all together."""
+        """The number of memberships of all clients in rooms."""
         return sum(kind.rooms * kind.size for kind in self.kinds)
 
     def redis_held(self) -> dict[str, dict[str, float]]:
-        """Return what all logs hold, by what it is: the units of `model.WEIGHTS`."""
+        """Return what all logs hold, by kind, in the units of `model.WEIGHTS`."""
         connections = self._workload.connections
-        # A session waits for its client for a while; who has left for good is among those.
+        # A session waits for its client for a while, even if the client never returns.
         sessions = connections + self.comes_per_s * self._times.session_ttl_s
         rooms = sum(kind.rooms for kind in self.kinds)
         text_kib = self._workload.text_bytes / _KIB
@@ -165,7 +165,7 @@ def _kinds(workload: Workload) -> Iterator[Kind]:
     rooms = workload.rooms
     shares = rooms.sizes.shares()
     count = workload.connections * rooms.of_each_client / mean(shares)
-    # What a client says goes to one of its rooms.
+    # A client sends each message to one of its rooms.
     per_member = workload.messages_per_client_s / rooms.of_each_client if rooms.of_each_client else 0.0
     for size, share in shares:
         yield Kind(
@@ -186,15 +186,15 @@ def _kinds(workload: Workload) -> Iterator[Kind]:
 
 
 def _alive(per_s: float, ttl_s: float) -> float:
-    """Return the chance that something was said within the time."""
+    """Return the probability that there was an entry within the time."""
     return -math.expm1(-per_s * ttl_s)
 
 
 def kept(per_s: float, *, ttl_s: float, at_most: int) -> float:
-    """Return how many entries a stream holds, that goes when nothing was said for a while.
+    """Return how many entries a stream holds if it expires after a time without entries.
 
-    With entries at random times, each reaches the one before it in time with the chance `p`: there are `k` or more with the
-    chance of `p` to the power of `k`.
+    With entries at random times, each follows the previous one in time with probability `p`, so there are `k` or more with
+    probability `p` to the power of `k`.
     """
     p = _alive(per_s, ttl_s)
     if p >= 1.0:

@@ -1,8 +1,8 @@
-"""From a workload and a model to pods, primaries and what breaks first. Pure.
+"""Plans pods and primaries for a workload by a model, and tells which limit is reached first. Pure.
 
-More work never plans fewer gateways: what one of them has to do grows with the workload and falls with their number, and the
-number is the smallest that is enough. A message to a room is taken to be heard by as many gateways as a deployment may have,
-however many it gets: what a plan says of pushes is an upper bound once there are several deployments.
+More work never gives fewer gateways: a gateway's work grows with the workload and falls with the number of gateways, and
+the plan has the smallest number that suffices. A message to a room is assumed to reach as many gateways as a deployment may
+have, even if the plan has fewer: with several deployments, the plan's number of pushes is an upper bound.
 """
 
 import math
@@ -19,29 +19,29 @@ from roomwire_loadtest.capacity.planning.workload import Workload
 _MIB: Final = 2**20
 _GIB: Final = 2**30
 ROOM_TO_MOVE: Final = 1.25
-"""Memory asked for, of what is expected: buffers of clients that read slowly, and what an allocator keeps."""
+"""Requested memory relative to the expected: buffers of slow clients, and the allocator's overhead."""
 _LIMIT: Final = 2
 _REDIS_LIMIT: Final = 1.5
-"""The append-only file is rewritten by a copy."""
+"""The append-only file is rewritten by a copy of the process."""
 _CPU_STEP: Final = 50
 _MEMORY_STEP: Final = 32
 _SEGMENT_BYTES: Final = 52
-"""Of TCP and IP, around what is written at once."""
+"""TCP and IP headers of each write."""
 _MOST: Final = 10_000_000
 _HALVINGS: Final = 100
 
 
 class Impossible(ValueError):
-    """No number of pods bears the workload; the text says why not."""
+    """No number of pods suffices for the workload; the text says why."""
 
 
 class Limit(msgspec.Struct, frozen=True, kw_only=True):
-    """Something that more pods do not help.
+    """A limit that more pods do not raise.
 
     Attributes:
-        what: In words.
-        share: What the workload takes of it, as one deployment: 1 and it is full.
-        then: What to do.
+        what: Its description.
+        share: The share of it that the workload takes, as one deployment; at 1 it is reached.
+        then: The advice when it is reached.
 
     """
 
@@ -54,12 +54,12 @@ class Pods(msgspec.Struct, frozen=True, kw_only=True):
     """Pods of one service.
 
     Attributes:
-        count: How many.
+        count: The number of pods.
         busy: The share of a core that each is busy.
-        cpu_m: CPU to request, in thousandths of a core.
-        memory_mib: Memory to request.
-        memory_limit_mib: Memory at most.
-        network_mbit_s: In and out together.
+        cpu_m: CPU request, in millicores.
+        memory_mib: Memory request.
+        memory_limit_mib: Memory limit.
+        network_mbit_s: Network traffic, in and out together.
 
     """
 
@@ -75,14 +75,14 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """What a workload needs.
 
     Attributes:
-        title: The workload's.
-        per_second: What happens, in words.
-        gateways: Those that are needed and those to spare.
-        spare_gateways: The latter, of all deployments.
-        connections_per_gateway: With the spare ones away.
+        title: The workload's title.
+        per_second: The rates, in words.
+        gateways: The gateways, including the spare ones.
+        spare_gateways: The spare gateways of all deployments.
+        connections_per_gateway: Connections per gateway when the spare ones are gone.
         auth: The auth services.
-        redis: A primary for each log; memory is what its data may take (`maxmemory`) and the pod's limit.
-        limits: What bears least first.
+        redis: A primary for each log; its memory is that of the data (`maxmemory`), and the pod's limit.
+        limits: The limits, the tightest first.
 
     """
 
@@ -97,15 +97,15 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def logs(self) -> int:
-        """How many logs, and so, today, deployments."""
+        """The number of logs, which today is also the number of deployments."""
         return self.redis.count
 
 
 def plan(workload: Workload, model: Model) -> Plan:
-    """Return what a workload needs.
+    """Return the plan for a workload.
 
     Raises:
-        Impossible: No number of pods is enough.
+        Impossible: No number of pods suffices.
 
     """
     flows, target = Flows(workload), workload.deployment
@@ -126,8 +126,8 @@ def plan(workload: Workload, model: Model) -> Plan:
     return Plan(
         title=workload.title,
         per_second={
-            "clients who come": flows.comes_per_s,
-            "messages said": flows.messages_per_s,
+            "new connections": flows.comes_per_s,
+            "messages sent": flows.messages_per_s,
             "pushes to gateways": flows.heard_per_s(of_a_log),
             "deliveries to clients": flows.deliveries_per_s,
         },
@@ -166,7 +166,7 @@ def _pods(
 
 
 def _fewest(is_enough: Callable[[int], bool], otherwise: str) -> int:
-    """Return the smallest number from 1 on that is enough, of which every larger one is enough as well."""
+    """Return the smallest number from 1 on that suffices; every larger number must suffice as well."""
     above = 1
     while not is_enough(above):
         above *= 2
@@ -202,7 +202,7 @@ def _gateways(workload: Workload, flows: Flows, model: Model) -> int:
 
 
 def _return_s(workload: Workload, model: Model, gateways: int, busy: float, *, logs: int = 1) -> float:
-    """Return how long it takes until the others have taken in the clients of one that died."""
+    """Return how long the other gateways need to take over the clients of one that died."""
     returning = workload.connections / gateways * model.cpu_s["gateway"]["upgrades"]
     others = max(1.0, gateways / logs - 1)
     return returning / others / (1 - busy) if busy < 1 else math.inf
@@ -255,12 +255,12 @@ def _auth(workload: Workload, flows: Flows, model: Model) -> Pods:
         lambda count: busy(count) <= workload.deployment.auth_busy, "an idle auth service is too busy"
     )
     memory = model.base_bytes["auth"] / _MIB
-    # One more, so that one may be away.
+    # One more than needed, so that one may be gone.
     return _pods(needed + 1, busy=busy(needed), memory_mib=memory * ROOM_TO_MOVE, network_mbit_s=0.0)
 
 
 def _share(model: Model, work: Mapping[str, float], busy: float) -> float:
-    """Return how much of what makes a log so busy some work is."""
+    """Return the share of a log's busy time that some work causes."""
     little, much = 1e-12, 1e12
     for _ in range(_HALVINGS):
         middle = math.sqrt(little * much)
@@ -310,7 +310,7 @@ def _limits(workload: Workload, flows: Flows, model: Model, needed: int, logs: i
         if logs > 1:
             yield Limit(
                 what=f"a room of {kind.size:,.0f} among the clients of its one deployment",
-                # Whoever is in a room has a connection, whatever the workload says.
+                # Every member of a room has a connection, whatever the workload says.
                 share=kind.size * logs / max(workload.connections, kind.size),
                 then="fewer, larger deployments: a room is in one",
             )

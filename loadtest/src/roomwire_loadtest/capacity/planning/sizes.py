@@ -1,4 +1,4 @@
-"""How large rooms are: distributions as a few sizes with the share of rooms that have them. Pure."""
+"""Distributions of room sizes: a few sizes, each with its share of the rooms. Pure."""
 
 import itertools
 import math
@@ -9,26 +9,26 @@ from typing import Annotated, Final
 import msgspec
 
 _CELLS: Final = 120
-"""Sizes that stand for all: their steps grow with the size, so that each stands for sizes of about its own."""
+"""The number of representative sizes. Their steps grow with the size, so that each represents similar sizes."""
 _P99: Final = NormalDist().inv_cdf(0.99)
 
 Size = Annotated[int, msgspec.Meta(ge=1, le=1_000_000_000)]
 Share = tuple[float, float]
-"""A size, and the share of rooms that have it."""
+"""A size, and the share of the rooms with it."""
 
 
 class Fixed(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="fixed"):
-    """All rooms are alike."""
+    """All rooms have the same size."""
 
     size: Size
 
     def shares(self) -> list[Share]:
-        """Return sizes with the share of rooms that have them."""
+        """Return sizes, each with its share of the rooms."""
         return [(float(self.size), 1.0)]
 
 
 class Uniform(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="uniform"):
-    """Every size between two is as frequent as any other."""
+    """All sizes between two bounds are equally frequent."""
 
     smallest: Size
     largest: Size
@@ -39,7 +39,7 @@ class Uniform(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field
 
 
 class Zipf(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="zipf"):
-    """A size is as frequent as its power to minus the exponent says: most rooms are small, and a few are very large."""
+    """The frequency of a size is the size to the power of minus the exponent: most rooms are small, and a few are very large."""
 
     exponent: Annotated[float, msgspec.Meta(gt=0, le=10)]
     largest: Size
@@ -74,13 +74,13 @@ Sizes = Fixed | Uniform | Zipf | LogNormal
 
 
 def _shares(smallest: int, largest: int, cumulated: Callable[[float], float]) -> list[Share]:
-    """Cut sizes into cells whose bounds are whole and grow, and weigh each by what its ends have cumulated to."""
+    """Cut sizes into cells with growing integer bounds, and weigh each by the difference of the cumulative distribution."""
     if largest < smallest:
         raise ValueError("the largest size is below the smallest")
     steps = (largest + 1) / smallest
     bounds = sorted({round(smallest * steps ** (cell / _CELLS)) for cell in range(_CELLS + 1)})
     cells = list(itertools.pairwise(bounds))
-    # From half a size below to half a size above, as sizes are whole.
+    # From half below to half above, because sizes are integers.
     weights = [cumulated(above - 0.5) - cumulated(below - 0.5) for below, above in cells]
     total = sum(weights)
     middles = [math.sqrt(below * (above - 1)) for below, above in cells]
@@ -93,9 +93,9 @@ def mean(shares: list[Share]) -> float:
 
 
 def spread(size: float, gateways: float) -> float:
-    """Return on how many gateways the members of a room are, if each is on any of them with equal chance.
+    """Return the number of gateways with members of a room, if each member is on any of them with equal probability.
 
-    It grows with both, never exceeds either, and is what a message costs in pushes.
+    It grows with both arguments, never exceeds either, and is the number of pushes of a message.
     """
     if gateways <= 1:
         return min(1.0, size)

@@ -1,4 +1,4 @@
-"""A workload and what it is to run on, as a TOML file says it. Pure but for the reading."""
+"""A workload and its deployment, as described in a TOML file. Pure, except for reading."""
 
 from pathlib import Path
 from typing import Annotated
@@ -14,17 +14,17 @@ Seconds = Annotated[float, msgspec.Meta(ge=1, le=1e9)]
 
 
 class WrongWorkload(ValueError):
-    """The file does not say a workload; the text names the field."""
+    """The file does not describe a workload; the text names the field."""
 
 
 class Giant(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Some rooms of a size of their own, beside those that follow the distribution.
+    """Rooms of a fixed size, in addition to those of the distribution.
 
     Attributes:
-        size: Members of each.
-        rooms: How many.
-        messages_per_s: Said in each.
-        announces: Whether all are told who comes, as the chat does: with it, a room costs the square of its size.
+        size: Members of each room.
+        rooms: The number of rooms.
+        messages_per_s: Messages per second in each room.
+        announces: Whether all members are told of joins, as in the chat; then a room's cost grows with the square of its size.
 
     """
 
@@ -38,8 +38,8 @@ class Rooms(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The rooms that clients are in.
 
     Attributes:
-        sizes: How large they are.
-        of_each_client: In how many a client is, giants aside.
+        sizes: The distribution of their sizes.
+        of_each_client: The number of rooms of each client, giants not counted.
         announces: See `Giant`.
 
     """
@@ -50,22 +50,22 @@ class Rooms(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Deployment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What it is to run on, and how full that may be.
+    """The deployment, and its maximum utilization.
 
     Attributes:
-        gateway_busy: Of a gateway's core, with the spare ones away; at most as full as gateways were measured.
-        redis_busy: Of a primary's core: far from what it bears, as what arrives at one that is busy shares its moments.
-        auth_busy: Of an auth service's core.
-        spare_gateways: How many gateways of a deployment may be away at once without the others being fuller.
-        gateway_memory_mib: The most that a pod may ask for.
-        max_connections: Of a gateway (`ROOMWIRE_MAX_CONNECTIONS`).
-        redis_memory_gib: The most data in one primary.
-        network_gbit_s: Of a machine's network.
-        gateways_per_log: Most gateways of one deployment: beyond, another begins.
+        gateway_busy: Maximum share of a gateway's core when the spare ones are gone; not more than in the measurements.
+        redis_busy: Maximum share of a primary's core; far below its capacity, because arrivals at a busy primary share moments.
+        auth_busy: Maximum share of an auth service's core.
+        spare_gateways: How many gateways of a deployment may be gone at once within these limits.
+        gateway_memory_mib: Maximum memory request of a pod.
+        max_connections: Maximum connections of a gateway (`ROOMWIRE_MAX_CONNECTIONS`).
+        redis_memory_gib: Maximum data in one primary.
+        network_gbit_s: Network bandwidth of a machine.
+        gateways_per_log: Maximum number of gateways in one deployment; beyond it, another deployment begins.
         ping_interval_s: See `ROOMWIRE_PING_INTERVAL_S`.
-        access_ttl_s: See `ROOMWIRE_ACCESS_TTL_S`; clients renew in time.
-        max_delay_s: The longest that a message may take to go out to a giant room's members on one gateway.
-        max_return_s: The longest that it may take until all clients of one gateway that died are back.
+        access_ttl_s: See `ROOMWIRE_ACCESS_TTL_S`; clients renew their tokens before it ends.
+        max_delay_s: Maximum time for sending a message to a giant room's members on one gateway.
+        max_return_s: Maximum time until all clients of a gateway that died are connected again.
 
     """
 
@@ -85,22 +85,22 @@ class Deployment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Workload(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What clients do.
+    """The clients' behaviour.
 
     Attributes:
-        title: For the reader.
-        connections: At a time.
-        rooms: Those they are in.
-        giants: Rooms beside these.
-        messages_per_client_s: Each client says in one of its rooms.
-        messages_per_room_s: Said in each room, giants aside; beside those of clients.
-        text_bytes: Of a message.
-        polling_share: Of clients that stay with HTTP long-polling.
-        upgrade_share: Of the others, those that begin by polling, as the official client does unless told otherwise.
-        stay_s: How long a connection lasts before its client comes anew.
-        password_share: Of those who come, who sign in by a password.
-        guest_share: Of those who come, who are let in as guests. The others have a token, and refresh it in time.
-        deployment: What it runs on.
+        title: A title for the reader.
+        connections: The number of concurrent connections.
+        rooms: The clients' rooms.
+        giants: Additional rooms.
+        messages_per_client_s: Messages per second that each client sends to one of its rooms.
+        messages_per_room_s: Additional messages per second in each room, giants not counted.
+        text_bytes: Length of a message's text.
+        polling_share: Share of clients that stay on HTTP long-polling.
+        upgrade_share: Of the others, the share that begins by polling, as the official client does by default.
+        stay_s: Duration of a connection, after which its client connects again.
+        password_share: Share of connecting clients that sign in with a password.
+        guest_share: Share of connecting clients that sign in as guests. The others have a token, and refresh it in time.
+        deployment: The deployment.
 
     """
 
@@ -123,8 +123,8 @@ def read(path: Path) -> Workload:
     """Return the workload of a file.
 
     Raises:
-        WrongWorkload: It says none; the text says where and why.
-        OSError: It cannot be read.
+        WrongWorkload: The file does not describe a workload; the text says where and why.
+        OSError: The file cannot be read.
 
     """
     try:

@@ -1,4 +1,4 @@
-"""What documents show of results and workloads: it stands between marks, is made anew, and may not drift."""
+"""The parts of documents that show results and workloads: they are between marks, generated, and may not drift."""
 
 import re
 from collections.abc import Iterator
@@ -24,11 +24,11 @@ _PING_INTERVAL_S: Final = 25.0
 
 
 class UnknownMark(ValueError):
-    """A mark of a document names nothing that is made."""
+    """A mark in a document does not name a generated part."""
 
 
 def filled(text: str, result: Result) -> str:
-    """Return a document with everything between its marks made anew; raises UnknownMark."""
+    """Return a document with all marked parts generated again; raises UnknownMark."""
     return _MARKED.sub(lambda found: f"{found[1]}\n{_made(found[2], result)}\n\n{found[3]}", text)
 
 
@@ -46,7 +46,7 @@ def _made(what: str, result: Result) -> str:
 
 
 def _size(model: Model) -> Iterator[str]:
-    """Yield what the chart's requests are enough for."""
+    """Yield the capacity of the chart's requests."""
     values: Any = yaml.safe_load(_VALUES.read_text("utf-8"))
     requests = values["gateway"]["resources"]["requests"]
     memory, cpu = (
@@ -62,7 +62,7 @@ def _size(model: Model) -> Iterator[str]:
     while model.busy("gateway", {unit: count * (rate + 10) for unit, count in message.items()}) < cpu:
         rate += 10
     yield (
-        f"A gateway holds {base / _MIB:.0f} MiB before anybody comes, {weights['connections'] / 1024:.1f} KiB for a connection of the "
+        f"A gateway holds {base / _MIB:.0f} MiB without clients, {weights['connections'] / 1024:.1f} KiB for a connection of the "
         f"chat and {weights['memberships'] / 1024:.1f} KiB for each room that its client is in. The chart requests "
         f"`{requests['memory']}`: that is {connections:,} connections in {_ROOMS} rooms each with a quarter to spare, whose pings take "
         f"{pings:.1%} of a core; twice that at most leaves room for what waits for slow clients. `{requests['cpu']}` CPU are used up by about "

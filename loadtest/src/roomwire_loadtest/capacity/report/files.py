@@ -10,7 +10,7 @@ from roomwire_loadtest.checkout import RESULTS
 
 
 def write(result: Result, folder: Path) -> None:
-    """Write the JSON, the report and the picture; and, where it is kept, what the documents show of them."""
+    """Write the JSON, the report and the picture, and, for the kept results, the documents' marked parts."""
     folder.mkdir(parents=True, exist_ok=True)
     result.save(folder / f"{NAME}.json")
     (folder / f"{NAME}.md").write_text(report(result), encoding="utf-8")

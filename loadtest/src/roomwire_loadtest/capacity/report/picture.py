@@ -1,4 +1,4 @@
-"""What a message costs over the load, measured beside predicted: how far the one falls, and how well the other knows it."""
+"""Plots the cost of a message over load, measured and predicted: how far it falls, and how well the model predicts it."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,7 +16,7 @@ _MOST_LINES: Final = len(_COLOURS)
 
 
 def draw(result: Result, paths: Sequence[Path]) -> None:
-    """Draw it; the ending of each path decides its format."""
+    """Draw the picture; each path's extension selects its format."""
     with mpl.rc_context({"svg.hashsalt": "roomwire", "font.size": 9}):
         figure = Figure(figsize=(13, 4.2), layout="constrained")
         costs, fits = figure.subplots(1, 2)

@@ -1,4 +1,4 @@
-"""Model, checks and plans as Markdown. Pure: so that they can be written again from the JSON, and documents be checked for drift."""
+"""Model, checks and plans as Markdown. Pure: so they can be written again from the JSON, and documents be checked for drift."""
 
 import statistics
 from collections.abc import Iterable, Iterator, Sequence
@@ -15,7 +15,7 @@ _SHOWN: Final = (0.0, 0.6)
 _HELD: Final = {
     "gateway": "a gateway's memory",
     "session": "Redis: sessions",
-    "direct": "Redis: what was said to one client, for three minutes",
+    "direct": "Redis: messages to one client, for three minutes",
     "presence": "Redis: presence",
     "log": "Redis: rooms' messages in the log, the newest 1,000 and for three minutes after the last",
     "history": "Redis: rooms' history, the newest 500 for a day",
@@ -66,7 +66,7 @@ def _gateways(result: Result) -> set[str]:
 
 
 def costs(result: Result, service: str) -> Iterator[str]:
-    """Yield what a service's work costs."""
+    """Yield the costs of a service's work."""
     warm, cold = result.model.cpu_s[service], result.model.cold_s[service]
 
     def rows() -> Iterator[list[str]]:
@@ -82,7 +82,7 @@ def costs(result: Result, service: str) -> Iterator[str]:
 
 
 def held(result: Result) -> Iterator[str]:
-    """Yield what things weigh."""
+    """Yield the memory of things held."""
     yield from table(
         ["bytes", "of", "each"],
         (
@@ -102,7 +102,7 @@ def held(result: Result) -> Iterator[str]:
 
 
 def checks(errors: Sequence[Error]) -> Iterator[str]:
-    """Yield how far the model is off, where it was not fitted."""
+    """Yield the errors of the model in runs that it was not fitted on."""
     yield (
         "Against runs that the model was not fitted on; of CPU those in which the process was busy for at least "
         f"{LEAST_BUSY:.0%} of the time."
@@ -171,7 +171,7 @@ def _row(name: str, pods: Pods) -> list[str]:
 
 
 def _number(value: float) -> str:
-    """Return a number with two digits that matter, or whole."""
+    """Return a number with two significant digits, or as an integer."""
     if value >= 10:  # noqa: PLR2004 - two digits before the point
         digits = len(str(int(value))) - 2
         return f"{round(value / 10**digits) * 10**digits:,}" if digits > 0 else f"{value:.0f}"
@@ -179,5 +179,5 @@ def _number(value: float) -> str:
 
 
 def _full_at(share: float) -> str:
-    """Return at how much of a workload something is full of which the workload takes so much."""
+    """Return the size of the workload, relative to the present one, at which something of which it takes this share is full."""
     return f"{_number(1 / share)} times this" if share <= 1 else f"**{_number(100 / share)}% of this**"

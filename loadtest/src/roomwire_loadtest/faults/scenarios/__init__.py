@@ -1,4 +1,4 @@
-"""The rows of the table, grouped by what is harmed. A row that is not written stands here as such."""
+"""The rows of the table, grouped by the component that fails. A row that is not written is listed as such."""
 
 from typing import Final
 

@@ -1,4 +1,4 @@
-"""K9, K10, K14: clients that do not read, that all drop at once, that come and go without end."""
+"""K9, K10, K14: clients that do not read, that all drop at once, that come and go for a long time."""
 
 import asyncio
 import statistics
@@ -24,7 +24,7 @@ _SLOPE_MIB: Final = 0.25
 
 
 async def unread(stage: Stage) -> None:
-    """K9: every tenth client reads nothing, or next to nothing; the others must not feel it."""
+    """K9: every tenth client reads nothing, or very little; the other clients must not notice."""
     members = [f"r{number}" for number in range(100)]
     slow = members[:: round(1 / _SLOW_SHARE)]
     stuck, trickling = slow[::2], slow[1::2]
@@ -43,7 +43,7 @@ async def unread(stage: Stage) -> None:
         ended = time.time() * 1000
         rss_mib = _rss(stage) - rss_before
         connections, reasons = await _evicted(stage, len(members) - len(stuck), len(stuck))
-        # By their own clock: on a machine under load, an order takes seconds to get to them.
+        # By the clients' own clock: on a busy machine, a command takes seconds to reach them.
         silent_from = {
             entry.client: entry.at_ms
             for entry in stage.fleet.entries
@@ -76,7 +76,7 @@ async def unread(stage: Stage) -> None:
 
 
 async def _evicted(stage: Stage, connections: int, reasons: int) -> tuple[float, int]:
-    """Wait until no more connections are held than these; returns how many are, and how many ends have their reason logged."""
+    """Wait until the number of connections stops falling; returns that number, and how many ends have their reason logged."""
     deadline = time.monotonic() + _EVICTED_S
     while True:
         held = await _connections(stage)
@@ -92,7 +92,7 @@ async def _evicted(stage: Stage, connections: int, reasons: int) -> tuple[float,
 
 
 async def stampede(stage: Stage) -> None:
-    """K10: all clients drop at once and come back at once."""
+    """K10: all clients drop at once and reconnect at once."""
     count = 400 if stage.quick else 2000
     members = {f"r{number}": [f"room-{number // _ROOM}"] for number in range(count)}
     await stage.fleet.open(
@@ -116,7 +116,7 @@ async def stampede(stage: Stage) -> None:
         stage.note(f"99% back in {ninety_nine:.1f} s, {asked} of {before + asked} key requests")
         stage.hold_time(ninety_nine < _BACK_S, f"99% were back after {ninety_nine:.1f} s only")
         stage.hold(asked <= 2 * len(stage.system.gateways), f"auth was asked for its keys {asked} times")
-        # Their rooms, the one of all who want texts, and the namespace, on each gateway; what was read is kept for a while.
+        # Their rooms, the room of all clients that want texts, and the namespace, on each gateway; results are cached for a while.
         rooms = (count // _ROOM + 2) * len(stage.system.gateways)
         reads = await _sum(stage, 'roomwire_history_reads_total{kind="whole"}')
         allowed = _READS * rooms * (1 + back_s[-1] // _READS_KEPT_S)
@@ -126,7 +126,7 @@ async def stampede(stage: Stage) -> None:
 
 
 async def soak(stage: Stage) -> None:
-    """K14: clients come, join, leave for hours (minutes here): nothing may grow, all returns to zero."""
+    """K14: clients connect, join and leave for hours (minutes here): nothing may grow, and everything returns to zero."""
     rss: list[float] = []
     tasks = await _sum(stage, "roomwire_tasks")
     publishers = await stage.gather(rooms=4)
@@ -146,11 +146,11 @@ async def soak(stage: Stage) -> None:
     await stage.fleet.tell("close", stage.fleet.names)
     await asyncio.sleep(3.0)
     left = await _connections(stage)
-    stage.hold(left == 0, f"{left:.0f} connections are left of nobody")
+    stage.hold(left == 0, f"{left:.0f} connections remain without a client")
     rooms, tasks = await _sum(stage, "roomwire_rooms"), await _sum(stage, "roomwire_tasks") - tasks
     stage.note(f"{rooms:.0f} rooms and {tasks:+.0f} tasks at the end")
-    stage.hold(rooms == 0, f"{rooms:.0f} rooms are left of nobody")
-    stage.hold(tasks <= len(stage.system.gateways), f"{tasks:.0f} tasks are left of nobody")
+    stage.hold(rooms == 0, f"{rooms:.0f} rooms remain without a member")
+    stage.hold(tasks <= len(stage.system.gateways), f"{tasks:.0f} tasks remain without a client")
     handles = [psutil.Process(of.handle.pid).num_fds() for of in stage.system.gateways.values()]
     stage.note(f"descriptors at the end {handles}")
 
@@ -164,7 +164,7 @@ async def _connections(stage: Stage) -> float:
 
 
 async def _sum(stage: Stage, beginning: str) -> float:
-    """Return the sum of the metrics of all gateways whose names begin like this."""
+    """Return the sum, over all gateways, of the metrics with this prefix."""
     total = 0.0
     for gateway in stage.system.gateways:
         metrics = await stage.system.metrics(gateway)

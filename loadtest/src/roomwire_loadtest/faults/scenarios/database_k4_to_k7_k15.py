@@ -1,4 +1,4 @@
-"""K4, K5, K6, K7, K15: the database dies, loses its data, stands still, drops subscribers, is full."""
+"""K4, K5, K6, K7, K15: the database dies, loses its data, is paused, drops subscribers, is full."""
 
 import asyncio
 import contextlib
@@ -22,21 +22,21 @@ _BURST_RATE: Final = 30.0
 
 
 async def restarted(stage: Stage) -> None:
-    """K4: killed and started again on its append-only file."""
+    """K4: the database is killed and restarted on its append-only file."""
     async with stage.load(await stage.gather()):
         for _ in stage.rounds(5, 1):
             await _kill_and_start(stage, emptied=False)
 
 
 async def emptied(stage: Stage) -> None:
-    """K4: killed and started again without its data: everybody has to be told."""
+    """K4: the database is killed and restarted without its data: every client has to be told."""
     async with stage.load(await _gather_users(stage)):
         await _kill_and_start(stage, emptied=True)
         await _tell_all(stage, "the log was emptied")
 
 
 async def stood_still(stage: Stage) -> None:
-    """K5: the process stops for ten seconds; then it answers nobody for three."""
+    """K5: the process is stopped for ten seconds; then it answers no client for three."""
     async with stage.load(await stage.gather()):
         for_s = 3 if stage.quick else 10
         before = await stage.system.valkey.ask("INFO", "server")
@@ -68,9 +68,9 @@ async def stood_still(stage: Stage) -> None:
 
 
 async def failed_over(stage: Stage) -> None:
-    """K6: a replica that lags by a second of writes is promoted; what only the primary had is gone.
+    """K6: a replica that is a second of writes behind is promoted; entries that only the primary had are gone.
 
-    The proxy in front of Redis leads to the new primary, as a Sentinel's answer or a service's address would.
+    The proxy in front of Redis then forwards to the new primary, as a Sentinel's answer or a service's address would.
     """
     system = stage.system
     replica = Valkey(
@@ -100,7 +100,7 @@ async def failed_over(stage: Stage) -> None:
 
 
 async def failed_over_by_sentinels(stage: Stage) -> None:
-    """K6: the primary is killed, and Sentinels promote a replica that lags by a second of writes."""
+    """K6: the primary is killed, and Sentinels promote a replica that is a second of writes behind."""
     home = stage.system.home
     if not isinstance(home, SentinelHome):
         raise TypeError("this row needs Sentinels")
@@ -121,7 +121,7 @@ async def failed_over_by_sentinels(stage: Stage) -> None:
 
 
 async def failed_over_in_a_cluster(stage: Stage) -> None:
-    """K6: the primary that has the log is killed; its replica, which follows it closely, is elected."""
+    """K6: the primary that has the log is killed; its replica, which is hardly behind, is elected."""
     home = _cluster(stage)
     async with stage.load(await stage.gather()):
         stage.harm()
@@ -155,7 +155,7 @@ def _cluster(stage: Stage) -> ClusterHome:
 
 
 async def subscribers_killed(stage: Stage) -> None:
-    """K7: the subscribers' connections are killed, then their buffers are made tiny and overrun."""
+    """K7: the subscribers' connections are killed, then their output buffers are made tiny and overrun."""
     valkey = stage.system.valkey
     publishers = await stage.gather()
     async with stage.load(publishers):
@@ -167,7 +167,7 @@ async def subscribers_killed(stage: Stage) -> None:
         await valkey.ask("CONFIG", "SET", "client-output-buffer-limit", "pubsub 1024 1024 1")
         await stage.fleet.publish(publishers, rate=_BURST_RATE)
         for _ in stage.rounds(5, 2):
-            # What piled up meanwhile is pushed in one go, more than the buffer may hold.
+            # The backlog is pushed at once, and may be more than the buffer holds.
             stage.harm()
             valkey.send(signal.SIGSTOP)
             await asyncio.sleep(0.5)
@@ -182,7 +182,7 @@ async def subscribers_killed(stage: Stage) -> None:
 
 
 async def full(stage: Stage) -> None:
-    """K15: no memory left: publishes are refused with an error, and work again when there is some."""
+    """K15: the memory is full: publishes are refused with an error, and work again once there is memory."""
     valkey = stage.system.valkey
     async with stage.load(await stage.gather(), rate=RATE):
         began = stage.harm()
@@ -203,7 +203,7 @@ async def full(stage: Stage) -> None:
 
 
 async def _gather_users(stage: Stage) -> list[str]:
-    """Open the usual clients with a token: their message ids are theirs also in the new session that they get."""
+    """Open the usual clients with a token, so their message ids stay theirs in the new session that they get."""
     return await stage.gather(auth={"token": stage.system.token("all")})
 
 
@@ -225,7 +225,7 @@ async def _kill_and_start(stage: Stage, *, emptied: bool) -> None:
 
 
 async def _tell_all(stage: Stage, what: str) -> None:
-    """Wait until all clients were cut off, which is how they are told; hold that they were."""
+    """Wait until all clients have been disconnected, which is how they are told; note whether they were."""
 
     def untold() -> set[str]:
         told = {entry.client for entry in stage.fleet.entries if entry.kind == "disconnect"}
@@ -238,7 +238,7 @@ async def _tell_all(stage: Stage, what: str) -> None:
 
 
 async def _longest_livez(stage: Stage, for_s: float) -> float:
-    """Ask all gateways for signs of life for a while; returns the longest that one took."""
+    """Poll `/livez` of all gateways for a while; returns the longest time that an answer took."""
     longest_s = 0.0
     deadline = time.monotonic() + for_s
     async with httpx.AsyncClient(trust_env=False, timeout=for_s) as http:

@@ -15,7 +15,7 @@ _LOOK_S: Final = 2.5
 
 
 async def killed(stage: Stage) -> None:
-    """K1: the gateway that holds most clients is killed under load and started again, many times."""
+    """K1: the gateway with most clients is killed under load and restarted, many times."""
     async with stage.load(await stage.gather()):
         for _ in stage.rounds(20, 3):
             victim = fullest(stage)
@@ -40,7 +40,7 @@ def _are_cut_off(stage: Stage, began: float, clients: int) -> bool:
 
 
 async def drained(stage: Stage) -> None:
-    """K2: SIGTERM under load; clients leave spread over the drain window, and nobody finds the door shut."""
+    """K2: SIGTERM under load; clients leave spread over the drain window, and no connection is refused."""
     async with stage.load(await stage.gather()):
         for _ in stage.rounds(6, 1):
             await _drain(stage, fullest(stage))
@@ -59,7 +59,7 @@ async def rolled(stage: Stage) -> None:
 
 
 async def paused(stage: Stage) -> None:
-    """K13: a gateway stands still for one and three ping timeouts and wakes."""
+    """K13: a gateway is paused for one and for three ping timeouts, and resumes."""
     async with stage.load(await stage.gather()):
         for times in (1, 3):
             victim = fullest(stage)
@@ -86,7 +86,7 @@ async def paused(stage: Stage) -> None:
 
 
 def fullest(stage: Stage) -> str:
-    """Return the gateway that holds most clients."""
+    """Return the gateway with most clients."""
     held = Counter(entry.gateway for entry in stage.fleet.connected.values())
     return held.most_common(1)[0][0]
 
@@ -117,7 +117,7 @@ async def _drain(stage: Stage, name: str, *, check_spread: bool = True) -> None:
         stage.hold_time(spread_ms >= 500 * DRAIN_S, f"all left within {spread_ms:.0f} ms")
     gateway.start()
     await gateway.ready()
-    # The ingress looks every second.
+    # The ingress checks every second.
     await asyncio.sleep(1.5)
 
 

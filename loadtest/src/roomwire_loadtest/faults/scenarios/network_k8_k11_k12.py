@@ -27,7 +27,7 @@ WAYS: Final[tuple[Way, ...]] = ("both", "out", "in")
 
 
 async def flapping(stage: Stage) -> None:
-    """K11: each client's network is away for two seconds in every ten, not all at once."""
+    """K11: each client's network is down for two seconds in every ten, not all at once."""
     cutters = await stage.resources.enter_async_context(run_cutters(stage.system.port, _PHASES))
     publishers = await stage.gather(url=[cutter.url for cutter in cutters])
     async with stage.load(publishers):
@@ -38,7 +38,7 @@ async def flapping(stage: Stage) -> None:
 
 
 async def partitioned(stage: Stage) -> None:
-    """K8: a gateway and Redis lose sight of each other, both ways and one way; clients still reach the gateway."""
+    """K8: a gateway and Redis are disconnected, in both directions and in one; clients still reach the gateway."""
     namespace = stage.system.namespace
     if namespace is None:
         raise Skipped("the gateway has no namespace")
@@ -55,7 +55,7 @@ async def partitioned(stage: Stage) -> None:
                 )
                 stage.hold(seen_s < _HEARTBEAT_S, f"{way}: the partition was seen after {seen_s:.1f} s")
                 stage.note(f"{way}: seen after {seen_s:.1f} s")
-                # These come back to either gateway while the one they were on cannot say so.
+                # These clients reconnect to either gateway, while their previous gateway cannot report that they left.
                 await stage.fleet.tell("drop", held[::2])
                 await asyncio.sleep(2 if stage.quick else 6)
             finally:
@@ -65,7 +65,7 @@ async def partitioned(stage: Stage) -> None:
 
 
 async def lossy(stage: Stage) -> None:
-    """K8: the way to Redis is slow, then loses every twentieth packet."""
+    """K8: the link to Redis is slow, then loses every twentieth packet."""
     namespace = stage.system.namespace
     if namespace is None:
         raise Skipped("the gateway has no namespace")
@@ -79,7 +79,7 @@ async def lossy(stage: Stage) -> None:
 
 
 async def _degraded_after(stage: Stage, gateway: str) -> float:
-    """Return how long it took until a gateway said that its backplane is not whole."""
+    """Return how long a gateway took to report that its backplane is not whole."""
     began = time.monotonic()
     while time.monotonic() - began < _HEARTBEAT_S:
         if (await stage.system.health(gateway)).get("backplane") != "ok":
@@ -110,7 +110,7 @@ async def _flap(stage: Stage, cutter: Cutter, number: int) -> None:
 
 
 async def misrouted(stage: Stage) -> None:
-    """K12: an ingress without affinity deals requests out in turn; then an owner is killed."""
+    """K12: an ingress without affinity distributes requests in turn; then a session's owner is killed."""
     url = await stage.resources.enter_async_context(_round_robin(stage))
     stage.prove(True, await _ask_the_wrong_one(stage))  # noqa: FBT003 - it was asked, whatever it said
     publishers = await stage.gather(rooms=2, prefix="p", url=url, transports=["polling"], pace_ms=50)
@@ -131,7 +131,7 @@ async def misrouted(stage: Stage) -> None:
 
 
 async def _ask_the_wrong_one(stage: Stage) -> str:
-    """Open a session on one gateway and poll another for it."""
+    """Open a session on one gateway and poll another gateway for it."""
     first, second = (f"http://{HOST}:{port}/socket.io/" for port in list(stage.system.ports.values())[:2])
     query = {"EIO": "4", "transport": "polling"}
     async with httpx.AsyncClient(trust_env=False, timeout=5.0) as http:
@@ -146,7 +146,7 @@ async def _ask_the_wrong_one(stage: Stage) -> str:
 
 
 async def _until_routed(url: str) -> None:
-    """Wait until gateways refuse a senseless request: a proxy that has not read its routes yet knows no such page."""
+    """Wait until gateways refuse a malformed request: a proxy that has not read its routes yet answers 404."""
     async with asyncio.timeout(START_TIMEOUT_S), httpx.AsyncClient(trust_env=False, timeout=5.0) as http:
         while (await http.get(f"{url}/socket.io/")).status_code != httpx.codes.BAD_REQUEST:
             await asyncio.sleep(0.05)
@@ -154,7 +154,7 @@ async def _until_routed(url: str) -> None:
 
 @asynccontextmanager
 async def _round_robin(stage: Stage) -> AsyncIterator[str]:
-    """Run a second Traefik that knows no affinity at all."""
+    """Run a second Traefik, without any affinity."""
     port, ping_port = free_ports(2)
     folder = stage.system.folder
     gateways = list(stage.system.ports.values())

@@ -1,4 +1,4 @@
-"""K16: auth is down, and its keys are rotated meanwhile."""
+"""K16: auth is down, and its keys are rotated while it is."""
 
 import asyncio
 import contextlib
@@ -12,7 +12,7 @@ _STRANGERS: Final = 40
 
 
 async def without_auth(stage: Stage) -> None:
-    """Live clients and known keys go on; new keys are learned when auth is back; strangers do not hammer it."""
+    """K16: clients and known keys keep working without auth; new keys are learned when it is back; unknown keys cause few requests."""
     auth, key = stage.system.auth, stage.system.signing_key
     publishers = await stage.gather(rooms=4, auth={"token": stage.system.token("first")})
     async with stage.load(publishers):
