@@ -241,7 +241,7 @@ def test_the_report_of_a_load_test_is_found_among_what_its_master_printed():
     ("change", "found"),
     [
         ({}, []),
-        ({"delivered": 0}, ["nothing was said, or nobody heard it"]),
+        ({"delivered": 0}, ["no message was sent, or none was delivered"]),
         ({"measured": COUNTED | {COUNTS[0]: 2.0}}, [f"{COUNTS[0]}: 2"]),
     ],
 )

@@ -1,4 +1,4 @@
-"""The README's lines for an application of one's own, followed as they stand: from an empty folder to two clients over two gateways."""
+"""The README's lines for an application, followed literally: from an empty folder to two clients over two gateways."""
 
 import asyncio
 import contextlib
@@ -28,7 +28,7 @@ SHOWN_URL = "http://localhost:3000"
 
 
 class Program:
-    """A program that goes on: what it writes, until Ctrl-C."""
+    """A program that runs until Ctrl-C, and its output."""
 
     def __init__(self, process: asyncio.subprocess.Process, log: Path) -> None:
         self.process = process
@@ -36,11 +36,11 @@ class Program:
 
     @property
     def output(self) -> str:
-        """What it has written so far."""
+        """The output so far."""
         return self.log.read_text(encoding="utf-8")
 
     async def says(self, pattern: str) -> None:
-        """Wait until it has written what fits a pattern."""
+        """Wait until the output contains a match of a pattern."""
 
         def said() -> object:
             found = re.search(pattern, self.output)
@@ -58,11 +58,11 @@ class Program:
 
 
 class Reader:
-    """A reader's terminal: the folder and the environment that a line leaves hold for the next.
+    """A reader's terminal: each line runs in the folder and the environment that the previous line left.
 
     Attributes:
         folder: The working directory.
-        took_s: For each line, how long it took.
+        took_s: The duration of each line.
 
     """
 
@@ -74,11 +74,11 @@ class Reader:
         self._logs.mkdir()
 
     async def run(self, line: str, **words: str) -> str:
-        """Run a line to its end, which has to be a success; returns what it wrote.
+        """Run a line to its end, which must be successful; returns its output.
 
         Args:
-            line: As it is shown.
-            words: What the reader writes in place of its words.
+            line: The line as the README shows it.
+            words: The reader's values for its placeholders.
 
         """
         left = self._logs / "environment"
@@ -95,7 +95,7 @@ class Reader:
 
     @contextlib.asynccontextmanager
     async def running(self, line: str, **environ: str) -> AsyncIterator[Program]:
-        """Run a line until Ctrl-C at the end of the context, after which its status has to be a success."""
+        """Run a line until the context ends, then press Ctrl-C; the exit status has to be 0."""
         program = await self._start(f"exec {line}", environ)
         try:
             yield program
@@ -105,7 +105,7 @@ class Reader:
 
     @contextlib.contextmanager
     def timed(self, line: str) -> Iterator[None]:
-        """Take the time of a line."""
+        """Measure the duration of a line."""
         began = time.monotonic()
         yield
         self.took_s[line.partition("  #")[0].rstrip()] = time.monotonic() - began
@@ -129,10 +129,10 @@ class Reader:
 
 @pytest.fixture
 def reader(lock, tmp_path, starts_servers) -> Reader:
-    """A reader in an empty folder, whose Python is this one, and who gets the locked versions of other projects' packages."""
+    """A reader in an empty folder, with this Python and the locked versions of other projects' packages."""
     folder, pins = tmp_path / "empty", tmp_path / "pins.txt"
     folder.mkdir()
-    # Hashes would be asked of the release's own packages as well.
+    # With hashes in the file, pip would require them of the release's own packages as well.
     locked = re.findall(r"^([a-z0-9-]+)(?:\[[a-z,]+\])?(==[^\s;]+)", lock.read_text(), re.MULTILINE)
     pins.write_text("".join(f"{name}{version}\n" for name, version in {*locked}))
     own = {name: value for name, value in os.environ.items() if not name.startswith(("ROOMWIRE_", "PYTHON"))}
@@ -169,7 +169,7 @@ def installed_from(release: Path, reader: Reader) -> set[str]:
 
 
 async def develop(reader: Reader, line: str, port: int, console_port: int) -> None:
-    """Open the console, use the application, save a change, and use what was saved."""
+    """Open the console, use the application, save a change, and use the changed application."""
     command = line.partition("#")[0] + f"--console-port {console_port}"
     application = reader.folder / "board.py"
     saved = application.read_text(encoding="utf-8")
@@ -197,7 +197,7 @@ async def develop(reader: Reader, line: str, port: int, console_port: int) -> No
 
 
 async def share(reader: Reader, line: str, tail: str, write: str, port: int) -> None:
-    """Let clients of the whole system receive each other's notes: of both gateways, and of two terminals."""
+    """Let clients of the whole system receive each other's notes, on both gateways and in two terminals."""
     here = {SHOWN_URL: f"http://localhost:{port}"}
     async with reader.running(line, PORT=str(port)) as system:
         with reader.timed(line):
@@ -217,7 +217,7 @@ async def share(reader: Reader, line: str, tail: str, write: str, port: int) -> 
 
 
 def summary(took_s: Mapping[str, float], words: int) -> str:
-    """Return how long a reader takes who follows the lines on this machine; that decides nothing."""
+    """Return how long a reader takes to follow the lines on this machine; the test does not depend on it."""
     commands_s, reading_s = sum(took_s.values()), words / WORDS_A_MINUTE * 60
     return "\n".join(
         [

@@ -7,9 +7,9 @@ from typing import Final
 from roomwire_loadtest.faults.fleet import Application
 
 ORDER: Final[tuple[Application, ...]] = ("chat", "board", "new")
-"""That in which phases run, so that the application is changed as seldom as can be."""
+"""The order of phases, which changes the application as rarely as possible."""
 NEW: Final = "new"
-"""The phase that installs what `roomwire new` writes, in place of the release that stands there."""
+"""The phase that replaces the release by what `roomwire new` writes."""
 _ENDING: Final = "-app"
 _HERE: Final = Path(__file__).parent
 VALUES: Final[Mapping[Application, Mapping[str, str | Path]]] = {

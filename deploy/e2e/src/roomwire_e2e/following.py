@@ -1,4 +1,4 @@
-"""The README's lines followed on a cluster: from an empty folder to an installed application, whose `helm test` passes."""
+"""Follows the README's lines on a cluster: from an empty folder to an installed application, whose `helm test` passes."""
 
 import shlex
 import sys
@@ -15,16 +15,16 @@ from roomwire_e2e.release import Release
 
 _BASE: Final = "FROM roomwire-base:"
 _GO_ON: Final = ("roomwire dev ", "roomwire up ")
-"""Lines that go on until Ctrl-C; the tests of a release follow them."""
+"""Lines that run until Ctrl-C; the tests of a release follow them."""
 
 
 async def follow(release: Release) -> list[str]:
-    """Follow the lines in an empty folder, with a release that is built here; returns what each of them took.
+    """Follow the lines in an empty folder, with a release that is built here; returns each line with the time that it took.
 
-    The application takes the place of all that is installed in the namespace, and `release` is the application from now on.
+    The application replaces everything that is installed in the namespace, and `release` is the application from now on.
 
     Raises:
-        ClusterError: A line fails, or is none that this module understands.
+        ClusterError: A line fails, or this module does not know it.
 
     """
     here, _, (build, install, test) = readme().blocks
@@ -62,7 +62,7 @@ def image_of(line: str) -> str:
     """Return the name of the image that a line builds from the working directory.
 
     Raises:
-        ClusterError: It does not.
+        ClusterError: It builds no image.
 
     """
     match shlex.split(line):
@@ -72,10 +72,10 @@ def image_of(line: str) -> str:
 
 
 def name_of(line: str) -> str:
-    """Return Helm's name of a release, as the line that installs it has it.
+    """Return Helm's name of a release, taken from the line that installs it.
 
     Raises:
-        ClusterError: It installs none.
+        ClusterError: It installs no release.
 
     """
     match shlex.split(line):
@@ -85,7 +85,7 @@ def name_of(line: str) -> str:
 
 
 async def _prepare(release: Release, folder: Path) -> None:
-    """Do what the README says of REGISTRY, and make room: one ingress at a time answers without a host."""
+    """Build the base image for the application's Dockerfile, and remove the present release: only one ingress may answer without a host."""
     dockerfile = folder / "Dockerfile"
     text = dockerfile.read_text(encoding="utf-8")
     if not text.startswith(_BASE):

@@ -80,7 +80,7 @@ def wrong(report: Report) -> Sequence[str]:
     """Return what the report proves wrong with the system; durations are not judged."""
     found = [f"{name}: {count}" for name, count in report.counts.items() if count]
     if not report.delivered or not report.acknowledged:
-        found.append("nothing was said, or nobody heard it")
+        found.append("no message was sent, or none was delivered")
     return found
 
 

@@ -42,7 +42,7 @@ async def kill(stage: Stage) -> None:
 
 
 async def follow_readme(stage: Stage) -> None:
-    """Install what `roomwire new` writes, by the README's lines, and end its gateways likewise."""
+    """Install what `roomwire new` writes, by the README's lines, and kill its gateways as well."""
     for line in await follow(release_of(stage)):
         stage.prove(True, line)  # noqa: FBT003 - reads like an assertion
     async with talking_in_one_room(stage):

@@ -13,7 +13,7 @@ CLIENTS: Final = 40
 BACK_S: Final = 120.0
 _ROOMS: Final = 10
 _SPEAKERS: Final = 10
-"""Those who talk in one room, in which each message arrives forty times."""
+"""The number of senders in one room, where each message is delivered forty times."""
 _RATE: Final = 12.0
 _LOAD_S: Final = 600.0
 
@@ -30,7 +30,7 @@ async def talking(stage: Stage) -> AsyncIterator[list[str]]:
 
 @contextlib.asynccontextmanager
 async def talking_in_one_room(stage: Stage) -> AsyncIterator[list[str]]:
-    """Do the same where each client hears everything, and where nothing tells a repeated message from another one."""
+    """Do the same in one room of all clients, where a repeated message cannot be told from a new one."""
     release = release_of(stage)
     clients = {f"c{number}": ["everyone"] for number in range(CLIENTS)}
     await stage.fleet.open(release.url, clients, auth={"token": await release.token()})

@@ -18,7 +18,7 @@ Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Coroutine[Any, An
 
 
 class Acceptor:
-    """Listens on a port, and serves each connection in a task of its own.
+    """Listens on a port, and serves each connection in its own task.
 
     Args:
         serve: Serves a connection, and closes its writer.

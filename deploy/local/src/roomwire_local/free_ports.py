@@ -63,7 +63,7 @@ def free_ports(count: int) -> list[int]:
     """Return this many consecutive free loopback ports.
 
     Raises:
-        NoFreePorts: There are not so many.
+        NoFreePorts: Not enough consecutive ports are free.
 
     """
     if not _blocks or _blocks[-1].pid != os.getpid():

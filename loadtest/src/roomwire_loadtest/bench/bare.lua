@@ -1,4 +1,4 @@
--- What a publish costs at least, to compare the log's script with.
+-- The minimal script of a publish, with which the log's script is compared.
 -- KEYS: counter, stream. ARGV: the message, the channel. Returns its position.
 local p = redis.call('INCR', KEYS[1])
 redis.call('XADD', KEYS[2], 'MAXLEN', '~', 1000, p .. '-0', 'e', ARGV[1])

@@ -39,13 +39,13 @@ PIPELINE = 128
 BARE = Path(__file__).with_name("bare.lua").read_bytes()
 
 
-class Nobody:
-    """A listener that counts."""
+class EntryCounter:
+    """A `LogObserver` that counts entries."""
 
     def __init__(self) -> None:
         self.entries = 0
 
-    def on_entry(self, entry: Entry) -> None:  # noqa: ARG002 - nobody looks
+    def on_entry(self, entry: Entry) -> None:  # noqa: ARG002 - entries are only counted
         """See `LogObserver`."""
         self.entries += 1
 
@@ -64,7 +64,7 @@ class Nobody:
     def on_live(self) -> None:
         """See `LogObserver`."""
 
-    async def on_request(self, sender: NodeId, body: bytes) -> bytes:  # noqa: ARG002 - nobody asks
+    async def on_request(self, sender: NodeId, body: bytes) -> bytes:  # noqa: ARG002 - no node sends requests
         """See `LogObserver`."""
         return body
 
@@ -125,7 +125,7 @@ async def _make(port: int, config: LogConfig) -> RedisLog:
 async def through_log(port: int, seconds: float, in_flight: int) -> float:
     """Return the publishes per second through the log, with this many unanswered at a time."""
     log = await _make(port, LogConfig())
-    await log.start(Nobody())
+    await log.start(EntryCounter())
     loop = asyncio.get_running_loop()
     streams = [room_stream("/", str(number)) for number in range(ROOMS)]
     message = Message(b"x" * PAYLOAD_BYTES)
@@ -161,11 +161,11 @@ async def latency(port: int, rate: int, seconds: float) -> list[float]:
     publisher, receiver = await _make(port, LogConfig()), await _make(port, LogConfig())
     took: list[float] = []
 
-    class Clock(Nobody):
+    class Clock(EntryCounter):
         def on_entry(self, entry: Entry) -> None:
             took.append((time.perf_counter_ns() - int(entry.message.payload)) / 1e6)
 
-    await publisher.start(Nobody())
+    await publisher.start(EntryCounter())
     await receiver.start(Clock())
     stream = room_stream("/", "latency")
     receiver.subscribe(stream)

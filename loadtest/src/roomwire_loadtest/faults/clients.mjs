@@ -1,7 +1,7 @@
 // Official socket.io clients for the fault suite, many in one process, driven over stdin by fleet.py.
 //
-// Every line in is an order {"op": ..., ...}; every line out is an entry of the journal (see journal.py) or
-// {"kind": "done", "client": <this process>, "at_ms": ..., "id": <the order's number>}.
+// Every input line is a command {"op": ..., ...}; every output line is an entry of the journal (see journal.py) or
+// {"kind": "done", "client": <this process>, "at_ms": ..., "id": <the command's number>}.
 import { createInterface } from "node:readline";
 import { monitorEventLoopDelay } from "node:perf_hooks";
 import { io } from "socket.io-client";
@@ -9,7 +9,7 @@ import { io } from "socket.io-client";
 const [ME, APPLICATION] = process.argv.slice(2);
 const ACK_TIMEOUT_MS = 4_000;
 const SAID = /^\[[^\]]* in ([^\]]+)\] (\S+) (\d+) [\d.]+$/;
-// How each application is told to let a client into a room and to say something there, and what is heard of it.
+// The events of each application: how a client joins a room and sends a message there, and the event that it receives.
 const { join: joinEvent, say: sayEvent, heard, read } = {
   chat: {
     join: (room, name) => ["joinRoom", { roomId: room, userName: name }],
@@ -88,7 +88,7 @@ async function join(client, room) {
   }
 }
 
-// Publishes at a steady rate. With `retry`, what was not acknowledged is said again under the same id until it is.
+// Publishes at a steady rate. With `retry`, a message that was not acknowledged is sent again under the same id until it is.
 async function publish(client, rooms, rate, retry, generation) {
   await sleep(Math.random() * (1000 / rate));
   for (let due = performance.now(); generation === publishing; due += 1000 / rate) {
@@ -135,18 +135,18 @@ const operations = {
     for (const until = performance.now() + 65_000; underway && performance.now() < until; ) await sleep(50);
   },
   drop({ names }) { for (const client of chosen(names)) socketOf(client)?.terminate(); },
-  // It reads no more, and neither notices nor comes back: whoever ends it is the server.
+  // The client stops reading, and neither notices its end nor reconnects: only the server can end the connection.
   stall({ names }) {
     for (const client of chosen(names)) {
       const engine = client.socket.io.engine;
       client.socket.io.reconnection(false);
       clearTimeout(engine._pingTimeoutTimer);
       engine._resetPingTimeout = () => {};
-      log("closed", client.name, {}); // it can bear witness no more
+      log("closed", client.name, {}); // it is no longer a witness
       socketOf(client)?.pause();
     }
   },
-  // Reads for a moment now and then: about the given share of the time.
+  // The clients read only for short moments, for about the given share of the time.
   trickle({ names, share }) {
     for (const client of chosen(names)) {
       socketOf(client)?.pause();

@@ -152,7 +152,7 @@ def _cluster_ports(count: int) -> list[int]:
     ports: list[int] = []
     with contextlib.ExitStack() as stack:
         while len(ports) < count:
-            port = random.randrange(10_000, 22_000)  # noqa: S311 - nobody guesses it
+            port = random.randrange(10_000, 22_000)  # noqa: S311 - it need not be unpredictable
             with contextlib.suppress(OSError):
                 stack.enter_context(socket.create_server((HOST, port)))
                 stack.enter_context(socket.create_server((HOST, port + _BUS)))

@@ -108,10 +108,10 @@ class ChatActions(Actions):
 
 
 def _keep_of(message: Said, message_id: str) -> Keep | None:
-    """Return what the history of a room stores of a backend's event, in the form of the messages that clients send.
+    """Return the history entry of a backend's event, in the form of the clients' messages.
 
     Raises:
-        NotFound: The event is none of the chat's messages.
+        NotFound: The event is not one of the chat's messages.
 
     """
     keep = keep_of(message)

@@ -1,7 +1,7 @@
 """The chat's rooms across all gateways: which rooms exist, and their members.
 
 This module owns the names of the Socket.IO rooms that represent a room, and counts the members on this gateway. The log's
-sessions tell who is in a room (`Server.presence`), and the sessions' data tell their names.
+sessions tell which members a room has (`Server.presence`), and the sessions' data tell their names.
 """
 
 from collections import Counter

@@ -15,7 +15,7 @@ from roomwire.log.entries import Message
 from roomwire.log.opening import open_log
 from roomwire.log.streams import room_stream
 from roomwire.metrics.gateway import Metrics
-from roomwire_loadtest.bench.log import Nobody
+from roomwire_loadtest.bench.log import EntryCounter
 from roomwire_loadtest.capacity.measuring.house import PING_INTERVAL_S, PING_TIMEOUT_S
 from roomwire_loadtest.capacity.measuring.runs import Busy
 
@@ -46,7 +46,7 @@ async def _publish(url: str, run: Busy, seconds: float) -> dict[str, float]:
     async with AsyncExitStack() as stack:
         ears = []
         for node in nodes:
-            ears.append(Nobody())
+            ears.append(EntryCounter())
             await node.start(ears[-1])
             stack.push_async_callback(node.close)
         history = open_history(url, metrics=Metrics())

@@ -1,8 +1,8 @@
 """Clients: backends that obtain access tokens with a secret (RFC 6749, section 4.4).
 
 They are in a file that an operator writes, each with its role and the digests of its secrets; `python -m roomwire_auth new-client`
-creates an entry. A secret is 256 random bits, so a plain digest protects it: nobody can guess it, so a slow hash would
-add nothing.
+creates an entry. A secret is 256 random bits, which cannot be guessed, so a plain digest protects it and a
+slow hash would add nothing.
 """
 
 import hashlib
