@@ -36,14 +36,14 @@ def test_what_is_there_is_no_reason_to_skip():
     need("/usr/bin/go", "Go")
 
 
-def test_where_people_work_what_is_missing_skips(monkeypatch):
+def test_on_a_developers_machine_a_missing_requirement_skips(monkeypatch):
     monkeypatch.delenv("CI", raising=False)
 
     with pytest.raises(pytest.skip.Exception, match=r"^needs Go$"):
         need(None, "Go")
 
 
-def test_in_ci_what_is_missing_fails(monkeypatch):
+def test_in_ci_a_missing_requirement_fails(monkeypatch):
     monkeypatch.setenv("CI", "true")
 
     with pytest.raises(pytest.fail.Exception, match=r"^needs Go$"):

@@ -109,7 +109,7 @@ async def test_a_client_gets_exactly_what_was_sent_over_a_restart_and_a_lost_con
             await all_works(kind, seat.client, peer, f"{seat.way}, after a lost connection")
 
 
-async def test_who_is_offered_recovery_unasked_is_what_the_table_says(
+async def test_the_table_says_which_clients_are_offered_recovery_unasked(
     kind: Kind, command: Sequence[str], redis_url: str
 ) -> None:
     async with (

@@ -24,7 +24,7 @@ def arguments(job):
     return dict(zip(words[::2], words[1::2], strict=True))
 
 
-def test_nobody_is_sent_unless_it_is_asked_for():
+def test_no_load_is_sent_by_default():
     assert not [one for one in install().documents if "-load" in one["metadata"]["name"]]
 
 
@@ -63,7 +63,7 @@ def test_what_half_of_the_people_measured_is_not_begun_again(jobs):
     assert {"Never"} == {job["template"]["spec"]["restartPolicy"] for job in jobs.values()}
 
 
-def test_only_workers_reach_the_master_and_nobody_reaches_workers():
+def test_only_workers_reach_the_master_and_no_pod_reaches_workers():
     release = install({"loadTest": ON})
     master = release.one("NetworkPolicy", "chat-roomwire-load-master")["spec"]
     workers = release.one("NetworkPolicy", "chat-roomwire-load")["spec"]

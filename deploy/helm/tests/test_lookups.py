@@ -209,7 +209,7 @@ def test_it_goes_on_until_another_number_is_declared(cluster, declared, told, ov
     assert (told, over) == gateways(cluster.render({"gateway": {"replicas": declared}}))
 
 
-def test_a_number_that_somebody_set_by_hand_is_set_back(cluster):
+def test_a_number_that_was_set_by_hand_is_reset(cluster):
     cluster.has(GATEWAYS, "Deployment", "apps/v1", spec={"replicas": 7})
 
     assert (2, None) == gateways(cluster.render())

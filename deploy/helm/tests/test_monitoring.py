@@ -99,7 +99,7 @@ def test_an_alert_carries_no_link_that_would_open_nothing():
         install({"monitoring": {"prometheusRule": {"enabled": True, "runbook": "docs/runbook.md"}}})
 
 
-def test_without_an_auth_service_of_ours_nobody_is_told_that_it_is_down():
+def test_without_the_auth_service_no_alert_says_that_it_is_down():
     values = {"monitoring": {"prometheusRule": {"enabled": True}}, **SIZES["elsewhere"]}
     rules = install(values).one("PrometheusRule", "chat-roomwire")["spec"]
 

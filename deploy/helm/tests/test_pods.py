@@ -138,7 +138,7 @@ def test_a_container_s_security_context_can_be_left_to_the_cluster():
 
 
 @pytest.mark.parametrize(("group", "mode"), [(10001, 0o440), (None, 0o444)])
-def test_whoever_runs_in_a_pod_can_read_its_secrets(group, mode):
+def test_every_user_in_a_pod_can_read_its_secrets(group, mode):
     release = install({**SIZES["tls"], "pods": {"podSecurityContext": {"fsGroup": group}}})
     modes = {
         volume["secret"]["defaultMode"]

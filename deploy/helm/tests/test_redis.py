@@ -99,7 +99,7 @@ def server(request, tmp_path_factory):
     server.stop()
 
 
-def test_who_does_not_say_who_it_is_can_do_nothing(server):
+def test_an_unauthenticated_client_can_do_nothing(server):
     for command in (["PING"], ["GET", "rw:{0}:log"]):
         with pytest.raises(redis.exceptions.AuthenticationError):
             redis.Redis(port=server.port).execute_command(*command)
@@ -108,7 +108,7 @@ def test_who_does_not_say_who_it_is_can_do_nothing(server):
             redis.Redis(port=server.port, username="default", password=password).ping()
 
 
-def test_who_probes_can_ping_and_nothing_else(server):
+def test_the_probe_can_ping_and_nothing_else(server):
     stranger = redis.Redis(port=server.port, username="probe", password="-")
 
     assert stranger.ping()

@@ -267,9 +267,9 @@ def test_two_rotations_never_run_at_a_time():
 @pytest.mark.parametrize(
     "auth",
     [{"rotation": {"schedule": ""}}, {"existingSecret": "mine"}],
-    ids=["no schedule", "a Secret of somebody else's"],
+    ids=["no schedule", "a Secret of the operator"],
 )
-def test_keys_are_not_rotated_where_nobody_asks_for_it(auth):
+def test_keys_are_rotated_only_on_a_schedule_and_in_a_secret_of_the_chart(auth):
     release = install({"auth": {"signingKey": auth}})
 
     assert [] == release.all("CronJob")

@@ -66,7 +66,7 @@ def test_what_was_not_audited_is_named(answers, capsys):
     ],
     ids=["no connection in time", "no connection", "no way through a proxy", "no service"],
 )
-def test_where_nobody_answers_nothing_passes_for_sound(answers, error, capsys):
+def test_without_an_answer_no_package_counts_as_safe(answers, error, capsys):
     answers(text="", error=error)
 
     assert (1, 0) == (audit.main([LOCK]), audit.main(["--may-be-unreachable", LOCK]))

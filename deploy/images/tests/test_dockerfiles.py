@@ -72,7 +72,7 @@ def test_what_is_copied_exists_and_is_not_ignored(service):
         assert f"!{source}" in ignored
 
 
-def test_it_runs_as_nobody_s_user_by_number_and_without_a_shell(service):
+def test_it_runs_as_an_unprivileged_user_by_number_and_without_a_shell(service):
     parts = dict(instructions(service))
     assert re.fullmatch(r"[1-9]\d{3,}:[1-9]\d{3,}", parts["USER"])
     home, *module = ENTRIES[service]
