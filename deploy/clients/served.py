@@ -40,7 +40,7 @@ class Talk(Gateway):
 
     @subscribe("ask")
     async def ask(self, socket: Socket, value: Any) -> Any:
-        """Send the value to the client in a question, and return the client's answer."""
+        """Send the client a question, and return its answer."""
         return await self.server.call("question", value, to=socket.id, namespace=self.namespace)
 
     @subscribe("transport")

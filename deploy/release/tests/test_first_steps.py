@@ -217,7 +217,7 @@ async def share(reader: Reader, line: str, tail: str, write: str, port: int) -> 
 
 
 def summary(took_s: Mapping[str, float], words: int) -> str:
-    """Return how long a reader takes to follow the lines on this machine; the test does not depend on it."""
+    """Return how long a reader takes to follow the lines on this machine; no check depends on it."""
     commands_s, reading_s = sum(took_s.values()), words / WORDS_A_MINUTE * 60
     return "\n".join(
         [

@@ -154,7 +154,7 @@ class ChatGateway(Gateway):
 
     @subscribe("refreshToken", requires_voice=False)
     async def refresh_token(self, socket: Socket, body: RefreshToken) -> Renewal:
-        """Replace the client's token by a new one of the same user; the client leaves the rooms that it does not allow."""
+        """Replace the token by a new one of the same user; the client leaves rooms that the new token forbids."""
         if self._verify is None:
             raise Forbidden("This gateway does not check tokens.")
         socket.renew(await self._verify(body.token))

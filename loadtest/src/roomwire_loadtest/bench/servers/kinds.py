@@ -122,7 +122,7 @@ def started(kind: Kind, core: int) -> Iterator[Running]:
 
 @contextlib.contextmanager
 def _on_core(core: int) -> Iterator[None]:
-    """Pin this process to a core, so that what it starts inherits the core with all threads and children; then unpin it."""
+    """Pin this process to a core while the context lasts, so that the processes that it starts inherit the core."""
     own = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {core})
     try:

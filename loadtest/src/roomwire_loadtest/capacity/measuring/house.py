@@ -78,6 +78,6 @@ def house(folder: Path, *, gateways: int) -> Iterator[House]:
 
 
 def _cpu_s(pid: int) -> float:
-    """Return the CPU time from the file in which Linux counts nanoseconds; `stat` counts hundredths of a second, which is too coarse for Redis."""
+    """Return the CPU time as Linux counts it in nanoseconds; the hundredths of a second in `stat` are too coarse for Redis."""
     threads = Path(f"/proc/{pid}/task").glob("*/schedstat")
     return sum(int(thread.read_text("ascii").split()[0]) for thread in threads) / 1e9

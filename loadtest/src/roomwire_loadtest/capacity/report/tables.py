@@ -179,5 +179,5 @@ def _number(value: float) -> str:
 
 
 def _full_at(share: float) -> str:
-    """Return the size of the workload, relative to the present one, at which something of which it takes this share is full."""
+    """Return the workload, relative to the present one, that fills a resource of which the present one takes this share."""
     return f"{_number(1 / share)} times this" if share <= 1 else f"**{_number(100 / share)}% of this**"
