@@ -78,7 +78,7 @@ class Standings:
 
         Raises:
             Banned, TooManySockets: It may not come in.
-            Unavailable: Nobody knows.
+            Unavailable: The backplane cannot answer now.
 
         """
         admission = await self._store.admit(user, sid, node=self._node, most=most)
