@@ -35,6 +35,7 @@ class Gateway:
         self.metrics = metrics
         self.told = []
         self.entries = []
+        self.volatile = []
         self.fenced = []
         self.incomplete = []
         self.losses = 0
@@ -51,6 +52,10 @@ class Gateway:
             raise RuntimeError("as the test wants it")
         self.told.append(entry.message.payload)
         self.entries.append(entry)
+
+    def on_volatile(self, stream, message):
+        self.told.append(("volatile", message.payload))
+        self.volatile.append((stream, message))
 
     def on_fenced(self, tenure):
         self.told.append(("fenced", tenure.sid, tenure.claim))

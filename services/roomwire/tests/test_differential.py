@@ -59,7 +59,7 @@ async def test_every_public_method_and_parameter_is_exercised(monkeypatch):
     assert set(ELSEWHERE) == surface.surface() - calls
 
 
-MORE = {("emit", "message_id"), ("emit", "keeps_history")}
+MORE = {("emit", "message_id"), ("emit", "keeps_history"), ("emit", "except_rooms"), ("emit", "volatile")}
 """What a method of ours takes beside the arguments of stock; by keyword only."""
 
 

@@ -49,6 +49,9 @@ class EntryCounter:
         """See `LogObserver`."""
         self.entries += 1
 
+    def on_volatile(self, stream: Stream, message: Message) -> None:
+        """See `LogObserver`."""
+
     def on_fenced(self, tenure: Tenure) -> None:
         """See `LogObserver`."""
 

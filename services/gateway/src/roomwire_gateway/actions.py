@@ -42,7 +42,12 @@ class ChatActions(Actions):
             return super().saying(message, f"{message_id}:0" if message_id else "")
         room = message.room if isinstance(message, ToRoom) else ""
         return self._chat.announcements.to_room(
-            message.event, message.args, room=room, message_id=message_id, keep=_keep_of(message, message_id)
+            message.event,
+            message.args,
+            room=room,
+            except_rooms=message.except_rooms,
+            message_id=message_id,
+            keep=_keep_of(message, message_id),
         )
 
     async def largest_rooms(self, *, namespace: str, limit: int) -> list[RoomAnswer]:  # noqa: ARG002 - the chat has one

@@ -69,19 +69,24 @@ class Announcements:
         args: Sequence[Any],
         *,
         room: str = "",
+        except_rooms: Sequence[str] = (),
         message_id: str = "",
         keep: Keep | None = None,
     ) -> Sequence[Coroutine[Any, Any, None]]:
         """Return the emits that send a backend's event to a room or, without a room, to all clients.
 
+        Members of `except_rooms` do not receive the event.
+
         The log contains the events in the order in which the caller starts the emits. Each emit has a message id of its own,
         so all of them can safely be repeated after an error. The first emit stores the entry of `keep` in the room's history.
         """
+        left_out = [audience_of(audience, one) for one in except_rooms for audience in AUDIENCES]
         return [
             self._gateway.emit(
                 event,
                 tuple(args),
                 to=audience_of(audience, room),
+                except_rooms=left_out or None,
                 message_id=f"{message_id}:{number}" if message_id else "",
                 keeps_history=keep if keep and not number else False,
             )

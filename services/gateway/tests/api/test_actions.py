@@ -68,6 +68,21 @@ async def test_events_for_a_user_reach_all_its_sockets_and_nobody_else(system):
         assert [] == await heard(system, client)
 
 
+async def test_members_of_an_excepted_room_do_not_receive_an_event_whichever_audience_they_are(system):
+    ann, bob = await system.person(0), await system.person(1, name="Bob", structured=True)
+    others = [
+        await system.person(of, room="acme:attic", name="Eve", structured=structured)
+        for of, structured in ((0, False), (1, True))
+    ]
+    messages = [{"everyone": True, "event": "news", "args": ["x"], "except_rooms": ["acme:attic"]}]
+    await system.post("/publish", {"messages": messages})
+
+    for client in (ann, bob):
+        assert [["news", "x"]] == await heard(system, client)
+    for client in others:
+        assert [] == await heard(system, client)
+
+
 async def test_events_for_everybody_reach_everybody(system):
     clients = [await system.person(of, room=None) for of in (0, 1)]
     await system.post("/publish", {"messages": [{"everyone": True, "event": "news", "args": ["x"]}]}, of=1)

@@ -75,6 +75,7 @@ async def test_every_key_and_channel_carries_the_hash_tag(node, client, redis_ur
     assert {
         "rw:{0}:history:den {1}",
         "rw:{0}:log",
+        "rw:{0}:reads",
         "rw:{0}:registry",
     } == keys
 

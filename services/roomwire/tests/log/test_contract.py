@@ -97,10 +97,77 @@ async def test_a_message_arrives_as_it_was_given(world):
     gateway = await world.start()
     await gateway.hear(EVERYBODY)
     message = Message(bytes(range(256)), skip_sids=("a", "b"), rooms=(DEN, ATTIC, sid_stream("c")))
+    narrowed = msgspec.structs.replace(message, except_rooms=(DEN, sid_stream("d")))
     await gateway.log.publish(EVERYBODY, message)
-    await until(lambda: gateway.entries)
+    await gateway.log.publish(EVERYBODY, narrowed)
+    await until(lambda: len(gateway.entries) == 2)
 
-    assert message == gateway.entries[0].message
+    assert [message, narrowed] == [entry.message for entry in gateway.entries]
+    assert [message, narrowed] == [one.message for one in await gateway.log.newest(EVERYBODY, limit=2)]
+
+
+async def test_a_volatile_message_reaches_all_gateways_that_subscribed_and_the_log_does_not_know_it(world):
+    first, second, deaf = await world.start(), await world.start(), await world.start()
+    for gateway in (first, second):
+        await gateway.hear(DEN)
+    last = await first.log.mark()
+    message = Message(b"here", skip_sids=("a",), except_rooms=(ATTIC,))
+    first.log.publish_volatile(DEN, message)
+    for gateway in (first, second):
+        await until(lambda gateway=gateway: gateway.volatile)
+        assert [(DEN, message)] == gateway.volatile
+        assert [] == gateway.entries
+
+    assert last == await first.log.mark() == first.log.cut
+    assert [] == await first.log.newest(DEN, limit=10)
+    await deaf.log.mark()
+    assert [] == deaf.volatile
+
+
+async def test_a_volatile_message_to_a_socket_reaches_the_gateway_that_has_its_session_alone(world):
+    first, second = await world.start(), await world.start()
+    tenure = await second.session(DEN)
+    first.log.publish_volatile(sid_stream("nobody"), Message(b"lost"))
+    first.log.publish_volatile(sid_stream(tenure.sid), Message(b"here"))
+    await until(lambda: second.volatile)
+
+    assert [(sid_stream(tenure.sid), Message(b"here"))] == second.volatile
+    assert [] == first.volatile
+    second.log.release(tenure)
+    first.log.publish_volatile(sid_stream(tenure.sid), Message(b"to a client that is away"))
+    await first.hear(DEN)
+    await second.hear(DEN)
+    first.log.publish_volatile(DEN, Message(b"after it"))
+    await until(lambda: len(second.volatile) == 2)
+    assert [Message(b"here"), Message(b"after it")] == [message for _, message in second.volatile]
+
+
+async def test_volatile_messages_come_in_their_order_and_stop_no_entry(world):
+    first, second = await world.start(), await world.start()
+    await second.hear(DEN)
+    for number in range(50):
+        first.log.publish_volatile(DEN, Message(b"%d" % number))
+        await first.say(number)
+    await second.hears(*range(50))
+    await until(lambda: len(second.volatile) == 50)
+
+    assert [b"%d" % number for number in range(50)] == [message.payload for _, message in second.volatile]
+
+
+async def test_a_volatile_message_of_a_log_that_is_closed_is_dropped_and_counted(world):
+    first, second = await world.start(), await world.start()
+    await second.hear(DEN)
+    await first.log.close()
+    first.log.publish_volatile(DEN, Message(b"gone"))
+
+    def dropped():
+        return first.metrics.registry.get_sample_value(
+            "roomwire_volatile_dropped_total", {"reason": "unpublished"}
+        )
+
+    await until(lambda: dropped() == 1)
+    await second.log.mark()
+    assert [] == second.volatile
 
 
 async def test_a_message_id_is_taken_once_whoever_sends_it(world):

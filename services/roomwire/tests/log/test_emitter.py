@@ -95,17 +95,22 @@ async def test_clients_of_two_servers_get_what_an_emitter_says_once_and_in_order
         await emitter.emit("n", "nobody", to=[])
         await emitter.emit("n", "second alone", to="red", skip_sid=first.sid)
         await emitter.emit("n", "neither", to="red", skip_sid=[first.sid, second.sid])
+        await emitter.emit("n", "first alone, as the other is not in it", to="red", except_rooms=[second.sid])
+        await emitter.emit("n", "second alone, as the other is in it", to="red", except_rooms="blue")
         await emitter.emit("n", "den", namespace="/den")
         await emitter.emit("n", ("two", {"b": b"\x00\xff"}, "arguments"), to="red")
         await emitter.emit("end")
 
-    for client, alone in ((first, "first alone"), (second, "second alone")):
+    for client, alone in (
+        (first, ["first alone", "first alone, as the other is not in it"]),
+        (second, ["second alone", "second alone, as the other is in it"]),
+    ):
         heard = []
         while not heard or heard[-1] != ["end"]:
             heard.append(await client.event())
         texts = [event[1] for event in heard[:-1]]
         assert ["two", 1, 2, 3, 4] == [texts[-1], *[one for one in texts[:-1] if isinstance(one, int)]]
-        assert [alone] == [one for one in texts[:-1] if isinstance(one, str)]
+        assert alone == [one for one in texts[:-1] if isinstance(one, str)]
     assert ["n", "den"] == await elsewhere.event()
 
 

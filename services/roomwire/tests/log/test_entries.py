@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from roomwire.log.entries import (
     FORMAT,
+    NARROWED_FORMAT,
     Message,
     Push,
     UnreadableEntry,
@@ -22,6 +23,7 @@ MESSAGES = st.builds(
     st.binary(),
     st.lists(st.text(), max_size=3).map(tuple),
     st.lists(st.binary(), max_size=3).map(tuple),
+    st.lists(st.binary(), max_size=3).map(tuple),
 )
 
 
@@ -31,14 +33,28 @@ def test_a_message_is_read_as_it_was_stored(message):
 
 
 def test_what_a_later_gateway_adds_is_skipped():
-    later = bytes((FORMAT,)) + msgspec.msgpack.encode((b"hi", ("a",), (STREAM,), "new", 1))
+    later = bytes((FORMAT,)) + msgspec.msgpack.encode((b"hi", ("a",), (STREAM,), (), "new", 1))
 
     assert Message(b"hi", ("a",), (STREAM,)) == decode_message(later)
 
 
+@given(message=MESSAGES)
+def test_only_a_message_that_leaves_out_rooms_is_of_a_format_that_earlier_gateways_do_not_read(message):
+    stored = encode_message(message)
+    plain = msgspec.msgpack.encode((message.payload, message.skip_sids, message.rooms))
+
+    assert (stored == bytes((FORMAT,)) + plain) == (not message.except_rooms)
+    assert (stored[0] == NARROWED_FORMAT) == bool(message.except_rooms)
+
+
 @pytest.mark.parametrize(
     "blob",
-    [b"", bytes((FORMAT + 1,)) + msgspec.msgpack.encode((b"hi",)), bytes((FORMAT,)), bytes((FORMAT, 1))],
+    [
+        b"",
+        bytes((NARROWED_FORMAT + 1,)) + msgspec.msgpack.encode((b"hi",)),
+        bytes((FORMAT,)),
+        bytes((FORMAT, 1)),
+    ],
 )
 def test_what_cannot_be_read_says_so(blob):
     with pytest.raises(UnreadableEntry):

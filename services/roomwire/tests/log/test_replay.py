@@ -86,6 +86,13 @@ def test_what_is_read_is_the_clients_rooms_its_namespace_and_itself():
         (Message(b"", rooms=(ATTIC,)), 50, False),
         (Message(b"", rooms=(ATTIC, ME)), 50, True),
         (Message(b"", skip_sids=("me",), rooms=(DEN,)), 50, False),
+        (Message(b"", except_rooms=(DEN,)), 50, False),
+        (Message(b"", except_rooms=(DEN,)), 30, True),
+        (Message(b"", except_rooms=(DEN,)), 61, True),
+        (Message(b"", except_rooms=(ATTIC, HALL)), 70, False),
+        (Message(b"", except_rooms=(ATTIC, ME)), 50, False),
+        (Message(b"", rooms=(DEN,), except_rooms=(HALL,)), 50, True),
+        (Message(b"", rooms=(HALL,), except_rooms=(HALL,)), 70, False),
     ],
 )
 def test_filters_are_judged_by_when_the_client_was_in_which_room(message, position, is_mine):

@@ -6,7 +6,7 @@ Production logs an exception of an observer's and goes on; here one is a mistake
 from collections.abc import Callable
 from typing import Any
 
-from roomwire.log.entries import Entry
+from roomwire.log.entries import Entry, Message
 from roomwire.log.sessions import NodeId, Tenure
 from roomwire.log.streams import Stream
 
@@ -20,6 +20,9 @@ class Observer:
     def on_entry(self, entry: Entry) -> None:
         """Deliver an entry."""
         self._tell(self._gateway.deliver, entry)
+
+    def on_volatile(self, stream: Stream, message: Message) -> None:
+        """Ignore it: the simulation's volatile events bypass the log on one gateway."""
 
     def on_fenced(self, tenure: Tenure) -> None:
         """Drop a socket."""

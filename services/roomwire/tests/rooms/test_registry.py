@@ -105,7 +105,7 @@ class Decided(Rooms):
 
     def __init__(self) -> None:
         recorder, registry, log = Recorder(), Registry(), NoLog()
-        delivery = Delivery(log, registry, recorder.eio.turn, answer=None)
+        delivery = Delivery(log, registry, recorder.eio.turn, answer=None, count_dropped=None)
         super().__init__(log, registry, delivery, elsewhere=None, finish=self.finished)
         self.set_server(recorder)
 

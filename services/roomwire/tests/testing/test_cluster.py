@@ -9,7 +9,7 @@ import pytest
 from team_board import Board
 from waiting import time_passes, time_passes_blocking
 
-from roomwire import App, Gateway, Server, User, subscribe
+from roomwire import App, Gateway, Server, Socket, User, subscribe
 from roomwire.errors import Forbidden
 from roomwire.limits.client import Limits
 from roomwire.log.memory.primary import MemoryPrimary
@@ -398,3 +398,62 @@ async def test_a_sleep_of_the_tests_own_lets_time_pass_as_well(nodes):
         await time_passes(46)
 
         assert 1 == len(went(cluster.nodes[0].get(Board)))
+
+
+# Events for some, and for now.
+
+
+class Arena(Gateway):
+    """A game: where players are is volatile, and those who are muted hear no cheers."""
+
+    async def on_connection(self, socket: Socket):
+        await socket.join("arena")
+
+    @subscribe("mute")
+    async def mute_me(self, socket: Socket):
+        await socket.join("muted")
+
+    @subscribe("move")
+    async def move(self, socket: Socket, x: int):
+        await self.emit("position", x, to="arena", skip_sid=socket.id, volatile=True)
+
+    @subscribe("cheer")
+    async def cheer(self, text: str):
+        await self.emit("cheered", text, to="arena", except_rooms=["muted"])
+
+
+async def test_a_volatile_event_reaches_who_is_connected_to_any_node_and_is_not_recovered(nodes):
+    async with nodes(Arena, count=2) as cluster:
+        ann, bob = await cluster.connect("ann", node=0), await cluster.connect("bob", node=1)
+        eve = await cluster.connect("eve", node=1)
+        await ann.call("move", 1)
+        assert 1 == await bob.next("position")
+        eve.cut()
+        await ann.call("move", 2)
+        await ann.call("cheer", "well done")
+        await eve.back(node=0)
+        await ann.call("move", 3)
+
+        assert [2, 3] == [await bob.next("position"), await bob.next("position")]
+        assert eve.recovered
+        assert "well done" == await eve.next("cheered")
+        assert [1, 3] == [await eve.next("position"), await eve.next("position")]
+        with pytest.raises(NothingCame):
+            await ann.next("position")
+
+
+async def test_members_of_an_excepted_room_do_not_receive_an_event_when_it_is_said_or_when_they_recover(
+    nodes,
+):
+    async with nodes(Arena, count=2) as cluster:
+        ann, bob = await cluster.connect("ann", node=0), await cluster.connect("bob", node=1)
+        await bob.call("mute")
+        await ann.call("cheer", "one")
+        bob.cut()
+        await ann.call("cheer", "two")
+        await bob.back(node=0)
+
+        assert bob.recovered
+        assert ["one", "two"] == [await ann.next("cheered"), await ann.next("cheered")]
+        with pytest.raises(NothingCame):
+            await bob.next("cheered")

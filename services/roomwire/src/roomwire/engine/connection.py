@@ -50,6 +50,7 @@ class Connection:
     __slots__ = (
         "_answer",
         "_is_reported",
+        "_is_stuck",
         "_on_closed",
         "_pings",
         "_posting",
@@ -94,6 +95,7 @@ class Connection:
         self._session: dict[str, object] | None = None
         self._answer: asyncio.Future[list[bytes]] | None = None
         self._wake: Callable[[], None] | None = None
+        self._is_stuck: Callable[[], bool] | None = None
         self._posting: asyncio.Lock | None = None
         self.posts = 0
 
@@ -180,7 +182,7 @@ class Connection:
         else:
             self._is_reported = True
             # The transport knows of the end. Release it, as it refers to this object.
-            self._wake = None
+            self._wake = self._is_stuck = None
             self._on_closed(self, state.closed)
 
     def poll(self) -> "asyncio.Future[list[bytes]] | None":
@@ -207,19 +209,30 @@ class Connection:
         """Note that the event loop has ended, and the transport with it, unless the session is between two polls."""
         state = self.state
         is_lost = self.upgraded or state.is_polled
-        self._posting = self._wake = self._answer = None
+        self._posting = self._wake = self._is_stuck = self._answer = None
         state.is_polled = state.is_probed = False
         if is_lost:
             self.close(Reason.TRANSPORT_CLOSE)
 
-    def use_socket(self, wake: Callable[[], None]) -> None:
-        """Call this function from now on when there may be something to write, and at the end."""
+    def use_socket(self, wake: Callable[[], None], is_stuck: Callable[[], bool]) -> None:
+        """Carry the session over a WebSocket from now on.
+
+        Args:
+            wake: Called when there may be something to write, and at the end.
+            is_stuck: Returns whether the client does not read what has been written.
+
+        """
         if self._answer is not None:
             if not self._answer.done():
                 self._answer.set_result([framed(NOOP)])
             self._answer = None
-        self._wake = wake
+        self._wake, self._is_stuck = wake, is_stuck
         wake()
+
+    @property
+    def is_congested(self) -> bool:
+        """Whether something of an earlier turn still waits: for the client to read, or for its next poll: hot."""
+        return self.state.has_unread if self._is_stuck is None else self._is_stuck()
 
     def tick(self, now: float) -> float | None:
         """Perform the actions that are due at this time: an alarm of the wheel."""

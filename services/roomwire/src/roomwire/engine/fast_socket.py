@@ -36,6 +36,8 @@ _SLOW: Final = Reason.SLOW
 
 _MUCH_BYTES: Final = 65_536
 """The bytes of one read after which other clients get their turn."""
+_TLS_BYTES: Final = 1_024
+"""The bytes by which TLS lengthens what a turn writes, generously."""
 
 _log = get_logger(__name__)
 
@@ -58,6 +60,7 @@ class FastSocket(asyncio.Protocol):
         "_is_closing",
         "_is_paused",
         "_is_probing",
+        "_last_write_bytes",
         "_owed_pong",
         "_pump",
         "_reader",
@@ -77,6 +80,7 @@ class FastSocket(asyncio.Protocol):
         self._owed_pong: bytes | None = None
         self._holds_reading = False
         self._is_paused = False
+        self._last_write_bytes = 0
         self._is_probing = False
         self._is_closing = False
 
@@ -186,7 +190,7 @@ class FastSocket(asyncio.Protocol):
     def _carry(self, connection: Connection) -> None:
         self._connection = connection
         self._upgrades = None
-        connection.use_socket(self._flush)
+        connection.use_socket(self._flush, self._is_stuck)
 
     def _probe(self, connection: Connection, packet: EnginePacket) -> None:
         try:
@@ -346,7 +350,9 @@ class FastSocket(asyncio.Protocol):
         if not self._is_closing and reason is not _SLOW:
             outbox = connection.outbox
             if outbox:
-                self._transport.write(outbox[0] if len(outbox) == 1 else b"".join(outbox))
+                data = outbox[0] if len(outbox) == 1 else b"".join(outbox)
+                self._last_write_bytes = len(data)
+                self._transport.write(data)
             if self._is_paused and self._unread_bytes > self._engine.limits.max_unread_bytes:
                 connection.state.close(_SLOW, Bound.UNREAD_BYTES)
                 reason = _SLOW
@@ -359,6 +365,10 @@ class FastSocket(asyncio.Protocol):
             self._transport.abort()
         else:
             self._close(CloseCode.OK)
+
+    def _is_stuck(self) -> bool:
+        # What the last turn wrote may still be with the event loop, though the client reads.
+        return self._unread_bytes > self._last_write_bytes + _TLS_BYTES
 
     @property
     def _unread_bytes(self) -> int:

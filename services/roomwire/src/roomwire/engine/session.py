@@ -174,6 +174,11 @@ class Session:
         if self.is_polled and self.is_probed:
             self._noops = max(self._noops, 1)
 
+    @property
+    def has_unread(self) -> bool:
+        """Whether something that was put out before the last `settle` has not been taken."""
+        return self._counted > 0
+
     def forget_output(self) -> None:
         """Drop the pending output: it has been written, or never will be."""
         self.outbox.clear()

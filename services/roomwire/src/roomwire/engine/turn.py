@@ -25,6 +25,10 @@ class Outlet(Protocol):
     outbox: list[bytes]
     is_due: bool
 
+    @property
+    def is_congested(self) -> bool:
+        """Whether what is put in now would wait for more than the end of the turn."""
+
     def flush(self) -> None:
         """Write the outbox as far as possible; called once in each turn in which a frame was put."""
 

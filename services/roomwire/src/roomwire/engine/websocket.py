@@ -79,7 +79,7 @@ async def _carry(engine: Engine, connection: Connection, socket: "_Socket") -> N
         if connection.closed:
             ended.set()
 
-    connection.use_socket(wake)
+    connection.use_socket(wake, lambda: socket.is_writing and connection.state.has_unread)
     reading = asyncio.create_task(_read(engine, connection, socket))
     writing = asyncio.create_task(_write(connection, socket, news))
     try:
@@ -122,9 +122,15 @@ async def _write(connection: Connection, socket: "_Socket", news: asyncio.Event)
 
 
 class _Socket:
-    """A WebSocket as ASGI messages."""
+    """A WebSocket as ASGI messages.
+
+    Attributes:
+        is_writing: Whether the server has not taken the last message yet.
+
+    """
 
     def __init__(self, receive: Receive, send: Send) -> None:
+        self.is_writing = False
         self._receive = receive
         self._send = send
 
@@ -151,8 +157,11 @@ class _Socket:
             await self._put({"type": "websocket.close", "code": 1000})
 
     async def _put(self, event: Message) -> None:
+        self.is_writing = True
         try:
             await self._send(event)
         except (OSError, RuntimeError) as error:
             # Servers raise different exceptions for a send after the end; ASGI servers use these two.
             raise _Gone from error
+        finally:
+            self.is_writing = False

@@ -211,7 +211,7 @@ class Gateway(Moderation, socketio.AsyncNamespace):  # type: ignore[misc] # pyth
             event: The event's name.
             data: The event's argument; a tuple for several. Structs become objects.
             options: As for `Server.emit`, by name: `to` or `room`, `skip_sid`, `callback`, `ignore_queue`, `message_id`,
-                `keeps_history`, and `namespace`, whose default is its own.
+                `keeps_history`, `except_rooms`, `volatile`, and `namespace`, whose default is its own.
 
         Raises:
             Unavailable: The event was not published; try again.

@@ -111,6 +111,9 @@ class LogObserver(Protocol):
     def on_entry(self, entry: Entry) -> None:
         """Deliver an entry of a subscribed stream, or of a socket's own stream. `cut` is the entry's position."""
 
+    def on_volatile(self, stream: Stream, message: Message) -> None:
+        """Deliver a message of a subscribed stream, or of a socket's own, that is not in the log."""
+
     def on_fenced(self, tenure: Tenure) -> None:
         """Drop a socket, because another socket holds its session, or the session has ended.
 
@@ -138,6 +141,9 @@ class Unobserved:
     """The `LogObserver` of a log that has not been started, when there are neither reports nor requests."""
 
     def on_entry(self, entry: Entry) -> None:
+        """Ignore it."""
+
+    def on_volatile(self, stream: Stream, message: Message) -> None:
         """Ignore it."""
 
     def on_fenced(self, tenure: Tenure) -> None:
@@ -233,9 +239,18 @@ class Log(Protocol):
         Raises:
             NotFound: The stream is a socket's, and its session does not exist.
             TooLarge: The message id is too long.
-            Unavailable: The message was not appended: no link in time, too many publishes wait, or the primary has no memory left.
+            Unavailable: The message was not appended: no link in time, too many publishes wait, the primary has no memory left, or
+                the message has `except_rooms` and a registered gateway has not announced that it reads them (`NotReadByAll`).
             OutcomeUnknown: The message may or may not have been appended.
 
+        """
+
+    def publish_volatile(self, stream: Stream, message: Message) -> None:
+        """Pass a message to the gateways that are live now, this one included, without appending it.
+
+        Each observer gets it at most once, between two entries; its place among them is not promised. The message is dropped and
+        counted, never kept for later, if there is no live link or the primary is behind with earlier ones. Gateways of versions
+        without volatile messages ignore it. Nothing is raised.
         """
 
     def subscribe(self, stream: Stream) -> None:

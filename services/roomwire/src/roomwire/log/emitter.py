@@ -21,7 +21,7 @@ from roomwire.log.redis.keys import Keys
 from roomwire.log.redis.producer import Producer
 from roomwire.log.sessions import new_node_id
 from roomwire.log.streams import Stream, namespace_stream
-from roomwire.log.targets import kept_of, stream_to
+from roomwire.log.targets import kept_of, stream_to, streams_to
 from roomwire.protocol.payloads import arguments_of, event_payload, skipped_sids
 from roomwire.redis.topology import open_primaries
 
@@ -85,6 +85,7 @@ class AsyncEmitter:
         to: object = None,
         namespace: str = "/",
         skip_sid: str | list[str] | None = None,
+        except_rooms: object = None,
         message_id: str = "",
         keeps_history: bool | Keep = False,
     ) -> None:
@@ -99,13 +100,16 @@ class AsyncEmitter:
                 Default: all clients of the namespace.
             namespace: The namespace. Default: `/`.
             skip_sid: A client, or a list of clients, that does not receive the event. Default: none.
+            except_rooms: A room, a client's id, or a list of them, whose members do not receive the event. Each client is judged by
+                its rooms at the event's place in the log, also when it recovers later. Default: none.
             message_id: A further event with the same id within two minutes is dropped, whichever process emits it. At most 256
                 bytes. Default: none.
             keeps_history: Whether the history of the room stores the event, or what of it and for how long (`Keep`), as for an
                 emit of a gateway: the event is published and stored, or neither. Default: no.
 
         Raises:
-            Unavailable: The event was not published; try again once the problem in the error's cause is solved.
+            Unavailable: The event was not published; try again once the problem in the error's cause is solved. With
+                `except_rooms` also while the deployment has a gateway of a version that cannot leave out rooms.
             OutcomeUnknown: The event may have been published; try again with the same `message_id`.
             TooLarge: The event, the message id or what history stores is too large.
             ValueError: `keeps_history` is set, but no room is named.
@@ -121,14 +125,15 @@ class AsyncEmitter:
             if len(kept.entry) > self._max_message_bytes:
                 raise EventTooLarge(self._max_message_bytes, len(kept.entry))
         skipped = () if skip_sid is None else skipped_sids(skip_sid)
+        excepted = () if except_rooms is None else streams_to(namespace, except_rooms)
         rooms: tuple[Stream, ...] = ()
         if isinstance(to, Collection) and not isinstance(to, str):
-            rooms = tuple(stream_to(namespace, one) for one in to)
+            rooms = streams_to(namespace, to)
             if not rooms:
                 return
         stream = namespace_stream(namespace) if to is None or rooms else stream_to(namespace, to)
         try:
-            message = Message(payload, skipped, rooms)
+            message = Message(payload, skipped, rooms, excepted)
             await self._publishing().publish(stream, message, message_id=message_id, kept=kept)
         except NotFound:
             # The session of this client has ended, so no client is left to receive the event.
@@ -215,6 +220,7 @@ class Emitter:
         to: object = None,
         namespace: str = "/",
         skip_sid: str | list[str] | None = None,
+        except_rooms: object = None,
         message_id: str = "",
         keeps_history: bool | Keep = False,
     ) -> None:
@@ -228,6 +234,7 @@ class Emitter:
                 to=to,
                 namespace=namespace,
                 skip_sid=skip_sid,
+                except_rooms=except_rooms,
                 message_id=message_id,
                 keeps_history=keeps_history,
             )

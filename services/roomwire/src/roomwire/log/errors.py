@@ -20,6 +20,7 @@
         ├── LogHeld               the link is being restored, and earlier callers waited in vain
         ├── LogNotResumed         the link is restored, but this gateway could not be brought up to date
         ├── LogSilent             the primary did not answer in time, or the link broke before the request was sent
+        ├── NotReadByAll          a registered gateway does not read the entry's format
         └── RedisUnreached        the primary cannot be reached
 
 Errors that are part of the contract's results (`Fenced`, `NodeAway`, `NodeBusy`) are in `contract`.
@@ -143,6 +144,12 @@ class LogSilent(Unavailable):
     """The primary did not answer; nothing was done."""
 
     default_message = "The log does not answer: try again."
+
+
+class NotReadByAll(Unavailable):
+    """A registered gateway does not read the entry's format; nothing was appended."""
+
+    default_message = "A gateway of an earlier version cannot leave out rooms: try again after the upgrade."
 
 
 class RedisUnreached(Unavailable):

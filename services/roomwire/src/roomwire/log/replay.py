@@ -58,10 +58,14 @@ def is_for(entry: Entry, sid: str, rooms: Mapping[Stream, Intervals]) -> bool:
     message = entry.message
     if sid in message.skip_sids:
         return False
-    if not message.rooms:
-        return True
     own = sid_stream(sid)
-    return any(room == own or holds(rooms.get(room, ()), entry.position) for room in message.rooms)
+
+    def is_in_any(streams: Iterable[Stream]) -> bool:
+        return any(one == own or holds(rooms.get(one, ()), entry.position) for one in streams)
+
+    if is_in_any(message.except_rooms):
+        return False
+    return not message.rooms or is_in_any(message.rooms)
 
 
 def merged(readings: Iterable[Iterable[Entry]]) -> Sequence[Entry]:

@@ -1,14 +1,14 @@
 """The state of what one gateway has received from the log and delivers to its observer. It knows no socket and no clock.
 
 Owns the cut, the counted subscriptions, and which sessions are held here. While the log is held, pushes wait in a
-bounded queue; `resume` gives the observer what was missed, then those that waited, each entry once.
+bounded queue (volatile messages do not); `resume` gives the observer what was missed, then those that waited, each entry once.
 """
 
 from collections import deque
 from collections.abc import Callable, Iterable
 
 from roomwire.log.contract import LogObserver
-from roomwire.log.entries import Entry, Push, UnreadableEntry, decode_message
+from roomwire.log.entries import VOLATILE, Entry, Message, Push, UnreadableEntry, decode_message
 from roomwire.log.positions import START, Epoch, Offset, Position
 from roomwire.log.sessions import Sid, Tenure
 from roomwire.log.streams import Stream, is_sid_stream, parse_stream, sid_stream
@@ -130,6 +130,8 @@ class Subscriber:
         if not self.is_held:
             self._receive_live(push)
             return
+        if push.position == VOLATILE:
+            return
         self._waiting_bytes += len(push.blob)
         if len(self._waiting) >= self._max_held_pushes or self._waiting_bytes > self._max_held_bytes:
             raise Interrupted("too many pushes while held")
@@ -193,6 +195,8 @@ class Subscriber:
             raise Interrupted("a push of another epoch")
         position = push.position
         if position <= self.cut:
+            if position == VOLATILE:
+                self._receive_volatile(push)
             return
         self.cut = position
         self.learn(position)
@@ -203,6 +207,19 @@ class Subscriber:
             self._tell_incomplete(push.stream)
             return
         self._deliver(Entry(push.stream, position, message))
+
+    def _receive_volatile(self, push: Push) -> None:
+        try:
+            message = decode_message(push.blob)
+        except UnreadableEntry as error:
+            _log.debug("unreadable volatile message", error=str(error))
+            return
+        self.receive_volatile(push.stream, message)
+
+    def receive_volatile(self, stream: Stream, message: Message) -> None:
+        """Receive a decoded message that is not in the log. While the log is held it is dropped."""
+        if not self.is_held and self.is_subscribed(stream):
+            self._tell(lambda observer: observer.on_volatile(stream, message))
 
     def _deliver(self, entry: Entry) -> None:
         if entry.stream in self._subscriptions or self.is_subscribed(entry.stream):

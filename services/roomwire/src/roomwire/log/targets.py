@@ -1,7 +1,9 @@
 """The target of a message: the stream of a room, whatever its name is made of, or of a client, and a room's history. Pure."""
 
 import json
+from collections.abc import Collection
 from datetime import UTC, datetime
+from typing import cast
 
 import msgspec
 
@@ -22,6 +24,13 @@ def stream_to(namespace: str, target: object) -> Stream:
     if isinstance(target, str) and is_sid(target):
         return sid_stream(target)
     return stream_of(namespace, target)
+
+
+def streams_to(namespace: str, targets: object) -> tuple[Stream, ...]:
+    """Return the streams of a target, or of each in a list of them."""
+    if isinstance(targets, str) or not hasattr(targets, "__len__"):
+        return (stream_to(namespace, targets),)
+    return tuple(stream_to(namespace, one) for one in cast("Collection[object]", targets))
 
 
 def kept_of(keep: Keep, event: str, data: object, *, to: object, namespace: str) -> Kept:

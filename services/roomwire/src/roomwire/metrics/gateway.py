@@ -74,6 +74,14 @@ class Metrics:
             "Time from a publish to the log's answer, including the wait for a link.",
         )
         self.registry.register(self.publish_seconds)
+        self.volatile_dropped = Tally(
+            "roomwire_volatile_dropped_total",
+            "Volatile events that were dropped, by reason: congested (for one client each, which does not read what it gets, or is"
+            " being connected or recovered), unpublished (for all clients, as the backplane did not take it).",
+            "reason",
+            values=("congested", "unpublished"),
+        )
+        self.registry.register(self.volatile_dropped)
         self.log_lag = Gauge(
             "roomwire_log_lag_entries",
             "Log positions that are known here and whose entries have not been delivered yet.",

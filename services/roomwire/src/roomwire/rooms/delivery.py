@@ -5,7 +5,6 @@ that bypass the log go to the members directly.
 """
 
 from collections.abc import Awaitable, Callable, Collection
-from typing import cast
 
 from roomwire.engine.session import Reason
 from roomwire.engine.turn import Turn
@@ -14,7 +13,7 @@ from roomwire.log.contract import Log
 from roomwire.log.entries import Entry, Message
 from roomwire.log.sessions import NodeId, Tenure
 from roomwire.log.streams import Stream, namespace_stream
-from roomwire.log.targets import stream_to
+from roomwire.log.targets import stream_to, streams_to
 from roomwire.logs import get_logger
 from roomwire.protocol.payloads import payload_frames, skipped_sids
 from roomwire.rooms.emit import Emit
@@ -32,17 +31,25 @@ class Delivery:
         registry: The members on this node.
         turn: Collects frames.
         answer: Answers the requests of other nodes.
+        count_dropped: Counts the receivers for which a volatile event was dropped.
 
     """
 
     def __init__(
-        self, log: Log, registry: Registry, turn: Turn, *, answer: Callable[[bytes], Awaitable[bytes]]
+        self,
+        log: Log,
+        registry: Registry,
+        turn: Turn,
+        *,
+        answer: Callable[[bytes], Awaitable[bytes]],
+        count_dropped: Callable[[int], None],
     ) -> None:
         self._log = log
         self._registry = registry
         self._streams = registry.streams
         self._turn = turn
         self._answer = answer
+        self._count_dropped = count_dropped
         self._was_held = False
 
     async def publish(self, emit: Emit) -> None:
@@ -55,27 +62,43 @@ class Delivery:
         """
         payload = emit.payload()
         kept = None if emit.keep is None else emit.kept()
-        skipped = () if emit.skip_sid is None else skipped_sids(emit.skip_sid)
-        namespace, target = emit.namespace, emit.target
-        if not isinstance(target, str) and hasattr(target, "__len__"):
-            rooms = tuple(stream_to(namespace, one) for one in cast("Collection[object]", target))
-            if rooms:
-                message = Message(payload, skipped, rooms)
-                await self._log.publish(
-                    namespace_stream(namespace), message, message_id=emit.message_id, kept=kept
-                )
+        addressed = self._addressed(emit, payload)
+        if addressed is None:
             return
+        stream, message = addressed
+        try:
+            await self._log.publish(stream, message, message_id=emit.message_id, kept=kept)
+        except NotFound:
+            # The session of this client has ended, so no client is left to receive the event.
+            return
+
+    def publish_volatile(self, emit: Emit) -> None:
+        """Pass an event to clients that are connected and read what they get; nothing waits for the others: hot."""
+        addressed = self._addressed(emit, emit.payload())
+        if addressed is None:
+            return
+        if emit.is_local:
+            self.on_volatile(*addressed)
+        else:
+            self._log.publish_volatile(*addressed)
+
+    def _addressed(self, emit: Emit, payload: bytes) -> tuple[Stream, Message] | None:
+        """Return the stream and the message of an event, or None if no client can receive it: hot."""
+        namespace, target = emit.namespace, emit.target
+        skipped = () if emit.skip_sid is None else skipped_sids(emit.skip_sid)
+        excepted = () if emit.except_rooms is None else streams_to(namespace, emit.except_rooms)
+        if not isinstance(target, str) and hasattr(target, "__len__"):
+            rooms = streams_to(namespace, target)
+            return (
+                (namespace_stream(namespace), Message(payload, skipped, rooms, excepted)) if rooms else None
+            )
         stream = self._streams.get((namespace, target))
         if stream is None:
             member = self._registry.find(target)
             if member is not None and member.namespace != namespace:
-                return
+                return None
             stream = namespace_stream(namespace) if target is None else stream_to(namespace, target)
-        try:
-            await self._log.publish(stream, Message(payload, skipped), message_id=emit.message_id, kept=kept)
-        except NotFound:
-            # The session of this client has ended, so no client is left to receive the event.
-            return
+        return stream, Message(payload, skipped, (), excepted)
 
     def put(self, members: Collection[Member], payload: bytes) -> None:
         """Send an event to members of one namespace without the log.
@@ -97,16 +120,37 @@ class Delivery:
 
     def on_entry(self, entry: Entry) -> None:
         """Deliver an entry to the members on this node: hot."""
-        message = entry.message
-        if message.rooms:
-            audience = self._registry.audience_within(entry.stream, message.rooms, message.skip_sids)
-        elif message.skip_sids:
-            audience = self._registry.audience_without(entry.stream, message.skip_sids)
-        else:
-            audience = self._registry.audience(entry.stream)
+        audience = self._audience(entry.stream, entry.message)
         if audience is not None:
             # The text of an `Offset`, without creating one for each entry.
-            self._put(audience, message.payload, f"{self._log.epoch}.{entry.position}")
+            self._put(audience, entry.message.payload, f"{self._log.epoch}.{entry.position}")
+
+    def on_volatile(self, stream: Stream, message: Message) -> None:
+        """Deliver a volatile message to the members on this node that take it now: hot.
+
+        A member that connects or recovers does not: for it the event would have to wait. To the others it comes with the offset
+        of what they have received, as whatever bypasses the log; see `put`.
+        """
+        audience = self._audience(stream, message)
+        if audience is None:
+            return
+        namespace, recoverable, others = audience
+        ready = [outlet for outlet in recoverable if not outlet.is_congested]
+        others_ready = [outlet for outlet in others if not outlet.is_congested]
+        dropped = len(recoverable) + len(others) - len(ready) - len(others_ready)
+        if dropped:
+            self._count_dropped(dropped)
+        self._put((namespace, ready, others_ready), message.payload, str(self._log.offset()))
+
+    def _audience(self, stream: Stream, message: Message) -> Audience | None:
+        """Return the receivers of a message on this node: hot."""
+        if message.rooms or message.except_rooms:
+            return self._registry.audience_within(
+                stream, message.rooms, message.skip_sids, message.except_rooms
+            )
+        if message.skip_sids:
+            return self._registry.audience_without(stream, message.skip_sids)
+        return self._registry.audience(stream)
 
     def on_fenced(self, tenure: Tenure) -> None:
         """Close the transport; a DISCONNECT could reach the rightful client."""

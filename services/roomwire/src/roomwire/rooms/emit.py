@@ -16,11 +16,13 @@ class EmitOptions(TypedDict, total=False):
     to: object
     room: object
     skip_sid: object
+    except_rooms: object
     namespace: str | None
     callback: object
     ignore_queue: bool
     message_id: str
     keeps_history: "bool | Keep"
+    volatile: bool
 
 
 class Emit(msgspec.Struct, frozen=True, gc=False):
@@ -36,6 +38,7 @@ class Emit(msgspec.Struct, frozen=True, gc=False):
         callback: Called with each client's ack. Default: no ack is requested.
         is_local: Whether only clients of this node receive the event.
         keep: What the history of its room stores of it. None means nothing.
+        except_rooms: A room, a client's id, or a list of them, whose members do not receive the event.
 
     """
 
@@ -48,6 +51,7 @@ class Emit(msgspec.Struct, frozen=True, gc=False):
     callback: Callable[..., object] | None = None
     is_local: bool = False
     keep: Keep | None = None
+    except_rooms: object = None
 
     def arguments(self) -> list[object]:
         """Return the event's name and arguments in the form of a packet."""

@@ -26,6 +26,11 @@ class HoldBuffer:
         self._max_frames = max_frames
         self._max_bytes = max_bytes
 
+    @property
+    def is_congested(self) -> bool:
+        """Return True: what is put in waits."""
+        return True
+
     def flush(self) -> None:
         """Check the limits."""
         if len(self.outbox) > self._max_frames or sum(map(len, self.outbox)) > self._max_bytes:

@@ -18,7 +18,7 @@ from roomwire.log.contract import Fenced, Log
 from roomwire.log.kept import Keep
 from roomwire.log.sessions import is_sid
 from roomwire.log.streams import Stream, namespace_stream, parse_stream, room_of, travelling_name
-from roomwire.log.targets import stream_of
+from roomwire.log.targets import stream_of, streams_to
 from roomwire.protocol.payloads import event_payload, payload_frames, skipped_sids
 from roomwire.rooms.delivery import Delivery
 from roomwire.rooms.elsewhere import Elsewhere
@@ -96,12 +96,14 @@ class Rooms(socketio.AsyncManager):  # type: ignore[misc] # python-socketio has 
         ignore_queue: bool = False,
         message_id: str = "",
         keeps_history: bool | Keep = False,
+        except_rooms: object = None,
+        volatile: bool = False,
         **kwargs: object,  # noqa: ARG002 - stock's
     ) -> Awaitable[None]:
         """Emit an event to a room, one client or all clients: hot.
 
         The method returns when the event is in the log. A repetition under the same `message_id` is not logged again. Events with
-        a callback, and those that are emitted with `ignore_queue`, bypass the log.
+        a callback, volatile ones, and those that are emitted with `ignore_queue`, bypass the log.
 
         Raises:
             Unavailable: The event was not published; try again.
@@ -111,7 +113,20 @@ class Rooms(socketio.AsyncManager):  # type: ignore[misc] # python-socketio has 
         """
         keep = (keeps_history if isinstance(keeps_history, Keep) else Keep()) if keeps_history else None
         # One object from here on. `instrument` uses the parameters' names, and with `*args` each emit would cost 0.5 µs more.
-        emit = Emit(event, data, namespace, to or room, skip_sid, message_id, callback, ignore_queue, keep)
+        emit = Emit(
+            event,
+            data,
+            namespace,
+            to or room,
+            skip_sid,
+            message_id,
+            callback,
+            ignore_queue,
+            keep,
+            except_rooms,
+        )
+        if volatile:
+            return self._emit_volatile(emit)
         if callback is None and not ignore_queue:
             return self._delivery.publish(emit)
         if keep is not None:
@@ -119,6 +134,13 @@ class Rooms(socketio.AsyncManager):  # type: ignore[misc] # python-socketio has 
                 "an event that bypasses the log, by callback or ignore_queue, cannot be kept in a history"
             )
         return self._emit_past_the_log(emit)
+
+    async def _emit_volatile(self, emit: Emit) -> None:
+        if emit.callback is not None or emit.keep is not None or emit.message_id:
+            raise ValueError(
+                "a volatile event is stored nowhere: it takes no callback, message_id or keeps_history"
+            )
+        self._delivery.publish_volatile(emit)
 
     async def _emit_past_the_log(self, emit: Emit) -> None:
         members = self.members(emit.namespace, emit.target)
@@ -128,6 +150,10 @@ class Rooms(socketio.AsyncManager):  # type: ignore[misc] # python-socketio has 
         if emit.skip_sid is not None:
             skipped = skipped_sids(emit.skip_sid)
             members = [member for member in members if member.sid not in skipped]
+        if emit.except_rooms is not None:
+            streams = streams_to(emit.namespace, emit.except_rooms)
+            left_out = {member.sid for stream in streams for member in self._registry.members_of(stream)}
+            members = [member for member in members if member.sid not in left_out]
         if members:
             self.say(members, emit.arguments(), emit.callback)
 

@@ -84,16 +84,24 @@ class Registry:
         return named[0], recoverable, [member.outlet for member in members if member.pid is None]
 
     def audience_within(
-        self, stream: Stream, rooms: Collection[Stream], skipped: Collection[str]
+        self,
+        stream: Stream,
+        rooms: Collection[Stream],
+        skipped: Collection[str],
+        excepted: Collection[Stream] = (),
     ) -> Audience | None:
-        """Return the receivers of a stream's entry for some rooms of its namespace: each once, without some clients."""
+        """Return the receivers of a stream's entry for some rooms of its namespace, or (without rooms) for its members.
+
+        Each receives it once; some clients, and the members of the `excepted` rooms, do not.
+        """
         named = self._named.get(stream)
         if named is None:
             return None
-        members = {member.sid: member for room in rooms for member in self.members_of(room)}
+        members = {member.sid: member for room in rooms or (stream,) for member in self.members_of(room)}
+        left_out = {*skipped, *(member.sid for room in excepted for member in self.members_of(room))}
         # A list of receivers can name clients of other namespaces, which do not get this entry.
         return audience_of(
-            [one for one in members.values() if one.sid not in skipped and one.namespace == named[0]]
+            [one for one in members.values() if one.sid not in left_out and one.namespace == named[0]]
         )
 
     def _look_up(self, stream: Stream) -> Audience | None:

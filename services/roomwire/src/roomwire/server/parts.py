@@ -81,7 +81,13 @@ class Parts:
         self.turn, self.starter = Turn(), Starter()
         self.peers, registry = Peers(log), Registry()
         self.tenures = Tenures(log)
-        self.delivery = Delivery(log, registry, self.turn, answer=self.peers.answer)
+        self.delivery = Delivery(
+            log,
+            registry,
+            self.turn,
+            answer=self.peers.answer,
+            count_dropped=lambda number: metrics.volatile_dropped.count("congested", number),
+        )
         self.rooms = Rooms(
             log, registry, self.delivery, RemoteClients(log, self.peers), finish=self.tenures.finish
         )

@@ -388,6 +388,8 @@ class Server(ClusterCalls, socketio.AsyncServer):  # type: ignore[misc] # python
         *,
         message_id: str = "",
         keeps_history: bool | Keep = False,
+        except_rooms: object = None,
+        volatile: bool = False,
     ) -> None:
         """Emit an event as `socketio.AsyncServer.emit` does; return when the event is in the log.
 
@@ -405,11 +407,19 @@ class Server(ClusterCalls, socketio.AsyncServer):  # type: ignore[misc] # python
             keeps_history: Whether the history of the room stores the event; a `Keep` sets the entry and its lifetime. The event is
                 published and stored, or neither. An event that is dropped because of its `message_id` is not stored again.
                 Default: no.
+            except_rooms: A room, a client's id, or a list of them, whose members do not receive the event. Each client is judged by
+                its rooms at the event's place in the log, also when it recovers later. The history of a room stores the event for
+                all who may read it. Default: none.
+            volatile: Whether the event is only for clients that are connected now, on all nodes, and read what they get. It is not
+                in the log, so it is neither recovered nor kept, and it is dropped instead of waiting: for a client that lags,
+                connects or recovers, and for all while the link to Redis is lost. The call does not wait. Default: no.
 
         Raises:
-            Unavailable: The event was not published; try again.
+            Unavailable: The event was not published; try again. With `except_rooms` also while the deployment has a gateway of a
+                version that cannot leave out rooms.
             OutcomeUnknown: The event may have been published; try again with the same `message_id`.
-            ValueError: `keeps_history` is set, but no room is named, or the event bypasses the log.
+            ValueError: `keeps_history` is set, but no room is named, or the event bypasses the log; or a volatile event has a
+                `callback`, a `message_id` or `keeps_history`.
             TooLarge: The message id is too long.
             RateLimited: With `callback` and a single client, `Limits.max_pending_acks` acks of this client are pending already.
                 Among several clients, such a client is skipped.
@@ -432,6 +442,8 @@ class Server(ClusterCalls, socketio.AsyncServer):  # type: ignore[misc] # python
             ignore_queue=ignore_queue,
             message_id=message_id,
             keeps_history=keeps_history,
+            except_rooms=except_rooms,
+            volatile=volatile,
         )
 
     async def save_session(self, sid: str, session: object, namespace: str | None = None) -> None:

@@ -5,6 +5,7 @@ import functools
 
 import httpx
 import pytest
+import redis.asyncio
 from live import Client, served
 
 from roomwire import App, Gateway, Server, Socket, User, subscribe
@@ -129,6 +130,39 @@ async def test_events_reach_a_room_of_any_namespace_on_all_nodes(backend):
 
         assert [1, {"a": 2}] == await here.event("moved")
         assert [1, {"a": 2}] == await there.event("moved")
+
+
+async def test_members_of_excepted_rooms_do_not_receive_an_event_to_a_room_or_to_everybody(backend):
+    async with member(backend, 0, "acme:den") as here, member(backend, 1, "acme:den") as there:
+        await there.send_frame('42/board,2["join","muted"]')
+        await there.ack(2)
+        said = {"namespace": "/board", "event": "moved", "except_rooms": ["muted"]}
+        to_room, to_all = said | {"room": "acme:den", "args": [1]}, said | {"everyone": True, "args": [2]}
+        end = {"namespace": "/board", "event": "moved", "everyone": True, "args": ["end"]}
+        assert (200, {"published": 3}) == await backend.publish(to_room, to_all, end)
+
+        assert [[1], [2], ["end"]] == [await here.event("moved") for _ in range(3)]
+        assert ["end"] == await there.event("moved")
+
+
+async def test_an_event_to_a_user_leaves_out_no_rooms(backend):
+    said = {"namespace": "/inbox", "user": "ann", "event": "mail", "except_rooms": ["muted"]}
+    status, _ = await backend.publish(said)
+
+    assert 400 <= status < 500
+
+
+async def test_while_an_earlier_gateway_is_there_leaving_out_rooms_is_unavailable_and_all_else_is_not(
+    backend, redis_url
+):
+    async with redis.asyncio.from_url(redis_url) as admin:
+        seconds, _ = await admin.time()
+        await admin.hset("rw:{0}:registry", "old", f"{(seconds + 60) * 1000} old.1 ")
+        said = {"namespace": "/board", "room": "acme:den", "event": "moved"}
+        status, answer = await backend.publish(said | {"except_rooms": ["muted"]})
+        assert (503, "unavailable") == (status, answer["error"]["code"])
+        assert "earlier version" in answer["error"]["message"]
+        assert (200, {"published": 1}) == await backend.publish(said)
 
 
 async def test_events_reach_everybody_of_a_namespace_and_of_no_other(backend):

@@ -19,6 +19,7 @@ def _no_token_of_the_machine(monkeypatch):
         (["price"], "give one of --room, --user and --everyone"),
         (["price", "--room", "den", "--everyone"], "give one of --room, --user and --everyone"),
         (["price", "tea", "--room", "den"], "tea is not JSON"),
+        (["price", "--user", "ann", "--except-room", "den"], "Leave out --except-room"),
     ],
 )
 def test_a_wrong_use_is_a_sentence_and_status_2(arguments, sentence, capsys):

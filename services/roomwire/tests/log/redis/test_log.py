@@ -14,9 +14,10 @@ from waiting import time_passes, time_passes_blocking, until
 
 from roomwire.errors import ConfigurationError, OutcomeUnknown, Unavailable
 from roomwire.log.config import LogConfig
-from roomwire.log.entries import encode_message
-from roomwire.log.errors import LogHeld
+from roomwire.log.entries import Message, encode_message
+from roomwire.log.errors import LogHeld, NotReadByAll
 from roomwire.log.reading import Range
+from roomwire.log.redis.scripts import Scripts
 from roomwire.log.replay import base_of
 from roomwire.log.sessions import Claimed, ClaimRefused
 from roomwire.log.streams import room_stream
@@ -485,7 +486,7 @@ async def test_a_primary_without_memory_refuses_and_does_nothing_half(world, adm
 
 async def snapshot(admin):
     """Everything that is stored, but for the registry, which changes with time."""
-    keys = sorted(key for key in await admin.keys("*") if not key.endswith(b":registry"))
+    keys = sorted(key for key in await admin.keys("*") if not key.endswith((b":registry", b":reads")))
     return {key: await admin.dump(key) for key in keys}
 
 
@@ -525,6 +526,93 @@ async def test_a_start_that_failed_can_be_tried_again(world, own_server):
     await gateway.log.check()
 
 
+# -- gateways of an earlier version
+
+NARROWED = Message(b"all but the attic", except_rooms=(ATTIC,))
+
+
+async def earlier_gateway(admin, node="old.1", ttl_s=60):
+    """Register a gateway as a version does that announces nothing."""
+    seconds, _ = await admin.time()
+    await admin.hset("rw:{0}:registry", node.partition(".")[0], f"{(seconds + ttl_s) * 1000} {node} ")
+
+
+async def test_rooms_are_left_out_only_once_every_registered_gateway_has_announced_that_it_reads_it(
+    world, admin
+):
+    first, second = await world.start("a"), await world.start("b")
+    await second.hear(DEN)
+    await earlier_gateway(admin)
+    refused = first.log.publish(DEN, NARROWED, message_id="one")
+    plain = first.log.publish(DEN, text("plain"))
+    with pytest.raises(NotReadByAll):
+        await refused
+    await plain
+    await second.hears("plain")
+
+    await admin.hdel("rw:{0}:registry", "old")
+    await first.log.publish(DEN, NARROWED, message_id="one")
+    await until(lambda: len(second.entries) == 2)
+    assert NARROWED == second.entries[1].message
+
+
+async def test_a_gateway_whose_entry_has_expired_does_not_count(world, admin):
+    gateway = await world.start("a")
+    await gateway.hear(DEN)
+    await earlier_gateway(admin, ttl_s=-1)
+    await gateway.log.publish(DEN, NARROWED)
+    await until(lambda: gateway.entries)
+
+
+async def test_what_was_announced_counts_for_that_incarnation_and_is_gone_with_it(own_server, admin):
+    # No heartbeat comes in between.
+    async with world_of(own_server.url, msgspec.structs.replace(QUICK, heartbeat_s=60.0)) as world:
+        first, second = await world.start("a"), await world.start("b")
+        await first.log.publish(DEN, NARROWED)
+        assert {b"a": f"{first.log.node} 2".encode(), b"b": f"{second.log.node} 2".encode()} == (
+            await admin.hgetall("rw:{0}:reads")
+        )
+        await second.log.close()
+        assert {b"a"} == set(await admin.hkeys("rw:{0}:reads"))
+
+        await admin.hset("rw:{0}:reads", "a", "a.another 2")
+        with pytest.raises(NotReadByAll):
+            await first.log.publish(DEN, NARROWED)
+
+
+async def test_a_repeated_publish_that_may_have_been_refused_is_not_reported_as_done(world, admin):
+    """Its number was taken; whether it was appended then is known from its message id alone."""
+    gateway = await world.start("a")
+    await earlier_gateway(admin)
+    script, keys = Scripts().publish, [b"rw:{0}:log", b"rw:{0}:pub:b", b"rw:{0}:room:" + DEN]
+
+    async def publish(number, message_id=b""):
+        arguments = (gateway.log.epoch, b"rw:{0}:", 60_000, 0, 1_000, 60_000, 60_000, 0)
+        message = (number, b"rw:{0}:ch:" + DEN, encode_message(NARROWED), message_id)
+        (result,) = await admin.eval(script.text, len(keys), *keys, *arguments, *message)
+        return result
+
+    assert [b"UNREAD", b"UNSURE"] == [await publish(1), await publish(1)]
+    await admin.hdel("rw:{0}:registry", "old")
+    assert await publish(2, b"id") > 0
+    assert 0 == await publish(2, b"id")
+    assert b"UNSURE" == await publish(2)
+
+
+async def test_a_volatile_message_is_pushed_where_an_earlier_gateway_has_been_already(world, admin):
+    gateway = await world.start("a")
+    await gateway.say("before")
+    async with admin.pubsub() as channel:
+        await channel.ssubscribe(b"rw:{0}:ch:" + DEN)
+        gateway.log.publish_volatile(DEN, Message(b"here"))
+        heard = []
+        async with asyncio.timeout(30):
+            while not heard or heard[-1]["type"] != "smessage":
+                heard.append(await channel.get_message(timeout=None) or {"type": "nothing"})
+
+    assert b"%s 0 " % gateway.log.epoch.encode() + encode_message(Message(b"here")) == heard[-1]["data"]
+
+
 # -- what is stored
 
 
@@ -538,6 +626,7 @@ async def test_every_key_and_channel_carries_the_hash_tag(world, admin):
     assert {
         b"rw:{0}:log",
         b"rw:{0}:registry",
+        b"rw:{0}:reads",
         b"rw:{0}:due",
         b"rw:{0}:members:r:/:den {1}",
         b"rw:{0}:room:r:/:den",
@@ -558,7 +647,9 @@ async def test_everything_but_the_log_itself_expires(world, admin):
     ttls = {key: await admin.pttl(key) / 1000 for key in await admin.keys("*")}
     stream_ttl_s = LogConfig.stream_ttl_s.fget(QUICK)
 
-    assert {b"rw:{0}:log", b"rw:{0}:registry"} == {key for key, ttl in ttls.items() if ttl < 0}
+    assert {b"rw:{0}:log", b"rw:{0}:registry", b"rw:{0}:reads"} == {
+        key for key, ttl in ttls.items() if ttl < 0
+    }
     for key, expected in (
         (b"rw:{0}:room:r:/:den", stream_ttl_s),
         (b"rw:{0}:room:s:" + tenure.sid.encode(), stream_ttl_s),

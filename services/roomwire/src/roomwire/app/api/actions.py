@@ -152,7 +152,7 @@ class Actions:
 
         """
         has_users = self._server.has_user_rooms(message.namespace)
-        to = None
+        to, except_rooms = None, None
         if isinstance(message, ToUser):
             if not has_users:
                 raise NotFound("This application cannot publish to a user: name a room.")
@@ -161,6 +161,8 @@ class Actions:
             if has_users and is_user_room(message.room):
                 raise NotFound("This room is a user's own: name the user.")
             to = message.room
+        if not isinstance(message, ToUser):
+            except_rooms = message.except_rooms or None
         return [
             self._server.emit(
                 message.event,
@@ -169,6 +171,7 @@ class Actions:
                 namespace=message.namespace,
                 message_id=message_id,
                 keeps_history=keep_of(message) or False,
+                except_rooms=except_rooms,
             )
         ]
 

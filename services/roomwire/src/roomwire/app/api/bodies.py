@@ -20,6 +20,7 @@ from roomwire.protocol.payloads import event_payload
 
 MAX_MESSAGES: Final = 100
 MAX_ARGUMENTS: Final = 16
+MAX_EXCEPT_ROOMS: Final = 16
 MAX_ROOM_CHARS: Final = 64
 MAX_NAMESPACE_CHARS: Final = 128
 MAX_EVENT_CHARS: Final = 128
@@ -130,7 +131,20 @@ class Keeping(_Request):
     )
 
 
-class ToRoom(_Said):
+class _Shared(_Said):
+    """An event for those in a room, or for all."""
+
+    except_rooms: Annotated[
+        list[Room],
+        Field(
+            max_length=MAX_EXCEPT_ROOMS,
+            description="The members of these rooms do not receive the event, also when they recover later."
+            " While a gateway of an earlier version is part of the deployment, such a message is refused as `unavailable`.",
+        ),
+    ] = []
+
+
+class ToRoom(_Shared):
     """An event for a room: `publish` there."""
 
     room: Room
@@ -147,7 +161,7 @@ class ToUser(_Said):
     user: UserId
 
 
-class ToEveryone(_Said):
+class ToEveryone(_Shared):
     """An event for all connected clients: `broadcast`."""
 
     everyone: Literal[True]

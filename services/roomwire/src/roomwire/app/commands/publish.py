@@ -21,6 +21,9 @@ _PATH: Final = "/api/v1/publish"
 @click.option("--room", help="Publish to the clients in this room.")
 @click.option("--user", help="Publish to all connections of the user with this id.")
 @click.option("--everyone", is_flag=True, help="Publish to every client of the namespace.")
+@click.option(
+    "--except-room", "except_rooms", multiple=True, help="Leave out the members of this room. Repeatable."
+)
 @click.option("--namespace", default="/", show_default=True, help="Socket.IO namespace.")
 @click.option("--id", "id_", default="", help="Publishing again under the same id delivers the event once.")
 @token_options
@@ -31,6 +34,7 @@ def publish(
     room: str | None,
     user: str | None,
     everyone: bool,  # noqa: FBT001 - Click calls it by names
+    except_rooms: Sequence[str],
     namespace: str,
     id_: str,
     token: str | None,
@@ -46,7 +50,9 @@ def publish(
     chosen = {name: target for name, target in targets.items() if target is not None}
     if len(chosen) != 1:
         raise click.UsageError("Name the recipients: give one of --room, --user and --everyone.")
-    message = {
+    if user is not None and except_rooms:
+        raise click.UsageError("Leave out --except-room: --user names one user's connections.")
+    message: dict[str, object] = {
         "namespace": namespace,
         "event": event,
         "args": [_decoded(text) for text in arguments],
@@ -54,6 +60,8 @@ def publish(
     }
     if id_:
         message["id"] = id_
+    if except_rooms:
+        message["except_rooms"] = [*except_rooms]
     secret = read_secret(token, token_file)
     if not secret:
         raise Refusal("the API needs a token or a key: set ROOMWIRE_TOKEN, or give --token-file")

@@ -191,6 +191,13 @@ class MemoryLog:
             future.add_done_callback(self._count)
         return future
 
+    def publish_volatile(self, stream: Stream, message: Message) -> None:
+        """See `Log`."""
+        if self._is_open:
+            self._hub.soon(lambda: self._primary.push(stream, message))
+        else:
+            self._metrics.volatile_dropped.count("unpublished")
+
     def subscribe(self, stream: Stream) -> None:
         """See `Log`."""
         self._subscriber.subscribe(stream)
@@ -327,6 +334,10 @@ class MemoryLog:
     def deliver(self, entry: Entry) -> None:
         """Deliver an entry."""
         self._subscriber.receive_entry(entry)
+
+    def deliver_volatile(self, stream: Stream, message: Message) -> None:
+        """Deliver a message that is not in the log."""
+        self._subscriber.receive_volatile(stream, message)
 
     def fence(self, sid: Sid, newer_claim: int) -> None:
         """Drop a socket with an older claim."""

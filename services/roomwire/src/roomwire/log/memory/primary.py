@@ -42,6 +42,9 @@ class Node(Protocol):
     def deliver(self, entry: Entry) -> None:
         """Deliver an entry of a stream that the gateway wants, or of one of its sockets: hot."""
 
+    def deliver_volatile(self, stream: Stream, message: Message) -> None:
+        """Deliver a message that is not in the log, if the gateway wants its stream."""
+
     def fence(self, sid: Sid, newer_claim: int) -> None:
         """Drop a socket with an older claim."""
 
@@ -126,6 +129,15 @@ class MemoryPrimary:
             if node.is_subscribed(stream):
                 node.deliver(entry)
         return Published(position)
+
+    def push(self, stream: Stream, message: Message) -> None:
+        """Push a message without appending it; see `Log.publish_volatile`."""
+        try:
+            nodes = self._owner(stream) if is_sid_stream(stream) else tuple(self.nodes.values())
+        except SessionGone:
+            return
+        for node in nodes:
+            node.deliver_volatile(stream, message)
 
     def page(self, stream: Stream, cursor: Position, upto: Position) -> Page:
         """Return a stream's entries from a cursor on, inclusive."""

@@ -7,6 +7,7 @@ from typing import Final, cast
 from roomwire.errors import NodeNameTaken, Unavailable
 from roomwire.health.dependencies import REFUSES_WRITES, Cause, Dependency, cause_of
 from roomwire.log.config import LogConfig
+from roomwire.log.entries import NARROWED_FORMAT
 from roomwire.log.positions import Offset
 from roomwire.log.redis.chunks import chunks
 from roomwire.log.redis.keys import Keys
@@ -86,6 +87,7 @@ class Heartbeat:
         self._predecessor = predecessor
         self._address = address
         self._keys = keys
+        self._registry_keys = (keys.registry, keys.reads)
         self._scripts = scripts
         self._config = config
         self._subscriber = subscriber
@@ -128,7 +130,7 @@ class Heartbeat:
         pair = self._supervisor.pair
         if pair is not None and self._supervisor.is_live:
             try:
-                await pair.bulk.ask_script(self._scripts.nodes, [self._keys.registry], self._entry(0))
+                await pair.bulk.ask_script(self._scripts.nodes, self._registry_keys, self._entry(0))
             except (LinkLost, ReplyError) as error:
                 _log.info("node not taken out of the registry", error=str(error))
 
@@ -194,10 +196,10 @@ class Heartbeat:
         try:
             async with asyncio.timeout(self._config.call_timeout_s):
                 if self._predecessor:
-                    gone = (self._name, self._predecessor, "", 0)
-                    await pair.bulk.ask_script(self._scripts.nodes, [self._keys.registry], gone)
+                    gone = (self._name, self._predecessor, "", 0, NARROWED_FORMAT)
+                    await pair.bulk.ask_script(self._scripts.nodes, self._registry_keys, gone)
                 flat = await pair.bulk.ask_script(
-                    self._scripts.nodes, [self._keys.registry], self._entry(self._ttl_ms)
+                    self._scripts.nodes, self._registry_keys, self._entry(self._ttl_ms)
                 )
                 holder = self._taken(flat)
                 if holder is None:
@@ -205,7 +207,7 @@ class Heartbeat:
                 entry = cast("bytes | None", await pair.bulk.ask(b"HGET", self._keys.registry, self._name))
             if await self._is_gone(pair, holder):
                 await pair.bulk.ask_script(
-                    self._scripts.nodes, [self._keys.registry], (self._name, holder, "", 0)
+                    self._scripts.nodes, self._registry_keys, (self._name, holder, "", 0, NARROWED_FORMAT)
                 )
         except ReplyError as error:
             _log.warning("node not entered in the registry", error=str(error))
@@ -254,7 +256,7 @@ class Heartbeat:
                     self._writes.works()
                 self._taken(value)
 
-        pair.bulk.call(self._scripts.nodes, [self._keys.registry], self._entry(self._ttl_ms), answered)
+        pair.bulk.call(self._scripts.nodes, self._registry_keys, self._entry(self._ttl_ms), answered)
 
     def _sweep(self, pair: Pair) -> None:
         """Remove expired sessions from the index of members."""
@@ -270,4 +272,4 @@ class Heartbeat:
         pair.bulk.call(self._scripts.sweep, keys, arguments, answered)
 
     def _entry(self, ttl_ms: int) -> Sequence[Argument]:
-        return self._name, self._node, self._address, ttl_ms
+        return self._name, self._node, self._address, ttl_ms, NARROWED_FORMAT

@@ -16,6 +16,7 @@ class Keys:
         self.prefix = f"{prefix}:{{0}}:".encode()
         self.log = self.prefix + b"log"
         self.registry = self.prefix + b"registry"
+        self.reads = self.prefix + b"reads"
         self.due = self.prefix + b"due"
         self._stream = self.prefix + b"room:"
         self._channel = self.prefix + b"ch:"

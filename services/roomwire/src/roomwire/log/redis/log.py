@@ -10,6 +10,7 @@
 ``<prefix>:{0}:pub:<node>``           number of a gateway's last publish
 ``<prefix>:{0}:mid:<id>``             position of the message that a client gave this id
 ``<prefix>:{0}:registry``             hash: node name → when it expires, incarnation, address
+``<prefix>:{0}:reads``                hash: node name → incarnation, highest format of entries that it reads
 ``<prefix>:{0}:ch:<stream>``          channel: ``<epoch> <position> <stored message>``
 ``<prefix>:{0}:node:<node>``          channel: ``e`` entries of sockets, ``f`` fences, ``q`` requests, ``a`` answers
 ====================================  ================================================================
@@ -30,7 +31,7 @@ from roomwire.log.contract import (
     Then,
     Unobserved,
 )
-from roomwire.log.entries import Entry, Message, UnreadableEntry, encode_message
+from roomwire.log.entries import NARROWED_FORMAT, Entry, Message, UnreadableEntry, encode_message
 from roomwire.log.errors import LogHeld, MessageIdTooLong
 from roomwire.log.kept import Kept
 from roomwire.log.positions import Epoch, Offset, Position
@@ -45,6 +46,7 @@ from roomwire.log.redis.resync import Resync
 from roomwire.log.redis.scripts import Scripts
 from roomwire.log.redis.session_calls import SessionCalls, reach
 from roomwire.log.redis.supervisor import Supervisor
+from roomwire.log.redis.volatile import VolatilePublisher
 from roomwire.log.redis.watch import Watch
 from roomwire.log.requests import Requests
 from roomwire.log.sessions import (
@@ -147,6 +149,13 @@ class RedisLog:
             on_lost=self._recent.forget,
             metrics=metrics,
         )
+        self._volatile = VolatilePublisher(
+            keys=keys,
+            script=scripts.volatile,
+            subscriber=subscriber,
+            supervisor=self._supervisor,
+            count_dropped=lambda number: metrics.volatile_dropped.count("unpublished", number),
+        )
         self._session_calls = SessionCalls(
             node=node,
             keys=keys,
@@ -244,6 +253,10 @@ class RedisLog:
         if self.is_given_up:
             return self._publisher.refused(LogHeld())
         return self._publisher.publish(stream, encode_message(message), raw_id, kept)
+
+    def publish_volatile(self, stream: Stream, message: Message) -> None:
+        """See `Log`."""
+        self._volatile.publish(stream, encode_message(message))
 
     def subscribe(self, stream: Stream) -> None:
         """See `Log`."""
@@ -351,7 +364,9 @@ class RedisLog:
         """See `Log`."""
         async with self._supervisor.reading() as pair:
             flat = await pair.bulk.ask_script(
-                self._scripts.nodes, [self._keys.registry], ("", self.node, "", 0)
+                self._scripts.nodes,
+                [self._keys.registry, self._keys.reads],
+                ("", self.node, "", 0, NARROWED_FORMAT),
             )
         return nodes_reply(flat)
 

@@ -8,7 +8,7 @@ from typing import Final, Protocol, cast
 from roomwire.errors import ClientError, OutcomeUnknown, Unavailable
 from roomwire.log.config import LogConfig
 from roomwire.log.contract import Published
-from roomwire.log.errors import LogSilent, SessionGone
+from roomwire.log.errors import LogSilent, NotReadByAll, SessionGone
 from roomwire.log.kept import Kept
 from roomwire.log.outbox import Batch, Outbox, Publish
 from roomwire.log.positions import Epoch, Position
@@ -230,4 +230,8 @@ def _error_of(result: object) -> ClientError:
         return result
     if isinstance(result, ReplyError):
         return translated(result)
+    if result == b"UNREAD":
+        return NotReadByAll()
+    if result == b"UNSURE":
+        return OutcomeUnknown()
     return SessionGone()

@@ -29,6 +29,7 @@ class Scripts:
         self.present = _script("present", "present", _NO_WRITES, is_indexed=True)
         self.sweep = _script("sweep", "sweep", _ALLOW_OOM, is_indexed=True)
         self.read = _script("read", "read", _NO_WRITES)
+        self.volatile = _script("volatile", "volatile", _ALLOW_OOM)
         self.nodes = _script("nodes", "nodes", _ALLOW_OOM)
 
     def __iter__(self) -> Iterator[Script]:

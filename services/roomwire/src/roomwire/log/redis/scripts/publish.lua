@@ -5,7 +5,9 @@
 -- stream), stored message, message id ('' for none); then for each history: the publish that it belongs to, the entry,
 -- maximum number of entries, time to live in seconds.
 -- Returns for each publish: its position; 0 if its number was accepted before; minus the position of an earlier publish
--- with its message id; 'GONE' if the socket's session does not exist; or an error.
+-- with its message id; 'GONE' if the socket's session does not exist; 'UNREAD' if a registered gateway does not
+-- read the message's format; 'UNSURE' if its number was accepted before and the message may have been refused as 'UNREAD'
+-- then; or an error.
 if is_stale() then return redis.error_reply(STALE) end
 local last = tonumber(redis.call('GET', KEYS[2]) or '0')
 if last < tonumber(ARGV[4]) then return redis.error_reply('CHAIN the batch before this one was not taken') end
@@ -30,6 +32,28 @@ for i = 1, count do
     owners[i] = redis.call('HGET', prefix .. 'session:' .. string.sub(KEYS[i + 2], #prefix + 8), 'node')
   end
   if message_id ~= '' then earlier[message_id] = redis.call('GET', prefix .. 'mid:' .. message_id) end
+end
+
+-- The format of a stored message is its first byte. Formats above 1 narrow the audience: a gateway that does not read one
+-- would have to close every transport in the room. So each has to have announced it, as long as its entry is valid.
+local function format_of(blob)
+  return string.byte(blob) or 0
+end
+
+local function is_read_by_all(format)
+  local known, now = to_map(redis.call('HGETALL', prefix .. 'reads')), now_ms()
+  for name, value in pairs(to_map(redis.call('HGETALL', prefix .. 'registry'))) do
+    local expires, node = string.match(value, '^(%d+) (%S+)')
+    local holder, reads = string.match(known[name] or '', '^(%S+) (%d+)$')
+    if expires and tonumber(expires) > now and (holder ~= node or tonumber(reads) < format) then return false end
+  end
+  return true
+end
+
+local is_read = {}
+for i = 1, count do
+  local format = format_of(ARGV[5 + 4 * i + 2])
+  if format > 1 and is_read[format] == nil then is_read[format] = is_read_by_all(format) end
 end
 
 -- All positions at once, including those of refused publishes: gaps mean nothing. This is the first write of the script.
@@ -69,10 +93,13 @@ local results = {}
 for i = 1, count do
   local at = 5 + 4 * i
   local message_id = ARGV[at + 3]
+  local format = format_of(ARGV[at + 2])
   if tonumber(ARGV[at]) <= last then
-    results[i] = 0
+    results[i] = (format > 1 and not earlier[message_id]) and 'UNSURE' or 0
   elseif earlier[message_id] then
     results[i] = -tonumber(earlier[message_id])
+  elseif is_read[format] == false then
+    results[i] = 'UNREAD'
   else
     results[i] = append(KEYS[i + 2], ARGV[at + 1], owners[i], ARGV[at + 2], message_id, histories[i])
   end
