@@ -269,7 +269,7 @@ async def test_history_stores_once_what_is_said_again_and_as_much_as_the_last_em
 @pytest.mark.parametrize("to", [None, ["red", "blue"], []], ids=["everyone", "two rooms", "no room"])
 async def test_what_is_for_no_single_room_is_stored_by_a_room_that_it_names(own_server, to, emitting):
     async with emitting(own_server.url) as emitter:
-        with pytest.raises(ValueError, match="name it by Keep"):
+        with pytest.raises(ValueError, match="name it with Keep"):
             await emitter.emit("n", 1, to=to, keeps_history=True)
 
 
