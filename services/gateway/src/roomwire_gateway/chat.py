@@ -35,7 +35,7 @@ MAX_PRESENT: Final = 1_000
 MAX_MEMBERS: Final = 100
 
 
-class ChatGateway(Gateway):
+class ChatGateway(Gateway, typing_event="typing"):
     """The reference application.
 
     Args:
@@ -124,7 +124,7 @@ class ChatGateway(Gateway):
         """Tell the other members of a room that a member is typing."""
         socket.user.capabilities.require("publish", body.room_id)
         typing = Typing(room=body.room_id, user=body.user_name)
-        await socket.broadcast(audience_of("full", body.room_id), "typing", typing)
+        await self.tell_typing(socket, audience_of("full", body.room_id), typing)
 
     @subscribe("history", requires_voice=False)
     async def tell_history(self, user: User, body: HistoryQuery) -> RoomHistory:

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Unpack
 import socketio
 
 from roomwire.cluster.results import Presence
-from roomwire.errors import ConfigurationError
+from roomwire.errors import ConfigurationError, Forbidden
 from roomwire.gateways.binder import Binder, run_hook
 from roomwire.gateways.binding import Binding, subscribed_event
 from roomwire.gateways.chain import AnyFilter, Around, Guard, Interceptor
@@ -17,6 +17,7 @@ from roomwire.gateways.lane import Handler, Lane
 from roomwire.gateways.memberships import Memberships, PresenceChange
 from roomwire.gateways.moderation import Moderation
 from roomwire.gateways.socket import Socket, to_wire
+from roomwire.gateways.typists import typing_of
 from roomwire.history.contract import Recalled
 from roomwire.logs import get_logger
 from roomwire.rooms.emit import EmitOptions
@@ -69,6 +70,8 @@ class Gateway(Moderation, socketio.AsyncNamespace):  # type: ignore[misc] # pyth
     - `user_rooms`: each socket of a user joins that user's room before `on_connection`, so that `to=user_room("ann")` speaks to
       all of them; `Socket.join` refuses such names;
     - `presence_event`: this event tells the members of a room which sockets join and leave (`PresenceChange`);
+    - `typing_event`: a client that emits this event with the name of a room that it is in shows the other members that its user
+      writes (`Typing`); a handler of the gateway's own for the event takes its place, and calls `tell_typing`;
     - `max_connections_per_user`: a socket is refused (`rate_limited`) whose user has as many, on all nodes;
     - `moderated`: a socket is refused (`forbidden`) whose user is banned, and so is each event of a user that is muted, unless
       its handler says `subscribe(..., requires_voice=False)`.
@@ -84,6 +87,7 @@ class Gateway(Moderation, socketio.AsyncNamespace):  # type: ignore[misc] # pyth
         class_namespace: What the class says of its namespace.
         has_user_rooms: Whether each socket of a user is in that user's room.
         presence_event: The event that tells of joining and leaving; empty: none does.
+        typing_event: The event that tells of typing; empty: none does.
         server: The server it is registered with; injected by `register_namespace`.
         parting_timeout_s: How long a handler may hold up the end of its client, which stays in its rooms meanwhile.
             Default: 30.
@@ -107,6 +111,7 @@ class Gateway(Moderation, socketio.AsyncNamespace):  # type: ignore[misc] # pyth
     filters: ClassVar[Sequence[AnyFilter]] = ()
     has_user_rooms: bool = False
     presence_event: str = ""
+    typing_event: str = ""
 
     def __init_subclass__(
         cls,
@@ -114,6 +119,7 @@ class Gateway(Moderation, socketio.AsyncNamespace):  # type: ignore[misc] # pyth
         namespace: str | None = None,
         user_rooms: bool | None = None,
         presence_event: str | None = None,
+        typing_event: str | None = None,
         max_connections_per_user: int | None = None,
         moderated: bool | None = None,
         **options: Any,
@@ -125,6 +131,8 @@ class Gateway(Moderation, socketio.AsyncNamespace):  # type: ignore[misc] # pyth
             cls.has_user_rooms = user_rooms
         if presence_event is not None:
             cls.presence_event = presence_event
+        if typing_event is not None:
+            cls.typing_event = typing_event
         if max_connections_per_user is not None:
             cls.max_connections_per_user = max_connections_per_user
         if moderated is not None:
@@ -188,6 +196,8 @@ class Gateway(Moderation, socketio.AsyncNamespace):  # type: ignore[misc] # pyth
                 if event in handlers:
                     raise TwoHandlers(type(self), event)
                 handlers[event] = binder.handler(event, getattr(self, name))
+        if self.typing_event and self.typing_event not in handlers:
+            handlers[self.typing_event] = binder.handler(self.typing_event, self._typing_told)
         self._handlers = handlers
         self.bindings = dict(binder.bindings)
         self._on_connection = binder.connection(getattr(self, "on_connection", None))
@@ -253,6 +263,33 @@ class Gateway(Moderation, socketio.AsyncNamespace):  # type: ignore[misc] # pyth
 
         """
         return await self.server.presence(room, namespace=self.namespace, limit=limit, timeout_s=timeout_s)
+
+    async def tell_typing(self, socket: Socket, room: str, data: object = None) -> None:
+        """Tell the other members of a room, on all gateways, that the user of a socket writes; see `roomwire.gateways.typists`.
+
+        The event is volatile: clients that are away or lag do not receive it, now or later, and no history stores it.
+
+        Args:
+            socket: The socket.
+            room: The room.
+            data: The argument of `typing_event`. Default: a `Typing`.
+
+        Raises:
+            ConfigurationError: The class names no `typing_event`.
+
+        """
+        if not self.typing_event:
+            raise ConfigurationError(
+                f"{type(self).__name__} tells of no typing: give its class a typing_event"
+            )
+        said = typing_of(socket, room) if data is None else data
+        await self.emit(self.typing_event, said, to=room, skip_sid=socket.id, volatile=True)
+
+    async def _typing_told(self, socket: Socket, room: str) -> None:
+        """Handle `typing_event` where the gateway has no handler of its own."""
+        if not socket.in_room(room):
+            raise Forbidden("Only a member of a room can type in it.")
+        await self.tell_typing(socket, room)
 
     async def membership_began(self, socket: Socket, room: object) -> None:
         """See `MembershipHooks`."""
