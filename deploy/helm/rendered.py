@@ -74,6 +74,7 @@ def _chart_files() -> Mapping[str, str]:
         )
         for folder in ("files", "dashboards")
         for path in sorted((CHART / folder).iterdir())
+        if path.is_file()
     }
 
 

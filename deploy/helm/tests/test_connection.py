@@ -18,9 +18,14 @@ SCRIPT = CHART / "files/connection.py"
 
 
 def ended(environment, **options):
-    """Run the script to its end."""
+    """Run the script to its end; it leaves no bytecode in the chart."""
     return subprocess.run(
-        [sys.executable, SCRIPT], env=environment, capture_output=True, text=True, check=False, **options
+        [sys.executable, "-B", SCRIPT],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        **options,
     )
 
 
@@ -68,7 +73,7 @@ def test_it_waits_for_what_it_tests(tmp_path):
     url = f"http://{HOST}:{port}"
     environment = os.environ | {"GATEWAY_URL": url, "AUTH_URL": url, "GATEWAYS": "2"}
     with subprocess.Popen(
-        [sys.executable, SCRIPT], env=environment, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-B", SCRIPT], env=environment, stdout=subprocess.PIPE, text=True
     ) as running:
         try:
             assert "waiting: URLError" in running.stdout.readline()
@@ -206,6 +211,7 @@ def deployed(monkeypatch, tmp_path, own_redis):
         monkeypatch.setenv("GATEWAYS", "1")
         monkeypatch.setenv("AUTH_MODE", "optional")
         monkeypatch.syspath_prepend(SCRIPT.parent)
+        monkeypatch.setattr(sys, "dont_write_bytecode", True)
         for module in ("chat_checks", "deployed"):
             monkeypatch.delitem(sys.modules, module, raising=False)
         yield importlib.import_module("deployed")
