@@ -5,7 +5,7 @@ import time
 
 import pytest
 import redis
-from waiting import until
+from waiting import PATIENCE_S, until
 
 from roomwire.errors import Unavailable
 from roomwire.identity.revocations import RevocationReader, Revoked, revocations_key
@@ -63,7 +63,7 @@ def test_beyond_the_bound_the_oldest_is_forgotten_and_that_is_said():
 class Listener:
     """A reader, what it knows and how often it had that applied."""
 
-    def __init__(self, url):
+    def __init__(self, url, interval_s=0.02):
         self.revoked = Revoked()
         self.applied = 0
         self.reader = RevocationReader(
@@ -71,7 +71,7 @@ class Listener:
             prefix="rw",
             revoked=self.revoked,
             apply=self.apply,
-            interval_s=0.02,
+            interval_s=interval_s,
             timeout_s=0.3,
         )
 
@@ -179,3 +179,14 @@ async def test_a_reader_goes_on_after_what_it_calls_has_failed(redis_url, listen
     listener.reader._apply = listener.apply
     revoke(redis_url, "second")
     await until(lambda: listener.revoked.holds(user(session="second")) and listener.applied)
+
+
+async def test_a_reader_ends_whatever_turn_of_the_loop_it_is_closed_in(redis_url):
+    """Python 3.11's `asyncio.wait_for`, by which redis-py sends, swallows a cancellation that comes as the sending ends."""
+    for turn in range(40):
+        listener = Listener(redis_url, interval_s=0)
+        await listener.reader.start()
+        for _ in range(turn):
+            await asyncio.sleep(0)
+        async with asyncio.timeout(PATIENCE_S):
+            await listener.reader.close()
