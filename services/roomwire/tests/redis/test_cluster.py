@@ -70,7 +70,7 @@ async def test_the_slot_may_be_moved_key_by_key_under_load_and_back_and_nothing_
             await until(lambda: len(acked) > before + 100)
         assert gateways == await check_that_nothing_is_silent(gateways, acked)
 
-        assert [True, True] == [gateway.held > 1 for gateway in gateways]
+        assert [True, True] == [gateway.held > 0 for gateway in gateways]
         gateways[0].log.receipt(tenure, gateways[0].log.offset())
         await gateways[0].receipts_arrive()
         assert isinstance(await gateways[1].log.claim(tenure.sid, namespace="/", subject=""), Claimed)
