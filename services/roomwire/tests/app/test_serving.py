@@ -105,6 +105,58 @@ async def echo(websocket: WebSocket):
 app = App(Board, lifespan=lifespan, http=http)
 """
 
+STARLETTE = """
+from starlette.applications import Starlette
+from starlette.responses import JSONResponse
+from starlette.routing import Route, WebSocketRoute
+
+from roomwire import App, Gateway
+
+
+async def cards(request):
+    return JSONResponse({"scheme": request.url.scheme, "bytes": len(await request.body())})
+
+
+async def echo(websocket):
+    await websocket.accept()
+    async for text in websocket.iter_text():
+        await websocket.send_text(text.upper())
+
+
+http = Starlette(routes=[Route("/cards", cards, methods=["GET", "POST"]), WebSocketRoute("/echo", echo)])
+app = App(Gateway("/"), http=http)
+"""
+
+DJANGO = """
+import django
+from channels.generic.websocket import AsyncWebsocketConsumer
+from channels.routing import ProtocolTypeRouter, URLRouter
+from django.conf import settings
+from django.core.asgi import get_asgi_application
+from django.http import JsonResponse
+from django.urls import path
+
+from roomwire import App, Gateway
+
+settings.configure(ROOT_URLCONF=__name__, ALLOWED_HOSTS=["127.0.0.1"])
+
+
+def cards(request):
+    return JsonResponse({"scheme": request.scheme, "bytes": len(request.body)})
+
+
+class Echo(AsyncWebsocketConsumer):
+    async def receive(self, text_data=None, bytes_data=None):
+        await self.send(text_data.upper())
+
+
+urlpatterns = [path("cards", cards)]
+http = get_asgi_application()
+sockets = URLRouter([path("echo", Echo.as_asgi())])
+app = App(Gateway("/"), http=ProtocolTypeRouter({"http": http, "websocket": sockets}))
+without_sockets = App(Gateway("/"), http=http)
+"""
+
 PLAIN = """
 import roomwire
 
@@ -184,6 +236,37 @@ async def test_what_is_not_socket_io_goes_to_the_http_application_within_bounds(
             with pytest.raises(websockets.ConnectionClosedError) as closed:
                 await websocket.recv()
             assert 1009 == closed.value.rcvd.code
+
+
+@pytest.mark.parametrize("text", [STARLETTE, DJANGO], ids=["Starlette", "Django with Channels"])
+async def test_other_frameworks_serve_http_and_their_websockets_on_the_port_of_the_clients(folder, text):
+    (folder / "other.py").write_text(text)
+    async with (
+        application(folder, "other:app", max_body_bytes=1_000, trusted_proxies="127.0.0.1") as process,
+        httpx.AsyncClient(trust_env=False, base_url=f"http://{process.address}") as http,
+        Client.connected(process.address) as client,
+    ):
+        answer = await http.get("/cards", headers={"X-Forwarded-Proto": "https"})
+        assert {"scheme": "https", "bytes": 0} == answer.json()
+        assert {"scheme": "http", "bytes": 3} == (await http.post("/cards", content=b"abc")).json()
+        assert 413 == (await http.post("/cards", content=b"x" * 1_001)).status_code
+        assert 404 == (await http.get("/nowhere")).status_code
+        async with websockets.connect(f"ws://{process.address}/echo", proxy=None) as websocket:
+            await websocket.send("hello")
+            assert "HELLO" == await websocket.recv()
+        assert "not_found" == (await client.emit("nothing"))["error"]["code"]
+
+
+async def test_a_websocket_for_django_without_channels_is_refused_and_what_else_there_is_goes_on(folder):
+    (folder / "other.py").write_text(DJANGO)
+    async with (
+        application(folder, "other:without_sockets") as process,
+        httpx.AsyncClient(trust_env=False, base_url=f"http://{process.address}") as http,
+    ):
+        with pytest.raises(websockets.InvalidStatus) as refused:
+            await websockets.connect(f"ws://{process.address}/echo", proxy=None)
+        assert 500 == refused.value.response.status_code
+        assert 200 == (await http.get("/cards")).status_code
 
 
 async def test_the_lifespan_is_tried_again_opens_before_the_first_client_and_closes_after_the_last(folder):
