@@ -11,6 +11,9 @@ WEB    := services/gateway/src/roomwire_gateway/web
 CONSOLE := services/roomwire/src/roomwire/app/dev/web
 DOCS   := services/auth/src/roomwire_auth/web
 
+# Hundreds of processes start in tests; without bytecode on the disk, each of them compiles all that it imports.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help help-more install up down test quick steady release release-test matrix attacks examples check types style audit render map docs site chart-test proxies clients fuzz bench faults load soak profile capacity report e2e lock clean
 

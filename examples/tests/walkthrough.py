@@ -182,6 +182,8 @@ class Walkthrough:
             "PATH": os.pathsep.join([*map(str, PROGRAMS), own["PATH"]]),
             # What the README's commands find without it, on the port that is shown.
             "ROOMWIRE_REDIS_URL": f"redis://127.0.0.1:{self.port(6379)}/0",
+            # A reader's terminal shows each line as it is written; a file would not.
+            "PYTHONUNBUFFERED": "1",
         }
 
 
