@@ -177,7 +177,8 @@ async def test_with_local_the_whole_system_runs(installed, tmp_path, process, fr
 
 def test_the_readmes_lines_work_from_the_releases_folder(release, lock, empty, process, tmp_path, free_port):
     readme = (TOP / "README.md").read_text()
-    (line,) = re.findall(r"^pip install (.+)$", readme, re.MULTILINE)
+    # The second line is for an application of one's own: see `test_first_steps`.
+    line, _ = re.findall(r"^pip install (.+)$", readme, re.MULTILINE)
     (wheel,) = re.findall(r"From the folder of a release, install `(\S+)` in its place", readme)
     from_a_checkout, *others = shlex.split(line)
     assert "./services/roomwire[service]" == from_a_checkout
