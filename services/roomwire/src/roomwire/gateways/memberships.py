@@ -6,7 +6,7 @@ from typing import Protocol
 import msgspec
 
 from roomwire.errors import ClientError
-from roomwire.gateways.socket import Socket
+from roomwire.gateways.socket import Socket, shown_user_id
 from roomwire.logs import get_logger
 
 _log = get_logger(__name__)
@@ -76,8 +76,7 @@ class Memberships:
         await self._hooks.membership_began(self._socket, room)
         if self._hooks.presence_event and isinstance(room, str):
             user = self._socket.user
-            user_id = "" if user.kind == "anonymous" else user.id
-            present = PresentSocket(self._socket.id, user_id, user.name)
+            present = PresentSocket(self._socket.id, shown_user_id(user), user.name)
             await self._hooks.tell_membership(PresenceChange(room, joined=present))
 
     async def left(self, room: object) -> None:

@@ -16,6 +16,11 @@ from roomwire.server import Server
 _OWN_ID_BYTES: Final = 24
 
 
+def shown_user_id(user: User) -> str:
+    """Return a user's id as other clients see it: empty for an anonymous user."""
+    return "" if user.kind == "anonymous" else user.id
+
+
 class Socket:
     """One client in one namespace, for as long as it is connected.
 

@@ -9,7 +9,7 @@ from typing import Final
 
 import msgspec
 
-from roomwire.gateways.socket import Socket
+from roomwire.gateways.socket import Socket, shown_user_id
 
 TYPING_S: Final = 4.0
 """How long an event holds where it arrives, in seconds."""
@@ -36,5 +36,4 @@ class Typing(msgspec.Struct, frozen=True):
 
 def typing_of(socket: Socket, room: str) -> Typing:
     """Return what the members of a room receive of a socket."""
-    user = socket.user
-    return Typing(room, socket.id, "" if user.kind == "anonymous" else user.id, user.name)
+    return Typing(room, socket.id, shown_user_id(socket.user), socket.user.name)
