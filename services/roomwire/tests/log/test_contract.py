@@ -582,6 +582,20 @@ async def test_a_session_is_found_where_it_is(world):
     assert await second.log.find(Sid("nobody")) is None
 
 
+async def test_what_a_client_has_confirmed_is_found_with_its_session(world):
+    first, second = await world.start("a"), await world.start("b")
+    tenure = await first.session()
+    await first.log.publish(sid_stream(tenure.sid), text("a"))
+    await first.hears("a")
+    assert 0 == (await second.log.find(tenure.sid)).known
+
+    received = first.log.offset()
+    first.log.receipt(tenure, received)
+    await first.receipts_arrive()
+
+    assert received.position == (await second.log.find(tenure.sid)).known
+
+
 # -- messages to one socket
 
 

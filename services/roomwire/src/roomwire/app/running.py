@@ -144,7 +144,10 @@ class Running:
             await _told("the lifespan", self._lifespan.ended())
 
     async def close(self) -> None:
-        """Leave the lifespan; idempotent. What it raises is logged."""
+        """End the streams of replies, then leave the lifespan; idempotent. What it raises is logged."""
+        for gateway in self._server.namespace_handlers.values():
+            if isinstance(gateway, Gateway):
+                await gateway.close_streams()
         lifespan, self._lifespan = self._lifespan, None
         if lifespan is not None:
             await self._end(lifespan)

@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -9,9 +10,10 @@ import msgspec
 from roomwire.errors import ConfigurationError
 from roomwire.gateways.binding import Binding, around_of, is_for_the_muted
 from roomwire.gateways.chain import CONNECT, Around, Chain, marks_of
-from roomwire.gateways.errors import HookWithoutAck
+from roomwire.gateways.errors import HookWithoutAck, HookWithoutReplies
 from roomwire.gateways.lane import Handler
 from roomwire.gateways.moderation import has_voice
+from roomwire.gateways.reply_streams import ReplyStreams
 from roomwire.gateways.socket import Socket
 
 
@@ -35,16 +37,24 @@ class Binder:
         around: The guards, interceptors and filters around each call, including the application's.
         provided: The application's values by type, or None if they are not known yet.
         is_moderated: Whether the events of muted users are refused, before any other guard runs.
+        streams: Runs handlers that are async generators.
 
     """
 
     def __init__(
-        self, gateway: type, around: Around, provided: Mapping[Any, object] | None, *, is_moderated: bool
+        self,
+        gateway: type,
+        around: Around,
+        provided: Mapping[Any, object] | None,
+        *,
+        is_moderated: bool,
+        streams: ReplyStreams,
     ) -> None:
         self._marks = marks_of(gateway)
         self._around = around
         self._provided = provided
         self._is_moderated = is_moderated
+        self._streams = streams
         self.bindings: dict[str, Binding] = {}
 
     def handler(self, event: str, method: Any) -> Handler:
@@ -66,7 +76,9 @@ class Binder:
         return None if method is None else self._of_a_hook(name, method, Around())
 
     def _of_a_hook(self, name: str, method: Any, around: Around) -> Handler:
-        handler, _ = self._made(name, method, around)
+        handler, binding = self._made(name, method, around)
+        if binding.is_stream:
+            raise HookWithoutReplies(method.__qualname__)
         if handler.takes_ack:
             raise HookWithoutAck(method.__qualname__)
         return handler
@@ -79,6 +91,9 @@ class Binder:
         marks = (*marks_of(method), *self._marks)
         provided = self._provided or {}
         chain = Chain(event, method, binding=binding, around=around, marks=marks, provided=provided)
+        if binding.is_stream:
+            begin = partial(self._streams.begin, chain, event)
+            return Handler(event, begin, _Whole(), is_plain=False, takes_ack=True), binding
         return Handler(event, chain, _Whole(), is_plain=False, takes_ack=bool(binding.acks)), binding
 
     def _binding(self, method: Any) -> Binding:

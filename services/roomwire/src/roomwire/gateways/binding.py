@@ -175,6 +175,7 @@ class Binding:
         acks: The parameters that want the ack.
         is_direct: Whether a call is no more than the arguments and the handler: it has no pipes, needs nothing for each call, and
             its result is the ack.
+        is_stream: Whether the handler is an async generator, whose values go to the caller one by one.
         takes: What it takes of an event, in the order of its parameters.
         answer: The type of the ack; `object` if the handler does not return it, or does not say its type.
 
@@ -235,9 +236,10 @@ class Binding:
         self._names, self._decode = _compiled(self._bodies)
         self._may_miss = any(body.default is not inspect.Parameter.empty for body in self._bodies)
         self._has_context = bool(self._sockets or self._users or self._given)
-        is_answer = not self.acks and Reply not in _members(hints.get("return"))
+        self.is_stream = inspect.isasyncgenfunction(handler)
+        is_answer = not self.acks and not self.is_stream and Reply not in _members(hints.get("return"))
         self.answer: object = hints.get("return", object) if is_answer else object
-        self.is_direct = is_answer and not self._pipes and not self.per_call
+        self.is_direct = is_answer and not self._pipes and not self.per_call and not self.is_stream
 
     def _give(self, name: str, kind: Any, value: object) -> None:
         if isinstance(value, PerCall):

@@ -31,6 +31,7 @@ _MARKS: Final = "__roomwire_marks__"
 _T = TypeVar("_T")
 _E = TypeVar("_E", bound=Exception)
 _Marked = TypeVar("_Marked", bound=Callable[..., object])
+_Consume = Callable[[Any], Awaitable[object]]
 
 
 class Ack:
@@ -317,13 +318,21 @@ class Chain:
         self._marks = marks
         self._provided = provided
 
-    async def __call__(self, socket: Socket, body: Sequence[object], ack: Ack | None = None) -> object:
+    async def __call__(
+        self,
+        socket: Socket,
+        body: Sequence[object],
+        ack: Ack | None = None,
+        consume: _Consume | None = None,
+    ) -> object:
         """Return what the client is told: the result of the handler, or of an interceptor around it.
 
         Args:
             socket: The client.
             body: The event's arguments.
             ack: The ack, for a handler that sends it itself. Default: the caller sends it.
+            consume: Takes what the handler returns, within the interceptors, and returns the handler's result; for a handler that
+                is an async generator. Default: the handler returns its result.
 
         Raises:
             Exception: As of a handler: a `ClientError` is for the client, and another has had no filter.
@@ -331,7 +340,8 @@ class Chain:
 
         """
         try:
-            result = await self._filtered(Call(socket, self._event, body, self._marks, self._provided), ack)
+            call = Call(socket, self._event, body, self._marks, self._provided)
+            result = await self._filtered(call, ack, consume)
         except Exception as error:
             if ack is not None and ack.is_sent:
                 raise AcknowledgedFailed(error) from error
@@ -341,9 +351,9 @@ class Chain:
             result = None
         return ACKNOWLEDGED if ack is not None and ack.is_sent else result
 
-    async def _filtered(self, call: Call, ack: Ack | None) -> object:
+    async def _filtered(self, call: Call, ack: Ack | None, consume: _Consume | None) -> object:
         try:
-            return await self._guarded(call, ack)
+            return await self._guarded(call, ack, consume)
         except Exception as error:
             for each in self._around.filters:
                 if isinstance(error, each.kind):
@@ -353,7 +363,7 @@ class Chain:
                     raise answer from error
             raise
 
-    async def _guarded(self, call: Call, ack: Ack | None) -> object:
+    async def _guarded(self, call: Call, ack: Ack | None, consume: _Consume | None) -> object:
         for guard in self._around.guards:
             allowed = guard(call)
             if inspect.isawaitable(allowed):
@@ -372,11 +382,14 @@ class Chain:
             }
             await self._binding.complete(arguments, call, values)
             call.arguments = arguments
-            return await self._proceed(call, 0)
+            return await self._proceed(call, 0, consume)
 
-    async def _proceed(self, call: Call, index: int) -> object:
+    async def _proceed(self, call: Call, index: int, consume: _Consume | None) -> object:
         """Run the interceptors from an index on, then the handler."""
         if index < len(self._around.interceptors):
-            return await self._around.interceptors[index](call, partial(self._proceed, call, index + 1))
+            proceed = partial(self._proceed, call, index + 1, consume)
+            return await self._around.interceptors[index](call, proceed)
         result = self._method(**call.arguments)
+        if consume is not None:
+            return await consume(result)
         return await result if inspect.isawaitable(result) else result

@@ -6,6 +6,7 @@
     └── NotProvided           a handler or a pipe needs what the application does not provide
     ConfigurationError
     ├── HookWithoutAck        a hook asks for an ack
+    ├── HookWithoutReplies    a hook is an async generator
     └── TwoHandlers           an event has two handlers
     ClientError
     ├── InvalidBody
@@ -58,6 +59,22 @@ class HookWithoutAck(ConfigurationError):
 
     def __str__(self) -> str:
         return f"{self.hook}: a hook has no ack to send"
+
+
+class HookWithoutReplies(ConfigurationError):
+    """A hook is an async generator, and nothing that it runs for takes replies.
+
+    Args:
+        hook: The name of the method.
+
+    """
+
+    def __init__(self, hook: str) -> None:
+        super().__init__(hook)
+        self.hook = hook
+
+    def __str__(self) -> str:
+        return f"{self.hook}: a hook has no caller to yield replies to"
 
 
 class NotProvided(TypeError):

@@ -16,6 +16,7 @@ from roomwire.gateways.errors import TwoHandlers, UnknownEvent
 from roomwire.gateways.lane import Handler, Lane
 from roomwire.gateways.memberships import Memberships, PresenceChange
 from roomwire.gateways.moderation import Moderation
+from roomwire.gateways.reply_streams import ReplyStreams
 from roomwire.gateways.socket import Socket, to_wire
 from roomwire.gateways.typists import typing_of
 from roomwire.history.contract import Recalled
@@ -57,6 +58,8 @@ class Gateway(Moderation, socketio.AsyncNamespace):  # type: ignore[misc] # pyth
     `guards`, `interceptors` and `filters` of the class run around each of its events and around each connection, recovered
     sessions included, whether it has an `on_connection` or not; `subscribe` adds those of one handler (see
     `roomwire.gateways.chain`). They do not run around the other hooks, which cannot be refused.
+
+    A handler that is an async generator sends its caller each value that it yields (see `roomwire.gateways.reply_streams`).
 
     The events of one connection are handled in order. A handler that awaits delays only later events of its own connection, at
     most `Limits.max_waiting_events` of them. Connections do not wait for each other.
@@ -152,6 +155,7 @@ class Gateway(Moderation, socketio.AsyncNamespace):  # type: ignore[misc] # pyth
         if moderated is not None:
             self.is_moderated = moderated
         self._is_concurrent = concurrent
+        self._streams = ReplyStreams()
         self._bind(Around(), None)
 
     def surround(self, around: Around, provided: Mapping[Any, object]) -> None:
@@ -179,6 +183,7 @@ class Gateway(Moderation, socketio.AsyncNamespace):  # type: ignore[misc] # pyth
 
         """
         unmade = object.__new__(cls)
+        unmade._streams = ReplyStreams()
         unmade._bind(Around(), None)
         return sorted(unmade._handlers)
 
@@ -188,6 +193,7 @@ class Gateway(Moderation, socketio.AsyncNamespace):  # type: ignore[misc] # pyth
             Around(self.guards, self.interceptors, self.filters).within(around),
             provided,
             is_moderated=self.is_moderated,
+            streams=self._streams,
         )
         handlers: dict[str, Handler] = {}
         # Attributes of the class are read, because a property of an unfinished instance must not run.
@@ -304,6 +310,10 @@ class Gateway(Moderation, socketio.AsyncNamespace):  # type: ignore[misc] # pyth
     def tell_membership(self, change: PresenceChange) -> Coroutine[object, object, None]:
         """See `MembershipHooks`."""
         return self.emit(self.presence_event, change, to=change.room)
+
+    async def close_streams(self) -> None:
+        """End the handlers that are async generators; the server calls it when the node stops."""
+        await self._streams.close()
 
     async def trigger_event(self, event: str, *args: Any) -> Any:
         """Pass a connect or disconnect from python-socketio to its hook; events take the lane of their connection."""

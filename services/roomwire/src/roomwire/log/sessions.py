@@ -169,8 +169,17 @@ class Attendance(msgspec.Struct, frozen=True):
 
 
 class SessionOwner(msgspec.Struct, frozen=True):
-    """The location of a session."""
+    """The location of a session.
+
+    Attributes:
+        node: The gateway that holds it, or held it last.
+        namespace: Its namespace.
+        subject: See `NewSession`.
+        known: The position up to which the client has confirmed everything.
+
+    """
 
     node: NodeId
     namespace: str
     subject: str
+    known: Position

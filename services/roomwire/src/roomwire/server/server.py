@@ -95,6 +95,7 @@ class Server(ClusterCalls, socketio.AsyncServer):  # type: ignore[misc] # python
         begin: Starts a task that the server owns.
         begin_now: Starts a task that the server owns, and runs its first step immediately.
         count_event: Counts an event by its outcome and its duration in seconds.
+        recovery_limits: The limits of recoveries.
 
     Raises:
         ValueError: `client_manager`, `serializer`, `json` or `async_mode` asks for something other than the built-in one.
@@ -141,6 +142,7 @@ class Server(ClusterCalls, socketio.AsyncServer):  # type: ignore[misc] # python
             _log.warning("settings not read by a server alone", names=unread)
         self.node_name = node_name
         limits, metrics = limits or Limits(), metrics or Metrics()
+        self.recovery_limits = recovery if isinstance(recovery, RecoveryLimits) else RecoveryLimits()
         self.log = log = log or MemoryLog.alone(
             node=node_name, metrics=metrics, config=times_of(options, limits), clock=clock
         )
@@ -154,7 +156,7 @@ class Server(ClusterCalls, socketio.AsyncServer):  # type: ignore[misc] # python
             authenticate=authenticate,
             metrics=metrics,
             limits=limits,
-            recovery=recovery if isinstance(recovery, RecoveryLimits) else RecoveryLimits(),
+            recovery=self.recovery_limits,
             is_recovery_offered=recovery.is_offered if isinstance(recovery, RecoveryLimits) else recovery,
             proxies=proxies,
             stock=StockSteps(
@@ -272,7 +274,10 @@ class Server(ClusterCalls, socketio.AsyncServer):  # type: ignore[misc] # python
         await drain(self.eio, window_s)
 
     async def close(self) -> None:
-        """Disconnect from the other nodes. Call it after `drain`."""
+        """End the streams of replies, and disconnect from the other nodes. Call it after `drain`."""
+        for one in self.namespace_handlers.values():
+            if hasattr(one, "close_streams"):
+                await one.close_streams()
         await self.shutdown()
         await self.log.close()
 

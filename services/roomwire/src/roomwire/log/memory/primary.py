@@ -247,7 +247,9 @@ class MemoryPrimary:
     def find(self, sid: Sid) -> SessionOwner | None:
         """Return the location of a session."""
         session = self._session(sid)
-        return None if session is None else SessionOwner(session.node, session.namespace, session.subject)
+        if session is None:
+            return None
+        return SessionOwner(session.node, session.namespace, session.subject, session.known)
 
     def present(self, stream: Stream, limit: int, max_bytes: int) -> Attendance:
         """Return the sessions in a room."""

@@ -57,13 +57,13 @@ def claim_reply(sid: Sid, reply: object) -> Claimed | ClaimRefused:
 
 
 def owner_reply(reply: object) -> SessionOwner | None:
-    """Return the location of a session, from its node, namespace and subject."""
+    """Return the location of a session, from its node, namespace, subject and confirmed position."""
     found = cast("Sequence[bytes | None]", reply)
     parts = [part.decode("utf-8", "surrogatepass") for part in found if part is not None]
     if not parts:
         return None
-    node, namespace, subject = parts
-    return SessionOwner(NodeId(node), namespace, subject)
+    node, namespace, subject, known = parts
+    return SessionOwner(NodeId(node), namespace, subject, Position(int(known)))
 
 
 def attendance_reply(reply: object) -> Attendance:

@@ -149,7 +149,7 @@ class SessionCalls:
     async def find(self, sid: Sid) -> SessionOwner | None:
         """Return the location of a session; see `Log.find`."""
         async with self._supervisor.reading() as pair:
-            found = await pair.bulk.ask(b"HMGET", self._keys.session(sid), b"node", b"ns", b"sub")
+            found = await pair.bulk.ask(b"HMGET", self._keys.session(sid), b"node", b"ns", b"sub", b"known")
         return owner_reply(found)
 
     async def present(self, stream: Stream, *, limit: int, max_bytes: int = MAX_PRESENT_BYTES) -> Attendance:
