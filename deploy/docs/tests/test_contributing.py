@@ -20,6 +20,7 @@ LIBRARIES = {
     "httpx": "httpx",
     "websockets": "websockets",
     "watchfiles": "watchfiles",
+    "opentelemetry": "opentelemetry",
 }
 WORLD = {"asyncio", "socket", "ssl", "select", "threading", "time", *LIBRARIES.values()} - {
     "jwt",  # computes

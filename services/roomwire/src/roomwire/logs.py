@@ -24,13 +24,17 @@ _SECRET_FIELDS = frozenset({"authorization", "cookie", "password", "refresh_toke
 _MASK = "[redacted]"
 
 
-def configure(*, level: str = "info", log_format: LogFormat = "auto", node: str = "") -> None:
+def configure(
+    *, level: str = "info", log_format: LogFormat = "auto", node: str = "", has_traces: bool = False
+) -> None:
     """Set up the process's logging; call it once, before anything logs.
 
     Args:
         level: The lowest level that is written: `debug`, `info`, `warning`, `error`.
         log_format: `json` lines, `console` for people, or `auto`: console on a terminal, JSON elsewhere.
         node: The node's name, a field of every line. Default: no such field.
+        has_traces: Whether a line within a span of OpenTelemetry has its ids as the fields `trace_id` and `span_id`. OpenTelemetry's
+            API has to be installed.
 
     """
 
@@ -48,6 +52,8 @@ def configure(*, level: str = "info", log_format: LogFormat = "auto", node: str 
         stamp_node,
         structlog.processors.StackInfoRenderer(),
     ]
+    if has_traces:
+        shared.append(_span_stamp())
     as_json = log_format == "json" or (log_format == "auto" and not sys.stdout.isatty())
     renderer: list[structlog.typing.Processor]
     if as_json:
@@ -80,6 +86,19 @@ def configure(*, level: str = "info", log_format: LogFormat = "auto", node: str 
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=True,
     )
+
+
+def _span_stamp() -> structlog.typing.Processor:
+    from opentelemetry import trace  # noqa: PLC0415 - a process without traces does not load it
+
+    def stamp(_: object, __: str, event: MutableMapping[str, object]) -> MutableMapping[str, object]:
+        span = trace.get_current_span().get_span_context()
+        if span.is_valid:
+            event["trace_id"] = trace.format_trace_id(span.trace_id)
+            event["span_id"] = trace.format_span_id(span.span_id)
+        return event
+
+    return stamp
 
 
 def get_logger(name: str) -> structlog.stdlib.BoundLogger:

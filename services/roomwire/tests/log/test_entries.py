@@ -24,6 +24,7 @@ MESSAGES = st.builds(
     st.lists(st.text(), max_size=3).map(tuple),
     st.lists(st.binary(), max_size=3).map(tuple),
     st.lists(st.binary(), max_size=3).map(tuple),
+    st.lists(st.text(), max_size=2).map(tuple),
 )
 
 
@@ -33,7 +34,7 @@ def test_a_message_is_read_as_it_was_stored(message):
 
 
 def test_what_a_later_gateway_adds_is_skipped():
-    later = bytes((FORMAT,)) + msgspec.msgpack.encode((b"hi", ("a",), (STREAM,), (), "new", 1))
+    later = bytes((FORMAT,)) + msgspec.msgpack.encode((b"hi", ("a",), (STREAM,), (), (), "new", 1))
 
     assert Message(b"hi", ("a",), (STREAM,)) == decode_message(later)
 
@@ -43,8 +44,35 @@ def test_only_a_message_that_leaves_out_rooms_is_of_a_format_that_earlier_gatewa
     stored = encode_message(message)
     plain = msgspec.msgpack.encode((message.payload, message.skip_sids, message.rooms))
 
-    assert (stored == bytes((FORMAT,)) + plain) == (not message.except_rooms)
+    assert (stored == bytes((FORMAT,)) + plain) == (not message.except_rooms and not message.trace)
     assert (stored[0] == NARROWED_FORMAT) == bool(message.except_rooms)
+
+
+class Untraced(msgspec.Struct, frozen=True, array_like=True):
+    """A message as gateways read it that know no trace context."""
+
+    payload: bytes
+    skip_sids: tuple[str, ...] = ()
+    rooms: tuple[bytes, ...] = ()
+    except_rooms: tuple[bytes, ...] = ()
+
+
+class Oldest(msgspec.Struct, frozen=True, array_like=True):
+    """A message as gateways read it that cannot leave out rooms either; they refuse `NARROWED_FORMAT`."""
+
+    payload: bytes
+    skip_sids: tuple[str, ...] = ()
+    rooms: tuple[bytes, ...] = ()
+
+
+@given(message=MESSAGES)
+def test_gateways_that_know_no_trace_context_read_all_the_rest(message):
+    stored = encode_message(message)
+    whole = (message.payload, message.skip_sids, message.rooms, message.except_rooms)
+
+    assert Untraced(*whole) == msgspec.msgpack.decode(stored[1:], type=Untraced)
+    if stored[0] == FORMAT:
+        assert Oldest(*whole[:3]) == msgspec.msgpack.decode(stored[1:], type=Oldest)
 
 
 @pytest.mark.parametrize(

@@ -49,6 +49,7 @@ from roomwire.serving.application import NotYet, state_of
 from roomwire.serving.listener import SidePort, http_limits
 from roomwire.serving.web.bounds import Bounded
 from roomwire.standings.opening import open_standings
+from roomwire.tracing import Tracing
 
 _PATH: Final = "/socket.io/"
 _KEYS_FORGOTTEN_S: Final = 300.0
@@ -156,6 +157,8 @@ class Node:
             "limits": client_limits(settings),
             "recovery": recovery_limits(settings),
             "relay": self._make_relay if settings.relay_port else None,
+            # A server that the application brings may have its own.
+            **({"tracing": Tracing()} if settings.tracing else {}),
         }
 
     def _provided(self) -> dict[Kind, object]:

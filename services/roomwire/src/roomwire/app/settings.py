@@ -12,6 +12,7 @@ from roomwire.identity.provider import is_trustworthy
 from roomwire.identity.tokens import TOKEN_TYPE
 from roomwire.relay import advertised
 from roomwire.serving.settings import CommaSeparated, ServiceSettings
+from roomwire.tracing import is_available
 
 _TRANSPORTS: Final = ("polling", "websocket")
 _ANY_ADDRESS: Final = frozenset({"0.0.0.0", "::"})
@@ -319,6 +320,11 @@ class GatewaySettings(ServiceSettings):
         " closed. `0` closes it at the first.",
         ge=0,
     )
+    tracing: bool = Field(
+        default=False,
+        description="Whether events, connections, publishes and deliveries make spans of OpenTelemetry, and log lines carry their "
+        "ids; docs/tracing.md. The application brings OpenTelemetry's SDK.",
+    )
 
     @field_validator("transports")
     @classmethod
@@ -341,6 +347,13 @@ class GatewaySettings(ServiceSettings):
     def _check_algorithms(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         if not value or not {*value} <= {*ALGORITHMS}:
             raise ValueError(f"use one or more of {', '.join(ALGORITHMS)}, separated by commas")
+        return value
+
+    @field_validator("tracing")
+    @classmethod
+    def _check_tracing(cls, value: bool) -> bool:  # noqa: FBT001 - the value of a field
+        if value and not is_available():
+            raise ValueError("install OpenTelemetry's API: pip install 'roomwire[tracing]'")
         return value
 
     @field_validator("auth_token_types")
@@ -366,6 +379,11 @@ class GatewaySettings(ServiceSettings):
         ):
             raise ValueError(f"the relay needs a secret of at least {_SECRET_CHARACTERS} characters")
         return value
+
+    @property
+    def has_traces(self) -> bool:
+        """See `ServiceSettings`."""
+        return self.tracing
 
     @property
     def auth_claim_names(self) -> ClaimNames:

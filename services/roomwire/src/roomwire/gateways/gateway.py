@@ -18,6 +18,7 @@ from roomwire.gateways.memberships import Memberships, PresenceChange
 from roomwire.gateways.moderation import Moderation
 from roomwire.gateways.reply_streams import ReplyStreams
 from roomwire.gateways.socket import Socket, to_wire
+from roomwire.gateways.traced import traced
 from roomwire.gateways.typists import typing_of
 from roomwire.history.contract import Recalled
 from roomwire.logs import get_logger
@@ -204,7 +205,8 @@ class Gateway(Moderation, socketio.AsyncNamespace):  # type: ignore[misc] # pyth
                 handlers[event] = binder.handler(event, getattr(self, name))
         if self.typing_event and self.typing_event not in handlers:
             handlers[self.typing_event] = binder.handler(self.typing_event, self._typing_told)
-        self._handlers = handlers
+        self._handlers: Mapping[str, Handler] = handlers
+        self._traced: Mapping[str, Handler] | None = None
         self.bindings = dict(binder.bindings)
         self._on_connection = binder.connection(getattr(self, "on_connection", None))
         self._on_disconnection = binder.hook("disconnect", getattr(self, "on_disconnection", None))
@@ -325,11 +327,19 @@ class Gateway(Moderation, socketio.AsyncNamespace):  # type: ignore[misc] # pyth
 
     async def _connected(self, sid: str, _environ: object, auth: object) -> None:
         socket = Socket(self.server, self.server.member(sid, self.namespace))
-        lane = Lane(socket, self._handlers, is_concurrent=self._is_concurrent)
+        lane = Lane(socket, self._handlers_of(self.server), is_concurrent=self._is_concurrent)
         if self.asks_standings and socket.user.kind != "anonymous":
             await self._admit_user(socket, lane, auth)
         else:
             await self._let_in(socket, lane, auth)
+
+    def _handlers_of(self, server: Server) -> Mapping[str, Handler]:
+        """Return the handlers, which run in spans if the server has traces."""
+        if server.tracing is None:
+            return self._handlers
+        if self._traced is None:
+            self._traced = traced(self._handlers, server.tracing, self.namespace)
+        return self._traced
 
     async def _admit_user(self, socket: Socket, lane: Lane, auth: object) -> None:
         """Connect a client whose user has a place left and is not banned."""

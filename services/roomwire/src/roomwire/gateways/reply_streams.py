@@ -157,7 +157,7 @@ class ReplyStream:
     """
 
     def __init__(self, socket: Socket, event: str, unread: Unread) -> None:
-        self.begun: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.begun: asyncio.Future[object] = asyncio.get_running_loop().create_future()
         self.socket = socket
         self.event = event
         self._log = socket.server.log
@@ -192,11 +192,18 @@ class ReplyStream:
             await asyncio.sleep(pause_s)
             pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
         try:
-            published: Published = await self._log.publish(sid_stream(self._sid), Message(payload))
+            published = await self._published(event, payload)
         except NotFound:
             raise asyncio.CancelledError from None
         if published.position is not None:
             self._unread.add(self._log.epoch, published.position, len(payload))
+
+    async def _published(self, event: str, payload: bytes) -> Published:
+        tracing = self.socket.server.tracing
+        if tracing is None:
+            return await self._log.publish(sid_stream(self._sid), Message(payload))
+        with tracing.publish(event, self.socket.namespace):
+            return await self._log.publish(sid_stream(self._sid), Message(payload, trace=tracing.carried()))
 
     async def _is_confirmed(self) -> bool:
         """Ask how much the session has received; return whether another reply fits."""
@@ -249,7 +256,11 @@ def _acknowledge(stream: ReplyStream, handling: "asyncio.Future[object]", ack: A
         error = error.error
     if not isinstance(error, ClientError):
         _log.exception(
-            "handler failed", event_name=stream.event, sid=socket.id, namespace=socket.namespace, exc_info=error
+            "handler failed",
+            event_name=stream.event,
+            sid=socket.id,
+            namespace=socket.namespace,
+            exc_info=error,
         )
         error = Internal()
     if not is_there:

@@ -33,6 +33,8 @@ class Message(msgspec.Struct, frozen=True, array_like=True, gc=False):
         skip_sids: The sockets that do not receive it although they are members.
         rooms: In a namespace's stream, the rooms whose members receive it, once. If empty, the whole namespace receives it.
         except_rooms: The rooms whose members do not receive it. A client is judged by its rooms at the message's position.
+        trace: The W3C trace context of a publish that is sampled: `traceparent`, then `tracestate` if there is one. Gateways
+            without traces ignore it.
 
     """
 
@@ -40,6 +42,7 @@ class Message(msgspec.Struct, frozen=True, array_like=True, gc=False):
     skip_sids: tuple[str, ...] = ()
     rooms: tuple[Stream, ...] = ()
     except_rooms: tuple[Stream, ...] = ()
+    trace: tuple[str, ...] = ()
 
 
 class Entry(msgspec.Struct, frozen=True, gc=False):
@@ -72,8 +75,11 @@ _decoder: Final = msgspec.msgpack.Decoder(Message)
 
 def encode_message(message: Message) -> bytes:
     """Return the stored form of a message."""
+    if message.trace:
+        return (_NARROWED_VERSION if message.except_rooms else _VERSION) + _encoder.encode(message)
     if message.except_rooms:
-        return _NARROWED_VERSION + _encoder.encode(message)
+        narrowed = (message.payload, message.skip_sids, message.rooms, message.except_rooms)
+        return _NARROWED_VERSION + _encoder.encode(narrowed)
     return _VERSION + _encoder.encode((message.payload, message.skip_sids, message.rooms))
 
 

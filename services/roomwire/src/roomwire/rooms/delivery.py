@@ -20,6 +20,8 @@ from roomwire.rooms.emit import Emit
 from roomwire.rooms.member import Member
 from roomwire.rooms.registry import Audience, Registry, audience_of
 
+Answer = Callable[[bytes], Awaitable[bytes]]
+
 _log = get_logger(__name__)
 
 
@@ -41,7 +43,7 @@ class Delivery:
         registry: Registry,
         turn: Turn,
         *,
-        answer: Callable[[bytes], Awaitable[bytes]],
+        answer: Answer,
         count_dropped: Callable[[int], None],
     ) -> None:
         self._log = log

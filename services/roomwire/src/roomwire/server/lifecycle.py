@@ -27,6 +27,7 @@ class Lifecycle:
         packet_class: The packets for refusals.
         stock: python-socketio's own steps.
         metrics: Counts connects and disconnects.
+        refused_in_span: Notes in the span of a connection the code with which it is refused. None means that there are no spans.
         clock: Monotonic seconds.
 
     """
@@ -39,6 +40,7 @@ class Lifecycle:
         packet_class: type[Packet],
         stock: StockSteps,
         metrics: Metrics,
+        refused_in_span: Callable[[str], None] | None,
         clock: Callable[[], float],
     ) -> None:
         self._clients = clients
@@ -46,6 +48,7 @@ class Lifecycle:
         self._packet_class = packet_class
         self._run_handler = stock.run_handler
         self._metrics = metrics
+        self._refused_in_span = refused_in_span
         self._clock = clock
         self._count_connect = metrics.connects.labels("ok").inc
 
@@ -59,7 +62,7 @@ class Lifecycle:
 
     def refused(self, member: Member, code: str, reason: str = "") -> None:
         """Count and log that a client was refused."""
-        self._metrics.connects.labels(code).inc()
+        self._count_refused(code)
         about = {"reason": reason} if reason else {}
         _log.info("connection refused", sid=member.sid, namespace=member.namespace, code=code, **about)
 
@@ -67,7 +70,12 @@ class Lifecycle:
         """Count and log that a client must connect again."""
         # A refusal would keep the client away for good; after a lost transport it reconnects.
         _log.warning("connect postponed", error=error.message, code=error.code)
-        self._metrics.connects.labels(error.code).inc()
+        self._count_refused(error.code)
+
+    def _count_refused(self, code: str) -> None:
+        self._metrics.connects.labels(code).inc()
+        if self._refused_in_span is not None:
+            self._refused_in_span(code)
 
     async def _accept(
         self, namespace: str, sid: str, environ: Mapping[str, object], auth: object = None

@@ -1,6 +1,7 @@
 """Assembles the parts of a server: the only place where they meet."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 
 from roomwire.cluster.answers import Answers
 from roomwire.cluster.local_clients import LocalClients
@@ -23,6 +24,7 @@ from roomwire.rooms.delivery import Delivery
 from roomwire.rooms.handshake import Authenticate
 from roomwire.rooms.manager import Rooms
 from roomwire.rooms.registry import Registry
+from roomwire.rooms.traced_delivery import TracedDelivery
 from roomwire.server.calls import Calls
 from roomwire.server.clients import Clients
 from roomwire.server.connects import Connects
@@ -32,6 +34,7 @@ from roomwire.server.lifecycle import Lifecycle
 from roomwire.server.rates import EventRates
 from roomwire.server.replies import Replies
 from roomwire.server.stock import Stock, StockSteps
+from roomwire.tracing import Tracing
 
 
 class Parts:
@@ -50,6 +53,7 @@ class Parts:
         recovery: The limits of recoveries.
         is_recovery_offered: Whether clients that support recovery are offered it. None lets the namespace decide.
         proxies: The trusted proxies.
+        tracing: Makes spans. None means that there are none.
         stock: python-socketio's own steps.
         clock: Monotonic seconds.
         wall_clock: Seconds since 1970.
@@ -72,6 +76,7 @@ class Parts:
         recovery: RecoveryLimits,
         is_recovery_offered: bool | None,
         proxies: Proxies,
+        tracing: Tracing | None,
         stock: StockSteps,
         clock: Callable[[], float],
         wall_clock: Callable[[], float],
@@ -81,7 +86,8 @@ class Parts:
         self.turn, self.starter = Turn(), Starter()
         self.peers, registry = Peers(log), Registry()
         self.tenures = Tenures(log)
-        self.delivery = Delivery(
+        deliver = Delivery if tracing is None else partial(TracedDelivery, tracing=tracing)
+        self.delivery: Delivery = deliver(
             log,
             registry,
             self.turn,
@@ -111,6 +117,7 @@ class Parts:
             packet_class=self.packet_class,
             stock=stock,
             metrics=metrics,
+            refused_in_span=None if tracing is None else tracing.refused,
             clock=clock,
         )
         self.events = Events(
@@ -125,7 +132,7 @@ class Parts:
             count=metrics.events.count,
             begin=self.starter.start_now,
             clock=clock,
-            stock=stock,
+            stock=stock if tracing is None else stock.traced(tracing),
         )
         self.connects = Connects(
             server,

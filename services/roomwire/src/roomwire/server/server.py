@@ -48,6 +48,7 @@ from roomwire.server.stock import Initiated, StockSteps
 from roomwire.standings.contract import StandingStore
 from roomwire.standings.memory import MemoryStandings
 from roomwire.standings.standings import Standings
+from roomwire.tracing import Tracing
 
 _log = get_logger(__name__)
 
@@ -81,6 +82,7 @@ class Server(ClusterCalls, socketio.AsyncServer):  # type: ignore[misc] # python
         trusted_proxies: Addresses or networks whose X-Forwarded-* and Forwarded headers are trusted. Default: none.
         relay: Creates the relay, which forwards requests to the nodes that hold their sessions; see `roomwire.engine.relay`.
             Default: such requests are refused.
+        tracing: Makes a span of each event, connection, publish and delivery. Default: there are none.
         clock: Monotonic seconds, for rates and durations. The event loop times everything that is due later.
         wall_clock: Seconds since 1970, for the expiry of tokens.
         options: As for `socketio.AsyncServer`, except those that would have no effect.
@@ -96,6 +98,7 @@ class Server(ClusterCalls, socketio.AsyncServer):  # type: ignore[misc] # python
         begin_now: Starts a task that the server owns, and runs its first step immediately.
         count_event: Counts an event by its outcome and its duration in seconds.
         recovery_limits: The limits of recoveries.
+        tracing: Makes spans; None if there are none.
 
     Raises:
         ValueError: `client_manager`, `serializer`, `json` or `async_mode` asks for something other than the built-in one.
@@ -118,6 +121,7 @@ class Server(ClusterCalls, socketio.AsyncServer):  # type: ignore[misc] # python
         recovery: RecoveryLimits | bool | None = None,
         trusted_proxies: Sequence[str] = (),
         relay: Callable[[Engine], SessionRelay] | None = None,
+        tracing: Tracing | None = None,
         clock: Callable[[], float] = time.monotonic,
         wall_clock: Callable[[], float] = time.time,
         **options: object,
@@ -131,6 +135,7 @@ class Server(ClusterCalls, socketio.AsyncServer):  # type: ignore[misc] # python
             "limits": limits,
             "recovery": recovery,
             "trusted_proxies": trusted_proxies,
+            "tracing": tracing,
             "clock": clock,
             "wall_clock": wall_clock,
             **options,
@@ -141,6 +146,7 @@ class Server(ClusterCalls, socketio.AsyncServer):  # type: ignore[misc] # python
         if unread:
             _log.warning("settings not read by a server alone", names=unread)
         self.node_name = node_name
+        self.tracing = tracing
         limits, metrics = limits or Limits(), metrics or Metrics()
         self.recovery_limits = recovery if isinstance(recovery, RecoveryLimits) else RecoveryLimits()
         self.log = log = log or MemoryLog.alone(
@@ -159,6 +165,7 @@ class Server(ClusterCalls, socketio.AsyncServer):  # type: ignore[misc] # python
             recovery=self.recovery_limits,
             is_recovery_offered=recovery.is_offered if isinstance(recovery, RecoveryLimits) else recovery,
             proxies=proxies,
+            tracing=tracing,
             stock=StockSteps(
                 open=super()._handle_eio_connect,
                 close=super()._handle_eio_disconnect,
@@ -338,7 +345,11 @@ class Server(ClusterCalls, socketio.AsyncServer):  # type: ignore[misc] # python
         return AsgiEngine
 
     async def _handle_connect(self, eio_sid: str, namespace: str | None, data: object) -> None:
-        await self._parts.connects.connect(eio_sid, namespace or "/", data)
+        if self.tracing is None:
+            await self._parts.connects.connect(eio_sid, namespace or "/", data)
+            return
+        with self.tracing.connection(namespace or "/"):
+            await self._parts.connects.connect(eio_sid, namespace or "/", data)
 
     async def _handle_disconnect(
         self, eio_sid: str, namespace: str | None, reason: str | None = None

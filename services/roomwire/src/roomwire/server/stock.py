@@ -1,10 +1,14 @@
 """The public names of python-socketio's server that the parts of our server use."""
 
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
-from dataclasses import dataclass
-from typing import Any, Protocol
+from dataclasses import dataclass, replace
+from typing import Any, Final, Protocol
 
 from roomwire.engine.engine import Engine
+from roomwire.tracing import Tracing
+
+_MAX_EVENT: Final = 64
+"""The length of an event's name in a span: clients choose it where functions handle events."""
 
 
 class Stock(Protocol):
@@ -73,3 +77,12 @@ class StockSteps:
     handle: Callable[..., Coroutine[object, object, None]]
     trigger: Callable[..., Awaitable[object]]
     run_handler: Callable[..., Awaitable[object]]
+
+    def traced(self, tracing: Tracing) -> "StockSteps":
+        """Return the steps with a span around each event that `trigger` is called with."""
+
+        async def trigger(event: object, namespace: str, *args: object) -> object:
+            with tracing.event(str(event)[:_MAX_EVENT], namespace):
+                return await self.trigger(event, namespace, *args)
+
+        return replace(self, trigger=trigger)

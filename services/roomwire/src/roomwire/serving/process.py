@@ -119,7 +119,7 @@ def run(
         NodeNameTaken: Another running process has its name.
 
     """
-    logs.configure(level=settings.log_level, log_format=settings.log_format, node=settings.node_name)
+    settings.configure_logs()
     application = build(settings)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_Process(name, settings, application, on_ready).run(ports))

@@ -93,6 +93,7 @@ OF_SERVICES: Final = frozenset(
         "SIGNING_KEY",
         "SIGNING_KEY_FILE",
         "THROTTLE",
+        "TRACING",
         "THROTTLE_WINDOW_S",
         "TRANSPORTS",
         "UPGRADE_TIMEOUT_S",

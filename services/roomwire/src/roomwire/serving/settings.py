@@ -17,6 +17,7 @@ from pydantic import BeforeValidator, Field, SecretStr, ValidationError, Validat
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
+from roomwire import logs
 from roomwire.errors import ConfigurationError, UnusableFile
 from roomwire.health.clocks import LEEWAY_S
 from roomwire.limits.http import MAX_TOKEN_BYTES
@@ -301,6 +302,17 @@ class ServiceSettings(BaseSettings):
         """Yield each setting for `--help` and docs/settings.md."""
         for name, field in cls.model_fields.items():
             yield Setting(f"{ENV_PREFIX}{name.upper()}", _shown_default(field), field.description or "")
+
+    @property
+    def has_traces(self) -> bool:
+        """Whether the service makes spans, whose ids its log lines have."""
+        return False
+
+    def configure_logs(self) -> None:
+        """Set up the process's logging."""
+        logs.configure(
+            level=self.log_level, log_format=self.log_format, node=self.node_name, has_traces=self.has_traces
+        )
 
     def lines(self) -> Iterator[str]:
         """Yield the effective settings as lines of an environment file; secrets are masked."""

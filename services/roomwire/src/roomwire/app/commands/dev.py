@@ -6,7 +6,6 @@ from pathlib import Path
 
 import click
 
-from roomwire import logs
 from roomwire.app.commands.application import APPLICATION, named
 from roomwire.app.dev.development import CONSOLE_PORT, develop
 from roomwire.app.dev.environment import of_settings
@@ -36,7 +35,7 @@ def dev(application: str | None, console_port: int, folders: tuple[Path, ...]) -
     # The settings are read from the environment of the process, and of nothing else.
     os.environ.update(environ)
     settings = GatewaySettings.load()
-    logs.configure(level=settings.log_level, log_format=settings.log_format, node=settings.node_name)
+    settings.configure_logs()
     changes = watch([Path.cwd(), *folders])
     asyncio.run(
         develop(named(application, settings.app), settings, environ, changes, console_port=console_port)

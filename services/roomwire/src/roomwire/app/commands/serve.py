@@ -2,7 +2,6 @@
 
 import click
 
-from roomwire import logs
 from roomwire.app.commands.application import APPLICATION, named
 from roomwire.app.loading import load
 from roomwire.app.node import Node
@@ -16,6 +15,6 @@ def serve(application: str | None) -> None:
     """Serve an application until SIGTERM or SIGINT."""
     settings = GatewaySettings.load()
     reference = named(application, settings.app)
-    logs.configure(level=settings.log_level, log_format=settings.log_format, node=settings.node_name)
+    settings.configure_logs()
     app = load(reference)
     process.run(app.name, settings, lambda told: Node(app, told))

@@ -11,7 +11,6 @@ import threading
 from collections.abc import Sequence
 from traceback import format_exception
 
-from roomwire import logs
 from roomwire.app.dev.description import describe
 from roomwire.app.dev.reports import Failed, Report, Serving, encode
 from roomwire.app.loading import load
@@ -58,7 +57,7 @@ def main(argv: Sequence[str]) -> int:
 
 def _serve(application: str, ports: Ports, told: socket.socket) -> None:
     settings = GatewaySettings.load()
-    logs.configure(level=settings.log_level, log_format=settings.log_format, node=settings.node_name)
+    settings.configure_logs()
     # Python tells compiled files apart by the second: of two saves within one, the first would run again.
     sys.dont_write_bytecode = True
     app = load(application)

@@ -1,0 +1,147 @@
+"""Traces: a span for each event, connection, publish and delivery, linked over the log. They are off unless a `Tracing` is made.
+
+Owns all use of OpenTelemetry, whose API is imported when a `Tracing` is made. The application brings the SDK, and decides by it
+what is sampled and where spans go. Span kinds and the names of attributes are those of OpenTelemetry's semantic conventions for
+messaging (1.45.0, in development); names that begin with `roomwire.` are ours.
+
+A sampled publish carries its W3C trace context in its entry of the log (`Message.trace`), so the deliveries on all nodes belong to its
+trace. What clients send is never taken for a trace context: a stranger could otherwise decide what is sampled.
+"""
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Final
+
+from roomwire.errors import ClientError, ConfigurationError, Internal
+
+if TYPE_CHECKING:
+    from opentelemetry.context import Context
+    from opentelemetry.trace import Span, SpanKind, TracerProvider
+
+SCHEMA_URL: Final = "https://opentelemetry.io/schemas/1.45.0"
+_NAME: Final = "roomwire"
+_SYSTEM: Final = "roomwire"
+_HEADERS: Final = ("traceparent", "tracestate")
+
+
+def is_available() -> bool:
+    """Return whether OpenTelemetry's API is installed."""
+    try:
+        return find_spec("opentelemetry.trace") is not None
+    except ImportError:
+        return False
+
+
+class Tracing:
+    """Makes spans.
+
+    Args:
+        provider: Makes the tracer. Default: OpenTelemetry's global provider, which the application or `opentelemetry-instrument` sets.
+
+    Raises:
+        ConfigurationError: OpenTelemetry's API is not installed.
+
+    """
+
+    def __init__(self, provider: "TracerProvider | None" = None) -> None:
+        if not is_available():
+            raise ConfigurationError("tracing needs OpenTelemetry's API: pip install 'roomwire[tracing]'")
+        from opentelemetry import trace  # noqa: PLC0415 - a process without traces does not load it
+        from opentelemetry.trace.propagation import tracecontext  # noqa: PLC0415 - the same
+
+        self._trace = trace
+        self._propagator = tracecontext.TraceContextTextMapPropagator()
+        self._tracer = trace.get_tracer(_NAME, tracer_provider=provider, schema_url=SCHEMA_URL)
+
+    @contextlib.contextmanager
+    def event(self, event: str, namespace: str) -> Iterator[None]:
+        """Run the handler of a client's event in a span."""
+        kind = self._trace.SpanKind.CONSUMER
+        with self._span("process", namespace, kind, {"messaging.operation.type": "process"}, event=event):
+            yield
+
+    @contextlib.contextmanager
+    def connection(self, namespace: str) -> Iterator[None]:
+        """Connect a client, or refuse it, in a span."""
+        with self._span("connect", namespace, self._trace.SpanKind.SERVER, {}):
+            yield
+
+    @contextlib.contextmanager
+    def publish(self, event: str, namespace: str) -> Iterator[None]:
+        """Publish an event in a span, whose context `carried` returns meanwhile."""
+        kind = self._trace.SpanKind.PRODUCER
+        with self._span("send", namespace, kind, {"messaging.operation.type": "send"}, event=event):
+            yield
+
+    @contextlib.contextmanager
+    def delivery(self, carried: tuple[str, ...], namespace: str, receivers: int) -> Iterator[None]:
+        """Deliver an entry to its receivers on this node in a span of the publish's trace.
+
+        Args:
+            carried: The trace context of the entry.
+            namespace: The namespace.
+            receivers: The number of receivers.
+
+        """
+        context = self._propagator.extract(dict(zip(_HEADERS, carried, strict=False)))
+        about: dict[str, str | int] = {
+            "messaging.operation.type": "process",
+            "messaging.batch.message_count": receivers,
+        }
+        kind = self._trace.SpanKind.CONSUMER
+        with self._span("deliver", namespace, kind, about, context=context):
+            yield
+
+    def carried(self) -> tuple[str, ...]:
+        """Return the trace context for an entry: none if the present span is not sampled."""
+        if not self._trace.get_current_span().get_span_context().trace_flags.sampled:
+            return ()
+        carrier: dict[str, str] = {}
+        self._propagator.inject(carrier)
+        return tuple(carrier[name] for name in _HEADERS if name in carrier)
+
+    def refused(self, code: str) -> None:
+        """Note in the present span that the client is refused, with the code of the error."""
+        self._fail(self._trace.get_current_span(), code)
+
+    @contextlib.contextmanager
+    def _span(
+        self,
+        operation: str,
+        namespace: str,
+        kind: "SpanKind",
+        about: Mapping[str, str | int],
+        *,
+        event: str = "",
+        context: "Context | None" = None,
+    ) -> Iterator[None]:
+        attributes = {
+            "messaging.system": _SYSTEM,
+            "messaging.operation.name": operation,
+            "messaging.destination.name": namespace,
+            **about,
+        }
+        if event:
+            attributes["roomwire.event"] = event
+        with self._tracer.start_as_current_span(
+            f"{operation} {namespace}",
+            context=context,
+            kind=kind,
+            attributes=attributes,
+            record_exception=False,
+            set_status_on_exception=False,
+        ) as span:
+            try:
+                yield
+            except ClientError as error:
+                self._fail(span, error.code)
+                raise
+            except Exception as error:
+                span.record_exception(error)
+                self._fail(span, Internal.code)
+                raise
+
+    def _fail(self, span: "Span", code: str) -> None:
+        span.set_attribute("error.type", code)
+        span.set_status(self._trace.StatusCode.ERROR)
