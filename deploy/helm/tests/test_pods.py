@@ -250,6 +250,18 @@ def test_the_address_that_a_service_binds_to_can_be_chosen(component):
     assert "::" == release.environment(f"chat-roomwire-{component}")["ROOMWIRE_HOST"]
 
 
+@pytest.mark.parametrize("component", ["gateway", "auth"])
+def test_a_setting_may_be_a_number_or_a_boolean(component):
+    settings = {"A": 30000000, "B": 0.25, "C": False, "D": True, "E": 0, "F": "007", "G": ""}
+    options = ("--set", f"{component}.settings.H=4000000", "--set", f"{component}.settings.I=false")
+    release = install({component: {"settings": settings}}, *options)
+
+    environment = release.environment(f"chat-roomwire-{component}")
+    assert ["30000000", "0.25", "false", "true", "0", "007", "", "4000000", "false"] == [
+        environment[f"ROOMWIRE_{name}"] for name in "ABCDEFGHI"
+    ]
+
+
 def test_services_have_both_families_where_the_cluster_has_both():
     for size in SIZES:
         assert {"PreferDualStack"} == {

@@ -204,9 +204,10 @@ def test_a_rotation_changes_nothing_while_a_next_key_waits(cluster):
     assert before == json.dumps(cluster.stored)
 
 
-def test_the_next_key_waits_as_long_as_the_auth_service_is_told(cluster):
+@pytest.mark.parametrize("seconds", ["7200", 7200], ids=["text", "number"])
+def test_the_next_key_waits_as_long_as_the_auth_service_is_told(cluster, seconds):
     cluster.make_secrets()
-    values = {"auth": {"settings": {"KEY_LEAD_S": "7200"}}}
+    values = {"auth": {"settings": {"KEY_LEAD_S": seconds}}}
     cluster.run(rotation(install(values)))
 
     assert 7100 < list(cluster.keyring().states(time.time()))[1].until - time.time() <= 7200

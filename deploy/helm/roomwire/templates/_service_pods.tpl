@@ -45,6 +45,11 @@ POLICY_FILE: /etc/roomwire/policy/policy.toml
 {{- end }}
 {{- end -}}
 
+{{- /* The text of a setting. Numbers of values files are floats, which would be written as 3e+06. */ -}}
+{{- define "roomwire.settingText" -}}
+{{- if and (kindIs "float64" .) (eq . (floor .)) }}{{ printf "%.0f" . }}{{ else }}{{ toString . }}{{ end -}}
+{{- end -}}
+
 {{- /* The settings of a service as environment variables: the chart's, and those of `settings`, which must not repeat them. */ -}}
 {{- define "roomwire.env" -}}
 {{- $chart := merge (dict) .set (include "roomwire.serviceSettings" . | fromYaml) -}}
@@ -59,7 +64,7 @@ POLICY_FILE: /etc/roomwire/policy/policy.toml
   valueFrom: {fieldRef: {fieldPath: metadata.name}}
 {{- range $name, $value := merge (dict) $own $chart }}
 - name: ROOMWIRE_{{ $name }}
-  value: {{ $value | toString | quote }}
+  value: {{ include "roomwire.settingText" $value | quote }}
 {{- end }}
 {{- end -}}
 
