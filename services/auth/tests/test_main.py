@@ -88,7 +88,8 @@ def test_it_serves_until_sigterm_and_logs_no_secret(service):
         statuses = [client.post("/refresh", json=body).status_code for body in (refresh, following, refresh)]
         metrics = httpx.get(f"http://{HOST}:{service.ops_port}/metrics").text
 
-    assert (200, {"status": "ready", "store": "ok"}) == (ready.status_code, ready.json())
+    assert 200 == ready.status_code
+    assert {"status": "ready", "store": "ok"}.items() <= ready.json().items()
     assert [201, 200, 200, 200, 401] == [registered.status_code, refreshed.status_code, *statuses]
     assert 'roomwire_auth_requests_total{route="/auth/register",status="201"} 1.0' in metrics
     assert service.terminate() == 0

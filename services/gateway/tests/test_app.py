@@ -332,7 +332,8 @@ async def test_a_gateway_process_serves_until_it_is_told_to_stop(free_port, free
                     return answer if answer["status"] == "ready" else None
                 return None
 
-            assert {"status": "ready", "backplane": "ok"} == await until(ready, within_s=PROCESS_S)
+            # Beside it may stand that the event loop is late: the machine is busy.
+            assert {"backplane": "ok"}.items() <= (await until(ready, within_s=PROCESS_S)).items()
             async with Client.connected(f"127.0.0.1:{free_port}") as client:
                 assert client.frames[0].startswith('0{"sid":"alone.')
                 assert 'roomwire_connections{transport="websocket"} 1.0' in (await http.get("/metrics")).text

@@ -28,6 +28,13 @@ def test_an_emitter_loads_no_engine_and_no_python_socketio(name):
     assert set() == modules & {"roomwire.engine", "roomwire.rooms", "roomwire.server", *FOREIGN}
 
 
+def test_a_gateway_loads_the_api_and_its_framework_only_where_the_api_is_on():
+    modules = modules_after("import roomwire_gateway.__main__")
+
+    assert "roomwire.app.node" in modules
+    assert set() == modules & {"roomwire.app.api", "roomwire_gateway.actions", "fastapi"}
+
+
 def test_the_package_alone_loads_none_of_its_modules():
     assert {"roomwire"} == {name for name in modules_after("import roomwire") if name.startswith("roomwire")}
 

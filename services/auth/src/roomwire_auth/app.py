@@ -19,7 +19,7 @@ from roomwire.redis.topology import connect
 from roomwire.redis.url import shown_hosts
 from roomwire.serving.application import state_of
 from roomwire.serving.listener import NO_WEBSOCKETS
-from roomwire.serving.web import failures
+from roomwire.serving.web import failures, framework
 from roomwire.serving.web.cors import Cors
 from roomwire.serving.web.middleware import BodyLimit, RequestCount, SecurityHeaders
 from roomwire.serving.web.sources import Sources
@@ -194,7 +194,7 @@ def _api(settings: Settings, routers: Sequence[APIRouter], metrics: Metrics) -> 
         middleware=_middleware(settings, metrics),
         generate_unique_id_function=_operation_id,
     )
-    failures.install(app)
+    framework.install(app)
     for router in routers:
         app.include_router(router)
     if settings.docs:

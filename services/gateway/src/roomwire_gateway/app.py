@@ -2,15 +2,18 @@
 
 import contextlib
 from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING
 
 from roomwire import App
 from roomwire.app.node import Node
 from roomwire.app.settings import GatewaySettings
 from roomwire.identity.verification import Verifier
-from roomwire_gateway.actions import ChatActions
 from roomwire_gateway.chat import ChatGateway
 from roomwire_gateway.page import page_app
 from roomwire_gateway.settings import Settings
+
+if TYPE_CHECKING:
+    from roomwire_gateway.actions import ChatActions
 
 
 def chat(settings: Settings | None = None) -> App:
@@ -41,5 +44,7 @@ async def _lifespan(app: App) -> AsyncIterator[None]:
     yield
 
 
-def _api(app: App) -> ChatActions:
+def _api(app: App) -> "ChatActions":
+    from roomwire_gateway.actions import ChatActions  # noqa: PLC0415 - the API's bodies are slow to import, and it is often off
+
     return ChatActions(app.get(ChatGateway))

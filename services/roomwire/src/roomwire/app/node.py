@@ -7,15 +7,11 @@ the relay, the API's port, metrics and the drain.
 import asyncio
 import time
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import socketio
 from prometheus_client import CollectorRegistry
 
-from roomwire.app.api.actions import Actions
-from roomwire.app.api.callers import Callers, parse_keys
-from roomwire.app.api.rate import Rate
-from roomwire.app.api.routes import api_app
 from roomwire.app.app import App
 from roomwire.app.authentication import authentication
 from roomwire.app.options import believed, client_limits, cors, log_config, recovery_limits, shown
@@ -24,7 +20,7 @@ from roomwire.app.running import Running, server_of
 from roomwire.app.settings import GatewaySettings
 from roomwire.engine.engine import Engine
 from roomwire.engine.fast import fast_websocket
-from roomwire.errors import ConfigurationError, Unavailable
+from roomwire.errors import Unavailable
 from roomwire.health.dependencies import Dependencies
 from roomwire.history.contract import History
 from roomwire.history.opening import open_history
@@ -38,18 +34,19 @@ from roomwire.identity.verification import Verifier
 from roomwire.log.opening import open_log
 from roomwire.logs import get_logger
 from roomwire.metrics.gateway import Metrics
-from roomwire.metrics.http import HttpMetrics
-from roomwire.protocol.asgi import App as Asgi
-from roomwire.protocol.asgi import Receive, Scope, Send
 from roomwire.protocol.sources import Proxies
 from roomwire.redis.topology import connect
 from roomwire.redis.url import shown_hosts
 from roomwire.relay import Relay, RelayListener
 from roomwire.serving.application import NotYet, state_of
-from roomwire.serving.listener import SidePort, http_limits
+from roomwire.serving.listener import http_limits
 from roomwire.serving.web.bounds import Bounded
 from roomwire.standings.opening import open_standings
 from roomwire.tracing import Tracing
+
+if TYPE_CHECKING:
+    from roomwire.app.api.actions import Actions
+    from roomwire.app.api.port import ApiPort
 
 _PATH: Final = "/socket.io/"
 _KEYS_FORGOTTEN_S: Final = 300.0
@@ -117,8 +114,6 @@ class Node:
             self._provided(),
             max_connections_per_user=settings.max_connections_per_user,
         )
-        self._callers = self._known_callers() if settings.api_port else None
-        self._api_app: Asgi
         self._api = self._make_api() if settings.api_port else None
         http = Bounded(
             self._running.http,
@@ -190,39 +185,18 @@ class Node:
             dependency=self._metrics.dependencies.add("revocations", where=shown_hosts(url)),
         )
 
-    def _known_callers(self) -> Callers:
-        """Return who may call the API for backends."""
-        settings = self._settings
-        keys = parse_keys(settings.api_keys.get_secret_value() if settings.api_keys else "", self._policy)
-        verify = None if settings.auth_mode == "off" else self._verifier.verify
-        if verify is None and not keys:
-            raise ConfigurationError(
-                "no caller could use the API: set ROOMWIRE_API_KEYS, or a ROOMWIRE_AUTH_MODE other than off"
-            )
-        return Callers(keys, verify=verify)
-
-    def _make_api(self) -> SidePort:
+    def _make_api(self) -> "ApiPort":
         """Return the port of the API for backends."""
-        refused = HttpMetrics(self._metrics.registry, name="roomwire_api_http_refused_total")
+        from roomwire.app.api.port import ApiPort  # noqa: PLC0415 - as the module says
 
-        async def api(scope: Scope, receive: Receive, send: Send) -> None:
-            # The port opens when it is made.
-            await self._api_app(scope, receive, send)
+        return ApiPort(self._settings, policy=self._policy, verifier=self._verifier, metrics=self._metrics)
 
-        return SidePort(api, self._settings, "api_port", metrics=refused)
+    def _make_actions(self) -> "Actions":
+        """Return what performs the calls of the API: the application's own actions, if it has some."""
+        from roomwire.app.api.actions import Actions  # noqa: PLC0415 - the same
 
-    async def _open_api(self, port: SidePort, callers: Callers) -> None:
-        settings, make = self._settings, self._app.api
-        actions = self._running.made("the API", make) if make is not None else Actions(self.server)
-        self._api_app = api_app(
-            actions,
-            callers=callers,
-            rate=Rate(settings.api_max_per_s),
-            max_body_bytes=settings.max_body_bytes,
-            requests=self._metrics.api_requests,
-            proxies=Proxies(settings.trusted_proxies),
-        )
-        await port.open()
+        make = self._app.api
+        return Actions(self.server) if make is None else self._running.made("the API", make)
 
     def _make_relay(self, engine: Engine) -> Relay:
         """Return what takes requests to other gateways: called by the server, which makes the engine."""
@@ -273,8 +247,8 @@ class Node:
             await self._running.start()
         except Unavailable as error:
             raise NotYet(error.message) from error
-        if self._api is not None and self._callers is not None:
-            await self._open_api(self._api, self._callers)
+        if self._api is not None:
+            await self._api.open(self._make_actions())
 
     async def ended(self) -> None:
         """Wait until the application has ended by itself; see `roomwire.serving.process.EndsByItself`."""

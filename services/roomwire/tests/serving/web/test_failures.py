@@ -4,7 +4,8 @@ import httpx
 import pytest
 
 from roomwire.errors import Forbidden, RateLimited, Unauthenticated, Unavailable
-from roomwire.serving.web.failures import Guard, MethodNotAllowed, answer
+from roomwire.serving.web.failures import Guard, answer
+from roomwire.serving.web.framework import MethodNotAllowed
 
 
 async def ask(application):

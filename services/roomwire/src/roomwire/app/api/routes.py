@@ -32,7 +32,7 @@ from roomwire.app.api.gate import Gate, caller_of
 from roomwire.app.api.rate import Rate
 from roomwire.errors import Forbidden, NotFound, RateLimited, Unauthenticated
 from roomwire.protocol.sources import Proxies
-from roomwire.serving.web import failures
+from roomwire.serving.web import failures, framework
 from roomwire.serving.web.bodies import refusals
 from roomwire.serving.web.middleware import BodyLimit, RequestCount, SecurityHeaders
 from roomwire.serving.web.sources import Sources
@@ -85,7 +85,7 @@ def api_app(
         ],
         generate_unique_id_function=_operation_id,
     )
-    failures.install(app)
+    framework.install(app)
     app.include_router(_routes(actions, rate))
     return app
 
