@@ -203,6 +203,8 @@ class Polling:
 
 
 def _with_binary(value: Any, attachments: list[bytes]) -> Any:
+    if not attachments:
+        return value
     if isinstance(value, dict):
         if value.get("_placeholder"):
             return attachments[value["num"]]

@@ -13,6 +13,7 @@
     ├── NodeNameTaken         another live process has this one's name
     └── ClientError           the client receives it: code, sentence, whether to try again
         ├── InvalidBody       the event's or request's body does not have the documented form
+        │   └── NestedTooDeeply   a value has more lists and objects within each other than may be sent
         ├── Unauthenticated   a required token is missing or invalid
         ├── Forbidden         the client is known, but not allowed to do this
         ├── RateLimited       too many requests in too short a time
@@ -236,6 +237,19 @@ class InvalidBody(ClientError):
     code = "invalid_body"
     http_status = HTTPStatus.UNPROCESSABLE_ENTITY
     default_message = "The body does not have the expected shape."
+
+
+class NestedTooDeeply(InvalidBody):
+    """A value has more lists and objects within each other than an event, an ack or a history may have.
+
+    Args:
+        most: The maximum number of them within each other.
+
+    """
+
+    def __init__(self, most: int) -> None:
+        super().__init__(f"A value is nested too deeply: at most {most} lists and objects within each other.")
+        self.most = most
 
 
 class Unauthenticated(ClientError):

@@ -4,6 +4,7 @@ import array
 import collections
 import dataclasses
 import enum
+import functools
 import json
 import math
 import typing
@@ -12,10 +13,11 @@ import msgspec
 import numpy as np
 import pytest
 
-from roomwire.protocol.codec import ack_frames, event_frames
+from roomwire.errors import NestedTooDeeply
+from roomwire.protocol.codec import Packet, ack_frames, event_frames
 from roomwire.protocol.frames import message_of
 from roomwire.protocol.payloads import event_payload, payload_frames
-from roomwire.protocol.values import encode, has_binary, parted
+from roomwire.protocol.values import MAX_LEVELS, encode, has_binary, parted
 
 
 @dataclasses.dataclass
@@ -27,6 +29,10 @@ class Photo:
 class Album(msgspec.Struct):
     photos: list[Photo]
     cover: typing.Any = None
+
+
+class Level(enum.IntEnum):
+    LOW = 1
 
 
 class Named(typing.NamedTuple):
@@ -84,6 +90,39 @@ def test_attachments_keep_their_order():
     assert [b"0", b"1", b"2", b"3"] == parted(value)[1]
 
 
+def nested(levels, value, hold):
+    return functools.reduce(lambda inner, _: hold(inner), range(levels), value)
+
+
+SENT = [
+    pytest.param(lambda value: event_payload(["x", value]), id="by the log"),
+    pytest.param(lambda value: event_frames("/", ["x", value]), id="past the log"),
+    pytest.param(lambda value: ack_frames("/", ["x", value], 7), id="in an ack"),
+    pytest.param(lambda value: Packet(data=["x", value]).encode(), id="in a packet"),
+]
+
+
+@pytest.mark.parametrize(
+    "hold", [lambda value: [value], lambda value: {"k": value}], ids=["lists", "objects"]
+)
+@pytest.mark.parametrize("value", [None, b"x", Level.LOW], ids=["plain", "binary", "no plain one"])
+@pytest.mark.parametrize("send", SENT)
+def test_a_value_is_sent_up_to_a_depth_and_refused_beyond_it_whatever_python_could_do(send, value, hold):
+    assert send(nested(MAX_LEVELS, value, hold))
+
+    with pytest.raises(NestedTooDeeply):
+        send(nested(MAX_LEVELS + 1, value, hold))
+
+
+@pytest.mark.parametrize("value", [None, b"x"], ids=["plain", "binary"])
+@pytest.mark.parametrize("send", SENT)
+def test_a_value_that_contains_itself_is_refused(send, value):
+    endless = [value]
+    endless.append(endless)
+    with pytest.raises(NestedTooDeeply):
+        send(endless)
+
+
 @pytest.mark.parametrize(
     "value", [{b"k": 1}, {memoryview(b"k"): 1}, [{"a": {b"k": b"v"}}]], ids=["bytes", "a memoryview", "deep"]
 )
@@ -102,10 +141,6 @@ class Loud(str):
 
     def __str__(self) -> str:
         return "loud"
-
-
-class Level(enum.IntEnum):
-    LOW = 1
 
 
 class Colour(enum.StrEnum):

@@ -235,6 +235,7 @@ class Gateway(Moderation, socketio.AsyncNamespace):  # type: ignore[misc] # pyth
             Unavailable: The event was not published; try again.
             OutcomeUnknown: The event may have been published; try again with the same `message_id`.
             TooLarge: The message id is too long.
+            InvalidBody: A value has more than 500 lists and objects within each other.
 
         """
         options["namespace"] = options.get("namespace") or self.namespace

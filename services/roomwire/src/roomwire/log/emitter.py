@@ -112,6 +112,7 @@ class AsyncEmitter:
                 `except_rooms` also while the deployment has a gateway of a version that cannot leave out rooms.
             OutcomeUnknown: The event may have been published; try again with the same `message_id`.
             TooLarge: The event, the message id or what history stores is too large.
+            InvalidBody: A value has more than 500 lists and objects within each other.
             ValueError: `keeps_history` is set, but no room is named.
 
         """

@@ -11,7 +11,7 @@ from roomwire.log.kept import Keep, Kept, Said, history_name
 from roomwire.log.sessions import is_sid
 from roomwire.log.streams import Stream, room_name, room_stream, sid_stream
 from roomwire.protocol.payloads import arguments_of
-from roomwire.protocol.values import encode
+from roomwire.protocol.values import encode, is_plain
 
 
 def stream_of(namespace: str, room: object) -> Stream:
@@ -45,6 +45,7 @@ def kept_of(keep: Keep, event: str, data: object, *, to: object, namespace: str)
 
     Raises:
         ValueError: Neither `keep` nor `to` names exactly one room, so that there is no history.
+        NestedTooDeeply: The entry is nested more deeply than readers may be able to decode.
 
     """
     room = to if keep.room is None else keep.room
@@ -52,7 +53,10 @@ def kept_of(keep: Keep, event: str, data: object, *, to: object, namespace: str)
         raise ValueError("a history belongs to one room: emit to one room, or name it with Keep(room=...)")
     entry = keep.entry
     if entry is msgspec.UNSET:
+        # Its arguments were checked when the event was encoded.
         entry = Said(event, arguments_of(data), datetime.now(UTC))
+    else:
+        is_plain(entry)
     try:
         stored = msgspec.json.encode(entry)
     except UnicodeEncodeError:

@@ -12,9 +12,18 @@ from typing import ClassVar, Final
 import socketio.packet
 from socketio.packet import ACK, BINARY_ACK, BINARY_EVENT, CONNECT, CONNECT_ERROR, DISCONNECT, EVENT
 
+from roomwire.errors import NestedTooDeeply
 from roomwire.limits.bounds import Bound
 from roomwire.protocol.frames import binary_frame, text_frame
-from roomwire.protocol.values import PLAIN, decode, encode, has_binary, is_plain, parted
+from roomwire.protocol.values import (
+    MAX_LEVELS_OF_A_PACKET,
+    PLAIN,
+    decode,
+    encode,
+    has_binary,
+    is_plain,
+    parted,
+)
 
 MESSAGE: Final = "4"
 """Engine.IO's prefix of every Socket.IO text."""
@@ -63,7 +72,8 @@ class Packet(socketio.packet.Packet):  # type: ignore[misc] # python-socketio ha
 
     def encode(self) -> str | list[str | bytes]:
         """Return the packet's text, or a list of the text and the attachments."""
-        data, attachments = (self.data, []) if is_plain(self.data) else parted(self.data)
+        is_text = is_plain(self.data, MAX_LEVELS_OF_A_PACKET)
+        data, attachments = (self.data, []) if is_text else parted(self.data)
         text = str(self.packet_type)
         if self.packet_type in _WITH_ATTACHMENTS:
             text += f"{len(attachments)}-"
@@ -87,12 +97,14 @@ class Packet(socketio.packet.Packet):  # type: ignore[misc] # python-socketio ha
         count = 0 if attachments is None else int(attachments)
         try:
             self.data = decode(payload) if payload else None
+            if payload.count("[") + payload.count("{") > MAX_LEVELS_OF_A_PACKET:
+                is_plain(self.data, MAX_LEVELS_OF_A_PACKET)
             _check(self, count, has_count=attachments is not None)
         except BadPacket:
             raise
         except ValueError:
             raise BadPacket("the payload is not JSON") from None
-        except RecursionError:
+        except (RecursionError, NestedTooDeeply):
             raise BadPacket("the payload is nested too deeply") from None
         return count
 
@@ -124,12 +136,19 @@ class Packet(socketio.packet.Packet):  # type: ignore[misc] # python-socketio ha
 
 
 def _put(data: object, unused: dict[int, bytes]) -> object:
+    # Loops instead of comprehensions, which cost Python 3.11 a further call for each level.
     if isinstance(data, list):
-        return [_put(item, unused) for item in data]
+        items = []
+        for item in data:
+            items.append(_put(item, unused))  # noqa: PERF401 - see above
+        return items
     if not isinstance(data, dict):
         return data
     if data.get("_placeholder") is not True:
-        return {key: _put(value, unused) for key, value in data.items()}
+        values = {}
+        for key, value in data.items():
+            values[key] = _put(value, unused)
+        return values
     number = data.get("num")
     if type(number) is not int or number not in unused:
         raise BadPacket("a placeholder without its attachment")

@@ -1,7 +1,9 @@
 """Converts a program's values to JSON for its clients, and clients' JSON to values. Pure.
 
 JSON has no bytes: they are taken out of the value and sent as attachments, or the value is refused. A value that neither
-`json` nor msgspec can encode is refused as well, with `TypeError`: its `str()` is never sent in its place.
+`json` nor msgspec can encode is refused as well, with `TypeError`: its `str()` is never sent in its place. A value that is nested
+more than `MAX_LEVELS` deep is refused with `NestedTooDeeply`, so that each value that is sent or stored can be read again on every
+version of Python, whatever that version's own limit is.
 """
 
 import json
@@ -9,6 +11,13 @@ import math
 from typing import Any, Final
 
 import msgspec
+
+from roomwire.errors import NestedTooDeeply
+
+MAX_LEVELS: Final = 500
+"""Maximum number of lists and objects within each other. Python 3.11 reads fewer than 1,000, less the calls that are under way."""
+MAX_LEVELS_OF_A_PACKET: Final = MAX_LEVELS + 1
+"""The same of a packet's data, in which a list holds the values."""
 
 PLAIN: Final = frozenset({str, int, float, bool, type(None)})
 """Types of values that contain no other values."""
@@ -41,8 +50,17 @@ _encode: Final = msgspec.json.Encoder(enc_hook=_plain).encode
 _decode: Final = msgspec.json.Decoder().decode
 
 
-def is_plain(value: Any) -> bool:
-    """Return whether a value consists only of JSON's own types, so that it contains no binary: hot."""
+def is_plain(value: Any, levels: int = MAX_LEVELS) -> bool:
+    """Return whether a value consists only of JSON's own types, so that it contains no binary: hot.
+
+    Args:
+        value: The value.
+        levels: Maximum number of lists and objects within each other.
+
+    Raises:
+        NestedTooDeeply: It has more of them, and what precedes them is plain.
+
+    """
     kind = type(value)
     if kind is dict:
         for key in value:
@@ -51,32 +69,39 @@ def is_plain(value: Any) -> bool:
         value = value.values()
     elif kind is not list and kind is not tuple:
         return kind in PLAIN
+    if not levels:
+        raise NestedTooDeeply(MAX_LEVELS)
     for item in value:  # noqa: SIM110 - a loop costs less than a generator
-        if type(item) not in PLAIN and not is_plain(item):
+        if type(item) not in PLAIN and not is_plain(item, levels - 1):
             return False
     return True
 
 
 def has_binary(value: object) -> bool:
-    """Return whether a value contains binary.
+    """Return whether a packet's data contain binary.
 
     Raises:
         TypeError: The value cannot be sent.
+        NestedTooDeeply: The same.
 
     """
-    return not is_plain(value) and bool(parted(value)[1])
+    return not is_plain(value, MAX_LEVELS_OF_A_PACKET) and bool(parted(value)[1])
 
 
 def parted(value: object) -> tuple[Any, list[bytes]]:
-    """Return a value as JSON allows it, with placeholders, and the attachments for them, in order.
+    """Return a packet's data as JSON allows it, with placeholders, and the attachments for them, in order.
 
     Raises:
         TypeError: The value cannot be sent.
+        NestedTooDeeply: The same.
 
     """
     attachments: list[bytes] = []
-    builtin = msgspec.to_builtins(value, builtin_types=_BINARY, enc_hook=_plain)
-    return _part(builtin, attachments), attachments
+    try:
+        builtin = msgspec.to_builtins(value, builtin_types=_BINARY, enc_hook=_plain)
+    except RecursionError:
+        raise NestedTooDeeply(MAX_LEVELS) from None
+    return _part(builtin, attachments, MAX_LEVELS_OF_A_PACKET), attachments
 
 
 def encode(value: object) -> bytes:
@@ -115,11 +140,20 @@ def _refuse_constant(constant: str) -> object:
     raise ValueError(f"{constant} is not JSON")
 
 
-def _part(value: object, attachments: list[bytes]) -> object:
+def _part(value: object, attachments: list[bytes], levels: int) -> object:
+    if isinstance(value, dict | list | tuple) and not levels:
+        raise NestedTooDeeply(MAX_LEVELS)
+    # Loops instead of comprehensions, which cost Python 3.11 a further call for each level.
     if isinstance(value, dict):
-        return {_key(key): _part(item, attachments) for key, item in value.items()}
+        values = {}
+        for key, item in value.items():
+            values[_key(key)] = _part(item, attachments, levels - 1)
+        return values
     if isinstance(value, list | tuple):
-        return [_part(item, attachments) for item in value]
+        items = []
+        for item in value:
+            items.append(_part(item, attachments, levels - 1))  # noqa: PERF401 - see above
+        return items
     if isinstance(value, _BINARY):
         attachments.append(bytes(value))
         return {"_placeholder": True, "num": len(attachments) - 1}

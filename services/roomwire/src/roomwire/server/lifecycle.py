@@ -6,7 +6,7 @@ from typing import Any
 
 import socketio
 
-from roomwire.errors import ClientError, Internal, Unavailable
+from roomwire.errors import ClientError, Internal, NestedTooDeeply, Unavailable
 from roomwire.logs import get_logger
 from roomwire.metrics.gateway import Metrics
 from roomwire.protocol.codec import Packet
@@ -124,7 +124,7 @@ class Lifecycle:
             self._packet_class(
                 socketio.packet.CONNECT_ERROR, data=getattr(refusal, "error_args", None)
             ).encode()
-        except (TypeError, ValueError, RecursionError):
+        except (TypeError, ValueError, NestedTooDeeply):
             _log.exception("refusal cannot be sent")
             return False
         return True

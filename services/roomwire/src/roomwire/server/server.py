@@ -437,6 +437,7 @@ class Server(ClusterCalls, socketio.AsyncServer):  # type: ignore[misc] # python
             ValueError: `keeps_history` is set, but no room is named, or the event bypasses the log; or a volatile event has a
                 `callback`, a `message_id` or `keeps_history`.
             TooLarge: The message id is too long.
+            InvalidBody: A value has more than 500 lists and objects within each other.
             RateLimited: With `callback` and a single client, `Limits.max_pending_acks` acks of this client are pending already.
                 Among several clients, such a client is skipped.
 

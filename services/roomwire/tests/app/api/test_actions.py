@@ -2,6 +2,8 @@
 
 import contextlib
 import functools
+import json
+from typing import Any
 
 import httpx
 import pytest
@@ -13,10 +15,11 @@ from roomwire.app.node import Node
 from roomwire.app.settings import GatewaySettings
 from roomwire.identity.capabilities import load_policy
 from roomwire.log.sessions import new_pid, sid_of
+from roomwire.protocol.values import MAX_LEVELS
 
 EVERY_SERVER = pytest.mark.parametrize("redis_binary", ["valkey", "redis"], indirect=True)
 SECRET = "s" * 40
-DEEP = functools.reduce(lambda inner, _: [inner], range(300), None)
+DEEPEST = functools.reduce(lambda inner, _: [inner], range(MAX_LEVELS), None)
 POLICY = """
 [roles.guest]
 "*" = ["join"]
@@ -37,6 +40,11 @@ class Board(Gateway, namespace="/board"):
     @subscribe("move")
     async def move(self, room: str, column: str) -> None:
         await self.emit("moved", column, to=room, keeps_history=True)
+
+    @subscribe("place")
+    async def place(self, room: str, card: Any) -> Any:
+        await self.emit("placed", card, to=room, keeps_history=True)
+        return card
 
 
 class Inbox(Gateway, namespace="/inbox", user_rooms=True):
@@ -276,6 +284,27 @@ async def test_history_is_what_the_application_kept_of_a_room(backend):
         assert [] == other["messages"]
 
 
+async def test_whatever_a_gateway_accepts_is_answered_by_history_and_what_is_nested_more_deeply_is_refused(
+    backend,
+):
+    async with member(backend, 1, "den") as client:
+        said = {"namespace": "/board", "room": "den", "event": "placed", "keeps_history": True}
+        text = json.dumps(DEEPEST)
+        await client.send_frame(f'42/board,2["place","den",{text}]')
+        assert [DEEPEST] == await client.event("placed")
+        assert [DEEPEST] == await client.ack(2)
+        assert (200, {"published": 2}) == await backend.publish(
+            {**said, "args": [DEEPEST]}, {**said, "args": [1], "keeps_history": {"entry": DEEPEST}}
+        )
+        await client.send_frame(f'42/board,3["place","den",[{text}]]')
+        assert "invalid_body" == (await client.ack(3))[0]["error"]["code"]
+
+        status, found = await backend.call("GET", "/history", params={"namespace": "/board", "room": "den"})
+        assert 200 == status
+        first, second, third = (one["entry"] for one in found["messages"])
+        assert [[DEEPEST], [DEEPEST], DEEPEST] == [first["args"], second["args"], third]
+
+
 async def test_a_published_event_is_in_the_history_of_its_room_as_an_emit_of_the_gateway_is(backend):
     said = {"namespace": "/board", "room": "acme:den", "event": "moved"}
     where = {"namespace": "/board", "room": "acme:den"}
@@ -307,8 +336,10 @@ async def test_a_published_event_is_in_the_history_of_its_room_as_an_emit_of_the
         pytest.param({"room": "den", "keeps_history": {"entries": 0}}, id="no entry"),
         pytest.param({"room": "den", "keeps_history": {"entries": 10_001}}, id="too many entries"),
         pytest.param({"room": "den", "keeps_history": {"ttl_s": 31 * 86_400 + 1}}, id="for too long"),
-        pytest.param({"room": "den", "keeps_history": {"entry": DEEP}}, id="what no answer can hold"),
-        pytest.param({"room": "den", "keeps_history": True, "args": [DEEP]}, id="arguments of that kind"),
+        pytest.param({"room": "den", "keeps_history": {"entry": [DEEPEST]}}, id="too deep a nest"),
+        pytest.param(
+            {"room": "den", "keeps_history": True, "args": [[DEEPEST]]}, id="arguments of that kind"
+        ),
         pytest.param({"room": "den", "keeps_history": {"room": "hall"}}, id="another room"),
         pytest.param({"room": sid_of(new_pid()), "keeps_history": True}, id="a client's own room"),
     ],

@@ -40,7 +40,6 @@ from roomwire.server import Server
 TIMEOUT_S: Final = 2.0
 _AUDITED_TARGETS: Final = 10
 _EVERY_NAMESPACE: Final = "*"
-_MAX_DEPTH: Final = 100
 
 
 class Actions:
@@ -218,8 +217,7 @@ class Actions:
             raise NotFound("This application keeps no history.")
         recalled = await self._server.history.recall(room, limit=limit, after=after, namespace=namespace)
         messages = [
-            EntryAnswer(position=one.position, entry=msgspec.json.decode(one.entry))
-            for one in recalled.entries
+            EntryAnswer(position=one.position, entry=msgspec.Raw(one.entry)) for one in recalled.entries
         ]
         return HistoryAnswer(room=room, messages=messages, joined=recalled.is_joined, more=recalled.has_more)
 
@@ -288,7 +286,7 @@ def keep_of(message: Said) -> Keep | None:
     """Return what the history of a message's room stores of it; None: nothing.
 
     Raises:
-        InvalidBody: The room is a client's own, which has no history, or the answer of `history` could not hold the value.
+        InvalidBody: The room is a client's own, which has no history.
 
     """
     if not isinstance(message, ToRoom) or not message.keeps_history:
@@ -297,8 +295,6 @@ def keep_of(message: Said) -> Keep | None:
         raise InvalidBody("keeps_history: this room is a client's own and has no history.")
     keeping = Keeping() if message.keeps_history is True else message.keeps_history
     entry = keeping.entry if "entry" in keeping.model_fields_set else msgspec.UNSET
-    if _is_deep(message.args if entry is msgspec.UNSET else entry):
-        raise InvalidBody("keeps_history: this value is nested too deeply to be stored.")
     return Keep(room=message.room, entry=entry, entries=keeping.entries, ttl_s=keeping.ttl_s)
 
 
@@ -312,18 +308,6 @@ def _check(caller: Caller, message: Said) -> None:
         caller.capabilities.require("publish", message.room)
     else:
         caller.capabilities.require("admin" if isinstance(message, ToUser) else "broadcast")
-
-
-def _is_deep(value: object) -> bool:
-    level = [value]
-    for _ in range(_MAX_DEPTH):
-        level = [
-            inner
-            for outer in level
-            if isinstance(outer, list | dict)
-            for inner in (outer.values() if isinstance(outer, dict) else outer)
-        ]
-    return bool(level)
 
 
 def _message_id(caller: Caller, message: Said, key: str, number: int) -> str:

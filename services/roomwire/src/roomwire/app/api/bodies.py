@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any, Final, Literal
 
+import msgspec
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -15,8 +16,10 @@ from pydantic import (
     Tag,
 )
 
+from roomwire.errors import NestedTooDeeply
 from roomwire.log.kept import HISTORY_ENTRIES, HISTORY_TTL_S
 from roomwire.protocol.payloads import event_payload
+from roomwire.protocol.values import is_plain
 
 MAX_MESSAGES: Final = 100
 MAX_ARGUMENTS: Final = 16
@@ -51,8 +54,17 @@ def _check_arguments(value: list[Any]) -> list[Any]:
     """Refuse values that JSON allows but no packet can hold, such as too deep ones."""
     try:
         event_payload(["", *value])
-    except (TypeError, ValueError, OverflowError, RecursionError):
+    except (TypeError, ValueError, OverflowError, NestedTooDeeply):
         raise ValueError("this value cannot be sent") from None
+    return value
+
+
+def _check_entry(value: object) -> object:
+    """Refuse an entry that no reader of the history could hold."""
+    try:
+        is_plain(value)
+    except NestedTooDeeply:
+        raise ValueError("this value is nested too deeply to be stored") from None
     return value
 
 
@@ -116,7 +128,11 @@ class _Said(_Request):
 class Keeping(_Request):
     """What the room's history stores of an event, and for how long."""
 
-    entry: Any = Field(None, description="The entry. Default: an object with `event`, `args` and `at`.")
+    entry: Annotated[
+        Any,
+        AfterValidator(_check_entry),
+        Field(description="The entry. Default: an object with `event`, `args` and `at`."),
+    ] = None
     entries: Annotated[int, BeforeValidator(_check_number)] = Field(
         HISTORY_ENTRIES,
         ge=1,
@@ -291,6 +307,10 @@ class HistoryAnswer(BaseModel):
         description="Whether the message at `after` still exists, so that no message after it was discarded."
     )
     more: bool = Field(description="Whether more messages follow the last one.")
+
+    def json_text(self) -> bytes:
+        """Return the answer as JSON, with each stored entry as it is: pydantic writes no value of more than 255 levels."""
+        return msgspec.json.encode(self, enc_hook=dict)
 
 
 class Disconnected(BaseModel):

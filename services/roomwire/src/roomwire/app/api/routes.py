@@ -3,7 +3,7 @@
 from importlib.metadata import version
 from typing import Annotated, Final
 
-from fastapi import APIRouter, Depends, FastAPI, Header, Query, Security
+from fastapi import APIRouter, Depends, FastAPI, Header, Query, Response, Security
 from fastapi.routing import APIRoute
 from fastapi.security import HTTPBearer
 from prometheus_client import Counter
@@ -130,7 +130,7 @@ def _routes(actions: Actions, rate: Rate) -> APIRouter:
         """Return the members of a room on all gateways, connected or away."""
         return await actions.presence(caller, room, namespace=namespace, limit=limit)
 
-    @router.get("/history")
+    @router.get("/history", response_model=HistoryAnswer)
     async def history(
         caller: _Caller,
         room: Annotated[Room, Query()],
@@ -143,9 +143,10 @@ def _routes(actions: Actions, rate: Rate) -> APIRouter:
         ] = "",
         limit: Annotated[int, Query(ge=1, le=MAX_HISTORY, description="Maximum number of messages.")] = 50,
         namespace: Annotated[Namespace, Query()] = "/",
-    ) -> HistoryAnswer:
+    ) -> Response:
         """Return the history of a room, oldest message first."""
-        return await actions.history(caller, room, namespace=namespace, after=after, limit=limit)
+        answer = await actions.history(caller, room, namespace=namespace, after=after, limit=limit)
+        return Response(answer.json_text(), media_type="application/json")
 
     @router.post("/disconnect")
     async def disconnect(caller: _Caller, body: Disconnect) -> Disconnected:
