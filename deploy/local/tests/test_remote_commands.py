@@ -91,17 +91,19 @@ async def test_a_tail_recovers_what_was_published_while_every_gateway_was_killed
     # The token is the guest's.
     assert ["Ann"] == json.loads(await line(tail.stdout))["args"]
 
-    async def publish(number):
-        return await ran(
-            "publish", system.api, "price", '"tea"', str(number), "--room", "den", ROOMWIRE_TOKEN=SECRET
-        )
+    async def publish(number, *options):
+        arguments = ("price", '"tea"', str(number), "--room", "den", *options)
+        return await ran("publish", system.api, *arguments, ROOMWIRE_TOKEN=SECRET)
 
     assert (
         0,
         "1 event is in the log. The API does not know how many clients there are to receive it.\n",
         "",
-    ) == await publish(1)
+    ) == await publish(1, "--keeps-history")
     assert ["tea", 1] == json.loads(await line(tail.stdout))["args"]
+    async with httpx.AsyncClient(trust_env=False, headers={"Authorization": f"Bearer {SECRET}"}) as http:
+        kept = (await http.get(f"{system.api}/api/v1/history", params={"room": "den"})).json()["messages"]
+    assert [["tea", 1]] == [one["entry"]["args"] for one in kept]
 
     for gateway in ("gateway-1", "gateway-2"):
         await until(partial(has_killed, system, gateway), within_s=60)

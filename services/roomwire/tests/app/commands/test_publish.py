@@ -20,6 +20,8 @@ def _no_token_of_the_machine(monkeypatch):
         (["price", "--room", "den", "--everyone"], "give one of --room, --user and --everyone"),
         (["price", "tea", "--room", "den"], "tea is not JSON"),
         (["price", "--user", "ann", "--except-room", "den"], "Leave out --except-room"),
+        (["price", "--everyone", "--keeps-history"], "Leave out --keeps-history"),
+        (["price", "--user", "ann", "--keeps-history"], "Leave out --keeps-history"),
     ],
 )
 def test_a_wrong_use_is_a_sentence_and_status_2(arguments, sentence, capsys):

@@ -24,6 +24,7 @@ _PATH: Final = "/api/v1/publish"
 @click.option(
     "--except-room", "except_rooms", multiple=True, help="Leave out the members of this room. Repeatable."
 )
+@click.option("--keeps-history", is_flag=True, help="Store the event in the history of the room as well.")
 @click.option("--namespace", default="/", show_default=True, help="Socket.IO namespace.")
 @click.option("--id", "id_", default="", help="Publishing again under the same id delivers the event once.")
 @token_options
@@ -35,6 +36,7 @@ def publish(
     user: str | None,
     everyone: bool,  # noqa: FBT001 - Click calls it by names
     except_rooms: Sequence[str],
+    keeps_history: bool,  # noqa: FBT001 - the same
     namespace: str,
     id_: str,
     token: str | None,
@@ -52,6 +54,10 @@ def publish(
         raise click.UsageError("Name the recipients: give one of --room, --user and --everyone.")
     if user is not None and except_rooms:
         raise click.UsageError("Leave out --except-room: --user names one user's connections.")
+    if keeps_history and room is None:
+        raise click.UsageError(
+            "Leave out --keeps-history: a history belongs to one room, which --room names."
+        )
     message: dict[str, object] = {
         "namespace": namespace,
         "event": event,
@@ -62,6 +68,8 @@ def publish(
         message["id"] = id_
     if except_rooms:
         message["except_rooms"] = [*except_rooms]
+    if keeps_history:
+        message["keeps_history"] = True
     secret = read_secret(token, token_file)
     if not secret:
         raise Refusal("the API needs a token or a key: set ROOMWIRE_TOKEN, or give --token-file")
