@@ -31,21 +31,26 @@ def rules(release):
     return release.one("PrometheusRule", "chat-roomwire")["spec"]
 
 
-def exported():
-    """Return the names of all series of both services."""
+def families():
+    """Return the names of the series of each metric of both services, by the metric's name."""
     gateway, auth = Metrics(), AuthMetrics()
     HttpMetrics(gateway.registry)
+    for port in ("api", "relay", "ops"):
+        HttpMetrics(gateway.registry, name=f"roomwire_{port}_http_refused_total")
     ProcessMetrics(gateway.registry)
     gateway.watch_connections(dict)
     gateway.watch_load(rooms=int, tasks=int)
-    names = {"up"}
-    for registry in (gateway.registry, auth.registry):
-        for family in registry.collect():
-            suffixes = {"counter": ["_total"], "histogram": ["_bucket", "_sum", "_count"]}.get(
-                family.type, [""]
-            )
-            names |= {family.name + suffix for suffix in suffixes}
-    return names
+    suffixes = {"counter": ["_total"], "histogram": ["_bucket", "_sum", "_count"]}
+    return {
+        family.name: {family.name + suffix for suffix in suffixes.get(family.type, [""])}
+        for registry in (gateway.registry, auth.registry)
+        for family in registry.collect()
+    }
+
+
+def exported():
+    """Return the names of all series of both services."""
+    return {"up"}.union(*families().values())
 
 
 def all_of(rules):
@@ -71,6 +76,16 @@ def test_every_metric_of_a_dashboard_exists(path, release):
     assert used
     assert set() == used - exported()
     assert dashboard == json.loads(release.one("ConfigMap", "chat-roomwire-dashboards")["data"][path.name])
+
+
+def test_every_metric_of_roomwire_has_a_panel():
+    drawn = {
+        name for path in (CHART / "dashboards").glob("*.json") for name in _METRIC.findall(path.read_text())
+    }
+
+    assert [] == [
+        name for name, series in families().items() if name.startswith("roomwire_") and not series & drawn
+    ]
 
 
 def test_the_metric_that_scales_gateways_exists(release):
