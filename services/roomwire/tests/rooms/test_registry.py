@@ -105,7 +105,9 @@ class Decided(Rooms):
 
     def __init__(self) -> None:
         recorder, registry, log = Recorder(), Registry(), NoLog()
-        delivery = Delivery(log, registry, recorder.eio.turn, answer=None, count_dropped=None)
+        delivery = Delivery(
+            log, registry, recorder.eio.turn, answer=None, count_dropped=None, wall_clock=None
+        )
         super().__init__(log, registry, delivery, elsewhere=None, finish=self.finished)
         self.set_server(recorder)
 

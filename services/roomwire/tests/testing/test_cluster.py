@@ -3,6 +3,7 @@
 import asyncio
 import socket
 from contextlib import asynccontextmanager
+from datetime import datetime
 
 import httpx
 import pytest
@@ -11,6 +12,7 @@ from waiting import time_passes, time_passes_blocking
 
 from roomwire import App, Gateway, Server, Socket, User, subscribe
 from roomwire.errors import Forbidden
+from roomwire.history.contract import Said
 from roomwire.limits.client import Limits
 from roomwire.log.memory.primary import MemoryPrimary
 from roomwire.testing import HandlerFailed, NothingCame, NothingFailed, Refused
@@ -71,6 +73,28 @@ async def test_what_an_app_decides_about_guests_stands(nodes):
 
         with pytest.raises(Refused, match="Members only"):
             await cluster.connect()
+
+
+async def test_the_times_of_a_history_are_the_tests_time(nodes):
+    class Diary(Gateway):
+        @subscribe("write")
+        async def write(self, text: str) -> None:
+            await self.emit("written", text, to="diary", keeps_history=True)
+
+        @subscribe("read")
+        async def read(self) -> list[datetime]:
+            return [said.at for said in (await self.history("diary")).values(Said)]
+
+    async with nodes(Diary) as cluster:
+        ann = await cluster.connect("ann")
+        began = cluster.now()
+        await ann.call("write", "today")
+        await cluster.advance(1_000)
+        await ann.call("write", "tomorrow")
+
+        first, second = [datetime.fromisoformat(at).timestamp() for at in await ann.call("read")]
+        assert pytest.approx(began, abs=0.001) == first
+        assert pytest.approx(began + 1_000, abs=0.001) == second
 
 
 # Nodes.

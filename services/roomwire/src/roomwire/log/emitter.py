@@ -8,6 +8,7 @@ nor events of clients.
 import asyncio
 import os
 import threading
+import time
 from collections.abc import Collection, Coroutine
 from types import TracebackType
 from typing import Final, Self
@@ -122,7 +123,7 @@ class AsyncEmitter:
         kept = None
         if keeps_history:
             keep = keeps_history if isinstance(keeps_history, Keep) else Keep()
-            kept = kept_of(keep, event, data, to=to, namespace=namespace)
+            kept = kept_of(keep, event, data, to=to, namespace=namespace, at=time.time())
             if len(kept.entry) > self._max_message_bytes:
                 raise EventTooLarge(self._max_message_bytes, len(kept.entry))
         skipped = () if skip_sid is None else skipped_sids(skip_sid)

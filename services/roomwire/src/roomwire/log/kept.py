@@ -22,7 +22,7 @@ class Said(msgspec.Struct, frozen=True):
     Attributes:
         event: The event's name.
         args: The event's arguments.
-        at: The time at which it was emitted.
+        at: The time at which it was emitted, by the clock of the server or of the emitter.
 
     """
 

@@ -33,7 +33,7 @@ def streams_to(namespace: str, targets: object) -> tuple[Stream, ...]:
     return tuple(stream_to(namespace, one) for one in cast("Collection[object]", targets))
 
 
-def kept_of(keep: Keep, event: str, data: object, *, to: object, namespace: str) -> Kept:
+def kept_of(keep: Keep, event: str, data: object, *, to: object, namespace: str, at: float) -> Kept:
     """Return the entry of an event for a history.
 
     Args:
@@ -42,6 +42,7 @@ def kept_of(keep: Keep, event: str, data: object, *, to: object, namespace: str)
         data: The event's argument; a tuple for several.
         to: The room, or rooms, that the event is emitted to.
         namespace: The namespace.
+        at: The time, in seconds since 1970.
 
     Raises:
         ValueError: Neither `keep` nor `to` names exactly one room, so that there is no history.
@@ -54,7 +55,7 @@ def kept_of(keep: Keep, event: str, data: object, *, to: object, namespace: str)
     entry = keep.entry
     if entry is msgspec.UNSET:
         # Its arguments were checked when the event was encoded.
-        entry = Said(event, arguments_of(data), datetime.now(UTC))
+        entry = Said(event, arguments_of(data), datetime.fromtimestamp(at, UTC))
     else:
         is_plain(entry)
     try:

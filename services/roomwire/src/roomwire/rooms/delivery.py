@@ -34,6 +34,7 @@ class Delivery:
         turn: Collects frames.
         answer: Answers the requests of other nodes.
         count_dropped: Counts the receivers for which a volatile event was dropped.
+        wall_clock: Seconds since 1970, for the entries of histories.
 
     """
 
@@ -45,6 +46,7 @@ class Delivery:
         *,
         answer: Answer,
         count_dropped: Callable[[int], None],
+        wall_clock: Callable[[], float],
     ) -> None:
         self._log = log
         self._registry = registry
@@ -52,6 +54,7 @@ class Delivery:
         self._turn = turn
         self._answer = answer
         self._count_dropped = count_dropped
+        self._wall_clock = wall_clock
         self._was_held = False
 
     async def publish(self, emit: Emit) -> None:
@@ -63,7 +66,7 @@ class Delivery:
 
         """
         payload = emit.payload()
-        kept = None if emit.keep is None else emit.kept()
+        kept = None if emit.keep is None else emit.kept(self._wall_clock())
         addressed = self._addressed(emit, payload)
         if addressed is None:
             return

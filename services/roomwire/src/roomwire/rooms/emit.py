@@ -61,8 +61,11 @@ class Emit(msgspec.Struct, frozen=True, gc=False):
         """Return the event in the log's form."""
         return event_payload(self.arguments())
 
-    def kept(self) -> Kept | None:
+    def kept(self, at: float) -> Kept | None:
         """Return the entry for the room's history.
+
+        Args:
+            at: The time, in seconds since 1970.
 
         Raises:
             ValueError: The target is not exactly one room, so that there is no history.
@@ -70,4 +73,4 @@ class Emit(msgspec.Struct, frozen=True, gc=False):
         """
         if self.keep is None:
             return None
-        return kept_of(self.keep, self.event, self.data, to=self.target, namespace=self.namespace)
+        return kept_of(self.keep, self.event, self.data, to=self.target, namespace=self.namespace, at=at)

@@ -31,8 +31,11 @@ class TracedDelivery(Delivery):
         tracing: Tracing,
         answer: Answer,
         count_dropped: Callable[[int], None],
+        wall_clock: Callable[[], float],
     ) -> None:
-        super().__init__(log, registry, turn, answer=answer, count_dropped=count_dropped)
+        super().__init__(
+            log, registry, turn, answer=answer, count_dropped=count_dropped, wall_clock=wall_clock
+        )
         self._tracing = tracing
 
     async def publish(self, emit: Emit) -> None:

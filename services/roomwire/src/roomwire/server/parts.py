@@ -93,6 +93,7 @@ class Parts:
             self.turn,
             answer=self.peers.answer,
             count_dropped=lambda number: metrics.volatile_dropped.count("congested", number),
+            wall_clock=wall_clock,
         )
         self.rooms = Rooms(
             log, registry, self.delivery, RemoteClients(log, self.peers), finish=self.tenures.finish

@@ -84,7 +84,7 @@ class Server(ClusterCalls, socketio.AsyncServer):  # type: ignore[misc] # python
             Default: such requests are refused.
         tracing: Makes a span of each event, connection, publish and delivery. Default: there are none.
         clock: Monotonic seconds, for rates and durations. The event loop times everything that is due later.
-        wall_clock: Seconds since 1970, for the expiry of tokens.
+        wall_clock: Seconds since 1970, for the expiry of tokens and the times in histories.
         options: As for `socketio.AsyncServer`, except those that would have no effect.
 
     Attributes:
