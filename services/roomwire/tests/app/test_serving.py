@@ -3,10 +3,12 @@
 import asyncio
 import contextlib
 import json
+from collections.abc import AsyncIterator
 
 import httpx
 import pytest
 import websockets
+from engineio.async_socket import AsyncSocket
 from live import Client, Polling, served
 from service_process import running
 from starlette.applications import Starlette
@@ -14,6 +16,11 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 from waiting import until
 
+from roomwire import App, Gateway, Server
+from roomwire.app.node import Node
+from roomwire.app.running import server_of
+from roomwire.app.settings import GatewaySettings
+from roomwire.errors import ApplicationError
 from roomwire.identity.tokens import SigningKey, User
 
 BOARD = """
@@ -443,3 +450,70 @@ async def test_functions_of_a_server_are_served_with_the_settings_and_who_has_no
             # The program allows any page; the setting, which allows its own alone, wins.
             assert 400 == answer.status_code
             assert 404 == (await http.get(f"http://{process.address}/")).status_code
+
+
+ADMIN = {"username": "admin", "password": "secret"}
+
+
+@pytest.fixture
+def admin_of_its_own(monkeypatch):
+    """Undo what python-socketio's `instrument` changes in the class of all its sockets."""
+    for name in ("handle_post_request", "_websocket_handler", "_send_ping"):
+        monkeypatch.setattr(AsyncSocket, name, vars(AsyncSocket)[name])
+
+
+@contextlib.asynccontextmanager
+async def watched(app: App) -> AsyncIterator[None]:
+    admin = app.get(Server).instrument(auth=ADMIN)
+    yield
+    if admin.stats_task is not None:
+        admin.stats_task.cancel()
+
+
+def said_by_functions() -> App:
+    server = Server()
+    server.on("connect", lambda sid, environ: None)
+    server.on("move", lambda sid, card: card)
+    return App(server=server, lifespan=watched)
+
+
+@pytest.mark.usefixtures("admin_of_its_own")
+@pytest.mark.parametrize(
+    "made",
+    [
+        pytest.param(said_by_functions, id="functions"),
+        pytest.param(lambda: App(Gateway("/"), lifespan=watched), id="gateways"),
+        pytest.param(
+            lambda: App(Gateway("/"), lifespan=watched, guards=[lambda call: True]), id="guarded gateways"
+        ),
+    ],
+)
+async def test_an_admin_that_is_attached_in_the_lifespan_is_told_of_the_clients(made):
+    node = Node(made(), GatewaySettings(redis_url="memory://", auth_mode="off", node_name="n1"))
+    try:
+        await node.start()
+        async with (
+            served(node.asgi) as address,
+            Client.connected(address, ADMIN, namespace="/admin") as admin,
+            Client.connected(address) as client,
+        ):
+            await admin.frame(
+                lambda text: text.startswith('42/admin,["socket_connected"') and client.sid in text
+            )
+            async with Client.open(address) as stranger:
+                assert (
+                    "authentication failed"
+                    == (await stranger.connect({"username": "admin"}, namespace="/admin"))["message"]
+                )
+    finally:
+        await node.close()
+
+
+@pytest.mark.usefixtures("admin_of_its_own")
+def test_a_server_that_is_instrumented_before_it_is_served_is_refused():
+    server = Server()
+    app = App(server=server)
+    server.instrument(auth=ADMIN)
+
+    with pytest.raises(ApplicationError, match="call it in the lifespan"):
+        server_of(app)

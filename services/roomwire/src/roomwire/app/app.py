@@ -20,6 +20,7 @@ from roomwire.identity.capabilities import Policy
 from roomwire.protocol.asgi import App as Asgi
 from roomwire.rooms.handshake import Authenticate, everyone
 from roomwire.server import Server
+from roomwire.server.drop_in import is_of_admin
 
 if TYPE_CHECKING:
     # It needs what only a process that serves has.
@@ -155,7 +156,8 @@ class App:
             ApplicationError: The server has such handlers, and the app has guards, interceptors or filters.
 
         """
-        unguarded = [*server.handlers]
+        # The admin of `instrument` has an authentication of its own, and no gateway could be made of it.
+        unguarded = [name for name, functions in server.handlers.items() if not _has_admin(functions)]
         unguarded += [
             name for name, each in server.namespace_handlers.items() if not isinstance(each, Gateway)
         ]
@@ -164,6 +166,19 @@ class App:
                 "bind",
                 "guards, interceptors and filters of an App run around gateways alone, and its server handles the namespace "
                 f"{unguarded[0]!r} by functions: make a Gateway of them",
+            )
+
+    def refuse_instrumented(self) -> None:
+        """Refuse a server that was instrumented before it is served: it is assembled anew, without what `instrument` has attached.
+
+        Raises:
+            ApplicationError: The app brings such a server.
+
+        """
+        if self.server is not None and any(map(_has_admin, self.server.handlers.values())):
+            raise ApplicationError(
+                "bind",
+                "sio.instrument was called before the server is served, which attaches it to parts that are replaced: call it in the lifespan",
             )
 
     def provide(self, kind: Callable[..., _T], value: _T) -> None:
@@ -248,3 +263,7 @@ class App:
         running._provided = self._provided.new_child()  # noqa: SLF001 - it is one of ours
         running._is_running = True  # noqa: SLF001 - the same
         return running
+
+
+def _has_admin(functions: Mapping[str, object]) -> bool:
+    return any(map(is_of_admin, functions.values()))

@@ -40,6 +40,7 @@ def load(reference: str) -> App:
             f"{reference} is a {kind}, not an App: write app = App(...){_hint(found)}",
         )
     found.bind()
+    found.refuse_instrumented()
     return found
 
 

@@ -26,9 +26,15 @@ _T = TypeVar("_T")
 
 
 def server_of(app: App, **arguments: Any) -> Server:
-    """Return the server of an app, made with these arguments; one that the app brings is put together anew with them."""
+    """Return the server of an app, made with these arguments; one that the app brings is put together anew with them.
+
+    Raises:
+        ApplicationError: The server that the app brings was instrumented too early.
+
+    """
     if app.server is None:
         return Server(**arguments)
+    app.refuse_instrumented()
     recovery = arguments.get("recovery")
     if isinstance(recovery, RecoveryLimits) and recovery.is_offered:
         # Functions may not be made for clients that come back: whether these are offered it stays the program's choice.

@@ -6,6 +6,7 @@ from contextvars import ContextVar
 from typing import Any, Final
 
 import socketio
+from socketio.async_admin import InstrumentedAsyncServer
 
 from roomwire.health.packages import Foreign
 from roomwire.limits.client import Limits
@@ -82,6 +83,11 @@ _READ_LATER: Final = ContextVar("settings_read_later", default=False)
 
 for _package in (SOCKETIO, ENGINEIO):
     _package.check()
+
+
+def is_of_admin(handler: object) -> bool:
+    """Return whether a handler belongs to python-socketio's admin, which `instrument` attaches to a server."""
+    return isinstance(getattr(handler, "__self__", None), InstrumentedAsyncServer)
 
 
 def packets_within(limits: Limits) -> type[Packet]:
