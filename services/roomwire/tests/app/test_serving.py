@@ -24,11 +24,13 @@ from roomwire.errors import ApplicationError
 from roomwire.identity.tokens import SigningKey, User
 
 BOARD = """
+import asyncio
 import contextlib
 import pathlib
 
 import msgspec
 from fastapi import FastAPI, Request, WebSocket
+from fastapi.responses import StreamingResponse
 
 from roomwire import App, Gateway, Socket, subscribe
 from roomwire.errors import Unavailable
@@ -100,6 +102,24 @@ async def cards(request: Request):
 @http.post("/cards")
 async def add(request: Request):
     return len(await request.body())
+
+
+last = asyncio.Event()
+
+
+@http.get("/parts")
+async def parts():
+    async def told():
+        yield "first"
+        await last.wait()
+        yield "last"
+
+    return StreamingResponse(told())
+
+
+@http.post("/last")
+async def say_last():
+    last.set()
 
 
 @http.websocket("/echo")
@@ -243,6 +263,19 @@ async def test_what_is_not_socket_io_goes_to_the_http_application_within_bounds(
             with pytest.raises(websockets.ConnectionClosedError) as closed:
                 await websocket.recv()
             assert 1009 == closed.value.rcvd.code
+
+
+async def test_an_answer_of_the_http_application_arrives_in_the_parts_in_which_it_is_sent(folder):
+    async with (
+        application(folder) as process,
+        httpx.AsyncClient(trust_env=False, base_url=f"http://{process.address}", timeout=60) as http,
+        http.stream("GET", "/parts") as answer,
+    ):
+        parts = answer.aiter_text()
+        assert "first" == await anext(parts)
+        # The second part is made after the first has arrived.
+        await http.post("/last")
+        assert "last" == await anext(parts)
 
 
 @pytest.mark.parametrize("text", [STARLETTE, DJANGO], ids=["Starlette", "Django with Channels"])
