@@ -111,7 +111,7 @@ def test_the_image_of_a_new_application_is_built_on_the_base_and_keeps_its_user_
 
     assert [
         ["FROM", "roomwire-base:$version"],
-        ["COPY", "$name.py ./"],
+        ["COPY", ". ./"],
         ["ENV", "ROOMWIRE_APP=$name:app"],
     ] == lines
 

@@ -1,4 +1,4 @@
-"""The README's lines for an application, followed literally: from an empty folder to two clients over two gateways."""
+"""The README's lines for an application, followed literally: from an empty folder to two browsers over two gateways."""
 
 import asyncio
 import contextlib
@@ -8,19 +8,22 @@ import re
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import httpx
 import pytest
+from browsers import chromium
 from clients import js_clients
 from developing import Developing
+from notes_page import over_two_gateways, shows
+from notes_page import write as write_note
 from waiting import until
 
 import build
 from roomwire_e2e.readme import readme, written
 
-pytestmark = [pytest.mark.release, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.release, pytest.mark.browser, pytest.mark.timeout(1800)]
 
 PATIENCE_S = 600.0
 WORDS_A_MINUTE = 200
@@ -141,8 +144,8 @@ def reader(lock, tmp_path, starts_servers) -> Reader:
     return Reader(folder, own | {"PATH": path, "PIP_CONSTRAINT": str(pins)})
 
 
-async def test_the_readmes_lines_lead_from_an_empty_folder_to_two_clients_over_two_gateways(
-    release, reader, free_port_factory, capsys
+async def test_the_readmes_lines_lead_from_an_empty_folder_to_two_browsers_over_two_gateways(
+    release, reader, free_port_factory, chromium_path, capsys
 ):
     lines = readme()
     (environment, install, new, tests, check, dev, up), (tail, write), _ = lines.blocks
@@ -155,7 +158,7 @@ async def test_the_readmes_lines_lead_from_an_empty_folder_to_two_clients_over_t
     assert "4 passed" in await reader.run(tests)
     assert "namespace /: write" in await reader.run(check)
     await develop(reader, dev, free_port_factory(), free_port_factory())
-    await share(reader, up, tail, write, free_port_factory())
+    await share(reader, (up, tail, write), free_port_factory(), chromium_path)
 
     with capsys.disabled():
         print(f"\n{summary(reader.took_s, lines.words)}")
@@ -196,24 +199,25 @@ async def develop(reader: Reader, line: str, port: int, console_port: int) -> No
     application.write_text(saved, encoding="utf-8")
 
 
-async def share(reader: Reader, line: str, tail: str, write: str, port: int) -> None:
-    """Let clients of the whole system receive each other's notes, on both gateways and in two terminals."""
-    here = {SHOWN_URL: f"http://localhost:{port}"}
-    async with reader.running(line, PORT=str(port)) as system:
-        with reader.timed(line):
+async def share(reader: Reader, lines: Sequence[str], port: int, chromium_path: str | None) -> None:
+    """Let clients of the whole system receive each other's notes: two browsers on two gateways, and two terminals."""
+    up, tail, write = lines
+    url = f"http://localhost:{port}"
+    here = {SHOWN_URL: url}
+    async with chromium(chromium_path) as browser, reader.running(up, PORT=str(port)) as system:
+        with reader.timed(up):
             await system.says(r"Ctrl-C stops it\.")
-            async with js_clients() as clients:
-                ann = ben = await clients.connect(here[SHOWN_URL], transports=["websocket"])
-                while await ben.gateway() == await ann.gateway():
-                    ben = await clients.connect(here[SHOWN_URL], transports=["websocket"])
-                await ann.emit("write", {"text": "to the other gateway"})
-                assert [{"text": "to the other gateway"}] == await ben.wait_for_event("written")
+            ann, ben = await over_two_gateways(browser, url)
+            await write_note(ann, "to the other gateway")
+            await shows(ben, "to the other gateway")
         async with reader.running(written(tail, here)) as first:
             await first.says("connected as")
             with reader.timed(write):
                 async with reader.running(written(write, here)) as second:
                     for terminal in (first, second):
                         await terminal.says(r'"event":"written","args":\[\{"text":"Hello, Ben!"\}')
+        for page in (ann, ben):
+            await shows(page, "to the other gateway", "Hello, Ben!")
 
 
 def summary(took_s: Mapping[str, float], words: int) -> str:
@@ -224,6 +228,6 @@ def summary(took_s: Mapping[str, float], words: int) -> str:
             *(f"{seconds:6.1f} s  {line}" for line, seconds in took_s.items()),
             f"{commands_s:6.1f} s  all of them",
             f"{reading_s:6.1f} s  to read {words} words, {WORDS_A_MINUTE} a minute",
-            f"{commands_s + reading_s:6.1f} s  from an empty folder to two clients over two gateways",
+            f"{commands_s + reading_s:6.1f} s  from an empty folder to two browsers over two gateways",
         ]
     )

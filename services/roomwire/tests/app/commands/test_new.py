@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import httpx
 import pytest
 import yaml
 from live import Client
@@ -20,10 +21,12 @@ FILES = {
     "Dockerfile",
     "README.md",
     "my_board.py",
+    "page",
     "pytest.ini",
     "test_my_board.py",
     "values.yaml",
 }
+PAGE = {"/": "text/html", "/page.js": "text/javascript", "/socket.io.esm.min.js": "text/javascript"}
 
 
 @pytest.fixture(autouse=True)
@@ -66,7 +69,7 @@ def test_check_finds_the_event(board):
     assert "namespace /: write" in done.stdout.splitlines()
 
 
-async def test_serve_delivers_a_note_to_another_client(board, tmp_path):
+async def test_serve_delivers_the_page_and_a_note_to_another_client(board, tmp_path):
     note = {"text": "hello"}
     async with (
         running(
@@ -74,18 +77,32 @@ async def test_serve_delivers_a_note_to_another_client(board, tmp_path):
         ) as process,
         Client.connected(process.address) as ann,
         Client.connected(process.address) as ben,
+        httpx.AsyncClient(base_url=f"http://{process.address}", trust_env=False) as http,
     ):
+        for path, kind in PAGE.items():
+            answer = await http.get(path)
+            assert (200, kind) == (answer.status_code, answer.headers["content-type"].partition(";")[0])
+        # There is no auth service on this port.
+        assert (404, 405) == (
+            (await http.get("/nothing")).status_code,
+            (await http.post("/auth/guest")).status_code,
+        )
         assert note == await ann.emit("write", note)
         assert [note] == await ben.event("written")
 
 
 def test_the_folder_has_what_the_image_and_the_chart_need(board):
     dockerfile = (board / "Dockerfile").read_text(encoding="utf-8").splitlines()
+    allowed = [
+        line for line in (board / ".dockerignore").read_text(encoding="utf-8").splitlines() if line[0] != "#"
+    ]
     values = yaml.safe_load((board / "values.yaml").read_text(encoding="utf-8"))
 
     assert {file.name for file in board.iterdir()} == FILES
     assert ["FROM", "COPY", "ENV"] == [line.split()[0] for line in dockerfile]
     assert "ENV ROOMWIRE_APP=my_board:app" == dockerfile[-1]
+    # The second line copies what is not ignored.
+    assert ["*", "!my_board.py", "!page"] == allowed
     assert ("my_board:app", "required") == (values["gateway"]["app"], values["gateway"]["authMode"])
     # Names of images and of Helm's releases have no underscores here.
     assert values["gateway"]["image"]["repository"].endswith("/my-board")

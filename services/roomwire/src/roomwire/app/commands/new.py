@@ -1,14 +1,15 @@
-"""`roomwire new`: a folder with an application, its tests, its image and its values for the chart.
+"""`roomwire new`: a folder with an application, its page, its tests, its image and its values for the chart.
 
 The files are in `new_folder/`, each with the ending `.txt`, which keeps tools from taking them for code of the library. NAME in a
-file's name, and `$name`, `$label`, `$title` and `$version` in its text, are replaced.
+file's name, and `$name`, `$label`, `$title` and `$version` in its text, are replaced. The page gets the official JavaScript client
+that the console of `roomwire dev` has.
 """
 
 import keyword
 import re
 import sys
 from collections.abc import Iterator, Mapping
-from importlib import metadata, resources
+from importlib import metadata
 from importlib.machinery import PathFinder
 from pathlib import Path
 from string import Template
@@ -17,11 +18,12 @@ from typing import Final
 import click
 
 from roomwire.app.commands.refusal import Refusal
+from roomwire.app.dev.console import CLIENT, WEB, check_installed
 
 MAX_NAME: Final = 40
 """The longest name, in characters: it is also part of the names of objects in Kubernetes, which end at 63."""
 _NAME: Final = re.compile(rf"[a-z](?:_?[a-z0-9]){{0,{MAX_NAME - 1}}}")
-_FILES: Final = resources.files("roomwire.app.commands") / "new_folder"
+_FILES: Final = Path(__file__).parent / "new_folder"
 
 
 @click.command("new")
@@ -29,12 +31,13 @@ _FILES: Final = resources.files("roomwire.app.commands") / "new_folder"
 def new(name: str) -> None:
     """Write a new application into the folder NAME, which must not exist or must be empty.
 
-    The folder has the application NAME.py, its tests, a Dockerfile, values for the chart, and a README.md with the commands to
-    test, build and install it. NAME consists of lower-case letters, digits and single underscores.
+    The folder has the application NAME.py, a page for browsers, tests, a Dockerfile, values for the chart, and a README.md with
+    the commands to test, build and install it. NAME consists of lower-case letters, digits and single underscores.
 
     The status is 1 if the name cannot be used or the folder cannot be written.
     """
     _check(name)
+    check_installed()
     folder = Path(name)
     files = dict(_written(name))
     try:
@@ -42,6 +45,7 @@ def new(name: str) -> None:
             raise Refusal(f"the folder {name} is not empty: choose another name, or empty it first")
         folder.mkdir(exist_ok=True)
         for file, text in files.items():
+            (folder / file).parent.mkdir(exist_ok=True)
             (folder / file).write_text(text, encoding="utf-8")
     except FileExistsError:
         raise Refusal(f"{name} exists and is no folder: choose another name") from None
@@ -72,13 +76,14 @@ def _is_installed(name: str) -> bool:
 
 
 def _written(name: str) -> Iterator[tuple[str, str]]:
-    """Yield the files of an application in the order of their names: the name, and the text."""
+    """Yield the files of an application: the path in its folder, and the text."""
     words: Mapping[str, str] = {
         "name": name,
         "label": name.replace("_", "-"),
         "title": "".join(word.capitalize() for word in name.split("_")),
         "version": metadata.version("roomwire"),
     }
-    for file in sorted(_FILES.iterdir(), key=lambda file: file.name):
+    for file in sorted(_FILES.rglob("*.txt")):
         text = Template(file.read_text(encoding="utf-8")).substitute(words)
-        yield file.name.removesuffix(".txt").replace("NAME", name), text
+        yield str(file.relative_to(_FILES)).removesuffix(".txt").replace("NAME", name), text
+    yield f"page/{CLIENT}", (WEB / CLIENT).read_text(encoding="utf-8")
