@@ -57,7 +57,7 @@ async def test_a_client_of_a_node_that_dies_misses_no_move(nodes: Nodes) -> None
 async def test_an_unknown_card_does_not_move(nodes: Nodes) -> None:
     async with nodes(app) as cluster:
         ann = await cluster.connect(user="ann")
-        with pytest.raises(Refused, match="There is no such card"):
+        with pytest.raises(Refused, match="not_found"):
             await ann.call("move", "none", "done")
 
 

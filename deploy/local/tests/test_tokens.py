@@ -13,7 +13,9 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from jwts import jwts_in
 
+from roomwire.errors import ClientError, Unauthenticated
 from roomwire.health.clocks import LEEWAY_S
+from roomwire.identity.errors import InvalidToken, SessionEnded, TokenExpired
 from roomwire.identity.tokens import SigningKey, User
 from roomwire_local.system import LocalSystem
 
@@ -46,8 +48,13 @@ TRANSPORTS = [["polling"], ["websocket"]]
 
 
 async def refused(client: Client) -> list[Any]:
-    """Return why a client was refused: the sentence and the data of the connect_error."""
+    """Return the arguments of a client's connect_error."""
     return await client.wait_for("connect_error")
+
+
+def refusal(error: ClientError) -> list[Any]:
+    """Return the arguments of the connect_error for an error: the message and the data."""
+    return [error.message, dict(error.details())]
 
 
 @pytest.mark.parametrize("transports", TRANSPORTS, ids=lambda transports: transports[0])
@@ -60,10 +67,7 @@ async def test_a_token_is_accepted_in_each_of_the_three_ways(clients, strict_sys
 
 async def test_without_a_token_a_client_is_refused_where_one_is_required(clients, strict_system):
     client = await clients.open(strict_system.url, reconnection=False)
-    sentence = "A valid token is required."
-    assert [sentence, {"code": "unauthenticated", "message": sentence, "retryable": False}] == await refused(
-        client
-    )
+    assert refusal(Unauthenticated()) == await refused(client)
     assert [] == client.events
 
 
@@ -103,24 +107,22 @@ def unsigned(system: LocalSystem) -> str:
 
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize(
-    ("make", "sentence"),
+    ("make", "error"),
     [
-        (expired, "The token has expired."),
-        (foreign, "The token is not valid."),
-        (of_another_audience, "The token is not valid."),
-        (of_another_issuer, "The token is not valid."),
-        (signed_with_the_public_key, "The token is not valid."),
-        (unsigned, "The token is not valid."),
+        (expired, TokenExpired),
+        (foreign, InvalidToken),
+        (of_another_audience, InvalidToken),
+        (of_another_issuer, InvalidToken),
+        (signed_with_the_public_key, InvalidToken),
+        (unsigned, InvalidToken),
     ],
 )
 async def test_a_token_that_does_not_hold_is_refused_even_where_none_is_required(
-    clients, system, way, make, sentence
+    clients, system, way, make, error
 ):
     url, options = carry(make(system), way, system)
     client = await clients.open(url, **options)
-    assert [sentence, {"code": "unauthenticated", "message": sentence, "retryable": False}] == await refused(
-        client
-    )
+    assert refusal(error()) == await refused(client)
 
 
 async def test_an_account_lives_through_register_login_refresh_and_logout(system, http):
@@ -168,7 +170,7 @@ async def test_the_official_client_stays_by_a_new_token_and_is_sent_away_without
 
     assert ["io server disconnect"] == await other.wait_for("disconnect")
     ((_, reason),) = [event for event in other.events if event[0] == "exception"]
-    assert ("unauthenticated", "The token has expired.") == (reason["code"], reason["message"])
+    assert TokenExpired().details() == reason
     assert (await renewed.state())["connected"]
 
 
@@ -188,9 +190,9 @@ async def test_a_logout_ends_the_official_clients_connection_and_its_token_comes
 
     assert ["io server disconnect"] == await gone.wait_for("disconnect")
     ((_, reason),) = [event for event in gone.events if event[0] == "exception"]
-    assert ("unauthenticated", "The session has ended.") == (reason["code"], reason["message"])
+    assert SessionEnded().details() == reason
     again = await clients.open(url, **options)
-    assert "The session has ended." == (await refused(again))[0]
+    assert refusal(SessionEnded()) == await refused(again)
     assert (await other.state())["connected"]
 
 

@@ -8,6 +8,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from roomwire.identity.capabilities import Capabilities
+from roomwire.identity.errors import SessionEnded
 from roomwire.identity.revocations import revocations_key
 from roomwire.identity.tokens import SigningKey, User
 
@@ -53,7 +54,7 @@ async def test_a_revocation_ends_connections_on_every_gateway_and_refuses_their_
         for client in (one, two):
             (reason,) = await client.event("exception")
             await client.frame(lambda text: text == "41")
-            assert ("unauthenticated", "The session has ended.") == (reason["code"], reason["message"])
+            assert SessionEnded().details() == reason
 
         refused = await other.emit("refreshToken", {"token": gone})
         assert "unauthenticated" == refused["error"]["code"]
@@ -61,10 +62,7 @@ async def test_a_revocation_ends_connections_on_every_gateway_and_refuses_their_
     for address in (first, second):
         async with Client.open(address) as client:
             refusal = await client.connect({"token": gone})
-            assert ("unauthenticated", "The session has ended.") == (
-                refusal["data"]["code"],
-                refusal["data"]["message"],
-            )
+            assert SessionEnded().details() == refusal["data"]
 
 
 async def test_a_backends_tokens_are_revoked_by_its_id(gateways, redis_url):

@@ -2,6 +2,9 @@
 
 import pytest
 
+from roomwire.errors import InvalidBody, NotFound
+from roomwire.serving.web.framework import MethodNotAllowed
+
 JSON = {"content-type": "application/json"}
 BAD_BODIES = [
     pytest.param(b"", "body: this is required.", id="none"),
@@ -9,8 +12,8 @@ BAD_BODIES = [
     pytest.param(b"[]", "body: this must be a JSON object, sent as application/json.", id="an array"),
     pytest.param(b'"Secret12"', "body: this must be a JSON object, sent as application/json.", id="a string"),
     pytest.param(b"null", "body: this must be a JSON object, sent as application/json.", id="null"),
-    pytest.param(b"[" * 10_000, "The body does not have the expected shape.", id="too deep"),
-    pytest.param(b"\xff", "The body does not have the expected shape.", id="no UTF-8"),
+    pytest.param(b"[" * 10_000, InvalidBody.default_message, id="too deep"),
+    pytest.param(b"\xff", InvalidBody.default_message, id="no UTF-8"),
     pytest.param(b"{}", "username: this is required.", id="no field"),
     pytest.param(b'{"username": "ada"}', "password: this is required.", id="one field"),
     pytest.param(
@@ -73,24 +76,11 @@ async def test_a_body_must_be_sent_as_json_so_that_a_form_of_another_page_cannot
 async def test_an_unknown_path_is_not_found(client, path):
     response = await client.get(path)
 
-    expected = {
-        "error": {
-            "code": "not_found",
-            "message": "The requested resource does not exist.",
-            "retryable": False,
-        }
-    }
-    assert (404, expected) == (response.status_code, response.json())
+    assert (404, {"error": NotFound().details()}) == (response.status_code, response.json())
 
 
 async def test_another_method_is_not_allowed_and_the_right_one_is_named(client):
     response = await client.get("/auth/login")
 
-    expected = {
-        "error": {
-            "code": "not_found",
-            "message": "This path does not support the method.",
-            "retryable": False,
-        }
-    }
-    assert (405, expected, "POST") == (response.status_code, response.json(), response.headers["allow"])
+    assert (405, {"error": MethodNotAllowed().details()}) == (response.status_code, response.json())
+    assert "POST" == response.headers["allow"]

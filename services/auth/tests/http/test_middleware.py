@@ -2,6 +2,7 @@
 
 import pytest
 
+from roomwire.errors import BodyTooLarge
 from roomwire.serving.web.middleware import HEADERS
 from roomwire_auth.app import MAX_BODY_BYTES
 
@@ -64,8 +65,7 @@ async def test_a_body_has_a_limit(client, content, over, status):
 async def test_a_body_over_the_limit_is_too_large(client):
     response = await client.post("/auth/login", content=b" " * (MAX_BODY_BYTES + 1), headers=JSON)
 
-    message = "The body is too large: at most 16384 bytes."
-    assert response.json() == {"error": {"code": "too_large", "message": message, "retryable": False}}
+    assert response.json() == {"error": BodyTooLarge(MAX_BODY_BYTES).details()}
 
 
 async def test_a_connection_with_a_body_over_the_limit_is_closed(client):

@@ -9,6 +9,7 @@ from pydantic import SecretStr
 
 from roomwire.errors import Unauthenticated
 from roomwire.identity.capabilities import load_policy
+from roomwire_auth.errors import UsernameTaken
 from roomwire_auth.keys.keyring import Keyring
 from roomwire_auth.settings import Settings
 
@@ -111,7 +112,8 @@ async def test_an_answer_401_names_the_scheme(client):
 async def test_a_taken_name_is_told_by_its_field(client):
     response = await client.post("/auth/register", json=ADA)
 
-    assert response.json()["error"]["message"] == "username: this name is taken."
+    assert response.json()["error"] == UsernameTaken().details()
+    assert UsernameTaken.default_message.startswith("username: ")
 
 
 async def test_of_concurrent_registrations_exactly_one_wins(client):

@@ -108,10 +108,10 @@ async def test_a_login_is_the_account_that_was_registered(sign_in):
 async def test_a_wrong_password_and_an_unknown_name_are_the_same_answer(sign_in, name, password):
     await sign_in.register("ada", PASSWORD, address=HERE)
 
-    with pytest.raises(Unauthenticated) as caught:
+    with pytest.raises(WrongLogin) as caught:
         await sign_in.login(name, password, address=HERE)
 
-    assert caught.value.message == "The user name or the password is wrong."
+    assert caught.value.details() == WrongLogin().details()
 
 
 async def test_an_unknown_name_costs_as_many_hashes_as_a_wrong_password(sign_in, metrics):
@@ -247,10 +247,9 @@ async def test_a_login_that_a_change_of_the_password_overtakes_is_refused_as_any
 
     desk.sign_in._accounts = Overtaking(desk.store)
 
-    with pytest.raises(Unauthenticated) as caught:
+    with pytest.raises(WrongLogin):
         await desk.sign_in.login("ada", PASSWORD, address=HERE)
 
-    assert "The user name or the password is wrong." == caught.value.message
     assert ("login refused", account.id) == (log_events[-1]["event"], log_events[-1]["user"])
     assert [] == await desk.sessions.of_user(account.id)
 

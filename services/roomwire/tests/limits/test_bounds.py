@@ -154,8 +154,7 @@ class TestMessageBytes:
             sid = await polling_and_joined(peer)
             await peer.post(sid, '42["say",1]')
             refused = await peer.post(sid, '42["say",2]\x1e' * 100)
-            assert 413 == refused.status_code
-            assert {"code": 3, "message": "Payload too large: at most 1000 bytes"} == refused.json()
+            assert (413, 3) == (refused.status_code, refused.json()["code"])
             await site.counted(Bound.MESSAGE_BYTES)
             assert 200 == (await peer.post(sid, '42["say",3]')).status_code
         assert [1, 3] == handled

@@ -3,7 +3,7 @@
 import httpx
 import pytest
 
-from roomwire.errors import Forbidden, RateLimited, Unauthenticated, Unavailable
+from roomwire.errors import Forbidden, Internal, RateLimited, Unauthenticated, Unavailable
 from roomwire.serving.web.failures import Guard, answer
 from roomwire.serving.web.framework import MethodNotAllowed
 
@@ -39,9 +39,7 @@ async def test_the_unexpected_is_internal_for_the_client_and_a_line_in_the_log(l
 
     response = await ask(fail)
 
-    message = "Something went wrong on our side."
-    expected = {"error": {"code": "internal", "message": message, "retryable": False}}
-    assert (500, expected) == (response.status_code, response.json())
+    assert (500, {"error": Internal().details()}) == (response.status_code, response.json())
     logged = {
         "event": "request failed",
         "method": "GET",
