@@ -32,18 +32,18 @@ _POD = "@pod"
 """Marks a part of the values that also accepts the values of `pods`, for its own pods."""
 _README = """# Roomwire's chart
 
-`helm install roomwire deploy/helm/roomwire`; [docs/kubernetes.md](../../../docs/kubernetes.md) says the rest. This page
-is made from the comments of `values.yaml` (`make render`).
+Install it with `helm install roomwire deploy/helm/roomwire`; [docs/kubernetes.md](../../../docs/kubernetes.md) has the details.
+`make render` generates this page from the comments of `values.yaml`.
 
-What stands under `pods` holds for all pods: those of the services, of Redis, of the Jobs, of `helm test`.
+Values under `pods` apply to all pods: those of the services, Redis, the Jobs and `helm test`.
 
-PARTS take each of these values as well, for their own pods, as in `gateway.tolerations` or `secrets.nodeSelector`: a map is
-merged with that of `pods`, anything else replaces it, and `null` takes it away.
+PARTS also accept each of these values for their own pods, as in `gateway.tolerations` or `secrets.nodeSelector`: a map is
+merged with that of `pods`, any other value replaces it, and `null` removes it.
 
 | value | default | meaning |
 |---|---|---|
 """
-_MANIFESTS = """# Made from the chart by `make render`: do not change it here. Images are named as nodes that have them know them; from a registry:
+_MANIFESTS = """# Generated from the chart by `make render`: do not edit it. Image names are those of images on the nodes; with a registry:
 #   sed 's|image: roomwire-|image: REGISTRY/roomwire-|' deploy/k8s/roomwire.yaml | kubectl apply -n NAMESPACE -f -
 """
 _IMAGES = {service: f"roomwire-{service}" for service in ("gateway", "auth")}

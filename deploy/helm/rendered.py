@@ -1,4 +1,4 @@
-"""The rendering of all cases, as files that show a change in review: `make render` writes them, and a test compares them.
+"""The rendering of all cases, as files that show changes in a review. `make render` writes them, and a test compares them.
 
 A file contains one object: first as rendered by the first case that has it, then the differences of other cases, each with
 the digest of its bytes. `objects.txt` lists the objects of each case. The text of the chart's own files, such as a script

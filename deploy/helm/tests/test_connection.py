@@ -42,7 +42,7 @@ def run(tmp_path_factory):
         yield run_with
 
 
-RECOVERED = "recovery: the missed message came once, and in order"
+RECOVERED = "recovery: the missed message arrived once and in order"
 
 
 def test_clients_come_in_by_each_transport_and_reach_two_gateways_and_one_of_them_recovers(run):
@@ -50,12 +50,12 @@ def test_clients_come_in_by_each_transport_and_reach_two_gateways_and_one_of_the
 
     assert 0 == done.returncode, done.stdout + done.stderr
     said = done.stdout.splitlines()
-    assert ["auth: publishes 1 keys", "token: have one", "without a token: refused"] == said[:3]
+    assert ["auth: publishes 1 keys", "token: present", "without a token: refused"] == said[:3]
     assert ["polling: connected to gateway-", "websocket: connected to gateway-"] == [
         line[:-1] for line in said[3:5]
     ]
     assert said[5] in {"two clients: on gateway-1 and gateway-2", "two clients: on gateway-2 and gateway-1"}
-    assert "recovery: the session went on after a cut" == said[6]
+    assert "recovery: the session continued after a cut" == said[6]
     assert f"own checks: {sys.executable} {CHART / 'files/chat_checks.py'}" == said[7]
     assert RECOVERED in said[8:]
 
@@ -98,13 +98,13 @@ def test_without_a_token_only_the_refusal_is_tested_and_it_says_so(run):
     done = run(AUTH_URL="")
 
     assert 0 == done.returncode, done.stdout + done.stderr
-    assert "without a token: refused\nclients: not tested, as there is no token for them" in done.stdout
+    assert "without a token: refused\nclients: not tested, because there is no token for them" in done.stdout
 
 
 def test_it_fails_where_a_client_without_a_token_is_let_in(run_alone):
     done = run_alone(AUTH_MODE="required", TOKEN="")
 
-    assert (1, "a client without a token was let in, though clients need one") == (
+    assert (1, "a client without a token was admitted, although a token is required") == (
         done.returncode,
         done.stderr.strip(),
     )
@@ -190,7 +190,7 @@ def test_an_application_without_the_api_is_tested_by_its_session(run_alone):
     done = run_alone(API_URL="")
 
     assert 0 == done.returncode, done.stdout + done.stderr
-    assert "recovery: the session went on after a cut" == done.stdout.splitlines()[-2]
+    assert "recovery: the session continued after a cut" == done.stdout.splitlines()[-2]
 
 
 @pytest.mark.parametrize("status", ["0", "3"])

@@ -141,9 +141,9 @@ def cluster(tmp_path):
 
 
 def test_what_is_missing_is_made_once_and_stays(cluster):
-    assert 3 == cluster.make_secrets().count(": made")
+    assert 3 == cluster.make_secrets().count(": created")
     before = json.dumps(cluster.stored)
-    assert 3 == cluster.make_secrets().count(": there already")
+    assert 3 == cluster.make_secrets().count(": exists already")
     assert before == json.dumps(cluster.stored)
 
 

@@ -1,4 +1,4 @@
-"""The chat's own checks: members of a room on two gateways hear each other, and one that was cut off misses nothing."""
+"""The chat's own checks: members of a room on two gateways receive each other's messages, and a reconnected member misses none."""
 
 import contextlib
 import os
@@ -18,18 +18,18 @@ from deployed import (
 
 
 def enter(client: Client, room: str) -> None:
-    """Join a room, and be listed there."""
+    """Join a room, and check that the client is listed there."""
     client.call("joinRoom", {"roomId": room, "userName": "test"})
     members = client.call("presence", {"roomId": room})["members"]
     if client.sid not in {member["id"] for member in members}:
-        raise NotYet("a client that has joined is no member: Redis was replaced meanwhile")
+        raise NotYet("a client that has joined is not a member: Redis was replaced meanwhile")
 
 
 def go_through(stack: contextlib.ExitStack) -> None:
-    """Go through it step by step; the first that is wrong ends it with a sentence."""
+    """Check the chat step by step; the first step that fails ends the checks with a sentence."""
     access = token()
     if AUTH_MODE == "required" and not access:
-        print("chat: not tested, as there is no token", flush=True)
+        print("chat: not tested, because there is no token", flush=True)
         return
     room = f"helm-test-{os.urandom(8).hex()}"
     first, other = two_clients(stack, access)
@@ -45,7 +45,7 @@ def go_through(stack: contextlib.ExitStack) -> None:
         try:
             publish(access, room, "helm-test", "published")
         except Refused as error:
-            print(f"api: not tested, as the token is refused: {error}", flush=True)
+            print(f"api: not tested, because the token is refused: {error}", flush=True)
         else:
             first.until("published")
             print("api: a published event was received", flush=True)

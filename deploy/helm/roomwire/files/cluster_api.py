@@ -1,4 +1,4 @@
-"""The cluster's API, as a pod asks it: by the token and the certificate that Kubernetes mounts for it."""
+"""Calls the cluster's API from a pod, with the token and the CA certificate that Kubernetes mounts."""
 
 import json
 import os
@@ -17,16 +17,16 @@ _TIMEOUT_S: Final = 10
 def ask(
     method: str, path: str, body: Mapping[str, Any] | None = None, *, kind: str = "application/json"
 ) -> Any:
-    """Ask about the Secrets of the pod's own namespace; returns the answer.
+    """Call the API about the Secrets of the pod's own namespace, and return the answer.
 
     Args:
         method: The HTTP method.
-        path: What comes after `…/secrets`.
-        body: What is sent, as JSON. Default: nothing.
-        kind: Its content type, as a patch needs one of its own.
+        path: The path after `…/secrets`.
+        body: The body, which is sent as JSON. Default: none.
+        kind: The content type of the body.
 
     Raises:
-        OSError: The API server cannot be reached, or says no (`urllib.error.HTTPError`).
+        OSError: The API server cannot be reached, or refuses (`urllib.error.HTTPError`).
 
     """
     namespace = (ACCOUNT / "namespace").read_text(encoding="utf-8")
@@ -47,10 +47,10 @@ def ask(
 
 
 def until_answered(what: str, act: Callable[[], str]) -> None:
-    """Do something until it succeeds, and print what came of it: rights and network rules take a moment to be known.
+    """Repeat an action until it succeeds, and print its result: rights and network rules take effect after a moment.
 
     Raises:
-        SystemExit: It failed `ATTEMPTS` times, a second apart.
+        SystemExit: The action failed `ATTEMPTS` times, a second apart.
 
     """
     for attempt in range(1, ATTEMPTS + 1):

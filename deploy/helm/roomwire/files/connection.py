@@ -1,7 +1,7 @@
-"""What `helm test` runs: clients come in by each transport and reach two gateways, one is cut off and recovers.
+"""The script of `helm test`: clients connect by each transport and reach two gateways, and one loses its connection and recovers.
 
-It holds for every application, because it knows no event of any. Then it runs the application's own checks: the command in
-`CHECKS`, or the chat's where gateways serve the chat.
+It works with every application, because it uses no event of an application. Then it runs the application's own checks: the command in
+`CHECKS`, or the chat's if gateways serve the chat.
 """
 
 import contextlib
@@ -44,26 +44,26 @@ def go_through(stack: contextlib.ExitStack) -> None:
     if AUTH_URL:
         print(f"auth: publishes {published_keys()} keys", flush=True)
     access = token()
-    print("token: have one" if access else "token: none", flush=True)
+    print("token: present" if access else "token: none", flush=True)
     if AUTH_MODE == "required":
         _prove_refusal(stack)
         if not access:
             print(
-                "clients: not tested, as there is no token for them; test.extraEnv can bring one as TOKEN",
+                "clients: not tested, because there is no token for them; test.extraEnv can set TOKEN",
                 flush=True,
             )
             return
     for transport in TRANSPORTS:
         print(f"{transport}: connected to {Client(stack, access, transport=transport).gateway}", flush=True)
     first, other = two_clients(stack, access)
-    # The chat's rooms have names of their own: its own checks publish in one.
+    # The chat names its rooms itself, so the chat's own checks publish to one.
     if not API_URL or is_chat():
         prove_recovery(stack, access, other)
         return
     try:
         publish(access, first.sid, "helm-test", "first")
     except Refused as error:
-        print(f"api: not tested, as the token is refused: {error}", flush=True)
+        print(f"api: not tested, because the token is refused: {error}", flush=True)
         prove_recovery(stack, access, other)
     else:
         first.until("helm-test")
@@ -78,11 +78,11 @@ def _prove_refusal(stack: contextlib.ExitStack) -> None:
             raise
         print("without a token: refused", flush=True)
     else:
-        sys.exit("a client without a token was let in, though clients need one")
+        sys.exit("a client without a token was admitted, although a token is required")
 
 
 def own_checks() -> Sequence[str]:
-    """Return the command of the application's own checks; empty: it has none."""
+    """Return the command of the application's own checks, or an empty one if it has none."""
     if command := json.loads(os.environ.get("CHECKS", "[]")):
         return [str(word) for word in command]
     return [sys.executable, str(_HERE / "chat_checks.py")] if is_chat() else []

@@ -1,10 +1,10 @@
-"""The deployment under test, as its clients see it: a token, connections by each transport, recovery, and the API for backends.
+"""A client of the deployment under test: tokens, connections by each transport, recovery, and the API for backends.
 
-The chart's test, `connection.py`, is written with it, and so may be an application's own checks: it is on their path. It speaks
-Socket.IO over the Services and knows no event of any application.
+The chart's test, `connection.py`, uses it, and an application's own checks may import it as well. It speaks Socket.IO over the
+Services and uses no event of an application.
 
-Just after an upgrade a Service may lead to pods that go, that come, or that do not speak TLS yet. `repeat` tries what does not
-answer again for a while, from the beginning, and so an answer that is marked as retryable. `Refused` and `SystemExit` end a test.
+Shortly after an upgrade a Service may lead to pods that stop, that start, or that do not use TLS yet. `repeat` repeats the test from
+the beginning for a while if there is no answer, or one that is marked as retryable. `Refused` and `SystemExit` end a test.
 """
 
 import contextlib
@@ -47,15 +47,15 @@ _OF_NAMESPACE: Final = "" if NAMESPACE == "/" else f"{NAMESPACE},"
 
 
 class NotYet(Exception):
-    """What is tested is not there yet."""
+    """The deployment is not ready for the test yet."""
 
 
 class Refused(Exception):
-    """The deployment refuses something, and repeating it makes no sense.
+    """The deployment refuses a request, and repeating it makes no sense.
 
     Args:
-        what: What it refuses.
-        error: Its answer.
+        what: The name of the request.
+        error: The answer.
 
     """
 
@@ -65,12 +65,12 @@ class Refused(Exception):
 
 
 def refusal(what: str, error: Mapping[str, Any]) -> Exception:
-    """Return the exception for an error that the deployment answers: `NotYet` where it is retryable."""
+    """Return the exception for an error of the deployment: `NotYet` if the error is retryable."""
     return NotYet(f"{what}: {error}") if error.get("retryable") else Refused(what, error)
 
 
 class Wire(Protocol):
-    """A connection of Engine.IO."""
+    """An Engine.IO connection."""
 
     def send(self, packet: str) -> None:
         """Send a packet."""
@@ -109,8 +109,8 @@ class WebSocketWire:
 class PollingWire:
     """A connection by long-polling.
 
-    Without the relay all requests have to reach one gateway: they share a connection of HTTP. With it each has its own, which a
-    Service leads to any gateway.
+    Without the relay, all requests must reach one gateway, so they share an HTTP connection. With the relay, each request has its
+    own connection, which a Service may lead to any gateway.
     """
 
     def __init__(self, stack: contextlib.ExitStack) -> None:
@@ -162,17 +162,17 @@ class Client:
 
     Args:
         stack: Ends its connection.
-        access: Its access token; empty: none.
-        before: The client whose session it continues. Default: it begins one.
+        access: Its access token. Empty if there is none.
+        before: The client whose session it continues. Default: it opens a new session.
         transport: `polling` or `websocket`. Default: WebSocket, if the deployment has it.
 
     Attributes:
         gateway: The gateway that holds its session.
-        events: What it has received: each event's name, its arguments, and its offset where the deployment sends one.
+        events: The received events: name, arguments, and the offset if the deployment sends one.
 
     Raises:
-        NotYet: The gateway does not take clients yet.
-        Refused: It does not take this one.
+        NotYet: The gateway does not accept clients yet.
+        Refused: The gateway refuses this client.
 
     """
 
@@ -186,7 +186,7 @@ class Client:
         self.pid: str = ""
         self.sid: str = ""
         self.events: list[list[Any]] = []
-        # Recovery is offered to clients that are known to take it, or say so.
+        # Recovery is offered to clients that are known to support it, or that ask for it.
         auth: dict[str, Any] = {**AUTH, "recovery": True} | ({"token": access} if access else {})
         if before:
             auth |= {"pid": before.pid} | ({"offset": before.offset} if before.offset else {})
@@ -203,8 +203,8 @@ class Client:
         """Emit an event; return its acknowledgement.
 
         Raises:
-            NotYet: It is an error that is retryable.
-            Refused: It is another error.
+            NotYet: The answer is a retryable error.
+            Refused: The answer is another error.
 
         """
         self._acks += 1
@@ -230,7 +230,7 @@ class Client:
         return events
 
     def cut(self) -> None:
-        """Lose the transport, without a word of goodbye."""
+        """Lose the transport without closing it."""
         self._wire.cut()
 
     def _take(self, packet: str) -> None:
@@ -241,7 +241,7 @@ class Client:
             self.events.append(event)
 
     def _packet(self, kind: str) -> str:
-        """Return the next Engine.IO packet of a kind, without it; pings are answered."""
+        """Return the content of the next Engine.IO packet of a type, and answer pings meanwhile."""
         while True:
             while not self._packets:
                 self._packets.extend(self._wire.receive())
@@ -253,7 +253,7 @@ class Client:
 
 
 def token() -> str:
-    """Return an access token: `TOKEN`, or a guest's; empty where clients need none, or none is to be had."""
+    """Return an access token: `TOKEN`, or a guest's. Empty if clients need none, or none is available."""
     if AUTH_MODE == "off" or "TOKEN" in os.environ or not AUTH_URL:
         return os.environ.get("TOKEN", "")
     body = json.dumps({"name": "helm-test"}).encode()
@@ -297,27 +297,27 @@ def two_clients(stack: contextlib.ExitStack, access: str) -> tuple[Client, Clien
         if other.gateway != first.gateway or GATEWAYS == 1:
             print(f"two clients: on {first.gateway} and {other.gateway}", flush=True)
             return first, other
-    raise NotYet(f"{MOST_CLIENTS} clients all came to one gateway, where there should be {GATEWAYS}")
+    raise NotYet(f"all {MOST_CLIENTS} clients reached the same gateway, although there should be {GATEWAYS}")
 
 
 def prove_recovery(
     stack: contextlib.ExitStack, access: str, client: Client, say: Callable[[str], object] | None = None
 ) -> None:
-    """Cut a client's transport; let it come back, to whatever gateway, to the session that it had.
+    """Cut a client's transport, connect again to any gateway, and check that the session continues.
 
     Args:
-        stack: Ends its connections.
-        access: Its token.
+        stack: Ends the connections.
+        access: The client's token.
         client: The client.
-        say: Says a text that the client is to receive: then it has to receive the one that it missed, once and in order.
-            Default: only the session is looked at.
+        say: Sends a text to the client, which must then receive the missed text once and in order. Default: only the session is
+            checked.
 
     """
     across, missed, later = (f"{name}-{secrets.token_hex(8)}" for name in ("across", "missed", "later"))
     if say:
         say(across)
         client.until(across)
-        print("message: came across", flush=True)
+        print("message: received on the other gateway", flush=True)
     if not client.pid:
         print(f"recovery: not offered in {NAMESPACE}, not tested", flush=True)
         return
@@ -328,18 +328,18 @@ def prove_recovery(
     if back.sid != client.sid:
         sys.exit("not recovered: another session was opened")
     if not say:
-        print("recovery: the session went on after a cut", flush=True)
+        print("recovery: the session continued after a cut", flush=True)
         return
     say(later)
     events = back.until(later)
     received = [text for event in events for text in (across, missed, later) if text in event]
     if received != [missed, later]:
         sys.exit(f"recovered, but with {events}")
-    print("recovery: the missed message came once, and in order", flush=True)
+    print("recovery: the missed message arrived once and in order", flush=True)
 
 
 def repeat(go_through: Callable[[contextlib.ExitStack], None]) -> None:
-    """Go through something, again for as long as something does not answer and there is time."""
+    """Run the steps, and repeat them while the deployment does not answer, at most for `WAIT_S`."""
     deadline = time.monotonic() + WAIT_S
     while True:
         try:

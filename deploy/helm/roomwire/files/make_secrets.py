@@ -1,6 +1,6 @@
-"""Makes the secrets that are missing, and never reads or changes one that is there.
+"""Creates the missing Secrets, and never reads or changes an existing one.
 
-Run by a Job whose one right is to create Secrets: what exists answers 409 and stays as it is.
+A Job runs it whose only right is to create Secrets: for an existing Secret the API answers 409, and nothing changes.
 """
 
 import json
@@ -15,7 +15,7 @@ from roomwire.identity.tokens import SigningKey
 
 
 def contents(kind: str, redis_host: str) -> dict[str, str]:
-    """Return what a new Secret of a kind holds."""
+    """Return the content of a new Secret of a kind."""
     if kind == "signing-key":
         return {"signing-key.pem": SigningKey.generate().to_pem()}
     if kind == "relay":
@@ -28,7 +28,7 @@ def contents(kind: str, redis_host: str) -> dict[str, str]:
 
 
 def create(name: str, data: dict[str, str]) -> str:
-    """Create a Secret; returns what became of it. Raises `OSError` if the API server says no."""
+    """Create a Secret, and return the outcome. Raises `OSError` if the API server refuses."""
     secret = {
         "apiVersion": "v1",
         "kind": "Secret",
@@ -40,13 +40,13 @@ def create(name: str, data: dict[str, str]) -> str:
         ask("POST", "", secret)
     except urllib.error.HTTPError as error:
         if error.code == HTTPStatus.CONFLICT:
-            return "there already"
+            return "exists already"
         raise
-    return "made"
+    return "created"
 
 
 def main() -> None:
-    """Make each in turn."""
+    """Create the Secrets one after another."""
     prefix = os.environ["SECRET_PREFIX"]
     for kind in os.environ["SECRET_KINDS"].split(","):
         name = f"{prefix}-{kind}"

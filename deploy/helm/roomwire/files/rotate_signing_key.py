@@ -1,8 +1,8 @@
-"""Adds the next signing key to the Secret that the auth services read, and forgets those whose tokens have expired.
+"""Adds the next signing key to the Secret that the auth services read, and removes keys whose tokens have expired.
 
-Run by a CronJob that may read and change this one Secret. The next key is published for a while before it signs, and the
-old one until its tokens have expired (`roomwire_auth.keys.keyring`): no token is invalid in between. While a next key waits, another
-run changes nothing.
+A CronJob runs it that may read and change only this Secret. The next key is published for a while before it signs, and the
+old key until its tokens have expired (`roomwire_auth.keys.keyring`), so that no valid token is refused. While a next key waits,
+another run changes nothing.
 """
 
 import base64
@@ -22,13 +22,13 @@ _FILE: Final = "signing-key.pem"
 
 
 def rotate(name: str, lead_s: int) -> str:
-    """Rotate the keys of a Secret; returns what they are now. Raises `OSError` if the API server says no."""
+    """Rotate the keys of a Secret, and return a description of them. Raises `OSError` if the API server refuses."""
     secret = ask("GET", f"/{name}")
     now = time.time()
     text = base64.b64decode(secret["data"][_FILE]).decode()
     ring = Keyring.parse(text).rotated(now, lead_s=lead_s)
     if ring.dump() != text:
-        # Refused with 409, and read again, if somebody else has changed it meanwhile.
+        # If the Secret was changed meanwhile, the API answers 409, and the rotation is repeated.
         version = {"resourceVersion": secret["metadata"]["resourceVersion"]}
         change = {"metadata": version, "stringData": {_FILE: ring.dump()}}
         ask("PATCH", f"/{name}", change, kind="application/merge-patch+json")
@@ -36,7 +36,7 @@ def rotate(name: str, lead_s: int) -> str:
 
 
 def main() -> None:
-    """Rotate them; what cannot be helped by trying again ends it with a sentence."""
+    """Rotate the keys. An error that another attempt cannot solve ends the program with a sentence."""
     name = os.environ["SECRET_NAME"]
     try:
         lead_s = Settings.load().key_lead_s
