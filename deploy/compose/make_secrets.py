@@ -13,13 +13,13 @@ SERVICES = ("gateway", "auth")
 
 
 def make(folder: Path, acl: str, *, redis_host: str, prefix: str) -> None:
-    """Make what is missing.
+    """Create the missing secrets.
 
     Args:
-        folder: Holds a folder for each service.
-        acl: The users of Redis, as the chart's file has them.
-        redis_host: The name of Redis in the services' URLs.
-        prefix: What the names of keys begin with.
+        folder: The folder that contains one for each service.
+        acl: The users of Redis, in the form of the chart's file.
+        redis_host: The host name of Redis in the services' URLs.
+        prefix: The prefix of every key in Redis.
 
     """
     passwords = {service: _password(folder / "redis" / service) for service in SERVICES}
@@ -37,7 +37,7 @@ def _password(path: Path) -> str:
 
 
 def _once(path: Path, text: str) -> str:
-    """Write a file that is not there yet, whole or not at all; returns what stands in it."""
+    """Write a file atomically unless it exists, and return its content."""
     if not path.exists():
         new = path.with_suffix(".new")
         new.write_text(text)
@@ -53,7 +53,7 @@ def give_to(owner: int, folder: Path) -> None:
 
 
 def main() -> None:
-    """Make them where `compose.yaml` mounts the services' volumes."""
+    """Create the secrets where `compose.yaml` mounts the services' volumes."""
     folder = Path(os.environ.get("SECRETS", "/secrets"))
     acl = Path(__file__).with_name("users.acl").read_text()
     make(folder, acl, redis_host=os.environ["REDIS_HOST"], prefix=os.environ["REDIS_PREFIX"])

@@ -33,7 +33,7 @@ _UNITS: Final = {
     "URL": "URL",
     "FILE": "path",
 }
-"""What the end of a setting's name says about its value; the first that fits counts."""
+"""The unit of a setting by the end of its name; the first match counts."""
 
 _SETTINGS_HEAD: Final = """# Settings
 

@@ -1,8 +1,8 @@
 """Builds the documentation site: `make site`, into `artifacts/site`.
 
-The pages are laid out as in the repository, so that a link that works there works on the site. The navigation is the index
-(`docs/index.md`), and the API reference is made from docstrings. The generator has an environment of its own
-(`requirements/docs.txt`); a warning, as of a link to nothing, fails the build.
+The pages are laid out as in the repository, so that links work in both. The navigation is the index (`docs/index.md`), and the API
+reference is generated from docstrings. The generator has its own environment (`requirements/docs.txt`). A warning, such as one about a
+broken link, fails the build.
 """
 
 import argparse
@@ -93,7 +93,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def lay_out(source: Path) -> None:
-    """Write the pages, what they link to, and the configuration into a folder."""
+    """Write the pages, the files that they link to, and the configuration into a folder."""
     shutil.rmtree(source, ignore_errors=True)
     pages = source / "pages"
     wanted = {
@@ -123,7 +123,7 @@ def build(source: Path, *, zensical: Path) -> int:
     command: list[str | Path] = [zensical, "build", "--strict", "--clean"]
     done = subprocess.run(command, cwd=source, capture_output=True, text=True, check=False)
     print(done.stdout + done.stderr, end="")
-    # The generator only mentions what the reader of docstrings complains about.
+    # The generator prints the complaints of griffe, which reads docstrings, but does not fail for them.
     return done.returncode or int("griffe: " in done.stdout + done.stderr)
 
 

@@ -59,9 +59,9 @@ class Audited(msgspec.Struct):
     skip_reason: str | None = None
 
     def __post_init__(self) -> None:
-        """Refuse a package about which the answer says nothing."""
+        """Refuse a package whose audit has no result."""
         if self.vulns is None and self.skip_reason is None:
-            raise ValueError(f"the answer says nothing about {self.name}")
+            raise ValueError(f"the answer has no result for {self.name}")
 
 
 class Answer(msgspec.Struct):

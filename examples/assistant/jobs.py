@@ -1,4 +1,4 @@
-"""What the gateways hand to the worker, and where: a list in Redis."""
+"""The jobs that gateways pass to the worker through a list in Redis."""
 
 import os
 

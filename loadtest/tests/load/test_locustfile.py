@@ -63,7 +63,7 @@ def test_what_is_no_address_of_a_system_is_said_and_is_a_failure(tmp_path):
     run = locust("--headless", "-u", 1, "--csv", tmp_path / "run", "--host", "localhost:3000")
     until_blocking(lambda: seen(tmp_path / "run").get("login"), within_s=END_S)
     assert 1 == stop(run)[0]
-    said = "'localhost:3000' is no address of a system: it has to begin with http:// or https://."
+    said = "'localhost:3000' is not the address of a system: it must begin with http:// or https://."
     assert said in (tmp_path / "run_failures.csv").read_text()
 
 

@@ -268,5 +268,6 @@ def test_what_is_no_address_is_refused_with_a_sentence(tmp_path):
     _, errors = run.communicate(timeout=60)
     assert 2 == run.returncode
     assert (
-        "--url: 'localhost:3000' is no address of a system: it has to begin with http://" in errors.decode()
+        "--url: 'localhost:3000' is not the address of a system: it must begin with http://"
+        in errors.decode()
     )

@@ -119,7 +119,7 @@ async def try_edges(release: Release) -> list[str]:
     if wrong:
         raise ClusterError("; ".join(wrong))
     return [
-        f"{len(found)} connections tried, then {tried} rules and peers taken away, one at a time",
+        f"{len(found)} connections tried, then {tried} rules and peers removed, one at a time",
         *(str(edge) for edge in found),
     ]
 

@@ -102,7 +102,7 @@ def wanted(source: str, target: str, port: str) -> bool:
 
 
 def without_one(policy: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield a policy without one of its rules, or without one peer of a rule that has several, and the name of what is missing."""
+    """Yield a policy without one of its rules, or without one peer of a rule that has several, and the name of the removed part."""
     for direction, peers in (("ingress", "from"), ("egress", "to")):
         for number, rule in enumerate(policy["spec"].get(direction, [])):
             for peer in range(len(rule[peers])) if len(rule.get(peers, [])) > 1 else (None,):
@@ -133,12 +133,12 @@ async def idle_rules(release: Release) -> tuple[list[str], int]:
                     idle.append(what)
                 await release.cluster.replace(policy)
                 if not await _becomes(release, pods, strangers, all_open=True):
-                    idle.append(f"put back, and still closed: {what}")
+                    idle.append(f"restored, but still closed: {what}")
         return idle, tried
 
 
 async def metrics_are_hidden(release: Release) -> str:
-    """Request metrics through the ingress; returns what is wrong, if anything."""
+    """Request metrics through the ingress, and return the problem, or an empty text if there is none."""
     async with httpx.AsyncClient(trust_env=False, timeout=20) as http:
         for path in ("/metrics", "/auth/metrics", "/readyz", "/auth/readyz"):
             answer = await http.get(release.url + path)

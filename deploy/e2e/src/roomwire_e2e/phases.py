@@ -1,4 +1,4 @@
-"""What is done to a release while its clients talk. The rows and their judge are those of the fault suite."""
+"""The phases that change a release while its clients talk. The rows and their judge are those of the fault suite."""
 
 import contextlib
 from collections.abc import Awaitable, Callable

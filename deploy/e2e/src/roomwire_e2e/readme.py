@@ -18,7 +18,7 @@ class Lines:
 
     Attributes:
         blocks: The lines of each of its blocks for the shell.
-        words: How many words a reader has before the eyes, those of the lines among them.
+        words: The number of words that a reader sees, including those of the lines.
 
     """
 
@@ -34,11 +34,11 @@ def readme() -> Lines:
 
 
 def written(line: str, words: Mapping[str, str]) -> str:
-    """Return a line as a reader writes it, with something in place of some of its words.
+    """Return a line as a reader types it, with some words replaced.
 
     Args:
-        line: The line as it is shown.
-        words: For each word that the reader replaces, what stands there then; those that the line lacks change nothing.
+        line: The line in the document.
+        words: The replacement of each word that the reader replaces. Words that the line lacks are ignored.
 
     """
     for word, replacement in words.items():

@@ -1,4 +1,4 @@
-"""The clients that talk while something is done to a release, and what a phase has to show of them."""
+"""The clients that talk while a release changes, and the proofs about them that a phase must give."""
 
 import contextlib
 from collections.abc import AsyncIterator
@@ -30,7 +30,7 @@ async def talking(stage: Stage) -> AsyncIterator[list[str]]:
 
 @contextlib.asynccontextmanager
 async def talking_in_one_room(stage: Stage) -> AsyncIterator[list[str]]:
-    """Do the same in one room of all clients, where a repeated message cannot be told from a new one."""
+    """Let all clients talk in one room, where a repeated message cannot be distinguished from a new one."""
     release = release_of(stage)
     clients = {f"c{number}": ["everyone"] for number in range(CLIENTS)}
     await stage.fleet.open(release.url, clients, auth={"token": await release.token()})

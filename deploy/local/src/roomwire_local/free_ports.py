@@ -56,7 +56,7 @@ class _Block:
 
 
 _blocks: list[_Block] = []
-"""The block of this process, once it has asked; a forked child finds its parent's block, and takes one of its own."""
+"""The block of this process, after its first request. A forked child finds its parent's block and replaces it by one of its own."""
 
 
 def free_ports(count: int) -> list[int]:

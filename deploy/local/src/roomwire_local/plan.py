@@ -1,4 +1,4 @@
-"""What runs where: ports, commands and environments of the local system, decided before anything starts.
+"""The ports, commands and environments of the local system, which are determined before anything starts.
 
 Environment:
 

@@ -1,1 +1,1 @@
-"""What Roomwire costs, and what a deployment needs: measured, fitted, checked, planned (`make capacity`)."""
+"""Measures the costs of Roomwire, fits and checks a model of them, and plans a deployment by it (`make capacity`)."""

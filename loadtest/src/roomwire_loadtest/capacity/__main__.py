@@ -44,7 +44,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     planning = commands.add_parser("plan", help="plan a workload by the last measurements")
     planning.add_argument("file", type=Path, help="the workload, see loadtest/workloads")
-    commands.add_parser("report", help="write everything that is made of the last measurements again")
+    commands.add_parser("report", help="write all reports of the last measurements again")
     return parser.parse_args(argv)
 
 

@@ -154,7 +154,7 @@ class Fleet:
         answer = self._answers[number] = asyncio.get_running_loop().create_future()
         stdin = self._processes[home].stdin
         if stdin is None:
-            raise FleetError("a client process takes no orders")
+            raise FleetError("a client process accepts no orders")
         stdin.write(json.dumps({"id": number, "op": op, **arguments}).encode() + b"\n")
         async with asyncio.timeout(_ORDER_TIMEOUT_S):
             await answer

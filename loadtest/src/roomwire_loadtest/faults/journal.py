@@ -16,17 +16,17 @@ class Entry(msgspec.Struct, frozen=True, omit_defaults=True):
     Attributes:
         kind: `connect`, `disconnect`, `refused` (connect_error), `join` (requested), `joined`, `left`, `closed` (by the
             client itself), `got`, `invoked`, `acked`, `failed`, `unknown`, `meter` (the generator's own load).
-        client: The client; of `meter`, the client process.
+        client: The client or, for `meter`, the client process.
         at_ms: The time.
         room: The room of a join or of a message.
-        id: The message; of `connect`, the socket.
+        id: The message or, for `connect`, the socket.
         seq: The publisher's count.
         offset: The recovery offset that the server sent, `<epoch>.<position>`; empty if it sent none.
-        recovered: Of `connect`: what the client was told.
-        gateway: Of `connect`: the gateway that holds the session.
+        recovered: For `connect`: whether the client was told that it recovered.
+        gateway: For `connect`: the gateway that holds the session.
         detail: A reason or a code.
-        cpu: Of `meter`: share of a core.
-        lag_ms: Of `meter`: the longest delay of the process's event loop.
+        cpu: For `meter`: the share of a core.
+        lag_ms: For `meter`: the longest delay of the process's event loop.
 
     """
 

@@ -158,9 +158,11 @@ def _check_phantoms(receiver: Receiver, findings: Findings) -> None:
         if message is None:
             findings.note("phantom", receiver, f"{entry.id} was never invoked")
         elif message.room != entry.room:
-            findings.note("phantom", receiver, f"{entry.id} was said in {message.room}")
+            findings.note("phantom", receiver, f"{entry.id} was sent to {message.room}")
         elif id(entry) in strays:
-            findings.note("phantom", receiver, f"{entry.id} came from a room that it never asked for")
+            findings.note(
+                "phantom", receiver, f"{entry.id} arrived from a room that the receiver never joined"
+            )
         else:
             findings.delivered += 1
             findings.latencies_ms.append((message.invoked_ms, entry.at_ms - message.invoked_ms))
@@ -209,7 +211,9 @@ def _check_missing(
             ):
                 findings.note("lost", receiver, f"{id_}, acknowledged, never arrived; the receiver was whole")
             if hole:
-                findings.note("hole", receiver, f"{id_} is missing, later ones arrived, and nothing told it")
+                findings.note(
+                    "hole", receiver, f"{id_} is missing, later ones arrived, and the receiver was not told"
+                )
             if span.ended_ms is not None and not span.closed and not hole:
                 findings.told += 1
     for earlier, later in itertools.pairwise(receiver.spans):
@@ -249,7 +253,7 @@ def _check_order(receivers: Sequence[Receiver], findings: Findings) -> None:
         arrivals = [(entry.id, Place.of(entry.offset)) for entry in receiver.got]
         late = disorder_by_place(arrivals)
         for id_ in late:
-            findings.note("reordered", receiver, f"{id_} came after one that follows it in the log")
+            findings.note("reordered", receiver, f"{id_} arrived after a message that follows it in the log")
         if receiver is reference:
             continue
         known = set(late)
@@ -257,7 +261,7 @@ def _check_order(receivers: Sequence[Receiver], findings: Findings) -> None:
         for id_, _ in disorder_between(mine, reference_ids):
             if id_ not in known:
                 findings.note(
-                    "reordered", receiver, f"{id_} came in another order than to {reference.client}"
+                    "reordered", receiver, f"{id_} arrived in another order than at {reference.client}"
                 )
 
 

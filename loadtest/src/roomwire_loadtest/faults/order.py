@@ -46,7 +46,7 @@ def disorder_by_place(arrivals: Sequence[tuple[str, Place | None]]) -> list[str]
 
 
 def disorder_between(ids: Sequence[T], reference: Sequence[T]) -> list[T]:
-    """Return the ids, of those that both have, that came after one that is later in the reference."""
+    """Return the common ids that arrived after an id that is later in the reference."""
     rank = {id_: number for number, id_ in enumerate(reference)}
     highest = -1
     late = []

@@ -48,22 +48,24 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--url", default="http://localhost:3000", help="the ingress; a path goes before /auth and /socket.io/"
     )
-    parser.add_argument("--users", type=int, default=100, help="how many, over all workers")
-    parser.add_argument("--seconds", type=float, default=60.0, help="how long, the coming of users included")
+    parser.add_argument("--users", type=int, default=100, help="number of users over all workers")
+    parser.add_argument(
+        "--seconds", type=float, default=60.0, help="duration, including the arrival of users"
+    )
     parser.add_argument("--thresholds", type=Path, default=_THRESHOLDS)
     parser.add_argument("--out", type=Path, default=Path("artifacts/load"), help="folder of the report")
     parser.add_argument(
         "--exchange",
         default="",
         metavar="COMMAND",
-        help="what exchanges the gateways in the scenario rollout. Default: the supervisor of `make up` on the URL's port",
+        help="command that replaces the gateways in the scenario rollout. Default: the supervisor of `make up` on the URL's port",
     )
     parser.add_argument(
         "--keep", action="store_true", help="keep it in loadtest/results as well, unless it is void"
     )
     parser.add_argument("--web", type=int, metavar="PORT", help="show locust's page while it runs")
     parser.add_argument(
-        "--master", type=int, metavar="WORKERS", help="wait for so many workers, and lead them"
+        "--master", type=int, metavar="WORKERS", help="wait for this number of workers, and lead them"
     )
     parser.add_argument("--worker", metavar="HOST", help="work for the master on this host")
     parser.add_argument("--port", type=int, default=5557, help="the master's port. Default: 5557")

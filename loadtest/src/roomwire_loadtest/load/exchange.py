@@ -41,7 +41,7 @@ def exchange(url: str, command: str) -> Exchange:
 
     Args:
         url: The URL of its ingress.
-        command: The command that does it. Empty: the supervisor of the local system on the URL's port.
+        command: The command that replaces them. If it is empty, the supervisor of the local system on the URL's port does it.
 
     """
     began_ms = time.time() * 1000

@@ -17,7 +17,7 @@ class WrongUrl(ValueError):
     def __init__(self, url: str, reason: str) -> None:
         # A password in the URL must not reach a log.
         shown = re.sub(r"//[^/@]*@", "//...@", url)
-        super().__init__(f"{shown!r} is no address of a system: {reason}.")
+        super().__init__(f"{shown!r} is not the address of a system: {reason}.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,13 +48,13 @@ class Target:
         except ValueError as error:
             raise WrongUrl(url, str(error)) from error
         if parts.scheme not in _DEFAULT_PORTS:
-            raise WrongUrl(url, "it has to begin with http:// or https://")
+            raise WrongUrl(url, "it must begin with http:// or https://")
         if not parts.hostname:
             raise WrongUrl(url, "it names no host")
         if parts.username is not None or parts.query or parts.fragment:
             raise WrongUrl(url, "it may have a host, a port and a path, and nothing else")
         if any(not "!" <= letter <= "~" for letter in url):
-            raise WrongUrl(url, "it may hold neither spaces nor letters beyond ASCII")
+            raise WrongUrl(url, "it must consist of ASCII characters without spaces")
         return cls(
             is_safe=parts.scheme == "https",
             host=parts.hostname,

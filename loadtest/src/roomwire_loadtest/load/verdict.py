@@ -1,4 +1,4 @@
-"""What a run tells about the system, and what only about its generator. Pure: from the journal and the measurements."""
+"""Determines what a run shows about the system and what only about its generator, from journal and measurements. Pure."""
 
 from collections.abc import Iterable
 

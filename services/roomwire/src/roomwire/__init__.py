@@ -1,7 +1,7 @@
 """Roomwire: a horizontally scaled Socket.IO server.
 
-This package is the library that Roomwire's services are built from. What is imported here is its public
-API; CHANGELOG.md says what of it stays stable.
+This package is the library on which Roomwire's services are built. The names that it exports are its public
+API; CHANGELOG.md says which parts stay stable.
 
 Each name is imported when it is first used, so that a process that only emits loads neither the server nor python-socketio.
 """

@@ -4,11 +4,11 @@ import sys
 
 
 def main() -> int:
-    """Run the command line; returns the exit status. It is loaded here alone, as an application that only emits needs none."""
+    """Run the command line, and return the exit status. Only this function imports it, because a program that only emits needs none."""
     try:
         from roomwire.app.commands.line import run_command  # noqa: PLC0415 - as the docstring says
 
-        # It imports what the command that was asked for needs.
+        # It imports the packages of the requested command only.
         return run_command()
     except ModuleNotFoundError as error:
         if error.name is None or error.name.partition(".")[0] == "roomwire":

@@ -1,7 +1,7 @@
 """Logging with structlog for our own lines; the lines of all other loggers are routed through it.
 
-Owns the one handler of the process. Every line, ours or a library's, is one event with fields, stamped in
-UTC, and passes `redact` last: a token or a password is never written, whoever logs it.
+This module owns the one handler of the process. Every line, ours or a library's, is one event with fields and a time in
+UTC, and passes `redact` last, so that no token or password is written, whichever library logs it.
 """
 
 import logging
@@ -14,7 +14,7 @@ import structlog
 
 LogFormat = Literal["auto", "json", "console"]
 
-# Each pattern looks at a character a bounded number of times, whatever the text is: a stranger chooses it.
+# Each pattern reads a character a bounded number of times for any text, because clients choose the text.
 _TOKEN = re.compile(r"eyJ[\w.-]*")
 # As in a query, a Python repr or JSON: token=x, password='x', "password": "x"
 _NAMED_SECRET = re.compile(r"(?i)\b(\w*(?:token|password)(?:=[\"']?|[\"']:\s*[\"']))[^&\s\"']+")
@@ -76,7 +76,7 @@ def configure(
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level.upper())
-    # httpx writes a line per request at INFO, uvicorn says what the service says: the metrics have the count.
+    # At INFO, httpx logs every request, which the metrics count, and uvicorn repeats lines of the service.
     for chatty in ("httpx", "uvicorn"):
         logging.getLogger(chatty).setLevel(max(root.level, logging.WARNING))
 

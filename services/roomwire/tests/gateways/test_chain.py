@@ -514,13 +514,13 @@ def test_a_pipe_that_does_not_fit_is_found_when_the_class_is_bound():
         @subscribe("open")
         def open(self, card: Annotated[Card, Pipe(to_number)]) -> None: ...
 
-    with pytest.raises(ConfigurationError, match="a pipe returns int, and Card is wanted"):
+    with pytest.raises(ConfigurationError, match="a pipe returns int, but Card is expected"):
         Wrong.subscriptions()
 
 
 @pytest.mark.parametrize(
     ("function", "problem"),
-    [(lambda value: value, "has to annotate its parameters"), ("load", "is no function")],
+    [(lambda value: value, "must annotate its parameters"), ("load", "is not a function")],
     ids=["a lambda", "a text"],
 )
 def test_a_pipe_that_cannot_be_worked_out_is_found_when_the_class_is_bound(function, problem):

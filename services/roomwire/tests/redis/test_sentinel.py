@@ -127,7 +127,7 @@ async def test_who_is_named_but_is_a_replica_is_not_believed(home, one_who_names
 async def test_what_no_sentinel_knows_is_said_with_what_each_answered(home):
     (nobody,) = free_ports(1)
     with pytest.raises(
-        OSError, match=r"no Sentinel names a primary 'other' .*it knows no such primary"
+        OSError, match=r"no Sentinel names a primary 'other' .*it does not know this primary"
     ) as caught:
         await primaries([home.sentinels[0].port, nobody], service="other").find()
     assert f"{HOST}:{nobody}: " in str(caught.value)

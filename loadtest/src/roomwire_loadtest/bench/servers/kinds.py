@@ -151,7 +151,7 @@ def _await(kind: Kind, port: int, process: "subprocess.Popen[bytes]", output: Ca
 
 def _tail(output: IO[bytes]) -> str:
     output.seek(0)
-    return output.read().decode(errors="replace").strip()[-300:] or "it said nothing"
+    return output.read().decode(errors="replace").strip()[-300:] or "it printed nothing"
 
 
 def _run(command: Sequence[str], folder: Path, seconds: float = _INSTALL_S) -> str:

@@ -79,9 +79,9 @@ class Talks:
                     burst = offer(_TALK_S)
                     took_s, late_ms = time.monotonic() - began, burst.latency_ms(0.9)
                     if late_ms is None or took_s > _LATEST * _TALK_S:
-                        raise Disturbed(f"{burst.share:.1%} of what was said arrived, after {took_s:.1f} s")
+                        raise Disturbed(f"{burst.share:.1%} of the messages arrived, after {took_s:.1f} s")
                     if late_ms > _CALM_MS:
-                        raise Disturbed(f"one in ten came later than {late_ms:.0f} ms")
+                        raise Disturbed(f"one message in ten arrived later than {late_ms:.0f} ms")
                     said = [turns[number % len(turns)][1:] for number in range(burst.sent)]
                     return self._talked(said, places, talk)
 

@@ -197,7 +197,7 @@ def _gateways(workload: Workload, flows: Flows, model: Model) -> int:
         )
 
     return _fewest(
-        is_enough, "what every gateway has to hear or to hold is too much for one, however many there are"
+        is_enough, "the load that every gateway bears, whatever their number, is too much for one gateway"
     )
 
 
@@ -242,7 +242,7 @@ def _logs(workload: Workload, flows: Flows, model: Model, needed: int) -> int:
             and model.busy("redis", flows.redis_work(logs, gateways=gateways)) <= target.redis_busy
         )
 
-    return _fewest(is_enough, "what one log has to do is too much for it, however many there are")
+    return _fewest(is_enough, "the load that every log bears, whatever their number, is too much for one log")
 
 
 def _auth(workload: Workload, flows: Flows, model: Model) -> Pods:

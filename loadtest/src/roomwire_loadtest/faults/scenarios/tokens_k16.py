@@ -21,7 +21,7 @@ async def without_auth(stage: Stage) -> None:
         stage.prove(not auth.runs, "auth was killed")
         await asyncio.sleep(1)
         await stage.gather(rooms=2, prefix="late", auth={"token": stage.system.token("late")})
-        stage.note("the cached key lets clients in")
+        stage.note("clients connected with the cached key")
         cut = stage.since(began, "disconnect")
         stage.hold(cut == 0, f"{cut} live connections were cut off while auth was down")
         rotated = SigningKey.generate()
@@ -41,14 +41,16 @@ async def without_auth(stage: Stage) -> None:
             reconnection=False,
         )
         refused = stage.since(0, "refused")
-        with contextlib.suppress(FleetError):  # they do not settle: they must not come in
+        with contextlib.suppress(FleetError):  # these clients do not settle, because they must be refused
             await opening
-        stage.hold(not names.keys() & stage.fleet.connected.keys(), "strangers were let in")
+        stage.hold(
+            not names.keys() & stage.fleet.connected.keys(), "clients with an unknown key were admitted"
+        )
         refused = stage.since(0, "refused") - refused
         stage.prove(refused >= _STRANGERS, f"{refused} tokens with an unknown key were refused")
         await stage.fleet.tell("close", list(names))
         asked = await stage.system.key_requests() - asked
-        stage.note(f"{asked} key requests for {_STRANGERS} strangers")
+        stage.note(f"{asked} key requests for {_STRANGERS} clients with an unknown key")
         stage.hold(asked <= 3 * len(stage.system.gateways), f"auth was asked for its keys {asked} times")
 
 

@@ -28,7 +28,7 @@ _Limit = Literal["login", "client", "login_address", "register", "guest", "refre
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
-    """How much an address may do within a window; a count of 0 has no limit.
+    """The limits of an address within a window; 0 disables a limit.
 
     Attributes:
         window_s: Length of a window, which begins with the first counted attempt.

@@ -1,4 +1,4 @@
-"""What all routes share: the prefix of their paths, the client address of a request, and its caller."""
+"""The common parts of all routes: the prefix of their paths, the client address of a request, and its caller."""
 
 from typing import Final
 

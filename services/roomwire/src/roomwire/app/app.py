@@ -1,7 +1,7 @@
 """`App`: the object that declares what a gateway process serves.
 
-It is a declaration: nothing happens when it is made but that its gateways are bound, no server is started and no event loop is
-needed. What one process makes of it is a `roomwire.app.running.Running`.
+Creating it binds its gateways and does nothing else: it starts no server and needs no event loop. A process runs it as a
+`roomwire.app.running.Running`.
 """
 
 import copy
@@ -23,7 +23,7 @@ from roomwire.server import Server
 from roomwire.server.drop_in import is_of_admin
 
 if TYPE_CHECKING:
-    # It needs what only a process that serves has.
+    # That module needs packages that only a serving process has.
     from roomwire.app.api.actions import Actions
 
 _T = TypeVar("_T")

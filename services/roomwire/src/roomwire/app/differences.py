@@ -1,4 +1,4 @@
-"""Finds where a program and the settings disagree: `check` reports it for a server that an application brings.
+"""Finds differences between a program and the settings, which `check` reports for an application with its own server.
 
 Pure. The settings take precedence. The author of the program must be told, because nothing fails.
 """
@@ -25,7 +25,7 @@ _SETTINGS: Final[Mapping[str, str]] = {
 
 
 def differences(app: App, settings: GatewaySettings) -> Iterator[str]:
-    """Yield a sentence for each argument that has no effect, or not the only effect, because a setting concerns the same.
+    """Yield a sentence for each argument that a setting overrides or restricts.
 
     Args:
         app: The app as it was declared; its server has not been given the settings yet.

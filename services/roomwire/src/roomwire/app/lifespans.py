@@ -1,4 +1,4 @@
-"""Runs the lifespans of an application and of the ASGI application beside it, each from beginning to end in one task.
+"""Runs the lifespans of an application and of the ASGI application beside it, each from start to end in one task.
 
 A single task is necessary because a resource such as a `TaskGroup` belongs to the task that opened it.
 """
@@ -84,7 +84,7 @@ async def asgi_lifespan(app: Asgi, state: dict[str, object]) -> AsyncIterator[No
         state: The application's state for its requests, ASGI's `scope["state"]`.
 
     Raises:
-        ApplicationError: It says that it has not started.
+        ApplicationError: The application reports that its startup failed.
 
     """
     told: asyncio.Queue[Message] = asyncio.Queue()
@@ -114,11 +114,11 @@ async def asgi_lifespan(app: Asgi, state: dict[str, object]) -> AsyncIterator[No
 
 
 async def _run(app: Asgi, scope: Scope, receive: Receive, send: Send) -> Exception | None:
-    """Run the application's lifespan; returns what it raises."""
+    """Run the application's lifespan, and return the exception that it raises."""
     try:
         await app(scope, receive, send)
     except Exception as error:
-        # Most likely it knows no lifespans; if it does, it has said that it failed before.
+        # Most likely it does not support lifespans; otherwise it has already reported its failure.
         await send({"type": "none"})
         return error
     await send({"type": "none"})

@@ -14,14 +14,14 @@ from roomwire.server.drop_in import settings_read_later
 
 
 def load(reference: str) -> App:
-    """Return the application of a name, bound; the working directory is looked in first.
+    """Return the application of a name, bound. The working directory precedes installed packages.
 
     Args:
         reference: `module:attribute`; the attribute is an `App`, or a function without arguments that returns one.
 
     Raises:
-        ApplicationError: It cannot be imported or bound, or is none.
-        ConfigurationError: Its own code, or ours that it calls, says so.
+        ApplicationError: The application cannot be imported or bound, or is not an `App`.
+        ConfigurationError: Its own code, or our code that it calls, raised it.
 
     """
     module_name, _, attribute = reference.partition(":")
@@ -45,7 +45,7 @@ def load(reference: str) -> App:
 
 
 def _module(name: str) -> ModuleType:
-    here = os.getcwd()  # noqa: PTH109 - as it stands in sys.path
+    here = os.getcwd()  # noqa: PTH109 - sys.path has it in this form
     if here not in sys.path:
         sys.path.insert(0, here)
     try:

@@ -1,6 +1,6 @@
 """Assembles a gateway process, which serves an `App`: the only place where its parts meet.
 
-Everything that is no application's own is wired here, from the settings alone: the log, history, keys and tokens, revocations,
+It wires everything that does not belong to an application, from the settings only: the log, history, keys and tokens, revocations,
 the relay, the API's port, metrics and the drain.
 """
 
@@ -50,9 +50,9 @@ if TYPE_CHECKING:
 
 _PATH: Final = "/socket.io/"
 _KEYS_FORGOTTEN_S: Final = 300.0
-"""After how many seconds without another fetch it is forgotten that keys could not be fetched."""
+"""Seconds after a failed fetch of the keys, without another fetch, after which the failure is no longer reported."""
 PARTING_S: Final = 10.0
-"""How long after the drain the lifespan of an application ends at the latest, in seconds."""
+"""Maximum time between the end of the drain and the end of an application's lifespan, in seconds."""
 
 _log = get_logger(__name__)
 
@@ -60,18 +60,18 @@ _log = get_logger(__name__)
 class Node:
     """A `roomwire.serving.application.Application`.
 
-    Its parts are provided to the application by their types: `Server`, `GatewaySettings` and the settings' own class, `History`,
-    `Policy` and `Metrics`; and `Verifier`, unless tokens are not looked at.
+    It provides its parts to the application by their types: `Server`, `GatewaySettings` and the settings' own class, `History`,
+    `Policy` and `Metrics`; and `Verifier`, unless tokens are ignored.
 
     Args:
-        app: What it serves.
-        settings: What it is told.
+        app: The application that it serves.
+        settings: The settings.
 
     Attributes:
-        server: Its server.
+        server: The server.
 
     Raises:
-        ConfigurationError: The settings cannot hold together.
+        ConfigurationError: The settings contradict each other.
 
     """
 
@@ -94,7 +94,7 @@ class Node:
             timeout_s=settings.redis_timeout_s,
             metrics=self._metrics,
             log=self._log,
-            # It is the same Redis.
+            # History uses the log's Redis.
             is_given_up=lambda: self._log.is_given_up,
         )
         self._standings = open_standings(
@@ -128,7 +128,7 @@ class Node:
         self._parted_at: float | None = None
 
     def _arguments(self) -> dict[str, Any]:
-        """Return what the server is made with."""
+        """Return the server's arguments."""
         settings = self._settings
         return {
             "log": self._log,
@@ -144,10 +144,10 @@ class Node:
             "metrics": self._metrics,
             "trusted_proxies": settings.trusted_proxies,
             "transports": list(settings.transports),
-            # Nobody is offered what would be refused.
+            # An upgrade is offered only if it would be accepted.
             "allow_upgrades": "websocket" in settings.transports,
             "cors_allowed_origins": cors(settings.cors_origins),
-            # Cookies only carry affinity here; with any origin allowed they are not wanted from other pages.
+            # Cookies only carry affinity. If every origin is allowed, other pages must not send them.
             "cors_credentials": settings.cors_origins != ("*",),
             "limits": client_limits(settings),
             "recovery": recovery_limits(settings),
@@ -157,7 +157,7 @@ class Node:
         }
 
     def _provided(self) -> dict[Kind, object]:
-        """Return what the application gets of this process, by type."""
+        """Return the objects that this process provides to the application, by type."""
         settings = self._settings
         provided: dict[Kind, object] = {
             GatewaySettings: settings,
@@ -171,7 +171,7 @@ class Node:
         return provided
 
     def _make_reader(self) -> RevocationReader | None:
-        """Return what hears of revoked tokens, if there are tokens and somewhere to hear of them."""
+        """Return the reader of revocations, or None if there are no tokens or no Redis."""
         settings, url = self._settings, self._settings.redis_url.get_secret_value()
         if settings.auth_mode == "off" or url.startswith("memory:"):
             return None
@@ -192,14 +192,14 @@ class Node:
         return ApiPort(self._settings, policy=self._policy, verifier=self._verifier, metrics=self._metrics)
 
     def _make_actions(self) -> "Actions":
-        """Return what performs the calls of the API: the application's own actions, if it has some."""
+        """Return the actions of the API: the application's own if it has some, or the default ones."""
         from roomwire.app.api.actions import Actions  # noqa: PLC0415 - the same
 
         make = self._app.api
         return Actions(self.server) if make is None else self._running.made("the API", make)
 
     def _make_relay(self, engine: Engine) -> Relay:
-        """Return what takes requests to other gateways: called by the server, which makes the engine."""
+        """Return the relay, which forwards requests to other gateways. The server calls this method, because it creates the engine."""
         settings = self._settings
         self._relay = Relay(
             engine,
@@ -212,7 +212,7 @@ class Node:
         return self._relay
 
     def _make_relay_listener(self) -> RelayListener:
-        """Return what takes the requests of other gateways."""
+        """Return the listener that accepts requests from other gateways."""
         settings = self._settings
         return RelayListener(
             self.server.eio,
@@ -225,14 +225,14 @@ class Node:
 
     @property
     def registry(self) -> CollectorRegistry:
-        """What `/metrics` shows."""
+        """The metrics of `/metrics`."""
         return self._metrics.registry
 
     async def start(self) -> None:
-        """Open the relay port, connect to the other gateways, which learn of it, then start the application, then the API.
+        """Open the relay port, join the other gateways and announce it to them, then start the application, then the API.
 
         Raises:
-            NotYet: What the application itself depends on does not answer.
+            NotYet: A dependency of the application does not answer.
 
         """
         if not self._has_joined:
@@ -251,16 +251,16 @@ class Node:
             await self._api.open(self._make_actions())
 
     async def ended(self) -> None:
-        """Wait until the application has ended by itself; see `roomwire.serving.process.EndsByItself`."""
+        """Wait until the application ends by itself; see `roomwire.serving.process.EndsByItself`."""
         await self._running.ended()
 
     @property
     def dependencies(self) -> Dependencies:
-        """What it depends on, and why that does not serve."""
+        """The dependencies, and the cause of each failure."""
         return self._metrics.dependencies
 
     async def check(self) -> Mapping[str, str]:
-        """Return the state of log and history as one: `degraded` as well while they answer, but take no messages."""
+        """Return the joint state of log and history. It is also `degraded` while they answer but accept no messages."""
         state = await state_of(self._check)
         return {"backplane": state if self._metrics.redis_writes.cause is None else "degraded"}
 
@@ -269,7 +269,7 @@ class Node:
         await self._log.check()
 
     async def drain(self) -> None:
-        """Part from the clients: they reconnect to other gateways."""
+        """Disconnect the clients, which reconnect to other gateways."""
         self._parted_at = time.monotonic() + self._settings.drain_s + PARTING_S
         async with asyncio.TaskGroup() as parting:
             parting.create_task(self.server.drain(self._settings.drain_s))
@@ -277,7 +277,7 @@ class Node:
                 parting.create_task(self._relay.drain(self._settings.drain_s))
 
     async def close(self) -> None:
-        """Part from what is left of the clients, end the application, then leave the other gateways."""
+        """Disconnect the remaining clients, end the application, then leave the other gateways."""
         if self._api is not None:
             await self._api.close()
         if self._revocations is not None:
@@ -300,10 +300,10 @@ class Node:
 
 
 def _keys(settings: GatewaySettings, metrics: Metrics) -> JwksClient:
-    """Return where the public keys of tokens come from."""
+    """Return the source of the public keys of tokens."""
     discovered = settings.auth_discovery_url
     for fault in Fault:
-        # Exported from the start: an increase needs a sample before the first.
+        # The counter is exported from the start, because `increase()` needs a sample before the first refusal.
         metrics.keys_refused.labels(fault.value)
     return JwksClient(
         Discovery(discovered, settings.auth_issuer) if discovered else settings.auth_jwks_url,
@@ -320,7 +320,7 @@ def _keys(settings: GatewaySettings, metrics: Metrics) -> JwksClient:
 
 
 def _verifier(settings: GatewaySettings, keys: JwksClient, policy: Policy, revoked: Revoked) -> Verifier:
-    """Return what checks tokens."""
+    """Return the verifier of tokens."""
     return Verifier(
         keys,
         issuer=settings.auth_issuer,

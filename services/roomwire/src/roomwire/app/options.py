@@ -13,13 +13,13 @@ from roomwire.serving.tls import vouched_for_by
 
 
 def log_config(settings: GatewaySettings) -> LogConfig:
-    """Return the times and bounds of the log."""
+    """Return the log's times and bounds."""
     return LogConfig.for_pings(
         settings.ping_interval_s,
         settings.ping_timeout_s,
         link_timeout_s=settings.redis_timeout_s,
         message_id_ttl_s=settings.message_id_ttl_s,
-        # Long enough for another link, short enough for whoever waits for an ack.
+        # The time is long enough to connect again, and short enough for a client that waits for an ack.
         call_timeout_s=1.5 * settings.redis_timeout_s,
         claim_deadline_s=settings.recovery_deadline_s,
         max_claims=settings.max_claims,
@@ -29,7 +29,7 @@ def log_config(settings: GatewaySettings) -> LogConfig:
 
 
 def client_limits(settings: GatewaySettings) -> Limits:
-    """Return what one client may cost: the settings of these names."""
+    """Return the limits of one client, each from the setting of its name."""
     names = {*Limits.__struct_fields__} & {*GatewaySettings.model_fields}
     return Limits(
         max_payload_bytes=settings.max_body_bytes, **{name: getattr(settings, name) for name in names}
@@ -37,7 +37,7 @@ def client_limits(settings: GatewaySettings) -> Limits:
 
 
 def recovery_limits(settings: GatewaySettings) -> RecoveryLimits:
-    """Return what recoveries may cost at this gateway."""
+    """Return the limits of recoveries at this gateway."""
     return RecoveryLimits(
         is_offered=settings.recovery,
         max_entries=settings.max_replay_messages,
@@ -47,14 +47,14 @@ def recovery_limits(settings: GatewaySettings) -> RecoveryLimits:
 
 
 def cors(origins: tuple[str, ...]) -> str | list[str] | None:
-    """Translate the setting into python-engineio's: None is the page's own origin only."""
+    """Translate the setting into python-engineio's, whose None allows the page's own origin only."""
     if origins == ("*",):
         return "*"
     return list(origins) or None
 
 
 def believed(authorities: Path | None) -> ssl.SSLContext | None:
-    """Return what auth has to show over https; None: what the system's certificates vouch for."""
+    """Return the TLS context for auth over https. None stands for the system's certificate authorities."""
     if authorities is None:
         return None
     try:
@@ -64,6 +64,6 @@ def believed(authorities: Path | None) -> ssl.SSLContext | None:
 
 
 def shown(url: str) -> str:
-    """Return an address without what may be secret in it: credentials and the query."""
+    """Return a URL without credentials and query, which may be secret."""
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"

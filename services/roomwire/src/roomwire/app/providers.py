@@ -1,7 +1,6 @@
 """Provides the arguments of gateways' constructors, by their types.
 
-Pure. A parameter gets what was provided for its type. One whose type nothing was provided for keeps its default, and without
-one the gateway cannot be made.
+Pure. A parameter gets the value that was provided for its type, or else its default. Without either, the gateway cannot be created.
 """
 
 import inspect
@@ -15,7 +14,7 @@ from roomwire.gateways.chain import has_value
 from roomwire.gateways.errors import type_name
 
 Kind = Callable[..., object]
-"""A type by which something is provided: a class, a protocol or a `NewType`."""
+"""A type by which a value is provided: a class, a protocol or a `NewType`."""
 
 
 class Need(NamedTuple):
@@ -23,7 +22,7 @@ class Need(NamedTuple):
 
     Attributes:
         parameter: Its name.
-        kinds: The types that it takes, in the order in which they are looked for.
+        kinds: The types that it accepts, in the order of precedence.
         is_required: Whether it has no default.
 
     """
@@ -34,13 +33,13 @@ class Need(NamedTuple):
 
 
 def needs_of(gateway: type) -> Sequence[Need]:
-    """Return what a class of gateways is made with.
+    """Return the parameters of a gateway class's constructor.
 
     Raises:
-        ApplicationError: A parameter without a default has no annotation, or an annotation names nothing.
+        ApplicationError: A parameter without a default has no annotation, or an annotation contains an unknown name.
 
     """
-    constructor: Callable[..., object] = gateway.__init__  # type: ignore[misc] # it is only looked at
+    constructor: Callable[..., object] = gateway.__init__  # type: ignore[misc] # it is inspected, not called
     try:
         hints = typing.get_type_hints(constructor)
     except NameError as error:
@@ -63,7 +62,7 @@ def needs_of(gateway: type) -> Sequence[Need]:
 
 
 def arguments_of(gateway: type, provided: Mapping[Kind, object]) -> Mapping[str, object]:
-    """Return the arguments that a class of gateways is made with, by name.
+    """Return the arguments for a gateway class's constructor, by name.
 
     Raises:
         ApplicationError: Nothing was provided for a parameter without a default.
@@ -85,7 +84,7 @@ def arguments_of(gateway: type, provided: Mapping[Kind, object]) -> Mapping[str,
 
 
 def _kinds(hint: Any) -> Sequence[Kind]:
-    """Return the members of a union, but None; else the type alone."""
+    """Return the members of a union without None, or the type alone."""
     if typing.get_origin(hint) in {typing.Union, types.UnionType}:
         return [kind for kind in typing.get_args(hint) if kind is not type(None)]
     return [hint]

@@ -19,17 +19,17 @@ from roomwire.recovery.decisions import RecoveryLimits
 from roomwire.server import Server
 
 LIFESPAN_END_S: Final = 10.0
-"""How long the end of an application's lifespan may take, in seconds."""
+"""Time limit for the end of an application's lifespan, in seconds."""
 
 _log = get_logger(__name__)
 _T = TypeVar("_T")
 
 
 def server_of(app: App, **arguments: Any) -> Server:
-    """Return the server of an app, made with these arguments; one that the app brings is put together anew with them.
+    """Return the server of an app: a new one with these arguments, or the app's own, assembled again with them.
 
     Raises:
-        ApplicationError: The server that the app brings was instrumented too early.
+        ApplicationError: The app's own server was instrumented too early.
 
     """
     if app.server is None:
@@ -37,7 +37,7 @@ def server_of(app: App, **arguments: Any) -> Server:
     app.refuse_instrumented()
     recovery = arguments.get("recovery")
     if isinstance(recovery, RecoveryLimits) and recovery.is_offered:
-        # Functions may not be made for clients that come back: whether these are offered it stays the program's choice.
+        # Function handlers may not be prepared for recovered clients, so the program decides whether to offer recovery.
         own = app.server.arguments["recovery"]
         is_offered = own.is_offered if isinstance(own, RecoveryLimits) else own
         arguments["recovery"] = msgspec.structs.replace(recovery, is_offered=is_offered)
@@ -48,16 +48,16 @@ def server_of(app: App, **arguments: Any) -> Server:
 class Running:
     """One run of an app.
 
-    It raises `ApplicationError` at once if the app has no lifespan and a gateway needs what nothing provides.
+    The constructor raises `ApplicationError` if the app has no lifespan and a gateway needs a value that is not provided.
 
     Args:
-        app: What is run. The lifespan gets a copy, whose provided values are this run's.
-        server: Where its gateways are registered; its log has been started before `start`.
-        provided: What the process provides, by type.
-        max_connections_per_user: As `Gateway.max_connections_per_user`, in place of what gateways say. 0: they decide.
+        app: The app. Its lifespan gets a copy, whose provided values belong to this run.
+        server: The server with which its gateways are registered. Its log must be started before `start`.
+        provided: The values that the process provides, by type.
+        max_connections_per_user: Replaces the `max_connections_per_user` of every gateway. 0 leaves it to the gateways.
 
     Attributes:
-        app: What the lifespan got last.
+        app: The app that the lifespan got last.
 
     """
 
@@ -75,7 +75,7 @@ class Running:
         self._max_connections_per_user = max_connections_per_user
         self._given: dict[Kind, object] = {Server: server, **provided}
         if app.lifespan is None:
-            # Nothing more will be provided: what lacks now will lack then.
+            # Without a lifespan nothing more is provided: a value that is missing now stays missing.
             for gateway in app.gateways:
                 if isinstance(gateway, type):
                     arguments_of(gateway, {**self._given, **app.provided})
@@ -83,12 +83,12 @@ class Running:
         self._state: dict[str, object] = {}
 
     async def start(self) -> None:
-        """Enter the lifespan, make the gateways, register them, and run the `after_init` hook of each.
+        """Enter the lifespan, create the gateways, register them, and run the `after_init` hook of each.
 
         Raises:
-            Unavailable: Of the application: something that it depends on does not answer. Nothing is left of it; starting again
-                later is right.
-            ApplicationError: It cannot be bound or started.
+            Unavailable: The application raised it because a dependency does not answer. Everything was undone; start again
+                later.
+            ApplicationError: The application cannot be bound or started.
 
         """
         self.app = self._declared.running()
@@ -110,7 +110,7 @@ class Running:
         self._lifespan = lifespan
 
     def _surround(self) -> None:
-        """Give all gateways what the app puts around each call, and what it provides."""
+        """Give all gateways the app's guards, interceptors and filters, and the provided values."""
         self.app.refuse_unguarded(self._server)
         for gateway in self._server.namespace_handlers.values():
             if isinstance(gateway, Gateway):
@@ -120,7 +120,7 @@ class Running:
                     raise ApplicationError("lifespan", str(error)) from error
 
     def _made(self) -> Iterator[Gateway]:
-        """Yield the gateways in the order in which the app names them; those that the lifespan has not added are made."""
+        """Yield the gateways in the app's order, and create those that the lifespan has not added."""
         gateway: Any
         for gateway in self.app.gateways:
             if isinstance(gateway, Gateway):
@@ -140,17 +140,17 @@ class Running:
             yield made
 
     async def ended(self) -> None:
-        """Wait until the application has ended by itself, after `start`.
+        """Wait until the application ends by itself, after `start`.
 
         Raises:
-            ApplicationError: The lifespan failed, though nobody told it to end.
+            ApplicationError: The lifespan failed before it was told to end.
 
         """
         if self._lifespan is not None:
             await _told("the lifespan", self._lifespan.ended())
 
     async def close(self) -> None:
-        """End the streams of replies, then leave the lifespan; idempotent. What it raises is logged."""
+        """End the streams of replies, then leave the lifespan, and log what it raises. Idempotent."""
         for gateway in self._server.namespace_handlers.values():
             if isinstance(gateway, Gateway):
                 await gateway.close_streams()
@@ -159,20 +159,20 @@ class Running:
             await self._end(lifespan)
 
     async def http(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Take a request to the HTTP application of the app, which has one; see ASGI."""
+        """Pass a request to the HTTP application of the app, which must have one; see ASGI."""
         if self.app.http is not None:
             state = {**scope.get("state", {}), **self._state}
             await self.app.http({**scope, "state": state}, receive, send)
 
     def made(self, what: str, make: Callable[[App], _T]) -> _T:
-        """Return what the application makes of itself, after `start`.
+        """Return an object that a function of the application creates, after `start`.
 
         Args:
-            what: What people call it.
-            make: Makes it.
+            what: The object's name in messages.
+            make: The function.
 
         Raises:
-            ApplicationError: It raised.
+            ApplicationError: The function raised an exception.
 
         """
         return _made_by(what, partial(make, self.app))
@@ -197,7 +197,7 @@ class Running:
 
 
 def _made_by(what: str, make: Callable[[], _T]) -> _T:
-    """Make something of the application's; the unexpected becomes a sentence and the application's own traceback."""
+    """Call a function of the application. An unexpected exception becomes one sentence and the application's own traceback."""
     try:
         return make()
     except (Unavailable, ApplicationError):
@@ -207,7 +207,7 @@ def _made_by(what: str, make: Callable[[], _T]) -> _T:
 
 
 async def _told(what: str, step: Awaitable[None]) -> None:
-    """Take a step of the application, as `_made_by` does."""
+    """Await a step of the application, with exceptions handled as in `_made_by`."""
     try:
         await step
     except (Unavailable, ApplicationError):

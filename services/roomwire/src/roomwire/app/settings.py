@@ -20,7 +20,7 @@ _SECRET_CHARACTERS: Final = 32
 
 
 class GatewaySettings(ServiceSettings):
-    """What a gateway can be told, beside what every service can."""
+    """The settings of a gateway, in addition to those of every service."""
 
     port: int = Field(
         8000,
@@ -387,7 +387,7 @@ class GatewaySettings(ServiceSettings):
 
     @property
     def auth_claim_names(self) -> ClaimNames:
-        """Which claims say what."""
+        """The names of the claims."""
         return ClaimNames(
             user=self.auth_claim_user,
             name=self.auth_claim_name,
@@ -397,5 +397,5 @@ class GatewaySettings(ServiceSettings):
 
     @property
     def relay_address(self) -> str:
-        """Where other gateways reach this one, `host:port`; empty: they do not."""
+        """The address at which other gateways reach this one, as `host:port`. Empty without a relay."""
         return advertised(self.relay_host or self.host, self.relay_port) if self.relay_port else ""

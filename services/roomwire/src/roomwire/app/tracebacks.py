@@ -17,16 +17,16 @@ _MACHINERY: Final = (
     f"{Path(importlib.__file__).parent}/",
     contextlib.__file__,
 )
-"""What the files of frames begin with that lead to an application's own code: Python's import, its contexts and tasks, and ours."""
+"""Paths of the frames that lead to an application's own code: Python's import, contexts and tasks, and this package."""
 
 
 def failed(step: Literal["import", "lifespan"], what: str, error: BaseException) -> ApplicationError:
-    """Return what an application's own code has raised as one sentence with its traceback.
+    """Return an exception of the application's own code as one sentence with its traceback.
 
     Args:
-        step: Where it raised.
-        what: What was done, as people call it.
-        error: What it raised.
+        step: The step that raised it.
+        what: The name of the step in the sentence.
+        error: The exception.
 
     """
     said = (str(error).splitlines() or [""])[0]
@@ -35,7 +35,7 @@ def failed(step: Literal["import", "lifespan"], what: str, error: BaseException)
 
 
 def own_traceback(error: BaseException) -> str:
-    """Return the traceback of what an application's own code raised; empty if no line of it is the application's own."""
+    """Return the traceback from the first line of the application's own code, or an empty text if it has no such line."""
     own = _own(error.__traceback__)
     if own is None and not isinstance(error, SyntaxError):
         return ""

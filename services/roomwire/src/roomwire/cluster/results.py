@@ -16,7 +16,7 @@ class RemoteSocket(msgspec.Struct, frozen=True):
     Attributes:
         sid: The client's id in the namespace.
         node: The node of the client, in the same form as in `missing`.
-        user: The user that the client is.
+        user: The client's user.
         address: The client's address, as reported by trusted proxies.
         user_agent: The client's own User-Agent, at most 512 characters. Its token, cookies and query stay on its node.
         origin: The page's Origin, at most 512 characters.

@@ -1,7 +1,7 @@
 """The decorator API: gateways are classes with lifecycle hooks and subscribed handlers.
 
-`gateway` has the base class, `binding` how a handler's parameters get their values, `chain` what runs around a handler, and
-`socket` what a handler is given of a connection.
+`gateway` has the base class. `binding` binds a handler's parameters to values, `chain` runs guards, interceptors and filters around a
+handler, and `socket` is the connection that a handler gets.
 """
 
 from roomwire.gateways.binding import Key, subscribe

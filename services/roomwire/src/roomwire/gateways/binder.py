@@ -1,4 +1,4 @@
-"""What a gateway's methods become: handlers of events and hooks, each with what runs around it, worked out once."""
+"""Turns a gateway's methods into handlers and hooks, each with its guards, interceptors and filters. This is done once."""
 
 import inspect
 from collections.abc import Mapping, Sequence

@@ -4,9 +4,9 @@ Pure: it knows no network. A parameter annotated with
 
 - `Socket` gets the connected socket, `User` the authenticated user;
 - `Annotated[T, Key("name")]` gets one key of the body;
-- `Annotated[T, Pipe(function)]` gets what the function makes of such a value, which is decoded into the type of the function's
-  first parameter;
-- `Ack` gets the acknowledgement, to be sent by the handler itself;
+- `Annotated[T, Pipe(function)]` gets the result of the function, whose first argument is such a value, decoded into the type of
+  the function's first parameter;
+- `Ack` gets the acknowledgement, so that the handler sends it itself;
 - a type that the application has provided gets the value that was provided;
 - anything else gets the next argument of the event, decoded strictly into that type (msgspec): a struct
   is the whole body. With a default it may be missing.
@@ -43,7 +43,7 @@ _H = TypeVar("_H", bound=Handler)
 
 @dataclass(frozen=True)
 class Key:
-    """Marks a parameter that wants one key of the body: `room_id: Annotated[str, Key("roomId")]`."""
+    """Marks a parameter that gets one key of the body: `room_id: Annotated[str, Key("roomId")]`."""
 
     name: str
 
@@ -84,13 +84,13 @@ def subscribe(
 
 
 def subscribed_event(handler: object) -> str | None:
-    """Return the event a method is subscribed to, or None."""
+    """Return the event to which a method is subscribed, or None."""
     event: str | None = getattr(handler, _EVENT, None)
     return event
 
 
 def around_of(handler: object) -> Around:
-    """Return what `subscribe` has put around a method; for any other method, nothing."""
+    """Return the guards, interceptors and filters that `subscribe` has put around a method; any other method has none."""
     around: Around = getattr(handler, _AROUND, Around())
     return around
 
@@ -105,7 +105,7 @@ class ConnectedSocket(Protocol):
 
     @property
     def user(self) -> User:
-        """The user that the client is."""
+        """The client's user."""
 
 
 @dataclass(frozen=True)
@@ -146,11 +146,11 @@ class _BodyKey:
 
 
 class Taken(NamedTuple):
-    """What a handler takes of an event, for people and for other tools.
+    """A handler's parameter that gets a part of the event, for messages and other tools.
 
     Attributes:
         parameter: The name of the handler's parameter.
-        key: The key of the event's first argument; empty: it is an argument of its own.
+        key: The key of the event's first argument. Empty if the parameter gets a whole argument.
         type: Its type.
         is_required: Whether it has no default.
 
@@ -168,16 +168,16 @@ class Binding:
     Args:
         handler: A bound method.
         socket_type: The class whose annotation asks for the connected socket.
-        provided: What the application has provided, by type. Default: that is not known yet.
+        provided: The values that the application has provided, by type. Default: they are not known yet.
 
     Attributes:
-        per_call: What the handler and its pipes need that lives as long as a call, by type.
-        acks: The parameters that want the ack.
-        is_direct: Whether a call is no more than the arguments and the handler: it has no pipes, needs nothing for each call, and
-            its result is the ack.
+        per_call: The providers, by type, of the values that the handler and its pipes need for each call.
+        acks: The parameters that get the ack.
+        is_direct: Whether a call consists of the arguments and the handler only: it has no pipes and no values per call, and the
+            handler's result is the ack.
         is_stream: Whether the handler is an async generator, whose values go to the caller one by one.
-        takes: What it takes of an event, in the order of its parameters.
-        answer: The type of the ack; `object` if the handler does not return it, or does not say its type.
+        takes: The parameters that get a part of the event, in their order.
+        answer: The type of the ack; `object` if the handler does not return it or does not declare its type.
 
     Raises:
         TypeError: A parameter has no annotation, or cannot be bound.
@@ -255,7 +255,7 @@ class Binding:
 
         Args:
             text: A JSON array: the event's name and its arguments.
-            socket: Where the event came from.
+            socket: The socket that sent the event.
 
         Raises:
             msgspec.MsgspecError: The text is not JSON or does not fit; `arguments` raises an error that explains why.
@@ -276,7 +276,7 @@ class Binding:
         """Return the handler's keyword arguments for one event.
 
         Args:
-            socket: Where the event came from.
+            socket: The socket that sent the event.
             body: The event's arguments, as decoded from the wire.
 
         Raises:
@@ -295,7 +295,7 @@ class Binding:
         return arguments
 
     async def complete(self, arguments: dict[str, object], call: Call, values: Mapping[Any, object]) -> None:
-        """Put the arguments through their pipes, and add the values that live as long as the call.
+        """Pass the arguments through their pipes, and add the values that live as long as the call.
 
         Args:
             arguments: The result of `arguments`.

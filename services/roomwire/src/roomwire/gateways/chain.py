@@ -1,6 +1,6 @@
-"""What runs around a call: exception filters, guards, and interceptors, in an order that is worked out once.
+"""Runs exception filters, guards and interceptors around a call, in an order that is determined once.
 
-A call is an event for a handler, or a connection that asks to be let in. Around it run, from the outside to the inside:
+A call is an event for a handler, or a client that connects. Around it run, from the outside to the inside:
 
 1. exception filters, the handler's before its gateway's before the application's;
 2. guards, the application's before the gateway's before the handler's;
@@ -8,8 +8,8 @@ A call is an event for a handler, or a connection that asks to be let in. Around
 4. interceptors, in the order of the guards;
 5. the handler.
 
-What a guard refuses is therefore decoded by nothing and reaches no pipe, no interceptor and no handler. Rate limits come before
-all of this. A handler with nothing around it takes none of these steps.
+A call that a guard refuses is therefore not decoded and reaches no pipe, interceptor or handler. Rate limits come before
+all of this. A handler with nothing around it skips these steps.
 """
 
 import inspect
@@ -42,10 +42,10 @@ class Ack:
     call it is acknowledged as usual.
 
     Args:
-        send: Sends the acknowledgement; None: the client does not wait for one.
+        send: Sends the acknowledgement. None if the client does not wait for one.
 
     Attributes:
-        is_sent: Whether it has been called.
+        is_sent: Whether the acknowledgement has been sent.
 
     """
 
@@ -57,18 +57,18 @@ class Ack:
 
     @property
     def is_wanted(self) -> bool:
-        """Whether the client waits for it."""
+        """Whether the client waits for the acknowledgement."""
         return self._send is not None
 
     def __call__(self, *args: object) -> None:
-        """Send it. Where the client does not wait for one, nothing is sent.
+        """Send the acknowledgement, or nothing if the client does not wait for one.
 
         Raises:
-            RuntimeError: It has been sent.
+            RuntimeError: The acknowledgement was sent before.
 
         """
         if self.is_sent:
-            raise RuntimeError("an event is acknowledged once")
+            raise RuntimeError("an event can be acknowledged only once")
         self.is_sent = True
         if self._send is not None:
             self._send(args)
@@ -76,9 +76,9 @@ class Ack:
 
 @dataclass(frozen=True)
 class Reply:
-    """What a handler returns to answer by an event: the caller receives it, and then an ack without a value if it waits for one.
+    """A handler returns it to answer by an event. The caller receives the event, and then an ack without a value if it waits for one.
 
-    The return annotation of the handler has to name it, in a union perhaps, because that is read once, when the class is bound.
+    The return annotation of the handler must contain `Reply`, alone or in a union, because it is read when the class is bound.
 
     Attributes:
         event: The event's name.
@@ -105,7 +105,7 @@ class AcknowledgedFailed(Exception):
     """A handler failed after it had sent the ack.
 
     Args:
-        error: Its error.
+        error: The handler's error.
 
     """
 
@@ -122,8 +122,8 @@ class Call:
         socket: The client. While it connects, `socket.recovered` says whether it continues a session.
         event: The event's name; `connect` for a connection.
         body: The event's arguments as they were sent; for a connection, its `auth` payload alone.
-        marks: What `mark` has put on the handler, then what it has put on the gateway's class.
-        provided: What the application has provided, by type.
+        marks: The marks of the handler, then those of the gateway's class; see `mark`.
+        provided: The values that the application has provided, by type.
         arguments: The handler's arguments by the names of its parameters. They are empty for guards, which run before the body
             is decoded.
 
@@ -138,12 +138,12 @@ class Call:
 
     @property
     def user(self) -> User:
-        """The user whom the client's token names."""
+        """The client's user."""
         return self.socket.user
 
     @property
     def is_connection(self) -> bool:
-        """Whether it is a connection, or a session that is recovered."""
+        """Whether the call is a connection, new or recovered."""
         return self.event == CONNECT
 
     def mark(self, kind: type[_T]) -> _T | None:
@@ -151,25 +151,25 @@ class Call:
         return next((each for each in self.marks if isinstance(each, kind)), None)
 
     def get(self, kind: Callable[..., _T]) -> _T:
-        """Return what the application has provided for a type, as `App.get` does.
+        """Return the value that the application has provided for a type, as `App.get` does.
 
         Raises:
-            LookupError: It has provided nothing for it that outlives a call.
+            LookupError: The application has provided no value for it that outlives a call.
 
         """
         return value_of(self.provided, kind)
 
 
 Guard = Callable[[Call], bool | Awaitable[bool]]
-"""Says whether a call may go on: True. Anything else refuses it as `forbidden`; a `ClientError` that it raises says more."""
+"""Returns True to allow a call. Any other result refuses it as `forbidden`; to refuse it with another code, raise a `ClientError`."""
 Proceed = Callable[[], Awaitable[object]]
-"""Runs what is inside an interceptor, and returns what the handler returned."""
+"""Runs the inner interceptors and the handler, and returns their result."""
 Interceptor = Callable[[Call, Proceed], Awaitable[object]]
-"""Runs around a handler. It decides whether to proceed, and what it returns is the ack."""
+"""Runs around a handler. It decides whether to proceed, and its result is the ack."""
 
 
 class AnyFilter:
-    """A `Filter` of whichever class of exceptions: a list of filters has several."""
+    """A `Filter` of any class of exceptions, because a list of filters contains several classes."""
 
     kind: type[Exception]
     answer: Callable[[Any, Call], ClientError | None]
@@ -183,9 +183,9 @@ class Filter(AnyFilter, Generic[_E]):
     exception without a filter is `internal` for the client, unless it is a `ClientError`.
 
     Attributes:
-        kind: The class of exceptions that it answers, subclasses included.
-        answer: Returns, given the exception and the call, the error that the client receives. None means that the call is
-            acknowledged as if its handler had returned None; a connection is let in by it.
+        kind: The class of exceptions that it answers, including subclasses.
+        answer: Returns, given the exception and the call, the error that the client receives. If it returns None, the call is
+            acknowledged as if its handler had returned None, and a connection is accepted.
 
     """
 
@@ -198,8 +198,8 @@ class PerCall(Generic[_T]):
     """A provider whose value lives as long as one call.
 
     Attributes:
-        open: Makes, given the call, an async context manager of the value. It is left when the handler has ended, with the
-            exception that the handler raised.
+        open: Returns, given the call, an async context manager of the value. The context is left when the handler has ended,
+            with the exception that the handler raised.
 
     """
 
@@ -220,14 +220,14 @@ def value_of(provided: Mapping[Any, object], kind: Callable[..., _T]) -> _T:
     """
     if not has_value(provided, kind):
         raise LookupError(f"no {type_name(kind)} is provided")
-    found: _T = provided[kind]  # type: ignore[assignment] # `App.provide` has seen to it
+    found: _T = provided[kind]  # type: ignore[assignment] # `App.provide` ensures the type
     return found
 
 
 def mark(*marks: object) -> Callable[[_Marked], _Marked]:
     """Put values on a handler, or on the class of a gateway, for guards and interceptors to read by `Call.mark`.
 
-    Marks that are put on a class count for its subclasses as well; nearer ones come first.
+    Subclasses inherit the marks of a class. Nearer marks come first.
     """
 
     def put(marked: _Marked) -> _Marked:
@@ -238,19 +238,19 @@ def mark(*marks: object) -> Callable[[_Marked], _Marked]:
 
 
 def marks_of(marked: object) -> Sequence[object]:
-    """Return what `mark` has put on a handler or a class."""
+    """Return the marks of a handler or a class; see `mark`."""
     marks: Sequence[object] = getattr(marked, _MARKS, ())
     return marks
 
 
 @dataclass(frozen=True)
 class Around:
-    """What runs around calls, each in the order in which it is asked.
+    """The guards, interceptors and filters around calls, in the order in which they are called.
 
     Attributes:
-        guards: Allow or refuse a call.
-        interceptors: Run around the handler.
-        filters: Answer exceptions.
+        guards: They allow or refuse a call.
+        interceptors: They run around the handler.
+        filters: They answer exceptions.
 
     """
 
@@ -262,7 +262,7 @@ class Around:
         return bool(self.guards or self.interceptors or self.filters)
 
     def within(self, outer: "Around") -> "Around":
-        """Return it with another around it."""
+        """Return the combination of this one with another around it."""
         return Around(
             (*outer.guards, *self.guards),
             (*outer.interceptors, *self.interceptors),
@@ -271,7 +271,7 @@ class Around:
 
 
 class Arguments(Protocol):
-    """What a chain needs of a handler's binding."""
+    """The part of a handler's binding that a chain uses."""
 
     @property
     def per_call(self) -> Mapping[Any, PerCall[Any]]:
@@ -279,25 +279,25 @@ class Arguments(Protocol):
 
     @property
     def acks(self) -> Sequence[str]:
-        """The parameters that want the ack."""
+        """The parameters that get the ack."""
 
     def arguments(self, socket: Socket, body: Sequence[object]) -> dict[str, object]:
-        """Return the arguments that the body and the connection give."""
+        """Return the arguments that come from the body and the connection."""
 
     async def complete(self, arguments: dict[str, object], call: Call, values: Mapping[Any, object]) -> None:
-        """Put the arguments through their pipes, and add the values that live as long as the call, given by type."""
+        """Pass the arguments through their pipes, and add the values (by type) that live as long as the call."""
 
 
 class Chain:
-    """A handler and what runs around it.
+    """A handler with its filters, guards and interceptors.
 
     Args:
         event: The event's name, or `CONNECT`.
         method: The handler.
-        binding: Its parameters.
-        around: What runs around it.
-        marks: What guards and interceptors may read of it.
-        provided: What the application has provided, by type.
+        binding: The handler's parameters.
+        around: The filters, guards and interceptors.
+        marks: The marks that guards and interceptors may read.
+        provided: The values that the application has provided, by type.
 
     """
 
@@ -325,7 +325,7 @@ class Chain:
         ack: Ack | None = None,
         consume: _Consume | None = None,
     ) -> object:
-        """Return what the client is told: the result of the handler, or of an interceptor around it.
+        """Return the answer for the client: the result of the handler, or of an interceptor around it.
 
         Args:
             socket: The client.
@@ -335,8 +335,8 @@ class Chain:
                 is an async generator. Default: the handler returns its result.
 
         Raises:
-            Exception: As of a handler: a `ClientError` is for the client, and another has had no filter.
-            AcknowledgedFailed: The same, after the handler has sent the ack.
+            Exception: A `ClientError` is for the client; any other exception has no matching filter.
+            AcknowledgedFailed: Such an exception after the handler has sent the ack.
 
         """
         try:
@@ -368,7 +368,7 @@ class Chain:
             allowed = guard(call)
             if inspect.isawaitable(allowed):
                 allowed = await allowed
-            # What is not True refuses, as a guard without a return statement does: nothing is allowed by mistake.
+            # Only True allows the call, so that a guard without a return statement allows nothing by mistake.
             if allowed is not True:
                 raise Forbidden
         arguments = {

@@ -16,7 +16,7 @@
     │   └── WrongField        an argument or a field has another type
     └── NotFound
         ├── NoSuchNamespace   nothing serves the namespace
-        ├── NoSuchEvent       no handler takes the event that a client has sent
+        ├── NoSuchEvent       no handler is subscribed to the event that a client has sent
         └── UnknownEvent      no handler accepts the event on this path
 """
 
@@ -46,7 +46,7 @@ class TwoHandlers(ConfigurationError):
 
 
 class HookWithoutAck(ConfigurationError):
-    """A hook has a parameter for an ack, and nothing that it runs for waits for one.
+    """A hook has a parameter for an ack, but its caller does not wait for an ack.
 
     Args:
         hook: The name of the method.
@@ -78,11 +78,11 @@ class HookWithoutReplies(ConfigurationError):
 
 
 class NotProvided(TypeError):
-    """Something needs what the application does not provide.
+    """A handler or a pipe needs a value that the application does not provide.
 
     Args:
-        need: What needs it, as the beginning of a sentence.
-        kind: The type.
+        need: The beginning of the sentence, such as "the pipe load needs".
+        kind: The type of the value.
 
     """
 
@@ -99,7 +99,7 @@ class NotProvided(TypeError):
 
 
 def type_name(kind: Any) -> str:
-    """Return what people call a type."""
+    """Return the name of a type for messages."""
     return str(getattr(kind, "__name__", kind))
 
 
@@ -173,10 +173,10 @@ class NoSuchNamespace(NotFound):
 
 
 class NoSuchEvent(NotFound):
-    """No handler of the namespace takes the event that a client has sent.
+    """No handler of the namespace is subscribed to the event that a client has sent.
 
     Args:
-        event: The event, which is shown in part if its name is long.
+        event: The event. A long name is truncated in the message.
 
     """
 

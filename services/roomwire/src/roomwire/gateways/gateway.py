@@ -46,18 +46,18 @@ class Gateway(Moderation, socketio.AsyncNamespace):  # type: ignore[misc] # pyth
     - `after_init(self)` runs once, when the server has started;
     - `on_connection(self, ...)` runs when a client has been authenticated, before its connection is
       accepted: a body parameter gets its `auth` payload, and raising a `ClientError` refuses it;
-    - `on_disconnection(self, ...)` runs when a client has gone and none of its events is being handled any
-      more, or `parting_timeout_s` later: a body parameter gets the reason. A client that is sent away while an
-      event of its is being handled has left its rooms by then;
-    - `on_join(self, ...)` runs when a socket is in a room, also if another gateway or the API put it there: a body
+    - `on_disconnection(self, ...)` runs when a client has disconnected and the last of its events has been handled,
+      but at most `parting_timeout_s` later: a body parameter gets the reason. If the server disconnected the client
+      during an event, the client has already left its rooms;
+    - `on_join(self, ...)` runs when a socket has joined a room, also if another gateway or the API made it join: a body
       parameter gets the room. It runs once, before the call that joins returns. That call raises what the hook raises, and the
-      socket stays a member. A socket that was recovered is in its rooms when it is back: `on_join` runs for each of them after
+      socket stays a member. A recovered socket is already in its rooms: `on_join` runs for each of them after
       `on_connection`, with `socket.recovered`;
-    - `on_leave(self, ...)` runs once when a socket for which `on_join` ran is in the room no more: it left, it was taken out, or its
-      transport is gone, even if it may be recovered. It does not run for the sockets of a gateway that died.
+    - `on_leave(self, ...)` runs once when a socket for which `on_join` ran is no longer in the room: it left, it was removed, or its
+      transport closed, even if the session may be recovered. It does not run for the sockets of a gateway that died.
 
-    `guards`, `interceptors` and `filters` of the class run around each of its events and around each connection, recovered
-    sessions included, whether it has an `on_connection` or not; `subscribe` adds those of one handler (see
+    `guards`, `interceptors` and `filters` of the class run around each of its events and around each connection, including recovered
+    sessions, even if the class has no `on_connection`; `subscribe` adds those of one handler (see
     `roomwire.gateways.chain`). They do not run around the other hooks, which cannot be refused.
 
     A handler that is an async generator sends its caller each value that it yields (see `roomwire.gateways.reply_streams`).
@@ -69,31 +69,31 @@ class Gateway(Moderation, socketio.AsyncNamespace):  # type: ignore[misc] # pyth
 
         class Board(Gateway, namespace="/board"): ...
 
-    Parts that a class switches on, as `class Board(Gateway, user_rooms=True, presence_event="presence")`:
+    A class can switch these features on, as in `class Board(Gateway, user_rooms=True, presence_event="presence")`:
 
-    - `user_rooms`: each socket of a user joins that user's room before `on_connection`, so that `to=user_room("ann")` speaks to
+    - `user_rooms`: each socket of a user joins that user's room before `on_connection`, so that `to=user_room("ann")` reaches
       all of them; `Socket.join` refuses such names;
     - `presence_event`: this event tells the members of a room which sockets join and leave (`PresenceChange`);
-    - `typing_event`: a client that emits this event with the name of a room that it is in shows the other members that its user
-      writes (`Typing`); a handler of the gateway's own for the event takes its place, and calls `tell_typing`;
-    - `max_connections_per_user`: a socket is refused (`rate_limited`) whose user has as many, on all nodes;
-    - `moderated`: a socket is refused (`forbidden`) whose user is banned, and so is each event of a user that is muted, unless
-      its handler says `subscribe(..., requires_voice=False)`.
+    - `typing_event`: a client emits this event with the name of one of its rooms, and the other members learn that its user is
+      typing (`Typing`); if the gateway has its own handler for the event, that handler must call `tell_typing`;
+    - `max_connections_per_user`: a further socket of a user with this many on all nodes is refused (`rate_limited`);
+    - `moderated`: the sockets of a banned user and the events of a muted user are refused (`forbidden`), except for handlers with
+      `subscribe(..., requires_voice=False)`.
 
     Args:
         namespace: The namespace that the gateway serves. Default: the class's, which is `/` unless the class states another.
-        user_rooms: As of the class. Default: what the class says.
-        moderated: As of the class. Default: what the class says.
+        user_rooms: Overrides the class's `user_rooms`. Default: the class's.
+        moderated: Overrides the class's `moderated`. Default: the class's.
         concurrent: Whether the events of one connection are handled at the same time, without an order.
 
     Attributes:
-        bindings: What the handler of each event takes and answers.
-        class_namespace: What the class says of its namespace.
+        bindings: The parameters and the ack of each event's handler.
+        class_namespace: The namespace that the class states.
         has_user_rooms: Whether each socket of a user is in that user's room.
-        presence_event: The event that tells of joining and leaving; empty: none does.
-        typing_event: The event that tells of typing; empty: none does.
-        server: The server it is registered with; injected by `register_namespace`.
-        parting_timeout_s: How long a handler may hold up the end of its client, which stays in its rooms meanwhile.
+        presence_event: The event that announces joining and leaving. Empty if there is none.
+        typing_event: The event that announces typing. Empty if there is none.
+        server: The server with which it is registered; set by `register_namespace`.
+        parting_timeout_s: How long a running handler may delay the end of its client, which stays in its rooms meanwhile.
             Default: 30.
         offers_recovery: Whether clients are offered recovery if `Server(recovery=None)` leaves it to the gateway. Default: yes.
         guards: They allow or refuse an event or a connection. Default: none.
@@ -160,14 +160,14 @@ class Gateway(Moderation, socketio.AsyncNamespace):  # type: ignore[misc] # pyth
         self._bind(Around(), None)
 
     def surround(self, around: Around, provided: Mapping[Any, object]) -> None:
-        """Bind the handlers again, with an application's guards, interceptors, filters and provided values.
+        """Bind the handlers again with an application's guards, interceptors, filters and provided values.
 
         An `App` calls this method before it registers the gateway. Without an `App`, call it before `register_namespace` if there
         are values to provide.
 
         Args:
-            around: The guards, interceptors and filters that run outside of the gateway's own.
-            provided: The values of parameters of handlers and pipes, by type; a `PerCall` is opened for each call.
+            around: The guards, interceptors and filters outside of the gateway's own.
+            provided: The values for parameters of handlers and pipes, by type; a `PerCall` is opened for each call.
 
         Raises:
             ConfigurationError: A handler or a pipe needs a value that is not provided.
@@ -215,7 +215,7 @@ class Gateway(Moderation, socketio.AsyncNamespace):  # type: ignore[misc] # pyth
         self._watches_rooms = bool(self._on_join or self._on_leave or self.presence_event)
 
     def _set_server(self, server: Server) -> None:
-        """Take the server that it is registered with; python-socketio calls it."""
+        """Set the server with which it is registered; python-socketio calls this method."""
         super()._set_server(server)
         if self.asks_standings:
             self.hear_of_standings()
@@ -229,7 +229,7 @@ class Gateway(Moderation, socketio.AsyncNamespace):  # type: ignore[misc] # pyth
             event: The event's name.
             data: The event's argument; a tuple for several. Structs become objects.
             options: As for `Server.emit`, by name: `to` or `room`, `skip_sid`, `callback`, `ignore_queue`, `message_id`,
-                `keeps_history`, `except_rooms`, `volatile`, and `namespace`, whose default is its own.
+                `keeps_history`, `except_rooms`, `volatile`, and `namespace`, whose default is the gateway's.
 
         Raises:
             Unavailable: The event was not published; try again.
@@ -252,31 +252,31 @@ class Gateway(Moderation, socketio.AsyncNamespace):  # type: ignore[misc] # pyth
 
         Raises:
             Unavailable: The history cannot be read now.
-            ConfigurationError: The server has a log in Redis and no history.
+            ConfigurationError: The server has a log in Redis but no history.
 
         """
         if self.server.history is None:
-            raise ConfigurationError("this server reads no history: make it with history=open_history(...)")
+            raise ConfigurationError("this server has no history: create it with history=open_history(...)")
         return await self.server.history.recall(room, limit=limit, after=after, namespace=self.namespace)
 
     async def presence(self, room: str, *, limit: int = 1_000, timeout_s: float = 5.0) -> Presence:
-        """Return the sockets in a room, on all nodes, connected or away, and how many each user has (`Presence.users`).
+        """Return the sockets in a room on all nodes, connected or away, and how many each user has (`Presence.users`).
 
         Args:
             room: The room.
-            limit: Most sockets in the result, 10,000 at most. Default: 1,000.
-            timeout_s: Seconds that each node has to list its connected sockets. Default: 5.
+            limit: Maximum number of sockets in the result, at most 10,000. Default: 1,000.
+            timeout_s: Time limit for each node to list its connected sockets, in seconds. Default: 5.
 
         Raises:
-            Unavailable: It cannot be read now.
+            Unavailable: Presence cannot be read now.
 
         """
         return await self.server.presence(room, namespace=self.namespace, limit=limit, timeout_s=timeout_s)
 
     async def tell_typing(self, socket: Socket, room: str, data: object = None) -> None:
-        """Tell the other members of a room, on all gateways, that the user of a socket writes; see `roomwire.gateways.typists`.
+        """Tell the other members of a room, on all gateways, that the user of a socket is typing; see `roomwire.gateways.typists`.
 
-        The event is volatile: clients that are away or lag do not receive it, now or later, and no history stores it.
+        The event is volatile: clients that are away or lag never receive it, and no history stores it.
 
         Args:
             socket: The socket.
@@ -284,18 +284,18 @@ class Gateway(Moderation, socketio.AsyncNamespace):  # type: ignore[misc] # pyth
             data: The argument of `typing_event`. Default: a `Typing`.
 
         Raises:
-            ConfigurationError: The class names no `typing_event`.
+            ConfigurationError: The class has no `typing_event`.
 
         """
         if not self.typing_event:
             raise ConfigurationError(
-                f"{type(self).__name__} tells of no typing: give its class a typing_event"
+                f"{type(self).__name__} does not announce typing: give its class a typing_event"
             )
         said = typing_of(socket, room) if data is None else data
         await self.emit(self.typing_event, said, to=room, skip_sid=socket.id, volatile=True)
 
     async def _typing_told(self, socket: Socket, room: str) -> None:
-        """Handle `typing_event` where the gateway has no handler of its own."""
+        """Handle `typing_event` if the gateway has no handler of its own."""
         if not socket.in_room(room):
             raise Forbidden("Only a member of a room can type in it.")
         await self.tell_typing(socket, room)
@@ -319,7 +319,7 @@ class Gateway(Moderation, socketio.AsyncNamespace):  # type: ignore[misc] # pyth
         await self._streams.close()
 
     async def trigger_event(self, event: str, *args: Any) -> Any:
-        """Pass a connect or disconnect from python-socketio to its hook; events take the lane of their connection."""
+        """Pass a connect or disconnect from python-socketio to its hook. Events go through the lane of their connection."""
         if event == "connect":
             return await self._connected(*args)
         if event == "disconnect":
@@ -343,13 +343,13 @@ class Gateway(Moderation, socketio.AsyncNamespace):  # type: ignore[misc] # pyth
         return self._traced
 
     async def _admit_user(self, socket: Socket, lane: Lane, auth: object) -> None:
-        """Connect a client whose user has a place left and is not banned."""
+        """Connect a client unless its user is banned or has too many sockets."""
         standings = self.standings()
         await standings.admit(socket.user.id, socket.id, most=self.max_connections_per_user)
         try:
             await self._let_in(socket, lane, auth)
         except BaseException:
-            # It is not let in, and so no disconnect follows.
+            # The client was refused, so that no disconnect follows.
             await standings.part(socket.id)
             raise
 
@@ -364,7 +364,7 @@ class Gateway(Moderation, socketio.AsyncNamespace):  # type: ignore[misc] # pyth
         socket.member.lane = lane
 
     async def _welcomed(self, socket: Socket, auth: object) -> None:
-        """Run the connect hook, and tell of the rooms that the socket is in."""
+        """Run the connect hook, then `on_join` for the rooms in which the socket already is."""
         watch = Memberships(socket, self, is_own=is_user_room if self.has_user_rooms else _is_nobodys)
         socket.member.watch = watch
         try:
@@ -373,7 +373,7 @@ class Gateway(Moderation, socketio.AsyncNamespace):  # type: ignore[misc] # pyth
             for room in [*socket.member.rooms]:
                 await watch.joined(room)
         except BaseException:
-            # It is not let in, and so no disconnect follows.
+            # The client was refused, so that no disconnect follows.
             await watch.end()
             raise
 

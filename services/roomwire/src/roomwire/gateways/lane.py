@@ -27,7 +27,7 @@ class Arguments(Protocol):
     """Builds the arguments of a handler from an event; see `roomwire.gateways.binding.Binding`."""
 
     def decoded(self, text: str, socket: Socket) -> dict[str, object] | None:
-        """Return the keyword arguments for an event as it came, or None."""
+        """Return the keyword arguments for a raw event, or None."""
 
     def arguments(self, socket: Socket, body: Sequence[object]) -> dict[str, object]:
         """Return the keyword arguments for a decoded event."""
@@ -42,7 +42,7 @@ class Handler:
         method: The bound method, or the chain around it.
         binding: Its parameters.
         is_plain: Whether the method is not a coroutine function.
-        takes_ack: Whether it wants the ack, as the argument `ack`, to send it itself.
+        takes_ack: Whether it gets the ack, as the argument `ack`, and sends it itself.
 
     """
 
@@ -136,7 +136,7 @@ class Lane:
         return Ack(None if ack_id is None else partial(self._replies.acknowledge, self.socket.member, ack_id))
 
     def stop(self) -> None:
-        """Handle no further events after the present one."""
+        """Discard the events after the present one."""
         self._waiting, self._waiting_bytes = None, 0
 
     async def idle(self) -> None:

@@ -1,4 +1,4 @@
-"""The rooms of one socket, as its gateway is told of them: each joining once, and each leaving once."""
+"""Tells a gateway which rooms one of its sockets joins and leaves, each time once."""
 
 from collections.abc import Awaitable, Callable
 from typing import Protocol
@@ -13,12 +13,12 @@ _log = get_logger(__name__)
 
 
 class PresentSocket(msgspec.Struct, frozen=True):
-    """A socket in a room, as the members of the room are told of it.
+    """A socket in a room, as the members of the room see it.
 
     Attributes:
         id: The socket's id.
-        user: The user's id; empty for an anonymous one.
-        name: The user's name, as its token says.
+        user: The user's id; empty for an anonymous user.
+        name: The user's name from its token.
 
     """
 
@@ -28,7 +28,7 @@ class PresentSocket(msgspec.Struct, frozen=True):
 
 
 class PresenceChange(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The argument of `Gateway.presence_event`: a socket joined a room, or the socket of an id left it."""
+    """The argument of `Gateway.presence_event`: a socket joined a room, or the socket with this id left it."""
 
     room: str
     joined: PresentSocket | None = None
@@ -36,18 +36,18 @@ class PresenceChange(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class MembershipHooks(Protocol):
-    """What a gateway does when a socket comes into a room, and when it goes out."""
+    """A gateway's hooks for a socket that joins or leaves a room."""
 
     presence_event: str
 
     def membership_began(self, socket: Socket, room: object) -> Awaitable[None]:
-        """Run the hook for a socket that is in a room now."""
+        """Run the hook for a socket that has joined a room."""
 
     def membership_ended(self, socket: Socket, room: object) -> Awaitable[None]:
-        """Run the hook for a socket that is in a room no more."""
+        """Run the hook for a socket that has left a room."""
 
     def tell_membership(self, change: PresenceChange) -> Awaitable[object]:
-        """Tell the members of a room."""
+        """Announce a change to the members of a room."""
 
 
 class Memberships:
@@ -56,7 +56,7 @@ class Memberships:
     Args:
         socket: The socket.
         hooks: The gateway.
-        is_own: Says which rooms are none of the application's.
+        is_own: Says whether a room is Roomwire's own and not the application's.
 
     """
 
@@ -69,7 +69,7 @@ class Memberships:
         self._rooms: dict[object, None] = {}
 
     async def joined(self, room: object) -> None:
-        """Tell that the socket is in a room; raises what the gateway's hook raises."""
+        """Report that the socket has joined a room; raises what the gateway's hook raises."""
         if room in self._rooms or self._is_own(room):
             return
         self._rooms[room] = None
@@ -80,7 +80,7 @@ class Memberships:
             await self._hooks.tell_membership(PresenceChange(room, joined=present))
 
     async def left(self, room: object) -> None:
-        """Tell that the socket is in a room no more; raises what the gateway's hook raises."""
+        """Report that the socket has left a room; raises what the gateway's hook raises."""
         if room not in self._rooms:
             return
         del self._rooms[room]
@@ -89,7 +89,7 @@ class Memberships:
             await self._hooks.tell_membership(PresenceChange(room, left=self._socket.id))
 
     async def end(self) -> None:
-        """Tell that the socket is in no room any more; what a hook raises is logged, and the other rooms are told."""
+        """Report that the socket has left all its rooms. An exception of a hook is logged, and the other rooms follow."""
         for room in [*self._rooms]:
             try:
                 await self.left(room)

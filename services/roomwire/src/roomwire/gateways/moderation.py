@@ -1,4 +1,4 @@
-"""What a gateway does about its users over the whole deployment: bounds their sockets, bans and mutes them."""
+"""The part of a gateway that limits the sockets of its users over the whole deployment, and bans and mutes users."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -16,7 +16,7 @@ _audit = get_logger("gateway.moderation.audit")
 
 
 def has_voice(call: Call) -> bool:
-    """Let a call go on unless its user is muted: the guard of each event of a moderated gateway.
+    """Allow a call unless its user is muted: the guard of each event of a moderated gateway.
 
     Raises:
         Muted: The user is muted.
@@ -27,10 +27,10 @@ def has_voice(call: Call) -> bool:
 
 
 class Moderation:
-    """The part of `Gateway` that asks for the standings of users.
+    """The part of `Gateway` that uses the standings of users.
 
     Attributes:
-        max_connections_per_user: Most sockets of a user, on all nodes. 0: any number.
+        max_connections_per_user: Maximum number of sockets of a user on all nodes. 0 disables the limit.
         is_moderated: Whether users can be banned and muted here.
         server: The server that the gateway is registered with.
         namespace: The namespace that it serves.
@@ -44,55 +44,55 @@ class Moderation:
 
     @property
     def asks_standings(self) -> bool:
-        """Whether it asks for the standing of each user that connects."""
+        """Whether it reads the standing of each user that connects."""
         return self.is_moderated or self.max_connections_per_user > 0
 
     def standings(self) -> Standings:
         """Return the standings of the users here.
 
         Raises:
-            ConfigurationError: The gateway does not ask for them, or the server has nothing that keeps them.
+            ConfigurationError: The gateway does not use standings, or the server has none.
 
         """
         if not self.asks_standings or self.server.standings is None:
             raise ConfigurationError(
-                f"{type(self).__name__} does not ask for the standings of users: "
-                "make it moderated, and its server with standings=open_standings(...)"
+                f"{type(self).__name__} does not use the standings of users: "
+                "declare it moderated, and create its server with standings=open_standings(...)"
             )
         return self.server.standings
 
     async def ban(self, user_id: str, *, for_s: float, by: str = "") -> Sequence[NodeId]:
-        """Keep a user out of the moderated gateways of all nodes for some time, and send its sockets away.
+        """Refuse the connections of a user to the moderated gateways of all nodes for some time, and disconnect its sockets.
 
         Args:
             user_id: The claim `sub` of the user's tokens. Clients without a token cannot be banned.
-            for_s: For how many seconds, from now on. 0 ends a ban.
-            by: The person or program that decides it, for the audit.
+            for_s: The duration from now on, in seconds. 0 ends a ban.
+            by: The person or program that decides, for the audit.
 
         Returns:
-            The nodes that could not be told. Those with a socket of the user learn of it within 20 seconds.
+            The nodes that could not be told. Those with a socket of the user learn of the ban within 20 seconds.
 
         Raises:
-            Unavailable: It is not known to be done, on all nodes; try again.
+            Unavailable: The ban may not be in force on all nodes; try again.
 
         """
         await self.standings().ban(user_id, for_s=for_s)
         return await self._tell_of_standing("ban", user_id, for_s, by)
 
     async def mute(self, user_id: str, *, for_s: float, by: str = "") -> Sequence[NodeId]:
-        """Refuse the events of a user for some time, in the moderated gateways of all nodes; as `ban`.
+        """Refuse the events of a user in the moderated gateways of all nodes for some time. Arguments and result are those of `ban`.
 
-        An event whose handler says `requires_voice=False` is not refused, and a user that is muted receives what others do.
+        Events whose handler has `requires_voice=False` are not refused, and a muted user still receives events.
         """
         await self.standings().mute(user_id, for_s=for_s)
         return await self._tell_of_standing("mute", user_id, for_s, by)
 
     def hear_of_standings(self) -> None:
-        """Take what other nodes tell of users from now on."""
+        """Apply the changes of standings that other nodes announce from now on."""
         self.server.on_server_side(_EVENT, self._take_standing, namespace=self.namespace)
 
     async def _tell_of_standing(self, what: str, user_id: str, for_s: float, by: str) -> Sequence[NodeId]:
-        # Written first: the standing has changed, even if a node cannot be told of it.
+        # The audit comes first, because the standing has changed even if a node cannot be told.
         _audit.info("standing changed", audit=True, caller=by, operation=what, user=user_id, for_s=for_s)
         told = await self.server.server_side_emit(_EVENT, what, user_id, for_s, namespace=self.namespace)
         return told.missing

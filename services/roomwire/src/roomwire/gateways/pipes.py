@@ -1,4 +1,4 @@
-"""Pipes: functions that make of a decoded value what a handler gets, worked out once."""
+"""Pipes: functions that turn a decoded value into a handler's argument. They are analysed once."""
 
 import inspect
 import typing
@@ -15,14 +15,14 @@ _Out = TypeVar("_Out")
 
 @dataclass(frozen=True)
 class Pipe(Generic[_In, _Out]):
-    """Marks a parameter whose value a function makes: `card: Annotated[Card, Pipe(load_card)]`.
+    """Marks a parameter whose value a function returns: `card: Annotated[Card, Pipe(load_card)]`.
 
-    Several pipes of a parameter run in the order in which they are written. The default of a parameter goes through none.
+    Several pipes of a parameter run in the order in which they are written. The default of a parameter passes through no pipe.
 
     Attributes:
-        function: Takes the decoded value and returns what the handler gets; it may be a coroutine function. A further
-            parameter of the type `Call` gets the call, and one of a type that the application has provided gets the value. A
-            `ClientError` that it raises reaches the client.
+        function: Returns the handler's argument, given the decoded value; it may be a coroutine function. A further
+            parameter of the type `Call` gets the call, and one of a type that the application has provided gets the provided
+            value. A `ClientError` that the function raises reaches the client.
 
     """
 
@@ -30,7 +30,7 @@ class Pipe(Generic[_In, _Out]):
 
 
 class _Stage:
-    """One pipe of a parameter, worked out."""
+    """One pipe of a parameter, analysed."""
 
     def __init__(
         self, function: Callable[..., object], provided: Mapping[Any, object] | None, where: str
@@ -38,13 +38,13 @@ class _Stage:
         self._function = function
         name = getattr(function, "__qualname__", repr(function))
         if not callable(function):
-            raise TypeError(f"{where}: the pipe {name} is no function")
+            raise TypeError(f"{where}: the pipe {name} is not a function")
         called = function if inspect.isroutine(function) else type(function).__call__
         hints = typing.get_type_hints(called, include_extras=True)
         parameters = [*inspect.signature(function).parameters]
         if not parameters or any(each not in hints for each in parameters):
             raise TypeError(
-                f"{where}: the pipe {name} has to annotate its parameters, of which the value is the first"
+                f"{where}: the pipe {name} must annotate its parameters, the first of which gets the value"
             )
         self.takes = hints[parameters[0]]
         self.returns = hints.get("return", Any)
@@ -66,7 +66,7 @@ class _Stage:
             self.per_call[kind] = value
 
     async def value(self, value: object, call: Call, values: Mapping[Any, object]) -> object:
-        """Return what it makes of a value; see `Piped.value`."""
+        """Return the function's result for a value; see `Piped.value`."""
         given = {
             name: values[kind] if kind in values else call.provided[kind]
             for name, kind in self._given.items()
@@ -76,22 +76,22 @@ class _Stage:
 
 
 class Piped:
-    """A parameter with pipes, worked out.
+    """A parameter with pipes, analysed.
 
     Args:
         parameter: Its name.
         hint: Its annotation.
         default: Its default.
-        provided: What the application has provided, by type; None: that is not known yet.
-        where: What names the parameter in an error.
+        provided: The values that the application has provided, by type. None if they are not known yet.
+        where: The name of the parameter in errors.
 
     Attributes:
         parameter: Its name.
         takes: The type into which the body is decoded before the first pipe.
-        per_call: What its pipes need that lives as long as a call, by type.
+        per_call: The providers, by type, of the values that its pipes need for each call.
 
     Raises:
-        TypeError: A pipe cannot be called, or returns what the next one, or the handler, does not take.
+        TypeError: A pipe cannot be called, or returns a type that the next pipe or the handler does not accept.
 
     """
 
@@ -114,14 +114,14 @@ class Piped:
         for stage, taken in zip(self._stages, takers, strict=True):
             if _is_other_class(stage.returns, taken):
                 raise TypeError(
-                    f"{where}: a pipe returns {type_name(stage.returns)}, and {type_name(taken)} is wanted"
+                    f"{where}: a pipe returns {type_name(stage.returns)}, but {type_name(taken)} is expected"
                 )
 
     async def value(self, value: object, call: Call, values: Mapping[Any, object]) -> object:
-        """Return what the handler gets.
+        """Return the handler's argument.
 
         Args:
-            value: The decoded value, or the parameter's default, which goes through no pipe.
+            value: The decoded value, or the parameter's default, which passes through no pipe.
             call: The call.
             values: The values of `per_call`, by type.
 
@@ -134,5 +134,5 @@ class Piped:
 
 
 def _is_other_class(given: Any, wanted: Any) -> bool:
-    """Say whether both are plain classes of which the first is not the second; what is not a plain class may fit."""
+    """Say whether both are plain classes and the first is no subclass of the second. Any other type may fit."""
     return isinstance(given, type) and isinstance(wanted, type) and not issubclass(given, wanted)

@@ -25,8 +25,8 @@ class Socket:
     """One client in one namespace, for as long as it is connected.
 
     Attributes:
-        server: The server it is connected to.
-        member: What the server's rooms know of it.
+        server: The server to which it is connected.
+        member: Its entry in the server's rooms.
 
     """
 
@@ -48,12 +48,12 @@ class Socket:
 
     @property
     def user(self) -> User:
-        """The user that the client is."""
+        """The client's user."""
         return self.member.user
 
     @property
     def recovered(self) -> bool:
-        """Whether the client has recovered a session: its rooms and data are restored, and it receives what it missed."""
+        """Whether the client has recovered a session: its rooms and data are restored, and it receives the missed events."""
         return self.member.recovered
 
     @property
@@ -64,7 +64,7 @@ class Socket:
     def own_id(self, message_id: str) -> str:
         """Return a client's own id of a message as a `message_id` that is unique to the client.
 
-        The result stays the same for a user that a token names, and for a session that is recovered.
+        The result does not change for a user with a token, nor for a recovered session.
         """
         owner = self.id if self.user.kind == "anonymous" else self.user.id
         digest = hashlib.sha256(msgspec.json.encode((self.user.kind, owner, self.namespace, message_id)))
@@ -104,7 +104,7 @@ class Socket:
 
         Raises:
             Forbidden: The gateway has rooms of users, and the name is that of such a room.
-            Unavailable: It is not a member; try again.
+            Unavailable: The client has not joined; try again.
 
         """
         if is_user_room(room) and self.server.has_user_rooms(self.namespace):
@@ -112,7 +112,7 @@ class Socket:
         await self.server.enter_room(self.id, room, namespace=self.namespace)
 
     async def leave(self, room: str) -> None:
-        """Leave a room. A client that is not a member is not changed."""
+        """Leave a room. Nothing happens if the client is not a member."""
         await self.server.leave_room(self.id, room, namespace=self.namespace)
 
     def in_room(self, room: str) -> bool:
@@ -120,9 +120,9 @@ class Socket:
         return room in self.server.rooms(self.id, namespace=self.namespace)
 
     def require_voice(self) -> None:
-        """Raise `Muted` if the user is muted, where the gateway asks for the standings of users; see `Gateway.mute`.
+        """Raise `Muted` if the user is muted and the gateway uses the standings of users; see `Gateway.mute`.
 
-        A moderated gateway asks before each handler, other than those with `subscribe(..., requires_voice=False)`.
+        A moderated gateway does this before each handler, except those with `subscribe(..., requires_voice=False)`.
         """
         standings = self.server.standings
         if standings is not None and self.user.kind != "anonymous":
@@ -143,5 +143,5 @@ class Socket:
 
 
 def to_wire(value: object) -> object:
-    """Return a handler's value in the form that the server accepts. A named tuple is one value, as a struct is."""
+    """Return a handler's value in the form that the server accepts. A named tuple is one value, like a struct."""
     return list(value) if isinstance(value, tuple) and hasattr(value, "_fields") else value

@@ -1,8 +1,7 @@
-"""Typing: what the members of a room receive while the user of another socket writes.
+"""Typing: the event that the members of a room receive while the user of another socket is typing.
 
-The rule: an event says that the user writes now, and holds for `TYPING_S` where it arrives. A client repeats it every
-`TYPING_INTERVAL_S` while its user writes. No event says that the user has stopped, so a client that vanishes stops by itself, and no
-gateway keeps who is typing.
+The event is valid at its receivers for `TYPING_S`. A client repeats it every `TYPING_INTERVAL_S` while its user is typing. No event
+announces the end, so a client that vanishes stops typing by itself, and gateways keep no list of typing users.
 """
 
 from typing import Final
@@ -12,19 +11,19 @@ import msgspec
 from roomwire.gateways.socket import Socket, shown_user_id
 
 TYPING_S: Final = 4.0
-"""How long an event holds where it arrives, in seconds."""
+"""How long an event is valid at its receivers, in seconds."""
 TYPING_INTERVAL_S: Final = 2.0
-"""How often a client repeats it while its user writes, in seconds."""
+"""The interval at which a client repeats the event while its user is typing, in seconds."""
 
 
 class Typing(msgspec.Struct, frozen=True):
-    """The argument of `Gateway.typing_event`: the user of a socket writes in a room.
+    """The argument of `Gateway.typing_event`: the user of a socket is typing in a room.
 
     Attributes:
         room: The room.
         id: The socket's id.
-        user: The user's id; empty for an anonymous one.
-        name: The user's name, as its token says.
+        user: The user's id; empty for an anonymous user.
+        name: The user's name from its token.
 
     """
 
@@ -35,5 +34,5 @@ class Typing(msgspec.Struct, frozen=True):
 
 
 def typing_of(socket: Socket, room: str) -> Typing:
-    """Return what the members of a room receive of a socket."""
+    """Return the event's argument for a socket."""
     return Typing(room, socket.id, shown_user_id(socket.user), socket.user.name)

@@ -6,7 +6,7 @@ Every implementation guarantees:
   after the last one; an emit with other values (`roomwire.log.kept.Keep`) changes them from that emit on.
 - The log appends an emit's entry in the step that appends the message: an entry exists before any receiver of the message could
   read it, and never without the message.
-- Every call ends within the timeout that the history was given, with `Unavailable` if it could not be done.
+- Every call ends within the history's timeout, with `Unavailable` if it failed.
 """
 
 from collections.abc import Sequence

@@ -25,16 +25,16 @@ def open_history(
     """Return the history of a URL. It connects in its `start`.
 
     Args:
-        url: `memory://` for one gateway alone, else the URL of Redis or Valkey, see `roomwire.redis.url`.
+        url: `memory://` for a single gateway, else the URL of Redis or Valkey; see `roomwire.redis.url`.
         prefix: The prefix of every key in Redis. It must be the log's, so that a cluster keeps the keys of both together.
         timeout_s: Time limit for one call.
-        metrics: Where what was not kept is counted, and why.
-        log: Appends what emits keep; with `memory://`, entries are found where that log keeps them. Default: none does.
-        is_given_up: Says whether the same Redis is known to be away, as by `Log.is_given_up`; then calls fail at once.
-            Default: each call finds out.
+        metrics: Counts entries that were not stored, by reason.
+        log: The log that stores the entries of emits. With `memory://`, the history reads them from it. Default: none.
+        is_given_up: Returns whether this Redis is known to be unavailable, such as `Log.is_given_up`; then calls fail at once.
+            Default: every call is tried.
 
     Raises:
-        ConfigurationError: The URL is none.
+        ConfigurationError: The URL is invalid.
 
     """
     if url.startswith("memory://"):

@@ -1,7 +1,7 @@
-"""The history on Redis or Valkey, by connections of its own.
+"""The history on Redis or Valkey, over connections of its own.
 
-``<prefix>:{0}:history:<room>`` is a stream: one field `e` an entry. It carries the log's hash tag, so that a cluster keeps them
-together, and the log's script can append to it.
+``<prefix>:{0}:history:<room>`` is a stream whose entries have one field, `e`. It carries the log's hash tag, so that a cluster keeps
+both together and the log's script can append to it.
 """
 
 import asyncio
@@ -26,11 +26,11 @@ class RedisHistory:
 
     Args:
         client: The connections; closed by `close`.
-        prefix: What every key begins with.
-        timeout_s: How long one call may take.
-        metrics: Where what was not kept is counted, and why. Default: nowhere.
-        is_given_up: Says whether this Redis is known to be away: then calls fail at once. Default: each call finds out.
-        where: Its address, without secrets, for the log. Default: not said.
+        prefix: The prefix of every key.
+        timeout_s: Time limit for one call.
+        metrics: Counts entries that were not stored, by reason. Default: new metrics.
+        is_given_up: Returns whether this Redis is known to be unavailable; then calls fail at once. Default: every call is tried.
+        where: The address of Redis without secrets, for log lines. Default: no address.
 
     """
 
@@ -57,7 +57,7 @@ class RedisHistory:
         """See `History`."""
         loop = asyncio.get_running_loop()
         if self._loop not in {None, loop}:
-            # The connections that it keeps ended with the event loop on which they were made.
+            # The pool's connections ended with the event loop on which they were opened.
             self._client.connection_pool.reset()  # type: ignore[no-untyped-call]
         self._loop = loop
         await self.ping()
@@ -83,7 +83,7 @@ class RedisHistory:
             try:
                 await self._ask(pipe.execute())
             except Unavailable:
-                # What is not kept is not published either.
+                # The caller does not publish an entry that was not stored.
                 self._metrics.publishes.count(Unavailable.code)
                 raise
 
@@ -93,7 +93,7 @@ class RedisHistory:
         if not after:
             newest_first = await self._ask(self._client.xrevrange(key, count=limit))
             return Recalled([_remembered(one) for one in reversed(newest_first)])
-        # The entry after which it begins, and one behind the last, say what the answer says of itself.
+        # The entry at `after` determines `is_joined`, and one entry beyond the limit determines `has_more`.
         found = [
             _remembered(one) for one in await self._ask(self._client.xrange(key, after, count=limit + 2))
         ]
@@ -103,7 +103,7 @@ class RedisHistory:
 
     async def _ask(self, command: Awaitable[object]) -> Any:
         if self._is_given_up():
-            # One event after another would wait for it.
+            # Otherwise each event would wait for the timeout.
             if asyncio.iscoroutine(command):
                 command.close()
             raise LogHeld
@@ -111,7 +111,7 @@ class RedisHistory:
             async with asyncio.timeout(self._timeout_s):
                 answer = await command
         except (RedisError, OSError, TimeoutError) as error:
-            # Redis answers, and takes nothing more: what it keeps can still be read.
+            # If Redis refuses writes only, its entries can still be read.
             refuses_writes = cause_of(error) in REFUSES_WRITES
             (self._writes if refuses_writes else self._history).failed(error)
             raise BackplaneSilent from error

@@ -132,7 +132,7 @@ def load_policy(path: Path | None = None) -> Policy:
         path: The TOML file. Default: the file in the package, which allows every user every room.
 
     Raises:
-        ConfigurationError: The file cannot be read, or has a mistake; the sentence states what and where.
+        ConfigurationError: The file cannot be read, or has a mistake; the message states the mistake and its place.
 
     """
     where = "the default policy" if path is None else str(path)

@@ -7,7 +7,7 @@
     └── UnusablePolicy      the policy cannot be read, or is invalid
     Unauthenticated
     ├── InvalidToken        the token is not valid
-    ├── TokenExpired        a token whose time is over
+    ├── TokenExpired        the token has expired
     └── SessionEnded        the token's session has ended
 """
 
@@ -59,7 +59,7 @@ class InvalidToken(Unauthenticated):
 
 
 class TokenExpired(Unauthenticated):
-    """The time of a token is over."""
+    """The token has expired."""
 
     default_message = "The token has expired."
 

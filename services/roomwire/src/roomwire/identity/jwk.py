@@ -30,11 +30,11 @@ _OF_CURVES: Final[Mapping[tuple[str, str], tuple[str, type[ec.EllipticCurve] | N
 ALGORITHMS: Final = (*(name for name, _ in _OF_CURVES.values()), *_OF_RSA)
 """The algorithms by which tokens can be verified: all of them asymmetric."""
 
-# RFC 7518, sections 6.2.2 and 6.3.2: whoever can read these could sign.
+# RFC 7518, sections 6.2.2 and 6.3.2: these members are private, so that every reader could sign.
 _PRIVATE: Final = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth"})
 _BASE64URL: Final = re.compile(r"[A-Za-z0-9_-]+")
 _ED25519_PRIME: Final = 2**255 - 19
-# With a point of such a height as a key, signatures can be made up (RFC 8032, section 5.1: points of order 1, 2, 4 and 8).
+# With a point of such a height as a key, signatures can be forged (RFC 8032, section 5.1: points of order 1, 2, 4 and 8).
 _ED25519_EIGHTH: Final = 0x7A03AC9277FDC74EC6CC392CFA53202A0F67100D760B3CBA4FD84D3D706A17C7
 _ED25519_WEAK: Final = frozenset(
     {0, 1, _ED25519_PRIME - 1, _ED25519_EIGHTH, _ED25519_PRIME - _ED25519_EIGHTH}
@@ -158,14 +158,14 @@ def _fitting(members: Mapping[str, object]) -> frozenset[str]:
 
 
 def _is_for_signatures(members: Mapping[str, object]) -> bool:
-    """RFC 7517, sections 4.2 and 4.3: either may be left out."""
+    """Return whether a key is for signatures; it may lack `use` or `key_ops` (RFC 7517, sections 4.2 and 4.3)."""
     operations = members.get("key_ops", ["verify"])
     return members.get("use", "sig") == "sig" and isinstance(operations, list) and "verify" in operations
 
 
 def _rsa(members: Mapping[str, object]) -> RSAPublicKey:
     modulus, exponent = (int.from_bytes(_binary(members, name)) for name in ("n", "e"))
-    # NIST SP 800-56B, section 6.2, allows more than 32 bits: they would make each check slower, and nobody has them.
+    # NIST SP 800-56B, section 6.2, allows more than 32 bits, but such exponents are not used and would make each check slower.
     if not MIN_RSA_BITS <= modulus.bit_length() <= MAX_RSA_BITS or not 2**16 < exponent < 2**32:
         raise _Refused(Fault.WEAK)
     return RSAPublicNumbers(exponent, modulus).public_key()

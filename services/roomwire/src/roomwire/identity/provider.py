@@ -1,4 +1,4 @@
-"""What is asked of an identity provider over HTTP: documents of bounded size, and where its keys are.
+"""Fetches documents of bounded size from an identity provider over HTTP, and finds the URL of its keys.
 
 Redirects are never followed, and a provider's metadata (OpenID Connect Discovery 1.0, RFC 8414) are trusted only about the
 issuer for which they were requested. The caller sets the time limit. This module does not know keys.
@@ -72,15 +72,15 @@ class Discovery(msgspec.Struct, frozen=True):
     issuer: str
 
     async def jwks_url(self, http: httpx.AsyncClient) -> str:
-        """Ask where the keys are.
+        """Return the URL of the keys.
 
         Raises:
-            ValueError: The document is not metadata, or another issuer's, or others could replace the keys at their URL.
+            ValueError: The document is not metadata, belongs to another issuer, or names a URL at which others could replace the keys.
             httpx.HTTPError, httpx.InvalidURL: The metadata cannot be fetched.
 
         """
         metadata = msgspec.json.decode(await fetch(http, self.url), type=_Metadata)
-        # OpenID Connect Discovery 1.0, section 4.3: exactly.
+        # OpenID Connect Discovery 1.0, section 4.3, requires the exact issuer.
         if metadata.issuer != self.issuer:
             raise ValueError(f"the metadata belong to the issuer {metadata.issuer!r}")
         if not is_trustworthy(metadata.jwks_uri):

@@ -113,7 +113,7 @@ class SigningKey:
         """Issue an access token.
 
         Args:
-            user: The user that it identifies, with the permissions.
+            user: The user that it identifies, with the user's permissions.
             issuer: The `iss` claim.
             audience: The `aud` claim.
             lifetime_s: Seconds until it expires.

@@ -29,7 +29,7 @@ MAX_USER_CHARS: Final = 256
 MAX_TIME_S: Final = 253_402_300_000
 """Shortly before the year 10000, because a calendar knows no later time."""
 
-# RFC 7515, section 2: without padding. The library accepts it, and then one token could be written in many ways.
+# RFC 7515, section 2, forbids padding. The library accepts it, so that one token could be written in many ways.
 _COMPACT: Final = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
 
 _IN_TIME: Final = msgspec.Meta(ge=0, le=MAX_TIME_S)
@@ -116,7 +116,7 @@ class Verifier:
         except jwt.ImmatureSignatureError:
             raise NotYetValid from None
         except (jwt.PyJWTError, ValueError, RecursionError):
-            # What says a thing twice and claims of another shape are the second, brackets a thousand deep the third.
+            # Repeated names and claims of another type raise the second error, brackets a thousand deep the third.
             raise InvalidToken from None
         if self._is_revoked(user):
             raise SessionEnded
@@ -129,7 +129,7 @@ class Verifier:
         algorithm, kid = header.get("alg"), header.get("kid")
         if not (isinstance(algorithm, str) and isinstance(kid, str) and algorithm in self._algorithms):
             raise ValueError("another algorithm or no key id")
-        # What is critical we do not know (RFC 7515, section 4.1.11); a key or an address in a header is not looked at.
+        # We support no critical parameters (RFC 7515, section 4.1.11), and ignore a key or a URL in the header.
         if not self._is_of_a_type(header) or "crit" in header:
             raise ValueError("another type")
         key = await self._keys.key(kid)
@@ -144,12 +144,12 @@ class Verifier:
             leeway=self._leeway_s,
             options={"require": ["exp", "iat", "iss", "aud"]},
         )
-        # The library takes the last of two claims of a name, another may take the first.
+        # Of two claims of one name, this library takes the last, but another library may take the first.
         return parse_part(body)
 
     def _is_of_a_type(self, header: Mapping[str, object]) -> bool:
         type_ = header.get("typ", NO_TYPE)
-        # RFC 7515, section 4.1.9: the beginning may be left out.
+        # RFC 7515, section 4.1.9, allows to omit the prefix.
         return isinstance(type_, str) and type_.lower().removeprefix("application/") in self._token_types
 
     def _user(self, claims: Mapping[str, object]) -> User:

@@ -22,7 +22,7 @@ def open_log(
     """Return the ordered log of a URL. It connects in its `start`.
 
     Args:
-        url: `memory://` for one gateway alone, else the URL of Redis or Valkey, see `roomwire.redis.url`.
+        url: `memory://` for a single gateway, else the URL of Redis or Valkey; see `roomwire.redis.url`.
         node: This gateway's unique name; this incarnation gets an id of its own.
         address: The address at which other gateways reach this one. Default: none.
         prefix: The prefix of every key in Redis.

@@ -76,8 +76,8 @@ class Metrics:
         self.registry.register(self.publish_seconds)
         self.volatile_dropped = Tally(
             "roomwire_volatile_dropped_total",
-            "Volatile events that were dropped, by reason: congested (for one client each, which does not read what it gets, or is"
-            " being connected or recovered), unpublished (for all clients, as the backplane did not take it).",
+            "Volatile events that were dropped, by reason: congested (for one client, which does not keep up or is being connected"
+            " or recovered), unpublished (for all clients, because the backplane did not accept the event).",
             "reason",
             values=("congested", "unpublished"),
         )

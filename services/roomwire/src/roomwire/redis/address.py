@@ -48,7 +48,7 @@ class RedisAddress(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Primaries(Protocol):
-    """Finds the present primary. Its text is the place that is asked, without secrets."""
+    """Finds the present primary. `str` returns the servers that it asks, without secrets."""
 
     async def find(self) -> RedisAddress:
         """Return the primary's address, or give up within a time limit.

@@ -1,8 +1,8 @@
 """Finds the primary of the cluster that has a slot.
 
-All keys and channels of the log carry one hash tag, so one primary at a time has all of it, and everything that is true for a single
+All keys and channels of the log carry one hash tag, so one primary at a time has the whole log, and everything that is true for a single
 server is true for a cluster. A move of the slot is another incarnation of the primary, as after a failover. While the slot is moved key
-by key, operations that need keys of both sides are refused, and nothing is half done.
+by key, operations that need keys of both sides are refused, and no operation is done in part.
 """
 
 from collections.abc import Sequence
@@ -65,6 +65,6 @@ def _moved(member: RedisAddress, answer: object) -> RedisAddress:
     kind, *rest = str(answer).split(" ")
     if kind != "MOVED":
         raise OSError(f"{member}: {answer}")
-    # An IPv6 address has no brackets here. Without an address, the member that was asked is meant.
+    # An IPv6 address has no brackets here. An empty address denotes the member that was asked.
     host, _, port = rest[-1].rpartition(":")
     return member.at(Host(host or member.host, int(port)))

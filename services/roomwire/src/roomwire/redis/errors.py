@@ -3,7 +3,7 @@
 ::
 
     Unavailable
-    └── BackplaneSilent     Redis did not answer what was asked beside the log
+    └── BackplaneSilent     Redis did not answer a command outside of the log
     ConfigurationError
     ├── UnknownScheme       the URL begins with something else
     ├── NoSuchRedisUrl      the URL does not have the form of its scheme
@@ -19,7 +19,7 @@ from roomwire.errors import ConfigurationError, Unavailable
 
 
 class BackplaneSilent(Unavailable):
-    """Redis did not answer what was asked beside the log."""
+    """Redis did not answer a command outside of the log."""
 
     default_message = "The backplane does not answer: try again."
 

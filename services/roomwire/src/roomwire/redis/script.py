@@ -7,9 +7,9 @@ class Script:
     """A Lua script.
 
     Attributes:
-        name: What people call it.
-        text: Its source.
-        sha: Its hash, for EVALSHA.
+        name: The script's name in messages.
+        text: The source.
+        sha: The hash for EVALSHA.
 
     """
 

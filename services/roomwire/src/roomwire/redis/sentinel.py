@@ -14,16 +14,16 @@ _NAME: Final = "roomwire-finds"
 
 
 class SentinelPrimaries:
-    """Asks Sentinels in turn, the one first that knew it last.
+    """Asks Sentinels in turn, beginning with the one that found the primary last.
 
-    Only a server is believed that says itself that it is a primary: during a failover some Sentinels still name the
-    old one, which is down, or is a replica already.
+    The server itself must confirm that it is a primary, because during a failover some Sentinels still name the old one,
+    which is down or already a replica.
 
     Args:
-        sentinels: Where they are, and how to log in there.
-        service: What they call the primary.
-        server: How to log in at the servers.
-        timeout_s: How long each Sentinel and each server may take to answer.
+        sentinels: The addresses of the Sentinels, with their login.
+        service: The name of the primary at the Sentinels.
+        server: The login at the servers.
+        timeout_s: Time limit for each answer of a Sentinel or a server.
 
     """
 
@@ -39,7 +39,7 @@ class SentinelPrimaries:
         return ",".join(map(str, self._sentinels))
 
     async def find(self) -> RedisAddress:
-        """See `Primaries`; takes at most twice the timeout for each Sentinel."""
+        """See `Primaries`. The search takes at most twice the timeout for each Sentinel."""
         problems: list[str] = []
         last: Exception | None = None
         for sentinel in list(self._sentinels):
@@ -58,7 +58,7 @@ class SentinelPrimaries:
         command = (b"SENTINEL", b"GET-MASTER-ADDR-BY-NAME", self._service)
         named = await ask_once(sentinel, *command, name=_NAME, timeout_s=self._timeout_s)
         if not isinstance(named, list):
-            raise OSError("it knows no such primary" if named is None else str(named))
+            raise OSError("it does not know this primary" if named is None else str(named))
         host, port = named
         address = self._server.at(Host(host.decode(), int(port)))
         role = await ask_once(address, b"ROLE", name=_NAME, timeout_s=self._timeout_s)
@@ -72,6 +72,6 @@ class SentinelPrimaries:
 def sentinel_addresses(
     server: RedisAddress, hosts: Sequence[Host], *, user: str, password: str
 ) -> Sequence[RedisAddress]:
-    """Return where Sentinels are: they are spoken to as the servers are, with credentials of their own."""
+    """Return the addresses of Sentinels: they use the same TLS as the servers, but have credentials of their own."""
     login = msgspec.structs.replace(server, user=user, password=password, database=0)
     return [login.at(host) for host in hosts]

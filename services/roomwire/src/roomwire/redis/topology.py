@@ -1,6 +1,6 @@
-"""The topologies that a Redis or Valkey can have, by the URL: the one place that knows all of them.
+"""The topologies of a Redis or Valkey, by its URL. This is the only module that knows all of them.
 
-Whoever connects gets from here who finds the primary, or a client of redis-py that asks it.
+`open_primaries` returns an object that finds the primary, and `connect` a client of redis-py that does so for each connection.
 """
 
 import weakref
@@ -30,15 +30,15 @@ _LEADS_ELSEWHERE: Final = (AskError, ClusterDownError, MasterDownError, MovedErr
 
 
 def open_primaries(url: str, *, key: bytes, timeout_s: float) -> Primaries:
-    """Return who finds the primary that a URL stands for; nothing is connected yet.
+    """Return an object that finds the primary of a URL. Nothing is connected yet.
 
     Args:
         url: See `parse_redis_url`.
-        key: object key that is going to be used: in a cluster all have to carry the same hash tag.
-        timeout_s: How long each server that is asked may take to answer.
+        key: Any of the keys that will be used. In a cluster, all of them must carry the same hash tag.
+        timeout_s: Time limit for the answer of each server that is asked.
 
     Raises:
-        ConfigurationError: It is no such URL, or a file that it names cannot be read.
+        ConfigurationError: The URL is invalid, or a file that it names cannot be read.
 
     """
     said = parse_redis_url(url)
@@ -54,19 +54,19 @@ def open_primaries(url: str, *, key: bytes, timeout_s: float) -> Primaries:
 
 
 def connect(url: str, *, key: str, timeout_s: float = 1.0) -> "redis.asyncio.Redis":
-    """Return a client whose every answer takes at most `timeout_s` and that repeats nothing by itself.
+    """Return a client that answers within `timeout_s` and never repeats a command by itself.
 
-    A repeated command could be applied twice; who calls knows better. Connections that Redis closed are noticed when
-    they are taken from the pool, and opened again, to wherever the primary is then. A command that reaches a server
-    that is not the primary any more is refused, and the next finds the right one.
+    A repeated command could be applied twice, so the caller decides. The pool notices connections that Redis has closed when
+    it hands them out, and opens them again to the present primary. A command that reaches a former primary is refused, and
+    the next one reaches the present primary.
 
     Args:
-        url: As `open_primaries`.
-        key: As `open_primaries`.
-        timeout_s: How long an answer may take; connecting may take as long for each server that is asked.
+        url: As for `open_primaries`.
+        key: As for `open_primaries`.
+        timeout_s: Time limit for an answer. Connecting may take as long for each server that is asked.
 
     Raises:
-        ConfigurationError: As `open_primaries`.
+        ConfigurationError: As for `open_primaries`.
 
     """
     options: dict[str, Any] = {
@@ -75,7 +75,7 @@ def connect(url: str, *, key: str, timeout_s: float = 1.0) -> "redis.asyncio.Red
         "socket_timeout": timeout_s,
         "socket_connect_timeout": timeout_s,
         "retry": Retry(NoBackoff(), 0),
-        # With these, redis-py does not look whether a connection was closed: each would fail once.
+        # With these notifications, redis-py does not notice closed connections, so that each would fail once.
         "maint_notifications_config": MaintNotificationsConfig(enabled=False),
     }
     said = parse_redis_url(url)
@@ -96,7 +96,7 @@ def connect(url: str, *, key: str, timeout_s: float = 1.0) -> "redis.asyncio.Red
 
 
 class _FoundConnection(Connection):
-    """A connection of redis-py to wherever the primary is when it connects."""
+    """A connection of redis-py that finds the primary when it connects."""
 
     def __init__(self, *, primaries: Primaries, pool: Any, **options: Any) -> None:
         self._primaries = primaries
@@ -116,7 +116,7 @@ class _FoundConnection(Connection):
         try:
             return await super().read_response(*arguments, **options)
         except _LEADS_ELSEWHERE:
-            # The others of the pool lead there as well.
+            # The other connections of the pool lead to the same server.
             await self.disconnect()
             await self._pool.disconnect(inuse_connections=False)
             raise

@@ -1,6 +1,6 @@
 """Parses the URLs of a Redis or Valkey: one server, the primary that Sentinels name, or a cluster.
 
-Reads and checks them, for the settings as for whoever connects; opens nothing but the files of TLS, in `context`.
+It reads and checks them for the settings and for connections. It opens only the TLS files, in `RedisUrl.context`.
 """
 
 import re
@@ -39,27 +39,27 @@ _NO: Final = frozenset({"false", "0", "no"})
 
 
 class Host(NamedTuple):
-    """Where a server listens: a name or address, and a TCP port."""
+    """The address of a server: a host name or IP address, and a TCP port."""
 
     name: str
     port: int
 
 
 class RedisUrl(msgspec.Struct, frozen=True, kw_only=True):
-    """What a URL says.
+    """The parts of a URL.
 
     Attributes:
         kind: Whether the hosts are one server, Sentinels, or members of a cluster.
-        hosts: Where to ask, in this order; empty if `path` is given.
+        hosts: The hosts to ask, in this order; empty if `path` is given.
         path: A Unix socket.
-        service: What the Sentinels call the primary.
+        service: The name of the primary at the Sentinels.
         user: The ACL user at the servers. Default: `default`, if there is a password.
-        password: Its password.
+        password: The user's password.
         database: The number of the database.
         sentinel_user: The ACL user at the Sentinels.
-        sentinel_password: Its password. Default: they want none.
-        has_tls: Whether to speak TLS, to Sentinels as to servers.
-        tls: Its options.
+        sentinel_password: That user's password. Default: the Sentinels need none.
+        has_tls: Whether Sentinels and servers use TLS.
+        tls: The options of TLS.
 
     """
 
@@ -76,16 +76,16 @@ class RedisUrl(msgspec.Struct, frozen=True, kw_only=True):
     tls: Mapping[str, str] = {}
 
     def __repr__(self) -> str:
-        """Return what it is, without secrets."""
+        """Return the URL's kind and hosts, without secrets."""
         return (
             f"<RedisUrl {self.kind} {self.path or ','.join(f'{name}:{port}' for name, port in self.hosts)}>"
         )
 
     def context(self) -> ssl.SSLContext | None:
-        """Return how to speak TLS; None: not at all.
+        """Return the TLS context, or None without TLS.
 
         Raises:
-            ConfigurationError: A file that it names cannot be read.
+            ConfigurationError: A file that the URL names cannot be read.
 
         """
         if not self.has_tls:
@@ -105,10 +105,10 @@ class RedisUrl(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def believing(url: str, ca_file: Path) -> str:
-    """Return a URL with the authority by which its servers are believed; one that it names itself stays.
+    """Return a URL with the CA file that verifies its servers, unless the URL already names one.
 
     Raises:
-        ConfigurationError: It is no URL, or none of TLS.
+        ConfigurationError: The URL is invalid, or does not use TLS.
 
     """
     said = parse_redis_url(url)
@@ -120,7 +120,7 @@ def believing(url: str, ca_file: Path) -> str:
 
 
 def parse_redis_url(url: str) -> RedisUrl:
-    """Return what a URL says. Texts in it are written with `%xx` where they hold special characters.
+    """Parse a URL. Special characters in its parts are written as `%xx`.
 
     ==============================================================  ==================================================
     ``redis://user:password@host:port/db``                          one server
@@ -130,11 +130,11 @@ def parse_redis_url(url: str) -> RedisUrl:
     ``redis+cluster://user:password@host:port,host2:port2``         a cluster; any of its members
     ==============================================================  ==================================================
 
-    With ``rediss`` it is TLS, with the options `ssl_ca_certs`, `ssl_certfile`, `ssl_keyfile`, `ssl_cert_reqs`
+    ``rediss`` stands for TLS and adds the options `ssl_ca_certs`, `ssl_certfile`, `ssl_keyfile`, `ssl_cert_reqs`
     (`required` or `none`) and `ssl_check_hostname`.
 
     Raises:
-        ConfigurationError: It is no such URL. The text shows nothing of it that may be secret.
+        ConfigurationError: The URL is invalid. The message shows no part of it that may be secret.
 
     """
     scheme, _, rest = url.partition("://")
@@ -142,7 +142,7 @@ def parse_redis_url(url: str) -> RedisUrl:
         raise UnknownScheme(_SCHEMES)
     kind, has_tls = _SCHEMES[scheme]
     credentials, _, where = rest.rpartition("@")
-    # Such a URL would be cut in the wrong place, and part of the password be taken for a host or path.
+    # Such a URL would be split in the wrong place, and part of the password would become a host or path.
     if re.search(r"[/?#@\[\]\s]", credentials) or not credentials.isascii() or re.search(r"[#\s]", where):
         raise NoSuchRedisUrl(_SHAPE)
     user, _, password = credentials.partition(":")
@@ -177,7 +177,7 @@ def parse_redis_url(url: str) -> RedisUrl:
 
 
 def shown_hosts(url: str) -> str:
-    """Return where a URL leads, without secrets; empty for what is no address, as `memory://`."""
+    """Return the hosts of a URL without secrets, or an empty text for a URL without hosts, such as `memory://`."""
     try:
         said = parse_redis_url(url)
     except ConfigurationError:

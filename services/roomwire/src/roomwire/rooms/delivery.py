@@ -78,7 +78,7 @@ class Delivery:
             return
 
     def publish_volatile(self, emit: Emit) -> None:
-        """Pass an event to clients that are connected and read what they get; nothing waits for the others: hot."""
+        """Pass an event to clients that are connected and keep up; nothing waits for the others: hot."""
         addressed = self._addressed(emit, emit.payload())
         if addressed is None:
             return
@@ -131,10 +131,10 @@ class Delivery:
             self._put(audience, entry.message.payload, f"{self._log.epoch}.{entry.position}")
 
     def on_volatile(self, stream: Stream, message: Message) -> None:
-        """Deliver a volatile message to the members on this node that take it now: hot.
+        """Deliver a volatile message to the members on this node that can receive it now: hot.
 
-        A member that connects or recovers does not: for it the event would have to wait. To the others it comes with the offset
-        of what they have received, as whatever bypasses the log; see `put`.
+        A member that connects or recovers does not receive it, because the event would have to wait. The others get it with the
+        offset of their last event, like every event that bypasses the log; see `put`.
         """
         audience = self._audience(stream, message)
         if audience is None:

@@ -138,7 +138,7 @@ class Rooms(socketio.AsyncManager):  # type: ignore[misc] # python-socketio has 
     async def _emit_volatile(self, emit: Emit) -> None:
         if emit.callback is not None or emit.keep is not None or emit.message_id:
             raise ValueError(
-                "a volatile event is stored nowhere: it takes no callback, message_id or keeps_history"
+                "a volatile event is not stored: leave out callback, message_id and keeps_history"
             )
         self._delivery.publish_volatile(emit)
 

@@ -67,8 +67,8 @@ class Server(ClusterCalls, socketio.AsyncServer):  # type: ignore[misc] # python
         log: The log that connects the nodes, see `roomwire.log.opening`. The server starts and closes it. Default: a single node.
         history: Reads the history of rooms, see `roomwire.history.opening`. Its owner starts and closes it. Default: the history of
             a log in memory; with another log, no history can be read.
-        standings: Stores for all nodes who is banned or muted and how many sockets users have, see `roomwire.standings.opening`;
-            closed by its owner. Default: with a log in memory, this process stores it; otherwise gateways that need it are refused.
+        standings: Stores the bans, mutes and numbers of sockets of users for all nodes, see `roomwire.standings.opening`. Its owner
+            closes it. Default: with a log in memory, this process stores them; otherwise gateways that need them are refused.
         node_name: The name of this node, unique among all nodes. Engine.IO session ids begin with it and a dot, so that a proxy
             can find the node that a request belongs to.
         authenticate: Decides about every connection, in every namespace, before its connect handler runs.

@@ -1,1 +1,1 @@
-"""What users may do over the whole deployment: how many sockets each has, who is banned, and who is muted."""
+"""The standings of users over the whole deployment: the number of their sockets, their bans, and their mutes."""

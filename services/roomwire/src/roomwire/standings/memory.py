@@ -10,7 +10,7 @@ class MemoryStandings:
     """Implements `StandingStore` in one process.
 
     Args:
-        clock: The time in seconds; never goes back.
+        clock: Monotonic seconds.
 
     """
 

@@ -1,4 +1,4 @@
-"""Opens the store of standings that a URL stands for."""
+"""Opens the store of standings at a URL."""
 
 from roomwire.log.redis.keys import Keys
 from roomwire.redis.topology import connect
@@ -8,15 +8,15 @@ from roomwire.standings.redis import RedisStandings
 
 
 def open_standings(url: str, *, prefix: str = "rw", timeout_s: float = 1.0) -> StandingStore:
-    """Return the store a URL stands for; nothing is connected before its first call.
+    """Return the store at a URL. Nothing is connected before its first call.
 
     Args:
-        url: `memory://` for one gateway alone, else the URL of Redis or Valkey, see `roomwire.redis.url`.
-        prefix: What every key in Redis begins with; the log's, so that a cluster keeps the keys of both together.
-        timeout_s: How long one call may take.
+        url: `memory://` for a single gateway, else the URL of Redis or Valkey; see `roomwire.redis.url`.
+        prefix: The prefix of every key in Redis. It must be the log's, so that a cluster keeps the keys of both together.
+        timeout_s: Time limit for one call.
 
     Raises:
-        ConfigurationError: The URL is none.
+        ConfigurationError: The URL is invalid.
 
     """
     if url.startswith("memory://"):

@@ -1,8 +1,8 @@
-"""The standings on Redis or Valkey, by connections of its own.
+"""The standings on Redis or Valkey, over connections of its own.
 
-``<prefix>:{0}:sockets:<user>`` is a hash: the user's sockets, and of each when it ceases to count, in milliseconds by the clock of
-Redis, and its node. ``<prefix>:{0}:ban:<user>`` and ``<prefix>:{0}:mute:<user>`` say when a ban or mute ends, by the same clock, and end
-then.
+``<prefix>:{0}:sockets:<user>`` is a hash of the user's sockets. Each value has the time until which the socket counts, in milliseconds
+by the clock of Redis, and its node. ``<prefix>:{0}:ban:<user>`` and ``<prefix>:{0}:mute:<user>`` have the end of a ban or mute by the
+same clock, and expire then.
 """
 
 import asyncio
@@ -25,8 +25,8 @@ class RedisStandings:
 
     Args:
         client: The connections; closed by `close`.
-        prefix: What every key begins with.
-        timeout_s: How long one call may take.
+        prefix: The prefix of every key.
+        timeout_s: Time limit for one call.
 
     """
 

@@ -1,8 +1,7 @@
-"""The standings of the users that are connected to this node: who may come in, who may speak, and for how long.
+"""The standings of the users that are connected to this node: the number of their sockets, their bans, and their mutes.
 
-What the store decides is asked once for each socket that comes. While sockets are held, the store is told of them every
-`REFRESH_S`, and what it says of their users counts: so a ban or mute that was decided while this node could not be told takes
-effect by then.
+The store decides once about each new socket. While this node holds sockets, it reports them to the store every `REFRESH_S` and applies
+the standings that the store returns. A ban or mute that this node was not told of therefore takes effect by then.
 """
 
 import asyncio
@@ -28,11 +27,11 @@ class Banned(Forbidden):
 class Muted(Forbidden):
     """The user is muted."""
 
-    default_message = "You may not speak for the time being."
+    default_message = "You are muted for the time being."
 
 
 class TooManySockets(RateLimited):
-    """The user has as many sockets as one may have, on all gateways."""
+    """The user has the maximum number of sockets over all gateways."""
 
     default_message = "This user has too many connections: close one and try again."
 
@@ -41,10 +40,10 @@ class Standings:
     """Knows the standings of the users whose sockets are here.
 
     Args:
-        store: Knows those of all users.
+        store: The standings of all users.
         node: This node.
         begin: Starts a task.
-        send_away: Sends all sockets of a user here away.
+        send_away: Disconnects all sockets of a user at this node.
         clock: Monotonic seconds.
 
     """
@@ -74,11 +73,11 @@ class Standings:
         Args:
             user: The user's id.
             sid: The socket's id.
-            most: Most sockets of a user, on all gateways. 0: any number.
+            most: Maximum number of sockets of a user over all gateways. 0 disables the limit.
 
         Raises:
-            Banned, TooManySockets: It may not come in.
-            Unavailable: The backplane cannot answer now.
+            Banned, TooManySockets: The socket is refused.
+            Unavailable: The store does not answer.
 
         """
         admission = await self._store.admit(user, sid, node=self._node, most=most)
@@ -94,7 +93,7 @@ class Standings:
             self._refreshing = self._begin(self._refresh())
 
     async def part(self, sid: str) -> None:
-        """Count a socket no more; nothing happens if it did not count."""
+        """Stop counting a socket; nothing happens if it did not count."""
         user = self._held.pop(sid, None)
         if user is None:
             return
@@ -109,7 +108,7 @@ class Standings:
         try:
             await self._store.part(user, sid, node=self._node)
         except Unavailable as error:
-            # It ceases to count by itself.
+            # The socket stops counting by itself.
             _log.info("socket counts for longer", sid=sid, error=error.message)
 
     def require_voice(self, user: str) -> None:
@@ -118,7 +117,7 @@ class Standings:
             raise Muted
 
     async def ban(self, user: str, *, for_s: float) -> None:
-        """Ban a user, and send the user's sockets here away; raises `Unavailable`."""
+        """Ban a user, and disconnect the user's sockets at this node; raises `Unavailable`."""
         await self._store.ban(user, for_s=for_s)
         self.note_ban(user, for_s)
 
@@ -128,17 +127,17 @@ class Standings:
         self.note_mute(user, for_s)
 
     def note_ban(self, user: str, for_s: float) -> None:
-        """Take that a user was banned, or (0) is no more."""
+        """Apply a ban that another node announces; 0 ends it."""
         if for_s > 0:
             self._send_away(user, Banned())
 
     def note_mute(self, user: str, for_s: float) -> None:
-        """Take that a user was muted, or (0) is no more."""
+        """Apply a mute that another node announces; 0 ends it."""
         if user in self._held.values():
             self._note(user, Standing(muted_s=for_s))
 
     def leave_loop(self) -> None:
-        """Forget what was under way on an event loop that has ended."""
+        """Forget the state of an event loop that has ended."""
         self._held.clear()
         self._counted.clear()
         self._refreshing = None

@@ -132,4 +132,4 @@ def test_a_file_of_that_name_is_no_folder(tmp_path, capsys):
     Path("my_board").touch()
 
     assert 1 == run_command(["new", "my_board"])
-    assert "roomwire: my_board exists and is no folder: choose another name\n" == capsys.readouterr().err
+    assert "roomwire: my_board exists and is not a folder: choose another name\n" == capsys.readouterr().err

@@ -50,7 +50,7 @@ def test_a_token_that_no_header_can_carry_is_refused_and_not_printed(token, caps
 
     assert 1 == run_command(["publish", URL, "price", "--everyone", "--token-file", str(file)])
     printed = capsys.readouterr()
-    assert "the token has characters that no token has" in printed.err
+    assert "the token contains invalid characters" in printed.err
     assert SECRET not in printed.out + printed.err
 
 

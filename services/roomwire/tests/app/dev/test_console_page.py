@@ -133,7 +133,7 @@ async def test_two_clients_talk_see_their_acks_and_one_recovers_from_a_cut(board
 
         await ann.field("Arguments (JSON list)").fill("{}")
         await ann.press("Send")
-        await expect(page.get_by_role("alert")).to_contain_text("The arguments are no JSON list")
+        await expect(page.get_by_role("alert")).to_contain_text("The arguments are not a JSON list")
         await ann.connect("none")
         await ann.shows("unauthenticated")
         await ann.field("Connect as").select_option("token")
@@ -177,4 +177,4 @@ async def test_no_link_and_a_foreign_host_open_nothing(board, chromium_path):
         for url in (dev.console, link.replace("127.0.0.1", REBOUND), f"http://{REBOUND}:{port}/"):
             answer = await page.goto(url)
             assert 403 == answer.status
-            await expect(page.get_by_role("heading")).to_have_text("This is not the way in")
+            await expect(page.get_by_role("heading")).to_have_text("The console needs its link")

@@ -128,7 +128,7 @@ async def test_a_change_that_fails_leaves_the_console_and_shows_why_and_the_next
             "lifespan: the lifespan raised KeyError: 'till'",
             ("Traceback", "shop.py", "KeyError: 'till'"),
         ),
-        (f"import os\nos._exit(3)\n{SHOP}", "the process of the application has ended with status 3", ()),
+        (f"import os\nos._exit(3)\n{SHOP}", "the application's process ended with status 3", ()),
     ],
     ids=["binding", "lifespan", "exit"],
 )

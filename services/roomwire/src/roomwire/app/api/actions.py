@@ -107,7 +107,7 @@ class Actions:
     async def history(
         self, caller: Caller, room: str, *, namespace: str, after: str, limit: int
     ) -> HistoryAnswer:
-        """Return what was said in a room: the newest messages, or those that follow a position."""
+        """Return the messages of a room: the newest ones, or those that follow a position."""
         caller.capabilities.require("history", room)
         self._require(namespace)
         return await self.remembered(room, namespace=namespace, after=after, limit=limit)
@@ -143,11 +143,11 @@ class Actions:
             return await self.mute_user(user, for_s=for_s, by=caller.id)
 
     def saying(self, message: Said, message_id: str) -> Sequence[Coroutine[object, object, None]]:
-        """Return what says an event: begun in this order, by whatever runs it, it stands so in the log.
+        """Return coroutines that publish an event. If they begin in this order, the log has this order.
 
         Args:
             message: The event.
-            message_id: Under which it is heard once. Empty: none.
+            message_id: A further event with this id is dropped. Empty if there is none.
 
         """
         has_users = self._server.has_user_rooms(message.namespace)
@@ -227,7 +227,7 @@ class Actions:
         *,
         namespace: str,
     ) -> Disconnected:
-        """Do what `disconnect` is asked for, and return its answer."""
+        """Perform `disconnect`, and return its answer."""
         if not self._server.has_user_rooms(namespace):
             raise NotFound("This application cannot disconnect a user: revoke the user's sessions.")
         changed = await self._server.disconnect_sockets(user_room(user), namespace=namespace)
@@ -236,7 +236,7 @@ class Actions:
         )
 
     async def move_members(self, room: str, to: str, *, namespace: str, user: str) -> Moved:
-        """Do what `move` is asked for, and return its answer."""
+        """Perform `move`, and return its answer."""
         found = await self._server.fetch_sockets(room, namespace=namespace, timeout_s=TIMEOUT_S)
         meant = [one for one in found.sockets if room != to and user in {"", one.user.id}]
         sids = [one.sid for one in meant if one.user.capabilities.may("join", to)]
@@ -251,17 +251,17 @@ class Actions:
         )
 
     async def ban_user(self, user: str, *, for_s: float, by: str) -> StandingChanged:
-        """Do what `ban` is asked for, and return its answer."""
+        """Perform `ban`, and return its answer."""
         missing = await self._moderated().ban(user, for_s=for_s, by=by)
         return StandingChanged(missing=[*map(name_of, missing)])
 
     async def mute_user(self, user: str, *, for_s: float, by: str) -> StandingChanged:
-        """Do what `mute` is asked for, and return its answer."""
+        """Perform `mute`, and return its answer."""
         missing = await self._moderated().mute(user, for_s=for_s, by=by)
         return StandingChanged(missing=[*map(name_of, missing)])
 
     def _moderated(self) -> Moderation:
-        """Return one of the moderated gateways: what one decides holds in all."""
+        """Return one of the moderated gateways; its decisions hold in all of them."""
         for gateway in self._server.namespace_handlers.values():
             if isinstance(gateway, Moderation) and gateway.is_moderated:
                 return gateway
@@ -275,7 +275,7 @@ class Actions:
 
 
 def target_of(message: Said) -> str:
-    """Return what a message is for, as it stands in the audit."""
+    """Return the recipients of a message, as the audit names them."""
     where = "" if message.namespace == "/" else f" in {message.namespace}"
     if isinstance(message, ToEveryone):
         return f"everyone{where}"
@@ -283,10 +283,10 @@ def target_of(message: Said) -> str:
 
 
 def keep_of(message: Said) -> Keep | None:
-    """Return what the history of a message's room stores of it; None: nothing.
+    """Return what the history of a message's room stores of it, or None if it stores nothing.
 
     Raises:
-        InvalidBody: The room is a client's own, which has no history.
+        InvalidBody: The room is a client's own and has no history.
 
     """
     if not isinstance(message, ToRoom) or not message.keeps_history:

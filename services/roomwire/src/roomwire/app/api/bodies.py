@@ -69,7 +69,7 @@ def _check_entry(value: object) -> object:
 
 
 def _check_number(value: object) -> object:
-    """Refuse what is no number in JSON, but could be read as one."""
+    """Refuse values that are not numbers in JSON, but could be read as such."""
     if isinstance(value, str | bool):
         raise ValueError("this is not a number")  # noqa: TRY004 - pydantic reports no other
     return value
@@ -148,7 +148,7 @@ class Keeping(_Request):
 
 
 class _Shared(_Said):
-    """An event for those in a room, or for all."""
+    """An event for the members of a room, or for all clients."""
 
     except_rooms: Annotated[
         list[Room],
@@ -288,7 +288,7 @@ class MessageAnswer(BaseModel):
 
 
 class EntryAnswer(BaseModel):
-    """An entry of a room's history in an application that says nothing else of its messages."""
+    """An entry of a room's history, unless the application has a form of its own for messages."""
 
     position: str = Field(
         description="The message's position. Pass it as `after` to get the messages that follow."

@@ -47,7 +47,7 @@ def parse_keys(text: str, policy: Policy) -> Sequence[Key]:
     Empty lines, and lines that begin with `#`, are ignored.
 
     Raises:
-        ConfigurationError: A line is not a key; the sentence names the line, and never the secret.
+        ConfigurationError: A line is not a key. The message names the line, and never the secret.
 
     """
     keys: dict[str, Key] = {}

@@ -16,14 +16,14 @@ from roomwire.app.settings import GatewaySettings
 @click.command("dev")
 @APPLICATION
 @click.option(
-    "--console-port", default=CONSOLE_PORT, show_default=True, help="Port of the console; 0: a free one."
+    "--console-port", default=CONSOLE_PORT, show_default=True, help="Port of the console. 0 takes a free one."
 )
 @click.option(
     "--watch",
     "folders",
     multiple=True,
     type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="A further folder whose Python files are watched. The working directory always is.",
+    help="A folder whose Python files are watched in addition to those of the working directory. Repeatable.",
 )
 def dev(application: str | None, console_port: int, folders: tuple[Path, ...]) -> None:
     """Serve an application on this machine, and start it again when a Python file changes.
@@ -32,7 +32,7 @@ def dev(application: str | None, console_port: int, folders: tuple[Path, ...]) -
     printed, connects to the application as its users do.
     """
     environ = of_settings(os.environ)
-    # The settings are read from the environment of the process, and of nothing else.
+    # Settings are read from the environment of the process only.
     os.environ.update(environ)
     settings = GatewaySettings.load()
     settings.configure_logs()

@@ -1,6 +1,6 @@
 """A Socket.IO client over WebSocket that connects again by itself and recovers its session, as the official client does.
 
-Packets of Socket.IO are read and written by python-socketio's code, as in `roomwire.testing`, whose clients stay where a test puts them.
+python-socketio's code reads and writes the packets, as in `roomwire.testing`, whose clients connect again only if a test tells them to.
 """
 
 import asyncio
@@ -18,12 +18,12 @@ from roomwire.log.positions import parse_offset
 from roomwire.protocol.packets import CLOSE, MESSAGE, OPEN, PING, PONG
 
 FIRST_PAUSE_S: Final = 1.0
-"""The pause before the first attempt to connect again, in seconds; each further one is twice as long."""
+"""The pause before the first attempt to connect again, in seconds. Each further pause is twice as long."""
 MAX_PAUSE_S: Final = 10.0
 
 
 class Emitted(NamedTuple):
-    """An event that is emitted whenever a new session begins: its name, and its arguments."""
+    """An event that the client emits whenever a new session begins: its name and its arguments."""
 
     event: str
     args: Sequence[Any]
@@ -35,19 +35,19 @@ class _Handshake(msgspec.Struct, rename="camel"):
 
 
 class _Lost(Exception):
-    """The connection is lost; the text says how."""
+    """The connection is lost; the text says why."""
 
 
 class Follower:
     """Receives the events of a namespace until it is cancelled or refused.
 
     Args:
-        url: Of the deployment.
+        url: The URL of the deployment.
         namespace: The namespace.
-        token: What it connects by. Default: none.
-        emits: What it emits when a session begins, each with an acknowledgement.
-        hear: Gets each event and each acknowledgement: what it is, its name, and its arguments.
-        tell: Gets a sentence about each connection that begins or ends.
+        token: The access token. Empty if there is none.
+        emits: The events that it emits when a session begins, each with an acknowledgement.
+        hear: Called with each event and acknowledgement: `event` or `ack`, the event's name, and the arguments.
+        tell: Called with a sentence whenever a connection begins or ends.
 
     """
 
@@ -81,10 +81,10 @@ class Follower:
         self._has_connected = False
 
     async def follow(self) -> None:
-        """Receive events; returns only by an exception.
+        """Receive events. Only an exception ends this method.
 
         Raises:
-            Refusal: The first connection fails, or the server refuses or ends one for good.
+            Refusal: The first connection fails, or the server refuses or ends a connection for good.
 
         """
         while True:
@@ -102,11 +102,11 @@ class Follower:
             self._pause_s = min(2 * self._pause_s, MAX_PAUSE_S)
 
     async def _converse(self, socket: ClientConnection) -> None:
-        """Speak with the server until the connection is lost, which is an exception."""
+        """Exchange packets with the server until the connection is lost, which raises an exception."""
         async with asyncio.timeout(TIMEOUT_S):
             opened = await socket.recv()
         if not isinstance(opened, str) or not opened.startswith(OPEN):
-            raise _Lost("the answer is not Engine.IO's")
+            raise _Lost("the server does not speak Engine.IO")
         handshake = msgspec.json.decode(opened[1:], type=_Handshake)
         patience_s = (handshake.ping_interval + handshake.ping_timeout) / 1000
         await self._say(socket, packet.Packet(packet.CONNECT, {**self._auth, **self._known}, self._namespace))
@@ -116,7 +116,7 @@ class Follower:
                 async with asyncio.timeout(patience_s):
                     heard = await socket.recv()
             except TimeoutError:
-                raise _Lost("the server is silent") from None
+                raise _Lost("the server sent no ping in time") from None
             if isinstance(heard, bytes):
                 if partial is not None and partial.add_attachment(heard):
                     whole, partial = partial, None
@@ -130,7 +130,7 @@ class Follower:
                 else:
                     await self._take(socket, taken)
             elif heard.startswith(CLOSE):
-                raise _Lost("the server closes the connection")
+                raise _Lost("the server closed the connection")
 
     async def _take(self, socket: ClientConnection, taken: packet.Packet) -> None:
         kind = taken.packet_type
@@ -145,7 +145,7 @@ class Follower:
         else:
             name, *args = taken.data
             if "pid" in self._known and taken.id is None and self._ends_with_offset(args):
-                # What every event to a client that can be recovered ends with.
+                # Every event to a client that can recover ends with its offset.
                 self._known["offset"] = args.pop()
             self._hear("event", name, args)
 
@@ -158,10 +158,10 @@ class Follower:
         is_recovered = pid is not None and pid == self._known.get("pid")
         self._pause_s = FIRST_PAUSE_S
         if is_recovered:
-            self._tell("recovered: events from the time between follow, and none is missing")
+            self._tell("recovered: all missed events follow")
             return
         if self._has_connected:
-            self._tell("not recovered: a new session begins, and events from the time between are lost")
+            self._tell("not recovered: a new session begins, and the missed events are lost")
         else:
             self._tell(f"connected as {session['sid']}")
         self._has_connected = True
@@ -181,5 +181,5 @@ class Follower:
 
     async def _say(self, socket: ClientConnection, said: packet.Packet) -> None:
         encoded = said.encode()
-        # What is said here comes from JSON, which has no attachments.
+        # The arguments come from JSON, which has no attachments.
         await socket.send(f"{MESSAGE}{encoded}")

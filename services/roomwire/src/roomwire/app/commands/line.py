@@ -1,7 +1,7 @@
 """The command line of `roomwire`, and how it ends.
 
-Click reads it: uvicorn brings it along, so that an image gets no further package, and it has no opinion about how a process
-ends. A command returns its exit status, or nothing for 0.
+Click reads it. uvicorn depends on Click, so an image needs no further package, and Click leaves the end of the process to us. A command
+returns its exit status, or None for 0.
 """
 
 from collections.abc import Sequence
@@ -13,14 +13,15 @@ import click
 from roomwire.errors import ConfigurationError, NodeNameTaken
 
 COMMANDS: Final = ("check", "dev", "new", "publish", "serve", "tail", "token", "up")
-"""Each is a function in the module of its name, which is imported when the command runs: serving needs ten times what a token needs."""
+"""Each command is a function in the module of its name, which is imported when the command runs: `serve` imports ten times as much as
+`token`."""
 
 
 def run_command(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; returns the exit status: 1 for an application that cannot work, 2 for wrong arguments or settings.
+    """Run the command line, and return the exit status: 1 for an application that cannot work, 2 for wrong arguments or settings.
 
     Args:
-        arguments: Default: those of the process.
+        arguments: The arguments. Default: those of the process.
 
     """
     try:
@@ -34,12 +35,12 @@ def run_command(arguments: Sequence[str] | None = None) -> int:
         from roomwire.serving import process  # noqa: PLC0415 - most commands do not serve
 
         return process.refused("roomwire", error)
-    # Of `--help` and `--version`; a command returns none.
+    # `--help` and `--version` return a status; a command may return None.
     return status or 0
 
 
 class _Commands(click.Group):
-    """The commands, each imported when it is asked for."""
+    """The commands, each imported when it is called."""
 
     def list_commands(self, _: click.Context) -> list[str]:
         return [*COMMANDS]

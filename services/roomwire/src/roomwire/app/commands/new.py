@@ -1,8 +1,8 @@
 """`roomwire new`: a folder with an application, its page, its tests, its image and its values for the chart.
 
-The files are in `new_folder/`, each with the ending `.txt`, which keeps tools from taking them for code of the library. NAME in a
-file's name, and `$name`, `$label`, `$title` and `$version` in its text, are replaced. The page gets the official JavaScript client
-that the console of `roomwire dev` has.
+The files are in `new_folder/`. Their names end with `.txt`, so that tools do not take them for code of the library. The command replaces
+NAME in a file's name, and `$name`, `$label`, `$title` and `$version` in its text. The page gets the official JavaScript client of the
+console of `roomwire dev`.
 """
 
 import keyword
@@ -21,7 +21,7 @@ from roomwire.app.commands.refusal import Refusal
 from roomwire.app.dev.console import CLIENT, WEB, check_installed
 
 MAX_NAME: Final = 40
-"""The longest name, in characters: it is also part of the names of objects in Kubernetes, which end at 63."""
+"""Maximum length of a name, in characters. The name is also part of the names of Kubernetes objects, which have at most 63."""
 _NAME: Final = re.compile(rf"[a-z](?:_?[a-z0-9]){{0,{MAX_NAME - 1}}}")
 _FILES: Final = Path(__file__).parent / "new_folder"
 
@@ -48,7 +48,7 @@ def new(name: str) -> None:
             (folder / file).parent.mkdir(exist_ok=True)
             (folder / file).write_text(text, encoding="utf-8")
     except FileExistsError:
-        raise Refusal(f"{name} exists and is no folder: choose another name") from None
+        raise Refusal(f"{name} exists and is not a folder: choose another name") from None
     except OSError as error:
         raise Refusal(f"the folder {name} cannot be written: {error.strerror}") from None
     for file in files:
@@ -69,14 +69,14 @@ def _check(name: str) -> None:
 
 
 def _is_installed(name: str) -> bool:
-    """Say whether the application would hide an installed module, which Python looks for behind the working directory."""
+    """Say whether the application would hide an installed module, because Python looks into the working directory first."""
     here = Path.cwd()
     elsewhere = [entry for entry in sys.path if entry and Path(entry).resolve() != here]
     return PathFinder.find_spec(name, elsewhere) is not None
 
 
 def _written(name: str) -> Iterator[tuple[str, str]]:
-    """Yield the files of an application: the path in its folder, and the text."""
+    """Yield the path and the text of each file of an application."""
     words: Mapping[str, str] = {
         "name": name,
         "label": name.replace("_", "-"),

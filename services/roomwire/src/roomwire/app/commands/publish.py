@@ -74,9 +74,7 @@ def publish(
     if not secret:
         raise Refusal("the API needs a token or a key: set ROOMWIRE_TOKEN, or give --token-file")
     published = call(url, _PATH, body={"messages": [message]}, token=secret).get("published")
-    click.echo(
-        f"{published} event is in the log. The API does not know how many clients there are to receive it."
-    )
+    click.echo(f"{published} event is in the log. The API does not know how many clients receive it.")
 
 
 def _decoded(text: str) -> Any:
@@ -84,5 +82,5 @@ def _decoded(text: str) -> Any:
         return msgspec.json.decode(text)
     except msgspec.DecodeError:
         raise click.UsageError(
-            f"{text} is not JSON; a text needs quotation marks, which the shell has to leave: '\"{text}\"'."
+            f"{text} is not JSON; a text needs quotation marks that the shell does not remove: '\"{text}\"'."
         ) from None

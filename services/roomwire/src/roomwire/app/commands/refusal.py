@@ -1,4 +1,4 @@
-"""Ends a command that cannot do what it was asked to do."""
+"""The error of a command that cannot do its task."""
 
 from typing import IO, Any
 
@@ -6,10 +6,10 @@ import click
 
 
 class Refusal(click.ClickException):
-    """Raised by a command that ends with status 1; the message is one sentence for the person at the terminal."""
+    """A command ends with status 1; the message is one sentence for the user of the terminal."""
 
     exit_code = 1
 
     def show(self, file: IO[Any] | None = None) -> None:
-        """Print the sentence behind the command's name, as errors of settings are printed."""
+        """Print the sentence after the command's name, in the form of errors of settings."""
         click.echo(f"roomwire: {self.message}", file=file, err=True)

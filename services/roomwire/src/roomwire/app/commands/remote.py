@@ -1,4 +1,4 @@
-"""Calls of the HTTP APIs of a running deployment, and what went wrong with them, as one sentence."""
+"""Calls the HTTP APIs of a running deployment, and states each failure in one sentence."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -12,7 +12,7 @@ from roomwire.app.commands.refusal import Refusal
 Url = httpx.URL
 """The address of a deployment."""
 TIMEOUT_S: Final = 10.0
-"""How long an answer may take, in seconds."""
+"""Time limit for an answer, in seconds."""
 
 
 class _Problem(msgspec.Struct):
@@ -28,7 +28,7 @@ def checked_url(_context: click.Context, _argument: click.Parameter, url: str) -
     """Return the URL of a deployment; Click's callback of an argument.
 
     Raises:
-        click.BadParameter: The text is no URL of a deployment.
+        click.BadParameter: The text cannot be the URL of a deployment.
 
     """
     try:
@@ -41,21 +41,21 @@ def checked_url(_context: click.Context, _argument: click.Parameter, url: str) -
 
 
 def shown(url: Url) -> str:
-    """Return a URL as messages show it: without what may be a secret, the user and the query."""
+    """Return a URL as messages show it: without the user and the query, which may contain secrets."""
     return f"{url.scheme}://{url.netloc.decode()}{url.path.rstrip('/')}"
 
 
 def call(url: Url, path: str, *, body: Mapping[str, Any], token: str = "") -> Mapping[str, Any]:
-    """Post to an API; returns the answer.
+    """Post to an API, and return the answer.
 
     Args:
-        url: Of the deployment.
-        path: What is called, below the path of the URL.
-        body: What is sent, as JSON.
+        url: The URL of the deployment.
+        path: The path of the call, below that of the URL.
+        body: The body, which is sent as JSON.
         token: A token or an API key. Default: none.
 
     Raises:
-        Refusal: There is no answer, a refusal, or an answer of something else.
+        Refusal: The API does not answer, refuses the call, or is not one of Roomwire's.
 
     """
     headers = {"authorization": f"Bearer {token}"} if token else {}
@@ -77,6 +77,6 @@ def call(url: Url, path: str, *, body: Mapping[str, Any], token: str = "") -> Ma
         else:
             raise Refusal(f"{shown(called)} refused it, {problem.code}: {problem.message}")
     raise Refusal(
-        f"{shown(called)} answered with status {answer.status_code} and nothing that Roomwire says: "
-        "is it the right address?"
+        f"{shown(called)} answered with status {answer.status_code}, but not as Roomwire does: "
+        "check the address"
     )

@@ -1,4 +1,4 @@
-"""The secrets that commands are given: by a file or the environment, so that no list of processes shows them."""
+"""Reads the secrets of commands from a file or the environment, so that no list of processes shows them."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -31,19 +31,19 @@ def token_options(command: _Command) -> _Command:
 
 
 def read_secret(value: str | None, file: Path | None) -> str:
-    """Return a secret without the blanks around it; empty if there is none.
+    """Return a secret without surrounding blanks, or an empty text if there is none.
 
     Args:
-        value: Of the command line or the environment.
-        file: The file that has it; it wins.
+        value: The value from the command line or the environment.
+        file: The file that holds the secret; it takes precedence.
 
     Raises:
-        Refusal: The file cannot be read, or it is no text that a header can carry. The sentence does not have the secret.
+        Refusal: The file cannot be read, or a header cannot carry the secret. The message does not show the secret.
 
     """
     secret = (text_of(file) if file else value or "").strip()
     if not secret.isascii() or not secret.isprintable() or " " in secret:
-        raise Refusal("the token has characters that no token has: give its text alone")
+        raise Refusal("the token contains invalid characters: give its text only")
     return secret
 
 
@@ -51,12 +51,12 @@ def text_of(file: Path) -> str:
     """Return the text of a file.
 
     Raises:
-        Refusal: The file cannot be read, or it is no text.
+        Refusal: The file cannot be read, or is not text.
 
     """
     try:
         return file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise Refusal(
-            f"{file} cannot be read: {getattr(error, 'strerror', None) or 'it is no text'}"
+            f"{file} cannot be read: {getattr(error, 'strerror', None) or 'it is not text'}"
         ) from None

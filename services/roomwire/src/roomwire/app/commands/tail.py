@@ -19,7 +19,7 @@ from roomwire.app.commands.token import guest_token
 
 
 class _Enough(Exception):
-    """As many events as were asked for have come."""
+    """The requested number of events has arrived."""
 
 
 @click.command("tail")
@@ -82,7 +82,7 @@ def tail(
         with contextlib.suppress(_Enough, KeyboardInterrupt):
             asyncio.run(follower.follow())
     except BrokenPipeError:
-        # What reads the lines has ended; the interpreter shall not fail when it flushes its output.
+        # The reader of the lines has gone. The interpreter must not fail when it flushes its output.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 

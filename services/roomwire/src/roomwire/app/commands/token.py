@@ -43,7 +43,7 @@ def guest_token(url: Url, name: str | None = None) -> str:
     """Return an access token of a new guest.
 
     Args:
-        url: Of the deployment.
+        url: The URL of the deployment.
         name: The guest's name. Default: the auth service chooses one.
 
     Raises:
@@ -66,5 +66,5 @@ def _password(file: Path | None) -> str:
             "Password", hide_input=True, err=True
         )
         return given
-    # The password may have blanks around it; the end of the last line is the editor's.
+    # A password may begin or end with blanks, but an editor adds the end of the last line.
     return text_of(file).removesuffix("\n")

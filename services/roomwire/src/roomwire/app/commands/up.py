@@ -1,6 +1,6 @@
-"""`roomwire up`: an application in the whole system on this machine, which the package `roomwire-local` runs.
+"""`roomwire up`: runs an application in the whole system on this machine, by the package `roomwire-local`.
 
-The package stands above the library and is not imported: the command becomes its program, so that signals reach the supervisor.
+That package depends on the library, so it is not imported here. The command becomes its program, so that signals reach the supervisor.
 """
 
 import os
@@ -28,7 +28,7 @@ _MAX_GATEWAYS: Final = 32
     envvar="PORT",
     show_default=True,
     show_envvar=True,
-    help="Port of the ingress. All other ports are free ones.",
+    help="Port of the ingress. The system chooses all other ports.",
 )
 @click.option(
     "--gateways",
@@ -40,11 +40,11 @@ _MAX_GATEWAYS: Final = 32
     help="Number of gateways.",
 )
 def up(application: str | None, port: int, gateways: int) -> None:
-    """Run an application on this machine as a deployment has it, until Ctrl-C.
+    """Run an application on this machine as in a deployment, until Ctrl-C.
 
     The system consists of Valkey, the auth service, gateways that serve the application, and Traefik as the ingress. Several
-    systems run side by side on different ports. The data are kept in .local/ of the working directory. Settings, ROOMWIRE_...,
-    are passed to the services; ROOMWIRE_AUTH_MODE is optional unless it is set. The extra `local` has to be installed.
+    systems run side by side on different ports. They keep their data in .local/ of the working directory. Settings, ROOMWIRE_...,
+    are passed to the services; ROOMWIRE_AUTH_MODE is `optional` unless it is set. The extra `local` must be installed.
 
     The status is 1 if the application cannot be loaded or the system does not come up.
     """

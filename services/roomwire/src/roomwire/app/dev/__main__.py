@@ -1,13 +1,13 @@
-"""`python -m roomwire.app.dev`: the process of an application under `roomwire dev`, see `child`."""
+"""`python -m roomwire.app.dev`: the process of an application under `roomwire dev`; see `child`."""
 
 import signal
 import sys
 
 
 def main() -> int:
-    """Serve an application; returns the exit status."""
-    # Ctrl-C reaches the supervisor as well, which ends this process until it serves, and takes the signal as its own end. What
-    # follows imports for a while.
+    """Serve an application, and return the exit status."""
+    # Ctrl-C also reaches the supervisor, which ends this process. Until this process serves it ignores the signal, because the
+    # imports below take a while.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     from roomwire.app.dev import child  # noqa: PLC0415 - as the comment says
 

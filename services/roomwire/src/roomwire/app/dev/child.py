@@ -1,6 +1,6 @@
 """The process in which `roomwire dev` runs an application: `python -m roomwire.app.dev`.
 
-It serves on ports that its parent has opened, tells the parent what becomes of the application, and ends with the parent.
+It serves on ports that its parent has opened, reports the application's state to the parent, and ends with the parent.
 """
 
 import os
@@ -29,7 +29,7 @@ def arguments(application: str, parent: int, ports: Ports) -> Sequence[str]:
     Args:
         application: `module:attribute`.
         parent: The descriptor of a socket whose other end the parent has.
-        ports: What it serves on.
+        ports: The ports that it serves.
 
     """
     numbers = [",".join(str(each.fileno()) for each in port) for port in ports]
@@ -37,14 +37,14 @@ def arguments(application: str, parent: int, ports: Ports) -> Sequence[str]:
 
 
 def main(argv: Sequence[str]) -> int:
-    """Serve an application; returns the exit status."""
+    """Serve an application, and return the exit status."""
     application, parent, *numbers = argv
     told = _inherited(parent)
     threading.Thread(target=_end_with, args=(told,), daemon=True).start()
     try:
         _serve(application, Ports(*map(_sockets, numbers)), told)
     except (ConfigurationError, NodeNameTaken) as error:
-        # The terminal first: what the console shows stands there already.
+        # The terminal comes first, so that it already has what the console shows.
         status = process.refused("roomwire", error)
         _tell(told, Failed(str(error), error.traceback if isinstance(error, ApplicationError) else ""))
         return status
@@ -58,7 +58,7 @@ def main(argv: Sequence[str]) -> int:
 def _serve(application: str, ports: Ports, told: socket.socket) -> None:
     settings = GatewaySettings.load()
     settings.configure_logs()
-    # Python tells compiled files apart by the second: of two saves within one, the first would run again.
+    # Python compares the times of compiled files in whole seconds: after two saves within one second, the first would run again.
     sys.dont_write_bytecode = True
     app = load(application)
     node = Node(app, settings)
@@ -91,7 +91,7 @@ def _tell(told: socket.socket, report: Report) -> None:
 
 
 def _end_with(parent: socket.socket) -> None:
-    """Stop this process when its parent has gone, however that ended."""
+    """Stop this process when its parent has ended, for whatever reason."""
     while parent.recv(1):
         pass
     os.kill(os.getpid(), signal.SIGTERM)

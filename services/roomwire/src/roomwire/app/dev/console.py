@@ -1,4 +1,4 @@
-"""The console of `roomwire dev`: its page, what it learns of the application, and tokens of guests. HTTP alone."""
+"""The console of `roomwire dev`: its page, the state of the application, and tokens of guests. HTTP only."""
 
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -27,7 +27,7 @@ class Target(msgspec.Struct, frozen=True):
     Attributes:
         address: Its origin, as the page calls it.
         auth_mode: ROOMWIRE_AUTH_MODE.
-        has_guests: Whether the console issues tokens that it takes.
+        has_guests: Whether the application accepts tokens of the console.
 
     """
 
@@ -47,11 +47,11 @@ def console(
     """Return the console as an ASGI application.
 
     Args:
-        stage: How the application is.
-        target: Where it is.
-        guests: Issues tokens; None: another issuer does.
+        stage: The state of the application.
+        target: The address of the application.
+        guests: Issues tokens. None if another issuer does.
         port: The console's port.
-        on_entry: Called after the link has opened it: there is a new one then.
+        on_entry: Called after a browser has used the link, which is then replaced by a new one.
 
     """
 
@@ -66,7 +66,9 @@ def console(
 
     async def token(request: Request) -> Response:
         if guests is None:
-            return PlainTextResponse("Tokens come from the issuer that the settings name.\n", status_code=404)
+            return PlainTextResponse(
+                "The issuer that the settings name issues the tokens.\n", status_code=404
+            )
         return JSONResponse({"token": guests.token(request.query_params.get("name", ""))})
 
     async def keys(_: Request) -> Response:
@@ -90,7 +92,7 @@ def console(
 
 
 def _headers(address: str) -> dict[str, str]:
-    """Return the headers of every answer: nothing is loaded from elsewhere, and nothing but the application is called."""
+    """Return the headers of every answer. The page may load nothing from other hosts, and call only the application."""
     return {
         "Cache-Control": "no-store",
         "Content-Security-Policy": (

@@ -1,4 +1,4 @@
-"""What an application subscribes to, with the types of its events, as the console lists it. Pure."""
+"""The events that an application subscribes to, with their types, as the console lists them. Pure."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -16,8 +16,8 @@ class Argument(msgspec.Struct, frozen=True):
     """One argument of an event.
 
     Attributes:
-        name: What the handler calls it.
-        type: Its type in TypeScript's words.
+        name: The name of the handler's parameter.
+        type: Its type, in TypeScript.
         is_required: Whether the event needs it.
 
     """
@@ -32,9 +32,9 @@ class Event(msgspec.Struct, frozen=True):
 
     Attributes:
         name: Its name.
-        arguments: What it takes; None where a function handles it, whose types nothing says.
-        answer: The type of its ack, in TypeScript's words.
-        example: Arguments to begin with, as a JSON list.
+        arguments: Its arguments. None if a function handles it, because functions declare no types.
+        answer: The type of its ack, in TypeScript.
+        example: Example arguments, as a JSON list.
 
     """
 
@@ -63,8 +63,8 @@ def describe(app: App, server: Server) -> Description:
 
     Args:
         app: The application.
-        server: Its server, with which its gateways are registered: they know what the application has provided, and take
-            the rest of the events.
+        server: Its server, with which its gateways are registered. They know what the application has provided, so that all
+            other parameters get arguments of the event.
 
     """
     bindings = dict(_bindings(server))
@@ -97,7 +97,7 @@ def _event(name: str, binding: Binding | None) -> Event:
 
 
 def _plain(binding: Binding) -> Iterator[tuple[Argument, object]]:
-    """Yield each argument of an event that a parameter takes as it is, with an example."""
+    """Yield each argument that a parameter takes as a whole, with an example."""
     for taken in binding.takes:
         if not taken.key:
             known = _typed(taken.type)
@@ -105,7 +105,7 @@ def _plain(binding: Binding) -> Iterator[tuple[Argument, object]]:
 
 
 def _keyed(binding: Binding) -> Iterator[tuple[Argument, object]]:
-    """Yield the first argument of an event whose keys parameters take, with an example."""
+    """Yield the first argument of an event, if parameters take keys of it, with an example."""
     keyed = [(taken, _typed(taken.type)) for taken in binding.takes if taken.key]
     if keyed:
         fields = [f"{taken.key}{'' if taken.is_required else '?'}: {shown(*known)}" for taken, known in keyed]
@@ -114,7 +114,7 @@ def _keyed(binding: Binding) -> Iterator[tuple[Argument, object]]:
 
 
 def _typed(type_: object) -> tuple[Schema, Components]:
-    """Return the schema of a type; that of anything where msgspec knows none."""
+    """Return the schema of a type, or the schema of any value if msgspec has none for it."""
     try:
         (schema,), components = msgspec.json.schema_components([type_], ref_template="{name}")
     except (TypeError, ValueError):

@@ -1,4 +1,4 @@
-"""`roomwire dev`, put together: the ports, the console, and the supervisor of the application."""
+"""Assembles `roomwire dev`: the ports, the console, and the supervisor of the application."""
 
 import asyncio
 import signal
@@ -34,13 +34,13 @@ async def develop(
 
     Args:
         application: `module:attribute`.
-        settings: The settings of the application's process, as far as the console has to know them.
-        environ: The environment that they were read from.
-        changes: Yields when the application has to be started again.
-        console_port: The console's port; 0: the system chooses.
+        settings: The settings of the application's process. The console reads some of them.
+        environ: The environment from which they were read.
+        changes: Yields whenever the application must be started again.
+        console_port: The console's port. 0 lets the system choose.
 
     Raises:
-        ConfigurationError: A port cannot be bound, or something is not installed.
+        ConfigurationError: A port cannot be bound, or the console's client library is not installed.
 
     """
     check_installed()
@@ -103,4 +103,4 @@ def _guests(settings: GatewaySettings) -> Guests:
 
 
 def _say(*lines: str) -> None:
-    print(*lines, sep="\n", file=sys.stderr, flush=True)  # noqa: T201 - this is for a person
+    print(*lines, sep="\n", file=sys.stderr, flush=True)  # noqa: T201 - the developer reads this

@@ -1,7 +1,7 @@
-"""Admits a browser on this machine to the console, if it was opened by the link that `roomwire dev` has printed.
+"""Admits a browser on this machine to the console after it has used the link that `roomwire dev` has printed.
 
-The link holds a ticket, which is taken once, for a cookie. Every request has to name a loopback address as its host, so that a
-page elsewhere cannot reach the console by a name of its own (DNS rebinding); one that changes something has to come from the
+The link holds a ticket, which can be exchanged for a cookie once. The host of every request must be a loopback address, so that a
+page on another host cannot reach the console by its own name (DNS rebinding). A request that changes something must come from the
 console's own page.
 """
 
@@ -20,21 +20,21 @@ from roomwire.app.dev.environment import LOOPBACK
 _REFUSED: Final = """<!doctype html>
 <html lang="en">
 <head><meta charset="utf-8"><meta name="color-scheme" content="light dark"><title>Roomwire console</title></head>
-<body><h1>This is not the way in</h1>
-<p>Open the console by the link that <code>roomwire dev</code> printed last. Each link opens it once.</p></body>
+<body><h1>The console needs its link</h1>
+<p>Open the console by the link that <code>roomwire dev</code> printed last. Each link works once.</p></body>
 </html>
 """
 
 
 class Door:
-    """ASGI middleware: lets a browser in, or answers 403.
+    """ASGI middleware that admits a browser or answers 403.
 
     Args:
         app: The console.
-        port: Its port.
+        port: The console's port.
         open_to_all: Paths that need no cookie.
-        headers: What every answer has.
-        on_entry: Called after a ticket was taken: a new one is there then.
+        headers: The headers of every answer.
+        on_entry: Called after a ticket was used and replaced by a new one.
 
     """
 
@@ -55,12 +55,12 @@ class Door:
         self._on_entry = on_entry
         self._ticket = secrets.token_urlsafe(32)
         self._pass = secrets.token_urlsafe(32)
-        # Browsers send cookies to all ports of a host: two consoles do not put out each other's.
+        # Browsers send cookies to all ports of a host, so the name has the port: two consoles do not overwrite each other's cookie.
         self._cookie = f"roomwire-console-{port}"
 
     @property
     def link(self) -> str:
-        """The link that opens the console, once."""
+        """The link that opens the console once."""
         return f"http://127.0.0.1:{self._port}/?token={self._ticket}"
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -75,7 +75,7 @@ class Door:
         await (answer or self._app)(scope, receive, send_with_headers)
 
     def _answer(self, request: Request) -> Response | None:
-        """Return what answers a request instead of the console, if the console may not."""
+        """Return the answer to a request that must not reach the console, or None."""
         if not self._is_near(request.headers):
             return _refusal()
         if request.method not in {"GET", "HEAD"} and not self._is_own(request.headers):
@@ -96,7 +96,7 @@ class Door:
         return headers.getlist("origin") == [f"http://{headers['host']}"]
 
     def _entered(self, *, is_known: bool) -> Response:
-        """Return the way to the console without the ticket in its address."""
+        """Return a redirection to the console that removes the ticket from the address."""
         answer = RedirectResponse("/", status_code=303)
         if not is_known:
             self._ticket = secrets.token_urlsafe(32)

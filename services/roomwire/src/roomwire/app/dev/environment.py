@@ -1,4 +1,4 @@
-"""The environment of an application under `roomwire dev`: what is its own, and what holds for lack of anything else. Pure."""
+"""The environment of an application under `roomwire dev`: its own variables, and defaults for the rest. Pure."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -9,7 +9,7 @@ LOOPBACK: Final = ("localhost", "127.0.0.1", "[::1]")
 _DEFAULTS: Final[Mapping[str, str]] = {
     "ROOMWIRE_REDIS_URL": "memory://",
     "ROOMWIRE_NODE_NAME": "dev",
-    # No program depends on its number.
+    # No program relies on its number.
     "ROOMWIRE_OPS_PORT": "0",
     # A developer who has saved a file waits for the new code.
     "ROOMWIRE_DRAIN_S": "0",
@@ -17,10 +17,10 @@ _DEFAULTS: Final[Mapping[str, str]] = {
 
 
 def of_settings(environ: Mapping[str, str]) -> Mapping[str, str]:
-    """Return the environment that the settings are read from.
+    """Return the environment from which the settings are read.
 
     Args:
-        environ: That of the command: what it sets stays, but for the address, which is the loopback's.
+        environ: The environment of the command. It takes precedence, except that the address is always loopback.
 
     """
     given = {name: value for name, value in environ.items() if value}
@@ -33,10 +33,10 @@ def of_process(
     """Return the environment of the application's process.
 
     Args:
-        settings: That of the settings.
-        port: The application's public port: pages of its own may call it, and those of the console.
-        console_port: The console's.
-        keys_url: Where the keys of the console's tokens are; empty: the settings say where keys are.
+        settings: The environment from which the settings are read.
+        port: The application's public port. Its own pages and the console may call it.
+        console_port: The console's port.
+        keys_url: URL of the keys of the console's tokens. If it is empty, the settings name the URL.
 
     """
     origins = [f"http://{name}:{number}" for number in (port, console_port) for name in LOOPBACK]
@@ -45,11 +45,11 @@ def of_process(
         **settings,
         "ROOMWIRE_CORS_ORIGINS": given if given == "*" else ",".join([*filter(None, [given]), *origins]),
         **({"ROOMWIRE_AUTH_JWKS_URL": keys_url} if keys_url else {}),
-        # What the application prints stands beside its log lines, also where they go into a file.
+        # The application's own output keeps its place among the log lines, even if both go to a file.
         "PYTHONUNBUFFERED": "1",
     }
 
 
 def has_own_keys(environ: Mapping[str, str]) -> bool:
-    """Say whether the settings name an issuer of tokens, which then stands in place of the console's."""
+    """Say whether the settings name an issuer of tokens, which then replaces the console's."""
     return bool(environ.get("ROOMWIRE_AUTH_JWKS_URL") or environ.get("ROOMWIRE_AUTH_DISCOVERY_URL"))

@@ -1,4 +1,4 @@
-"""Guests of the application under `roomwire dev`: tokens as the auth service issues them, by a key of this run alone."""
+"""Guests of the application under `roomwire dev`: tokens like those of the auth service, signed with a key of this run only."""
 
 import secrets
 from collections.abc import Mapping
@@ -8,7 +8,7 @@ from roomwire.identity.capabilities import Policy
 from roomwire.identity.tokens import SigningKey, User
 
 LIFETIME_S: Final = 86_400
-"""How long a token is valid: a day at work."""
+"""How long a token is valid, in seconds: one day."""
 MAX_NAME_CHARS: Final = 64
 
 
@@ -16,9 +16,9 @@ class Guests:
     """Issues tokens to guests.
 
     Args:
-        policy: Says what a guest may do.
+        policy: The policy, which has the permissions of a guest.
         issuer: The `iss` of the tokens.
-        audience: Their `aud`.
+        audience: The `aud` of the tokens.
 
     """
 
@@ -32,7 +32,7 @@ class Guests:
         """Return the token of a new guest.
 
         Args:
-            name: What people see of it; empty: one is made up.
+            name: The guest's display name. If it is empty, a name is generated.
 
         """
         id_ = secrets.token_hex(16)

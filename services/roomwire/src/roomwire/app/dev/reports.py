@@ -1,4 +1,4 @@
-"""What the process of an application tells the one that supervises it: each report is a line of JSON. Pure."""
+"""The reports of an application's process to its supervisor. Each report is a line of JSON. Pure."""
 
 import msgspec
 
@@ -6,10 +6,10 @@ from roomwire.app.dev.description import Description
 
 
 class Serving(msgspec.Struct, frozen=True, tag="serving"):
-    """The application takes clients.
+    """The application serves clients.
 
     Attributes:
-        application: What it subscribes to.
+        application: The events that it subscribes to.
 
     """
 
@@ -20,7 +20,7 @@ class Failed(msgspec.Struct, frozen=True, tag="failed"):
     """The application cannot be served, or has ended.
 
     Attributes:
-        sentence: What is wrong; it begins with the step that failed.
+        sentence: The cause; it begins with the step that failed.
         traceback: The traceback of the application's own code, if it raised.
 
     """
@@ -41,7 +41,7 @@ def decode(line: bytes) -> Report:
     """Return the report that a line holds.
 
     Raises:
-        msgspec.MsgspecError: It holds none.
+        msgspec.MsgspecError: The line is not a report.
 
     """
     report: Report = msgspec.json.decode(line, type=Report)

@@ -1,6 +1,6 @@
-"""JSON schemas as people read them: types in TypeScript's words, and an example to begin with. Pure.
+"""Shows JSON schemas as types in TypeScript, each with an example. Pure.
 
-The schemas are msgspec's; what one of them has beyond the words here is shown as `unknown`.
+The schemas are msgspec's. A schema that has no equivalent here is shown as `unknown`.
 """
 
 import json
@@ -11,7 +11,7 @@ Schema = Mapping[str, Any]
 Components = Mapping[str, Schema]
 
 _DEEPEST: Final = 6
-"""How deep types are written out: a type may hold itself."""
+"""Depth to which nested types are written out, because a type may contain itself."""
 _PLAIN: Final[Mapping[str, str]] = {
     "string": "string",
     "integer": "number",
@@ -23,12 +23,12 @@ _EXAMPLES: Final[Mapping[str, object]] = {"string": "", "integer": 0, "number": 
 
 
 def shown(schema: Schema, components: Components, *, depth: int = 0) -> str:
-    """Return a type in TypeScript's words.
+    """Return a type in TypeScript.
 
     Args:
-        schema: The type.
+        schema: The schema of the type.
         components: The types that it refers to by `$ref`, by name.
-        depth: How many types it stands in.
+        depth: Number of types that contain it.
 
     """
     if depth > _DEEPEST:
@@ -46,12 +46,12 @@ def shown(schema: Schema, components: Components, *, depth: int = 0) -> str:
 
 
 def example(schema: Schema, components: Components, *, depth: int = 0) -> object:
-    """Return a value of a type that is as small as the type allows, as far as msgspec's schemas say it.
+    """Return the smallest value of a type that msgspec's schema of it allows.
 
     Args:
-        schema: The type.
+        schema: The schema of the type.
         components: The types that it refers to by `$ref`, by name.
-        depth: How many types it stands in.
+        depth: Number of types that contain it.
 
     """
     schema = {} if depth > _DEEPEST else _resolved(schema, components)
@@ -73,7 +73,7 @@ def _resolved(schema: Schema, components: Components) -> Schema:
 
 
 def _values(schema: Schema) -> Sequence[object]:
-    """Return the only values of a type; none if it has others."""
+    """Return all values of a constant or an enumeration, or nothing for any other type."""
     return [schema["const"]] if "const" in schema else schema.get("enum", ())
 
 

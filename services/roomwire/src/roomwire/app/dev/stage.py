@@ -1,4 +1,4 @@
-"""What the developer sees of the application at the moment: the supervisor shows it, and consoles wait for the next."""
+"""The present state of the application, as the developer sees it: the supervisor changes it, and consoles wait for changes."""
 
 import asyncio
 from typing import Literal
@@ -9,15 +9,15 @@ from roomwire.app.dev.description import Description
 
 
 class Scene(msgspec.Struct, frozen=True):
-    """How the application is.
+    """The state of the application.
 
     Attributes:
         phase: `starting`, `serving` or `failed`.
-        start: Which start of the application it is, counted from 1.
-        pid: The process of that start; 0 before there is one.
-        sentence: Why it failed.
+        start: The number of the application's start, counted from 1.
+        pid: The id of that start's process; 0 before there is one.
+        sentence: The cause of a failure.
         traceback: The traceback of the application's own code, if it raised.
-        application: What was last served; None before anything was.
+        application: The application that was served last, or None before the first.
 
     """
 
@@ -30,10 +30,10 @@ class Scene(msgspec.Struct, frozen=True):
 
 
 class Stage:
-    """Holds the scene.
+    """Holds the present scene.
 
     Attributes:
-        scene: The one at the moment.
+        scene: The present scene.
 
     """
 
@@ -48,13 +48,13 @@ class Stage:
         self._wake()
 
     async def after(self, seen: Scene | None) -> Scene | None:
-        """Wait until the scene is another than the one that was seen; returns it, or None if there will be none."""
+        """Wait for a scene other than the one seen, and return it, or None after `close`."""
         while self.scene is seen and not self._is_closed:
             await self._changed.wait()
         return None if self._is_closed else self.scene
 
     def close(self) -> None:
-        """Say that nothing comes any more."""
+        """Announce that no further scene follows."""
         self._is_closed = True
         self._wake()
 

@@ -1,6 +1,6 @@
-"""Keeps one process of the application running, and exchanges it when a file has changed.
+"""Keeps one process of the application running, and replaces it when a file has changed.
 
-The ports stay open meanwhile: a connection that is made during a restart waits for the next process.
+The ports stay open meanwhile: a client that connects during a restart waits for the next process.
 """
 
 import asyncio
@@ -19,20 +19,20 @@ from roomwire.logs import get_logger
 from roomwire.serving.listener import Ports
 
 STOP_S: Final = 12.0
-"""How long a process may take to stop, in seconds: its lifespan has ten for its end."""
+"""How long a process may take to stop, in seconds: its lifespan may use ten of them."""
 _MAX_REPORT_BYTES: Final = 16_000_000
 
 _log = get_logger(__name__)
 
 
 class Supervisor:
-    """Runs an application in a process, again after each change.
+    """Runs an application in a process, and starts it again after each change.
 
     Args:
         application: `module:attribute`.
-        ports: What it serves on; they stay open.
+        ports: The ports that it serves; they stay open.
         environ: The environment of its process.
-        stage: Where it is shown how the application is.
+        stage: Shows the state of the application.
 
     """
 
@@ -43,7 +43,7 @@ class Supervisor:
         self._stage = stage
 
     async def run(self, changes: AsyncIterator[object]) -> None:
-        """Run it until there are no more changes, or until cancelled; no process is left behind."""
+        """Run the application until `changes` ends or this task is cancelled. No process is left behind."""
         changed = asyncio.Event()
         listening = asyncio.create_task(_set_by(changes, changed))
         try:
@@ -83,7 +83,7 @@ class Supervisor:
             writer.close()
 
     async def _follow(self, reader: asyncio.StreamReader, process: asyncio.subprocess.Process) -> None:
-        """Show what a process says of itself, and its end if nothing asked for it."""
+        """Show the reports of a process, and its end if it ends by itself."""
         has_failed = False
         while line := await reader.readline():
             report = decode(line)
@@ -91,7 +91,7 @@ class Supervisor:
             self._report(report)
         status = await process.wait()
         if not has_failed:
-            self._report(Failed(f"the process of the application has ended with status {status}"))
+            self._report(Failed(f"the application's process ended with status {status}"))
 
     def _report(self, report: Report) -> None:
         scene = self._stage.scene
@@ -120,7 +120,7 @@ async def _set_by(changes: AsyncIterator[object], changed: asyncio.Event) -> Non
 
 
 async def _stop(process: asyncio.subprocess.Process) -> None:
-    """End a process, by force if it does not end in time."""
+    """Stop a process, by force if it does not end in time."""
     if process.returncode is not None:
         return
     with contextlib.suppress(ProcessLookupError):

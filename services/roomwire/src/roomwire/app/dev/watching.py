@@ -1,4 +1,4 @@
-"""Which files are watched, and for what. The only module that talks to watchfiles, which comes with `roomwire[dev]`."""
+"""Watches files for changes. This is the only module that uses watchfiles, which `roomwire[dev]` installs."""
 
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
@@ -7,17 +7,17 @@ from roomwire.errors import ConfigurationError
 
 
 def watch(folders: Sequence[Path]) -> AsyncIterator[object]:
-    """Return an iterator that yields after Python files have changed, several changes at a time.
+    """Return an iterator that yields after Python files have changed; changes at one time are one item.
 
     Args:
-        folders: Where, with all that is below; hidden folders, virtual environments and node_modules are left out.
+        folders: The folders, including all below them except hidden folders, virtual environments and node_modules.
 
     Raises:
-        ConfigurationError: The package that watches is not installed.
+        ConfigurationError: watchfiles is not installed.
 
     """
     try:
-        import watchfiles  # noqa: PLC0415 - a process that only serves has none
+        import watchfiles  # noqa: PLC0415 - a process that only serves does not have it
     except ModuleNotFoundError:
         raise ConfigurationError("watchfiles is not installed: pip install 'roomwire[dev]'") from None
     return watchfiles.awatch(*folders, watch_filter=watchfiles.PythonFilter())

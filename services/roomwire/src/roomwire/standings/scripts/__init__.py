@@ -1,6 +1,6 @@
-"""What runs on the primary for standings: each script is one step, of which no reader sees a half.
+"""The scripts of standings, which run on the primary. Each is one atomic step.
 
-Each is a file of this folder, with `common.lua` before it; its head says what KEYS and ARGV are.
+Each is a file of this folder, preceded by `common.lua`. Its head describes KEYS and ARGV.
 """
 
 from importlib.resources import files

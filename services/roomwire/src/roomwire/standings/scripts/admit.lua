@@ -1,6 +1,6 @@
--- Counts a socket of a user, unless the user is banned or has as many others.
--- KEYS: the user's sockets, ban, mute. ARGV: the socket, its node, most sockets (0: any number), for how many milliseconds
--- one counts.
+-- Counts a socket of a user, unless the user is banned or has the maximum number of others.
+-- KEYS: the user's sockets, ban, mute. ARGV: the socket, its node, the maximum number of sockets (0 disables the limit), the
+-- milliseconds for which a socket counts.
 -- Returns the milliseconds left of ban and mute, and whether the socket is admitted.
 local banned, muted, most = left(KEYS[2]), left(KEYS[3]), tonumber(ARGV[3])
 if banned > 0 or most == 0 then return { banned, muted, banned > 0 and 0 or 1 } end

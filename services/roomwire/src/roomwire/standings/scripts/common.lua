@@ -1,4 +1,4 @@
--- The time of Redis in milliseconds, and how much of a ban or mute is left by it.
+-- The time of Redis in milliseconds, and the rest of a ban or mute at that time.
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 

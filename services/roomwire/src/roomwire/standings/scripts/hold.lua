@@ -1,3 +1,3 @@
--- Lets a ban or a mute hold from now on.
--- KEYS: the ban or mute. ARGV: for how many milliseconds.
+-- Begins a ban or a mute.
+-- KEYS: the ban or mute. ARGV: its duration in milliseconds.
 redis.call('SET', KEYS[1], string.format('%.0f', now + ARGV[1]), 'PX', ARGV[1])

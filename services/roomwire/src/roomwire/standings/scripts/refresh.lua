@@ -1,7 +1,7 @@
--- Says that sockets of a node are still there.
--- KEYS: of each socket its user's sockets, ban, mute. ARGV: the node, for how many milliseconds a socket counts, then each
--- socket ('': it does not count).
--- Returns of each socket the milliseconds left of its user's ban and mute.
+-- Reports that sockets of a node are still connected.
+-- KEYS: for each socket its user's sockets, ban, mute. ARGV: the node, the milliseconds for which a socket counts, then each
+-- socket, or '' if it does not count.
+-- Returns for each socket the milliseconds left of its user's ban and mute.
 local ends = string.format('%.0f %s', now + ARGV[2], ARGV[1])
 local found = {}
 for i = 3, #ARGV do

@@ -103,7 +103,7 @@ export class Panel {
       args = JSON.parse(field.value.trim() || "[]");
       if (!Array.isArray(args)) throw new TypeError("write a list, as [1, \"two\"]");
     } catch (error) {
-      return this.#complain(`The arguments are no JSON list: ${error.message}`);
+      return this.#complain(`The arguments are not a JSON list: ${error.message}`);
     }
     this.#complain("");
     this.#client.send(this.#find("event").value, args, this.#find("ack").checked);
