@@ -236,7 +236,7 @@ class RedisLog:
     async def check(self) -> None:
         """See `Log`."""
         if not self.is_live:
-            raise Unavailable("The link to Redis is being restored.")
+            raise LogHeld
         await self.mark()
 
     # -- messages
