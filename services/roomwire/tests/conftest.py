@@ -46,12 +46,12 @@ def pytest_asyncio_loop_factories(
 
 
 @contextlib.contextmanager
-def logging_into_memory(log_format: logs.LogFormat) -> Iterator[LogText]:
+def logging_into_memory(log_format: logs.LogFormat, *, has_traces: bool = False) -> Iterator[LogText]:
     root = logging.getLogger()
     handlers, level = root.handlers, root.level
     stream = io.StringIO()
     with contextlib.redirect_stdout(stream):
-        logs.configure(level="info", log_format=log_format, node="tested")
+        logs.configure(level="info", log_format=log_format, node="tested", has_traces=has_traces)
     yield stream.getvalue
     root.handlers = handlers
     root.setLevel(level)
@@ -61,6 +61,13 @@ def logging_into_memory(log_format: logs.LogFormat) -> Iterator[LogText]:
 def log_lines() -> Iterator[LogLines]:
     """Log as a service does; call it for the lines written so far."""
     with logging_into_memory("auto") as text:
+        yield lambda: [json.loads(line) for line in text().splitlines()]
+
+
+@pytest.fixture
+def traced_log_lines() -> Iterator[LogLines]:
+    """Log as a service with traces does; call it for the lines written so far."""
+    with logging_into_memory("auto", has_traces=True) as text:
         yield lambda: [json.loads(line) for line in text().splitlines()]
 
 

@@ -1,6 +1,6 @@
 """Spans: of what, in which trace over several nodes, and that there is nothing of them where they are off or not sampled."""
 
-import json
+import logging
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -18,8 +18,6 @@ from roomwire.rooms.delivery import Delivery
 from roomwire.testing import Refused
 from roomwire.tracing import Tracing
 
-_log = logs.get_logger(__name__)
-
 
 class Talk(Gateway):
     async def on_connection(self, socket: Socket) -> None:
@@ -30,7 +28,9 @@ class Talk(Gateway):
     @subscribe("say")
     async def say(self, socket: Socket, text: str) -> str:
         await self.emit("said", text, to="den")
-        _log.info("said", length=len(text))
+        # A new logger each time: others keep how the first test that logged had set them up.
+        logs.get_logger("talk").info("said", length=len(text))
+        logging.getLogger("library").info("heard")
         return "ok"
 
     @subscribe("wave")
@@ -219,18 +219,17 @@ async def test_a_trace_context_of_a_client_is_not_taken(nodes, exporter, tracing
         assert int(known, 16) not in {span.context.trace_id for span in exporter.get_finished_spans()}
 
 
-async def test_lines_within_a_span_have_its_ids(nodes, exporter, tracing, capsys):
-    logs.configure(log_format="json", has_traces=True)
+async def test_lines_within_a_span_have_its_ids(nodes, exporter, tracing, traced_log_lines):
     async with nodes(Talk, tracing=tracing) as cluster:
         ann = await cluster.connect("ann")
         await ann.call("say", "hi")
         await ann.next("said")
-    logs.get_logger("outside").info("no span")
+    logs.get_logger("talk").info("no span")
 
     (event,) = named(exporter, "process /")
-    lines = {line["event"]: line for line in map(json.loads, capsys.readouterr().out.splitlines())}
-    assert f"{event.context.trace_id:032x}" == lines["said"]["trace_id"]
-    assert f"{event.context.span_id:016x}" == lines["said"]["span_id"]
+    lines = {line["event"]: line for line in traced_log_lines()}
+    ids = (f"{event.context.trace_id:032x}", f"{event.context.span_id:016x}")
+    assert [ids, ids] == [(line["trace_id"], line["span_id"]) for line in (lines["said"], lines["heard"])]
     assert not {"trace_id", "span_id"} & lines["no span"].keys()
 
 
