@@ -30,7 +30,7 @@ KINDS = {
     PHANTOM: "a message came that was never said, or not to this client",
     HOLE: "a message is missing before one that came, and the client was told only later",
     UNTOLD: "Redis forgot an acknowledged message, and a client that may have missed it was not told",
-    STALE: "a volatile event came over another connection than it was emitted to",
+    STALE: "an event that stays on one gateway came over another connection than it was emitted to",
     HOLLOW: "a publish was acknowledged that the log never had",
     DENIED: "the log has a publish of which it was said that it would never be there",
     SHUFFLED: "the log has a publisher's messages in another order than it published them in",
@@ -55,6 +55,7 @@ def violations(record: Record) -> list[Violation]:
     ] * record.unexcused_refusals
     found += [Violation(kind, -1, number) for kind, number in _appends(record)]
     for client, eras in enumerate(record.eras):
+        found += [Violation(DOUBLED, client, number) for number in _doubled_over_eras(record, eras)]
         for era in eras:
             found += [Violation(kind, client, number) for kind, number in _deliveries(record, era)]
             if not era.is_shared:
@@ -66,7 +67,11 @@ def violations(record: Record) -> list[Violation]:
 
 def _appends(record: Record) -> Iterator[tuple[str, int]]:
     """Judge what the log has."""
-    logged = [message for message in record.messages.values() if message.connection is None]
+    logged = [
+        message
+        for message in record.messages.values()
+        if message.connection is None and not message.is_volatile
+    ]
     for message in logged:
         # To a socket that nobody has any more there is nothing to append, and no need to tell.
         if message.is_acknowledged and not message.stamp and message.rooms[0][0] != "@":
@@ -101,11 +106,23 @@ def _deliveries(record: Record, era: Era) -> Iterator[tuple[str, int]]:
             if message.connection is not connection:
                 yield STALE, number
             continue
+        if not era.is_shared and not _may_have(era, message, stamp):
+            yield PHANTOM, number
+        if message.is_volatile:
+            # Its place among the others is not promised, and that it comes is not either.
+            continue
         if stamp < last:
             yield REORDERED, number
         last = max(last, stamp)
-        if not era.is_shared and not _may_have(era, message, stamp):
-            yield PHANTOM, number
+
+
+def _doubled_over_eras(record: Record, eras: list[Era]) -> Iterator[int]:
+    """Yield the volatile events that came in a later session again: no start of a session is behind which they lie."""
+    seen: set[int] = set()
+    for era in eras:
+        got = {number for number, _, _ in era.got}
+        yield from (number for number in seen & got if record.messages[number].is_volatile)
+        seen |= got & record.messages.keys()
 
 
 def _gaps(record: Record, era: Era, is_last: bool) -> Iterator[tuple[str, int]]:
@@ -133,6 +150,8 @@ def _is_kept(record: Record, number: int, stamp: int) -> bool:
 def _may_have(era: Era, message: Message, stamp: int) -> bool:
     if message.excluded == era.sid:
         return False
+    if any(stay.must_have(stamp) for room in message.except_rooms for stay in era.stays.get(room, ())):
+        return False
     for room in message.rooms:
         if room in {"N", f"@{era.sid}"}:
             if stamp > era.start:
@@ -145,6 +164,8 @@ def _may_have(era: Era, message: Message, stamp: int) -> bool:
 def _must_have(era: Era, message: Message) -> bool:
     stamp = message.stamp
     if message.excluded == era.sid or not era.start < stamp <= era.end:
+        return False
+    if any(stay.may_have(stamp) for room in message.except_rooms for stay in era.stays.get(room, ())):
         return False
     for room in message.rooms:
         if room in {"N", f"@{era.sid}"}:

@@ -19,7 +19,9 @@ from model.record import Message
 from model.said import number_and_stamp, sid_of, stream_of
 from model.sockets import DEAD, LIVE, REPLAYING, Socket
 from model.transport import Transport
+from model.volatile import VolatilePublisher
 from model.wire import Pair, Wire
+from roomwire.log import entries
 from roomwire.log.entries import Entry, Push
 from roomwire.log.positions import Offset, Position
 from roomwire.log.sessions import NodeId, Sid, Tenure
@@ -40,6 +42,7 @@ class Gateway:
         self.is_live = False
         self.subscriber = subscriber(Observer(self), self.bugs, world.limits)
         self.publisher = Publisher(self)
+        self.volatile = VolatilePublisher(self)
         self.reads = reads(self.bugs)
         self._resync = resync(self.bugs, self.name, world.config, self.subscriber)
         self.seen: dict[Stream, Position] = {}  # only a bug looks
@@ -115,6 +118,7 @@ class Gateway:
             raise Lost
         self.is_live = True
         self.publisher.use(self.bulk)
+        self.volatile.resumed()
         self.runner.wake(self.live)
 
     def _take(self, link: Link, item: tuple[Any, Any]) -> None:
@@ -150,16 +154,30 @@ class Gateway:
     def deliver(self, entry: Entry) -> None:
         """Give an entry of the log to this gateway's members."""
         bugs, message = self.bugs, entry.message
-        number, stamp = number_and_stamp(entry)
+        number, stamp = number_and_stamp(message)
         if "local_first" in bugs and self.world.messages[number].publisher is self and not message.rooms:
             return
         offset = self.offset
         if "offset_of_the_tick" in bugs:
             offset = Offset(offset.epoch, self._newest_under_way(entry.position))
         frame = ("event", number, str(offset), stamp)
-        for socket in self.audience(entry.stream, message.rooms):
-            if socket.sid not in message.skip_sids:
-                self._hand_over(socket, frame)
+        for socket in self._receivers(entry.stream, message):
+            self._hand_over(socket, frame)
+
+    def deliver_volatile(self, stream: Stream, message: entries.Message) -> None:
+        """Give a message that is not in the log to the members that are not being recovered, with the offset of what they have."""
+        number, stamp = number_and_stamp(message)
+        for socket in self._receivers(stream, message):
+            if socket.state == LIVE or "volatile_to_the_recovering" in self.bugs:
+                socket.write("event", number, str(self.offset), stamp)
+
+    def _receivers(self, stream: Stream, message: entries.Message) -> Iterable[Socket]:
+        """Return the members that a message is for, by the rooms in which they are at its place."""
+        left_out = {
+            *message.skip_sids,
+            *(sid for room in message.except_rooms for sid in self.members.get(room, ())),
+        }
+        return [socket for socket in self.audience(stream, message.rooms) if socket.sid not in left_out]
 
     def audience(self, stream: Stream, rooms: tuple[Stream, ...]) -> Iterable[Socket]:
         """Return the members of a stream; or of several rooms, each once."""

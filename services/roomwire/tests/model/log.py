@@ -224,6 +224,13 @@ class Log:
         self.appended.add(said.message)
         return position
 
+    def push(self, epoch: Epoch, stream: Stream, blob: bytes) -> Any:
+        """Push a message without appending it."""
+        if self._is_stale(epoch):
+            return EPOCH
+        self.kept.push(stream, stamped(blob, self.stamp))
+        return None
+
     # Sessions.
 
     def open(self, sid: Sid, node: NodeId, epoch: Epoch) -> Any:

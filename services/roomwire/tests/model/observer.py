@@ -22,7 +22,8 @@ class Observer:
         self._tell(self._gateway.deliver, entry)
 
     def on_volatile(self, stream: Stream, message: Message) -> None:
-        """Ignore it: the simulation's volatile events bypass the log on one gateway."""
+        """Deliver a message that is not in the log."""
+        self._tell(self._gateway.deliver_volatile, stream, message)
 
     def on_fenced(self, tenure: Tenure) -> None:
         """Drop a socket."""

@@ -10,7 +10,8 @@ from typing import Any
 
 from model.log import NO_SCRIPT, WRITES, Excuses, Limits, Log, Said
 from model.record import Message
-from roomwire.log.entries import Entry, Push, encode_message
+from roomwire.log import entries
+from roomwire.log.entries import VOLATILE, Entry, Push, encode_message
 from roomwire.log.sessions import NodeId, Sid
 from roomwire.log.streams import Stream, is_sid_stream
 
@@ -34,6 +35,12 @@ class Listening:
         """Push an entry, as it is written on a channel."""
         epoch = self._primary.log.epoch.encode()
         self._link.push(Push(epoch, entry.position, entry.stream, encode_message(entry.message)))
+
+    def deliver_volatile(self, stream: Stream, message: entries.Message) -> None:
+        """Push a message that is not appended, as it is written on a channel."""
+        if self.is_subscribed(stream):
+            epoch = self._primary.log.epoch.encode()
+            self._link.push(Push(epoch, VOLATILE, stream, encode_message(message)))
 
     def fence(self, sid: Sid, newer_claim: int) -> None:
         """Push that a session was claimed elsewhere."""

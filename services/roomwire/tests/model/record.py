@@ -12,24 +12,35 @@ REFUSED = -1  # in place of a stamp: it was not done
 
 
 class Message:
-    """Something that was said to a room, to several rooms, or to one socket (volatile).
+    """Something that was said to a room, to several rooms, or to one socket, without the members of `except_rooms`.
 
     `stamp` is the step in which the log appended it, 0 if it never did. `lost_at` is the step in which Redis
     forgot it again, 0 if it still has it. `is_witnessed` says whether a gateway that is alive at the end was told that it had
     been appended, `is_acknowledged` whether its publisher was ever told so, `is_refused` whether
     it was told that it had not been, and never would be. `turn` is the publisher and its count; None if it said
-    it again somewhere else. A volatile one has the connection that it was written to instead.
+    it again somewhere else. One that bypassed the log on its gateway has the connection that it was written to instead, and
+    `is_volatile` says that it bypassed the log on its way to all gateways.
     """
 
     __slots__ = (
-        "connection", "excluded", "is_acknowledged", "is_refused", "is_witnessed", "lost_at", "number", "publisher", "retried",
-        "rooms", "stamp", "turn", "witness",
+        "connection", "except_rooms", "excluded", "is_acknowledged", "is_refused", "is_volatile", "is_witnessed", "lost_at", "number",
+        "publisher", "retried", "rooms", "stamp", "turn", "witness",
     )  # fmt: skip
 
-    def __init__(self, number: int, rooms: tuple[str, ...], excluded: int = NOBODY) -> None:
+    def __init__(
+        self,
+        number: int,
+        rooms: tuple[str, ...],
+        excluded: int = NOBODY,
+        except_rooms: tuple[str, ...] = (),
+        *,
+        is_volatile: bool = False,
+    ) -> None:
         self.number = number
         self.rooms = rooms
         self.excluded = excluded
+        self.except_rooms = except_rooms
+        self.is_volatile = is_volatile
         self.stamp = 0
         self.lost_at = 0
         self.is_witnessed = False

@@ -193,7 +193,7 @@ def _replay(
         _reply(socket, session)
     for entry in entries:
         position = log.cut if "replayed_with_the_cut" in bugs else entry.position
-        number, stamp = number_and_stamp(entry)
+        number, stamp = number_and_stamp(entry.message)
         socket.write("event", number, str(Offset(log.epoch, position)), stamp)
     if "replay_before_reply" in bugs:
         _reply(socket, session)

@@ -3,7 +3,8 @@
 Production's functions are pure, so a rule is left out by what they are given.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from typing import Any
 
 import msgspec
 
@@ -14,6 +15,7 @@ from roomwire.log.intervals import Interval, is_member
 from roomwire.log.positions import START, Epoch, Position, parse_offset
 from roomwire.log.reading import Outcome, Range, Reading
 from roomwire.log.sessions import Claimed
+from roomwire.log.streams import Stream
 from roomwire.recovery import decisions
 
 LIMITS = decisions.RecoveryLimits()
@@ -56,18 +58,32 @@ def missed_entries(
         rooms = {stream: [Interval(START, None)] for stream, each in claimed.rooms.items() if is_member(each)}
         claimed = msgspec.structs.replace(claimed, rooms=rooms)
     if "exclusion_forgotten" in bugs:
-        readings = [_without_exclusions(reading) for reading in readings]
+        readings = [_without(reading, skip_sids=()) for reading in readings]
+    if "excepted_rooms_forgotten" in bugs:
+        readings = [_without(reading, except_rooms=()) for reading in readings]
+    if "excepted_by_present_rooms" in bugs:
+        present = {stream for stream, each in claimed.rooms.items() if is_member(each)}
+        readings = [_left_out_by(reading, present) for reading in readings]
     found = decisions.missed_entries(readings, claimed, LIMITS)
     if "replayed_by_room" in bugs and not isinstance(found, decisions.Refusal):
         return sorted(found, key=lambda entry: entry.stream)
     return found
 
 
-def _without_exclusions(reading: Reading) -> Reading:
+def _without(reading: Reading, **parts: tuple[Any, ...]) -> Reading:
     if reading.outcome is not Outcome.COMPLETE:
         return reading
     entries = [
-        msgspec.structs.replace(entry, message=msgspec.structs.replace(entry.message, skip_sids=()))
+        msgspec.structs.replace(entry, message=msgspec.structs.replace(entry.message, **parts))
         for entry in reading.entries
     ]
     return msgspec.structs.replace(reading, entries=entries)
+
+
+def _left_out_by(reading: Reading, present: Collection[Stream]) -> Reading:
+    if reading.outcome is not Outcome.COMPLETE:
+        return reading
+    entries = [
+        entry for entry in reading.entries if not any(room in present for room in entry.message.except_rooms)
+    ]
+    return _without(msgspec.structs.replace(reading, entries=entries), except_rooms=())

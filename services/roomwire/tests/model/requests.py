@@ -175,8 +175,8 @@ def _mode(socket: Socket, epoch: Epoch) -> int:
     return CONFIRMS if socket.answered == epoch else LIVES
 
 
-def volatile(gateway: Any) -> None:
-    """Emit to one socket without the log: nobody who is not there now gets it."""
+def past_the_log(gateway: Any) -> None:
+    """Emit to one socket of this gateway without the log, as with a callback: nobody who is not there now gets it."""
     world, bugs = gateway.world, gateway.bugs
     for socket in gateway.sockets:
         if socket.state not in {LIVE, REPLAYING}:

@@ -280,11 +280,26 @@ RECOVERY = (
         Bias((DROP,), fault_rate=0.05, gateways=1, time_scale=40, steps=240),
     ),
     Rule("exclusion_forgotten", "A client that a message excluded is excluded from its replay as well."),
+    Rule(
+        "excepted_rooms_forgotten",
+        "A client that was in a room that a message leaves out is left out of its replay as well.",
+        Bias((DROP,), fault_rate=0.05, time_scale=40),
+    ),
+    Rule(
+        "excepted_by_present_rooms",
+        "Whom a message leaves out is determined by the memberships at its position, not when it is replayed.",
+        Bias((DROP,), fault_rate=0.05, gateways=1, time_scale=40, steps=240),
+    ),
     Rule("replayed_by_room", "A replay is in the log's order, across all rooms."),
     Rule("live_during_replay", "Live messages wait until the replay is written."),
     Rule(
         "volatile_during_replay",
         "Volatile events wait as well: their offset would skip the rest of the replay.",
+        Bias((DROP,), fault_rate=0.05, gateways=1, clients=1, time_scale=40),
+    ),
+    Rule(
+        "volatile_to_the_recovering",
+        "A volatile event is dropped for a client that is being recovered: it would precede the reply, and its offset would skip the rest.",
         Bias((DROP,), fault_rate=0.05, gateways=1, clients=1, time_scale=40),
     ),
     Rule(
@@ -304,6 +319,11 @@ RECOVERY = (
 )
 CLIENTS = (
     Rule("volatile_logged", "Volatile events are not in the log."),
+    Rule(
+        "volatile_sent_again",
+        "Volatile events are sent to Redis once: those that were under way on a lost link may have been pushed.",
+        Bias((UNPLUG,), fault_rate=0.05, time_scale=40),
+    ),
     Rule(
         "volatile_without_offset",
         "Every event has an offset, because the client takes any last string for one.",

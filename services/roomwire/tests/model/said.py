@@ -5,6 +5,8 @@ The payload is the message's number; behind it the log writes the stamp at which
 
 from functools import cache
 
+import msgspec
+
 from model.record import NOBODY, Message
 from roomwire.log import entries
 from roomwire.log.sessions import Sid
@@ -36,16 +38,17 @@ def blob_of(message: Message) -> bytes:
     """Return a message as it is stored, before it is stamped."""
     skipped = () if message.excluded == NOBODY else (sid_of(message.excluded),)
     rooms = tuple(stream_of(room) for room in message.rooms) if len(message.rooms) > 1 else ()
-    return entries.encode_message(entries.Message(b"%d" % message.number, skipped, rooms))
+    excepted = tuple(stream_of(room) for room in message.except_rooms)
+    return entries.encode_message(entries.Message(b"%d" % message.number, skipped, rooms, excepted))
 
 
 def stamped(blob: bytes, stamp: int) -> entries.Message:
-    """Return a stored message, with the stamp at which it is appended."""
+    """Return a stored message, with the stamp at which it is appended or pushed."""
     message = entries.decode_message(blob)
-    return entries.Message(b"%s %d" % (message.payload, stamp), message.skip_sids, message.rooms)
+    return msgspec.structs.replace(message, payload=b"%s %d" % (message.payload, stamp))
 
 
-def number_and_stamp(entry: entries.Entry) -> tuple[int, int]:
-    """Return which message of the record an entry is, and when it was appended."""
-    number, stamp = entry.message.payload.split()
+def number_and_stamp(message: entries.Message) -> tuple[int, int]:
+    """Return which message of the record it is, and when it was appended or pushed."""
+    number, stamp = message.payload.split()
     return int(number), int(stamp)

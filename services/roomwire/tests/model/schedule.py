@@ -129,7 +129,10 @@ class Schedule:
             gateway = random.choice(world.gateways)
             if gateway.paused_until > world.now:
                 return
-            requests.volatile(gateway) if drawn < 0.12 else self._emit(gateway)
+            if drawn < 0.12:
+                requests.past_the_log(gateway)
+            else:
+                self._emit(gateway, is_volatile=drawn < 0.18)
         elif client.is_connected:
             self._talk(client, drawn)
 
@@ -138,14 +141,19 @@ class Schedule:
         self.world.tell(f"{client.name} connects to {gateway.name}: pid {client.pid}, offset {client.offset}")
         client.connect(gateway)
 
-    def _emit(self, gateway: Any) -> None:
-        """Let a server emit: to a room, to the namespace, to a socket, to several rooms."""
+    def _emit(self, gateway: Any, *, is_volatile: bool) -> None:
+        """Let a server emit: to a room, to the namespace, to a socket, to several rooms; without the members of another, or not."""
         world, random = self.world, self.random
         targets = [(room,) for room in (*self.rooms, "N")] + [self.rooms]
         targets += [(f"@{client.era.sid}",) for client in world.clients if client.eras]
-        message = world.message(random.choice(targets))
-        world.tell(f"{gateway.name} emits {message.number} to {message.rooms}")
-        gateway.publish(message)
+        excepted = (random.choice(self.rooms),) if random.random() < 0.3 else ()
+        message = world.message(random.choice(targets), except_rooms=excepted, is_volatile=is_volatile)
+        how = " volatile" if is_volatile else ""
+        world.tell(f"{gateway.name} emits{how} {message.number} to {message.rooms}, not to {excepted}")
+        if is_volatile:
+            gateway.volatile.publish(message)
+        else:
+            gateway.publish(message)
         gateway.runner.settle()
 
     def _talk(self, client: Client, drawn: float) -> None:

@@ -83,7 +83,41 @@ def test_what_redis_forgot_is_no_violation_when_nobody_alive_knew_of_it() -> Non
     assert [] == kinds([said(1, 10, lost_at=15)], member())
 
 
-def test_a_volatile_event_on_another_connection_is_stale() -> None:
+def test_a_message_is_owed_to_those_who_were_certainly_not_in_a_room_that_it_leaves_out() -> None:
+    elsewhere = said(1, 10, except_rooms=("B",))
+    assert [check.LOST] == kinds([elsewhere], member())
+
+    may_be_in_b = member()
+    may_be_in_b.stays["B"] = [Stay(asked=9)]
+    assert [] == kinds([elsewhere], may_be_in_b)
+
+
+def test_a_message_is_a_phantom_for_those_who_were_certainly_in_a_room_that_it_leaves_out() -> None:
+    elsewhere = said(1, 10, except_rooms=("B",))
+    for joined, expected in ((9, [check.PHANTOM]), (10, []), (0, [])):
+        got = member((1, 10))
+        got.stays["B"] = [Stay(asked=8, joined=joined)]
+        assert expected == kinds([elsewhere], got)
+
+
+def volatile(number: int) -> Message:
+    return Message(number, ("A",), is_volatile=True)
+
+
+def test_a_volatile_event_may_be_missing_and_may_come_anywhere_among_the_others(
+    messages: list[Message],
+) -> None:
+    assert [] == kinds([*messages, volatile(4)], member(*THREE))
+    assert [] == kinds([*messages, volatile(4)], member((1, 10), (2, 20), (4, 15), (3, 30)))
+
+
+def test_a_volatile_event_comes_once_also_over_sessions_and_to_members_alone() -> None:
+    assert [check.DOUBLED] == kinds([volatile(4)], member((4, 10), (4, 10)))
+    assert [check.DOUBLED] == kinds([volatile(4)], member((4, 10)), member((4, 10), start=3))
+    assert [check.PHANTOM] == kinds([volatile(4)], member((4, 3)))
+
+
+def test_an_event_that_stays_on_one_gateway_is_stale_on_another_connection() -> None:
     assert [check.STALE] == kinds([said(1, 0, connection=object())], member((1, 10)))
     assert [] == kinds([said(1, 0, connection=CONNECTION)], member((1, 10)))
 

@@ -71,9 +71,16 @@ class World:
         if self.trace is not None:
             self.trace.append(f"{self.stamp // STAMPS_A_STEP:5} {sentence}")
 
-    def message(self, rooms: tuple[str, ...], excluded: int = NOBODY) -> Message:
+    def message(
+        self,
+        rooms: tuple[str, ...],
+        excluded: int = NOBODY,
+        except_rooms: tuple[str, ...] = (),
+        *,
+        is_volatile: bool = False,
+    ) -> Message:
         """Return a new message."""
-        message = Message(len(self.messages), rooms, excluded)
+        message = Message(len(self.messages), rooms, excluded, except_rooms, is_volatile=is_volatile)
         self.messages.append(message)
         return message
 
