@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         Proceed,
         Reply,
         Socket,
+        emits,
         mark,
         subscribe,
     )
@@ -50,6 +51,7 @@ __all__ = [
     "Server",
     "Socket",
     "User",
+    "emits",
     "mark",
     "subscribe",
     "user_room",
@@ -73,6 +75,7 @@ _HOMES: Final = {
     "Server": "roomwire.server",
     "Socket": "roomwire.gateways",
     "User": "roomwire.identity.tokens",
+    "emits": "roomwire.gateways",
     "mark": "roomwire.gateways",
     "subscribe": "roomwire.gateways",
     "user_room": "roomwire.rooms.users",

@@ -1,4 +1,4 @@
-"""What type checkers say of a team's guards, pipes, providers and filters: nothing of right ones, and where wrong ones are."""
+"""What type checkers say of a team's guards, pipes, providers, filters and emits: nothing of right ones, and where wrong ones are."""
 
 import json
 import re
@@ -17,7 +17,7 @@ import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Annotated
 
-from roomwire import App, Call, Filter, Gateway, Pipe, Proceed, Reply, mark, subscribe
+from roomwire import App, Call, Filter, Gateway, Pipe, Proceed, Reply, emits, mark, subscribe
 from roomwire.errors import ClientError, Forbidden
 
 
@@ -76,6 +76,16 @@ class Board(Gateway):
     guards = (is_open, is_member)
     interceptors = (timed,)
     filters = (Filter(KeyError, refused),)
+    moved = emits("moved", Card)
+    counted = emits("counted", Card, int)
+
+    async def tell(self, card: Card) -> None:
+        await self.moved(card, to="board")
+        await self.counted(card, 1, volatile=True)
+        await self.moved("card")  # wrong
+        await self.moved(card, "board")  # wrong
+        await self.moved(card, room_name="board")  # wrong
+        await self.counted(card, "one")  # wrong
 
     @subscribe("a", guards=[is_open, is_member], interceptors=[timed])
     @mark(Card())

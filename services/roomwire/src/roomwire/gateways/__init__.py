@@ -6,6 +6,7 @@ handler, and `socket` is the connection that a handler gets.
 
 from roomwire.gateways.binding import Key, subscribe
 from roomwire.gateways.chain import Ack, Call, Filter, Guard, Interceptor, Proceed, Reply, mark
+from roomwire.gateways.declared import emits
 from roomwire.gateways.gateway import Gateway
 from roomwire.gateways.pipes import Pipe
 from roomwire.gateways.socket import Socket
@@ -22,6 +23,7 @@ __all__ = [
     "Proceed",
     "Reply",
     "Socket",
+    "emits",
     "mark",
     "subscribe",
 ]

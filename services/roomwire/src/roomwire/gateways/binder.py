@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -10,7 +11,8 @@ import msgspec
 from roomwire.errors import ConfigurationError
 from roomwire.gateways.binding import Binding, around_of, is_for_the_muted
 from roomwire.gateways.chain import CONNECT, Around, Chain, marks_of
-from roomwire.gateways.errors import HookWithoutAck, HookWithoutReplies
+from roomwire.gateways.declared import AnyDeclared, Declared
+from roomwire.gateways.errors import HookWithoutAck, HookWithoutReplies, TwoDeclarations
 from roomwire.gateways.lane import Handler
 from roomwire.gateways.moderation import has_voice
 from roomwire.gateways.reply_streams import ReplyStreams
@@ -29,6 +31,38 @@ class _Whole:
         return {"socket": socket, "body": body}
 
 
+@dataclass(frozen=True)
+class Handled:
+    """What a gateway handles by a method, and what runs around it, for people and for other tools.
+
+    Attributes:
+        method: The method.
+        binding: Its parameters and its answer.
+        around: What runs around it, from the outside to the inside.
+
+    """
+
+    method: Any
+    binding: Binding
+    around: Around
+
+
+@dataclass(frozen=True)
+class Interface:
+    """What the class of a gateway has for clients.
+
+    Attributes:
+        events: What it handles, by event.
+        connections: What runs when a client connects; None: nothing does.
+        declared: What it declares by `emits`, by event.
+
+    """
+
+    events: Mapping[str, Handled]
+    connections: Handled | None
+    declared: Mapping[str, AnyDeclared]
+
+
 class Binder:
     """Binds the methods of a gateway.
 
@@ -38,6 +72,10 @@ class Binder:
         provided: The application's values by type, or None if they are not known yet.
         is_moderated: Whether the events of muted users are refused, before any other guard runs.
         streams: Runs handlers that are async generators.
+
+    Attributes:
+        events: The events that were bound.
+        connections: The hook of connections, if it was bound.
 
     """
 
@@ -55,52 +93,71 @@ class Binder:
         self._provided = provided
         self._is_moderated = is_moderated
         self._streams = streams
-        self.bindings: dict[str, Binding] = {}
+        self.events: dict[str, Handled] = {}
+        self.connections: Handled | None = None
 
     def handler(self, event: str, method: Any) -> Handler:
         """Return the chain around a method, or the method itself if nothing runs around it."""
         around = around_of(method).within(self._around)
         if self._is_moderated and not is_for_the_muted(method):
             around = around.within(Around([has_voice]))
-        handler, self.bindings[event] = self._made(event, method, around)
+        handler, self.events[event] = self._made(event, method, around)
         return handler
 
     def connection(self, method: Any) -> Handler | None:
         """Return the chain around the hook of connections; the chain may exist without the hook."""
         if method is None and not self._around:
             return None
-        return self._of_a_hook(CONNECT, method or _nothing, self._around)
+        handler, self.connections = self._of_a_hook(CONNECT, method or _nothing, self._around)
+        return handler
 
     def hook(self, name: str, method: Any) -> Handler | None:
         """Return another hook, around which nothing runs; None if the gateway does not define it."""
-        return None if method is None else self._of_a_hook(name, method, Around())
+        return None if method is None else self._of_a_hook(name, method, Around())[0]
 
-    def _of_a_hook(self, name: str, method: Any, around: Around) -> Handler:
-        handler, binding = self._made(name, method, around)
-        if binding.is_stream:
+    def _of_a_hook(self, name: str, method: Any, around: Around) -> tuple[Handler, Handled]:
+        handler, handled = self._made(name, method, around)
+        if handled.binding.is_stream:
             raise HookWithoutReplies(method.__qualname__)
         if handler.takes_ack:
             raise HookWithoutAck(method.__qualname__)
-        return handler
+        return handler, handled
 
-    def _made(self, event: str, method: Any, around: Around) -> tuple[Handler, Binding]:
+    def _made(self, event: str, method: Any, around: Around) -> tuple[Handler, Handled]:
         binding = self._binding(method)
+        handled = Handled(method, binding, around)
         if not around and binding.is_direct:
             is_plain = not inspect.iscoroutinefunction(method)
-            return Handler(event, method, binding, is_plain=is_plain), binding
+            return Handler(event, method, binding, is_plain=is_plain), handled
         marks = (*marks_of(method), *self._marks)
         provided = self._provided or {}
         chain = Chain(event, method, binding=binding, around=around, marks=marks, provided=provided)
         if binding.is_stream:
             begin = partial(self._streams.begin, chain, event)
-            return Handler(event, begin, _Whole(), is_plain=False, takes_ack=True), binding
-        return Handler(event, chain, _Whole(), is_plain=False, takes_ack=bool(binding.acks)), binding
+            return Handler(event, begin, _Whole(), is_plain=False, takes_ack=True), handled
+        return Handler(event, chain, _Whole(), is_plain=False, takes_ack=bool(binding.acks)), handled
 
     def _binding(self, method: Any) -> Binding:
         try:
             return Binding(method, socket_type=Socket, provided=self._provided)
         except (TypeError, NameError) as error:
             raise ConfigurationError(str(error)) from error
+
+
+def declared_by(gateway: type) -> Mapping[str, AnyDeclared]:
+    """Return the events that a class of gateways declares by `emits`.
+
+    Raises:
+        TwoDeclarations: It declares one twice.
+
+    """
+    declared: dict[str, AnyDeclared] = {}
+    for _, member in inspect.getmembers_static(gateway):
+        if isinstance(member, Declared):
+            if member.event in declared:
+                raise TwoDeclarations(gateway, member.event)
+            declared[member.event] = member
+    return declared
 
 
 async def run_hook(hook: Handler, socket: Socket, body: object) -> None:

@@ -237,7 +237,7 @@ class Binding:
         self._may_miss = any(body.default is not inspect.Parameter.empty for body in self._bodies)
         self._has_context = bool(self._sockets or self._users or self._given)
         self.is_stream = inspect.isasyncgenfunction(handler)
-        is_answer = not self.acks and not self.is_stream and Reply not in _members(hints.get("return"))
+        is_answer = not self.acks and not self.is_stream and Reply not in members_of(hints.get("return"))
         self.answer: object = hints.get("return", object) if is_answer else object
         self.is_direct = is_answer and not self._pipes and not self.per_call and not self.is_stream
 
@@ -330,7 +330,7 @@ def _compiled(
         return (), None
 
 
-def _members(hint: object) -> Sequence[object]:
+def members_of(hint: object) -> Sequence[object]:
     """Return the members of a union, or the type alone."""
     return get_args(hint) if get_origin(hint) in {Union, types.UnionType} else (hint,)
 

@@ -3,10 +3,12 @@
 ::
 
     TypeError
-    └── NotProvided           a handler or a pipe needs what the application does not provide
+    ├── NotProvided           a handler or a pipe needs what the application does not provide
+    └── WrongCount            a declared event is emitted with fewer or more arguments than it has
     ConfigurationError
     ├── HookWithoutAck        a hook asks for an ack
     ├── HookWithoutReplies    a hook is an async generator
+    ├── TwoDeclarations       an event is declared twice
     └── TwoHandlers           an event has two handlers
     ClientError
     ├── InvalidBody
@@ -43,6 +45,24 @@ class TwoHandlers(ConfigurationError):
 
     def __str__(self) -> str:
         return f"{self.gateway.__name__}: the event {self.event!r} has two handlers"
+
+
+class TwoDeclarations(ConfigurationError):
+    """A gateway declares an event that it emits twice.
+
+    Args:
+        gateway: The class of the gateway.
+        event: The event.
+
+    """
+
+    def __init__(self, gateway: type, event: str) -> None:
+        super().__init__(gateway, event)
+        self.gateway = gateway
+        self.event = event
+
+    def __str__(self) -> str:
+        return f"{self.gateway.__name__}: the event {self.event!r} is declared twice"
 
 
 class HookWithoutAck(ConfigurationError):
@@ -96,6 +116,29 @@ class NotProvided(TypeError):
         return (
             f"{self.need} a {wanted}, but none is provided: call app.provide({wanted}, ...) in the lifespan"
         )
+
+
+class WrongCount(TypeError):
+    """A declared event is emitted with fewer or more arguments than it has.
+
+    Args:
+        event: The event.
+        given: The number of arguments that were given.
+        least: The fewest that it has.
+        most: The most that it has.
+
+    """
+
+    def __init__(self, event: str, given: int, least: int, most: int) -> None:
+        super().__init__(event, given, least, most)
+        self.event = event
+        self.given = given
+        self.least = least
+        self.most = most
+
+    def __str__(self) -> str:
+        expected = f"{self.most}" if self.least == self.most else f"{self.least} to {self.most}"
+        return f"the event {self.event!r} is declared with {expected} arguments, and was given {self.given}"
 
 
 def type_name(kind: Any) -> str:

@@ -9,7 +9,7 @@ import socketio
 
 from roomwire.cluster.results import Presence
 from roomwire.errors import ConfigurationError, Forbidden
-from roomwire.gateways.binder import Binder, run_hook
+from roomwire.gateways.binder import Binder, Interface, declared_by, run_hook
 from roomwire.gateways.binding import Binding, subscribed_event
 from roomwire.gateways.chain import AnyFilter, Around, Guard, Interceptor
 from roomwire.gateways.errors import TwoHandlers, UnknownEvent
@@ -183,12 +183,25 @@ class Gateway(Moderation, socketio.AsyncNamespace):  # type: ignore[misc] # pyth
             ConfigurationError: As for the constructor.
 
         """
+        return sorted(cls.interface(Around()).events)
+
+    @classmethod
+    def interface(cls, around: Around) -> Interface:
+        """Return what the class has for clients, without calling its constructor.
+
+        Args:
+            around: The guards, interceptors and filters that run outside of the gateway's own.
+
+        Raises:
+            ConfigurationError: As for the constructor, or the class declares an event twice.
+
+        """
         unmade = object.__new__(cls)
         unmade._streams = ReplyStreams()
-        unmade._bind(Around(), None)
-        return sorted(unmade._handlers)
+        binder = unmade._bind(around, None)
+        return Interface(binder.events, binder.connections, declared_by(cls))
 
-    def _bind(self, around: Around, provided: Mapping[Any, object] | None) -> None:
+    def _bind(self, around: Around, provided: Mapping[Any, object] | None) -> Binder:
         binder = Binder(
             type(self),
             Around(self.guards, self.interceptors, self.filters).within(around),
@@ -207,12 +220,13 @@ class Gateway(Moderation, socketio.AsyncNamespace):  # type: ignore[misc] # pyth
             handlers[self.typing_event] = binder.handler(self.typing_event, self._typing_told)
         self._handlers: Mapping[str, Handler] = handlers
         self._traced: Mapping[str, Handler] | None = None
-        self.bindings = dict(binder.bindings)
+        self.bindings = {event: handled.binding for event, handled in binder.events.items()}
         self._on_connection = binder.connection(getattr(self, "on_connection", None))
         self._on_disconnection = binder.hook("disconnect", getattr(self, "on_disconnection", None))
         self._on_join = binder.hook("join", getattr(self, "on_join", None))
         self._on_leave = binder.hook("leave", getattr(self, "on_leave", None))
         self._watches_rooms = bool(self._on_join or self._on_leave or self.presence_event)
+        return binder
 
     def _set_server(self, server: Server) -> None:
         """Set the server with which it is registered; python-socketio calls this method."""

@@ -12,7 +12,7 @@ import click
 
 from roomwire.errors import ConfigurationError, NodeNameTaken
 
-COMMANDS: Final = ("check", "dev", "new", "publish", "serve", "tail", "token", "up")
+COMMANDS: Final = ("check", "contract", "dev", "new", "publish", "serve", "tail", "token", "up")
 """Each command is a function in the module of its name, which is imported when the command runs: `serve` imports ten times as much as
 `token`."""
 

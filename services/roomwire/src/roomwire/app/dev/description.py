@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 import msgspec
 
 from roomwire.app.app import App
-from roomwire.app.dev.schemas import Components, Schema, example, shown
+from roomwire.app.contract.schemas import Components, Schema, Schemas
+from roomwire.app.contract.words import example, shown
 from roomwire.gateways import Gateway
 from roomwire.gateways.binding import Binding
 from roomwire.server import Server
@@ -115,8 +116,5 @@ def _keyed(binding: Binding) -> Iterator[tuple[Argument, object]]:
 
 def _typed(type_: object) -> tuple[Schema, Components]:
     """Return the schema of a type, or the schema of any value if msgspec has none for it."""
-    try:
-        (schema,), components = msgspec.json.schema_components([type_], ref_template="{name}")
-    except (TypeError, ValueError):
-        return {}, {}
-    return schema, components
+    schemas = Schemas([type_])
+    return schemas.of(type_) or {}, schemas.components
