@@ -105,6 +105,50 @@ def test_every_alert_says_what_to_do(rules):
     assert {alert["alert"] for alert in alerts} == {*re.findall(r"^## (Roomwire\w+)$", runbook, re.MULTILINE)}
 
 
+def sections(runbook):
+    """Return the text of each alert's section of the runbook."""
+    parts = re.split(r"^## (.+)$", runbook, flags=re.MULTILINE)
+    return {name: text for name, text in zip(parts[1::2], parts[2::2], strict=True) if "Roomwire" in name}
+
+
+def test_every_section_of_the_runbook_says_what_users_see_how_to_confirm_it_and_what_to_do(rules):
+    for alert in all_of(rules):
+        text = sections((ROOT / "docs/runbook.md").read_text())[alert["alert"]]
+
+        assert [f"Severity: {alert['labels']['severity']}"] == re.findall(
+            r"^Severity: \w+", text, re.MULTILINE
+        )
+        assert ["Users see", "Confirm", "Do"] == re.findall(r"^\*\*(.+?)\*\*", text, re.MULTILINE)
+        assert re.search(r"^```sh\n(.+?)^```", text, re.MULTILINE | re.DOTALL), alert["alert"]
+
+
+def test_the_runbook_lists_the_alerts_by_their_severity(rules):
+    index = dict(
+        re.findall(
+            r"^\| (critical|warning) \| (.+) \|$", (ROOT / "docs/runbook.md").read_text(), re.MULTILINE
+        )
+    )
+
+    for severity in ("critical", "warning"):
+        assert {one["alert"] for one in all_of(rules) if one["labels"]["severity"] == severity} == {
+            *re.findall(r"\[(Roomwire\w+)\]", index[severity])
+        }
+
+
+def test_every_command_of_the_runbook_parses_and_names_its_namespace_and_its_release():
+    blocks = re.findall(
+        r"^ *```sh\n(.+?)^ *```", (ROOT / "docs/runbook.md").read_text(), re.MULTILINE | re.DOTALL
+    )
+
+    assert blocks
+    for block in blocks:
+        read = subprocess.run(["bash", "-n"], input=block, capture_output=True, text=True, check=False)
+        assert (0, "") == (read.returncode, read.stderr), block
+        for command in re.findall(r"^ *((?:kubectl|helm) .+)$", block.replace("\\\n", " "), re.MULTILINE):
+            assert re.search(r" -n NAMESPACE\b|^kubectl -n NAMESPACE ", command), command
+            assert " -l " not in command or "app.kubernetes.io/instance=RELEASE" in command, command
+
+
 def test_an_alert_carries_no_link_that_would_open_nothing():
     values = {"monitoring": {"prometheusRule": {"enabled": True}}}
     rules = install(values).one("PrometheusRule", "chat-roomwire")["spec"]
@@ -128,10 +172,13 @@ def test_an_alert_is_about_its_own_release(rules):
         r'="den",(?:(pod|job_name)=~"chat-roomwire-(\((?:gateway\|auth|gateway|auth)\)|keys)-\.\+"|cronjob="chat-roomwire-keys")'
     )
     for rule in all_of(rules):
-        series = re.findall(r"(?:roomwire|kube)_[a-z_]+\{[^}]*\}", rule["expr"])
+        series = re.findall(r"(?:roomwire|kube|process)_[a-z_]+\{[^}]*\}", rule["expr"])
         assert series
         assert all(of_this.search(one) for one in series)
     assert rules != other
+    for rule in all_of(rules):
+        assert {"namespace": "den", "release": "chat"}.items() <= rule["labels"].items()
+        assert rule["annotations"]["summary"].startswith("den/chat: ")
 
 
 def test_prometheus_finds_the_operations_ports(release):
@@ -155,7 +202,8 @@ def test_alerts_fire_when_they_should_and_not_before(rules, tmp_path):
                 # An alert's text is for operators; the test covers when it fires, and with which labels.
                 (rule,) = [rule for rule in all_of(rules) if rule["alert"] == expected["alertname"]]
                 alert["exp_labels"] |= rule["labels"]
-                alert["exp_annotations"] = rule["annotations"] | {"summary": alert.pop("summary")}
+                summary = f"den/chat: {alert.pop('summary')}"
+                alert["exp_annotations"] = rule["annotations"] | {"summary": summary}
     (tmp_path / "tests.yaml").write_text(yaml.safe_dump(tests))
     told = subprocess.run(
         [PROMTOOL, "test", "rules", "tests.yaml"], cwd=tmp_path, capture_output=True, text=True, check=False
