@@ -12,7 +12,7 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
 
-from roomwire import App, Gateway, subscribe
+from roomwire import App, Gateway, emits, subscribe
 
 HERE = Path(__file__).parent
 Title = Annotated[str, Meta(min_length=1, max_length=100)]
@@ -20,6 +20,8 @@ Title = Annotated[str, Meta(min_length=1, max_length=100)]
 
 class Board(Gateway):
     """Writes each change into the database, then tells all of it."""
+
+    changed = emits("card", Card)
 
     def __init__(self, cards: Cards) -> None:
         super().__init__()
@@ -42,7 +44,7 @@ class Board(Gateway):
 
     async def _tell(self, card: Card) -> Card:
         # Two gateways may tell in another order than they have written: clients go by the version.
-        await self.emit("card", card)
+        await self.changed(card)
         return card
 
 

@@ -8,7 +8,7 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
 
-from roomwire import App, Gateway, Socket, subscribe
+from roomwire import App, Gateway, Socket, emits, subscribe
 
 HERE = Path(__file__).parent
 Text = Annotated[str, Meta(min_length=1, max_length=1_000)]
@@ -17,10 +17,12 @@ Text = Annotated[str, Meta(min_length=1, max_length=1_000)]
 class Chat(Gateway):
     """Hands on what people write."""
 
+    written = emits("chat message", str)
+
     @subscribe("chat message")
     async def write(self, socket: Socket, text: Text, message_id: str) -> None:
         """Send a text to all; a client that gets no ack sends it again, and it is still delivered once."""
-        await self.emit("chat message", text, message_id=socket.own_id(message_id))
+        await self.written(text, message_id=socket.own_id(message_id))
 
 
 client = StaticFiles(directory=HERE / "node_modules" / "socket.io-client" / "dist")

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Annotated, Final
 
-from roomwire import Gateway, Key, Socket, User, subscribe
+from roomwire import Gateway, Key, Socket, User, emits, subscribe
 from roomwire.errors import Forbidden
 from roomwire_gateway.announcements import Announcements
 from roomwire_gateway.members import Members
@@ -21,6 +21,7 @@ from roomwire_gateway.messages import (
     LeaveRoom,
     Message,
     Name,
+    PresenceChange,
     RefreshToken,
     Renewal,
     RoomHistory,
@@ -55,6 +56,12 @@ class ChatGateway(Gateway, typing_event="typing"):
     announcements: Announcements
     members: Members
     rooms: ChatRooms
+    # The contract's: `announcements` emits them in the form of each audience.
+    welcomed = emits("welcome", str)
+    said_to_all = emits("message", str, Message, required=1)
+    said_to_room = emits("roomMessage", str, Message, required=1)
+    presence_changed = emits("presence", PresenceChange)
+    typed = emits("typing", Typing)
 
     def __init__(
         self,
