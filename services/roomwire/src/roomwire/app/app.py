@@ -11,10 +11,20 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, TypeVar
 
-from roomwire.app.providers import Kind, needs_of
+from roomwire.app.providers import needs_of
 from roomwire.errors import ApplicationError, ConfigurationError
 from roomwire.gateways import Gateway
-from roomwire.gateways.chain import AnyFilter, Around, Call, Guard, Interceptor, PerCall, value_of
+from roomwire.gateways.chain import (
+    AnyFilter,
+    Around,
+    Call,
+    Guard,
+    Interceptor,
+    Kind,
+    PerCall,
+    Provided,
+    value_of,
+)
 from roomwire.gateways.errors import type_name
 from roomwire.identity.capabilities import Policy
 from roomwire.protocol.asgi import App as Asgi
@@ -253,7 +263,7 @@ class App:
         self._provided[kind] = gateway
 
     @property
-    def provided(self) -> Mapping[Kind, object]:
+    def provided(self) -> Provided:
         """The provided values by type."""
         return self._provided
 

@@ -15,12 +15,12 @@ from prometheus_client import CollectorRegistry
 from roomwire.app.app import App
 from roomwire.app.authentication import authentication
 from roomwire.app.options import believed, client_limits, cors, log_config, recovery_limits, shown
-from roomwire.app.providers import Kind
 from roomwire.app.running import Running, server_of
 from roomwire.app.settings import GatewaySettings
 from roomwire.engine.engine import Engine
 from roomwire.engine.fast import fast_websocket
 from roomwire.errors import Unavailable
+from roomwire.gateways.chain import Kind
 from roomwire.health.dependencies import Dependencies
 from roomwire.history.contract import History
 from roomwire.history.opening import open_history

@@ -10,11 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from roomwire.errors import ApplicationError
-from roomwire.gateways.chain import has_value
+from roomwire.gateways.chain import Kind, Provided, has_value
 from roomwire.gateways.errors import type_name
-
-Kind = Callable[..., object]
-"""A type by which a value is provided: a class, a protocol or a `NewType`."""
 
 
 class Need(NamedTuple):
@@ -61,7 +58,7 @@ def needs_of(gateway: type) -> Sequence[Need]:
     return needs
 
 
-def arguments_of(gateway: type, provided: Mapping[Kind, object]) -> Mapping[str, object]:
+def arguments_of(gateway: type, provided: Provided) -> Mapping[str, object]:
     """Return the arguments for a gateway class's constructor, by name.
 
     Raises:

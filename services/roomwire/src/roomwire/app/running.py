@@ -1,7 +1,7 @@
 """Runs an `App`: its lifespan, the gateways that are created in it, and the server with which they are registered."""
 
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from functools import partial
 from typing import Any, Final, TypeVar
 
@@ -9,10 +9,11 @@ import msgspec
 
 from roomwire.app.app import App
 from roomwire.app.lifespans import Lifespan, asgi_lifespan
-from roomwire.app.providers import Kind, arguments_of
+from roomwire.app.providers import arguments_of
 from roomwire.app.tracebacks import failed
 from roomwire.errors import ApplicationError, ConfigurationError, Unavailable
 from roomwire.gateways import Gateway
+from roomwire.gateways.chain import Kind, Provided
 from roomwire.logs import get_logger
 from roomwire.protocol.asgi import Receive, Scope, Send
 from roomwire.recovery.decisions import RecoveryLimits
@@ -65,7 +66,7 @@ class Running:
         self,
         app: App,
         server: Server,
-        provided: Mapping[Kind, object],
+        provided: Provided,
         *,
         max_connections_per_user: int = 0,
     ) -> None:

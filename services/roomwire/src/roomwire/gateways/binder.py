@@ -1,22 +1,24 @@
 """Turns a gateway's methods into handlers and hooks, each with its guards, interceptors and filters. This is done once."""
 
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import TypeAlias
 
 import msgspec
 
 from roomwire.errors import ConfigurationError
 from roomwire.gateways.binding import Binding, around_of, is_for_the_muted
-from roomwire.gateways.chain import CONNECT, Around, Chain, marks_of
+from roomwire.gateways.chain import CONNECT, Around, Chain, Provided, marks_of
 from roomwire.gateways.declared import AnyDeclared, Declared
 from roomwire.gateways.errors import HookWithoutAck, HookWithoutReplies, TwoDeclarations
 from roomwire.gateways.lane import Handler
 from roomwire.gateways.moderation import has_voice
 from roomwire.gateways.reply_streams import ReplyStreams
 from roomwire.gateways.socket import Socket
+
+_Method: TypeAlias = Callable[..., object]
 
 
 class _Whole:
@@ -25,7 +27,7 @@ class _Whole:
     is_direct = True
 
     def decoded(self, text: str, socket: Socket) -> dict[str, object]:
-        return {"socket": socket, "body": msgspec.json.decode(text, type=list[Any])[1:]}
+        return {"socket": socket, "body": msgspec.json.decode(text, type=list)[1:]}
 
     def arguments(self, socket: Socket, body: Sequence[object]) -> dict[str, object]:
         return {"socket": socket, "body": body}
@@ -42,7 +44,7 @@ class Handled:
 
     """
 
-    method: Any
+    method: _Method
     binding: Binding
     around: Around
 
@@ -83,7 +85,7 @@ class Binder:
         self,
         gateway: type,
         around: Around,
-        provided: Mapping[Any, object] | None,
+        provided: Provided | None,
         *,
         is_moderated: bool,
         streams: ReplyStreams,
@@ -96,7 +98,7 @@ class Binder:
         self.events: dict[str, Handled] = {}
         self.connections: Handled | None = None
 
-    def handler(self, event: str, method: Any) -> Handler:
+    def handler(self, event: str, method: _Method) -> Handler:
         """Return the chain around a method, or the method itself if nothing runs around it."""
         around = around_of(method).within(self._around)
         if self._is_moderated and not is_for_the_muted(method):
@@ -104,26 +106,26 @@ class Binder:
         handler, self.events[event] = self._made(event, method, around)
         return handler
 
-    def connection(self, method: Any) -> Handler | None:
+    def connection(self, method: _Method | None) -> Handler | None:
         """Return the chain around the hook of connections; the chain may exist without the hook."""
         if method is None and not self._around:
             return None
         handler, self.connections = self._of_a_hook(CONNECT, method or _nothing, self._around)
         return handler
 
-    def hook(self, name: str, method: Any) -> Handler | None:
+    def hook(self, name: str, method: _Method | None) -> Handler | None:
         """Return another hook, around which nothing runs; None if the gateway does not define it."""
         return None if method is None else self._of_a_hook(name, method, Around())[0]
 
-    def _of_a_hook(self, name: str, method: Any, around: Around) -> tuple[Handler, Handled]:
+    def _of_a_hook(self, name: str, method: _Method, around: Around) -> tuple[Handler, Handled]:
         handler, handled = self._made(name, method, around)
         if handled.binding.is_stream:
-            raise HookWithoutReplies(method.__qualname__)
+            raise HookWithoutReplies(getattr(method, "__qualname__", repr(method)))
         if handler.takes_ack:
-            raise HookWithoutAck(method.__qualname__)
+            raise HookWithoutAck(getattr(method, "__qualname__", repr(method)))
         return handler, handled
 
-    def _made(self, event: str, method: Any, around: Around) -> tuple[Handler, Handled]:
+    def _made(self, event: str, method: _Method, around: Around) -> tuple[Handler, Handled]:
         binding = self._binding(method)
         handled = Handled(method, binding, around)
         if not around and binding.is_direct:
@@ -137,7 +139,7 @@ class Binder:
             return Handler(event, begin, _Whole(), is_plain=False, takes_ack=True), handled
         return Handler(event, chain, _Whole(), is_plain=False, takes_ack=bool(binding.acks)), handled
 
-    def _binding(self, method: Any) -> Binding:
+    def _binding(self, method: _Method) -> Binding:
         try:
             return Binding(method, socket_type=Socket, provided=self._provided)
         except (TypeError, NameError) as error:

@@ -21,12 +21,23 @@ import types
 import typing
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, NamedTuple, Protocol, TypeVar, Union, get_args, get_origin
+from typing import Annotated, NamedTuple, Protocol, TypeVar, Union, get_args, get_origin
 
 import msgspec
 import msgspec.inspect
 
-from roomwire.gateways.chain import Ack, AnyFilter, Around, Call, Guard, Interceptor, PerCall, Reply
+from roomwire.gateways.chain import (
+    Ack,
+    AnyFilter,
+    Around,
+    Call,
+    Guard,
+    Interceptor,
+    Kind,
+    PerCall,
+    Provided,
+    Reply,
+)
 from roomwire.gateways.errors import MissingArgument, MissingField, NoObject, NotProvided, WrongField
 from roomwire.gateways.pipes import Pipe, Piped
 from roomwire.identity.tokens import User
@@ -184,15 +195,13 @@ class Binding:
 
     """
 
-    def __init__(
-        self, handler: Handler, *, socket_type: type, provided: Mapping[Any, object] | None = None
-    ) -> None:
+    def __init__(self, handler: Handler, *, socket_type: type, provided: Provided | None = None) -> None:
         self._sockets: list[str] = []
         self._users: list[str] = []
         self._given: dict[str, object] = {}
-        self._given_per_call: dict[str, Any] = {}
+        self._given_per_call: dict[str, Kind] = {}
         self._pipes: list[Piped] = []
-        self.per_call: dict[Any, PerCall[Any]] = {}
+        self.per_call: dict[Kind, PerCall[object]] = {}
         self.acks: list[str] = []
         self._bodies: list[_Body | _BodyKey] = []
         hints = typing.get_type_hints(handler, include_extras=True)
@@ -241,7 +250,7 @@ class Binding:
         self.answer: object = hints.get("return", object) if is_answer else object
         self.is_direct = is_answer and not self._pipes and not self.per_call and not self.is_stream
 
-    def _give(self, name: str, kind: Any, value: object) -> None:
+    def _give(self, name: str, kind: Kind, value: object) -> None:
         if isinstance(value, PerCall):
             self._given_per_call[name] = kind
             self.per_call[kind] = value
@@ -294,7 +303,7 @@ class Binding:
             arguments.update(self._given)
         return arguments
 
-    async def complete(self, arguments: dict[str, object], call: Call, values: Mapping[Any, object]) -> None:
+    async def complete(self, arguments: dict[str, object], call: Call, values: Provided) -> None:
         """Pass the arguments through their pipes, and add the values that live as long as the call.
 
         Args:
@@ -344,7 +353,7 @@ def _key_of(hint: object) -> Key | None:
     return next((extra for extra in _extras(hint) if isinstance(extra, Key)), None)
 
 
-def _is_provided(hint: Any, provided: Mapping[Any, object], where: str) -> bool:
+def _is_provided(hint: object, provided: Provided, where: str) -> bool:
     """Return whether a parameter gets the value that was provided for its type.
 
     Raises:

@@ -17,7 +17,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Final, Generic, Protocol, TypeVar
+from typing import Final, Generic, Protocol, TypeAlias, TypeVar
 
 from roomwire.errors import ClientError, Forbidden
 from roomwire.gateways.errors import type_name
@@ -31,7 +31,12 @@ _MARKS: Final = "__roomwire_marks__"
 _T = TypeVar("_T")
 _E = TypeVar("_E", bound=Exception)
 _Marked = TypeVar("_Marked", bound=Callable[..., object])
-_Consume = Callable[[Any], Awaitable[object]]
+_Consume = Callable[..., Awaitable[object]]
+
+Kind: TypeAlias = Callable[..., object]
+"""A type by which something is provided: a class, a protocol or a `NewType`."""
+Provided: TypeAlias = Mapping[Kind, object]
+"""What an application has provided, by type; a `PerCall` is opened for each call."""
 
 
 class Ack:
@@ -133,7 +138,7 @@ class Call:
     event: str
     body: Sequence[object]
     marks: Sequence[object] = ()
-    provided: Mapping[Any, object] = field(default_factory=dict)
+    provided: Provided = field(default_factory=dict)
     arguments: Mapping[str, object] = field(default_factory=dict)
 
     @property
@@ -172,7 +177,7 @@ class AnyFilter:
     """A `Filter` of any class of exceptions, because a list of filters contains several classes."""
 
     kind: type[Exception]
-    answer: Callable[[Any, Call], ClientError | None]
+    answer: Callable[..., ClientError | None]
 
 
 @dataclass(frozen=True)
@@ -206,12 +211,12 @@ class PerCall(Generic[_T]):
     open: Callable[[Call], AbstractAsyncContextManager[_T]]
 
 
-def has_value(provided: Mapping[Any, object], kind: object) -> bool:
+def has_value(provided: Provided, kind: Kind) -> bool:
     """Return whether a value that outlives a call is provided for a type."""
     return kind in provided and not isinstance(provided[kind], PerCall)
 
 
-def value_of(provided: Mapping[Any, object], kind: Callable[..., _T]) -> _T:
+def value_of(provided: Provided, kind: Callable[..., _T]) -> _T:
     """Return the value that is provided for a type.
 
     Raises:
@@ -274,7 +279,7 @@ class Arguments(Protocol):
     """The part of a handler's binding that a chain uses."""
 
     @property
-    def per_call(self) -> Mapping[Any, PerCall[Any]]:
+    def per_call(self) -> Mapping[Kind, PerCall[object]]:
         """The providers, by type, whose values live as long as a call that asks for them."""
 
     @property
@@ -284,7 +289,7 @@ class Arguments(Protocol):
     def arguments(self, socket: Socket, body: Sequence[object]) -> dict[str, object]:
         """Return the arguments that come from the body and the connection."""
 
-    async def complete(self, arguments: dict[str, object], call: Call, values: Mapping[Any, object]) -> None:
+    async def complete(self, arguments: dict[str, object], call: Call, values: Provided) -> None:
         """Pass the arguments through their pipes, and add the values (by type) that live as long as the call."""
 
 
@@ -309,7 +314,7 @@ class Chain:
         binding: Arguments,
         around: Around,
         marks: Sequence[object],
-        provided: Mapping[Any, object],
+        provided: Provided,
     ) -> None:
         self._event = event
         self._method = method

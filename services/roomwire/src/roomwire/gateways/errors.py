@@ -22,7 +22,7 @@
         └── UnknownEvent      no handler accepts the event on this path
 """
 
-from typing import Any, Final
+from typing import Final
 
 from roomwire.errors import ConfigurationError, InvalidBody, NotFound
 
@@ -106,7 +106,7 @@ class NotProvided(TypeError):
 
     """
 
-    def __init__(self, need: str, kind: Any) -> None:
+    def __init__(self, need: str, kind: object) -> None:
         super().__init__(need, kind)
         self.need = need
         self.kind = kind
@@ -141,7 +141,7 @@ class WrongCount(TypeError):
         return f"the event {self.event!r} is declared with {expected} arguments, and was given {self.given}"
 
 
-def type_name(kind: Any) -> str:
+def type_name(kind: object) -> str:
     """Return the name of a type for messages."""
     return str(getattr(kind, "__name__", kind))
 

@@ -11,7 +11,7 @@ from roomwire.cluster.results import Presence
 from roomwire.errors import ConfigurationError, Forbidden
 from roomwire.gateways.binder import Binder, Interface, declared_by, run_hook
 from roomwire.gateways.binding import Binding, subscribed_event
-from roomwire.gateways.chain import AnyFilter, Around, Guard, Interceptor
+from roomwire.gateways.chain import AnyFilter, Around, Guard, Interceptor, Provided
 from roomwire.gateways.errors import TwoHandlers, UnknownEvent
 from roomwire.gateways.lane import Handler, Lane
 from roomwire.gateways.memberships import Memberships, PresenceChange
@@ -126,7 +126,7 @@ class Gateway(Moderation, socketio.AsyncNamespace):  # type: ignore[misc] # pyth
         typing_event: str | None = None,
         max_connections_per_user: int | None = None,
         moderated: bool | None = None,
-        **options: Any,
+        **options: object,
     ) -> None:
         super().__init_subclass__(**options)
         if namespace is not None:
@@ -159,7 +159,7 @@ class Gateway(Moderation, socketio.AsyncNamespace):  # type: ignore[misc] # pyth
         self._streams = ReplyStreams()
         self._bind(Around(), None)
 
-    def surround(self, around: Around, provided: Mapping[Any, object]) -> None:
+    def surround(self, around: Around, provided: Provided) -> None:
         """Bind the handlers again with an application's guards, interceptors, filters and provided values.
 
         An `App` calls this method before it registers the gateway. Without an `App`, call it before `register_namespace` if there
@@ -201,7 +201,7 @@ class Gateway(Moderation, socketio.AsyncNamespace):  # type: ignore[misc] # pyth
         binder = unmade._bind(around, None)
         return Interface(binder.events, binder.connections, declared_by(cls))
 
-    def _bind(self, around: Around, provided: Mapping[Any, object] | None) -> Binder:
+    def _bind(self, around: Around, provided: Provided | None) -> Binder:
         binder = Binder(
             type(self),
             Around(self.guards, self.interceptors, self.filters).within(around),

@@ -2,11 +2,11 @@
 
 import inspect
 import typing
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any, Concatenate, Generic, TypeVar, get_args
+from typing import Concatenate, Generic, TypeVar, get_args
 
-from roomwire.gateways.chain import Call, PerCall
+from roomwire.gateways.chain import Call, Kind, PerCall, Provided
 from roomwire.gateways.errors import NotProvided, type_name
 
 _In = TypeVar("_In")
@@ -32,9 +32,7 @@ class Pipe(Generic[_In, _Out]):
 class _Stage:
     """One pipe of a parameter, analysed."""
 
-    def __init__(
-        self, function: Callable[..., object], provided: Mapping[Any, object] | None, where: str
-    ) -> None:
+    def __init__(self, function: Callable[..., object], provided: Provided | None, where: str) -> None:
         self._function = function
         name = getattr(function, "__qualname__", repr(function))
         if not callable(function):
@@ -47,10 +45,11 @@ class _Stage:
                 f"{where}: the pipe {name} must annotate its parameters, the first of which gets the value"
             )
         self.takes = hints[parameters[0]]
-        self.returns = hints.get("return", Any)
+        # What says nothing of its result may fit.
+        self.returns: object = hints.get("return")
         self._calls: list[str] = []
-        self._given: dict[str, Any] = {}
-        self.per_call: dict[Any, PerCall[Any]] = {}
+        self._given: dict[str, Kind] = {}
+        self.per_call: dict[Kind, PerCall[object]] = {}
         for parameter in parameters[1:]:
             kind = hints[parameter]
             if kind is Call:
@@ -60,12 +59,12 @@ class _Stage:
                     raise NotProvided(f"{where}: the pipe {name} needs", kind)
                 self._give(parameter, kind, provided[kind])
 
-    def _give(self, parameter: str, kind: Any, value: object) -> None:
+    def _give(self, parameter: str, kind: Kind, value: object) -> None:
         self._given[parameter] = kind
         if isinstance(value, PerCall):
             self.per_call[kind] = value
 
-    async def value(self, value: object, call: Call, values: Mapping[Any, object]) -> object:
+    async def value(self, value: object, call: Call, values: Provided) -> object:
         """Return the function's result for a value; see `Piped.value`."""
         given = {
             name: values[kind] if kind in values else call.provided[kind]
@@ -101,7 +100,7 @@ class Piped:
         hint: object,
         default: object,
         *,
-        provided: Mapping[Any, object] | None,
+        provided: Provided | None,
         where: str,
     ) -> None:
         wanted, *extras = get_args(hint)
@@ -117,7 +116,7 @@ class Piped:
                     f"{where}: a pipe returns {type_name(stage.returns)}, but {type_name(taken)} is expected"
                 )
 
-    async def value(self, value: object, call: Call, values: Mapping[Any, object]) -> object:
+    async def value(self, value: object, call: Call, values: Provided) -> object:
         """Return the handler's argument.
 
         Args:
@@ -133,6 +132,6 @@ class Piped:
         return value
 
 
-def _is_other_class(given: Any, wanted: Any) -> bool:
+def _is_other_class(given: object, wanted: object) -> bool:
     """Say whether both are plain classes and the first is no subclass of the second. Any other type may fit."""
     return isinstance(given, type) and isinstance(wanted, type) and not issubclass(given, wanted)
