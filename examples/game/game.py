@@ -12,7 +12,7 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
 
-from roomwire import App, Gateway, Keep, Socket, subscribe
+from roomwire import App, Gateway, Keep, Socket, emits, subscribe
 from roomwire.errors import Forbidden
 
 HERE = Path(__file__).parent
@@ -30,6 +30,12 @@ class Position(msgspec.Struct):
 class Game(Gateway):
     """Moves the players that are connected to this gateway. The rounds are in the history of the arena's room, for all gateways."""
 
+    named = emits("gateway", str)
+    joined = emits("joined", str)
+    left = emits("left", str)
+    won = emits("round", Round)
+    moved = emits("positions", list[Position])
+
     def __init__(self) -> None:
         super().__init__()
         self.players: dict[Socket, Player] = {}
@@ -45,7 +51,7 @@ class Game(Gateway):
         player = self.players.pop(socket, None)
         # A session that goes on at another gateway ends here as `server disconnect`: its player has not left.
         if player is not None and reason != "server disconnect":
-            await self.emit("left", player.name, to=player.arena)
+            await self.left(player.name, to=player.arena)
 
     @subscribe("join")
     async def join(self, socket: Socket, arena: Arena, name: Name) -> Round:
@@ -74,8 +80,7 @@ class Game(Gateway):
         if current.number == number and current.is_won_by(player):
             following = current.after(player)
             # Two gateways may both come to this line. Their ids are the same, so the log takes the first and drops the second.
-            await self.emit(
-                "round",
+            await self.won(
                 following,
                 to=player.arena,
                 message_id=f"{player.arena}:{following.number}",
@@ -95,10 +100,10 @@ class Game(Gateway):
                 player.walk()
             if players:
                 positions = [Position(player.id, player.name, player.at) for player in players]
-                await self.emit("positions", positions, to=arena, volatile=True)
+                await self.moved(positions, to=arena, volatile=True)
 
     async def _enter(self, socket: Socket, player: Player) -> None:
-        await self.emit("joined", player.name, to=player.arena)
+        await self.joined(player.name, to=player.arena)
         self.players[socket] = player
 
     async def _save(self, socket: Socket, player: Player) -> None:

@@ -9,7 +9,7 @@ from typing import Annotated
 import msgspec
 from fastapi import FastAPI, Request
 
-from roomwire import App, Gateway, Socket, subscribe
+from roomwire import App, Gateway, Socket, emits, subscribe
 
 Order = Annotated[str, msgspec.Meta(pattern=r"^[\w-]{22}$")]
 """The secret number of an order: 128 random bits, which the customer alone gets."""
@@ -17,6 +17,10 @@ Order = Annotated[str, msgspec.Meta(pattern=r"^[\w-]{22}$")]
 
 class Notifications(Gateway):
     """Tells the customers of an order what happens to it."""
+
+    paid = emits("paid", dict[str, str])
+    # The courier emits it, who is no gateway.
+    shipped = emits("shipped", dict[str, str])
 
     @subscribe("watch")
     async def watch(self, socket: Socket, order: Order) -> None:
@@ -37,7 +41,7 @@ async def create() -> str:
 async def pay(order: str, request: Request) -> None:
     """Take a payment, and tell the customer; a payment that is sent again is told once."""
     notifications: Notifications = request.app.state.notifications
-    await notifications.emit("paid", {"order": order}, to=order, message_id=f"paid:{order}")
+    await notifications.paid({"order": order}, to=order, message_id=f"paid:{order}")
 
 
 @contextlib.asynccontextmanager
