@@ -2,12 +2,12 @@
 
 import ast
 import re
-import textwrap
-from pathlib import Path
+import tomllib
 
 import documents
 import pytest
 from documents import DOCUMENTS, ROOT
+from wire.cases import ENGINE_IO, SOCKET_IO
 
 PAGE = ROOT / "CONTRIBUTING.md"
 TEXT = PAGE.read_text(encoding="utf-8")
@@ -136,21 +136,89 @@ def test_each_file_of_tests_that_is_named_exists(document):
     assert set() == {*named} - written
 
 
-def first_change():
-    """Return the test and the handler of the first change."""
-    section = TEXT.partition("## A first change")[2].partition("\n## ")[0]
-    blocks = re.findall(r"^   ```python\n(.*?)^   ```$", section, re.MULTILINE | re.DOTALL)
-    return [textwrap.dedent(block) for block in blocks]
+PACKAGES = sorted(
+    path.name
+    for path in (ROOT / "services/roomwire/src/roomwire").iterdir()
+    if (path / "__init__.py").exists()
+)
 
 
-def test_the_first_change_is_one_that_nobody_has_made_yet_in_files_that_there_are():
-    test, handler = first_change()
-    gateway = ROOT / "services" / "gateway"
+def is_in_the_library(name):
+    """Say whether the library has a module of a dotted name, or a module with what the name ends in."""
+    module, _, last = name.rpartition(".")
+    return f"roomwire.{name}" in SOURCES or any(
+        re.search(rf"\b{last}\b", SOURCES[place].read_text(encoding="utf-8"))
+        for place in (f"roomwire.{module}", f"roomwire.{module}.__init__")
+        if place in SOURCES
+    )
 
-    for code, name, path in (
-        (test, "wave", Path("tests/test_chat.py")),
-        (handler, "wave", Path("src/roomwire_gateway/chat.py")),
-    ):
-        compile(code, "CONTRIBUTING.md", "exec", dont_inherit=True)
-        assert name in code
-        assert name not in (gateway / path).read_text(encoding="utf-8")
+
+def test_each_module_of_the_library_that_the_page_names_by_its_package_exists():
+    names = {*re.findall(rf"`((?:{'|'.join(PACKAGES)})(?:\.\w+)+)`", TEXT)} - {"app.py"}
+
+    assert len(names) > 30
+    assert [] == [name for name in sorted(names) if not is_in_the_library(name)]
+    assert not is_in_the_library("engine.motor")
+
+
+def test_a_package_is_a_folder_with_its_sources_and_its_tests():
+    said = TEXT.partition("`tests/`: the services, then ")[2].partition(". Each of")[0]
+    folders = [
+        *(path.parent for path in (ROOT / "services").glob("*/pyproject.toml")),
+        *(ROOT / name for name in re.findall(r"`([\w/]+)`", said)),
+    ]
+
+    assert {"roomwire", "gateway", "auth", "local", "loadtest", "e2e"} == {folder.name for folder in folders}
+    assert {folder / "pyproject.toml" for folder in folders} == {
+        path for path in ROOT.glob("*/*/pyproject.toml") if "node_modules" not in path.parts
+    } | {ROOT / "loadtest/pyproject.toml"}
+    for folder in folders:
+        (package,) = (folder / "src").glob("*/__init__.py")
+        assert package.exists()
+        assert [*(folder / "tests").rglob("test_*.py")]
+
+
+def test_the_programs_that_are_no_packages_are_where_the_page_says():
+    said = TEXT.partition("The programs of ")[2].partition(" are files")[0]
+    folders = {path.parent for path in (ROOT / "deploy").glob("*/*.py")}
+
+    assert {*re.findall(r"`([\w/]+)`", said)} == {path.relative_to(ROOT).as_posix() for path in folders}
+    assert not [folder for folder in folders if (folder / "pyproject.toml").exists()]
+
+
+def test_the_rows_of_the_fault_suite_that_run_short_are_as_many_as_the_page_says():
+    text = (ROOT / "loadtest/tests/faults/test_short.py").read_text(encoding="utf-8")
+    short = ast.literal_eval(re.search(r"^SHORT = (\(.*?\))$", text, re.MULTILINE)[1])
+
+    assert f"- {NUMBERS[len(short)]} rows of the fault suite run short" in TEXT
+
+
+NUMBERS = ("No", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine")
+
+
+def test_each_file_that_is_named_by_the_end_of_its_path_exists():
+    named = re.findall(r"`((?:bench|capacity)/[\w/]+\.py)`", TEXT)
+
+    assert named
+    assert [] == [path for path in named if not (ROOT / "loadtest/src/roomwire_loadtest" / path).exists()]
+
+
+def test_the_toolchains_that_clients_need_are_those_of_their_projects():
+    go = (ROOT / "deploy/clients/go/go.mod").read_text(encoding="utf-8")
+    version = re.search(r"^go (\d+\.\d+)", go, re.MULTILINE)[1]
+
+    assert f"`go` {version}" in TEXT
+
+
+def test_a_release_has_the_packages_that_the_page_lists():
+    said = TEXT.partition("wheels and sdists of ")[2].partition(", the chart")[0]
+    build = (ROOT / "deploy/release/build.py").read_text(encoding="utf-8")
+    packages = build.partition("PACKAGES: ")[2].partition("\n}")[0]
+    folders = [ROOT.joinpath(*re.findall(r'"(\w+)"', path)) for path in re.findall(r"TOP(.*),", packages)]
+    projects = [tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8")) for folder in folders]
+
+    assert {*re.findall(r"`([\w-]+)`", said)} == {project["project"]["name"] for project in projects}
+
+
+def test_the_cases_of_the_protocols_suites_are_as_many_as_the_page_says():
+    assert f"All {len(ENGINE_IO) + len(SOCKET_IO)} of their cases pass" in TEXT

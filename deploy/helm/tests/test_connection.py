@@ -9,6 +9,7 @@ import sys
 
 import pytest
 from chart import CHART, install
+from documents import ROOT, programs
 from websockets.exceptions import WebSocketException
 
 from roomwire_local.free_ports import free_port, free_ports
@@ -199,6 +200,27 @@ def test_the_own_checks_of_an_application_run_after_and_decide_as_well(run_alone
 
     assert (status != "0", True) == (done.returncode != 0, "greeted ['a b']" in done.stdout), done.stderr
     assert ("own checks: failed" in done.stderr) is (status != "0")
+
+
+def of_the_page(mark):
+    """Return the program of `docs/application.md` that has a mark in it."""
+    (code,) = [code for code in programs(ROOT / "docs" / "application.md", "python") if mark in code]
+    return code
+
+
+def test_the_checks_that_the_page_shows_pass_for_the_application_that_it_shows(tmp_path):
+    (tmp_path / "board.py").write_text(of_the_page('@subscribe("move")'), encoding="utf-8")
+    (tmp_path / "checks.py").write_text(of_the_page("from deployed import"), encoding="utf-8")
+    own = {"ROOMWIRE_APP": "board:app", "PYTHONPATH": str(tmp_path)}
+    with local_system(tmp_path, free_port(), GATEWAYS="2", ROOMWIRE_AUTH_MODE="required", **own) as system:
+        urls = {"GATEWAY_URL": system.url, "AUTH_URL": system.url, "GATEWAYS": "2"}
+        done = ended(
+            os.environ | urls | {"CHECKS": json.dumps([sys.executable, "checks.py"])},
+            cwd=tmp_path,
+        )
+
+    assert 0 == done.returncode, done.stdout + done.stderr
+    assert [RECOVERED] == done.stdout.splitlines()[-1:]
 
 
 @pytest.fixture

@@ -1,17 +1,29 @@
 """The HTTP API of a system as `make up` starts it, with official clients."""
 
+import asyncio
+import json
 import os
+import re
+import shutil
 import signal
+import subprocess
 
 import httpx
+import jwt
 import pytest
 from clients import Client
+from documents import ROOT, programs
+from needs import need
 from waiting import until
 
 from roomwire_local.free_ports import free_port, free_ports
 from roomwire_local.system import HOST, local_system
 
 SECRET = "k" * 40
+SECRET_OF_THE_PAGE = "p" * 40
+PAGE = programs(ROOT / "docs" / "api.md", "sh")
+ROLE = re.search(r'ROOMWIRE_API_KEYS="shop (\w+) ', PAGE[0])[1]
+KEYS = f"reports service {SECRET}\nshop {ROLE} {SECRET_OF_THE_PAGE}"
 ROOM = {"roomId": "den", "userName": "Ann"}
 
 
@@ -19,7 +31,7 @@ ROOM = {"roomId": "den", "userName": "Ann"}
 async def api(tmp_path):
     """A system, and a function that calls a gateway's API."""
     port, _ = free_ports(2)
-    settings = {"ROOMWIRE_API_PORT": str(port), "ROOMWIRE_API_KEYS": f"shop service {SECRET}"}
+    settings = {"ROOMWIRE_API_PORT": str(port), "ROOMWIRE_API_KEYS": KEYS}
     async with httpx.AsyncClient(trust_env=False, headers={"authorization": f"Bearer {SECRET}"}) as http:
         with local_system(tmp_path, free_port(), **settings) as system:
 
@@ -30,7 +42,7 @@ async def api(tmp_path):
                 assert response.status_code == 200, response.text
                 return response.json()
 
-            call.system, call.http = system, http
+            call.system, call.http, call.url = system, http, f"http://{HOST}:{port}"
             yield call
 
 
@@ -42,6 +54,44 @@ async def until_it_holds(ask, holds):
         return (found,) if holds(found) else None
 
     return (await until(answer, within_s=20))[0]
+
+
+def keys(value):
+    """Return the names of all fields in a value."""
+    if isinstance(value, dict):
+        return {*value}.union(*map(keys, value.values()))
+    return set().union(*map(keys, value)) if isinstance(value, list) else set()
+
+
+async def test_the_calls_of_the_page_work_and_answer_as_it_says(api, clients):
+    need(shutil.which("curl"), "curl")
+    (code,) = [code for code in PAGE if "curl" in code]
+    guest = (await api.http.post(f"{api.system.url}/auth/guest", json={"name": "Ann"})).json()
+    ann = await clients.connect(
+        api.system.url, transports=["websocket"], auth={"token": guest["access_token"]}
+    )
+    await ann.emit("joinRoom", ROOM)
+    await ann.emit("chatMessage", ROOM | {"message": "hi"})
+    user = jwt.decode(guest["access_token"], options={"verify_signature": False})["sub"]
+    written = code.replace("http://127.0.0.1:8010", api.url).replace("5d0c…", user)
+    written = written.replace("curl ", "curl --silent --show-error --fail-with-body --write-out '\\n' ")
+
+    done = await asyncio.to_thread(
+        subprocess.run,
+        ["bash", "-eu"],
+        input=written,
+        env=os.environ | {"SECRET": SECRET_OF_THE_PAGE, "NO_PROXY": "*"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert 0 == done.returncode, done.stdout + done.stderr
+    shown = {*re.findall(r'"(\w+)":', "".join(re.findall(r"^# .*$", code, re.MULTILINE)))}
+    assert shown == keys([json.loads(line) for line in done.stdout.splitlines()])
+    await ann.wait_for_event("price", "tea", 3.5)
+    await ann.wait_for_event("shipped", {"order": 17})
+    await ann.wait_for_event("notice", "closing soon")
 
 
 def prices(client: Client) -> list[object]:

@@ -1,0 +1,167 @@
+"""The gateways that `docs/gateways.md` and `docs/recovery.md` show do what the pages say, on two nodes."""
+
+import textwrap
+
+import documents
+import pytest
+from documents import ROOT
+
+from roomwire import Gateway, Socket, User
+from roomwire.testing import Refused
+
+GATEWAYS = ROOT / "docs" / "gateways.md"
+
+
+def shown(mark):
+    """Return the names of the page's program that has a mark in it."""
+    (code,) = [code for code in documents.programs(GATEWAYS, "python") if mark in code]
+    names = {"__name__": "shown"}
+    exec(compile(code, GATEWAYS.name, "exec"), names)
+    return names
+
+
+async def put(cluster, client, *rooms):
+    """Put a client into rooms, as a handler elsewhere in the application would."""
+    for room in rooms:
+        await cluster.nodes[0].server.enter_room(client.sid, room)
+    await cluster.settle()
+
+
+async def test_a_guard_a_filter_and_a_pipe_run_around_a_call(nodes, capsys):
+    async with nodes(shown("class Board(Gateway):\n    guards")["app"]) as cluster:
+        guest, ann = await cluster.connect(), await cluster.connect(user="ann")
+
+        with pytest.raises(Refused) as forbidden:
+            await guest.call("archive", "7")
+        with pytest.raises(Refused) as missing:
+            await ann.call("archive", "7")
+
+    assert "forbidden" == forbidden.value.code
+    assert ("not_found", "There is no card '7'.") == (missing.value.code, missing.value.message)
+    # The pipe comes before the interceptor, which therefore never ran.
+    assert "before archive" not in capsys.readouterr().out
+
+
+async def test_a_handler_yields_several_answers(nodes):
+    async with nodes(shown("class Assistant(Gateway)")["Assistant"], count=2) as cluster:
+        ann, bob = await cluster.connect(user="ann", node=0), await cluster.connect(user="bob", node=1)
+
+        assert "done" == await ann.call("ask", "what now")
+
+        assert ["WHAT", "NOW"] == [await ann.next("token") for _ in range(2)]
+        await ann.next("answered")
+        assert [] == [*bob.untaken]
+
+
+async def test_the_members_of_a_room_are_left_out(nodes):
+    async with nodes(shown("class Hall(Gateway)")["Hall"], count=2) as cluster:
+        ann, bob, cy = [
+            await cluster.connect(user=name, node=number % 2) for number, name in enumerate("abc")
+        ]
+        for client in (ann, bob, cy):
+            await put(cluster, client, "hall")
+        await put(cluster, cy, "muted")
+
+        await ann.call("cheer", "hooray")
+
+        assert "hooray" == await bob.next("cheered")
+        assert [] == [*ann.untaken, *cy.untaken]
+
+
+async def test_positions_reach_the_others_in_the_arena(nodes):
+    async with nodes(shown("class Game(Gateway)")["Game"], count=2) as cluster:
+        ann, bob = await cluster.connect(user="ann", node=0), await cluster.connect(user="bob", node=1)
+        for client in (ann, bob):
+            await put(cluster, client, "arena")
+
+        ann.emit("move", {"x": 1.0, "y": 2.5})
+
+        assert {"x": 1.0, "y": 2.5} == await bob.next("position")
+        assert [] == [*ann.untaken]
+
+
+async def test_moves_are_kept_in_the_rooms_history(nodes):
+    async with nodes(shown("keeps_history=Keep(")["Board"], count=2) as cluster:
+        ann, bob = await cluster.connect(user="ann", node=0), await cluster.connect(user="bob", node=1)
+        cards = [{"id": str(number), "column": "done"} for number in range(3)]
+        for card in cards:
+            await ann.call("move", card)
+
+        assert cards == await bob.call("moves")
+        assert cards[1:] == await bob.call("moves", 2)
+
+
+async def test_presence_lists_users_and_runs_the_hooks(nodes, capsys):
+    async with nodes(shown('presence_event="presence"')["Board"], count=2) as cluster:
+        ann, bob = await cluster.connect(user="ann", node=0), await cluster.connect(user="bob", node=1)
+        await put(cluster, bob, "den")
+        await put(cluster, ann, "den")
+
+        (_, joined) = [await bob.next("presence") for _ in range(2)]
+        assert {"ann": 1, "bob": 1} == await ann.call("who", "den")
+        ann.disconnect()
+        left = await bob.next("presence")
+
+    assert ("den", "ann", {"room": "den", "left": joined["joined"]["id"]}) == (
+        joined["room"],
+        joined["joined"]["user"],
+        left,
+    )
+    assert ["bob is in den", "ann is in den", "ann left den"] == [
+        line for line in capsys.readouterr().out.splitlines() if " den" in line
+    ][:3]
+
+
+async def test_members_see_who_types(nodes):
+    async with nodes(shown('typing_event="typing"')["Den"], count=2) as cluster:
+        ann, bob = await cluster.connect(user="ann", node=0), await cluster.connect(user="bob", node=1)
+        for client in (ann, bob):
+            await client.call("join", "den")
+
+        ann.emit("typing", "den")
+
+        told = await bob.next("typing")
+        assert ("den", "ann") == (told["room"], told["user"])
+
+
+async def test_mail_reaches_all_sockets_of_a_user(nodes):
+    async with nodes(shown("class Mail(Gateway")["Mail"], count=2) as cluster:
+        ann = await cluster.connect(user="ann")
+        sockets = [await cluster.connect(user="bob", node=number) for number in (0, 1)]
+
+        await ann.call("send", "bob", "hello")
+
+        for socket in sockets:
+            assert {"from": "ann", "text": "hello"} == await socket.next("mail")
+
+
+async def test_a_service_bans_a_user(nodes):
+    async with nodes(shown("class Square(Gateway")["Square"], count=2) as cluster:
+        ann = await cluster.connect(user="ann", node=1)
+        service = await cluster.connect(user=User("shop", "shop", "service"))
+        assert "Be kind." == await ann.call("rules")
+        await ann.call("say", "hello")
+        assert "hello" == await service.next("said")
+        with pytest.raises(Refused, match="Only services ban"):
+            await ann.call("ban", "shop")
+
+        await service.call("ban", "ann")
+
+        await ann.ended()
+        with pytest.raises(Refused, match="forbidden"):
+            await cluster.connect(user="ann")
+
+
+async def test_a_recovered_client_is_not_welcomed_again(nodes):
+    (code,) = documents.programs(ROOT / "docs" / "recovery.md", "python")
+    names = {"Gateway": Gateway, "Socket": Socket}
+    exec(f"class Welcome(Gateway):\n{textwrap.indent(code, '    ')}", names)
+    async with nodes(names["Welcome"]) as cluster:
+        ann = await cluster.connect(user="ann")
+        assert "Nice to see you" == await ann.next("welcome")
+
+        ann.cut()
+        await ann.back()
+
+        assert ann.recovered
+        assert [] == [*ann.untaken]
