@@ -4,7 +4,8 @@ Environment:
 
 - `E2E`: the phases to run, as `E2E="kill upgrade"`. `edges` tests which connections between pods the network policies allow.
   Phases whose names end with `-app` run with an application that is not the chat; the chart gets it as a file. `new` follows the
-  README's lines, with a release that is built here and a fresh environment, which an index of packages fills.
+  README's lines, with a release's folder and a fresh environment, which an index of packages fills. It needs Chromium.
+- `RELEASE_FOLDER`: the folder of that release. Default: one that is built here, without the archives of the images.
 - `E2E_URL`: the URL of the ingress of the cluster that kubectl uses. Default: the local cluster's tool, beside the
   checkout or at `E2E_CLUSTER`; if its cluster is up already, it is left running.
 - `E2E_BUILD`, `E2E_LOAD`: the commands that build an image, such as `docker build`, and that load it into the cluster, such

@@ -1,4 +1,7 @@
-"""Follows the README's lines on a cluster: from an empty folder to an installed application, whose `helm test` passes."""
+"""Follows the README's lines on a cluster: from an empty folder to an installed application, whose `helm test` passes.
+
+Two browsers then see each other's notes through the cluster's ingress, by the tests that do the same without a cluster.
+"""
 
 import shlex
 import sys
@@ -12,14 +15,23 @@ from roomwire_e2e import images
 from roomwire_e2e.cluster import TOP, ClusterError, run
 from roomwire_e2e.readme import readme, written
 from roomwire_e2e.release import Release
+from roomwire_e2e.wheels import compare
 
 _BASE: Final = "FROM roomwire-base:"
 _GO_ON: Final = ("roomwire dev ", "roomwire up ")
 """Lines that run until Ctrl-C; the tests of a release follow them."""
+_RUN_BY: Final = {"gateway": "roomwire", "auth": "roomwire_auth"}
+"""The package of the release that the pods of a component run."""
+_PAGE: Final = TOP / "deploy" / "local" / "tests" / "test_notes_page.py"
+_PAGE_TESTS: Final = (
+    "test_both_browsers_show_what_each_of_them_writes",
+    "test_a_page_whose_connection_is_cut_shows_that_its_session_is_recovered_and_misses_nothing",
+)
+_PAGE_S: Final = 300.0
 
 
 async def follow(release: Release) -> list[str]:
-    """Follow the lines in an empty folder, with a release that is built here; returns each line with the time that it took.
+    """Follow the lines in an empty folder, with a release's folder; returns each line with the time that it took.
 
     The application replaces everything that is installed in the namespace, and `release` is the application from now on.
 
@@ -30,10 +42,8 @@ async def follow(release: Release) -> list[str]:
     here, _, (build, install, test) = readme().blocks
     cluster = release.cluster
     with tempfile.TemporaryDirectory() as scratch:
-        dist, empty = Path(scratch) / "dist", Path(scratch) / "empty"
+        dist, empty = await _released(release, Path(scratch)), Path(scratch) / "empty"
         empty.mkdir()
-        builder = str(TOP / "deploy" / "release" / "build.py")
-        await run([sys.executable, builder, "--folder", str(dist), "--without-images"], env=cluster.env)
         words = {"RELEASE": str(dist), "REGISTRY": images.REGISTRY}
         took = []
 
@@ -55,7 +65,37 @@ async def follow(release: Release) -> list[str]:
         await release.until_ready("gateway", 2)
         await release.until_served()
         await type_in([test], folder)
+        for component, package in _RUN_BY.items():
+            (wheel,) = dist.glob(f"{package}-*.whl")
+            took.append(await compare(release, component, wheel))
+        took.append(await _browse(release))
         return took
+
+
+async def _released(release: Release, scratch: Path) -> Path:
+    """Return the folder of a release: `RELEASE_FOLDER`, or one that is built here without the archives of the images."""
+    env = release.cluster.env
+    if given := env.get("RELEASE_FOLDER"):
+        return TOP / given
+    dist, builder = scratch / "dist", TOP / "deploy" / "release" / "build.py"
+    await run([sys.executable, str(builder), "--folder", str(dist), "--without-images"], env=env)
+    return dist
+
+
+async def _browse(release: Release) -> str:
+    """Let two browsers write notes on the application's page; returns the last line of the tests.
+
+    Raises:
+        ClusterError: A test fails.
+
+    """
+    tests = [f"{_PAGE}::{test}" for test in _PAGE_TESTS]
+    said = await run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *tests],
+        env={**release.cluster.env, "NOTES_PAGE_URL": release.url, "CI": "true"},
+        timeout_s=_PAGE_S,
+    )
+    return f"two browsers: {said.strip().splitlines()[-1]}"
 
 
 def image_of(line: str) -> str:
