@@ -64,7 +64,7 @@ def _size(model: Model) -> Iterator[str]:
     yield (
         f"A gateway holds {base / _MIB:.0f} MiB without clients, {weights['connections'] / 1024:.1f} KiB for a connection of the "
         f"chat and {weights['memberships'] / 1024:.1f} KiB for each room that its client is in. The chart requests "
-        f"`{requests['memory']}`: that is {connections:,} connections in {_ROOMS} rooms each with a quarter to spare, whose pings take "
-        f"{pings:.1%} of a core; twice that at most leaves room for what waits for slow clients. `{requests['cpu']}` CPU are used up by about "
-        f"{rate} messages/s to rooms of {_ROOM_SIZE}, the deliveries included."
+        f"`{requests['memory']}`, which is enough for {connections:,} connections in {_ROOMS} rooms each, with 25% spare; their pings use "
+        f"{pings:.1%} of a core. Set the memory limit to at most twice the request; the difference holds data for slow clients. "
+        f"About {rate} messages/s to rooms of {_ROOM_SIZE} use `{requests['cpu']}` CPU, deliveries included."
     )
