@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from roomwire import App
 from roomwire.app.node import Node
 from roomwire.app.settings import GatewaySettings
-from roomwire.identity.verification import Verifier
 from roomwire_gateway.chat import ChatGateway
 from roomwire_gateway.page import page_app
 from roomwire_gateway.settings import Settings
@@ -37,10 +36,8 @@ def node(settings: Settings) -> Node:
 
 @contextlib.asynccontextmanager
 async def _lifespan(app: App) -> AsyncIterator[None]:
-    settings = app.get(GatewaySettings)
-    verify = None if settings.auth_mode == "off" else app.get(Verifier).verify
-    has_api = bool(settings.api_port)
-    app.add(ChatGateway(verify=verify, user_rooms=has_api, moderated=has_api))
+    has_api = bool(app.get(GatewaySettings).api_port)
+    app.add(ChatGateway(user_rooms=has_api, moderated=has_api))
     yield
 
 

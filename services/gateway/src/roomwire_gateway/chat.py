@@ -4,12 +4,12 @@ A member of a room is in the Socket.IO room of that name, and in that of its aud
 clients that asked for structured messages get a second argument that the others must not receive. See `roomwire_gateway.rooms`.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Annotated, Final
 
 from roomwire import Gateway, Key, Socket, User, emits, subscribe
-from roomwire.errors import Forbidden
+from roomwire.gateways.renewals import Renewal
 from roomwire_gateway.announcements import Announcements
 from roomwire_gateway.members import Members
 from roomwire_gateway.messages import (
@@ -22,8 +22,6 @@ from roomwire_gateway.messages import (
     Message,
     Name,
     PresenceChange,
-    RefreshToken,
-    Renewal,
     RoomHistory,
     RoomList,
     RoomPresence,
@@ -36,11 +34,10 @@ MAX_PRESENT: Final = 1_000
 MAX_MEMBERS: Final = 100
 
 
-class ChatGateway(Gateway, typing_event="typing"):
+class ChatGateway(Gateway, typing_event="typing", renewal_event="refreshToken"):
     """The reference application.
 
     Args:
-        verify: Returns the user that a token identifies; see `Verifier.verify`. Default: tokens are not accepted.
         namespace: The chat's namespace. Default: `/`.
         user_rooms: Whether users can be addressed, and disconnected, on whichever gateway they are. Default: no.
         moderated: Whether users can be banned and muted. Default: no.
@@ -66,14 +63,12 @@ class ChatGateway(Gateway, typing_event="typing"):
     def __init__(
         self,
         *,
-        verify: Callable[[str], Awaitable[User]] | None = None,
         namespace: str = "/",
         user_rooms: bool = False,
         moderated: bool = False,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         super().__init__(namespace, user_rooms=user_rooms, moderated=moderated)
-        self._verify = verify
         self._clock = clock
 
     async def after_init(self) -> None:
@@ -159,14 +154,11 @@ class ChatGateway(Gateway, typing_event="typing"):
         user.capabilities.require("rooms")
         return RoomList(rooms=await self.rooms.largest())
 
-    @subscribe("refreshToken", requires_voice=False)
-    async def refresh_token(self, socket: Socket, body: RefreshToken) -> Renewal:
+    async def renew_token(self, socket: Socket, token: str) -> Renewal:
         """Replace the token by a new one of the same user; the client leaves rooms that the new token forbids."""
-        if self._verify is None:
-            raise Forbidden("This gateway does not check tokens.")
-        socket.renew(await self._verify(body.token))
+        renewal = await super().renew_token(socket, token)
         await self.members.leave_forbidden(socket)
-        return Renewal(expires_at=datetime.fromtimestamp(socket.user.expires_at, UTC))
+        return renewal
 
 
 def _path(*names: str) -> str:

@@ -62,21 +62,6 @@ class HistoryQuery(_Body, frozen=True):
     limit: Annotated[int, Meta(ge=1, le=MAX_HISTORY)] = 50
 
 
-class RefreshToken(_Body, frozen=True):
-    """`refreshToken`: a new access token of the same user."""
-
-    token: Annotated[str, Meta(min_length=1)]
-
-    def __repr__(self) -> str:
-        return "RefreshToken()"
-
-
-class Renewal(Struct, frozen=True, rename="camel"):
-    """The ack of `refreshToken`: until when the connection may stay."""
-
-    expires_at: datetime
-
-
 class Message(Struct, frozen=True, omit_defaults=True, kw_only=True):
     """A message in its structured form; `room` is missing in a message to all clients."""
 

@@ -16,6 +16,7 @@ from roomwire.gateways.errors import TwoHandlers, UnknownEvent
 from roomwire.gateways.lane import Handler, Lane
 from roomwire.gateways.memberships import Memberships, PresenceChange
 from roomwire.gateways.moderation import Moderation
+from roomwire.gateways.renewals import Renewals
 from roomwire.gateways.reply_streams import ReplyStreams
 from roomwire.gateways.socket import Socket, to_wire
 from roomwire.gateways.traced import traced
@@ -30,7 +31,7 @@ from roomwire.server import Server
 _log = get_logger(__name__)
 
 
-class Gateway(Moderation, socketio.AsyncNamespace):  # type: ignore[misc] # python-socketio has no types
+class Gateway(Moderation, Renewals, socketio.AsyncNamespace):  # type: ignore[misc] # python-socketio has no types
     """A namespace whose events are handled by methods.
 
     Write a class, mark methods with `subscribe`, and register an instance::
@@ -76,6 +77,7 @@ class Gateway(Moderation, socketio.AsyncNamespace):  # type: ignore[misc] # pyth
     - `presence_event`: this event tells the members of a room which sockets join and leave (`PresenceChange`);
     - `typing_event`: a client emits this event with the name of one of its rooms, and the other members learn that its user is
       typing (`Typing`); if the gateway has its own handler for the event, that handler must call `tell_typing`;
+    - `renewal_event`: a client emits this event with `{token}` to stay connected when its token expires (`renew_token`);
     - `max_connections_per_user`: a further socket of a user with this many on all nodes is refused (`rate_limited`);
     - `moderated`: the sockets of a banned user and the events of a muted user are refused (`forbidden`), except for handlers with
       `subscribe(..., requires_voice=False)`.
@@ -124,6 +126,7 @@ class Gateway(Moderation, socketio.AsyncNamespace):  # type: ignore[misc] # pyth
         user_rooms: bool | None = None,
         presence_event: str | None = None,
         typing_event: str | None = None,
+        renewal_event: str | None = None,
         max_connections_per_user: int | None = None,
         moderated: bool | None = None,
         **options: object,
@@ -137,6 +140,8 @@ class Gateway(Moderation, socketio.AsyncNamespace):  # type: ignore[misc] # pyth
             cls.presence_event = presence_event
         if typing_event is not None:
             cls.typing_event = typing_event
+        if renewal_event is not None:
+            cls.renewal_event = renewal_event
         if max_connections_per_user is not None:
             cls.max_connections_per_user = max_connections_per_user
         if moderated is not None:
@@ -168,11 +173,13 @@ class Gateway(Moderation, socketio.AsyncNamespace):  # type: ignore[misc] # pyth
         Args:
             around: The guards, interceptors and filters outside of the gateway's own.
             provided: The values for parameters of handlers and pipes, by type; a `PerCall` is opened for each call.
+                A `Verifier` among them verifies the tokens of `renewal_event`.
 
         Raises:
             ConfigurationError: A handler or a pipe needs a value that is not provided.
 
         """
+        self.verify_by(provided)
         self._bind(around, provided)
 
     @classmethod
@@ -218,6 +225,8 @@ class Gateway(Moderation, socketio.AsyncNamespace):  # type: ignore[misc] # pyth
                 handlers[event] = binder.handler(event, getattr(self, name))
         if self.typing_event and self.typing_event not in handlers:
             handlers[self.typing_event] = binder.handler(self.typing_event, self._typing_told)
+        if self.renewal_event and self.renewal_event not in handlers:
+            handlers[self.renewal_event] = binder.handler(self.renewal_event, self._renewed)
         self._handlers: Mapping[str, Handler] = handlers
         self._traced: Mapping[str, Handler] | None = None
         self.bindings = {event: handled.binding for event, handled in binder.events.items()}
