@@ -179,9 +179,10 @@ def test_the_readmes_lines_work_from_the_releases_folder(release, lock, empty, p
     readme = (TOP / "README.md").read_text()
     # The second line is for an application of one's own: see `test_first_steps`.
     line, _ = re.findall(r"^pip install (.+)$", readme, re.MULTILINE)
-    (wheel,) = re.findall(r"From the folder of a release, install `(\S+)` in its place", readme)
+    (from_a_release,) = re.findall(r"From a release's folder, run `pip install (.+)` instead", readme)
     from_a_checkout, *others = shlex.split(line)
-    assert "./services/roomwire[service]" == from_a_checkout
+    wheel, *the_same = shlex.split(from_a_release)
+    assert ("./services/roomwire[service]", others) == (from_a_checkout, the_same)
     python = empty()
     run(UV, "pip", "install", "--python", python, "--constraint", lock, wheel, *others, cwd=release)
     (tmp_path / "chat.py").write_text(
