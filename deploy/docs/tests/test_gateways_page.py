@@ -7,6 +7,7 @@ import pytest
 from documents import ROOT
 
 from roomwire import Gateway, Socket, User
+from roomwire.identity.capabilities import Capabilities
 from roomwire.testing import Refused
 
 GATEWAYS = ROOT / "docs" / "gateways.md"
@@ -40,6 +41,29 @@ async def test_a_guard_a_filter_and_a_pipe_run_around_a_call(nodes, capsys):
     assert ("not_found", "There is no card '7'.") == (missing.value.code, missing.value.message)
     # The pipe comes before the interceptor, which therefore never ran.
     assert "before archive" not in capsys.readouterr().out
+
+
+async def test_a_room_is_for_clients_whose_permissions_say_so(nodes):
+    async with nodes(shown("async def watch(")["Board"]) as cluster:
+        permissions = Capabilities.of({"board": ["join"]})
+        eve = await cluster.connect(user=User("eve", "Eve", "account", capabilities=permissions))
+
+        assert (await eve.call("watch", "board")) is False
+        with pytest.raises(Refused) as refused:
+            await eve.call("watch", "cellar")
+
+        assert "forbidden" == refused.value.code
+
+
+async def test_an_event_that_is_sent_again_is_delivered_once(nodes):
+    async with nodes(shown("class Orders(Gateway)")["Orders"], count=2) as cluster:
+        ann, cook = await cluster.connect(user="ann", node=0), await cluster.connect(user="cook", node=1)
+        await put(cluster, cook, "kitchen")
+        tea, cake = {"id": "1", "item": "tea"}, {"id": "2", "item": "cake"}
+
+        assert ["1", "1", "2"] == [await ann.call("order", order) for order in (tea, tea, cake)]
+
+        assert [tea, cake] == [await cook.next("ordered") for _ in range(2)]
 
 
 async def test_a_handler_yields_several_answers(nodes):

@@ -25,7 +25,23 @@ socket.on("connect", () => {
   if (!socket.recovered) socket.io.engine.close();
 });
 """
+# An hour passes in a moment, and the page's paths are those of the system.
+RENEWS = """
+{
+const fetch = (path, options) => globalThis.fetch(url + path, options);
+const setTimeout = (task) => globalThis.setTimeout(task, 100);
+const io = (options) => {
+  const socket = connect(url, options), emit = socket.emitWithAck.bind(socket);
+  socket.emitWithAck = async (...event) => {
+    const answer = await emit(...event);
+    console.log("renewed:", "expiresAt" in answer);
+    return answer;
+  };
+  return socket;
+};
+"""
 CASES = {
+    "application.md let { access_token": (RENEWS, "}", ["renewed: true"] * 2),
     "chat.md <script": (
         "",
         "",

@@ -73,7 +73,7 @@ async def test_the_calls_of_the_page_work_and_answer_as_it_says(api, clients):
     await ann.emit("joinRoom", ROOM)
     await ann.emit("chatMessage", ROOM | {"message": "hi"})
     user = jwt.decode(guest["access_token"], options={"verify_signature": False})["sub"]
-    written = code.replace("http://127.0.0.1:8010", api.url).replace("5d0c…", user)
+    written = code.replace("http://127.0.0.1:8010", api.url).replace("account:5d0c…", user)
     written = written.replace("curl ", "curl --silent --show-error --fail-with-body --write-out '\\n' ")
 
     done = await asyncio.to_thread(
@@ -92,6 +92,29 @@ async def test_the_calls_of_the_page_work_and_answer_as_it_says(api, clients):
     await ann.wait_for_event("price", "tea", 3.5)
     await ann.wait_for_event("shipped", {"order": 17})
     await ann.wait_for_event("notice", "closing soon")
+
+
+async def test_the_pages_backend_reaches_the_next_gateway_when_one_was_killed(api, clients):
+    system = api.system
+    ann = await clients.connect(system.url, transports=["websocket"])
+    await ann.emit("joinRoom", ROOM)
+    (code,) = [code for code in programs(ROOT / "docs" / "api.md", "python") if "def publish(" in code]
+    names = {"__name__": "page"}
+    exec(compile(code, "api.md", "exec"), names)
+    addresses = [f"http://{HOST}:{free_port()}", api.url]
+
+    async def publish(number):
+        message = {"room": "den", "event": "price", "args": [number], "id": f"price-{number}"}
+        return await asyncio.to_thread(names["publish"], addresses, SECRET, message)
+
+    for number in (1, 1, 2):
+        assert api.url == await publish(number)
+
+    await ann.wait_for_event("price", 2)
+    assert [1, 2] == prices(ann)
+    addresses.pop()
+    with pytest.raises(ConnectionError):
+        await publish(3)
 
 
 def prices(client: Client) -> list[object]:
