@@ -25,7 +25,7 @@ class Failure(NamedTuple):
 
 
 _DOWN = "roomwire_dependency_down"
-_WHY = "What does not serve, and why"
+_WHY = "Failed dependencies, by cause"
 
 REDIS_FULL = Failure(
     "Redis is full", "dependency down", _DOWN, "redis_writes: full", "RoomwireRedisFull", _WHY
@@ -86,14 +86,12 @@ KEYS_AWAY = Failure(
     "RoomwireKeysUnavailable",
     _WHY,
 )
-AUTH_DOWN = Failure(
-    "Auth is down", "stopped", "roomwire_ready", "", "RoomwireAuthDown", "Processes that are ready"
-)
+AUTH_DOWN = Failure("Auth is down", "stopped", "roomwire_ready", "", "RoomwireAuthDown", "Ready processes")
 AUTH_STORE = Failure(
     "Auth's Redis is away", "dependency down", _DOWN, "store: refused", "RoomwireAuthStoreDown", _WHY
 )
 NO_GATEWAY = Failure(
-    "No gateway is ready", "stopped", "roomwire_ready", "", "RoomwireNoGateway", "Processes that are ready"
+    "No gateway is ready", "stopped", "roomwire_ready", "", "RoomwireNoGateway", "Ready processes"
 )
 KEYS_REFUSED = Failure(
     "The identity provider publishes keys that are refused",
@@ -101,7 +99,7 @@ KEYS_REFUSED = Failure(
     "roomwire_jwks_keys_refused_total",
     "published_keys: wrong_answer",
     "RoomwireProviderKeysRefused",
-    "Published keys that are refused",
+    "Refused keys of the identity provider",
 )
 LOOP_LATE = Failure(
     "The event loop is late",
@@ -109,7 +107,7 @@ LOOP_LATE = Failure(
     "roomwire_loop_late_seconds_bucket",
     "event_loop: late",
     "RoomwireLoopLate",
-    "Is it CPU? Event loop late",
+    "Is it CPU? Event loop lateness",
 )
 EVICTED = Failure(
     "Clients that do not read are evicted",
@@ -117,7 +115,7 @@ EVICTED = Failure(
     "roomwire_bounds_exceeded_total",
     "",
     "RoomwireClientsEvicted",
-    "Bounds exceeded, clients evicted",
+    "Exceeded limits and evicted clients",
 )
 REFUSED = Failure(
     "Connections are refused: the gateway is full",
@@ -125,7 +123,7 @@ REFUSED = Failure(
     "roomwire_http_refused_total",
     "connections: full",
     "RoomwireConnectionsRefused",
-    "HTTP refused",
+    "Refused HTTP requests",
 )
 ROTATION = Failure(
     "A rotation of signing keys failed",
@@ -141,7 +139,7 @@ CLOCK = Failure(
     "roomwire_clock_skew_seconds",
     "clock_redis: clock_skew",
     "RoomwireClockSkewed",
-    "Clocks of others",
+    "Clock skew",
 )
 NEWCOMERS = Failure(
     "A clock is wrong by more than the leeway: newcomers are turned away",

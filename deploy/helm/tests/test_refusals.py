@@ -1,4 +1,4 @@
-"""Values that cannot work are refused with a sentence."""
+"""Values that cannot work are refused, each with a sentence."""
 
 import pytest
 from chart import Refused, install
@@ -9,7 +9,7 @@ CASES = {
     "name another identity provider: set auth.enabled to false": {
         "tokens": {"jwksUrl": "https://id.example.org"}
     },
-    "tokens.discoveryUrl says where the keys are": {
+    "tokens.discoveryUrl already leads to the keys": {
         "auth": {"enabled": False},
         "tokens": {"jwksUrl": "https://id.example.org", "discoveryUrl": "https://id.example.org"},
     },
@@ -31,7 +31,7 @@ CASES = {
     },
     "policy.file and policy.existingConfigMap both": {"policy": {"file": "x", "existingConfigMap": "y"}},
     "name the Gateway that serves it in httpRoute.parentRefs": {"httpRoute": {"enabled": True}},
-    "httpRoute.enabled: a Gateway speaks TLS to pods only by a BackendTLSPolicy": {
+    "httpRoute.enabled: a Gateway speaks TLS to pods only with a BackendTLSPolicy": {
         "httpRoute": {"enabled": True, "parentRefs": [{"name": "public"}]},
         "gateway": {"tls": {"secretName": "gateway-certificate"}},
     },
@@ -53,14 +53,14 @@ CASES = {
     "auth.rollout: with maxSurge and maxUnavailable both 0": {
         "auth": {"rollout": {"maxSurge": "0%", "maxUnavailable": "0"}}
     },
-    "corsOrigins: * stands alone": {"corsOrigins": ["*", "https://a.example"]},
+    "corsOrigins: * must be the only entry": {"corsOrigins": ["*", "https://a.example"]},
     "gateway.settings.PORT: the chart sets ROOMWIRE_PORT itself": {"gateway": {"settings": {"PORT": "1"}}},
     "auth.settings.SIGNING_KEY: the chart sets": {"auth": {"settings": {"SIGNING_KEY": "x"}}},
     "gateway.settings.RELAY_SECRET: the chart sets": {"gateway": {"settings": {"RELAY_SECRET": "x"}}},
     "gateway.settings.REDIS_URL: the chart sets": {"gateway": {"settings": {"REDIS_URL": "redis://x"}}},
     "roomwire.py would hide the package of that name": {"gateway": {"files": {"roomwire.py": ""}}},
     "roomwire_gateway.py would hide": {"gateway": {"files": {"roomwire_gateway.py": ""}}},
-    "the files have 262145 bytes, and 262144 at most": {
+    "the files have 262145 bytes, but at most 262144 are allowed": {
         "gateway": {"files": {"a.txt": "ä" * 131_000, "b.txt": "x" * 145}}
     },
     "the load test sends the events of the chat, but gateway.app is board:app": {

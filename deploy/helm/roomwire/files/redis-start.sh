@@ -1,7 +1,7 @@
-# Writes the users with their passwords to memory, then becomes the server.
+# Writes the users and their passwords to a file system in memory, then starts the server.
 set -eu
 umask 077
-# A server does not start with the name of a command that it does not know; clients do without this one.
+# Redis 7.0 does not know this command and would refuse to start; clients work without it.
 case "$(redis-server --version)" in *v=7.0.*) newer='s/ +client|setinfo//' ;; *) newer='' ;; esac
 sed -e "s|@gateway-password@|$(cat /run/secrets/redis/gateway-password)|" \
     -e "s|@auth-password@|$(cat /run/secrets/redis/auth-password)|" \

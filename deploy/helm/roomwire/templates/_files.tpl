@@ -1,4 +1,4 @@
-{{- /* Files of Secrets, of the policy and of the application: their volumes, and their paths in a container.
+{{- /* Files from Secrets, the policy and the application: their volumes, and their paths in a container.
 
 A pod's "files" are a list of dicts "name" (the volume's), "secret", "items" (keys and their paths below /run/secrets/NAME). */ -}}
 
@@ -51,8 +51,8 @@ A pod's "files" are a list of dicts "name" (the volume's), "secret", "items" (ke
 {{- end }}
 {{- end -}}
 
-{{- /* The mounts of `gateway.files`: each file beside those of the image in that folder. Files that are mounted one by one do not
-change until the pod is replaced. */ -}}
+{{- /* The mounts of `gateway.files`: each file is mounted beside the image's own files in that folder. Files that are mounted one by
+one do not change until the pod is replaced. */ -}}
 {{- define "roomwire.applicationMounts" -}}
 {{- range $name, $_ := .Values.gateway.files }}
 - {name: application, mountPath: {{ printf "/app/%s" $name | quote }}, subPath: {{ quote $name }}, readOnly: true}

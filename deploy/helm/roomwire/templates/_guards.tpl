@@ -1,4 +1,4 @@
-{{- /* Combinations that cannot work; each is refused with a sentence that says what to do. */ -}}
+{{- /* Refuses combinations of values that cannot work, each with a sentence that states the remedy. */ -}}
 {{- define "roomwire.validate" -}}
 {{- range list "redis" "provider" "secrets" "policy" "httpRoute" "services" "scaling" "origins" "application" "load" -}}
 {{- include (printf "roomwire.validate.%s" .) $.Values -}}
@@ -23,7 +23,7 @@
 {{- fail "tokens.discoveryUrl and tokens.jwksUrl name another identity provider: set auth.enabled to false." -}}
 {{- end -}}
 {{- if and .tokens.discoveryUrl .tokens.jwksUrl -}}
-{{- fail "tokens.discoveryUrl says where the keys are: leave tokens.jwksUrl empty." -}}
+{{- fail "tokens.discoveryUrl already leads to the keys: leave tokens.jwksUrl empty." -}}
 {{- end -}}
 {{- end -}}
 
@@ -51,7 +51,7 @@
 {{- range $component := .auth.enabled | ternary (list "gateway" "auth") (list "gateway") -}}
 {{- $service := get $ $component -}}
 {{- if and $.httpRoute.enabled $service.tls.secretName -}}
-{{- fail (printf "httpRoute.enabled: a Gateway speaks TLS to pods only by a BackendTLSPolicy, which this chart does not make: leave %s.tls.secretName empty, or set httpRoute.enabled to false and make an HTTPRoute and a BackendTLSPolicy of your own." $component) -}}
+{{- fail (printf "httpRoute.enabled: a Gateway speaks TLS to pods only with a BackendTLSPolicy, which this chart does not create: leave %s.tls.secretName empty, or set httpRoute.enabled to false and create an HTTPRoute and a BackendTLSPolicy of your own." $component) -}}
 {{- end -}}
 {{- /* Zero in each form that Kubernetes accepts. */ -}}
 {{- if and (regexMatch "^0+%?$" (toString $service.rollout.maxSurge)) (regexMatch "^0+%?$" (toString $service.rollout.maxUnavailable)) -}}
@@ -67,7 +67,7 @@
 {{- fail "gateway.autoscaling: minReplicas is above maxReplicas." -}}
 {{- end -}}
 {{- if not (or $scaling.connections $scaling.cpuPercent) -}}
-{{- fail "gateway.autoscaling: set connections or cpuPercent, there is nothing to scale by." -}}
+{{- fail "gateway.autoscaling: there is nothing to scale by: set connections or cpuPercent." -}}
 {{- end -}}
 {{- if and $scaling.cpuPercent (not (dig "requests" "cpu" "" .gateway.resources)) -}}
 {{- fail "gateway.autoscaling.cpuPercent needs gateway.resources.requests.cpu." -}}
@@ -77,7 +77,7 @@
 
 {{- define "roomwire.validate.origins" -}}
 {{- if and (has "*" .corsOrigins) (gt (len .corsOrigins) 1) -}}
-{{- fail "corsOrigins: * stands alone." -}}
+{{- fail "corsOrigins: * must be the only entry." -}}
 {{- end -}}
 {{- end -}}
 
@@ -89,9 +89,9 @@
 {{- fail (printf "gateway.files: %s would hide the package of that name from the gateways: give the file another name." $name) -}}
 {{- end -}}
 {{- end -}}
-{{- /* Helm keeps the files twice, as values and as an object, in its Secret of the release, which holds 1 MiB. */ -}}
+{{- /* Helm stores the files twice, as values and as an object, in the Secret of the release, which can hold 1 MiB. */ -}}
 {{- if gt $bytes 262144 -}}
-{{- fail (printf "gateway.files: the files have %d bytes, and 262144 at most: put them into an image of your own, gateway.image." $bytes) -}}
+{{- fail (printf "gateway.files: the files have %d bytes, but at most 262144 are allowed: put them into an image of your own, gateway.image." $bytes) -}}
 {{- end -}}
 {{- end -}}
 

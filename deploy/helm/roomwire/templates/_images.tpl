@@ -11,7 +11,7 @@ imagePullPolicy: {{ $image.pullPolicy }}
 {{- $own := (get .root.Values .part).image.repository -}}
 {{- $registry := .root.Values.images.registry -}}
 {{- if not (or $own $registry) -}}
-{{- fail (printf "%s.image.repository is empty, and so is images.registry: there is no public image of Roomwire. Build and push the images, and say where they are: --set images.registry=REGISTRY/PATH. Where nodes have them already: --set images.registry=docker.io/library, or what they were loaded as. See docs/kubernetes.md, \"Images\"." .part) -}}
+{{- fail (printf "%s.image.repository is empty, and so is images.registry: there is no public image of Roomwire. Build and push the images, and name their registry: --set images.registry=REGISTRY/PATH. If the nodes already have the images, use --set images.registry=docker.io/library, or the prefix under which they were loaded. See docs/kubernetes.md, \"Images\"." .part) -}}
 {{- end -}}
 {{ default (printf "%s/roomwire-%s" (trimSuffix "/" $registry) (lower .part)) $own }}
 {{- end -}}

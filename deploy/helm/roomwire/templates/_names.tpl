@@ -1,9 +1,9 @@
-{{- /* An object is named by a dict "root" $ "component" "gateway", with "name" if it differs from the component. */ -}}
+{{- /* A template that needs an object's name takes a dict "root" $ "component" "gateway", with "name" if it differs from the component. */ -}}
 
 {{- define "roomwire.fullname" -}}
 {{- $name := default .Chart.Name .Values.nameOverride -}}
 {{- $full := contains $name .Release.Name | ternary .Release.Name (printf "%s-%s" .Release.Name $name) -}}
-{{- /* Short enough for the suffixes that pods get: a node's name has at most 63 characters. */ -}}
+{{- /* The name leaves room for the suffixes of pods, because a node name has at most 63 characters. */ -}}
 {{- default $full .Values.fullnameOverride | trunc 36 | trimSuffix "-" -}}
 {{- end -}}
 
@@ -26,7 +26,7 @@ app.kubernetes.io/managed-by: {{ .root.Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace "+" "_" }}
 {{- end -}}
 
-{{- /* The beginning of `metadata`. The labels come last, so that more labels, or annotations, can follow. */ -}}
+{{- /* The beginning of `metadata`. The labels come last, so that a template can append labels or annotations. */ -}}
 {{- define "roomwire.metadata" -}}
 name: {{ include "roomwire.name" . }}
 namespace: {{ .root.Release.Namespace }}

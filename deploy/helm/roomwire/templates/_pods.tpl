@@ -4,8 +4,8 @@ templates takes a pod as argument:
 
   dict "root" $ "component" "gateway"
 
-and, where it differs from others: "asks" true (it has a token of the cluster's API), "spread" true (over nodes and zones),
-"afterRedis" true (it is scheduled once Redis has a node), "files" (see _files.tpl).
+and, where it differs from others: "asks" true (it gets a token of the cluster's API), "spread" true (it is spread over nodes and zones),
+"afterRedis" true (it is scheduled after Redis has a node), "files" (see _files.tpl).
 */ -}}
 
 {{- /* The values that apply only to this pod, as JSON. */ -}}
@@ -43,8 +43,8 @@ and, where it differs from others: "asks" true (it has a token of the cluster's 
 {{- end -}}
 {{- end -}}
 
-{{- /* Labels and annotations of a pod. No version is among them, so a pod is replaced when it changes itself, and not with the
-chart. "annotations": those that the chart adds, as a dict. */ -}}
+{{- /* Labels and annotations of a pod. They contain no version, so that a new version of the chart alone does not replace the pod.
+"annotations" holds the annotations that the chart adds, as a dict. */ -}}
 {{- define "roomwire.podMetadata" -}}
 {{- $pod := include "roomwire.podValues" . | fromJson -}}
 labels: {{- toYaml (merge (include "roomwire.selector" . | fromYaml) (default (dict) $pod.podLabels)) | nindent 2 }}
@@ -97,8 +97,8 @@ initContainers: {{- toYaml . | nindent 2 }}
 {{- define "roomwire.affinity" -}}
 {{- $affinity := default (dict) (include "roomwire.podValues" . | fromJson).affinity -}}
 {{- if and .afterRedis .root.Values.redis.enabled .root.Values.redis.scheduledFirst -}}
-{{- /* While Redis waits for a node, pods that need it wait too, so they do not take the room that Redis' old pod left.
-Every node of a cluster is on this side of the key. */ -}}
+{{- /* While Redis waits for a node, pods that need Redis wait too. Otherwise they could take the room that Redis' old pod left. All
+nodes with the same operating system have the same value of the key, so these pods may run on any of them. */ -}}
 {{- $redis := include "roomwire.selector" (dict "root" .root "component" "redis") | fromYaml -}}
 {{- $term := dict "topologyKey" "kubernetes.io/os" "labelSelector" (dict "matchLabels" $redis) -}}
 {{- $near := default (dict) $affinity.podAffinity -}}
@@ -108,7 +108,7 @@ Every node of a cluster is on this side of the key. */ -}}
 {{- with $affinity }}{{ toYaml . }}{{ end -}}
 {{- end -}}
 
-{{- /* With `null` the chart decides, and an empty list spreads nothing. */ -}}
+{{- /* With `null` the chart chooses the constraints; an empty list sets none. */ -}}
 {{- define "roomwire.spread" -}}
 {{- $own := (include "roomwire.podValues" . | fromJson).topologySpreadConstraints -}}
 {{- if $own -}}

@@ -23,8 +23,8 @@
 {{ join "," $made }}
 {{- end -}}
 
-{{- /* Those of them that are missing in the cluster; all of them where the cluster cannot be queried (`helm template`). The
-cluster is queried once, and the answer is kept in the values, so that all files see the same. */ -}}
+{{- /* The kinds among them whose Secrets are missing in the cluster, or all kinds if the cluster cannot be queried (`helm template`). The
+cluster is queried once; the answer is stored in the values, so that all files see the same answer. */ -}}
 {{- define "roomwire.missingSecrets" -}}
 {{- if not (hasKey .Values "missingSecrets") -}}
 {{- $missing := list -}}

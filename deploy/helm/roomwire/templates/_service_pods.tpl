@@ -1,6 +1,6 @@
 {{- /* The common parts of the pods of both services, gateways and auth. Argument: the pod, with "set", its settings as a dict. */ -}}
 
-{{- /* Not empty if another Redis is verified by its own CA certificate. */ -}}
+{{- /* Not empty if an external Redis has a CA certificate of its own. */ -}}
 {{- define "roomwire.believesRedis" -}}
 {{- if not .Values.redis.enabled }}{{ .Values.redis.external.caSecret }}{{ end -}}
 {{- end -}}
@@ -50,7 +50,7 @@ POLICY_FILE: /etc/roomwire/policy/policy.toml
 {{- if and (kindIs "float64" .) (eq . (floor .)) }}{{ printf "%.0f" . }}{{ else }}{{ toString . }}{{ end -}}
 {{- end -}}
 
-{{- /* The settings of a service as environment variables: the chart's, and those of `settings`, which must not repeat them. */ -}}
+{{- /* The settings of a service as environment variables: the settings of the chart, and those in `settings`, which must not repeat them. */ -}}
 {{- define "roomwire.env" -}}
 {{- $chart := merge (dict) .set (include "roomwire.serviceSettings" . | fromYaml) -}}
 {{- $own := (get .root.Values .component).settings -}}
@@ -75,7 +75,7 @@ checksum/policy: {{ sha256sum . }}
 {{- end -}}
 {{- end -}}
 
-{{- /* Three probes: has it started (Redis answered), does its event loop turn, does it accept traffic. */ -}}
+{{- /* Three probes: the service has started (Redis answered), its event loop runs, and it accepts traffic. */ -}}
 {{- define "roomwire.probes" -}}
 startupProbe:
   httpGet: {path: /readyz, port: ops}

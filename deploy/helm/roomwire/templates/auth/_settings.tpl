@@ -7,7 +7,7 @@ SIGNING_KEY_FILE: /run/secrets/signing-key/signing-key.pem
 {{- if $auth.clients.existingSecret }}
 CLIENTS_FILE: /run/secrets/clients/clients.toml
 {{- end }}
-{{- /* Without trusted proxies, all clients have the address of the ingress, and one could make all others wait. */ -}}
+{{- /* Without trusted proxies all clients appear under the address of the ingress, so one client's failed attempts would throttle all others. */ -}}
 {{- if not (or .Values.trustedProxies (hasKey $auth.settings "THROTTLE")) }}
 THROTTLE: "false"
 {{- end }}

@@ -1,8 +1,9 @@
-{{- /* The number of gateways in the Deployment, as JSON with "replicas" and "keptOver"; without "replicas" the cluster
-decides. Switching the autoscaler on or off removes no running gateway:
+{{- /* The number of gateways in the Deployment, as JSON with "replicas" and "keptOver". Without "replicas" the cluster keeps its
+number. Switching the autoscaler on or off removes no running gateway:
 
-- on: the number is the running one, which the autoscaler then changes; `helm template` sees no number, and sets none.
-- off: the running gateways stay until `gateway.replicas` is set to another number than it had then. */ -}}
+- When it is switched on, the number stays as it is in the cluster until the autoscaler changes it. `helm template` cannot see that
+  number and sets none.
+- When it is switched off, the running gateways stay until `gateway.replicas` is set to a different number. */ -}}
 {{- define "roomwire.replicas" -}}
 {{- $name := printf "%s-gateway" (include "roomwire.fullname" .) -}}
 {{- $scaling := .Values.gateway.autoscaling -}}

@@ -5,7 +5,7 @@
 {{- $count := $leads | ternary 1 $load.workers -}}
 parallelism: {{ $count }}
 completions: {{ $count }}
-# What was measured by half of the people is no measurement: it is not begun again.
+# A failed run is not repeated, because a measurement with only some of the users is worthless.
 backoffLimit: 0
 activeDeadlineSeconds: {{ add (ceil $load.seconds) 600 }}
 template:
@@ -35,7 +35,7 @@ template:
       {{- include "roomwire.extra" (list . "extraVolumes") | nindent 6 }}
 {{- end -}}
 
-{{- /* Both run the same program; one leads. As JSON. */ -}}
+{{- /* The arguments of the load test as JSON. Master and workers run the same program. */ -}}
 {{- define "roomwire.loadArguments" -}}
 {{- $load := .root.Values.loadTest -}}
 {{- $ingress := .root.Values.ingress -}}

@@ -1,5 +1,5 @@
-{{- /* A query about this release alone: another release in this namespace has its own alerts. Each word in capitals is replaced by
-the labels that select its series. Argument: dict "root" $ "query" "roomwire_ready{GATEWAYS} == 1". */ -}}
+{{- /* A query for the series of this release, because another release in the namespace has alerts of its own. Each word in capitals is
+replaced by the labels that select its series. Argument: dict "root" $ "query" "roomwire_ready{GATEWAYS} == 1". */ -}}
 {{- define "roomwire.promql" -}}
 {{- $full := include "roomwire.fullname" .root -}}
 {{- $series := dict

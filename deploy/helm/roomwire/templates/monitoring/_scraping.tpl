@@ -1,7 +1,7 @@
-{{- /* How Prometheus finds the operations port of a service; argument: dict "root" $ "component" "gateway" "port" 9000. */ -}}
+{{- /* The objects by which Prometheus finds the operations port of a service. Argument: dict "root" $ "component" "gateway" "port" 9000. */ -}}
 
 {{- define "roomwire.opsService" -}}
-# The operations port has a Service of its own: what the ingress is told of has no such port.
+# The operations port has a Service of its own, so that the Service behind the ingress does not have that port.
 apiVersion: v1
 kind: Service
 metadata:
@@ -9,7 +9,7 @@ metadata:
     roomwire.io/port: ops
 spec:
   clusterIP: None
-  # One address a pod: of two, each would be scraped as a target of its own, and counted twice.
+  # Each pod has one address here. With two addresses Prometheus would scrape each pod twice and count it twice.
   ipFamilyPolicy: SingleStack
   {{- with .root.Values.service.ipFamilies }}
   ipFamilies: [{{ first . }}]

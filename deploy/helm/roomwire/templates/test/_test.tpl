@@ -1,4 +1,4 @@
-{{- /* Files with which the test verifies services that use TLS, as items of a list. */ -}}
+{{- /* Files by which the test verifies services that use TLS, as items of a list. */ -}}
 {{- define "roomwire.testFiles" -}}
 {{- if and .Values.auth.enabled .Values.auth.tls.secretName }}
 - {name: auth-ca, secret: {{ toJson .Values.auth.tls.secretName }}, items: {ca.crt: ca.crt}}
