@@ -406,8 +406,18 @@ async def _counted(gateway, number):
     return await gateway.metric("roomwire_bounds_exceeded_total", bound="unread_bytes") >= number
 
 
-async def test_when_a_gateway_is_full_it_is_said_within_a_minute(start, redis_url, broken):
-    gateway = await start("gateway", redis_url=redis_url, max_connections=1, **OPEN)
+async def test_when_a_gateway_is_full_it_is_said_within_a_minute(start, redis_url, free_port_factory, broken):
+    # The panel also shows the ports of the API and of the relay.
+    gateway = await start(
+        "gateway",
+        redis_url=redis_url,
+        max_connections=1,
+        api_port=free_port_factory(),
+        api_keys="test user " + "k" * 40,
+        relay_port=free_port_factory(),
+        relay_secret="r" * 32,
+        **OPEN,
+    )
     recording = await healthy(gateway)
     async with Client.connected(gateway.address):
         for _ in range(5):
