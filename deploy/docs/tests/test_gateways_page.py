@@ -1,4 +1,4 @@
-"""The gateways that `docs/gateways.md` and `docs/recovery.md` show do what the pages say, on two nodes."""
+"""The gateways that `docs/gateways.md`, `docs/recovery.md` and `docs/application.md` show do what the pages say, on two nodes."""
 
 import textwrap
 
@@ -6,18 +6,18 @@ import documents
 import pytest
 from documents import ROOT
 
-from roomwire import Gateway, Socket, User
+from roomwire import App, Gateway, Socket, User
 from roomwire.identity.capabilities import Capabilities
 from roomwire.testing import Refused
 
 GATEWAYS = ROOT / "docs" / "gateways.md"
 
 
-def shown(mark):
+def shown(mark, page=GATEWAYS):
     """Return the names of the page's program that has a mark in it."""
-    (code,) = [code for code in documents.programs(GATEWAYS, "python") if mark in code]
+    (code,) = [code for code in documents.programs(page, "python") if mark in code]
     names = {"__name__": "shown"}
-    exec(compile(code, GATEWAYS.name, "exec"), names)
+    exec(compile(code, page.name, "exec"), names)
     return names
 
 
@@ -44,7 +44,7 @@ async def test_a_guard_a_filter_and_a_pipe_run_around_a_call(nodes, capsys):
 
 
 async def test_a_room_is_for_clients_whose_permissions_say_so(nodes):
-    async with nodes(shown("async def watch(")["Board"]) as cluster:
+    async with nodes(shown('require("join", room)')["Board"]) as cluster:
         permissions = Capabilities.of({"board": ["join"]})
         eve = await cluster.connect(user=User("eve", "Eve", "account", capabilities=permissions))
 
@@ -53,6 +53,31 @@ async def test_a_room_is_for_clients_whose_permissions_say_so(nodes):
             await eve.call("watch", "cellar")
 
         assert "forbidden" == refused.value.code
+
+
+async def test_a_client_leaves_the_rooms_that_its_new_token_forbids(nodes):
+    names = shown("async def leave_forbidden", ROOT / "docs" / "application.md")
+    allowed = [{"den": ["join"], "hall": ["join"]}]
+
+    def ann():
+        return User("ann", "Ann", "account", capabilities=Capabilities.of(allowed[-1]), expires_at=2**33)
+
+    async def authenticate(_):
+        return ann()
+
+    async with nodes(App(names["Board"], authenticate=authenticate), count=2) as cluster:
+        renewed, recovered = await cluster.connect(ann()), await cluster.connect()
+        for client in (renewed, recovered):
+            await put(cluster, client, "den", "hall")
+        allowed.append({"hall": ["join"]})
+        recovered.cut()
+
+        assert "expiresAt" in await renewed.call("refreshToken", {"token": cluster.token(ann())})
+        await recovered.back(node=1)
+
+        assert recovered.recovered
+        for number, client in enumerate((renewed, recovered)):
+            assert {client.sid, "hall"} == {*cluster.nodes[number].server.rooms(client.sid)}
 
 
 async def test_an_event_that_is_sent_again_is_delivered_once(nodes):
@@ -105,7 +130,7 @@ async def test_positions_reach_the_others_in_the_arena(nodes):
 
 
 async def test_moves_are_kept_in_the_rooms_history(nodes):
-    async with nodes(shown("keeps_history=Keep(")["Board"], count=2) as cluster:
+    async with nodes(shown("keeps_history=Keep(entry=card")["Board"], count=2) as cluster:
         ann, bob = await cluster.connect(user="ann", node=0), await cluster.connect(user="bob", node=1)
         cards = [{"id": str(number), "column": "done"} for number in range(3)]
         for card in cards:
@@ -113,6 +138,39 @@ async def test_moves_are_kept_in_the_rooms_history(nodes):
 
         assert cards == await bob.call("moves")
         assert cards[1:] == await bob.call("moves", 2)
+
+
+async def test_a_client_with_a_new_session_gets_what_it_missed_and_no_repeat(nodes):
+    async def read(client, position, shown):
+        """Do what the page's three steps say; return the position of the last entry."""
+        await client.call("watch")
+        page = {"has_more": True}
+        while page["has_more"]:
+            page = await client.call("moves", *position)
+            position = [page["position"]] if page["position"] else []
+            shown |= {entry["id"]: entry["card"]["column"] for entry in page["entries"]}
+        return position
+
+    async with nodes(shown("keeps_history=Keep(entry=moved")["Board"], count=2) as cluster:
+        ann = await cluster.connect(user="ann", node=1)
+        bob, seen = await cluster.connect(user="bob", recovery=False), {}
+        await ann.call("move", {"id": "1", "column": "0"})
+        position = await read(bob, [], seen)
+        bob.cut()
+        # More than one answer has.
+        for number in range(1, 61):
+            await ann.call("move", {"id": "1", "column": str(number)})
+        await bob.back()
+        await bob.call("watch")
+        await ann.call("move", {"id": "1", "column": "61"})
+        live = await bob.next("moved")
+        before = len(seen)
+        await read(bob, position, seen)
+
+        assert (False, 1) == (bob.recovered, before)
+        # The live event is an entry as well, under one id.
+        assert "61" == seen[live["id"]]
+        assert [str(number) for number in range(62)] == [*seen.values()]
 
 
 async def test_presence_lists_users_and_runs_the_hooks(nodes, capsys):

@@ -25,23 +25,36 @@ socket.on("connect", () => {
   if (!socket.recovered) socket.io.engine.close();
 });
 """
-# An hour passes in a moment, and the page's paths are those of the system.
+# An hour passes in a moment, and the page's paths are those of the system. The network is away for the first renewal, and the
+# connection has ended when the third one comes.
 RENEWS = """
 {
-const fetch = (path, options) => globalThis.fetch(url + path, options);
+let renewals = 0;
+const fetch = async (path, options) => {
+  if (path === "/auth/refresh" && ++renewals === 1) {
+    console.log("offline");
+    throw new TypeError("fetch failed");
+  }
+  return globalThis.fetch(url + path, options);
+};
 const setTimeout = (task) => globalThis.setTimeout(task, 100);
 const io = (options) => {
-  const socket = connect(url, options), emit = socket.emitWithAck.bind(socket);
-  socket.emitWithAck = async (...event) => {
-    const answer = await emit(...event);
+  const socket = connect(url, options), emit = socket.emit.bind(socket);
+  socket.on("connect", () => console.log("connected"));
+  socket.emit = (event, body, acknowledged) => emit(event, body, (answer) => {
     console.log("renewed:", "expiresAt" in answer);
-    return answer;
-  };
+    acknowledged(answer);
+    if (renewals === 2) socket.disconnect();
+  });
   return socket;
 };
 """
 CASES = {
-    "application.md let { access_token": (RENEWS, "}", ["renewed: true"] * 2),
+    "application.md let token, refresh": (
+        RENEWS,
+        "}",
+        ["offline", *["connected", "renewed: true"] * 2],
+    ),
     "chat.md <script": (
         "",
         "",
