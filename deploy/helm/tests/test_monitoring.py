@@ -19,6 +19,11 @@ from roomwire_auth.metrics import Metrics as AuthMetrics
 TESTS = ROOT / "deploy/helm/tests/alerts.yaml"
 PROMTOOL = shutil.which("promtool")
 _METRIC = re.compile(r"\broomwire_[a-z_]+\b")
+READS = re.compile(
+    r"kubectl -n NAMESPACE (?:(?:get|describe|logs|top) |exec \S+ -- sh -c 'redis-cli [^']* INFO memory')"
+    r"|helm (?:get|history|list) "
+)
+"""The beginnings of commands that only read."""
 
 
 @pytest.fixture(scope="module")
@@ -120,6 +125,34 @@ def test_every_section_of_the_runbook_says_what_users_see_how_to_confirm_it_and_
         )
         assert ["Users see", "Confirm", "Do"] == re.findall(r"^\*\*(.+?)\*\*", text, re.MULTILINE)
         assert re.search(r"^```sh\n(.+?)^```", text, re.MULTILINE | re.DOTALL), alert["alert"]
+
+
+def changing(block):
+    """Return the commands of a block that may change the cluster: all but those that are known to read."""
+    commands = re.findall(r"\b(?:kubectl -n NAMESPACE|helm) [^\n|]+", block.replace("\\\n", " "))
+    return [command for command in commands if not READS.match(command)]
+
+
+def test_commands_under_confirm_change_nothing(rules):
+    for alert in all_of(rules):
+        text = sections((ROOT / "docs/runbook.md").read_text())[alert["alert"]]
+        confirm = text[text.index("**Confirm**") : text.index("**Do**")]
+        for block in re.findall(r"^```sh\n(.+?)^```", confirm, re.MULTILINE | re.DOTALL):
+            assert [] == changing(block), alert["alert"]
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "kubectl -n NAMESPACE delete pod POD",
+        "kubectl -n NAMESPACE rollout restart deployment/FULL-gateway",
+        "kubectl -n NAMESPACE exec POD -- sh -c 'redis-cli FLUSHALL'",
+        "helm upgrade RELEASE deploy/helm/roomwire -n NAMESPACE",
+        "helm rollback RELEASE REVISION -n NAMESPACE",
+    ],
+)
+def test_a_command_that_changes_something_is_found(command):
+    assert [command] == changing(f"kubectl -n NAMESPACE get pods\n{command}\n")
 
 
 def test_the_runbook_lists_the_alerts_by_their_severity(rules):
