@@ -63,7 +63,7 @@ def keys(value):
     return set().union(*map(keys, value)) if isinstance(value, list) else set()
 
 
-async def test_the_calls_of_the_page_work_and_answer_as_it_says(api, clients):
+async def test_the_calls_of_the_page_work_and_answer_as_it_says(api, clients, tmp_path):
     need(shutil.which("curl"), "curl")
     (code,) = [code for code in PAGE if "curl" in code]
     guest = (await api.http.post(f"{api.system.url}/auth/guest", json={"name": "Ann"})).json()
@@ -73,6 +73,7 @@ async def test_the_calls_of_the_page_work_and_answer_as_it_says(api, clients):
     await ann.emit("joinRoom", ROOM)
     await ann.emit("chatMessage", ROOM | {"message": "hi"})
     user = jwt.decode(guest["access_token"], options={"verify_signature": False})["sub"]
+    (tmp_path / "key").write_text(f"{SECRET_OF_THE_PAGE}\n", encoding="utf-8")
     written = code.replace("http://127.0.0.1:8010", api.url).replace("account:5d0c…", user)
     written = written.replace("curl ", "curl --silent --show-error --fail-with-body --write-out '\\n' ")
 
@@ -80,7 +81,8 @@ async def test_the_calls_of_the_page_work_and_answer_as_it_says(api, clients):
         subprocess.run,
         ["bash", "-eu"],
         input=written,
-        env=os.environ | {"SECRET": SECRET_OF_THE_PAGE, "NO_PROXY": "*"},
+        cwd=tmp_path,
+        env=os.environ | {"NO_PROXY": "*"},
         capture_output=True,
         text=True,
         check=False,

@@ -74,7 +74,7 @@ def test_it_prints_types(contract):
     status, printed, error = contract("board:app", "--typescript")
 
     assert (0, "") == (status, error)
-    assert "moved: (card: Card, position?: string) => void;\n" in printed
+    assert "moved: (card: Card, offset?: string) => void;\n" in printed
 
 
 def test_the_lifespan_does_not_run_which_is_said(contract):

@@ -26,7 +26,7 @@ type Plain = Socket<ServerToClientEvents<"/plain">, ClientToServerEvents<"/plain
 const plain: Plain = io("/plain");
 
 socket.on("moved", ({ column }) => { const known: "to do" | "done" = column; });
-socket.on("moved", (card, position) => { const known: string | undefined = position; });
+socket.on("moved", (card, offset) => { const known: string | undefined = offset; });
 socket.on("counted", (number) => { const known: number = number; });
 socket.on("reset", () => {});
 socket.on("drawn", (picture) => { const bytes: number = picture.byteLength; });

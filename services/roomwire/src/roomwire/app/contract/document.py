@@ -39,7 +39,7 @@ _ANYTHING: Final[Schema] = {}
 _ABOUT: Final = (
     "Written by `roomwire contract`. A namespace of Socket.IO is a channel here, and a payload is the list of an event's or an "
     "ack's arguments. Further events may be emitted by what is neither declared nor in a gateway's own source: other modules, the "
-    "HTTP API, an Emitter. Where recovery is offered, an event to a client has one more argument, its position. A handler may also raise errors with codes that are not listed."
+    "HTTP API, an Emitter. Where recovery is offered, an event to a client has one more argument, its offset. A handler may also raise errors with codes that are not listed."
 )
 
 

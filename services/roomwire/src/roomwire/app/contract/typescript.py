@@ -13,7 +13,7 @@ _HEAD: Final = """\
 //
 //     const socket: Socket<ServerToClientEvents, ClientToServerEvents> = io();
 //
-// Where recovery is offered, the last argument of an event is its position, which a client has no use for.
+// Where recovery is offered, the last argument of an event is its offset, which a client has no use for.
 // The server may emit further events, and errors with further codes, than this file knows."""
 
 
@@ -136,13 +136,13 @@ def _items(schema: Schema) -> tuple[Sequence[Schema], int]:
 
 
 def _sent(message: Message) -> str:
-    """Return the parameters of a listener. The last one is the event's position, where recovery is offered."""
+    """Return the parameters of a listener. The last one is the event's offset, where recovery is offered."""
     if not _is_list(message.payload):
         return "...args: unknown[]"
     items, least = _items(message.payload)
-    # Where an argument is missing, the position is in its place.
+    # Where an argument is missing, the offset is in its place.
     items = [*items[:least], *({"anyOf": [item, {"type": "string"}]} for item in items[least:])]
-    return ", ".join([*_named(message.names, items, least), "position?: string"])
+    return ", ".join([*_named(message.names, items, least), "offset?: string"])
 
 
 def _named(names: Sequence[str], items: Sequence[Schema], least: int) -> Sequence[str]:
