@@ -159,8 +159,8 @@ class ServiceSettings(BaseSettings):
     )
     max_connections_per_address: int = Field(
         0,
-        description="Maximum number of open connections from one address (IPv6: from one /64). `0` disables the limit, which "
-        "is right behind a proxy.",
+        description="Maximum number of open connections from one address (IPv6: from one /64). `0` disables it. "
+        "Leave it at 0 behind a proxy: the limit counts TCP peers, so all clients share one address.",
         ge=0,
     )
     max_turned_away: int = Field(
