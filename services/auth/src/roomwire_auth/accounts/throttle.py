@@ -12,7 +12,7 @@ import hashlib
 import math
 import time
 from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, get_args
 
 import msgspec
 
@@ -73,6 +73,9 @@ class Throttle:
         self._store = store
         self._limits = limits
         self._metrics = metrics
+        for limit in get_args(_Limit):
+            # Exported from the start: an increase needs a sample before the first.
+            metrics.throttled.labels(limit)
         self._charge_script = store.script(scripts.CHARGE)
         self._give_back_script = store.script(scripts.GIVE_BACK)
         self._succeed_script = store.script(scripts.SUCCEED)
