@@ -15,6 +15,10 @@ _ROOMS: Final = 10
 _SPEAKERS: Final = 10
 """The number of senders in one room, where each message is delivered forty times."""
 _RATE: Final = 12.0
+MESSAGES_IN_ONE_ROOM: Final = 2_500
+"""As `MESSAGES`, where all clients are in one room."""
+_RATE_IN_ONE_ROOM: Final = 3.0
+"""The log keeps about 1,000 messages of a room: those of half a minute, so that a client on a slow machine is back in time."""
 _LOAD_S: Final = 600.0
 
 
@@ -24,7 +28,7 @@ async def talking(stage: Stage) -> AsyncIterator[list[str]]:
     token = await release_of(stage).token()
     publishers = await stage.gather(rooms=_ROOMS, auth={"token": token})
     stage.prove(len(stage.fleet.names) >= CLIENTS, f"{len(stage.fleet.names)} clients in {_ROOMS} rooms")
-    async with _loaded(stage, publishers, retry=True) as names:
+    async with _loaded(stage, publishers, rate=_RATE, messages=MESSAGES, retry=True) as names:
         yield names
 
 
@@ -35,17 +39,21 @@ async def talking_in_one_room(stage: Stage) -> AsyncIterator[list[str]]:
     clients = {f"c{number}": ["everyone"] for number in range(CLIENTS)}
     await stage.fleet.open(release.url, clients, auth={"token": await release.token()})
     stage.prove(len(stage.fleet.names) >= CLIENTS, f"{len(stage.fleet.names)} clients in one room")
-    async with _loaded(stage, list(clients)[:_SPEAKERS], retry=False) as names:
+    speakers = list(clients)[:_SPEAKERS]
+    loaded = _loaded(stage, speakers, rate=_RATE_IN_ONE_ROOM, messages=MESSAGES_IN_ONE_ROOM, retry=False)
+    async with loaded as names:
         yield names
 
 
 @contextlib.asynccontextmanager
-async def _loaded(stage: Stage, publishers: list[str], *, retry: bool) -> AsyncIterator[list[str]]:
+async def _loaded(
+    stage: Stage, publishers: list[str], *, rate: float, messages: int, retry: bool
+) -> AsyncIterator[list[str]]:
     names = list(stage.fleet.names)
-    async with stage.load(publishers, rate=_RATE, retry=retry):
+    async with stage.load(publishers, rate=rate, retry=retry):
         yield names
         await stage.fleet.settled(within_s=BACK_S)
-        await stage.fleet.until(lambda: stage.since(0, "acked") >= MESSAGES, within_s=_LOAD_S)
+        await stage.fleet.until(lambda: stage.since(0, "acked") >= messages, within_s=_LOAD_S)
 
 
 async def prove_reconnections(stage: Stage, began: float, what: str, *, at_least: int = 1) -> None:
