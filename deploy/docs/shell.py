@@ -234,7 +234,7 @@ def _pip(words: Sequence[str], _: Path) -> Iterator[str]:
 
 
 def _docker(words: Sequence[str], _: Path) -> Iterator[str]:
-    if words[0] not in {"build", "compose", "push"}:
+    if words[0] not in {"build", "compose", "load", "push", "tag"}:
         yield f"documents use no {words[0]}"
     for file in (after for option, after in itertools.pairwise(words) if option == "-f"):
         if not any(True for _ in ROOT.glob(re.sub(r"\$\w+", "*", file))):

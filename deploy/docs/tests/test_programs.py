@@ -121,6 +121,26 @@ app = """
         assert ["said", "Hello!"] == (await ben.receive(timeout=END_S))[:2]
 
 
+async def test_a_documented_node_with_a_history_reads_it(serve, free_port, redis_url):
+    made = r"^server = .*\napp = .*\n"
+    node, found = re.subn(
+        made, lambda _: program(NODES, "open_history("), program(NODES, "open_log("), flags=re.MULTILINE
+    )
+    node = node.replace("redis://127.0.0.1:6379/0", redis_url).replace("port=8000", f"port={free_port}")
+    board = program(GATEWAYS, "keeps_history=Keep(entry=card")
+    await serve(
+        node.replace("\napp = ", f'\n{board}\nserver.register_namespace(Board("/"))\napp = '), free_port
+    )
+    card = {"id": "1", "column": "done"}
+
+    async with socketio.AsyncSimpleClient() as ann:
+        await ann.connect(f"http://127.0.0.1:{free_port}", transports=["websocket"])
+        await ann.call("move", card)
+
+        assert [card] == await ann.call("moves")
+    assert 1 == found
+
+
 async def test_the_documented_calls_to_all_nodes_work(serve, free_port):
     calls = program(NODES, "fetch_sockets")
     indented = "".join(f"    {line}" for line in calls.splitlines(keepends=True))
