@@ -107,8 +107,8 @@ class GatewaySettings(ServiceSettings):
     )
     api_port: int = Field(
         0,
-        description="Port of the HTTP API for backends under /api/v1, docs/api.md. `0` disables the API. Never expose this "
-        "port through an ingress.",
+        description="Port of the HTTP API for backends under /api/v1, docs/api.md. `0` disables the API. Do not expose "
+        "this port through a public ingress.",
         ge=0,
         le=65535,
     )

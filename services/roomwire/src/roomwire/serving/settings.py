@@ -77,8 +77,8 @@ class ServiceSettings(BaseSettings):
     )
     redis_url: SecretStr = Field(
         SecretStr("redis://127.0.0.1:6379/0"),
-        description="Redis or Valkey: redis://, redis+sentinel://, redis+cluster:// or unix://; docs/redis.md. Must be "
-        "identical on all services.",
+        description="Redis or Valkey: redis://, redis+sentinel://, redis+cluster:// or unix://; docs/redis.md. Must name "
+        "the same Redis and database on all services; the user may differ.",
     )
     redis_prefix: str = Field("rw", description="Prefix of every key in Redis.", pattern=r"^[\w-]{1,32}$")
     redis_timeout_s: float = Field(1.0, description="Timeout of one call to Redis.", gt=0, le=60)
