@@ -72,6 +72,7 @@ def served(
         "OPS_PORT": str(free_port()),
         "REDIS_URL": redis_url,
         "AUTH_MODE": "off",
+        "CORS_ORIGINS": "*",
         "LOG_LEVEL": "error",
     }
     return running(
