@@ -1,11 +1,15 @@
 """What the documents show is what the kept measurements come to; a mark that nothing is made for is an error."""
 
+import itertools
+
 import pytest
 
 from roomwire_loadtest.capacity.costs.results import NAME, Result
+from roomwire_loadtest.capacity.planning.planner import plan
+from roomwire_loadtest.capacity.planning.workload import read
 from roomwire_loadtest.capacity.report.document import PATHS, UnknownMark, filled
-from roomwire_loadtest.capacity.report.tables import report
-from roomwire_loadtest.checkout import RESULTS
+from roomwire_loadtest.capacity.report.tables import as_values, report
+from roomwire_loadtest.checkout import RESULTS, WORKLOADS
 
 
 @pytest.fixture(scope="module")
@@ -45,3 +49,16 @@ def test_what_is_between_marks_is_replaced_and_what_is_around_them_stays(result)
     assert text.startswith("before\n<!-- made: costs auth -->\n\n| CPU of an auth service, us |")
     assert text.endswith("\n\n<!-- end -->\nafter\n")
     assert "old" not in text
+
+
+def test_a_plan_as_values_has_the_figures_of_one_of_its_deployments(result):
+    planned = plan(read(WORKLOADS / "large.toml"), result.model)
+    words = as_values(planned).split()
+    values = dict(word.split("=", 1) for option, word in itertools.pairwise(words) if option == "--set")
+
+    assert planned.logs > 1
+    assert int(values["gateway.replicas"]) * planned.logs >= planned.gateways.count
+    assert (int(values["gateway.replicas"]) - 1) * planned.logs < planned.gateways.count
+    assert f"{planned.redis.memory_mib}mb" == values["redis.maxMemory"]
+    assert f"{planned.gateways.memory_limit_mib}Mi" == values["gateway.resources.limits.memory"]
+    assert f"{planned.auth.cpu_m}m" == values["auth.resources.requests.cpu"]

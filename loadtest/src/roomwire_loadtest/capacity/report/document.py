@@ -10,7 +10,7 @@ from roomwire_loadtest.capacity.costs.model import Model
 from roomwire_loadtest.capacity.costs.results import Result
 from roomwire_loadtest.capacity.planning.planner import ROOM_TO_MOVE, plan
 from roomwire_loadtest.capacity.planning.workload import read
-from roomwire_loadtest.capacity.report.tables import checks, costs, planned
+from roomwire_loadtest.capacity.report.tables import as_values, checks, costs, planned
 from roomwire_loadtest.checkout import ROOT, WORKLOADS
 
 PATHS: Final = tuple(ROOT / "docs" / name for name in ("capacity.md", "kubernetes.md"))
@@ -42,6 +42,8 @@ def _made(what: str, result: Result) -> str:
         return "\n".join(_size(result.model))
     if kind == "plan" and name in SHIPPED:
         return planned(plan(read(WORKLOADS / f"{name}.toml"), result.model))
+    if kind == "values" and name in SHIPPED:
+        return f"```sh\n{as_values(plan(read(WORKLOADS / f'{name}.toml'), result.model))}\n```"
     raise UnknownMark(f"nothing is made for the mark {what!r}")
 
 

@@ -1,5 +1,6 @@
 """Model, checks and plans as Markdown. Pure: so they can be written again from the JSON, and documents be checked for drift."""
 
+import math
 import statistics
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
@@ -155,6 +156,25 @@ def planned(plan: Plan) -> str:
         ),
     ]
     return "\n".join(lines)
+
+
+def as_values(plan: Plan) -> str:
+    """Return the command that gives a release of the chart the figures of a plan, or of one of its deployments if it has several."""
+    values = {
+        "gateway.replicas": str(math.ceil(plan.gateways.count / plan.logs)),
+        "auth.replicas": str(math.ceil(plan.auth.count / plan.logs)),
+        "redis.maxMemory": f"{plan.redis.memory_mib}mb",
+    }
+    for service, pods in (("gateway", plan.gateways), ("auth", plan.auth), ("redis", plan.redis)):
+        values |= {
+            f"{service}.resources.requests.cpu": f"{pods.cpu_m}m",
+            f"{service}.resources.requests.memory": f"{pods.memory_mib}Mi",
+            f"{service}.resources.limits.memory": f"{pods.memory_limit_mib}Mi",
+        }
+    lines = [f"--set {name}={value}" for name, value in values.items()]
+    together = [" ".join(lines[start : start + 3]) for start in range(0, len(lines), 3)]
+    command = "helm upgrade RELEASE deploy/helm/roomwire -n NAMESPACE --reset-then-reuse-values"
+    return " \\\n  ".join([command, *together])
 
 
 def _row(name: str, pods: Pods) -> list[str]:
