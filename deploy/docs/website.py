@@ -34,6 +34,7 @@ REFERENCE: Final = {
     "Gateways": [
         "roomwire.gateways.gateway.Gateway",
         "roomwire.gateways.binding.subscribe",
+        "roomwire.gateways.declared.emits",
         "roomwire.gateways.socket.Socket",
         "roomwire.gateways.binding.Key",
         "roomwire.identity.tokens.User",
