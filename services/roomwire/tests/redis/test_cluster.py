@@ -22,10 +22,7 @@ from roomwire.redis.address import RedisAddress
 from roomwire.redis.cluster import ClusterPrimaries
 from roomwire_local.free_ports import free_ports
 
-pytestmark = [
-    pytest.mark.parametrize("redis_binary", ["valkey", "redis"], indirect=True),
-    pytest.mark.timeout(120),
-]
+pytestmark = pytest.mark.parametrize("redis_binary", ["valkey", "redis"], indirect=True)
 CONFIG = msgspec.structs.replace(QUICK, link_timeout_s=1.0)
 
 
