@@ -27,14 +27,17 @@ async def until(condition: Callable[[], Any], *, within_s: float = PATIENCE_S) -
         TimeoutError: The condition was not true in time.
 
     """
+    # Asked as well as timed out: on Python 3.11 redis-py can swallow the cancellation, and the wait would go on for ever.
+    deadline = asyncio.get_running_loop().time() + within_s
     async with asyncio.timeout(within_s):
-        while True:
+        while asyncio.get_running_loop().time() <= deadline:
             found = condition()
             if inspect.isawaitable(found):
                 found = await found
             if found:
                 return found
             await asyncio.sleep(LOOK_S)
+    raise TimeoutError
 
 
 def until_blocking(condition: Callable[[], Any], *, within_s: float = PATIENCE_S) -> Any:
