@@ -305,6 +305,17 @@ def test_an_application_that_is_named_takes_the_place_of_the_chat(tmp_path, appl
     assert (status, said) == (ended.returncode, ended.stderr)
 
 
+async def test_the_chats_process_loads_the_api_only_where_it_is_on():
+    report = "import roomwire_gateway.__main__, sys; print(*sys.modules)"
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", report, stdout=asyncio.subprocess.PIPE
+    )
+    modules = set((await process.communicate())[0].decode().split())
+
+    assert "roomwire_gateway.chat" in modules
+    assert set() == modules & {"roomwire.app.api", "roomwire_gateway.actions", "fastapi"}
+
+
 async def test_a_gateway_process_serves_until_it_is_told_to_stop(free_port, free_port_factory, own_redis):
     ops_port = free_port_factory()
     process = await asyncio.create_subprocess_exec(
