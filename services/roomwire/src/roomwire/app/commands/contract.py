@@ -57,7 +57,7 @@ def _check(earlier: Path, document: Document) -> None:
 
     Raises:
         Refusal: A change breaks clients.
-        click.BadParameter: The earlier document is none.
+        click.BadParameter: The earlier file is not such a document.
 
     """
     try:

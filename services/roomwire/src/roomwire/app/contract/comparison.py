@@ -5,8 +5,8 @@ breaks nothing.
 """
 
 import re
-from collections.abc import Iterator, Sequence
-from typing import Final, NamedTuple
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Final, NamedTuple, TypeVar
 
 from roomwire.app.contract.reading import Contract, Interface, Message, Received
 from roomwire.app.contract.schemas import Schema
@@ -14,6 +14,8 @@ from roomwire.app.contract.within import Problem, Within
 
 _ARGUMENT: Final = re.compile(r"\[(\d+)\]")
 _STRICTNESS: Final = ("off", "optional", "required")
+
+_T = TypeVar("_T")
 
 
 class Change(NamedTuple):
@@ -48,36 +50,36 @@ class _Comparison:
         self._new = new
 
     def changes(self) -> Iterator[Change]:
-        old, new = self._old.namespaces, self._new.namespaces
-        for name in sorted({*old, *new}):
-            if name not in new:
-                yield _breaking(f"{name}: the namespace is gone")
-            elif name not in old:
-                yield _harmless(f"{name}: the namespace is new")
-            else:
-                yield from self._namespace(name, old[name], new[name])
+        yield from _each(
+            "",
+            self._old.namespaces,
+            self._new.namespaces,
+            gone="the namespace is gone",
+            come="the namespace is new",
+            kept=self._namespace,
+        )
 
     def _namespace(self, name: str, old: Interface, new: Interface) -> Iterator[Change]:
         yield from self._security(name, old, new)
         where = f"{name} connect"
         yield from self._arguments(where, old.connection, new.connection, what="auth")
         yield from _guards(where, old.connection, new.connection)
-        for event in sorted({*old.received, *new.received}):
-            where = f"{name} {event}"
-            if event not in new.received:
-                yield _breaking(f"{where}: clients can send it no more")
-            elif event not in old.received:
-                yield _harmless(f"{where}: clients can send it now")
-            else:
-                yield from self._received(where, old.received[event], new.received[event])
-        for event in sorted({*old.sent, *new.sent}):
-            where = f"{name} {event}"
-            if event not in new.sent:
-                yield _breaking(f"{where}: it is emitted no more")
-            elif event not in old.sent:
-                yield _harmless(f"{where}: it is emitted now")
-            else:
-                yield from self._sent(where, old.sent[event], new.sent[event])
+        yield from _each(
+            f"{name} ",
+            old.received,
+            new.received,
+            gone="clients can send it no more",
+            come="clients can send it now",
+            kept=self._received,
+        )
+        yield from _each(
+            f"{name} ",
+            old.sent,
+            new.sent,
+            gone="it is emitted no more",
+            come="it is emitted now",
+            kept=self._sent,
+        )
 
     def _security(self, name: str, old: Interface, new: Interface) -> Iterator[Change]:
         if old.auth_mode != new.auth_mode:
@@ -186,6 +188,26 @@ class _Names:
             return f"{self.what} {self._names[index]}{rest}"
         # A handler that returns one value has one argument in its ack.
         return f"{self.what}{rest}" if not index else f"{self.what} {index + 1}{rest}"
+
+
+def _each(
+    prefix: str,
+    old: Mapping[str, _T],
+    new: Mapping[str, _T],
+    *,
+    gone: str,
+    come: str,
+    kept: Callable[[str, _T, _T], Iterator[Change]],
+) -> Iterator[Change]:
+    """Compare what two mappings have under the same names; a name that is gone breaks clients, and a new one does not."""
+    for name in sorted({*old, *new}):
+        where = f"{prefix}{name}"
+        if name not in new:
+            yield _breaking(f"{where}: {gone}")
+        elif name not in old:
+            yield _harmless(f"{where}: {come}")
+        else:
+            yield from kept(where, old[name], new[name])
 
 
 def _breaking(text: str) -> Change:

@@ -140,10 +140,10 @@ class _Writer:
         decider = {AUTHENTICATE: self._surface.authenticate} if self._surface.authenticate else {}
         self._operations[f"{self._channel_id}.{CONNECT}"] = {
             "action": "receive",
-            "channel": {"$ref": f"#/channels/{self._channel_id}"},
+            "channel": self._here(),
             "messages": [self._ref(CONNECT)],
             "reply": {
-                "channel": {"$ref": f"#/channels/{self._channel_id}"},
+                "channel": self._here(),
                 "messages": [self._ref("connect_error")],
             },
             AUTH_MODE: self._auth_mode,
@@ -179,11 +179,11 @@ class _Writer:
         }
         self._operations[f"{self._channel_id}.{id_}"] = {
             "action": "receive",
-            "channel": {"$ref": f"#/channels/{self._channel_id}"},
+            "channel": self._here(),
             **summary,
             "messages": [self._ref(id_)],
             "reply": {
-                "channel": {"$ref": f"#/channels/{self._channel_id}"},
+                "channel": self._here(),
                 "messages": [self._ref(f"{id_}.ack"), self._ref(FAILED)],
             },
             **_guards(incoming.guards),
@@ -203,9 +203,12 @@ class _Writer:
         self._messages[id_] = {"name": event, **message}
         self._operations[f"{self._channel_id}.{id_}"] = {
             "action": "send",
-            "channel": {"$ref": f"#/channels/{self._channel_id}"},
+            "channel": self._here(),
             "messages": [self._ref(id_)],
         }
+
+    def _here(self) -> Document:
+        return {"$ref": f"#/channels/{self._channel_id}"}
 
     def _ref(self, message: str) -> Document:
         return {"$ref": f"#/channels/{self._channel_id}/messages/{message}"}

@@ -67,10 +67,19 @@ def draft_7(schema: Any) -> Any:
     return made
 
 
+def has_schema(type_: object) -> bool:
+    """Return whether msgspec can write a schema of a type, even one that any value fits."""
+    return _schema_of(type_) is not None
+
+
 def _is_known(type_: object) -> bool:
     """Return whether msgspec knows the values of a type."""
+    return bool(_schema_of(type_))
+
+
+def _schema_of(type_: object) -> Schema | None:
     try:
         (schema,), _ = msgspec.json.schema_components([type_])
     except (TypeError, ValueError):
-        return False
-    return bool(schema)
+        return None
+    return schema

@@ -8,6 +8,7 @@ from typing import Any, Final, Literal, NamedTuple, Union
 import msgspec.inspect
 
 from roomwire.app.app import App
+from roomwire.app.contract.schemas import has_schema
 from roomwire.app.contract.undeclared import Found, emitted_by, provided_by
 from roomwire.errors import ClientError
 from roomwire.gateways import Gateway
@@ -222,7 +223,7 @@ class _Reader:
         arguments, keys = self._taken(handled)
         answers = self._answers(where, handled)
         for argument in (*arguments, *keys):
-            if argument.type is not UNKNOWN and not _has_schema(argument.type):
+            if argument.type is not UNKNOWN and not has_schema(argument.type):
                 self._not_known.append(f"{where}: the values of {argument.name!r} are not known.")
         return Incoming(
             event,
@@ -252,7 +253,7 @@ class _Reader:
         answers = answers_of(
             typing.get_type_hints(handled.method, include_extras=True).get("return", UNKNOWN)
         )
-        if any(type_ is UNKNOWN or not _has_schema(type_) for answer in answers for type_ in answer.types):
+        if any(type_ is UNKNOWN or not has_schema(type_) for answer in answers for type_ in answer.types):
             self._not_known.append(f"{where}: the type of its ack is not known.")
             return None
         return answers
@@ -280,7 +281,7 @@ class _Reader:
         for event, arguments in parts.items():
             yield Outgoing(event, arguments)
             for argument in arguments or ():
-                if argument.type is not UNKNOWN and not _has_schema(argument.type):
+                if argument.type is not UNKNOWN and not has_schema(argument.type):
                     self._not_known.append(
                         f"{self._name} {event}: the values of {argument.name!r}, which is emitted, are not known."
                     )
@@ -297,7 +298,7 @@ class _Reader:
             hint = typing.get_type_hints(handled.method, include_extras=True).get("return")
             yielded = [each for each in members_of((*typing.get_args(hint), UNKNOWN)[0]) if each is not Reply]
             is_one = (
-                len(yielded) == 1 and len(answers_of(yielded[0])[0].types) == 1 and _has_schema(yielded[0])
+                len(yielded) == 1 and len(answers_of(yielded[0])[0].types) == 1 and has_schema(yielded[0])
             )
             if yielded:
                 events[event] = [Argument("reply", yielded[0], is_required=True)] if is_one else None
@@ -365,14 +366,6 @@ def _named(type_: Any, number: int) -> str:
     name = getattr(type_, "__name__", "")
     is_named = isinstance(type_, type) and type_.__module__ != "builtins" and name.isidentifier()
     return f"{name[0].lower()}{name[1:]}" if is_named else f"argument{number}"
-
-
-def _has_schema(type_: object) -> bool:
-    try:
-        msgspec.json.schema_components([type_])
-    except (TypeError, ValueError):
-        return False
-    return True
 
 
 def _codes(kind: type[ClientError]) -> set[str]:

@@ -48,12 +48,12 @@ def _component(name: str, schema: Schema) -> Iterator[str]:
     yield from _comment(str(schema.get("description", "")).partition("\n")[0])
     properties = schema.get("properties")
     if properties is None:
-        yield f"export type {identifier(name)} = {shown(schema, {})};"
+        yield f"export type {identifier(name)} = {shown(schema)};"
         return
     yield f"export interface {identifier(name)} {{"
     required = schema.get("required", ())
     for field, inner in properties.items():
-        yield f"  {key(field)}{'' if field in required else '?'}: {_codes(inner) or shown(inner, {})};"
+        yield f"  {key(field)}{'' if field in required else '?'}: {_codes(inner) or shown(inner)};"
     yield "}"
 
 
@@ -68,7 +68,7 @@ def _namespace(name: str, interface: Interface) -> Iterator[str]:
     yield from _comment(interface.summary)
     yield f"{key(name)}: {{"
     token = "" if interface.auth_mode == "off" else " & { token?: string }"
-    yield f"  auth: {shown(interface.connection.message.payload, {})}{token};"
+    yield f"  auth: {shown(interface.connection.message.payload)}{token};"
     yield "  clientToServer: {"
     for received in interface.received.values():
         yield from (f"    {line}" for line in _received(received, interface.failed))
@@ -108,21 +108,21 @@ def _ack(schema: Schema, failed: Schema) -> tuple[str, bool]:
     if not all(_is_list(form) for form in forms):
         listed = [_form(form) for form in forms]
         if all("items" in form for form in forms):
-            return f"(...answer: {' | '.join([*listed, f'[failed: {shown(failed, {})}]'])}) => void", True
+            return f"(...answer: {' | '.join([*listed, f'[failed: {shown(failed)}]'])}) => void", True
         return "(...answer: unknown[]) => void", False
     counts = {len(_items(form)[0]) for form in forms}
     if counts <= {0, 1}:
-        types = [shown(item, {}) for form in forms for item in _items(form)[0]]
+        types = [shown(item) for form in forms for item in _items(form)[0]]
         name = "answer" if types else "failed"
         optional = "?" if 0 in counts else ""
-        return f"({name}{optional}: {' | '.join([*types, shown(failed, {})])}) => void", bool(types)
-    listed = [*(_form(form) for form in forms), f"[failed: {shown(failed, {})}]"]
+        return f"({name}{optional}: {' | '.join([*types, shown(failed)])}) => void", bool(types)
+    listed = [*(_form(form) for form in forms), f"[failed: {shown(failed)}]"]
     return f"(...answer: {' | '.join(listed)}) => void", True
 
 
 def _form(schema: Schema) -> str:
     """Return the arguments of an ack as a tuple or an array."""
-    return shown(schema, {}) if "items" in schema else "[]"
+    return shown(schema) if "items" in schema else "[]"
 
 
 def _is_list(schema: Schema) -> bool:
@@ -147,7 +147,7 @@ def _sent(message: Message) -> str:
 
 def _named(names: Sequence[str], items: Sequence[Schema], least: int) -> Sequence[str]:
     return [
-        f"{_parameter(names, index)}{'' if index < least else '?'}: {shown(item, {})}"
+        f"{_parameter(names, index)}{'' if index < least else '?'}: {shown(item)}"
         for index, item in enumerate(items)
     ]
 

@@ -4,12 +4,12 @@ It is exact for what msgspec writes of types. Where it cannot tell, as for two r
 differ: a change that nothing shows to be safe is not called safe.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal, NamedTuple
+from typing import Any, Final, Literal, NamedTuple, cast
 
 from roomwire.app.contract.schemas import Components, Schema
-from roomwire.app.contract.words import name_of, shown
+from roomwire.app.contract.words import name_of, resolved, shown, values_of
 
 _LEAST: Final = ("minimum", "exclusiveMinimum", "minLength", "minItems", "minProperties")
 _MOST: Final = ("maximum", "exclusiveMaximum", "maxLength", "maxItems", "maxProperties")
@@ -73,8 +73,8 @@ class Within:
             if pair in self._assumed:
                 return
             self._assumed.add(pair)
-        named = Problem("type", path, shown(narrow, {}), shown(wide, {}))
-        narrow, wide = _resolved(narrow, self.narrow), _resolved(wide, self.wide)
+        named = Problem("type", path, shown(narrow), shown(wide))
+        narrow, wide = resolved(narrow, self.narrow), resolved(wide, self.wide)
         if not _bare(wide):
             return
         if "anyOf" in narrow:
@@ -82,9 +82,9 @@ class Within:
                 yield from self.problems(each, wide, path)
         elif "anyOf" in wide:
             yield from self._in_one_of(narrow, wide, named)
-        elif values := _values(narrow):
+        elif values := values_of(narrow):
             yield from self._values(values, wide, path)
-        elif _values(wide) or not _is_type_of(narrow.get("type"), wide.get("type")):
+        elif values_of(wide) or not _is_type_of(narrow.get("type"), wide.get("type")):
             yield named
         else:
             yield from self._bounds(narrow, wide, path)
@@ -92,11 +92,11 @@ class Within:
 
     def _in_one_of(self, narrow: Schema, wide: Schema, named: Problem) -> Iterator[Problem]:
         """Compare a schema with a union. Only a member of its own kind can take it, whose problems then say the most."""
-        values = _values(narrow)
+        values = values_of(narrow)
         if len(values) > 1:
             for value in values:
                 only = {"const": value}
-                yield from self._in_one_of(only, wide, named._replace(kind="value", narrow=shown(only, {})))
+                yield from self._in_one_of(only, wide, named._replace(kind="value", narrow=shown(only)))
             return
         attempts = []
         for each in wide["anyOf"]:
@@ -105,14 +105,14 @@ class Within:
             if not problems:
                 return
             self._assumed = before
-            resolved = _resolved(each, self.wide)
-            if narrow.get("type") == resolved.get("type") and _tag(narrow) == _tag(resolved):
+            member = resolved(each, self.wide)
+            if narrow.get("type") == member.get("type") and _tag(narrow) == _tag(member):
                 attempts.append(problems)
         yield from attempts[0] if len(attempts) == 1 else [named]
 
-    def _values(self, values: list[object], wide: Schema, path: str) -> Iterator[Problem]:
+    def _values(self, values: Sequence[object], wide: Schema, path: str) -> Iterator[Problem]:
         """Compare the only values of a schema with another."""
-        allowed = _values(wide)
+        allowed = values_of(wide)
         for value in values:
             fits = value in allowed if allowed else _fits(value, wide)
             if not fits:
@@ -134,40 +134,38 @@ class Within:
             yield from self._fields(narrow, wide, path)
 
     def _items(self, narrow: Schema, wide: Schema, path: str) -> Iterator[Problem]:
-        ours, theirs = narrow.get("items", {}), wide.get("items", {})
-        if isinstance(ours, list):
-            for index, each in enumerate(ours):
-                other = (
-                    theirs if not isinstance(theirs, list) else theirs[index] if index < len(theirs) else {}
-                )
-                yield from self.problems(each, other, f"{path}[{index}]")
-        elif isinstance(theirs, list):
-            for index, each in enumerate(theirs):
-                yield from self.problems(ours, each, f"{path}[{index}]")
-        else:
-            yield from self.problems(ours, theirs, f"{path}[]")
+        narrow_items, wide_items = narrow.get("items", {}), wide.get("items", {})
+        lists = [items for items in (narrow_items, wide_items) if isinstance(items, list)]
+        if not lists:
+            yield from self.problems(narrow_items, wide_items, f"{path}[]")
+            return
+        for index in range(len(lists[0])):
+            yield from self.problems(_item(narrow_items, index), _item(wide_items, index), f"{path}[{index}]")
 
     def _fields(self, narrow: Schema, wide: Schema, path: str) -> Iterator[Problem]:
-        ours: Mapping[str, Schema] = narrow.get("properties", {})
-        theirs: Mapping[str, Schema] = wide.get("properties", {})
+        fields: Mapping[str, Schema] = narrow.get("properties", {})
+        known: Mapping[str, Schema] = wide.get("properties", {})
         for name in wide.get("required", ()):
             if name not in narrow.get("required", ()):
                 yield Problem("missing", f"{path}.{name}")
         others = wide.get("additionalProperties", True)
-        for name, each in ours.items():
-            if name in theirs:
-                yield from self.problems(each, theirs[name], f"{path}.{name}")
+        for name, each in fields.items():
+            if name in known:
+                yield from self.problems(each, known[name], f"{path}.{name}")
             elif isinstance(others, Mapping):
                 yield from self.problems(each, others, f"{path}.{name}")
             elif self.drops_fields:
                 yield Problem("dropped", f"{path}.{name}")
         rest = narrow.get("additionalProperties", True)
-        if isinstance(others, Mapping) and not ours and rest is not False:
+        if isinstance(others, Mapping) and not fields and rest is not False:
             yield from self.problems(rest if isinstance(rest, Mapping) else {}, others, f"{path}.*")
 
 
-def _resolved(schema: Schema, components: Components) -> Schema:
-    return components[name_of(schema)] if "$ref" in schema else schema
+def _item(items: Any, index: int) -> Schema:
+    """Return the schema of an item: its own in a list of schemas, or that of all items."""
+    if not isinstance(items, list):
+        return cast("Schema", items)
+    return cast("Schema", items[index]) if index < len(items) else {}
 
 
 def _bare(schema: Schema) -> Schema:
@@ -179,10 +177,6 @@ def _bare(schema: Schema) -> Schema:
     }
 
 
-def _values(schema: Schema) -> list[object]:
-    return [schema["const"]] if "const" in schema else [*schema.get("enum", ())]
-
-
 def _is_type_of(narrow: object, wide: object) -> bool:
     return wide is None or narrow == wide or (narrow == "integer" and wide == "number")
 
@@ -191,9 +185,9 @@ def _tag(schema: Schema) -> Any:
     """Return the constants among the required fields of an object, which tell the members of a union apart."""
     properties: Mapping[str, Schema] = schema.get("properties", {})
     return {
-        name: _values(properties[name])
+        name: values_of(properties[name])
         for name in schema.get("required", ())
-        if _values(properties.get(name, {}))
+        if values_of(properties.get(name, {}))
     }
 
 

@@ -10,6 +10,7 @@ from typing import Final
 
 from roomwire.app.contract.schemas import BINARY, Components, Schema
 
+_NONE: Final[Components] = {}
 _DEEPEST: Final = 6
 """Depth to which nested types are written out, because a type may contain itself."""
 _PLAIN: Final[Mapping[str, str]] = {
@@ -26,13 +27,13 @@ _NO_WORD: Final = re.compile(r"[.-]")
 _EXAMPLES: Final[Mapping[str, object]] = {"string": "", "integer": 0, "number": 0, "boolean": False}
 
 
-def shown(schema: Schema, components: Components, *, depth: int = 0) -> str:
+def shown(schema: Schema, components: Components = _NONE, *, depth: int = 0) -> str:
     """Return a type in TypeScript.
 
     Args:
         schema: The schema of the type.
         components: The types that it refers to by `$ref`, by name, which are written out. A type that is not among them is shown by
-            its name.
+            its name. Default: none is written out.
         depth: Number of types that contain it.
 
     """
@@ -40,8 +41,8 @@ def shown(schema: Schema, components: Components, *, depth: int = 0) -> str:
         return "unknown"
     if "$ref" in schema and name_of(schema) not in components:
         return identifier(name_of(schema))
-    schema = _resolved(schema, components)
-    if values := _values(schema):
+    schema = resolved(schema, components)
+    if values := values_of(schema):
         return " | ".join(map(json.dumps, values))
     for join, union in ((" | ", schema.get("anyOf")), (" & ", schema.get("allOf"))):
         if union is not None:
@@ -69,8 +70,8 @@ def example(schema: Schema, components: Components, *, depth: int = 0) -> object
         depth: Number of types that contain it.
 
     """
-    schema = {} if depth > _DEEPEST else _resolved(schema, components)
-    values = [schema["default"]] if "default" in schema else _values(schema)
+    schema = {} if depth > _DEEPEST else resolved(schema, components)
+    values = [schema["default"]] if "default" in schema else values_of(schema)
     if values:
         return values[0]
     if schema.get(BINARY):
@@ -103,11 +104,12 @@ def name_of(reference: Schema) -> str:
     return str(reference["$ref"]).rpartition("/")[2]
 
 
-def _resolved(schema: Schema, components: Components) -> Schema:
+def resolved(schema: Schema, components: Components) -> Schema:
+    """Return the schema that a reference stands for, or a schema that is none as it is."""
     return components[name_of(schema)] if "$ref" in schema else schema
 
 
-def _values(schema: Schema) -> Sequence[object]:
+def values_of(schema: Schema) -> Sequence[object]:
     """Return all values of a constant or an enumeration, or nothing for any other type."""
     return [schema["const"]] if "const" in schema else schema.get("enum", ())
 
