@@ -10,6 +10,7 @@ trace. What clients send is never taken for a trace context: a stranger could ot
 
 import contextlib
 from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Final
 
@@ -54,28 +55,23 @@ class Tracing:
         self._propagator = tracecontext.TraceContextTextMapPropagator()
         self._tracer = trace.get_tracer(_NAME, tracer_provider=provider, schema_url=SCHEMA_URL)
 
-    @contextlib.contextmanager
-    def event(self, event: str, namespace: str) -> Iterator[None]:
+    def event(self, event: str, namespace: str) -> AbstractContextManager[None]:
         """Run the handler of a client's event in a span."""
         kind = self._trace.SpanKind.CONSUMER
-        with self._span("process", namespace, kind, {"messaging.operation.type": "process"}, event=event):
-            yield
+        return self._span("process", namespace, kind, {"messaging.operation.type": "process"}, event=event)
 
-    @contextlib.contextmanager
-    def connection(self, namespace: str) -> Iterator[None]:
+    def connection(self, namespace: str) -> AbstractContextManager[None]:
         """Connect a client, or refuse it, in a span."""
-        with self._span("connect", namespace, self._trace.SpanKind.SERVER, {}):
-            yield
+        return self._span("connect", namespace, self._trace.SpanKind.SERVER, {})
 
-    @contextlib.contextmanager
-    def publish(self, event: str, namespace: str) -> Iterator[None]:
+    def publish(self, event: str, namespace: str) -> AbstractContextManager[None]:
         """Publish an event in a span, whose context `carried` returns meanwhile."""
         kind = self._trace.SpanKind.PRODUCER
-        with self._span("send", namespace, kind, {"messaging.operation.type": "send"}, event=event):
-            yield
+        return self._span("send", namespace, kind, {"messaging.operation.type": "send"}, event=event)
 
-    @contextlib.contextmanager
-    def delivery(self, carried: tuple[str, ...], namespace: str, receivers: int) -> Iterator[None]:
+    def delivery(
+        self, carried: tuple[str, ...], namespace: str, receivers: int
+    ) -> AbstractContextManager[None]:
         """Deliver an entry to its receivers on this node in a span of the publish's trace.
 
         Args:
@@ -90,8 +86,7 @@ class Tracing:
             "messaging.batch.message_count": receivers,
         }
         kind = self._trace.SpanKind.CONSUMER
-        with self._span("deliver", namespace, kind, about, context=context):
-            yield
+        return self._span("deliver", namespace, kind, about, context=context)
 
     def carried(self) -> tuple[str, ...]:
         """Return the trace context for an entry: none if the present span is not sampled."""

@@ -29,8 +29,8 @@ from roomwire.errors import ConfigurationError, InvalidBody, NotFound
 _MAX_SHOWN_NAME: Final = 64
 
 
-class TwoHandlers(ConfigurationError):
-    """An event has two handlers.
+class _OneTooMany(ConfigurationError):
+    """A gateway has two of what an event has once.
 
     Args:
         gateway: The class of the gateway.
@@ -38,23 +38,7 @@ class TwoHandlers(ConfigurationError):
 
     """
 
-    def __init__(self, gateway: type, event: str) -> None:
-        super().__init__(gateway, event)
-        self.gateway = gateway
-        self.event = event
-
-    def __str__(self) -> str:
-        return f"{self.gateway.__name__}: the event {self.event!r} has two handlers"
-
-
-class TwoDeclarations(ConfigurationError):
-    """A gateway declares an event that it emits twice.
-
-    Args:
-        gateway: The class of the gateway.
-        event: The event.
-
-    """
+    problem: str
 
     def __init__(self, gateway: type, event: str) -> None:
         super().__init__(gateway, event)
@@ -62,39 +46,49 @@ class TwoDeclarations(ConfigurationError):
         self.event = event
 
     def __str__(self) -> str:
-        return f"{self.gateway.__name__}: the event {self.event!r} is declared twice"
+        return f"{self.gateway.__name__}: the event {self.event!r} {self.problem}"
 
 
-class HookWithoutAck(ConfigurationError):
-    """A hook has a parameter for an ack, but its caller does not wait for an ack.
+class TwoHandlers(_OneTooMany):
+    """An event has two handlers."""
 
-    Args:
-        hook: The name of the method.
-
-    """
-
-    def __init__(self, hook: str) -> None:
-        super().__init__(hook)
-        self.hook = hook
-
-    def __str__(self) -> str:
-        return f"{self.hook}: a hook has no ack to send"
+    problem = "has two handlers"
 
 
-class HookWithoutReplies(ConfigurationError):
-    """A hook is an async generator, and nothing that it runs for takes replies.
+class TwoDeclarations(_OneTooMany):
+    """A gateway declares an event that it emits twice."""
+
+    problem = "is declared twice"
+
+
+class _WrongHook(ConfigurationError):
+    """A hook is written as only a handler may be.
 
     Args:
         hook: The name of the method.
 
     """
 
+    problem: str
+
     def __init__(self, hook: str) -> None:
         super().__init__(hook)
         self.hook = hook
 
     def __str__(self) -> str:
-        return f"{self.hook}: a hook has no caller to yield replies to"
+        return f"{self.hook}: a hook {self.problem}"
+
+
+class HookWithoutAck(_WrongHook):
+    """A hook has a parameter for an ack, but its caller does not wait for an ack."""
+
+    problem = "has no ack to send"
+
+
+class HookWithoutReplies(_WrongHook):
+    """A hook is an async generator, but it has no caller that takes replies."""
+
+    problem = "has no caller to yield replies to"
 
 
 class NotProvided(TypeError):

@@ -240,22 +240,31 @@ class Lane:
 
     def _failed(self, error: Exception, event: _Event) -> str:
         """Report an error to the client; return its code."""
-        ack_id = event[2]
-        if isinstance(error, AcknowledgedFailed):
-            error, ack_id = error.error, None
-        if not isinstance(error, ClientError):
-            _log.exception(
-                "handler failed",
-                event_name=event[0].event,
-                sid=self.socket.id,
-                namespace=self.socket.namespace,
-                exc_info=error,
-            )
-            error = Internal()
-        self._replies.answer_error(self.socket.member, ack_id, error)
-        return error.code
+        ack_id = None if isinstance(error, AcknowledgedFailed) else event[2]
+        told = client_error(error, event[0].event, self.socket)
+        self._replies.answer_error(self.socket.member, ack_id, told)
+        return told.code
 
     def _refuse(self, error: ClientError, ack_id: int | None) -> None:
         self._replies.answer_error(self.socket.member, ack_id, error)
         self.socket.member.events += 1
         self._count(error.code, 0.0)
+
+
+def client_error(error: BaseException, event: str, socket: Socket) -> ClientError:
+    """Return the error that a client receives for what a handler raised; an unexpected exception is logged.
+
+    Args:
+        error: What the handler, or the chain around it, raised.
+        event: The event.
+        socket: The client.
+
+    """
+    if isinstance(error, AcknowledgedFailed):
+        error = error.error
+    if isinstance(error, ClientError):
+        return error
+    _log.exception(
+        "handler failed", event_name=event, sid=socket.id, namespace=socket.namespace, exc_info=error
+    )
+    return Internal()

@@ -4,15 +4,14 @@ The event's name is `Gateway.renewal_event`. The tokens are verified as those of
 (ROOMWIRE_AUTH_MODE=off) renews none.
 """
 
-from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated
 
 from msgspec import Meta, Struct
 
 from roomwire.errors import Forbidden
 from roomwire.gateways.binding import subscribe
-from roomwire.gateways.chain import value_of
+from roomwire.gateways.chain import Provided, value_of
 from roomwire.gateways.socket import Socket
 from roomwire.identity.verification import Verifier
 
@@ -43,7 +42,7 @@ class Renewals:
     renewal_event: str = ""
     _verifier: Verifier | None = None
 
-    def verify_by(self, provided: Mapping[Any, object]) -> None:
+    def verify_by(self, provided: Provided) -> None:
         """Use the `Verifier` among the values that the process provides, if there is one."""
         self._verifier = value_of(provided, Verifier) if Verifier in provided else None
 

@@ -16,7 +16,8 @@ from typing import Final, Protocol
 from weakref import WeakValueDictionary
 
 from roomwire.errors import ClientError, Internal, NotFound, RateLimited
-from roomwire.gateways.chain import ACKNOWLEDGED, Ack, AcknowledgedFailed, Reply
+from roomwire.gateways.chain import ACKNOWLEDGED, Ack, Reply
+from roomwire.gateways.lane import client_error
 from roomwire.gateways.socket import Socket, to_wire
 from roomwire.limits.bounds import Bound
 from roomwire.log.contract import Published
@@ -24,15 +25,12 @@ from roomwire.log.entries import Message
 from roomwire.log.positions import Epoch, Position
 from roomwire.log.sessions import Sid
 from roomwire.log.streams import sid_stream
-from roomwire.logs import get_logger
 from roomwire.protocol.payloads import arguments_of, event_payload
 
 DONE: Final = "done"
 """The ack of an event whose handler has yielded everything."""
 _FIRST_PAUSE_S: Final = 0.05
 _LONGEST_PAUSE_S: Final = 1.0
-
-_log = get_logger(__name__)
 
 Values = AsyncGenerator[object, None]
 
@@ -85,7 +83,7 @@ class ReplyStreams:
     """The streams of replies of one gateway on one node."""
 
     def __init__(self) -> None:
-        self._running: dict[asyncio.Task[None], str] = {}
+        self._running: dict[str, set[asyncio.Task[None]]] = {}
         self._unread: WeakValueDictionary[str, Unread] = WeakValueDictionary()
 
     async def begin(
@@ -107,7 +105,7 @@ class ReplyStreams:
 
         """
         server = socket.server
-        if list(self._running.values()).count(socket.id) >= server.eio.limits.max_waiting_events:
+        if len(self._running.get(socket.id, ())) >= server.eio.limits.max_waiting_events:
             server.eio.exceeded(Bound.WAITING_EVENTS)
             raise RateLimited
         stream = ReplyStream(socket, event, self._unread_of(socket))
@@ -120,15 +118,22 @@ class ReplyStreams:
         if not stream.begun.done():
             return handling.result()
         following = asyncio.create_task(_follow(stream, handling, ack))
-        self._running[following] = socket.id
-        following.add_done_callback(partial(self._running.pop))
+        self._running.setdefault(socket.id, set()).add(following)
+        following.add_done_callback(partial(self._ended, socket.id))
         return ACKNOWLEDGED
 
     async def close(self) -> None:
         """End all streams, because the node stops. Their callers receive no ack. Idempotent."""
-        for following in [*self._running]:
+        running = [following for each in self._running.values() for following in each]
+        for following in running:
             following.cancel()
-        await asyncio.gather(*self._running, return_exceptions=True)
+        await asyncio.gather(*running, return_exceptions=True)
+
+    def _ended(self, sid: str, following: "asyncio.Task[None]") -> None:
+        running = self._running[sid]
+        running.discard(following)
+        if not running:
+            del self._running[sid]
 
     def _unread_of(self, socket: Socket) -> Unread:
         """Return the account that all streams to one session share."""
@@ -178,11 +183,14 @@ class ReplyStream:
         return DONE
 
     async def is_wanted(self) -> bool:
-        """Return whether the session exists."""
+        """Return whether the session exists, or the log cannot tell now."""
         tenure = self.socket.member.tenure
         if tenure is not None and self._log.holds(tenure):
             return True
-        return await self._log.find(self._sid) is not None
+        try:
+            return await self._log.find(self._sid) is not None
+        except ClientError:
+            return True
 
     async def _send(self, value: object) -> None:
         event, args = (value.event, value.args) if isinstance(value, Reply) else (self.event, value)
@@ -222,7 +230,7 @@ async def _follow(stream: ReplyStream, handling: "asyncio.Future[object]", ack: 
     try:
         while not handling.done():
             await asyncio.wait({handling}, timeout=period_s)
-            if not handling.done() and not await _is_wanted(stream):
+            if not handling.done() and not await stream.is_wanted():
                 handling.cancel()
                 await asyncio.wait({handling})
     finally:
@@ -232,37 +240,16 @@ async def _follow(stream: ReplyStream, handling: "asyncio.Future[object]", ack: 
     _acknowledge(stream, handling, ack)
 
 
-async def _is_wanted(stream: ReplyStream) -> bool:
-    try:
-        return await stream.is_wanted()
-    except ClientError:
-        # The log does not answer; it is asked again.
-        return True
-
-
 def _acknowledge(stream: ReplyStream, handling: "asyncio.Future[object]", ack: Ack) -> None:
     """Tell the caller how its event has ended, if the connection that carried the event still exists."""
     socket = stream.socket
     is_there = not socket.member.connection.closed
-    if handling.cancelled():
-        error: BaseException | None = Internal()
-    else:
-        error = handling.exception()
-    if error is None:
+    raised = Internal() if handling.cancelled() else handling.exception()
+    if raised is None:
         if is_there and not ack.is_sent:
             ack(*arguments_of(to_wire(handling.result())))
         return
-    if isinstance(error, AcknowledgedFailed):
-        error = error.error
-    if not isinstance(error, ClientError):
-        _log.exception(
-            "handler failed",
-            event_name=stream.event,
-            sid=socket.id,
-            namespace=socket.namespace,
-            exc_info=error,
-        )
-        error = Internal()
+    error = client_error(raised, stream.event, socket)
     if not is_there:
         return
     if ack.is_wanted and not ack.is_sent:
