@@ -1,6 +1,5 @@
 """`roomwire check`, in this process: what it prints, and how it ends."""
 
-import os
 import re
 import sys
 from pathlib import Path
@@ -58,20 +57,14 @@ async def late():
 
 
 @pytest.fixture
-def check(monkeypatch, tmp_path, capsys):
+def check(folder, capsys):
     """Run `roomwire check` in a folder with an application; returns the exit status, and what was printed where."""
-    for variable in [*os.environ]:
-        if variable.startswith("ROOMWIRE_"):
-            monkeypatch.delenv(variable)
-    monkeypatch.setenv("ROOMWIRE_REDIS_URL", "memory://")
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "path", [*sys.path])
-    (tmp_path / "board.py").write_text(BOARD)
-    (tmp_path / "needy.py").write_text("import nothing_of_this_name\n")
-    (tmp_path / "broken.py").write_text(
+    (folder / "board.py").write_text(BOARD)
+    (folder / "needy.py").write_text("import nothing_of_this_name\n")
+    (folder / "broken.py").write_text(
         "def compute():\n    raise ValueError('one\\ntwo')\n\napp = compute()\n"
     )
-    (tmp_path / "two.py").write_text(
+    (folder / "two.py").write_text(
         "from board import Plain\nfrom roomwire import App\napp = App(Plain, Plain)\n"
     )
 

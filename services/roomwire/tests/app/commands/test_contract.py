@@ -1,7 +1,6 @@
 """`roomwire contract`, in this process: what it prints, and how it ends."""
 
 import json
-import os
 import sys
 from pathlib import Path
 
@@ -36,17 +35,11 @@ opened = App(Board, lifespan=lifespan)
 
 
 @pytest.fixture
-def contract(monkeypatch, tmp_path, capsys):
+def contract(folder, monkeypatch, capsys):
     """Run `roomwire contract` in a folder with an application; returns the exit status, and what was printed where."""
-    for variable in [*os.environ]:
-        if variable.startswith("ROOMWIRE_"):
-            monkeypatch.delenv(variable)
-    monkeypatch.setenv("ROOMWIRE_REDIS_URL", "memory://")
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "path", [*sys.path])
 
     def run(*arguments, source=BOARD):
-        (tmp_path / "board.py").write_text(source)
+        (folder / "board.py").write_text(source)
         sys.modules.pop("board", None)
         status = run_command(["contract", *arguments])
         printed = capsys.readouterr()

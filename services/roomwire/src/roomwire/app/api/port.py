@@ -1,6 +1,7 @@
 """The HTTP API on its own port, with the callers and limits that the settings name.
 
-A gateway imports this module only where the API is on: its framework takes half a second of CPU and 20 MiB of memory.
+A gateway imports this module only where the API is on: with its framework it takes a seventh of the CPU of a gateway's imports, and
+6 MiB of memory.
 """
 
 from collections.abc import Callable
