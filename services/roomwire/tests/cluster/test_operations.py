@@ -517,3 +517,30 @@ async def test_an_ack_that_cannot_travel_is_refused_at_once(nodes):
     with pytest.raises(NodeAway):
         async with asyncio.timeout(10):
             await asking
+
+
+async def test_what_a_node_emits_to_a_client_of_another_node_arrives_before_what_it_asks_that_node_to_do(
+    nodes,
+):
+    for emit in ({"to": "den"}, {}, None):
+        client = await nodes.client(nodes.two.address, server=nodes.two.server, room="den")
+        client.frames.clear()
+        answered = asyncio.Event()
+        target = {"to": client.sid} if emit is None else emit
+        emitting = asyncio.create_task(nodes.one.server.emit("a", **target))
+        await asyncio.sleep(0)
+        await nodes.one.server.emit("b", to=client.sid, callback=answered.set)
+        await nodes.one.server.emit("c", **target)
+        id_, _ = await asked(client, "b")
+        await client.send_frame(f"43{id_}[]")
+        await answered.wait()
+        await nodes.one.server.leave_room(client.sid, "den")
+        await nodes.one.server.emit("d", to="den")
+        await nodes.one.server.disconnect(client.sid)
+        await client.frame(lambda frame: frame == "41")
+        await emitting
+
+        names = [
+            frame if "[" not in frame else json.loads(frame[frame.index("[") :])[0] for frame in client.frames
+        ]
+        assert ["a", "b", "c", "41"] == names

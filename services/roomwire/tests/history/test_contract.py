@@ -38,7 +38,7 @@ def said(recalled):
 
 async def test_of_a_room_where_nothing_was_said_there_is_no_history(history):
     assert [] == said(await history.recall("den"))
-    assert ([], False, False) == msgspec.structs.astuple(await history.recall("den", after="0-0"))
+    assert ([], False, False, False) == msgspec.structs.astuple(await history.recall("den", after="0-0"))
 
 
 @pytest.mark.parametrize("room", ROOM_NAMES, ids=ascii)
@@ -81,6 +81,47 @@ async def test_history_is_read_from_any_of_its_positions_on(history):
     assert ([], True, False) == (list(end.entries), end.is_joined, end.has_more)
     start = await history.recall("den", after="0-0", limit=6)
     assert (entries, False, False) == (list(start.entries), start.is_joined, start.has_more)
+
+
+async def test_history_is_read_backwards_from_any_of_its_positions(history):
+    for number in range(40):
+        await history.remember("den", str(number).encode())
+    newest = await history.recall("den", limit=3)
+    assert ([b"37", b"38", b"39"], True, False) == (said(newest), newest.has_earlier, newest.has_more)
+
+    earlier = await history.recall("den", before=newest.entries[0].position, limit=35)
+    assert (35, b"2", True, True) == (
+        len(said(earlier)),
+        said(earlier)[0],
+        earlier.has_earlier,
+        earlier.has_more,
+    )
+    first = await history.recall("den", before=earlier.entries[0].position)
+    assert ([b"0", b"1"], False) == (said(first), first.has_earlier)
+    with pytest.raises(ValueError, match="not both"):
+        await history.recall("den", before="1-0", after="1-0")
+
+
+async def test_an_answer_has_a_limit_in_bytes_and_at_least_one_entry_and_tells_that_there_are_more(history):
+    for number in range(20):
+        await history.remember("den", b"%02d" % number * 50)
+    positions = [one.position for one in (await history.recall("den")).entries]
+
+    newest = await history.recall("den", max_bytes=350)
+    assert (positions[-3:], True) == ([one.position for one in newest.entries], newest.has_earlier)
+    earlier = await history.recall("den", before=positions[-3], max_bytes=1_800)
+    assert (positions[:-3], False) == (
+        [one.position for one in earlier.entries],
+        earlier.has_earlier,
+    )
+    after = await history.recall("den", after=positions[0], max_bytes=200)
+    assert (positions[1:3], True, True) == (
+        [one.position for one in after.entries],
+        after.is_joined,
+        after.has_more,
+    )
+    large = await history.recall("den", max_bytes=1)
+    assert positions[-1:] == [one.position for one in large.entries]
 
 
 async def test_history_is_bounded_and_the_oldest_goes_first(history):

@@ -74,6 +74,7 @@ async def test_every_key_and_channel_carries_the_hash_tag(node, client, redis_ur
     keys = {key.decode() for key in [*await client.keys("*"), *await client.pubsub_channels("*")]}
 
     assert {
+        "rw:{0}:guard",
         "rw:{0}:history:den {1}",
         "rw:{0}:log",
         "rw:{0}:reads",

@@ -6,15 +6,16 @@ import json
 import time
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
 import socketio
-from peers import Peer, closed, peer_by, raw, take
+from peers import Peer, closed, joined, peer_by, polling_and_joined, raw, take
 from waiting import until
 from websockets.exceptions import ConnectionClosed
 
-from roomwire import Gateway, Server, subscribe
+from roomwire import Gateway, Server, Socket, subscribe
 from roomwire.engine.fast_socket import FastSocket
 from roomwire.engine.session import Reason
 from roomwire.errors import RateLimited
@@ -29,6 +30,8 @@ from roomwire_gateway.settings import Settings
 MASK = b"\0\0\0\0"
 BINARIES = '{"_placeholder":true,"num":0},{"_placeholder":true,"num":1}'
 WAYS = ["fast", "asgi", "hypercorn"]
+SESSIONS = {"max_sessions", "max_sessions_per_address"}
+"""A gateway takes these from its limits of connections, in front of which a library's server may have any listener."""
 QUIET = {"ping_interval_s": 60.0, "ping_timeout_s": 60.0}
 
 
@@ -76,23 +79,6 @@ class Site:
             await self.server.eio.shutdown()
 
 
-@contextlib.asynccontextmanager
-async def joined(peer: Peer):
-    async with peer.websocket() as websocket:
-        await websocket.recv()
-        await websocket.send("40")
-        assert "40" == (await take(websocket))[:2]
-        yield websocket
-
-
-async def polling_and_joined(peer: Peer) -> str:
-    """Begin a session by polling, and connect; returns its id."""
-    sid = (await peer.open())["sid"]
-    await peer.post(sid, "40")
-    assert "40{" == (await peer.poll(sid)).text[:3]
-    return sid
-
-
 async def polled(peer: Peer, sid: str, count: int) -> list[str]:
     """Poll until there are so many packets; returns them."""
     packets: list[str] = []
@@ -114,7 +100,8 @@ class TestEveryBound:
     def test_it_is_a_setting_of_the_gateway_with_the_same_default(self):
         shown = {"max_payload_bytes": "max_body_bytes"}
         # A library's user may have a server send events as fast as it likes; whoever runs a gateway has strangers.
-        differ = {"ping_grace_s", "max_events_per_s", "max_events_per_user_per_s"}
+        rates = {"max_events_per_s", "max_events_per_user_per_s", "max_events_of_guests_per_s"}
+        differ = {"ping_grace_s", *rates, *SESSIONS}
         for name in set(Limits.__struct_fields__) - differ:
             assert getattr(Limits(), name) == Settings.model_fields[shown.get(name, name)].default
 
@@ -181,7 +168,7 @@ class TestMessageBytes:
             await until(lambda: [member.lane.events for member in members(site)] == [2])
             gateway.go_on.set()
             assert ['430["done"]', '431["done"]'] == [await take(websocket) for _ in range(2)]
-        assert {} == site.exceeded()
+        assert {Bound.WAITING_EVENTS.value: 1} == site.exceeded()
 
 
 class TestPackets:
@@ -205,24 +192,24 @@ class TestPackets:
 
 
 class TestAPayloadOfMoreThanIsTakenAtOnce:
-    """Over polling a client sends nothing more until its payload is taken: so events wait before they are refused."""
+    """Over polling a client sends nothing more until its payload is taken, so it waits for the answer."""
 
-    async def test_its_events_wait_for_those_that_are_being_handled(self):
-        site, gateway = Site(max_waiting_events=3), Waiting()
+    async def test_a_gateway_handles_its_events_in_order_and_refuses_none(self):
+        site, gateway = Site(max_waiting_events_bytes=20_000), Waiting()
         site.server.register_namespace(gateway)
         async with site.serve("asgi") as peer:
             sid = await polling_and_joined(peer)
             post = asyncio.create_task(peer.post(sid, "\x1e".join(f'42{n}["wait"]' for n in range(300))))
-            await until(lambda: [member.lane.events for member in members(site)] == [3])
+            await until(lambda: peer.engine.find(sid).state.is_paused)
             assert not post.done()
             gateway.go_on.set()
             assert 200 == (await post).status_code
             answers = await polled(peer, sid, 300)
         assert [f'43{number}["done"]' for number in range(300)] == answers
-        assert {} == site.exceeded()
+        assert {"waiting_events": 1} == site.exceeded()
 
-    async def test_those_of_functions_wait_as_well(self):
-        site, go_on = Site(max_waiting_events=3), asyncio.Event()
+    async def test_functions_handle_them_all_as_well(self):
+        site, go_on = Site(max_waiting_events_bytes=1_000), asyncio.Event()
 
         async def wait(_: str) -> bool:
             return await go_on.wait()
@@ -231,12 +218,12 @@ class TestAPayloadOfMoreThanIsTakenAtOnce:
         async with site.serve("asgi") as peer:
             sid = await polling_and_joined(peer)
             post = asyncio.create_task(peer.post(sid, "\x1e".join(f'42{n}["wait"]' for n in range(30))))
-            await until(lambda: [member.handling for member in members(site)] == [3])
+            await until(lambda: peer.engine.find(sid).state.is_paused)
+            assert not post.done()
             go_on.set()
             assert 200 == (await post).status_code
             answers = await polled(peer, sid, 30)
         assert {f"43{number}[true]" for number in range(30)} == set(answers)
-        assert {} == site.exceeded()
 
     async def test_its_events_wait_until_they_may_come(self):
         site, handled = Site(max_events_per_s=200), []
@@ -249,58 +236,37 @@ class TestAPayloadOfMoreThanIsTakenAtOnce:
         assert list(range(251)) == handled
         assert {} == site.exceeded()
 
-    async def test_what_would_wait_for_so_long_that_a_pong_came_too_late_is_refused(self):
-        site, gateway = Site(max_waiting_events=3, ping_timeout_s=0.2), Waiting()
+    async def test_a_payload_that_comes_meanwhile_is_taken_after_it(self):
+        site, gateway = Site(max_waiting_events_bytes=500), Waiting()
         site.server.register_namespace(gateway)
         async with site.serve("asgi") as peer:
             sid = await polling_and_joined(peer)
-            await peer.post(sid, "\x1e".join(f'42{number}["wait"]' for number in range(5)))
-            answers = await polled(peer, sid, 2)
-            assert ["rate_limited"] * 2 == [json.loads(a[3:])[0]["error"]["code"] for a in answers]
-            gateway.go_on.set()
-            assert [f'43{number}["done"]' for number in range(3)] == await polled(peer, sid, 3)
-
-    async def test_a_payload_that_comes_meanwhile_is_taken_after_it(self):
-        site, happened, go_on = Site(), [], asyncio.Event()
-        handles(site, "say", lambda _, number: happened.append(number))
-
-        @site.server.on("connect", namespace="/slow")
-        async def connect(*_):
-            await go_on.wait()
-
-        async with site.serve("asgi") as peer:
-            sid = await polling_and_joined(peer)
-            posts = [asyncio.create_task(peer.post(sid, '40/slow,\x1e42["say",1]'))]
             connection = peer.engine.find(sid)
-            await until(connection.posting.locked)
-            posts.append(asyncio.create_task(peer.post(sid, '42["say",2]')))
+            posts = [asyncio.create_task(peer.post(sid, "\x1e".join(f'42{n}["wait"]' for n in range(9))))]
+            await until(lambda: connection.state.is_paused)
+            posts.append(asyncio.create_task(peer.post(sid, '429["wait"]')))
             await until(lambda: connection.posting._waiters)
-            go_on.set()
+            gateway.go_on.set()
             assert [200, 200] == [(await post).status_code for post in posts]
-        assert [1, 2] == happened
+            assert [f'43{number}["done"]' for number in range(10)] == await polled(peer, sid, 10)
 
     async def test_a_pong_that_comes_meanwhile_is_taken_at_once(self):
-        site, go_on = Site(), asyncio.Event()
-        handles(site, "say", lambda *_: None)
-
-        @site.server.on("connect", namespace="/slow")
-        async def connect(*_):
-            await go_on.wait()
-
+        site, gateway = Site(max_waiting_events_bytes=500), Waiting()
+        site.server.register_namespace(gateway)
         async with site.serve("asgi") as peer:
             sid = await polling_and_joined(peer)
-            posts = [asyncio.create_task(peer.post(sid, "40/slow,"))]
             connection = peer.engine.find(sid)
-            await until(connection.posting.locked)
+            posts = [asyncio.create_task(peer.post(sid, "\x1e".join(['42["wait"]'] * 9)))]
+            await until(lambda: connection.state.is_paused)
             assert 200 == (await peer.post(sid, "3")).status_code
-            posts += [asyncio.create_task(peer.post(sid, '42["say"]')) for _ in range(8)]
+            posts += [asyncio.create_task(peer.post(sid, '42["wait"]')) for _ in range(8)]
             await until(lambda: any(post.done() for post in posts))
             assert [400] == [post.result().status_code for post in posts if post.done()]
-            go_on.set()
+            gateway.go_on.set()
             assert {200: 8, 400: 1} == Counter([(await post).status_code for post in posts])
 
     async def test_a_payload_whose_session_ends_meanwhile_is_not_taken(self):
-        site, gateway = Site(max_waiting_events=3), Waiting()
+        site, gateway = Site(max_waiting_events_bytes=500), Waiting()
         site.server.register_namespace(gateway)
         async with site.serve("asgi") as peer:
             sid = await polling_and_joined(peer)
@@ -324,30 +290,29 @@ async def test_more_fragments_close_on_the_fast_path():
 
 
 @pytest.mark.parametrize("size", [1, 500])
-async def test_a_client_of_whom_more_messages_wait_for_one_is_not_read_until_half_are_taken(size):
+async def test_a_client_of_whom_more_events_wait_is_not_read_until_half_are_handled(size):
     """On plain ASGI they wait in the server, which stops to read."""
-    site = Site(max_waiting_messages=50, max_payload_bytes=1_000)
+    site = Site(max_waiting_events_bytes=20_000)
     go_on, handled = asyncio.Event(), []
-    handles(site, "say", lambda _, number, __: handled.append(number))
 
-    @site.server.on("connect", namespace="/slow")
-    async def connect(*_):
+    async def say(_: str, number: int, __: str) -> None:
         await go_on.wait()
+        handled.append(number)
 
+    site.server.async_handlers = False
+    handles(site, "say", say)
     async with site.serve("fast") as peer, joined(peer) as websocket:
-        await websocket.send("40/slow,")
         (protocol,) = [each for each in peer.place.state.connections if isinstance(each, FastSocket)]
         sending = asyncio.create_task(
             send_all(websocket, [f'42["say",{n},"{"x" * size}"]' for n in range(20_000)])
         )
-        await until(lambda: protocol._holds_reading)
-        await site.counted(Bound.WAITING_MESSAGES)
+        await site.counted(Bound.WAITING_EVENTS)
         assert not protocol._transport.is_reading()
         assert [] == handled
         go_on.set()
         await sending
         await until(lambda: len(handled) == 20_000)
-        assert protocol._transport.is_reading()
+        await until(protocol._transport.is_reading)
     assert list(range(20_000)) == handled
 
 
@@ -356,54 +321,35 @@ async def send_all(websocket, packets):
         await websocket.send(packet)
 
 
-class TestWaitingEvents:
-    @pytest.mark.parametrize("way", WAYS)
-    async def test_of_a_gateway_one_too_many_is_refused_and_the_others_are_handled(self, way):
-        site, gateway = Site(max_waiting_events=3), Waiting()
-        site.server.register_namespace(gateway)
-        async with site.serve(way) as peer, joined(peer) as websocket:
-            for number in range(4):
-                await websocket.send(f'42{number}["wait"]')
-            assert '433[{"error":{"code":"rate_limited"' == (await take(websocket))[:35]
-            await site.counted(Bound.WAITING_EVENTS)
-            gateway.go_on.set()
-            assert [f'43{number}["done"]' for number in range(3)] == [await take(websocket) for _ in range(3)]
+class TestBacklog:
+    @pytest.mark.parametrize("way", ["fast", "asgi"])
+    async def test_a_client_that_is_to_ack_is_read_up_to_four_times_as_far_and_closed_beyond(self, way):
+        site, go_on = Site(max_waiting_events_bytes=10_000), asyncio.Event()
 
-    @pytest.mark.parametrize("way", WAYS)
-    async def test_of_a_gateway_what_waits_is_bounded_in_bytes_as_well(self, way):
-        site, gateway = Site(max_waiting_events_bytes=100), Waiting()
-        site.server.register_namespace(gateway)
-        async with site.serve(way) as peer, joined(peer) as websocket:
-            for number in range(3):
-                await websocket.send(f'42{number}["wait","{"x" * 60}"]')
-            assert '432[{"error":{"code":"rate_limited"' == (await take(websocket))[:35]
-            await site.counted(Bound.WAITING_EVENTS)
-            gateway.go_on.set()
-            assert ['430["done"]', '431["done"]'] == [await take(websocket) for _ in range(2)]
-
-    @pytest.mark.parametrize("way", WAYS)
-    async def test_of_a_function_handler_one_too_many_is_refused_and_later_ones_are_not(self, way):
-        site, go_on = Site(max_waiting_events=3), asyncio.Event()
-
-        async def wait(_: str) -> str:
+        async def wait(_: str, __: str) -> None:
             await go_on.wait()
-            return "done"
 
         handles(site, "wait", wait)
+        reasons: list[str] = []
+        site.server.on("disconnect", lambda _, reason: reasons.append(reason))
         async with site.serve(way) as peer, joined(peer) as websocket:
-            for number in range(4):
-                await websocket.send(f'42{number}["wait"]')
-            assert '433[{"error":{"code":"rate_limited"' == (await take(websocket))[:35]
-            await site.counted(Bound.WAITING_EVENTS)
+            (member,) = members(site)
+            asking = asyncio.create_task(site.server.call("ask", to=member.sid))
+            assert "[" in await take(websocket)
+            with contextlib.suppress(ConnectionClosed):
+                for _ in range(100):
+                    await websocket.send(f'42["wait","{"x" * 1_000}"]')
+            await closed(websocket)
+            await site.counted(Bound.BACKLOG)
+            await until(lambda: reasons)
+            asking.cancel()
             go_on.set()
-            assert [f'43{number}["done"]' for number in range(3)] == [await take(websocket) for _ in range(3)]
-            await websocket.send('429["wait"]')
-            assert '439["done"]' == await take(websocket)
+        assert [Reason.BACKLOG] == reasons
 
 
 @pytest.mark.parametrize("way", WAYS)
-async def test_a_client_that_does_not_read_is_a_slow_consumer(way):
-    site = Site(max_unread_bytes=10_000)
+async def test_a_client_that_is_given_much_more_and_does_not_read_is_a_slow_consumer_at_once(way):
+    site = Site(max_unread_bytes=10_000, unread_timeout_s=600.0)
     handles(site, "x", lambda *_: None)
     async with site.serve(way) as peer, joined(peer) as websocket:
         reasons = []
@@ -414,6 +360,165 @@ async def test_a_client_that_does_not_read_is_a_slow_consumer(way):
             await asyncio.sleep(0)
         await site.counted(Bound.UNREAD_BYTES)
         assert ["slow consumer"] == reasons
+
+
+LARGE = "x" * 12_000_000
+MANY = [f"{number}." + "x" * 100_000 for number in range(100)]
+
+
+class Large(Gateway):
+    """Sends more at once than may wait for a client that does not read."""
+
+    @subscribe("one")
+    async def one(self, socket: Socket) -> None:
+        await socket.emit("news", LARGE)
+
+    @subscribe("many")
+    async def many(self, socket: Socket) -> None:
+        for each in MANY:
+            await socket.emit("news", each)
+
+    @subscribe("all")
+    async def all(self, socket: Socket) -> None:
+        await self.emit("news", LARGE)
+
+    @subscribe("ask")
+    async def ask(self) -> str:
+        return LARGE
+
+    @subscribe("binary")
+    async def binary(self, socket: Socket) -> None:
+        await socket.emit("news", LARGE.encode())
+
+
+SENT = {
+    "one": [f'42["news","{LARGE}"]'],
+    "many": [f'42["news","{each}"]' for each in MANY],
+    "all": [f'42["news","{LARGE}"]'],
+    "ask": [f'430["{LARGE}"]'],
+    "binary": ['451-["news",{"_placeholder":true,"num":0}]', LARGE.encode()],
+}
+
+
+class TestMuchAtOnce:
+    """It is let through to a client that reads."""
+
+    @pytest.mark.parametrize("way", [*WAYS, "deflated"])
+    async def test_over_a_websocket(self, way):
+        site = Site(unread_timeout_s=600.0)
+        site.server.register_namespace(Large("/"))
+        async with site.serve(way) as peer, joined(peer, max_size=None) as websocket:
+            for event, packets in SENT.items():
+                await websocket.send(f'42{"0" if event == "ask" else ""}["{event}"]')
+                assert packets == [await take(websocket) for _ in packets]
+        assert {} == site.exceeded()
+
+    @pytest.mark.parametrize("way", ["fast", "asgi"])
+    async def test_over_polling_and_after_the_upgrade(self, way):
+        site = Site(unread_timeout_s=600.0)
+        site.server.register_namespace(Large("/"))
+        async with site.serve(way) as peer:
+            sid = await polling_and_joined(peer)
+            await peer.post(sid, '42["one"]')
+            await peer.post(sid, '42["many"]')
+            assert SENT["one"] + SENT["many"] == await polled(peer, sid, 1 + len(MANY))
+            # What waits when the transport changes goes over the new one.
+            await peer.post(sid, '42["one"]')
+            async with peer.websocket(sid=sid, max_size=None) as websocket:
+                await websocket.send("2probe")
+                assert "3probe" == await take(websocket)
+                await websocket.send("5")
+                assert SENT["one"] == [await take(websocket)]
+                await websocket.send('42["many"]')
+                assert SENT["many"] == [await take(websocket) for _ in MANY]
+        assert {} == site.exceeded()
+
+    @pytest.mark.parametrize("way", WAYS)
+    async def test_while_it_connects(self, way):
+        site = Site()
+
+        @site.server.on("connect")
+        async def connect(sid, *_):
+            for each in MANY:
+                await site.server.emit("news", each, to=sid)
+
+        async with site.serve(way) as peer, joined(peer) as websocket:
+            assert SENT["many"] == [await take(websocket) for _ in MANY]
+        assert {} == site.exceeded()
+
+
+def has_read(connection: Any, taken: int) -> bool:
+    """Return whether a client has read since its backlog was looked at, or has nothing left to read."""
+    left, now_taken = connection.backlog()
+    return now_taken > taken or not left
+
+
+class TestUnreadTimeout:
+    """The time runs in looks of its alarm, which the test rings: nothing depends on how fast a machine reads."""
+
+    @pytest.mark.parametrize("way", WAYS)
+    async def test_a_client_that_reads_nothing_of_what_waits_is_closed_after_its_time(self, way):
+        site = Site(max_unread_bytes=100_000, unread_timeout_s=0.2)
+        handles(site, "x", lambda *_: None)
+        reasons = []
+        site.server.on("disconnect", lambda _, reason: reasons.append(reason))
+        async with site.serve(way) as peer, joined(peer, max_size=None) as websocket:
+            websocket.transport.pause_reading()
+            await site.server.emit("news", LARGE)
+            if way != "fast":
+                # Another server takes one message, whether its client reads or not; the next one waits.
+                await asyncio.sleep(0)
+                await site.server.emit("news", LARGE)
+            await until(lambda: reasons)
+            await site.counted(Bound.UNREAD_BYTES)
+        assert ["slow consumer"] == reasons
+
+    async def test_a_client_that_polls_no_more_is_closed_after_its_time(self):
+        site = Site(max_unread_bytes=100_000, unread_timeout_s=0.2)
+        handles(site, "x", lambda *_: None)
+        async with site.serve("asgi") as peer:
+            sid = await polling_and_joined(peer)
+            await site.server.emit("news", LARGE)
+            await site.counted(Bound.UNREAD_BYTES)
+            assert 400 == (await peer.poll(sid)).status_code
+
+    @pytest.mark.parametrize("way", ["fast", "asgi"])
+    async def test_a_client_that_reads_between_two_looks_stays_though_it_is_given_as_much(self, way):
+        site = Site(max_unread_bytes=1_000_000, unread_timeout_s=600.0)
+        handles(site, "x", lambda *_: None)
+        async with site.serve(way) as peer, joined(peer, max_size=None) as websocket:
+            (connection,) = site.server.eio.sockets.values()
+            websocket.transport.pause_reading()
+            for _ in range(2):
+                await site.server.emit("news", LARGE)
+                await asyncio.sleep(0)
+            for _ in range(8):
+                waiting, taken = connection.backlog()
+                websocket.transport.resume_reading()
+                await until(partial(has_read, connection, taken))
+                websocket.transport.pause_reading()
+                connection._look(0.0)
+                if waiting < len(LARGE):
+                    await site.server.emit("news", "x" * 20_000)
+            assert not connection.closed
+            websocket.transport.resume_reading()
+
+    async def test_a_client_that_has_caught_up_is_watched_no_more(self):
+        site = Site(max_unread_bytes=10_000, unread_timeout_s=600.0)
+        handles(site, "x", lambda *_: None)
+        async with site.serve("asgi") as peer:
+            sid = await polling_and_joined(peer)
+            connection = peer.engine.find(sid)
+            await site.server.emit("news", "x" * 20_000)
+            await until(lambda: connection.backlog()[0] > 10_000)
+            assert connection._look(0.0) is not None
+            await peer.poll(sid)
+            assert connection._look(0.0) is None
+            await site.server.emit("news", "x" * 20_000)
+            await until(lambda: connection.backlog()[0] > 10_000)
+            looks = [connection._look(0.0) for _ in range(4)]
+            assert (None, "slow consumer") == (looks[-1], connection.state.closed)
+            assert None not in looks[:-1]
 
 
 class TestAttachments:
@@ -517,8 +622,8 @@ async def test_more_said_to_a_client_that_is_connecting_closes(way, limit):
     @site.server.on("connect")
     async def connect(sid, *_):
         for _ in range(11):
-            await site.server.emit("x", "x" * 100, to=sid)
-        await asyncio.sleep(0)
+            await site.server.emit("x", "x" * 2_000, to=sid)
+            await asyncio.sleep(0)
 
     async with site.serve(way) as peer, peer.websocket() as websocket:
         await websocket.recv()
@@ -601,6 +706,80 @@ async def test_what_one_connection_has_used_of_what_its_user_or_address_may_othe
         sample = metrics.registry.get_sample_value("roomwire_bounds_exceeded_total", {"bound": bound})
         assert 1 == sample
     await server.eio.shutdown()
+
+
+async def test_guests_who_take_more_than_their_part_are_refused_and_accounts_and_other_guests_are_not(
+    log_lines,
+):
+    async def authenticate(handshake):
+        return User(id=handshake.auth["user"], name="", kind=handshake.auth["kind"])
+
+    metrics = Metrics()
+    limits = Limits(**QUIET, max_events_of_guests_per_s=0.1)
+    server = Server(metrics=metrics, limits=limits, authenticate=authenticate)
+    server.on("connect", lambda *_: None)
+    server.on("say", lambda *_: "heard")
+    async with (
+        peer_by("fast", socketio.ASGIApp(server), "/socket.io/") as peer,
+        contextlib.AsyncExitStack() as stack,
+    ):
+
+        async def enter(user, kind):
+            websocket = await stack.enter_async_context(peer.websocket())
+            await websocket.recv()
+            await websocket.send("40" + json.dumps({"user": user, "kind": kind}))
+            await take(websocket)
+            return websocket
+
+        async def say(websocket):
+            await websocket.send('421["say"]')
+            return await take(websocket)
+
+        guests = [await enter("eve", "guest"), await enter("mallory", "guest"), await enter("", "anonymous")]
+        # There is nobody else whose time they could take.
+        for guest in guests * 2:
+            assert '431["heard"]' == await say(guest)
+        accounts = [await enter("ann", "account"), await enter("bot", "service")]
+        assert '431["heard"]' == await say(guests[0])
+        # Together the guests have used their rate; each of the others is within its part.
+        for guest in guests[1:]:
+            assert '431["heard"]' == await say(guest)
+        for guest in guests:
+            refused = await say(guest)
+            assert "rate_limited" in refused
+            assert "guests" in refused
+        for account in accounts * 3:
+            assert '431["heard"]' == await say(account)
+        counted = {"bound": "events_of_guests_per_s"}
+        assert 3 == metrics.registry.get_sample_value("roomwire_bounds_exceeded_total", counted)
+        (line,) = (line for line in log_lines() if line["event"] == "guests send too many events")
+        assert 0.1 == line["max_per_s"]
+    await server.eio.shutdown()
+
+
+class Rooms(Gateway):
+    """Lets clients choose rooms."""
+
+    @subscribe("enter")
+    async def enter(self, socket: Socket, room: str) -> str:
+        socket.require_room(room)
+        await socket.join(room)
+        return room
+
+
+async def test_a_room_too_many_is_refused_and_those_that_a_client_is_in_are_not(log_events):
+    site = Site(max_new_rooms=2)
+    site.server.register_namespace(Rooms("/"))
+    answers = []
+    async with site.serve("fast") as peer, joined(peer) as websocket:
+        for number, room in enumerate("aabcda"):
+            await websocket.send(f'42{number}["enter","{room}"]')
+            answers.append(await take(websocket))
+
+    assert [False, False, False, True, True, False] == ["rate_limited" in answer for answer in answers]
+    assert {"new_rooms": 2} == site.exceeded()
+    # One line names the client, however often it tries.
+    assert 1 == len([line for line in log_events if line["event"] == "client opens too many rooms"])
 
 
 @pytest.mark.parametrize("way", WAYS)

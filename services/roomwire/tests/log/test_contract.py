@@ -15,6 +15,7 @@ from roomwire.errors import ConfigurationError, NotFound, RateLimited, TooLarge,
 from roomwire.log.config import LogConfig
 from roomwire.log.contract import Fenced, NodeAway, NodeBusy
 from roomwire.log.entries import Message
+from roomwire.log.guard import MAX_STREAM_BYTES
 from roomwire.log.intervals import Interval
 from roomwire.log.opening import open_log
 from roomwire.log.positions import Epoch, Offset
@@ -634,6 +635,29 @@ async def test_what_is_said_to_a_socket_that_is_away_waits_for_it(world):
     assert (Outcome.COMPLETE, ["a"]) == await read(gateway, sid_stream(tenure.sid), 0, gateway.log.cut)
 
 
+async def test_of_what_is_said_to_a_client_that_cannot_be_recovered_nothing_is_stored(world):
+    gateway = await world.start()
+    tenure = await gateway.log.open(NewSession(sid_of(new_pid()), "/", is_recoverable=False))
+    own = sid_stream(tenure.sid)
+    first, last = await gateway.say("a", "b", stream=own)
+    await gateway.hears("a", "b")
+    await gateway.log.mark()
+
+    assert [] == await gateway.log.newest(own, limit=10)
+    # It is known that there was something.
+    assert (Outcome.TRIMMED, []) == await read(gateway, own, first.position, gateway.log.cut)
+    assert (Outcome.COMPLETE, []) == await read(gateway, own, last.position, gateway.log.cut)
+
+
+async def test_what_is_said_to_all_is_stored_whoever_is_there(world):
+    gateway = await world.start()
+    await gateway.log.open(NewSession(sid_of(new_pid()), "/", is_recoverable=False))
+    await gateway.say("a", stream=EVERYBODY)
+    await gateway.log.mark()
+
+    assert (Outcome.COMPLETE, ["a"]) == await read(gateway, EVERYBODY, 0, gateway.log.cut)
+
+
 # -- history
 
 
@@ -698,6 +722,21 @@ async def test_a_stream_that_was_trimmed_is_complete_only_from_what_it_still_hol
         assert (Outcome.COMPLETE, ["490"]) == await read(gateway, DEN, places[489], places[490])
 
 
+async def test_what_is_sent_to_one_client_has_a_bound_of_its_own(backplane_url):
+    config = msgspec.structs.replace(QUICK, max_stream_entries=100, max_sid_entries=400)
+    async with world_of(backplane_url, config) as world:
+        gateway = await world.start()
+        tenure = await gateway.session()
+        own = sid_stream(tenure.sid)
+        for stream, bound in ((DEN, 100), (own, 400)):
+            places = [await gateway.log.publish(stream, Message(b"x")) for _ in range(bound)]
+            outcome, _ = await read(gateway, stream, places[0].position, places[-1].position)
+            assert Outcome.COMPLETE == outcome
+            for _ in range(bound):
+                await gateway.log.publish(stream, Message(b"x"))
+            assert len(await gateway.log.newest(stream, limit=10_000)) < 2 * bound
+
+
 async def test_history_is_bounded(backplane_url):
     async with world_of(backplane_url, msgspec.structs.replace(QUICK, max_stream_entries=100)) as world:
         gateway = await world.start()
@@ -706,6 +745,18 @@ async def test_history_is_bounded(backplane_url):
 
         assert 100 <= len(newest) <= 200
         assert b"999" == newest[-1].message.payload
+
+
+@pytest.mark.parametrize("size", [100_000, 700_000, 3_000_000])
+async def test_a_stream_is_bounded_in_bytes_and_keeps_its_newest_entry(world, size):
+    gateway = await world.start()
+    tenure = await gateway.session()
+    for stream in (DEN, sid_stream(tenure.sid)):
+        places = [await gateway.log.publish(stream, Message(b"x" * size)) for _ in range(40)]
+        stored = await gateway.log.newest(stream, limit=1_000)
+
+        assert places[-1].position == stored[-1].position
+        assert len(stored) <= max(1, MAX_STREAM_BYTES // size)
 
 
 async def test_the_newest_entries_come_oldest_first(world):
@@ -749,6 +800,19 @@ async def test_a_request_is_answered_by_the_node_that_is_asked(world):
     assert [f"{number} x"[::-1].encode() for number in range(50)] == answers
     assert {first.log.node: 50} == Counter(sender for sender, _ in second.requests)
     assert b"ba" == await first.log.request(first.log.node, b"ab", timeout_s=5)
+
+
+async def test_a_request_follows_what_the_asking_node_published_before(world):
+    first, second = await world.start(), await world.start()
+    await second.hear(DEN)
+    publishing = []
+    for number in range(50):
+        # Neither is awaited before the node is asked.
+        publishing += [first.log.publish(DEN, text(f"{number} {one}")) for one in "ab"]
+        await first.log.request(second.log.node, b"x", timeout_s=5)
+    await asyncio.gather(*publishing)
+
+    assert [*range(2, 102, 2)] == second.entries_at_requests
 
 
 async def test_all_nodes_can_be_asked_at_once(world):

@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import threading
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,10 @@ import redis.asyncio
 from clients import js_clients
 from flaky_proxy import Proxy
 from gateways_of_a_log import world_of
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON, ParentBased
 from recovering import Browser, nodes_of
 from redis_homes import ClusterHome, SentinelHome, eventually, running
 from waiting import time_passes, until
@@ -25,6 +30,7 @@ from roomwire.log.config import LogConfig
 from roomwire.log.errors import EmitterClosed, EventTooLarge, MessageIdTooLong
 from roomwire.log.streams import namespace_stream, room_stream
 from roomwire.metrics.gateway import Metrics
+from roomwire.tracing import Tracing
 from roomwire_local.free_ports import free_ports
 
 ROOT = Path(__file__).parents[4]
@@ -132,6 +138,49 @@ async def test_in_the_log_it_cannot_be_told_from_what_a_server_says(nodes, own_s
     for stream in streams:
         blobs = [fields[b"e"] for _, fields in await admin.xrange(stream)]
         assert blobs[: len(blobs) // 2] == blobs[len(blobs) // 2 :]
+
+
+@ONE_SERVER
+async def test_a_backends_trace_leads_over_its_emits_to_the_deliveries_on_all_gateways(
+    nodes, own_server, emitting
+):
+    exporter = InMemorySpanExporter()
+    provider = TracerProvider(sampler=ParentBased(ALWAYS_ON), shutdown_on_exit=False)
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    tracing = Tracing(provider)
+    one, two = await nodes(tracing=tracing), await nodes(tracing=tracing)
+    clients = [await member(node, "red") for node in (one, two)]
+    async with emitting(own_server.url, tracing=tracing) as emitter:
+        exporter.clear()
+        with provider.get_tracer("backend").start_as_current_span("order") as order:
+            await emitter.emit("n", 1, to="red")
+        await emitter.emit("n", 2, to="red")
+        for client in clients:
+            assert [1, 2] == await client.events(2)
+
+    spans = exporter.get_finished_spans()
+    first, second = [span for span in spans if span.name == "send /"]
+    deliveries = [span for span in spans if span.name == "deliver /"]
+    assert order.get_span_context().span_id == first.parent.span_id
+    assert second.parent is None
+    assert "n" == first.attributes["roomwire.event"]
+    assert Counter({first.context.span_id: 2, second.context.span_id: 2}) == Counter(
+        span.parent.span_id for span in deliveries
+    )
+    assert {first.context.trace_id, second.context.trace_id} == {span.context.trace_id for span in deliveries}
+
+
+@ONE_SERVER
+async def test_an_emit_that_is_not_sampled_leaves_no_trace_in_the_log(own_server, admin, emitting):
+    provider = TracerProvider(sampler=ALWAYS_OFF, shutdown_on_exit=False)
+    async with (
+        emitting(own_server.url, tracing=Tracing(provider)) as traced,
+        emitting(own_server.url) as plain,
+    ):
+        for emitter in (traced, plain):
+            await emitter.emit("n", 1, to="red")
+    first, second = [fields[b"e"] for _, fields in await admin.xrange(RED)]
+    assert first == second
 
 
 @EVERY_SERVER

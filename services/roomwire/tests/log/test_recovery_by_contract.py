@@ -20,7 +20,13 @@ pytestmark = pytest.mark.parametrize("redis_binary", ["valkey", "redis"], indire
 
 
 # Its clients come back more often than any real one.
-CONFIG = LogConfig(link_timeout_s=0.5, heartbeat_s=0.3, max_stream_entries=100_000, max_claims=100_000)
+CONFIG = LogConfig(
+    link_timeout_s=0.5,
+    heartbeat_s=0.3,
+    max_stream_entries=100_000,
+    max_sid_entries=100_000,
+    max_claims=100_000,
+)
 
 
 class TransportClosed(Exception):

@@ -40,6 +40,27 @@ def test_what_waits_comes_after_what_was_missed_and_each_entry_once(subscriber, 
     assert (7, 7, 1) == (subscriber.cut, subscriber.known, observer.lives)
 
 
+def test_what_has_to_be_done_in_order_waits_with_the_pushes_before_it(subscriber, observer):
+    subscriber.receive(push(1))
+    subscriber.act_in_order(lambda: observer.told.append("done"), size=4)
+    subscriber.receive(push(2))
+    assert [] == observer.told
+    subscriber.resume((), 0)
+    subscriber.act_in_order(lambda: observer.told.append("done"), size=4)
+
+    assert [b"1", "done", b"2", "live", "done"] == observer.told
+
+
+def test_what_has_to_be_done_in_order_is_not_done_once_its_link_is_lost(subscriber, observer):
+    subscriber.act_in_order(lambda: observer.told.append("done"), size=4)
+    with pytest.raises(Interrupted):
+        subscriber.act_in_order(lambda: None, size=1_000)
+    subscriber.pause()
+    subscriber.resume((), 0)
+
+    assert ["live"] == observer.told
+
+
 def test_too_much_that_waits_begins_the_link_again(subscriber):
     for position in (1, 2, 3):
         subscriber.receive(push(position))

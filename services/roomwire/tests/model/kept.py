@@ -24,17 +24,18 @@ from roomwire.log.streams import Stream
 class Kept(MemoryPrimary):
     """Streams, sessions and message ids. `now` is Redis' clock; `expired` counts sessions that did."""
 
-    def __init__(self, config: LogConfig, page_entries: int) -> None:
+    def __init__(self, config: LogConfig, page_entries: int, log_bytes: int) -> None:
         self.now = 0
         self.expired = 0
         self.caller = NodeId("")  # whose heartbeat it is; only a bug asks
         self._page_entries = page_entries
-        super().__init__(config, lambda: self.now, epoch=Epoch(""))
+        super().__init__(config, lambda: self.now, epoch=Epoch(""), max_bytes=log_bytes)
 
     def copy(self) -> Self:
         """Return one that shares nothing with this, and has no gateways."""
-        other = type(self)(self._config, self._page_entries)
+        other = type(self)(self._config, self._page_entries, self._max_bytes)
         other.now, other.expired, other.last = self.now, self.expired, self.last
+        other._size = self._size
         for stream, kept in self._streams.items():
             other._streams[stream] = msgspec.structs.replace(kept, entries=deque(kept.entries))
         for sid, session in self._sessions.items():
@@ -67,7 +68,7 @@ class Kept(MemoryPrimary):
     def begins_at(self, stream: Stream) -> Position | None:
         """Return the position of the first entry that a stream still holds."""
         kept = self._stream(stream, self.now)
-        return None if kept is None else kept.entries[0][0]
+        return kept.entries[0][0] if kept and kept.entries else None
 
     def before(self, stream: Stream, position: Position) -> Position:
         """Return the position of the entry before one in a stream; only a bug asks."""
@@ -170,6 +171,15 @@ class KeptForNobody(Kept):
             return ()
 
 
+class EmptiedIsForgotten(Kept):
+    """Streams that make room for others are gone."""
+
+    def _shrink(self, written: Any) -> None:
+        super()._shrink(written)
+        for stream in [one for one, kept in self._streams.items() if not kept.entries]:
+            self._drop(stream)
+
+
 class SilentSessionWrites(Kept):
     """What is written to a session takes no position."""
 
@@ -194,5 +204,6 @@ BROKEN: dict[str, type[Kept]] = {
     "join_begins_anew": JoinBeginsAnew,
     "room_forgotten_when_left": RoomForgottenWhenLeft,
     "kept_for_nobody": KeptForNobody,
+    "emptied_is_forgotten": EmptiedIsForgotten,
     "silent_session_writes": SilentSessionWrites,
 }

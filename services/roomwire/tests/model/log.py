@@ -42,6 +42,7 @@ class Limits(NamedTuple):
     heartbeat: int
     claim_deadline: int
     publish_deadline: int
+    log_bytes: int = FOREVER
 
     def config(self, bugs: Collection[str]) -> LogConfig:
         """Return production's form of it."""
@@ -52,6 +53,7 @@ class Limits(NamedTuple):
             claim_deadline_s=self.claim_deadline,
             message_id_ttl_s=0 if "message_ids_forgotten" in bugs else FOREVER,
             max_stream_entries=self.stream_entries,
+            max_sid_entries=self.stream_entries,
             max_claims=FOREVER if "duel_goes_on" in bugs else DUEL_CLAIMS,
             claims_window_s=3 * self.heartbeat,
             max_held_pushes=self.held_pushes,
@@ -99,7 +101,7 @@ class Log:
         self.bugs = bugs
         self.now = self.stamp = 0
         broken = next((BROKEN[bug] for bug in bugs if bug in BROKEN), Kept)
-        self.kept = broken(config, limits.page_entries)
+        self.kept = broken(config, limits.page_entries, limits.log_bytes)
         self.run = 0
         self.began = 0
         self.ends: dict[Epoch, End] = {}

@@ -38,6 +38,8 @@ class Bias(NamedTuple):
     steps: int | None = None
 
 
+CROWDED_ENTRIES = 6
+"""With streams of this length the log's bound in bytes is low as well."""
 UNBIASED = Bias()
 LONG_LIVED = Bias(time_scale=40)
 
@@ -135,6 +137,11 @@ GAPS = (
         "A gateway subscribes to a room for as long as it has a member of the room.",
     ),
     Rule("trimming_unnoticed", "A history that may have been trimmed after the base is incomplete."),
+    Rule(
+        "emptied_is_forgotten",
+        "A history that was emptied to make room for others is one that was trimmed, not one in which nothing was said.",
+        Bias(stream_entries=CROWDED_ENTRIES),
+    ),
     Rule("room_life_too_short", "A room's history outlives every session that could need it."),
 )
 EPOCHS = (

@@ -12,8 +12,9 @@ from model.check import RESTLESS, Violation, violations
 from model.client import Client
 from model.log import Limits
 from model.primary import LAG_COMMANDS
-from model.record import Record
+from model.record import FOREVER, Record
 from model.rules import (
+    CROWDED_ENTRIES,
     DROP,
     EMPTY,
     FAILOVER,
@@ -35,6 +36,7 @@ REDIS_FAULTS = frozenset({RESTART, EMPTY, FAILOVER, SPLIT})
 
 REDIS_RATE = 0.3  # the share of Redis' faults that happen when they are drawn
 PEACE_ROUNDS = 12
+CROWDED_BYTES = 150  # messages of all streams: about twenty
 RECONNECTIONS_A_ROUND = 8
 MOVES_TO_QUIESCENCE = 20_000
 
@@ -227,7 +229,7 @@ class Schedule:
                         link.snap(random)
                 world.deposed.append(old)
                 return
-        _hang_up(old, random)
+        hang_up(old, random)
 
     # The time of peace.
 
@@ -238,7 +240,7 @@ class Schedule:
         world.primary.paused_until = 0
         for primary in world.deposed:
             world.excuses.count += 1
-            _hang_up(primary, self.random)
+            hang_up(primary, self.random)
         world.deposed.clear()
         world.tell("peace")
         self._drain()
@@ -285,7 +287,8 @@ class Schedule:
         return Record(world.messages, eras, stuck, world.unexcused)
 
 
-def _hang_up(primary: Any, random: Random) -> None:
+def hang_up(primary: Any, random: Random) -> None:
+    """End the connections of a primary that is gone."""
     primary.paused_until = 0
     for link in list(primary.links):
         link.drop_requests()
@@ -300,8 +303,10 @@ def _limits(random: Random, bias: Bias, bugs: frozenset[str]) -> Limits:
         scale = bias.time_scale
     held_pushes = random.choice((3, 1_000, 1_000))
     publish_deadline = random.choice((30, 10_000))
+    stream_entries = bias.stream_entries or stream_entries
     return Limits(
-        stream_entries=bias.stream_entries or stream_entries,
+        stream_entries=stream_entries,
+        log_bytes=CROWDED_BYTES if stream_entries == CROWDED_ENTRIES else FOREVER,
         page_entries=page_entries,
         held_pushes=held_pushes,
         session_life=150 * scale,

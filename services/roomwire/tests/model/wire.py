@@ -92,4 +92,4 @@ def _raw(page: Any) -> Any:
     if not page.is_there:
         return None
     flat = [each for entry in page.entries for each in entry]
-    return [int(page.is_whole), int(page.has_more), flat]
+    return [int(page.is_whole), int(page.has_more), flat, page.last or 0]

@@ -39,12 +39,21 @@ class NodeEvents:
         peers.serves.update(server_side=self._answer)
 
     async def emit(
-        self, event: str, args: Sequence[object], *, namespace: str, timeout_s: float, is_answered: bool
+        self,
+        event: str,
+        args: Sequence[object],
+        *,
+        namespace: str,
+        timeout_s: float,
+        is_answered: bool,
+        includes_self: bool = False,
     ) -> ServerResults:
         """See `Server.server_side_emit`."""
         taken = NodeEvent(event, list(args), timeout_s if is_answered else 0.0)
         asked = request("server_side", namespace, taken)
         others = await self._peers.others()
+        if includes_self:
+            await self._answer(asked)
         replies = await self._peers.ask_each(others, asked, timeout_s=checked(timeout_s) + ANSWER_S)
         answers = {node: decode(reply) for node, reply in replies.items() if reply}
         return ServerResults(answers, [node for node in replies if node not in answers])

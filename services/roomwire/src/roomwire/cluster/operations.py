@@ -26,13 +26,17 @@ from roomwire.cluster.questions import (
     request,
 )
 from roomwire.cluster.results import Acks, Changed, Presence, RemoteSocket, Sockets
+from roomwire.cluster.shared import Shared
 from roomwire.errors import ClientError
 from roomwire.log.contract import Log
 from roomwire.log.sessions import NodeId, Sid, is_sid
 from roomwire.log.streams import room_of, travelling_name
-from roomwire.protocol.payloads import arguments_of, event_payload
+from roomwire.protocol.payloads import arguments_of
+from roomwire.protocol.wire_format import WireFormat
 
 MAX_PRESENT: Final = 10_000
+CROWD: Final = 100
+"""The members of rooms with more members than this are read once for all that ask within a moment."""
 _AT_ONCE: Final = 100
 
 
@@ -43,13 +47,16 @@ class Operations:
         log: The log with the sessions.
         peers: The access to the nodes, this one included.
         presences: Lists the members of rooms, connected or away.
+        wire: The form of packets on the wire.
 
     """
 
-    def __init__(self, log: Log, peers: Peers, presences: Presences) -> None:
+    def __init__(self, log: Log, peers: Peers, presences: Presences, *, wire: WireFormat) -> None:
         self._log = log
         self._peers = peers
         self._presences = presences
+        self._payload = wire.payload
+        self._shared: Shared[Presence] = Shared(_is_of_a_crowd)
 
     async def fetch(self, to: object, *, namespace: str, timeout_s: float, limit: int) -> Sockets:
         """See `Server.fetch_sockets`."""
@@ -70,13 +77,17 @@ class Operations:
         if not rooms or any(isinstance(one, str) and is_sid(one) for one in rooms):
             raise ValueError("presence needs the name of a room, not the id of a client")
         timeout_s = checked(timeout_s) + ANSWER_S
-        return await self._presences.read(rooms, namespace, timeout_s=timeout_s, limit=limit)
+        # A node knows other nodes' rooms by the name's type as well: 1 is not "1", and True is not 1.
+        question = (namespace, limit, *((type(one), one) for one in rooms))
+        return await self._shared.get(
+            question, lambda: self._presences.read(rooms, namespace, timeout_s=timeout_s, limit=limit)
+        )
 
     async def emit_with_ack(
         self, event: str, data: object, *, to: object, namespace: str, timeout_s: float
     ) -> Acks:
         """See `Server.emit_with_ack`."""
-        payload = event_payload([event, *arguments_of(data)])
+        payload = self._payload([event, *arguments_of(data)])
         asked = Asked(names(to), timeout_s, event=payload)
         replies, missing = await self._ask_all("ask", namespace, asked)
         answered = [decode(reply, type=Answered) for reply in replies.values()]
@@ -149,3 +160,7 @@ class Operations:
 
 def _value(args: Sequence[object]) -> object:
     return tuple(args) if len(args) > 1 else args[0] if args else None
+
+
+def _is_of_a_crowd(presence: Presence) -> bool:
+    return presence.total > CROWD

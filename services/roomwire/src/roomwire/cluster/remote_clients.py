@@ -1,7 +1,7 @@
 """Clients of other nodes: asks the node that holds a client to perform an operation on it."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Final
 
 import msgspec
@@ -12,6 +12,7 @@ from roomwire.log.contract import Log, NodeAway, NodeBusy
 from roomwire.log.sessions import NodeId, Sid
 from roomwire.log.streams import travelling_name
 from roomwire.logs import get_logger
+from roomwire.protocol.wire_format import WireFormat
 from roomwire.rooms.emit import Emit
 from roomwire.rooms.manager import TOO_MANY_ACKS
 
@@ -26,11 +27,13 @@ class RemoteClients:
     Args:
         log: Knows which node holds a client.
         peers: The access to the other nodes.
+        wire: The form of packets on the wire.
 
     """
 
-    def __init__(self, log: Log, peers: Peers) -> None:
+    def __init__(self, log: Log, peers: Peers, *, wire: WireFormat) -> None:
         self._log = log
+        self._payload = wire.payload
         self._peers = peers
 
     async def enter(self, sid: str, namespace: str, room: object) -> bool:
@@ -48,17 +51,25 @@ class RemoteClients:
         await self._peers.ask(owner.node, PeerRequest(what, namespace, sid, travelling_name(room)))
         return True
 
-    async def call(self, emit: Emit) -> None:
-        """See `Elsewhere`. If no other node has the client, nothing is done."""
+    async def call(self, emit: Emit) -> Coroutine[object, object, None] | None:
+        """See `Elsewhere`; return None if no other node has the client."""
         sid, callback = str(emit.target), emit.callback
         if callback is None:
-            return
-        request = PeerRequest("call", emit.namespace, sid, payload=emit.payload())
+            return None
+        request = PeerRequest("call", emit.namespace, sid, payload=self._payload(emit.arguments()))
         try:
             owner = await self._log.find(Sid(sid))
-            if owner is None or owner.node == self._log.node:
-                return
-            answer = await self._peers.ask(owner.node, request, timeout_s=CALL_TIMEOUT_S)
+        except ClientError as error:
+            _log.info("client elsewhere not found", sid=sid, error=error.message)
+            return None
+        if owner is None or owner.node == self._log.node:
+            return None
+        return self._call(owner.node, request, callback)
+
+    async def _call(self, node: NodeId, request: PeerRequest, callback: Callable[..., object]) -> None:
+        sid = request.sid
+        try:
+            answer = await self._peers.ask(node, request, timeout_s=CALL_TIMEOUT_S)
         except NodeBusy:
             _log.info("client elsewhere not asked", sid=sid)
             if hasattr(callback, "refuse"):

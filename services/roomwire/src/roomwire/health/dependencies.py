@@ -46,6 +46,7 @@ class Cause(enum.StrEnum):
     WRONG_PASSWORD = "wrong_password"  # noqa: S105 - a reason, not a password
     NOT_ALLOWED = "not_allowed"
     FULL = "full"
+    NEARLY_FULL = "nearly_full"
     NOT_SAVED = "not_saved"
     NOT_PRIMARY = "not_primary"
     BUSY = "busy"

@@ -5,7 +5,7 @@ both together and the log's script can append to it.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import redis.asyncio
@@ -13,7 +13,15 @@ from redis.exceptions import RedisError
 
 from roomwire.errors import Unavailable
 from roomwire.health.dependencies import REFUSES_WRITES, cause_of
-from roomwire.history.contract import HISTORY_ENTRIES, HISTORY_TTL_S, Recalled, Remembered
+from roomwire.history import scripts
+from roomwire.history.contract import (
+    HISTORY_BYTES,
+    HISTORY_ENTRIES,
+    HISTORY_TTL_S,
+    Recalled,
+    Remembered,
+    check_one_position,
+)
 from roomwire.log.errors import LogHeld
 from roomwire.log.kept import history_name
 from roomwire.log.redis.keys import Keys
@@ -48,6 +56,7 @@ class RedisHistory:
         self._history = metrics.dependencies.add("history", where=where)
         self._writes = metrics.redis_writes
         self._client = client
+        self._recall = client.register_script(scripts.RECALL)
         self._is_given_up = is_given_up
         self._loop: asyncio.AbstractEventLoop | None = None
         self._keys = Keys(prefix)
@@ -87,19 +96,28 @@ class RedisHistory:
                 self._metrics.publishes.count(Unavailable.code)
                 raise
 
-    async def recall(self, room: str, *, limit: int = 50, after: str = "", namespace: str = "/") -> Recalled:
+    async def recall(
+        self,
+        room: str,
+        *,
+        limit: int = 50,
+        after: str = "",
+        before: str = "",
+        max_bytes: int = HISTORY_BYTES,
+        namespace: str = "/",
+    ) -> Recalled:
         """See `History`."""
+        check_one_position(after, before)
         key = self._keys.history(history_name(namespace, room))
-        if not after:
-            newest_first = await self._ask(self._client.xrevrange(key, count=limit))
-            return Recalled([_remembered(one) for one in reversed(newest_first)])
-        # The entry at `after` determines `is_joined`, and one entry beyond the limit determines `has_more`.
-        found = [
-            _remembered(one) for one in await self._ask(self._client.xrange(key, after, count=limit + 2))
+        asked = [after or before, "after" if after else "before", limit, max_bytes]
+        joined, more, found = await self._ask(self._recall(keys=[key], args=asked))
+        entries = [
+            Remembered(position.decode(), entry)
+            for position, entry in zip(found[::2], found[1::2], strict=True)
         ]
-        is_joined = bool(found) and found[0].position == after
-        entries = found[1:] if is_joined else found
-        return Recalled(entries[:limit], is_joined=is_joined, has_more=len(entries) > limit)
+        if after:
+            return Recalled(entries, is_joined=bool(joined), has_more=bool(more))
+        return Recalled(entries[::-1], has_more=bool(before), has_earlier=bool(more))
 
     async def _ask(self, command: Awaitable[object]) -> Any:
         if self._is_given_up():
@@ -117,7 +135,3 @@ class RedisHistory:
             raise BackplaneSilent from error
         self._history.works()
         return answer
-
-
-def _remembered(found: tuple[bytes, Mapping[bytes, bytes]]) -> Remembered:
-    return Remembered(found[0].decode(), found[1][b"e"])

@@ -1,7 +1,8 @@
-"""Counts the open connections of a listener, and of each address.
+"""Counts the open connections of a listener, or the open sessions of an engine, and those of each address.
 
 Owns two counts and their limits. A connection counts from its opening until asyncio reports its loss, whatever protocols it
-is handed to meanwhile. Its neighbour is `roomwire.serving.http`.
+is handed to meanwhile. A session counts from its opening to its end, whatever carries it: one TCP connection can carry many over polling. Its neighbours are
+`roomwire.serving.http` and `roomwire.engine.engine`.
 """
 
 import asyncio
@@ -14,6 +15,7 @@ class Full(enum.StrEnum):
 
     CONNECTIONS = "connections"
     CONNECTIONS_PER_ADDRESS = "connections_per_address"
+    MEMORY = "memory"
 
 
 class Connections:
@@ -40,13 +42,19 @@ class Connections:
 
     def admit(self, address: str) -> Full | None:
         """Count a connection and return None, or return the limit that refuses it. A counted connection must be released once."""
-        same = self._open_by_address.get(address, 0)
+        full = self.full(address)
+        if full is None:
+            self.open += 1
+            self._open_by_address[address] = self._open_by_address.get(address, 0) + 1
+        return full
+
+    def full(self, address: str) -> Full | None:
+        """Return the limit that refuses a further connection, or None."""
         if self._max_connections and self.open >= self._max_connections:
             return Full.CONNECTIONS
+        same = self._open_by_address.get(address, 0)
         if self._max_connections_per_address and same >= self._max_connections_per_address:
             return Full.CONNECTIONS_PER_ADDRESS
-        self.open += 1
-        self._open_by_address[address] = same + 1
         return None
 
     def release(self, address: str) -> None:

@@ -34,6 +34,16 @@ class RateLimiter:
         """Return whether another event would be more than one second's events ahead of the rate: hot."""
         return self.until - now >= _BURST_S
 
+    def is_overdrawn(self, now: float, owed: int) -> bool:
+        """Return whether another event would be too much even if nothing had been charged for the last ones, which have cost nothing yet.
+
+        Args:
+            now: The time.
+            owed: What they were charged.
+
+        """
+        return self.excess_s(now) >= owed * self._interval_s
+
     def excess_s(self, now: float) -> float:
         """Return by how many seconds the limiter is ahead of the burst; negative if it is not."""
         return self.until - now - _BURST_S

@@ -1,10 +1,42 @@
 """Watches for clients that do not read, and gives them up after a time limit.
 
-This module owns one timer of a connection. `roomwire.serving.http` decides what happens to such a client.
+This module owns one timer of a connection. `roomwire.serving.http` decides what happens to such a client. The WebSockets of the engine
+are watched by `roomwire.engine.connection`, which asks this module how much has not reached the client.
 """
 
 import asyncio
+import struct
+import sys
 from collections.abc import Callable
+from typing import cast
+
+if sys.platform == "linux":
+    import fcntl
+    import termios
+
+    def _unacknowledged_bytes(descriptor: int) -> int:
+        """Return the bytes in the kernel that the other side has not acknowledged."""
+        try:
+            size = fcntl.ioctl(descriptor, termios.TIOCOUTQ, bytes(4))
+        except OSError:
+            return 0
+        return cast("int", struct.unpack("i", size)[0])
+else:
+
+    def _unacknowledged_bytes(_: int) -> int:
+        return 0
+
+
+def queued_bytes(transport: asyncio.WriteTransport) -> int:
+    """Return the bytes that were written to a transport and that its client has not received.
+
+    Those in the kernel are included on Linux. Without them a client that reads slowly seems to pause: a socket with a large buffer
+    tells the event loop only now and then that there is room.
+    """
+    socket = transport.get_extra_info("socket")
+    descriptor = -1 if socket is None else socket.fileno()
+    in_kernel = _unacknowledged_bytes(descriptor) if descriptor >= 0 else 0
+    return transport.get_write_buffer_size() + in_kernel
 
 
 class Unsent:
@@ -36,14 +68,15 @@ class Unsent:
     def watch(self, transport: asyncio.WriteTransport) -> None:
         """Watch until there is no unsent output; do nothing if there is none."""
         self._transport = transport
-        self.left_bytes = transport.get_write_buffer_size()
-        if self.left_bytes and self.timer is None:
+        is_unsent = transport.get_write_buffer_size() > 0
+        self.left_bytes = queued_bytes(transport) if is_unsent else 0
+        if is_unsent and self.timer is None:
             self.timer = self._loop.call_later(self._timeout_s, self.look)
 
     def look(self) -> None:
         """Check whether the client has read anything since the last check."""
         self.stop()
-        if self._transport is not None and self._transport.get_write_buffer_size() < self.left_bytes:
+        if self._transport is not None and queued_bytes(self._transport) < self.left_bytes:
             self.watch(self._transport)
         else:
             self._give_up()

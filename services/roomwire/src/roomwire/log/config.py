@@ -6,6 +6,7 @@ import msgspec
 
 from roomwire.health.clocks import MAX_SKEW_S
 from roomwire.log.errors import StreamsTooShortLived
+from roomwire.log.guard import GuardConfig
 
 CONFIRM_HEARTBEATS: Final = 3
 
@@ -23,7 +24,9 @@ class LogConfig(msgspec.Struct, frozen=True, kw_only=True):
         claim_deadline_s: Time limit for a recovery, from its claim to its last read.
         room_ttl_s: Time for which a stream is kept after its last entry. Default: as long as the guarantees require.
         message_id_ttl_s: Time for which a client's message id is remembered.
-        max_stream_entries: Approximate maximum number of entries of a stream.
+        max_stream_entries: Approximate maximum number of entries of the stream of a room or a namespace.
+        max_sid_entries: Approximate maximum number of entries of the stream of what is sent to one client alone, such as the
+            tokens of an assistant's answer. All streams are bounded in bytes as well.
         max_intervals: Maximum number of times that a client may join and leave one room without confirming it.
         max_claims: Maximum number of claims of one session per `claims_window_s`. A further claim is refused, and the session
             stays where it is. This ends the contest of two tabs that hold the same session.
@@ -32,6 +35,7 @@ class LogConfig(msgspec.Struct, frozen=True, kw_only=True):
         max_publish_bytes: Maximum total size of those publishes.
         max_held_pushes: Maximum number of pushes that wait while the log is held; more restart the link.
         max_held_bytes: Maximum total size of those pushes.
+        guard: What new things may be made while memory runs out.
         max_clock_skew_s: Difference between the primary's clock and this process's above which it is reported.
 
     """
@@ -46,6 +50,7 @@ class LogConfig(msgspec.Struct, frozen=True, kw_only=True):
     room_ttl_s: float | None = None
     message_id_ttl_s: float = 120.0
     max_stream_entries: int = 1_000
+    max_sid_entries: int = 2_500
     max_intervals: int = 64
     max_claims: int = 10
     claims_window_s: float = 30.0
@@ -53,6 +58,7 @@ class LogConfig(msgspec.Struct, frozen=True, kw_only=True):
     max_publish_bytes: int = 67_108_864
     max_held_pushes: int = 200_000
     max_held_bytes: int = 268_435_456
+    guard: GuardConfig = GuardConfig()
     max_clock_skew_s: float = MAX_SKEW_S
 
     @classmethod
@@ -61,6 +67,11 @@ class LogConfig(msgspec.Struct, frozen=True, kw_only=True):
         session_ttl_s = max(120.0, 3 * (interval_s + timeout_s))
         times = {"session_ttl_s": session_ttl_s, "ping_interval_s": interval_s, "ping_timeout_s": timeout_s}
         return cls(**{**times, **others})
+
+    @property
+    def most_entries(self) -> int:
+        """The maximum number of entries of any stream."""
+        return max(self.max_stream_entries, self.max_sid_entries)
 
     @property
     def least_room_ttl_s(self) -> float:

@@ -41,7 +41,7 @@ A server uses the log in this order:
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Final, Protocol
 
 import msgspec
@@ -133,8 +133,11 @@ class LogObserver(Protocol):
     def on_live(self) -> None:
         """Note that the missed entries have been delivered, and that the log continues."""
 
-    async def on_request(self, sender: NodeId, body: bytes) -> bytes:
-        """Answer another node's request. An exception becomes `Unavailable` at the other node."""
+    def on_request(self, sender: NodeId, body: bytes) -> Awaitable[bytes]:
+        """Answer another node's request. It is called at the request's place among the entries.
+
+        An exception of the result becomes `Unavailable` at the other node.
+        """
 
 
 class Unobserved:
@@ -384,6 +387,9 @@ class Log(Protocol):
 
     async def request(self, node: NodeId, body: bytes, *, timeout_s: float) -> bytes:
         """Send a request to another node (or this one), and return its answer.
+
+        The request follows the entries that this gateway published before: an observer that receives such an entry receives it
+        before the request.
 
         Raises:
             NodeAway: The node does not exist, it failed, or it did not answer in time; it may have performed the request.

@@ -6,6 +6,7 @@ nor events of clients.
 """
 
 import asyncio
+import contextlib
 import os
 import threading
 import time
@@ -13,11 +14,13 @@ from collections.abc import Collection, Coroutine
 from types import TracebackType
 from typing import Final, Self
 
+import msgspec
+
 from roomwire.errors import NotFound
 from roomwire.log.config import LogConfig
 from roomwire.log.entries import Message
 from roomwire.log.errors import EmitterClosed, EventTooLarge
-from roomwire.log.kept import Keep
+from roomwire.log.kept import Keep, Kept
 from roomwire.log.redis.keys import Keys
 from roomwire.log.redis.producer import Producer
 from roomwire.log.sessions import new_node_id
@@ -25,6 +28,7 @@ from roomwire.log.streams import Stream, namespace_stream
 from roomwire.log.targets import kept_of, stream_to, streams_to
 from roomwire.protocol.payloads import arguments_of, event_payload, skipped_sids
 from roomwire.redis.topology import open_primaries
+from roomwire.tracing import Tracing
 
 _NAME: Final = "emitter"
 
@@ -43,6 +47,7 @@ class AsyncEmitter:
             the gateways (`LogConfig.least_room_ttl_s`, 196 with the default settings); otherwise a client that was away could
             miss an event without a trace. Default: 600, which suffices for pings at half the rate with twice the timeout.
         max_message_bytes: Maximum size of an encoded event. Default: 1,000,000.
+        tracing: Makes a span of each emit, in the trace of the caller's present span. Default: there are none.
 
     Raises:
         ConfigurationError: The URL is invalid, a file that it names cannot be read, or `room_ttl_s` is too short.
@@ -58,6 +63,7 @@ class AsyncEmitter:
         call_timeout_s: float = 5.0,
         room_ttl_s: float = 600.0,
         max_message_bytes: int = 1_000_000,
+        tracing: Tracing | None = None,
     ) -> None:
         config = LogConfig(link_timeout_s=timeout_s, call_timeout_s=call_timeout_s, room_ttl_s=room_ttl_s)
         config.check()
@@ -65,6 +71,7 @@ class AsyncEmitter:
         self._prefix = prefix
         self._primaries = open_primaries(url, key=Keys(prefix).log, timeout_s=timeout_s)
         self._max_message_bytes = max_message_bytes
+        self._tracing = tracing
         self._producer: Producer | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._process = 0
@@ -134,18 +141,24 @@ class AsyncEmitter:
             if not rooms:
                 return
         stream = namespace_stream(namespace) if to is None or rooms else stream_to(namespace, to)
-        try:
-            message = Message(payload, skipped, rooms, excepted)
-            await self._publishing().publish(stream, message, message_id=message_id, kept=kept)
-        except NotFound:
-            # The session of this client has ended, so no client is left to receive the event.
+        message = Message(payload, skipped, rooms, excepted)
+        if self._tracing is None:
+            await self._append(stream, message, message_id, kept)
             return
+        with self._tracing.publish(event, namespace):
+            traced = msgspec.structs.replace(message, trace=self._tracing.carried())
+            await self._append(stream, traced, message_id, kept)
 
     async def close(self) -> None:
         """Wait briefly for publishes under way, then disconnect. Idempotent; a later emit raises `Unavailable`."""
         self._is_closed = True
         if self._producer is not None and self._process == os.getpid():
             await self._producer.close()
+
+    async def _append(self, stream: Stream, message: Message, message_id: str, kept: Kept | None) -> None:
+        with contextlib.suppress(NotFound):
+            # If the session of a client has ended, no client is left to receive the event.
+            await self._publishing().publish(stream, message, message_id=message_id, kept=kept)
 
     def _publishing(self) -> Producer:
         """Return the publisher of this process and event loop, whose links belong to that loop.
@@ -176,6 +189,7 @@ class Emitter:
         call_timeout_s: As `AsyncEmitter`.
         room_ttl_s: As `AsyncEmitter`.
         max_message_bytes: As `AsyncEmitter`.
+        tracing: As `AsyncEmitter`.
 
     Raises:
         ConfigurationError: As `AsyncEmitter`.
@@ -191,6 +205,7 @@ class Emitter:
         call_timeout_s: float = 5.0,
         room_ttl_s: float = 600.0,
         max_message_bytes: int = 1_000_000,
+        tracing: Tracing | None = None,
     ) -> None:
         self._emitter = AsyncEmitter(
             url,
@@ -199,6 +214,7 @@ class Emitter:
             call_timeout_s=call_timeout_s,
             room_ttl_s=room_ttl_s,
             max_message_bytes=max_message_bytes,
+            tracing=tracing,
         )
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None

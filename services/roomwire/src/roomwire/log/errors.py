@@ -15,6 +15,7 @@
     │   └── MessageIdTooLong      a message id
     └── Unavailable
         ├── EmitterClosed         the emitter is closed
+        ├── LogCrowded            memory runs out, and nothing new is made for this class of clients
         ├── LogClosed             the log is closed
         ├── LogFull               too many calls wait for the log
         ├── LogHeld               the link is being restored, and earlier callers waited in vain
@@ -113,6 +114,21 @@ class LogClosed(Unavailable):
     """The log is closed, or was never opened."""
 
     default_message = "The log is closed."
+
+
+class LogCrowded(Unavailable):
+    """Memory runs out, or guests use their share of it: no new session or room is made; nothing was done.
+
+    Args:
+        what: What was refused: `session`, `join` or `room`.
+
+    """
+
+    default_message = "New connections and rooms are not accepted at the moment: try again later."
+
+    def __init__(self, what: str) -> None:
+        super().__init__()
+        self.what = what
 
 
 class LogFull(Unavailable):

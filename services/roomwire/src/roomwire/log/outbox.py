@@ -82,14 +82,16 @@ class Batch(Generic[W]):
     Attributes:
         publishes: In order.
         predecessor: The number that the primary must have accepted last before; with `0` there is no condition.
+        size: Their size in bytes.
 
     """
 
-    __slots__ = ("predecessor", "publishes")
+    __slots__ = ("predecessor", "publishes", "size")
 
-    def __init__(self, publishes: Sequence[Publish[W]], predecessor: int) -> None:
+    def __init__(self, publishes: Sequence[Publish[W]], predecessor: int, size: int) -> None:
         self.publishes = publishes
         self.predecessor = predecessor
+        self.size = size
 
 
 class Outbox(Generic[W]):
@@ -142,6 +144,7 @@ class Outbox(Generic[W]):
                 continue
             size += publish.size
             if taken and size > BATCH_BYTES:
+                size -= publish.size
                 break
             waiting.popleft()
             if not publish.number:
@@ -151,7 +154,7 @@ class Outbox(Generic[W]):
         if not taken:
             return None
         predecessor = self._under_way[-1].publishes[-1].number if self._under_way else 0
-        batch = Batch(taken, predecessor)
+        batch = Batch(taken, predecessor, size)
         self._under_way.append(batch)
         return batch
 

@@ -61,6 +61,7 @@ class Page(NamedTuple):
         is_whole: Whether it has never been trimmed, or still holds an entry at or before the cursor.
         entries: Positions and stored messages from the cursor on.
         has_more: Whether the page ended because it was full.
+        last: The position of the last entry that the stream has had; None if it is not known.
 
     """
 
@@ -68,6 +69,7 @@ class Page(NamedTuple):
     is_whole: bool
     entries: Sequence[tuple[Position, bytes]]
     has_more: bool
+    last: Position | None = None
 
 
 ABSENT = Page(is_there=False, is_whole=True, entries=(), has_more=False)
@@ -112,8 +114,8 @@ class RangeReader:
             self._outcome = Outcome.COMPLETE if self._is_first else Outcome.TRIMMED
             return
         if self._takes_rest and self._is_first and not page.is_whole:
-            # Entries before the first one that is left are unknown.
-            self._since = page.entries[0][0] if page.entries else self._range.upto
+            # Entries before the first one that is left are unknown. After the last one of all there were none.
+            self._since = page.entries[0][0] if page.entries else self._end_of(page)
             page = page._replace(is_whole=True)
         overlaps = bool(page.entries) and page.entries[0][0] == self.cursor
         if not page.is_whole or not (self._is_first or overlaps):
@@ -145,6 +147,9 @@ class RangeReader:
         except UnreadableEntry:
             return Reading(self._range, Outcome.UNREADABLE, (), self._since)
         return Reading(self._range, Outcome.COMPLETE, entries, self._since)
+
+    def _end_of(self, page: Page) -> Position:
+        return self._range.upto if page.last is None else min(page.last, self._range.upto)
 
     def _add(self, page: Page) -> None:
         for position, blob in page.entries:

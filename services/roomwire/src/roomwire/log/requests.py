@@ -6,7 +6,7 @@ A request may be performed and its answer lost: requests are performed at most o
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Final
 
 from roomwire.errors import RateLimited
@@ -109,13 +109,14 @@ class Requests:
         if len(self._serving) >= MAX_SERVING:
             self._answer(sender, number, _NOT_DONE)
             return
-        task = asyncio.get_running_loop().create_task(self._work(sender, number, body))
+        answer = self._observer.on_request(sender, body)
+        task = asyncio.get_running_loop().create_task(self._work(sender, number, answer))
         self._serving.add(task)
         task.add_done_callback(self._serving.discard)
 
-    async def _work(self, sender: NodeId, number: bytes, body: bytes) -> None:
+    async def _work(self, sender: NodeId, number: bytes, answering: Awaitable[bytes]) -> None:
         try:
-            answer = await self._observer.on_request(sender, body)
+            answer = await answering
         except RateLimited:
             _log.info("request of another node refused", sender=sender)
             self._answer(sender, number, _NOT_DONE, _TOO_MUCH)

@@ -14,6 +14,7 @@ from typing import Final, NewType
 
 import msgspec
 
+from roomwire.limits.classes import ClientClass
 from roomwire.log.intervals import Intervals
 from roomwire.log.positions import End, Epoch, Position
 from roomwire.log.streams import Stream
@@ -88,6 +89,8 @@ class NewSession(msgspec.Struct, frozen=True):
         data: The data of `save_session`, encoded by the server.
         about: Constant data about the client for other nodes, encoded by the server. Redis stores a session in much less memory
             if they are not longer than 64 bytes.
+        client_class: The class of clients whose share of the memory it uses.
+        is_recoverable: Whether its client can claim it. If not, nothing of what is sent to it alone is stored.
 
     """
 
@@ -96,6 +99,8 @@ class NewSession(msgspec.Struct, frozen=True):
     subject: str = ""
     data: bytes = b""
     about: bytes = b""
+    client_class: ClientClass = ClientClass.SERVICES
+    is_recoverable: bool = True
 
 
 class Claimed(msgspec.Struct, frozen=True):

@@ -47,7 +47,7 @@ class Subscriber:
         self._max_held_pushes = max_held_pushes
         self._max_held_bytes = max_held_bytes
         self._waiting_bytes = 0
-        self._waiting: deque[Push] = deque()
+        self._waiting: deque[Push | Callable[[], None]] = deque()
         self._subscriptions: dict[Stream, int] = {}
         self._sessions: dict[Sid, int] = {}
 
@@ -132,10 +132,25 @@ class Subscriber:
             return
         if push.position == VOLATILE:
             return
-        self._waiting_bytes += len(push.blob)
+        self._wait(push, len(push.blob))
+
+    def act_in_order(self, act: Callable[[], None], *, size: int) -> None:
+        """Act now or, while the log is held, at the place among the waiting pushes; never if the link is lost before.
+
+        Raises:
+            Interrupted: Too many pushes wait.
+
+        """
+        if self.is_held:
+            self._wait(act, size)
+        else:
+            act()
+
+    def _wait(self, one: Push | Callable[[], None], size: int) -> None:
+        self._waiting_bytes += size
         if len(self._waiting) >= self._max_held_pushes or self._waiting_bytes > self._max_held_bytes:
             raise Interrupted("too many pushes while held")
-        self._waiting.append(push)
+        self._waiting.append(one)
 
     def receive_entry(self, entry: Entry) -> None:
         """Receive a decoded, live entry of this epoch and of a delivered stream: hot."""
@@ -184,7 +199,11 @@ class Subscriber:
                 self._deliver(entry)
         self.advance(mark)
         while self._waiting:
-            self._receive_live(self._waiting.popleft())
+            waiting = self._waiting.popleft()
+            if isinstance(waiting, Push):
+                self._receive_live(waiting)
+            else:
+                waiting()
         self._waiting_bytes = 0
         self.is_held = False
         self._tell(lambda observer: observer.on_live())

@@ -349,6 +349,38 @@ async def test_after_a_restart_a_session_is_claimed_once_its_owner_has_confirmed
     await until(the_silent_one_is_gone, within_s=10 * QUICK.confirm_s)
 
 
+async def test_the_session_of_a_client_that_was_cut_while_redis_was_away_continues_unless_redis_was_started_again(
+    world, own_server
+):
+    first, second = await world.start("a"), await world.start("b")
+    cut = [await first.session(DEN) for _ in range(2)]
+    await first.receipts_arrive()
+
+    async def cut_while_away(tenure, leave, come_back):
+        lives = first.lives, second.lives
+        leave()
+        await until(lambda: not first.log.is_live and not second.log.is_live)
+        first.log.release(tenure)
+        come_back()
+        await first.live_again(lives[0])
+        await second.live_again(lives[1])
+        return await second.log.claim(tenure.sid, namespace="/", subject="")
+
+    paused = await cut_while_away(cut[0], own_server.pause, own_server.resume)
+    assert isinstance(paused, Claimed)
+    assert DEN in paused.rooms
+
+    # Its append-only file has the session, and it is not known what else it should have.
+    restarted = await cut_while_away(cut[1], own_server.kill, own_server.start)
+    assert restarted in {ClaimRefused.NOT_YET, ClaimRefused.GONE}
+
+    async def is_gone():
+        return ClaimRefused.GONE == await second.log.claim(cut[1].sid, namespace="/", subject="")
+
+    await until(is_gone, within_s=10 * QUICK.confirm_s)
+    assert (0, 0) == (first.losses, second.losses)
+
+
 @pytest.mark.parametrize("how", ["flushed", "empty"])
 async def test_a_primary_that_lost_its_data_is_told_to_everybody(world, own_server, how):
     first, second, idle = await world.start("a"), await world.start("b"), await world.start("c")
@@ -587,7 +619,7 @@ async def test_a_repeated_publish_that_may_have_been_refused_is_not_reported_as_
     script, keys = Scripts().publish, [b"rw:{0}:log", b"rw:{0}:pub:b", b"rw:{0}:room:" + DEN]
 
     async def publish(number, message_id=b""):
-        arguments = (gateway.log.epoch, b"rw:{0}:", 60_000, 0, 1_000, 60_000, 60_000, 0)
+        arguments = (gateway.log.epoch, b"rw:{0}:", 60_000, 0, 1_000, 60_000, 60_000, 0, b"", 10**6, 2_500)
         message = (number, b"rw:{0}:ch:" + DEN, encode_message(NARROWED), message_id)
         (result,) = await admin.eval(script.text, len(keys), *keys, *arguments, *message)
         return result
@@ -636,6 +668,11 @@ async def test_every_key_and_channel_carries_the_hash_tag(world, admin):
         b"rw:{0}:mid:{2}",
         b"rw:{0}:ch:r:/:den {1}",
         b"rw:{0}:node:" + gateway.log.node.encode(),
+        b"rw:{0}:guard",
+        b"rw:{0}:made:session:services",
+        b"rw:{0}:made:members:services",
+        b"rw:{0}:made:room:services",
+        b"rw:{0}:made:room:guests",
     } == set(names)
 
 
@@ -647,7 +684,7 @@ async def test_everything_but_the_log_itself_expires(world, admin):
     ttls = {key: await admin.pttl(key) / 1000 for key in await admin.keys("*")}
     stream_ttl_s = LogConfig.stream_ttl_s.fget(QUICK)
 
-    assert {b"rw:{0}:log", b"rw:{0}:registry", b"rw:{0}:reads"} == {
+    assert {b"rw:{0}:log", b"rw:{0}:registry", b"rw:{0}:reads", b"rw:{0}:guard"} == {
         key for key, ttl in ttls.items() if ttl < 0
     }
     for key, expected in (
@@ -657,6 +694,7 @@ async def test_everything_but_the_log_itself_expires(world, admin):
         (b"rw:{0}:mid:one", QUICK.message_id_ttl_s),
         (b"rw:{0}:members:r:/:den", 10 * QUICK.session_ttl_s),
         (b"rw:{0}:due", 10 * QUICK.session_ttl_s),
+        (b"rw:{0}:made:session:services", 10 * QUICK.session_ttl_s),
     ):
         assert expected - 5 < ttls[key] <= expected
 

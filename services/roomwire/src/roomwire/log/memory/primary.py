@@ -5,7 +5,7 @@ Several `MemoryLog`s may share one primary, as gateways do; the tests use this. 
 
 from collections import deque
 from collections.abc import Callable
-from typing import Protocol
+from typing import Final, Protocol
 
 import msgspec
 
@@ -14,6 +14,7 @@ from roomwire.log.config import LogConfig
 from roomwire.log.contract import Fenced, Published
 from roomwire.log.entries import Entry, Message, encode_message
 from roomwire.log.errors import RejoinedTooOften, SessionGone
+from roomwire.log.guard import MAX_STREAM_BYTES
 from roomwire.log.intervals import Interval, is_member, without
 from roomwire.log.kept import Kept
 from roomwire.log.memory.kept import KeptEntries
@@ -31,6 +32,11 @@ from roomwire.log.sessions import (
     Tenure,
 )
 from roomwire.log.streams import Stream, is_sid_stream, parse_stream, sid_stream
+
+MAX_LOG_BYTES: Final = 67_108_864
+"""Maximum size of the messages of all streams, unless a primary is created with another."""
+_LEFT: Final = 0.75
+"""The part of that size to which streams are reduced once it is exceeded."""
 
 
 class Node(Protocol):
@@ -50,9 +56,19 @@ class Node(Protocol):
 
 
 class _Stream(msgspec.Struct):
+    """A stream: its entries, their maximum number, and the position of the last one that it has had."""
+
     entries: deque[tuple[Position, Message]]
+    max_entries: int
+    last: Position = Position(0)
+    size: int = 0
     expires_at: float = 0.0
     is_trimmed: bool = False
+
+    def is_whole(self, cursor: Position) -> bool:
+        """Return whether nothing after a position has been trimmed."""
+        has_earlier = bool(self.entries) and self.entries[0][0] <= cursor
+        return not self.is_trimmed or has_earlier or self.last <= cursor
 
 
 class _Session(msgspec.Struct):
@@ -64,6 +80,7 @@ class _Session(msgspec.Struct):
     start: Position
     expires_at: float
     claim: int = 1
+    is_recoverable: bool = True
     claims: tuple[float, ...] = ()
     known: Position = Position(0)
     rooms: dict[Stream, tuple[Interval, ...]] = msgspec.field(default_factory=dict)
@@ -76,19 +93,29 @@ class MemoryPrimary:
         config: The times and limits.
         clock: The time in seconds, which never decreases.
         epoch: The epoch in which it begins.
+        max_bytes: Maximum size of the messages of all streams. Beyond it, those that were written longest ago keep none.
 
     Attributes:
         kept: The histories of rooms.
 
     """
 
-    def __init__(self, config: LogConfig, clock: Callable[[], float], *, epoch: Epoch) -> None:
+    def __init__(
+        self,
+        config: LogConfig,
+        clock: Callable[[], float],
+        *,
+        epoch: Epoch,
+        max_bytes: int = MAX_LOG_BYTES,
+    ) -> None:
         self.epoch = epoch
         self.last = Position(0)
         self.nodes: dict[NodeId, Node] = {}
-        self.kept = KeptEntries(clock)
+        self.kept = KeptEntries(clock, room_bytes=config.guard.room_history_bytes)
         self._config = config
         self._stream_ttl_s = config.stream_ttl_s
+        self._max_bytes = max_bytes
+        self._size = 0
         self._clock = clock
         self._streams: dict[Stream, _Stream] = {}
         self._sessions: dict[Sid, _Session] = {}
@@ -112,14 +139,7 @@ class MemoryPrimary:
             if expires_at > now:
                 return Published(first, is_repeat=True)
         nodes = self._owner(stream) if is_sid_stream(stream) else tuple(self.nodes.values())
-        held = self._stream(stream, now)
-        if held is None:
-            held = self._streams[stream] = _Stream(deque())
-        held.entries.append((position, message))
-        held.expires_at = now + self._stream_ttl_s
-        if len(held.entries) > self._config.max_stream_entries:
-            held.entries.popleft()
-            held.is_trimmed = True
+        self._append(stream, position, message, now)
         if kept is not None:
             self.kept.append(kept)
         if message_id:
@@ -144,13 +164,13 @@ class MemoryPrimary:
         kept = self._stream(stream, self._clock())
         if kept is None:
             return ABSENT
-        is_whole = not kept.is_trimmed or kept.entries[0][0] <= cursor
+        is_whole = kept.is_whole(cursor)
         entries = [
             (position, encode_message(message))
             for position, message in kept.entries
             if cursor <= position <= upto
         ]
-        return Page(is_there=True, is_whole=is_whole, entries=entries, has_more=False)
+        return Page(is_there=True, is_whole=is_whole, entries=entries, has_more=False, last=kept.last)
 
     def newest(self, stream: Stream, limit: int) -> list[Entry]:
         """Return the newest entries, oldest first."""
@@ -167,7 +187,14 @@ class MemoryPrimary:
         start = self._take_position()
         expires_at = self._clock() + self._config.session_ttl_s
         self._sessions[new.sid] = _Session(
-            new.namespace, new.subject, new.data, new.about, node, start, expires_at
+            new.namespace,
+            new.subject,
+            new.data,
+            new.about,
+            node,
+            start,
+            expires_at,
+            is_recoverable=new.is_recoverable,
         )
         return start
 
@@ -239,7 +266,7 @@ class MemoryPrimary:
         if session is None or claim not in {None, session.claim}:
             return False
         self._forget(sid, session)
-        self._streams.pop(sid_stream(sid), None)
+        self._drop(sid_stream(sid))
         if session.node != node and session.node in self.nodes:
             self.nodes[session.node].fence(sid, session.claim + 1)
         return True
@@ -273,6 +300,59 @@ class MemoryPrimary:
         self.last = Position(self.last + 1)
         return self.last
 
+    def _append(self, stream: Stream, position: Position, message: Message, now: float) -> None:
+        """Store an entry of a stream; of what is sent to a client that cannot be recovered, only its position: hot."""
+        held = self._stream(stream, now)
+        if held is None:
+            held = self._streams[stream] = _Stream(deque(), self._max_entries(stream))
+        held.last = position
+        held.expires_at = now + self._stream_ttl_s
+        if is_sid_stream(stream) and not self._is_recoverable(stream):
+            held.is_trimmed = True
+            return
+        size = len(message.payload)
+        held.entries.append((position, message))
+        held.size += size
+        self._size += size
+        if len(held.entries) > held.max_entries or held.size > MAX_STREAM_BYTES:
+            self._trim(held)
+        if self._size > self._max_bytes:
+            self._shrink(held)
+
+    def _max_entries(self, stream: Stream) -> int:
+        config = self._config
+        return config.max_sid_entries if is_sid_stream(stream) else config.max_stream_entries
+
+    def _trim(self, held: _Stream) -> None:
+        """Drop the oldest entries beyond the limits of a stream; the newest one stays in any case."""
+        while len(held.entries) > held.max_entries or (
+            held.size > MAX_STREAM_BYTES and len(held.entries) > 1
+        ):
+            self._forget_oldest(held)
+
+    def _shrink(self, written: _Stream) -> None:
+        """Drop the entries of the streams that were written longest ago, until the rest is small enough."""
+        for held in sorted(self._streams.values(), key=lambda one: one.last):
+            while held.entries and held is not written:
+                self._forget_oldest(held)
+            if self._size <= self._max_bytes * _LEFT:
+                return
+
+    def _forget_oldest(self, held: _Stream) -> None:
+        size = len(held.entries.popleft()[1].payload)
+        held.size -= size
+        self._size -= size
+        held.is_trimmed = True
+
+    def _drop(self, stream: Stream) -> None:
+        held = self._streams.pop(stream, None)
+        if held is not None:
+            self._size -= held.size
+
+    def _is_recoverable(self, stream: Stream) -> bool:
+        session = self._sessions.get(Sid(parse_stream(stream).sid or ""))
+        return session is None or session.is_recoverable
+
     def _owner(self, stream: Stream) -> tuple[Node, ...]:
         session = self._session(Sid(parse_stream(stream).sid or ""))
         if session is None:
@@ -282,7 +362,7 @@ class MemoryPrimary:
     def _stream(self, stream: Stream, now: float) -> _Stream | None:
         kept = self._streams.get(stream)
         if kept is not None and kept.expires_at <= now:
-            del self._streams[stream]
+            self._drop(stream)
             return None
         return kept
 

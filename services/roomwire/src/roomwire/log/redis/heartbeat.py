@@ -10,6 +10,7 @@ from roomwire.log.config import LogConfig
 from roomwire.log.entries import NARROWED_FORMAT
 from roomwire.log.positions import Offset
 from roomwire.log.redis.chunks import chunks
+from roomwire.log.redis.guard import Guard
 from roomwire.log.redis.keys import Keys
 from roomwire.log.redis.pair import Pair
 from roomwire.log.redis.replies import heartbeat_reply, nodes_reply
@@ -62,6 +63,7 @@ class Heartbeat:
         config: The times.
         subscriber: Receives positions and fences.
         supervisor: Has the links.
+        guard: Counts what is held with each heartbeat.
         watch: Reads the primary's figures with each heartbeat.
         name_is_ours: Records whether another process has this node's name.
         writes: Records whether the primary accepts writes; at night there may be no other write.
@@ -79,6 +81,7 @@ class Heartbeat:
         config: LogConfig,
         subscriber: Subscriber,
         supervisor: Supervisor,
+        guard: Guard,
         watch: Watch,
         name_is_ours: Dependency,
         writes: Dependency,
@@ -92,6 +95,7 @@ class Heartbeat:
         self._config = config
         self._subscriber = subscriber
         self._supervisor = supervisor
+        self._guard = guard
         self._watch = watch
         self._name = node.rpartition(".")[0]
         self._name_is_ours = name_is_ours
@@ -115,6 +119,7 @@ class Heartbeat:
             await self._enter()
             if self._supervisor.pair is not None:
                 self._watch.ask(self._supervisor.pair)
+                self._guard.ask(self._supervisor.pair)
             self._task = asyncio.create_task(self._beat())
 
     async def close(self) -> None:
@@ -189,6 +194,7 @@ class Heartbeat:
                 self._register()
                 self._sweep(pair)
                 self._watch.ask(pair)
+                self._guard.ask(pair)
 
     async def _enter(self) -> None:
         """Register, unless another process that may be alive has the same name."""

@@ -3,12 +3,16 @@
 ====================================  ================================================================
 ``<prefix>:{0}:log``                  hash: seq, epoch, run, since, end:<epoch>
 ``<prefix>:{0}:room:<stream>``        stream: id ``<position>-0``, one field `e`: the stored message
-``<prefix>:{0}:session:<sid>``        hash: v, ns, sub, data, about, node, claim, claims, epoch, born, start, known; a field
-                                      per room
+``<prefix>:{0}:session:<sid>``        hash: v, ns, sub, data, about, node, claim, claims, epoch, born, start, known, class, transient;
+                                      a field per room
 ``<prefix>:{0}:members:<stream>``     sorted set: session in the room → when it is checked again
 ``<prefix>:{0}:due``                  sorted set: stream with members → when the first of them is
 ``<prefix>:{0}:pub:<node>``           number of a gateway's last publish
 ``<prefix>:{0}:mid:<id>``             position of the message that a client gave this id
+``<prefix>:{0}:guard``                hash: the memory that is used, its limit, bytes of histories by class
+``<prefix>:{0}:made:<kind>:<class>``  sorted set: key of that kind (session, members, room, history) → when it is looked at again
+``<prefix>:{0}:kept``                 hash: history → bytes that it was charged
+``<prefix>:{0}:kept:<class>``         sorted set: history → when it was charged last
 ``<prefix>:{0}:registry``             hash: node name → when it expires, incarnation, address
 ``<prefix>:{0}:reads``                hash: node name → incarnation, highest format of entries that it reads
 ``<prefix>:{0}:ch:<stream>``          channel: ``<epoch> <position> <stored message>``
@@ -37,6 +41,7 @@ from roomwire.log.kept import Kept
 from roomwire.log.positions import Epoch, Offset, Position
 from roomwire.log.reading import Range, Reading
 from roomwire.log.recent import KEPT_BYTES, RecentReads
+from roomwire.log.redis.guard import Guard
 from roomwire.log.redis.heartbeat import Heartbeat
 from roomwire.log.redis.keys import Keys
 from roomwire.log.redis.publisher import Publisher
@@ -118,15 +123,17 @@ class RedisLog:
         )
         metrics.log_lag.set_function(lambda: subscriber.lag)
         self._requests = Requests(node, self._send, observer=observer)
+        self._guard = guard = Guard(keys=keys, scripts=scripts, config=config, metrics=metrics)
         self._reads = Reads(keys, scripts.read)
         self._recent = RecentReads(self._fetch, count=self._count_read)
         self._publisher = Publisher(
             node=node,
             keys=keys,
-            script=scripts.publish,
+            scripts=scripts,
             config=config,
             subscriber=subscriber,
             metrics=metrics,
+            guard=guard,
         )
         resync = Resync(
             node=node,
@@ -163,6 +170,7 @@ class RedisLog:
             config=config,
             subscriber=subscriber,
             supervisor=self._supervisor,
+            crowded=guard.refused,
         )
         self._heartbeat = Heartbeat(
             node=node,
@@ -173,6 +181,7 @@ class RedisLog:
             config=config,
             subscriber=subscriber,
             supervisor=self._supervisor,
+            guard=guard,
             watch=Watch(metrics=metrics, max_skew_s=config.max_clock_skew_s),
             name_is_ours=metrics.dependencies.add("node_name"),
             writes=metrics.redis_writes,
@@ -231,6 +240,7 @@ class RedisLog:
         await self._recent.close()
         await self._publisher.close(within_s=self.config.link_timeout_s)
         await self._heartbeat.close()
+        self._guard.close()
         await self._supervisor.close()
 
     async def check(self) -> None:
@@ -374,18 +384,20 @@ class RedisLog:
         """See `Log`."""
         if not self.is_live:
             raise NodeAway
+        await self._publisher.answered()
         return await self._requests.ask(node, body, timeout_s=timeout_s)
 
     async def request_all(self, body: bytes, *, timeout_s: float) -> Mapping[NodeId, bytes | None]:
         """See `Log`."""
         nodes = [node for node, _ in (await self.nodes()).values()]
+        await self._publisher.answered()
         return await self._requests.ask_all(nodes, body, timeout_s=timeout_s)
 
     # -- internals
 
     async def _fetch(self, wanted: Range) -> Reading:
         pair = self._supervisor.live_pair()
-        most = 2 * self.config.max_stream_entries
+        most = 2 * self.config.most_entries
         (reading,) = await self._reads.read(
             pair.bulk, self.epoch, [wanted], max_entries=most, max_bytes=KEPT_BYTES, takes_rest=True
         )

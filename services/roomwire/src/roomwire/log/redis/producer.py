@@ -16,6 +16,7 @@ from roomwire.log.entries import Message, encode_message
 from roomwire.log.errors import EmitterClosed, MessageIdTooLong
 from roomwire.log.kept import Kept
 from roomwire.log.positions import EPOCH_SUFFIX_BYTES, START, Epoch, Position
+from roomwire.log.redis.guard import NoGuard
 from roomwire.log.redis.keys import Keys
 from roomwire.log.redis.publisher import Publisher
 from roomwire.log.redis.replies import attach_reply
@@ -57,10 +58,11 @@ class Producer:
         self._publisher = Publisher(
             node=node,
             keys=self._keys,
-            script=scripts.publish,
+            scripts=scripts,
             config=config,
             subscriber=self._known,
             metrics=Metrics(),
+            guard=NoGuard(),
             # Numbers are compared for as long as a publish is repeated; many short-lived processes leave many of them.
             number_ttl_s=config.message_id_ttl_s + config.call_timeout_s,
         )

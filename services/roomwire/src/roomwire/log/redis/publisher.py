@@ -13,12 +13,13 @@ from roomwire.log.kept import Kept
 from roomwire.log.outbox import Batch, Outbox, Publish
 from roomwire.log.positions import Epoch, Position
 from roomwire.log.redis.keys import Keys
+from roomwire.log.redis.scripts import Scripts
+from roomwire.log.sample import Sample
 from roomwire.log.sessions import NodeId
 from roomwire.log.streams import Stream, is_sid_stream
 from roomwire.metrics.gateway import Metrics
 from roomwire.redis.link import Argument, LinkLost, RedisLink, ReplyError, is_unknown_script
 from roomwire.redis.refusals import is_stale, translated
-from roomwire.redis.script import Script
 
 _EXPIRY_PERIOD_S: Final = 0.1
 _NUMBER_TTL_S: Final = 86_400.0
@@ -33,16 +34,33 @@ class Knowledge(Protocol):
         """Note that a position exists."""
 
 
+class PublishGuard(Protocol):
+    """The guard of the log's memory as a publisher needs it.
+
+    Attributes:
+        limits: The text that the script reads; empty if nothing is counted.
+        stream_bytes: Approximate maximum size of a room's stored messages.
+
+    """
+
+    limits: str
+    stream_bytes: int
+
+    def refused(self, what: str) -> ClientError:
+        """Note what the script refused, and return the error."""
+
+
 class Publisher:
     """Sends publishes in order over the current link.
 
     Args:
         node: The publishing node.
         keys: Names of keys.
-        script: The script that appends.
+        scripts: The scripts that append, and measure streams.
         config: The times and limits.
         subscriber: Knows the epoch, and receives the positions that exist.
         metrics: Counts publishes.
+        guard: Limits the rooms that are made, and their size.
         number_ttl_s: Time for which the primary remembers the last number after a publish; at least the time of a call.
 
     """
@@ -52,14 +70,17 @@ class Publisher:
         *,
         node: NodeId,
         keys: Keys,
-        script: Script,
+        scripts: Scripts,
         config: LogConfig,
         subscriber: Knowledge,
         metrics: Metrics,
+        guard: PublishGuard,
         number_ttl_s: float = _NUMBER_TTL_S,
     ) -> None:
         self._keys = keys
-        self._script = script
+        self._script = scripts.publish
+        self._measure = scripts.measure
+        self._sample = Sample()
         self._timeout_s = config.call_timeout_s
         self._subscriber = subscriber
         self._metrics = metrics
@@ -70,11 +91,14 @@ class Publisher:
         self._link: RedisLink | None = None
         self._number_key = keys.published(node)
         self._number_ttl_ms = int(number_ttl_s * 1000)
+        self._guard = guard
         self._limits: tuple[Argument, ...] = (
             config.max_stream_entries,
             int(config.stream_ttl_s * 1000),
             int(config.message_id_ttl_s * 1000),
         )
+        self._max_sid_entries = config.max_sid_entries
+        self._newest: asyncio.Future[Published] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._is_flushing = False
         self._is_closed = False
@@ -96,7 +120,7 @@ class Publisher:
         if loop is None:
             # The value is cached, because reading it costs a system call before Python 3.12.
             loop = self._loop = asyncio.get_running_loop()
-        future: asyncio.Future[Published] = loop.create_future()
+        future = self._newest = loop.create_future()
         self._outbox.add(Publish(stream, blob, message_id, loop.time() + self._timeout_s, future, kept))
         if self._timer is None:
             self._timer = loop.call_later(_EXPIRY_PERIOD_S, self._expire)
@@ -104,6 +128,11 @@ class Publisher:
             self._is_flushing = True
             loop.call_soon(self._flush)
         return future
+
+    async def answered(self) -> None:
+        """Wait for the answers to the publishes that were made before."""
+        if self._newest is not None and not self._newest.done():
+            await asyncio.wait((self._newest,))
 
     def refused(self, error: Unavailable) -> "asyncio.Future[Published]":
         """Return a failed future, as `publish` would, for a message that is refused, and count it."""
@@ -150,6 +179,11 @@ class Publisher:
         link = self._link
         while link is not None and (batch := self._outbox.next_batch()) is not None:
             link.command(self._command(batch), lambda value: self._answered(link, value))
+            if streams := self._sample.take(batch.publishes, batch.size):
+                names = self._keys
+                measured = [names.log, *(names.stream(one) for one in streams)]
+                # Without the rights for it, nothing is measured; see `Guard`.
+                link.call(self._measure, measured, (b"", names.prefix), lambda _: None)
 
     def _command(self, batch: Batch[asyncio.Future[Published]]) -> Sequence[Argument]:
         names = self._keys
@@ -162,6 +196,9 @@ class Publisher:
             batch.predecessor,
             *self._limits,
             len(kept_of),
+            self._guard.limits,
+            self._guard.stream_bytes,
+            self._max_sid_entries,
         ]
         for publish in batch.publishes:
             stream = publish.stream
@@ -204,7 +241,7 @@ class Publisher:
             if not future.done():
                 future.set_result(Published(position or None, is_repeat=result <= 0))
         else:
-            error = _error_of(result)
+            error = self._guard.refused("room") if result == b"FULL" else _error_of(result)
             outcome = "unknown" if isinstance(error, OutcomeUnknown) else error.code
             if not future.done():
                 future.set_exception(error)

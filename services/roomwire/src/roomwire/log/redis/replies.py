@@ -6,7 +6,9 @@ A link returns an answer as an object. This module assumes that it has the shape
 from collections.abc import Mapping, Sequence
 from typing import cast
 
+from roomwire.limits.classes import ClientClass
 from roomwire.log.entries import Entry, decode_message
+from roomwire.log.guard import Counted, GuardReport
 from roomwire.log.intervals import parse_intervals
 from roomwire.log.positions import End, Epoch, Position
 from roomwire.log.reading import ABSENT, Page
@@ -100,6 +102,18 @@ def heartbeat_reply(reply: object) -> tuple[Position, Sequence[int]]:
     return Position(last), fenced
 
 
+def recount_reply(reply: object) -> tuple[GuardReport, bool]:
+    """Return the guard's figures, and whether more keys are due to be looked at."""
+    flat = cast("Sequence[int]", reply)
+    more, used, most, evicted, unkept, _, log_max, emptied, *held = flat
+    # The error if it may not be measured.
+    log_bytes: object = flat[5]
+    counted = (Counted(*held[at : at + 4]) for at in range(0, len(held), 4))
+    classes = dict(zip(ClientClass, counted, strict=True))
+    measured = log_bytes if isinstance(log_bytes, int) else None
+    return GuardReport(used, most, evicted, unkept, measured, log_max, emptied, classes), bool(more)
+
+
 def membership_reply(reply: object) -> tuple[Position, Position]:
     """Return the log's last position, and that of a membership."""
     last, position = cast("tuple[int, int]", reply)
@@ -126,13 +140,15 @@ def newest_reply(stream: Stream, reply: object) -> Sequence[Entry]:
     ]
 
 
-_Page = tuple[int, bool, list[int | bytes]]
+_Page = tuple[int, bool, list[int | bytes], int]
 
 
 def _page(raw: _Page | None) -> Page:
     if raw is None:
         return ABSENT
-    is_whole, has_more, flat = raw
+    is_whole, has_more, flat, last = raw
     positions, blobs = cast("list[int]", flat[::2]), cast("list[bytes]", flat[1::2])
     entries = [(Position(position), blob) for position, blob in zip(positions, blobs, strict=True)]
-    return Page(is_there=True, is_whole=is_whole == 1, entries=entries, has_more=bool(has_more))
+    return Page(
+        is_there=True, is_whole=is_whole == 1, entries=entries, has_more=bool(has_more), last=Position(last)
+    )

@@ -82,7 +82,7 @@ class Resync:
             pair.bulk,
             subscriber.epoch,
             ranges,
-            max_entries=self._config.max_stream_entries * 2,
+            max_entries=self._config.most_entries * 2,
             max_bytes=_MAX_MISSED_BYTES,
         )
         if pair.is_lost:

@@ -4,13 +4,14 @@ Each reply is applied to the subscriber at its position in the log's order. `roo
 module. The scripts define what the primary does.
 """
 
-from typing import NoReturn, cast
+from collections.abc import Callable
+from typing import Final, NoReturn, cast
 
 from roomwire.errors import Internal
 from roomwire.log import sessions
 from roomwire.log.config import LogConfig
 from roomwire.log.contract import MAX_PRESENT_BYTES, Fenced, Then
-from roomwire.log.errors import RejoinedTooOften
+from roomwire.log.errors import LogCrowded, RejoinedTooOften
 from roomwire.log.positions import Position
 from roomwire.log.redis.keys import Keys
 from roomwire.log.redis.replies import attendance_reply, claim_reply, membership_reply, owner_reply
@@ -31,6 +32,8 @@ from roomwire.log.streams import Stream, is_sid_stream, sid_stream
 from roomwire.log.subscriber import Subscriber
 from roomwire.redis.script import Script
 
+_CROWDED: Final = b"FULL"
+
 
 class SessionCalls:
     """Calls the scripts of sessions for one incarnation of a gateway. `Log` documents the errors of each method.
@@ -42,6 +45,7 @@ class SessionCalls:
         config: The times and limits.
         subscriber: Receives the sessions that are held here, and the positions that were reached.
         supervisor: Has the links.
+        crowded: Notes what the guard refuses, and returns the error.
 
     """
 
@@ -54,6 +58,7 @@ class SessionCalls:
         config: LogConfig,
         subscriber: Subscriber,
         supervisor: Supervisor,
+        crowded: Callable[[str], LogCrowded],
     ) -> None:
         self._node = node
         self._keys = keys
@@ -62,6 +67,8 @@ class SessionCalls:
         self._subscriber = subscriber
         self._supervisor = supervisor
         self._session_ttl_ms = int(config.session_ttl_s * 1000)
+        self._limits = config.guard.limits(self._session_ttl_ms)
+        self._crowded = crowded
 
     async def open(self, session: NewSession, then: Then | None = None) -> Tenure:
         """Begin a session; see `Log.open`."""
@@ -70,6 +77,8 @@ class SessionCalls:
         def apply(position: object) -> Tenure:
             if position is None:
                 raise Internal
+            if position == _CROWDED:
+                raise self._crowded("session")
             self._subscriber.hold(tenure)
             reach(self._subscriber, Position(cast("int", position)), then)
             return tenure
@@ -82,6 +91,11 @@ class SessionCalls:
             session.data,
             self._session_ttl_ms,
             session.about,
+            session.client_class.value,
+            self._keys.prefix,
+            self._limits,
+            sid_stream(session.sid)[2:],
+            b"" if session.is_recoverable else b"1",
         )
         return await self._supervisor.call(
             self._scripts.open, [self._keys.session(session.sid)], arguments, apply
@@ -168,6 +182,8 @@ class SessionCalls:
         def apply(reply: object) -> Position:
             if reply is None:
                 self._fence(tenure)
+            if reply == _CROWDED:
+                raise self._crowded("join")
             if isinstance(reply, bytes):
                 raise RejoinedTooOften
             last, position = membership_reply(reply)
@@ -175,7 +191,16 @@ class SessionCalls:
             return position
 
         keys = [self._keys.session(tenure.sid), self._keys.members(stream), self._keys.due]
-        arguments = (tenure.claim, stream, what, self._config.max_intervals, tenure.sid, self._session_ttl_ms)
+        arguments = (
+            tenure.claim,
+            stream,
+            what,
+            self._config.max_intervals,
+            tenure.sid,
+            self._session_ttl_ms,
+            self._keys.prefix,
+            self._limits,
+        )
         return await self._supervisor.call(script, keys, arguments, apply)
 
     def _fence(self, tenure: Tenure) -> NoReturn:

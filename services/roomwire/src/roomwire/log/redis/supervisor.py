@@ -19,7 +19,7 @@ from roomwire.log.redis.pair import Pair, open_pair
 from roomwire.log.redis.publisher import Publisher
 from roomwire.log.redis.resync import Resync
 from roomwire.log.redis.scripts import Scripts
-from roomwire.log.requests import Requests
+from roomwire.log.requests import REQUEST, Requests
 from roomwire.log.sessions import NodeId, Sid
 from roomwire.log.streams import Stream
 from roomwire.log.subscriber import Interrupted, Subscriber
@@ -326,6 +326,8 @@ class Supervisor:
             elif data.startswith(b"f"):
                 sid, claim = data[1:].split(b" ")
                 self._subscriber.fence(Sid(sid.decode()), int(claim))
+            elif data.startswith(REQUEST):
+                self._subscriber.act_in_order(lambda: self._requests.dispatch(data), size=len(data))
             else:
                 self._requests.dispatch(data)
         except (Interrupted, UnreadableEntry, ValueError) as error:

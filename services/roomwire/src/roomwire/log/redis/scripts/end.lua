@@ -12,6 +12,8 @@ for stream, intervals in pairs(session) do
   end
 end
 redis.call('DEL', KEYS[2], KEYS[3])
+pcall(give_back, ARGV[5], string.sub(KEYS[3], #ARGV[5] + 6))
+if session.class then redis.call('ZREM', ARGV[5] .. 'made:session:' .. session.class, ARGV[3]) end
 for stream, members in pairs(rooms) do unindex(members, KEYS[4], stream, ARGV[3]) end
 if session.node ~= ARGV[2] then
   redis.call('SPUBLISH', ARGV[5] .. 'node:' .. session.node, 'f' .. ARGV[3] .. ' ' .. (session.claim + 1))

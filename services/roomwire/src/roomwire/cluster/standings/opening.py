@@ -1,10 +1,10 @@
 """Opens the store of standings at a URL."""
 
+from roomwire.cluster.standings.contract import StandingStore
+from roomwire.cluster.standings.memory import MemoryStandings
+from roomwire.cluster.standings.redis import RedisStandings
 from roomwire.log.redis.keys import Keys
 from roomwire.redis.topology import connect
-from roomwire.standings.contract import StandingStore
-from roomwire.standings.memory import MemoryStandings
-from roomwire.standings.redis import RedisStandings
 
 
 def open_standings(url: str, *, prefix: str = "rw", timeout_s: float = 1.0) -> StandingStore:

@@ -9,9 +9,9 @@ import time
 from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
+from roomwire.cluster.standings.contract import SOCKET_TTL_S, Standing, StandingStore
 from roomwire.errors import Forbidden, RateLimited, Unavailable
 from roomwire.logs import get_logger
-from roomwire.standings.contract import SOCKET_TTL_S, Standing, StandingStore
 
 REFRESH_S: Final = SOCKET_TTL_S / 3
 

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Collection, Mapping
 
-from roomwire.standings.contract import SOCKET_TTL_S, Admission, Standing
+from roomwire.cluster.standings.contract import SOCKET_TTL_S, Admission, Standing
 
 
 class MemoryStandings:

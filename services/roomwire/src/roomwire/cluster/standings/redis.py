@@ -12,9 +12,9 @@ from typing import Any, Final
 import redis.asyncio
 from redis.exceptions import RedisError
 
+from roomwire.cluster.standings import scripts
+from roomwire.cluster.standings.contract import SOCKET_TTL_S, Admission, Standing
 from roomwire.redis.errors import BackplaneSilent
-from roomwire.standings import scripts
-from roomwire.standings.contract import SOCKET_TTL_S, Admission, Standing
 
 _AT_ONCE: Final = 100
 _TTL_MS: Final = int(SOCKET_TTL_S * 1_000)

@@ -4,10 +4,10 @@ import asyncio
 
 import pytest
 
+from roomwire.cluster.standings.contract import SOCKET_TTL_S, Standing
+from roomwire.cluster.standings.memory import MemoryStandings
+from roomwire.cluster.standings.opening import open_standings
 from roomwire.errors import Unavailable
-from roomwire.standings.contract import SOCKET_TTL_S, Standing
-from roomwire.standings.memory import MemoryStandings
-from roomwire.standings.opening import open_standings
 
 
 @pytest.fixture
@@ -110,7 +110,7 @@ async def test_a_socket_of_which_nothing_is_heard_counts_no_more():
 async def test_in_redis_too_a_socket_of_which_nothing_is_heard_counts_no_more(
     redis_url, starts_servers, monkeypatch
 ):
-    monkeypatch.setattr("roomwire.standings.redis._TTL_MS", 1)
+    monkeypatch.setattr("roomwire.cluster.standings.redis._TTL_MS", 1)
     store = open_standings(redis_url)
     await admitted(store, "a", "b")
 
