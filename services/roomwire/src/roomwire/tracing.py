@@ -1,4 +1,4 @@
-"""Traces: a span for each event, connection, publish and delivery, linked over the log. They are off unless a `Tracing` is made.
+"""Traces: a span for each event, connection, recovery, publish and delivery, linked over the log. They are off unless a `Tracing` is made.
 
 Owns all use of OpenTelemetry, whose API is imported when a `Tracing` is made. The application brings the SDK, and decides by it
 what is sampled and where spans go. Span kinds and the names of attributes are those of OpenTelemetry's semantic conventions for
@@ -9,7 +9,7 @@ trace. What clients send is never taken for a trace context: a stranger could ot
 """
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Final
@@ -40,6 +40,10 @@ class Tracing:
     Args:
         provider: Makes the tracer. Default: OpenTelemetry's global provider, which the application or `opentelemetry-instrument` sets.
 
+    Attributes:
+        label_of: Returns the pattern that serves a namespace, else the namespace, for the names of spans, which must not be unbounded;
+            the server sets it.
+
     Raises:
         ConfigurationError: OpenTelemetry's API is not installed.
 
@@ -51,6 +55,7 @@ class Tracing:
         from opentelemetry import trace  # noqa: PLC0415 - a process without traces does not load it
         from opentelemetry.trace.propagation import tracecontext  # noqa: PLC0415 - the same
 
+        self.label_of: Callable[[str], str] = str
         self._trace = trace
         self._propagator = tracecontext.TraceContextTextMapPropagator()
         self._tracer = trace.get_tracer(_NAME, tracer_provider=provider, schema_url=SCHEMA_URL)
@@ -80,13 +85,37 @@ class Tracing:
             receivers: The number of receivers.
 
         """
-        context = self._propagator.extract(dict(zip(_HEADERS, carried, strict=False)))
+        context = self._context_of(carried)
         about: dict[str, str | int] = {
             "messaging.operation.type": "process",
             "messaging.batch.message_count": receivers,
         }
         kind = self._trace.SpanKind.CONSUMER
         return self._span("deliver", namespace, kind, about, context=context)
+
+    def recovery(self, namespace: str) -> AbstractContextManager[None]:
+        """Recover a client's session in a span, for `replays` or `not_recovered`."""
+        kind = self._trace.SpanKind.CONSUMER
+        return self._span("recover", namespace, kind, {"messaging.operation.type": "receive"})
+
+    def replays(self, carried: Sequence[tuple[str, ...]]) -> None:
+        """Note in the present span what is replayed, and link it to the publishes that were sampled.
+
+        Args:
+            carried: The trace context of each entry; empty for those that were not sampled.
+
+        """
+        span = self._trace.get_current_span()
+        if not span.is_recording():
+            return
+        span.set_attribute("messaging.batch.message_count", len(carried))
+        for each in carried:
+            if each:
+                span.add_link(self._trace.get_current_span(self._context_of(each)).get_span_context())
+
+    def not_recovered(self, reason: str) -> None:
+        """Note in the present span why the client gets a new session."""
+        self._trace.get_current_span().set_attribute("roomwire.refusal", reason)
 
     def carried(self) -> tuple[str, ...]:
         """Return the trace context for an entry: none if the present span is not sampled."""
@@ -100,6 +129,9 @@ class Tracing:
         """Note in the present span that the client is refused, with the code of the error."""
         self._fail(self._trace.get_current_span(), code)
 
+    def _context_of(self, carried: tuple[str, ...]) -> "Context":
+        return self._propagator.extract(dict(zip(_HEADERS, carried, strict=False)))
+
     @contextlib.contextmanager
     def _span(
         self,
@@ -111,16 +143,19 @@ class Tracing:
         event: str = "",
         context: "Context | None" = None,
     ) -> Iterator[None]:
+        label = self.label_of(namespace)
         attributes = {
             "messaging.system": _SYSTEM,
             "messaging.operation.name": operation,
             "messaging.destination.name": namespace,
             **about,
         }
+        if label != namespace:
+            attributes["messaging.destination.template"] = label
         if event:
             attributes["roomwire.event"] = event
         with self._tracer.start_as_current_span(
-            f"{operation} {namespace}",
+            f"{operation} {label}",
             context=context,
             kind=kind,
             attributes=attributes,

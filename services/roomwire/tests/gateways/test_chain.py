@@ -1,5 +1,6 @@
 """What runs around a call: in which order, for whom, and what each part may do."""
 
+import asyncio
 import contextlib
 import dataclasses
 from typing import Annotated
@@ -7,9 +8,31 @@ from typing import Annotated
 import msgspec
 import pytest
 
-from roomwire import Ack, App, Call, Filter, Gateway, Pipe, Proceed, Reply, Server, Socket, mark, subscribe
+from roomwire import (
+    Ack,
+    App,
+    Call,
+    Filter,
+    Gateway,
+    Key,
+    Pipe,
+    Proceed,
+    Reply,
+    Server,
+    Socket,
+    mark,
+    subscribe,
+)
 from roomwire.app.running import Running
-from roomwire.errors import ApplicationError, ClientError, ConfigurationError, Forbidden, NotFound, TooLarge
+from roomwire.errors import (
+    ApplicationError,
+    ClientError,
+    ConfigurationError,
+    Forbidden,
+    NotFound,
+    TooLarge,
+    Unavailable,
+)
 from roomwire.testing import Refused
 
 STEPS: list[object] = []
@@ -209,6 +232,28 @@ async def test_an_interceptor_answers_instead_of_the_handler(nodes):
         assert "kept march" == await client.call("report", "march")
 
 
+async def test_an_interceptor_ends_a_handler_that_takes_too_long(nodes):
+    async def limited(call: Call, proceed: Proceed) -> object:
+        try:
+            async with asyncio.timeout(5):
+                return await proceed()
+        except TimeoutError:
+            raise Unavailable("It takes too long.") from None
+
+    class Slow(Gateway):
+        @subscribe("report", interceptors=[limited])
+        async def report(self, takes_s: float) -> str:
+            await self.server.sleep(takes_s)
+            return "done"
+
+    async with nodes(Slow) as cluster:
+        client = await cluster.connect()
+        client.emit("report", 60)
+        await cluster.advance(5)
+        assert "It takes too long." == (await client.next("exception"))["message"]
+        assert "done" == await client.call("report", 0)
+
+
 async def test_the_nearest_filter_answers_and_an_exception_without_one_stays_internal(nodes):
     def conflict(error: Broken, call: Call) -> ClientError | None:
         return TooLarge(f"{call.event} is broken.")
@@ -261,6 +306,24 @@ async def test_the_nearest_filter_answers_and_an_exception_without_one_stays_int
         assert "secret" not in str(refused.value)
 
 
+async def test_a_silent_filter_lets_nobody_in_whom_a_guard_refuses(nodes):
+    class Quiet(Gateway):
+        guards = (refusing,)
+        filters = (Filter(Exception, lambda error, call: None),)
+
+    class Greeting(Gateway):
+        filters = (Filter(Broken, lambda error, call: None),)
+
+        async def on_connection(self) -> None:
+            raise Broken
+
+    async with nodes(Quiet) as cluster:
+        with pytest.raises(Refused, match="forbidden"):
+            await cluster.connect()
+    async with nodes(Greeting) as cluster:
+        assert (await cluster.connect()).sid
+
+
 async def test_marks_of_a_handler_are_nearer_than_those_of_its_class_and_of_the_class_above(nodes):
     seen = []
 
@@ -291,6 +354,56 @@ async def test_marks_of_a_handler_are_nearer_than_those_of_its_class_and_of_the_
         ("special", Needs("editor"), "derived", 1),
     ]
     assert "base" == Base.__roomwire_marks__[0]
+
+
+async def test_a_decorator_of_the_applications_own_is_several_together(nodes):
+    def has_role(call: Call) -> bool:
+        STEPS.append(call.marks)
+        return call.mark(Needs) == Needs("admin")
+
+    def only_for(role, event):
+        def put(handler):
+            return subscribe(event, guards=[has_role])(mark(Needs(role))(handler))
+
+        return put
+
+    @mark("of the class")
+    class Doors(Gateway):
+        @only_for("admin", "enter")
+        @mark("nearer")
+        def enter(self) -> str:
+            return "open"
+
+        @only_for("owner", "sell")
+        def sell(self) -> None: ...
+
+    async with nodes(Doors) as cluster:
+        client = await cluster.connect()
+        assert "open" == await client.call("enter")
+        with pytest.raises(Refused, match="forbidden"):
+            await client.call("sell")
+    assert [(Needs("admin"), "nearer", "of the class"), (Needs("owner"), "of the class")] == STEPS
+
+
+async def test_a_pipe_is_made_with_data(nodes):
+    def at_most(length):
+        def cut(text: str) -> str:
+            return text[:length]
+
+        return Pipe(cut)
+
+    class Notes(Gateway):
+        @subscribe("note")
+        def note(
+            self,
+            title: Annotated[str, Key("title"), at_most(3)],
+            text: Annotated[str, Key("text"), at_most(5)],
+        ) -> str:
+            return f"{title}: {text}"
+
+    async with nodes(Notes) as cluster:
+        client = await cluster.connect()
+        assert "abc: defgh" == await client.call("note", {"title": "abcdef", "text": "defghi"})
 
 
 class Shelf(Gateway):
@@ -530,6 +643,54 @@ def test_a_pipe_that_cannot_be_worked_out_is_found_when_the_class_is_bound(funct
 
     with pytest.raises(ConfigurationError, match=problem):
         Wrong.subscriptions()
+
+
+class Allows:
+    """A guard as an object, and a mistake as a class."""
+
+    def __init__(self, call=None): ...
+
+    def __call__(self, call: Call) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(
+    ("around", "sentence"),
+    [
+        (
+            {"guards": [Allows]},
+            "guards must be a list of functions, or instances that can be called, not Allows",
+        ),
+        ({"guards": [True]}, "not True"),
+        (
+            {"interceptors": ["logged"]},
+            "interceptors must be a list of functions, or instances that can be called, not logged",
+        ),
+        ({"filters": [KeyError]}, r"filters must be a list of `Filter\(class, function\)`, not KeyError"),
+    ],
+    ids=["a class", "a value", "a name", "an exception"],
+)
+def test_what_cannot_stand_around_a_call_is_found_when_the_class_is_bound(around, sentence):
+    class OfTheHandler(Gateway):
+        @subscribe("open", **around)
+        def open(self) -> None: ...
+
+    for wrong, where in [
+        (OfTheHandler, r"\S+\.open"),
+        (type("OfTheClass", (Gateway,), around), "OfTheClass"),
+    ]:
+        with pytest.raises(
+            ConfigurationError, match=f"{where}: {sentence}" if "must" in sentence else sentence
+        ):
+            wrong.subscriptions()
+    with pytest.raises(ApplicationError, match=f"App: {sentence}" if "must" in sentence else sentence):
+        App(Board, **around)
+
+
+def test_one_guard_is_no_list_of_guards():
+    with pytest.raises(ConfigurationError, match="guards must be a list of functions"):
+        type("Single", (Gateway,), {"guards": staticmethod(refusing)}).subscriptions()
+    assert [] == type("Fine", (Gateway,), {"guards": [Allows()]}).subscriptions()
 
 
 def test_a_call_gets_what_outlives_it():

@@ -4,9 +4,9 @@ import pytest
 from structlog.testing import capture_logs
 
 from roomwire import Gateway, Server, Socket, subscribe
+from roomwire.cluster.standings.contract import SOCKET_TTL_S
+from roomwire.cluster.standings.standings import REFRESH_S
 from roomwire.errors import ConfigurationError
-from roomwire.standings.contract import SOCKET_TTL_S
-from roomwire.standings.standings import REFRESH_S
 from roomwire.testing import Refused
 
 

@@ -61,6 +61,14 @@ def test_what_is_held_is_read_when_scraped():
     assert [3, 4] == values
 
 
+def test_namespaces_are_counted_by_their_pattern():
+    metrics = Metrics()
+    metrics.watch_namespaces(lambda: {"/tenant-{tenant}": 3})
+
+    found = metrics.registry.get_sample_value("roomwire_dynamic_namespaces", {"pattern": "/tenant-{tenant}"})
+    assert 3 == found
+
+
 def test_times_are_exported_as_a_histogram():
     metrics = Metrics()
     for seconds in (0.0005, 0.003, 0.003, 9.0):

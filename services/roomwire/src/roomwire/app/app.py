@@ -141,7 +141,8 @@ class App:
                     "bind", f"an App takes gateways, as classes or instances: {gateway!r} is neither"
                 )
             try:
-                subscribed = kind.subscriptions()
+                namespace = gateway.namespace if isinstance(gateway, Gateway) else None
+                subscribed = sorted(kind.interface(self.around, namespace).events)
             except ConfigurationError as error:
                 raise ApplicationError("bind", str(error)) from error
             if isinstance(gateway, type):
@@ -151,13 +152,14 @@ class App:
                 yield gateway.namespace, kind.__name__, subscribed
         if self.server is not None:
             self.refuse_unguarded(self.server)
-            for namespace, functions in self.server.handlers.items():
+            functions_of = self.server.registered_functions()
+            for namespace, functions in functions_of.items():
                 known = [event for event in functions if event not in self.server.reserved_events]
                 yield namespace, "functions of the server", known
-            for namespace, handler in self.server.namespace_handlers.items():
-                if handler not in self.gateways and namespace not in self.server.handlers:
-                    is_ours = isinstance(handler, Gateway)
-                    yield namespace, type(handler).__name__, type(handler).subscriptions() if is_ours else []
+            for namespace, handler in self.server.registered_handlers().items():
+                if handler not in self.gateways and namespace not in functions_of:
+                    events = handler.subscriptions(namespace) if isinstance(handler, Gateway) else []
+                    yield namespace, type(handler).__name__, events
 
     def refuse_unguarded(self, server: Server) -> None:
         """Refuse a server that has handlers around which the app's guards would not run.
@@ -167,9 +169,11 @@ class App:
 
         """
         # The admin of `instrument` has an authentication of its own, and no gateway could be made of it.
-        unguarded = [name for name, functions in server.handlers.items() if not _has_admin(functions)]
+        unguarded = [
+            name for name, functions in server.registered_functions().items() if not _has_admin(functions)
+        ]
         unguarded += [
-            name for name, each in server.namespace_handlers.items() if not isinstance(each, Gateway)
+            name for name, each in server.registered_handlers().items() if not isinstance(each, Gateway)
         ]
         if self.around and unguarded:
             raise ApplicationError(

@@ -13,6 +13,7 @@ from roomwire.app.options import client_limits, cors, recovery_limits
 from roomwire.app.settings import GatewaySettings
 from roomwire.limits.client import Limits
 from roomwire.recovery.decisions import RecoveryLimits
+from roomwire.server.client_managers import managed_log
 
 _SETTINGS: Final[Mapping[str, str]] = {
     "max_payload_bytes": "max_body_bytes",
@@ -42,6 +43,8 @@ def differences(app: App, settings: GatewaySettings) -> Iterator[str]:
     given = app.server.arguments
     if given["log"] is not None:
         yield "the server's log has no effect: ROOMWIRE_REDIS_URL determines the log"
+    if managed_log(given.get("client_manager")) is not None:
+        yield "the server's client_manager has no effect: ROOMWIRE_REDIS_URL determines the log"
     for name, (setting, value, default) in _in_force(settings).items():
         if name in given and given[name] not in (default, value):
             yield _sentence(name, given[name], setting, settings)
@@ -62,7 +65,7 @@ def _of_connections(app: App, most: int) -> Iterator[str]:
                 f"the max_connections_per_user={gateway.max_connections_per_user} of {name} has no effect: "
                 f"ROOMWIRE_MAX_CONNECTIONS_PER_USER={most} applies"
             )
-    if app.server is not None and app.server.handlers:
+    if app.server is not None and app.server.registered_functions():
         yield "ROOMWIRE_MAX_CONNECTIONS_PER_USER has no effect on function handlers: only gateways bound their users"
 
 

@@ -14,12 +14,22 @@ from prometheus_client import CollectorRegistry
 
 from roomwire.app.app import App
 from roomwire.app.authentication import authentication
-from roomwire.app.options import believed, client_limits, cors, log_config, recovery_limits, shown
+from roomwire.app.options import (
+    believed,
+    client_limits,
+    cors,
+    emitters,
+    log_config,
+    per_message_deflate,
+    recovery_limits,
+    shown,
+)
 from roomwire.app.running import Running, server_of
 from roomwire.app.settings import GatewaySettings
+from roomwire.cluster.standings.opening import open_standings
 from roomwire.engine.engine import Engine
 from roomwire.engine.fast import fast_websocket
-from roomwire.errors import Unavailable
+from roomwire.errors import ConfigurationError, Unavailable
 from roomwire.gateways.chain import Kind
 from roomwire.health.dependencies import Dependencies
 from roomwire.history.contract import History
@@ -31,6 +41,7 @@ from roomwire.identity.jwks import JwksClient
 from roomwire.identity.provider import Discovery
 from roomwire.identity.revocations import RevocationReader, Revoked, revocations_key
 from roomwire.identity.verification import Verifier
+from roomwire.limits.accounts import Accounts
 from roomwire.log.opening import open_log
 from roomwire.logs import get_logger
 from roomwire.metrics.gateway import Metrics
@@ -41,12 +52,13 @@ from roomwire.relay import Relay, RelayListener
 from roomwire.serving.application import NotYet, state_of
 from roomwire.serving.listener import http_limits
 from roomwire.serving.web.bounds import Bounded
-from roomwire.standings.opening import open_standings
 from roomwire.tracing import Tracing
 
 if TYPE_CHECKING:
+    from roomwire.app.admin.login import Login
     from roomwire.app.api.actions import Actions
     from roomwire.app.api.port import ApiPort
+    from roomwire.app.nodejs.listener import Listener
 
 _PATH: Final = "/socket.io/"
 _KEYS_FORGOTTEN_S: Final = 300.0
@@ -107,6 +119,7 @@ class Node:
         )
         self._verifier = _verifier(settings, self._keys, self._policy, self._revoked)
         self._relay: Relay | None = None
+        self._login = self._make_login() if settings.admin_name else None
         self.server = server_of(app, **self._arguments())
         self._running = Running(
             app,
@@ -124,23 +137,25 @@ class Node:
         self.websocket = fast_websocket(self.server.eio, _PATH)
         self._revocations = self._make_reader()
         self._relay_listener = self._make_relay_listener() if settings.relay_port else None
+        self._emitters = self._make_listener()
         self._has_joined = False
         self._parted_at: float | None = None
 
     def _arguments(self) -> dict[str, Any]:
         """Return the server's arguments."""
         settings = self._settings
+        authenticate = authentication(
+            settings.auth_mode,
+            self._verifier,
+            anonymous=self._policy.of_role(settings.anonymous_role),
+            further=self._app.authenticate,
+        )
         return {
             "log": self._log,
             "history": self._history,
             "standings": self._standings,
             "node_name": settings.node_name,
-            "authenticate": authentication(
-                settings.auth_mode,
-                self._verifier,
-                anonymous=self._policy.of_role(settings.anonymous_role),
-                further=self._app.authenticate,
-            ),
+            "authenticate": authenticate if self._login is None else self._login.before(authenticate),
             "metrics": self._metrics,
             "trusted_proxies": settings.trusted_proxies,
             "transports": list(settings.transports),
@@ -154,6 +169,9 @@ class Node:
             "relay": self._make_relay if settings.relay_port else None,
             # A server that the application brings may have its own.
             **({"tracing": Tracing()} if settings.tracing else {}),
+            **(
+                {"per_message_deflate": per_message_deflate(settings)} if settings.per_message_deflate else {}
+            ),
         }
 
     def _provided(self) -> dict[Kind, object]:
@@ -183,6 +201,51 @@ class Node:
             apply=lambda: self.server.send_away_all(self._revoked.holds, SessionEnded()),
             timeout_s=settings.redis_timeout_s,
             dependency=self._metrics.dependencies.add("revocations", where=shown_hosts(url)),
+        )
+
+    def _make_listener(self) -> "Listener | None":
+        """Return the listener to Node's emitters, or None if it is off."""
+        settings = self._settings
+        found = emitters(settings)
+        if found is None:
+            return None
+        from roomwire.app.nodejs.listener import Listener  # noqa: PLC0415 - it costs nothing where it is off
+
+        return Listener(
+            self.server,
+            self._metrics,
+            log_url=settings.redis_url.get_secret_value(),
+            emitters_url=found.url,
+            prefix=settings.redis_prefix,
+            key=found.key,
+            stream=found.stream,
+            timeout_s=settings.redis_timeout_s,
+        )
+
+    def _make_login(self) -> "Login":
+        """Return the login of the admin UI."""
+        from roomwire.app.admin.login import NAMESPACE, Login  # noqa: PLC0415 - argon2 is an extra
+
+        if NAMESPACE in self._app.bind():
+            raise ConfigurationError(
+                f"ROOMWIRE_ADMIN_NAME: the application serves the namespace {NAMESPACE} itself"
+            )
+        password_hash = self._settings.admin_password_hash
+        return Login(self._settings.admin_name, password_hash.get_secret_value() if password_hash else "")
+
+    def _serve_admin(self, login: "Login") -> None:
+        """Serve the admin UI. The application's guards, interceptors and filters do not run around it."""
+        from roomwire.app.admin.gateway import Admin  # noqa: PLC0415 - the same
+
+        settings = self._settings
+        self.server.register_namespace(
+            Admin(
+                self.server,
+                login,
+                metrics=self._metrics,
+                max_sockets=settings.admin_max_sockets if settings.admin_mode == "development" else 0,
+                is_read_only=settings.admin_read_only,
+            )
         )
 
     def _make_api(self) -> "ApiPort":
@@ -247,8 +310,22 @@ class Node:
             await self._running.start()
         except Unavailable as error:
             raise NotYet(error.message) from error
+        if self._emitters is not None:
+            self._emitters.start()
+        if self._login is not None:
+            self._serve_admin(self._login)
         if self._api is not None:
             await self._api.open(self._make_actions())
+
+    @property
+    def accounts(self) -> Accounts:
+        """What the clients hold; see `roomwire.serving.application.HoldsForClients`."""
+        return self.server.accounts
+
+    @property
+    def guests_share(self) -> float:
+        """The guests' part of the memory for clients."""
+        return self._settings.guests_share
 
     async def ended(self) -> None:
         """Wait until the application ends by itself; see `roomwire.serving.process.EndsByItself`."""
@@ -278,6 +355,8 @@ class Node:
 
     async def close(self) -> None:
         """Disconnect the remaining clients, end the application, then leave the other gateways."""
+        if self._emitters is not None:
+            await self._emitters.close()
         if self._api is not None:
             await self._api.close()
         if self._revocations is not None:

@@ -113,7 +113,7 @@ class Running:
     def _surround(self) -> None:
         """Give all gateways the app's guards, interceptors and filters, and the provided values."""
         self.app.refuse_unguarded(self._server)
-        for gateway in self._server.namespace_handlers.values():
+        for gateway in self._server.registered_handlers().values():
             if isinstance(gateway, Gateway):
                 try:
                     gateway.surround(self.app.around, self.app.provided)
@@ -152,7 +152,7 @@ class Running:
 
     async def close(self) -> None:
         """End the streams of replies, then leave the lifespan, and log what it raises. Idempotent."""
-        for gateway in self._server.namespace_handlers.values():
+        for gateway in self._server.registered_handlers().values():
             if isinstance(gateway, Gateway):
                 await gateway.close_streams()
         lifespan, self._lifespan = self._lifespan, None

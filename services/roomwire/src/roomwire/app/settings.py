@@ -1,17 +1,19 @@
 """The settings of a gateway process, whatever application it serves: the only place that names its environment variables."""
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Final, Literal
 
 from pydantic import Field, SecretStr, ValidationInfo, field_validator
 
+from roomwire.app.emitter_settings import EmitterSettings
 from roomwire.health.clocks import MAX_SKEW_S
 from roomwire.identity.claim_names import OUR_CLAIMS, ClaimNames
 from roomwire.identity.jwk import ALGORITHMS, EDDSA
 from roomwire.identity.provider import is_trustworthy
 from roomwire.identity.tokens import TOKEN_TYPE
 from roomwire.relay import advertised
-from roomwire.serving.settings import CommaSeparated, ServiceSettings
+from roomwire.serving.settings import CommaSeparated
 from roomwire.tracing import is_available
 
 _TRANSPORTS: Final = ("polling", "websocket")
@@ -19,7 +21,7 @@ _ANY_ADDRESS: Final = frozenset({"0.0.0.0", "::"})
 _SECRET_CHARACTERS: Final = 32
 
 
-class GatewaySettings(ServiceSettings):
+class GatewaySettings(EmitterSettings):
     """The settings of a gateway, in addition to those of every service."""
 
     port: int = Field(
@@ -123,6 +125,30 @@ class GatewaySettings(ServiceSettings):
         "get `rate_limited`. `0` disables the limit.",
         ge=0,
     )
+    admin_name: str = Field(
+        "",
+        description="Name with which an operator signs in to the official admin UI, docs/admin.md. Empty disables the namespace "
+        "/admin.",
+        max_length=64,
+    )
+    admin_password_hash: SecretStr | None = Field(
+        None,
+        description="Argon2id hash of the password for that name. Required with ROOMWIRE_ADMIN_NAME.",
+        validate_default=True,
+    )
+    admin_mode: Literal["production", "development"] = Field(
+        "production",
+        description="What the admin UI shows: `production` shows gateways and totals, `development` sockets and rooms as well.",
+    )
+    admin_max_sockets: int = Field(
+        1_000,
+        description="Maximum number of sockets that the admin UI shows in `development`.",
+        ge=1,
+        le=2_000,
+    )
+    admin_read_only: bool = Field(
+        default=False, description="Whether the admin UI only looks, and cannot change rooms or disconnect."
+    )
     relay_port: int = Field(
         0,
         description="Port on which other gateways relay requests for sessions held here, docs/relay.md. `0` disables relaying "
@@ -184,28 +210,38 @@ class GatewaySettings(ServiceSettings):
     )
     max_waiting_messages: int = Field(
         256,
-        description="Maximum number of messages of one client that wait to be handled; at the limit the server stops reading "
-        "from the client until half of them are done.",
+        description="Maximum number of messages of one client that wait until its connection is open; at the limit the server "
+        "stops reading from the client until half of them are left.",
         ge=1,
         le=100_000,
     )
     max_waiting_events: int = Field(
         256,
-        description="Maximum number of events of one client that are handled or wait; further ones get `rate_limited`.",
+        description="Maximum number of events of one client that a concurrent gateway handles at the same time; further ones "
+        "wait. Also the maximum number of its reply streams.",
         ge=1,
         le=100_000,
     )
     max_waiting_events_bytes: int = Field(
         4_000_000,
-        description="Maximum total size of the events of one client that wait; further ones get `rate_limited`. A single event"
-        " may exceed it.",
+        description="Size of the unhandled events of one client beyond which the server stops reading from it until half of them "
+        "are left. While the server awaits an acknowledgement of the client, it reads up to four times as much, then closes the "
+        "connection.",
         ge=10_000,
     )
     max_unread_bytes: int = Field(
         4_000_000,
-        description="Maximum number of bytes queued for a client that does not read; beyond that the connection is closed as "
-        "`slow consumer`.",
+        description="Maximum number of bytes queued for a client that does not read. With more it is closed as `slow consumer` "
+        "if it reads nothing for `ROOMWIRE_UNREAD_TIMEOUT_S`; at once if more is added while memory is short, or while the "
+        "client holds more than sixteen times this size. Otherwise every message is let through, however large it is.",
         ge=10_000,
+    )
+    unread_timeout_s: float = Field(
+        20.0,
+        description="Time within which a client must read something while more than `ROOMWIRE_MAX_UNREAD_BYTES` wait for it; "
+        "after it the connection is closed as `slow consumer`.",
+        gt=0,
+        le=3600,
     )
     max_attachments: int = Field(
         10,
@@ -218,6 +254,26 @@ class GatewaySettings(ServiceSettings):
         description="Maximum total size of the attachments of one packet that has several; more closes the connection. `0` "
         "accepts a single attachment only.",
         ge=0,
+    )
+    attachments_timeout_s: float = Field(
+        20.0,
+        description="Time within which the next attachment of a packet must arrive; after it the connection is closed.",
+        ge=0.1,
+        le=300,
+    )
+    max_auth_bytes: int = Field(
+        8_192,
+        description="Maximum size of the `auth` payload with which a client connects, without its token; a larger one is refused"
+        " with `too_large`.",
+        ge=256,
+        le=1_000_000,
+    )
+    guests_share: float = Field(
+        0.5,
+        description="Part of the memory for clients that all guests and clients without a token may hold together; beyond it the "
+        "largest of them are closed.",
+        gt=0,
+        le=1,
     )
     max_pending_acks: int = Field(
         256,
@@ -232,13 +288,27 @@ class GatewaySettings(ServiceSettings):
         ge=1,
     )
     max_held_bytes: int = Field(
-        1_000_000, description="Maximum total size of those frames; more closes the connection.", ge=1_000
+        1_000_000,
+        description="Maximum total size of those frames. A connection with more is closed if more is added while memory is short, "
+        "or while the client holds more than sixteen times this size.",
+        ge=1_000,
     )
     max_namespaces: int = Field(
         16,
         description="Maximum number of namespaces of one connection; further ones are refused.",
         ge=1,
         le=1_000,
+    )
+    max_dynamic_namespaces: int = Field(
+        10_000,
+        description="Maximum number of namespaces of patterns, docs/namespaces.md, that have clients on one gateway; guests may open "
+        "half of them. `0` disables this limit.",
+        ge=0,
+    )
+    max_dynamic_namespaces_per_user: int = Field(
+        100,
+        description="Maximum number of such namespaces in which one account has clients on one gateway. `0` disables this limit.",
+        ge=0,
     )
     max_refused_connects: int = Field(
         3,
@@ -307,6 +377,12 @@ class GatewaySettings(ServiceSettings):
         " the limit.",
         ge=0,
     )
+    max_events_of_guests_per_s: float = Field(
+        500.0,
+        description="Maximum event rate of all guests and clients without a token on this gateway together, while an account or a "
+        "service is connected to it; further events get `rate_limited`. The default is about half a core. `0` disables the limit.",
+        ge=0,
+    )
     max_connections_per_user: int = Field(
         0,
         description="Maximum number of sockets of one authenticated user over all gateways and their namespaces; further ones are "
@@ -314,11 +390,70 @@ class GatewaySettings(ServiceSettings):
         ge=0,
         le=100_000,
     )
+    max_new_rooms: int = Field(
+        300,
+        description="Maximum number of rooms that one connection joins, or speaks to without being in them, in ten minutes; further "
+        "ones get `rate_limited` where the application counts them, as the chat does. `0` disables the limit.",
+        ge=0,
+    )
+    redis_guests_share: float = Field(
+        0.5,
+        description="Part of Redis' `maxmemory` that sessions, rooms and histories of guests may occupy together; docs/redis.md.",
+        gt=0,
+        le=1,
+    )
+    redis_guests_mark: float = Field(
+        0.7,
+        description="Used part of `maxmemory` from which nothing new is made for guests.",
+        gt=0,
+        le=1,
+    )
+    redis_users_mark: float = Field(
+        0.85,
+        description="Used part of `maxmemory` from which nothing new is made for accounts either.",
+        gt=0,
+        le=1,
+    )
+    redis_history_share: float = Field(
+        0.125,
+        description="Part of `maxmemory` that the histories of one class of clients (guests, accounts, services) may occupy; beyond "
+        "it, the histories that were used longest ago are deleted.",
+        gt=0,
+        le=1,
+    )
+    redis_log_share: float = Field(
+        0.5,
+        description="Part of `maxmemory` that the messages which rooms store for recoveries may occupy together; beyond it, the rooms "
+        "that were written longest ago are emptied, and clients that missed something there are told.",
+        gt=0,
+        le=1,
+    )
+    max_history_bytes: int = Field(
+        1_048_576,
+        description="Approximate maximum size of the history of one room.",
+        ge=1_000,
+    )
+    guest_history_ttl_s: int = Field(
+        3_600,
+        description="Time for which the history of a room of guests stays after its last message or its last member.",
+        ge=1,
+        le=86_400,
+    )
     max_refused_events: int = Field(
         1_000,
         description="Number of events that are refused for their rate, without a pause of the client, before the connection is"
         " closed. `0` closes it at the first.",
         ge=0,
+    )
+    per_message_deflate: bool = Field(
+        default=False,
+        description="Whether WebSockets are compressed (permessage-deflate) for clients that offer it; docs/compression.md.",
+    )
+    per_message_deflate_threshold_bytes: int = Field(
+        1_024,
+        description="Minimum size of the messages to clients that are then compressed. `0` compresses all messages.",
+        ge=0,
+        le=100_000_000,
     )
     tracing: bool = Field(
         default=False,
@@ -354,6 +489,16 @@ class GatewaySettings(ServiceSettings):
     def _check_tracing(cls, value: bool) -> bool:  # noqa: FBT001 - the value of a field
         if value and not is_available():
             raise ValueError("install OpenTelemetry's API: pip install 'roomwire[tracing]'")
+        return value
+
+    @field_validator("admin_password_hash")
+    @classmethod
+    def _check_admin(cls, value: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        if info.data.get("admin_name"):
+            if value is None:
+                raise ValueError("set the Argon2id hash of the admin's password")
+            if find_spec("argon2") is None:
+                raise ValueError("install argon2: pip install 'roomwire[admin]'")
         return value
 
     @field_validator("auth_token_types")

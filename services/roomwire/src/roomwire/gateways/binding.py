@@ -8,6 +8,7 @@ Pure: it knows no network. A parameter annotated with
   the function's first parameter;
 - `Ack` gets the acknowledgement, so that the handler sends it itself;
 - a type that the application has provided gets the value that was provided;
+- a parameter that is called like one of the namespace's pattern gets its value there, converted into the type;
 - anything else gets the next argument of the event, decoded strictly into that type (msgspec): a struct
   is the whole body. With a default it may be missing.
 
@@ -16,10 +17,11 @@ its values are converted one by one. A body that does not fit is refused before 
 field.
 """
 
+import copy
 import inspect
 import types
 import typing
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, NamedTuple, Protocol, TypeVar, Union, get_args, get_origin
 
@@ -41,10 +43,13 @@ from roomwire.gateways.chain import (
 from roomwire.gateways.errors import MissingArgument, MissingField, NoObject, NotProvided, WrongField
 from roomwire.gateways.pipes import Pipe, Piped
 from roomwire.identity.tokens import User
+from roomwire.limits.costs import check_cost
+from roomwire.server.patterns import converted
 
 _EVENT = "__roomwire_event__"
 _AROUND = "__roomwire_around__"
 _REQUIRES_VOICE = "__roomwire_requires_voice__"
+_COST = "__roomwire_cost__"
 _EVENT_NAME = "roomwire_event_name_"
 RESERVED_EVENTS = frozenset({"connect", "disconnect", "connect_error"})
 
@@ -66,6 +71,7 @@ def subscribe(
     interceptors: Sequence[Interceptor] = (),
     filters: Sequence[AnyFilter] = (),
     requires_voice: bool = True,
+    cost: int = 1,
 ) -> Callable[[_H], _H]:
     """Make a gateway's method the handler of an event. Its return value is the ack.
 
@@ -75,9 +81,12 @@ def subscribe(
         interceptors: They run around the handler, inside those of the gateway. Default: none.
         filters: They answer the handler's exceptions, before those of the gateway. Default: none.
         requires_voice: Whether a gateway that is `moderated` refuses the event of a muted user (`forbidden`). Default: yes.
+        cost: How many ordinary events the event counts as in the rates of its connection, user and address: about one for each
+            millisecond of CPU of the gateway and Redis, from 1 to 10,000. Bytes of the answer are charged besides, see
+            `roomwire.limits.costs`. Default: 1.
 
     Raises:
-        ValueError: The name is one of Socket.IO's own; use the lifecycle hooks.
+        ValueError: The name is one of Socket.IO's own (use the lifecycle hooks), or the cost is no such number.
 
     """
     if event in RESERVED_EVENTS:
@@ -85,8 +94,11 @@ def subscribe(
             f"{event!r} is not an event to subscribe to: use the hooks on_connection and on_disconnection"
         )
 
+    check_cost(cost)
+
     def put(handler: _H) -> _H:
         setattr(handler, _EVENT, event)
+        setattr(handler, _COST, cost)
         setattr(handler, _AROUND, Around(guards, interceptors, filters))
         setattr(handler, _REQUIRES_VOICE, requires_voice)
         return handler
@@ -109,6 +121,12 @@ def around_of(handler: object) -> Around:
 def is_for_the_muted(handler: object) -> bool:
     """Return whether `subscribe` lets muted users send the event of a method."""
     return not getattr(handler, _REQUIRES_VOICE, True)
+
+
+def cost_of(handler: object) -> int:
+    """Return the cost that `subscribe` has given to the event of a method; any other method has the cost 1."""
+    cost: int = getattr(handler, _COST, 1)
+    return cost
 
 
 class ConnectedSocket(Protocol):
@@ -180,6 +198,7 @@ class Binding:
         handler: A bound method.
         socket_type: The class whose annotation asks for the connected socket.
         provided: The values that the application has provided, by type. Default: they are not known yet.
+        parameters: The names of the parameters of the namespace's pattern. Default: none.
 
     Attributes:
         per_call: The providers, by type, of the values that the handler and its pipes need for each call.
@@ -188,6 +207,7 @@ class Binding:
             handler's result is the ack.
         is_stream: Whether the handler is an async generator, whose values go to the caller one by one.
         takes: The parameters that get a part of the event, in their order.
+        of_namespace: The types of the parameters that get a value in the name of the namespace, by name.
         answer: The type of the ack; `object` if the handler does not return it or does not declare its type.
 
     Raises:
@@ -195,7 +215,36 @@ class Binding:
 
     """
 
-    def __init__(self, handler: Handler, *, socket_type: type, provided: Provided | None = None) -> None:
+    # Each namespace of a pattern has a copy.
+    __slots__ = (
+        "_bodies",
+        "_decode",
+        "_given",
+        "_given_per_call",
+        "_has_context",
+        "_may_miss",
+        "_names",
+        "_pipes",
+        "_sockets",
+        "_users",
+        "acks",
+        "answer",
+        "is_direct",
+        "is_stream",
+        "of_namespace",
+        "per_call",
+        "takes",
+    )
+
+    def __init__(
+        self,
+        handler: Handler,
+        *,
+        socket_type: type,
+        provided: Provided | None = None,
+        parameters: Collection[str] = (),
+    ) -> None:
+        self.of_namespace: dict[str, object] = {}
         self._sockets: list[str] = []
         self._users: list[str] = []
         self._given: dict[str, object] = {}
@@ -219,12 +268,10 @@ class Binding:
                 hint = Annotated[piped.takes, *keys] if keys else piped.takes
                 self._pipes.append(piped)
                 self.per_call.update(piped.per_call)
-            if hint is socket_type:
-                self._sockets.append(name)
-            elif hint is User:
-                self._users.append(name)
-            elif hint is Ack:
-                self.acks.append(name)
+            if name in parameters and not any(hint is one for one in (socket_type, User, Ack)):
+                self.of_namespace[name] = hint
+            elif self._is_of_client(name, hint, socket_type):
+                continue
             elif provided is not None and _is_provided(hint, provided, where):
                 self._give(name, hint, provided[hint])
             elif key := _key_of(hint):
@@ -250,12 +297,38 @@ class Binding:
         self.answer: object = hints.get("return", object) if is_answer else object
         self.is_direct = is_answer and not self._pipes and not self.per_call and not self.is_stream
 
+    def _is_of_client(self, name: str, hint: object, socket_type: type) -> bool:
+        """Note a parameter that gets the socket, the user or the ack; return whether it does."""
+        for type_, names in ((socket_type, self._sockets), (User, self._users), (Ack, self.acks)):
+            if hint is type_:
+                names.append(name)
+                return True
+        return False
+
     def _give(self, name: str, kind: Kind, value: object) -> None:
         if isinstance(value, PerCall):
             self._given_per_call[name] = kind
             self.per_call[kind] = value
         else:
             self._given[name] = value
+
+    def within(self, parameters: Mapping[str, str]) -> "Binding":
+        """Return the binding for one namespace, with the values of the parameters in its name.
+
+        Args:
+            parameters: The parameters in the name.
+
+        Raises:
+            InvalidNamespace: A parameter does not have the type that the handler names.
+
+        """
+        if not self.of_namespace:
+            return self
+        bound = copy.copy(self)
+        values = {name: converted(parameters[name], type_, name) for name, type_ in self.of_namespace.items()}
+        bound._given = {**self._given, **values}  # noqa: SLF001 - it is one of ours
+        bound._has_context = True  # noqa: SLF001 - the same
+        return bound
 
     def decoded(self, text: str, socket: ConnectedSocket) -> dict[str, object] | None:
         """Return the handler's keyword arguments for one raw event: hot.

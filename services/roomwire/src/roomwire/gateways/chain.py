@@ -12,17 +12,19 @@ A call that a guard refuses is therefore not decoded and reaches no pipe, interc
 all of this. A handler with nothing around it skips these steps.
 """
 
+import copy
 import inspect
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Final, Generic, Protocol, TypeAlias, TypeVar
+from typing import Final, Generic, Protocol, Self, TypeAlias, TypeVar
 
 from roomwire.errors import ClientError, Forbidden
 from roomwire.gateways.errors import type_name
-from roomwire.gateways.socket import Socket
+from roomwire.gateways.socket import Socket, to_wire
 from roomwire.identity.tokens import User
+from roomwire.protocol.payloads import arguments_of, event_payload
 
 CONNECT: Final = "connect"
 """The event of a call that is a connection; clients cannot send an event of this name."""
@@ -190,7 +192,7 @@ class Filter(AnyFilter, Generic[_E]):
     Attributes:
         kind: The class of exceptions that it answers, including subclasses.
         answer: Returns, given the exception and the call, the error that the client receives. If it returns None, the call is
-            acknowledged as if its handler had returned None, and a connection is accepted.
+            acknowledged as if its handler had returned None, and a connection is accepted, except one that a guard has refused.
 
     """
 
@@ -292,6 +294,9 @@ class Arguments(Protocol):
     async def complete(self, arguments: dict[str, object], call: Call, values: Provided) -> None:
         """Pass the arguments through their pipes, and add the values (by type) that live as long as the call."""
 
+    def within(self, parameters: Mapping[str, str]) -> Self:
+        """Return the binding for a namespace with these parameters in its name."""
+
 
 class Chain:
     """A handler with its filters, guards and interceptors.
@@ -305,6 +310,9 @@ class Chain:
         provided: The values that the application has provided, by type.
 
     """
+
+    # Each namespace of a pattern has a copy.
+    __slots__ = ("_around", "_binding", "_event", "_marks", "_method", "_provided")
 
     def __init__(
         self,
@@ -322,6 +330,26 @@ class Chain:
         self._around = around
         self._marks = marks
         self._provided = provided
+
+    def within(
+        self,
+        method_of: Callable[[Callable[..., object]], Callable[..., object]],
+        parameters: Mapping[str, str],
+    ) -> "Chain":
+        """Return the chain for one namespace of the gateway's pattern.
+
+        Args:
+            method_of: Returns the handler there.
+            parameters: The parameters in the name of the namespace.
+
+        Raises:
+            InvalidNamespace: A parameter does not have the type that the handler names.
+
+        """
+        chain = copy.copy(self)
+        chain._method = method_of(self._method)  # noqa: SLF001 - it is one of ours
+        chain._binding = self._binding.within(parameters)  # noqa: SLF001 - the same
+        return chain
 
     async def __call__(
         self,
@@ -352,23 +380,35 @@ class Chain:
                 raise AcknowledgedFailed(error) from error
             raise
         if isinstance(result, Reply):
+            sent = event_payload([result.event, *arguments_of(to_wire(result.args))])
+            socket.server.charges.answered(socket.member.connection, [sent])
             await socket.emit(result.event, *result.args)
             result = None
         return ACKNOWLEDGED if ack is not None and ack.is_sent else result
 
     async def _filtered(self, call: Call, ack: Ack | None, consume: _Consume | None) -> object:
+        is_allowed = False
         try:
-            return await self._guarded(call, ack, consume)
+            await self._ask_guards(call)
+            is_allowed = True
+            return await self._handled(call, ack, consume)
         except Exception as error:
-            for each in self._around.filters:
-                if isinstance(error, each.kind):
-                    answer = each.answer(error, call)
-                    if answer is None:
-                        return None
-                    raise answer from error
-            raise
+            answer = self._answer(error, call)
+            # A filter that is silent must not let in a client that a guard has refused.
+            if answer is error or (answer is None and call.is_connection and not is_allowed):
+                raise
+            if answer is not None:
+                raise answer from error
+            return None
 
-    async def _guarded(self, call: Call, ack: Ack | None, consume: _Consume | None) -> object:
+    def _answer(self, error: Exception, call: Call) -> Exception | None:
+        """Return the answer of the nearest filter, or the error itself if none matches."""
+        for each in self._around.filters:
+            if isinstance(error, each.kind):
+                return each.answer(error, call)
+        return error
+
+    async def _ask_guards(self, call: Call) -> None:
         for guard in self._around.guards:
             allowed = guard(call)
             if inspect.isawaitable(allowed):
@@ -376,6 +416,8 @@ class Chain:
             # Only True allows the call, so that a guard without a return statement allows nothing by mistake.
             if allowed is not True:
                 raise Forbidden
+
+    async def _handled(self, call: Call, ack: Ack | None, consume: _Consume | None) -> object:
         arguments = {
             **self._binding.arguments(call.socket, call.body),
             **dict.fromkeys(self._binding.acks, ack),

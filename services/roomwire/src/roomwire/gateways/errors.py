@@ -9,7 +9,8 @@
     ├── HookWithoutAck        a hook asks for an ack
     ├── HookWithoutReplies    a hook is an async generator
     ├── TwoDeclarations       an event is declared twice
-    └── TwoHandlers           an event has two handlers
+    ├── TwoHandlers           an event has two handlers
+    └── WrongPart             what stands among guards, interceptors or filters is none
     ClientError
     ├── InvalidBody
     │   ├── MissingArgument   the event has fewer arguments than its handler needs
@@ -89,6 +90,31 @@ class HookWithoutReplies(_WrongHook):
     """A hook is an async generator, but it has no caller that takes replies."""
 
     problem = "has no caller to yield replies to"
+
+
+class WrongPart(ConfigurationError):
+    """What stands among the guards, interceptors or filters around a call cannot be called, or is no filter.
+
+    Args:
+        where: The class of the gateway, or the handler.
+        kind: `guards`, `interceptors` or `filters`.
+        part: What stands there.
+
+    """
+
+    def __init__(self, where: str, kind: str, part: object) -> None:
+        super().__init__(where, kind, part)
+        self.where = where
+        self.kind = kind
+        self.part = part
+
+    def __str__(self) -> str:
+        wanted = (
+            "`Filter(class, function)`"
+            if self.kind == "filters"
+            else "functions, or instances that can be called"
+        )
+        return f"{self.where}: {self.kind} must be a list of {wanted}, not {type_name(self.part)}"
 
 
 class NotProvided(TypeError):

@@ -1,6 +1,7 @@
 """The base class of gateways."""
 
 import asyncio
+import copy
 import inspect
 from collections.abc import Coroutine, Mapping, Sequence
 from typing import Any, ClassVar, Unpack
@@ -9,7 +10,7 @@ import socketio
 
 from roomwire.cluster.results import Presence
 from roomwire.errors import ConfigurationError, Forbidden
-from roomwire.gateways.binder import Binder, Interface, declared_by, run_hook
+from roomwire.gateways.binder import Binder, Interface, Rebinder, declared_by, run_hook
 from roomwire.gateways.binding import Binding, subscribed_event
 from roomwire.gateways.chain import AnyFilter, Around, Guard, Interceptor, Provided
 from roomwire.gateways.errors import TwoHandlers, UnknownEvent
@@ -21,12 +22,13 @@ from roomwire.gateways.reply_streams import ReplyStreams
 from roomwire.gateways.socket import Socket, to_wire
 from roomwire.gateways.traced import traced
 from roomwire.gateways.typists import typing_of
-from roomwire.history.contract import Recalled
+from roomwire.history.contract import HISTORY_BYTES, Recalled
 from roomwire.logs import get_logger
 from roomwire.rooms.emit import EmitOptions
 from roomwire.rooms.member import RoomWatch
 from roomwire.rooms.users import is_user_room, user_room
 from roomwire.server import Server
+from roomwire.server.patterns import NamespacePattern
 
 _log = get_logger(__name__)
 
@@ -70,6 +72,14 @@ class Gateway(Moderation, Renewals, socketio.AsyncNamespace):  # type: ignore[mi
 
         class Board(Gateway, namespace="/board"): ...
 
+    A namespace with parameters is a pattern: the gateway serves all namespaces that it matches, and a parameter of a handler or a
+    hook that is called like one of the pattern's gets its value, converted into its type. Each namespace has a copy of the gateway,
+    from its first client here to its last, so that `self.emit` speaks to that namespace. The copies share what the attributes hold.
+    `after_init` runs for the pattern alone. See docs/namespaces.md::
+
+        class Tenant(Gateway, namespace="/tenant-{tenant}"):
+            async def on_connection(self, tenant: int) -> None: ...
+
     A class can switch these features on, as in `class Board(Gateway, user_rooms=True, presence_event="presence")`:
 
     - `user_rooms`: each socket of a user joins that user's room before `on_connection`, so that `to=user_room("ann")` reaches
@@ -80,10 +90,12 @@ class Gateway(Moderation, Renewals, socketio.AsyncNamespace):  # type: ignore[mi
     - `renewal_event`: a client emits this event with `{token}` to stay connected when its token expires (`renew_token`);
     - `max_connections_per_user`: a further socket of a user with this many on all nodes is refused (`rate_limited`);
     - `moderated`: the sockets of a banned user and the events of a muted user are refused (`forbidden`), except for handlers with
-      `subscribe(..., requires_voice=False)`.
+      `subscribe(..., requires_voice=False)`;
+    - `requires_connect`: a socket whose user's capabilities do not allow `connect` for the name of the namespace is refused
+      (`forbidden`).
 
     Args:
-        namespace: The namespace that the gateway serves. Default: the class's, which is `/` unless the class states another.
+        namespace: The namespace that the gateway serves, or the pattern of several. Default: the class's, which is `/` unless the class states another.
         user_rooms: Overrides the class's `user_rooms`. Default: the class's.
         moderated: Overrides the class's `moderated`. Default: the class's.
         concurrent: Whether the events of one connection are handled at the same time, without an order.
@@ -91,6 +103,8 @@ class Gateway(Moderation, Renewals, socketio.AsyncNamespace):  # type: ignore[mi
     Attributes:
         bindings: The parameters and the ack of each event's handler.
         class_namespace: The namespace that the class states.
+        pattern: The pattern whose namespaces it serves; None if it serves one.
+        requires_connect: Whether a user's capabilities must allow `connect` for the name of the namespace.
         has_user_rooms: Whether each socket of a user is in that user's room.
         presence_event: The event that announces joining and leaving. Empty if there is none.
         typing_event: The event that announces typing. Empty if there is none.
@@ -116,6 +130,7 @@ class Gateway(Moderation, Renewals, socketio.AsyncNamespace):  # type: ignore[mi
     interceptors: ClassVar[Sequence[Interceptor]] = ()
     filters: ClassVar[Sequence[AnyFilter]] = ()
     has_user_rooms: bool = False
+    requires_connect: bool = False
     presence_event: str = ""
     typing_event: str = ""
 
@@ -129,6 +144,7 @@ class Gateway(Moderation, Renewals, socketio.AsyncNamespace):  # type: ignore[mi
         renewal_event: str | None = None,
         max_connections_per_user: int | None = None,
         moderated: bool | None = None,
+        requires_connect: bool | None = None,
         **options: object,
     ) -> None:
         super().__init_subclass__(**options)
@@ -146,6 +162,8 @@ class Gateway(Moderation, Renewals, socketio.AsyncNamespace):  # type: ignore[mi
             cls.max_connections_per_user = max_connections_per_user
         if moderated is not None:
             cls.is_moderated = moderated
+        if requires_connect is not None:
+            cls.requires_connect = requires_connect
 
     def __init__(
         self,
@@ -156,6 +174,8 @@ class Gateway(Moderation, Renewals, socketio.AsyncNamespace):  # type: ignore[mi
         concurrent: bool = False,
     ) -> None:
         super().__init__(namespace or self.class_namespace)
+        self.pattern = NamespacePattern.in_name(self.namespace)
+        self._own_namespace = "" if self.pattern is not None else self.namespace
         if user_rooms is not None:
             self.has_user_rooms = user_rooms
         if moderated is not None:
@@ -183,21 +203,25 @@ class Gateway(Moderation, Renewals, socketio.AsyncNamespace):  # type: ignore[mi
         self._bind(around, provided)
 
     @classmethod
-    def subscriptions(cls) -> Sequence[str]:
+    def subscriptions(cls, namespace: str | None = None) -> Sequence[str]:
         """Return the events that the class subscribes to, in alphabetical order, without calling its constructor.
+
+        Args:
+            namespace: The namespace that it serves. Default: the class's.
 
         Raises:
             ConfigurationError: As for the constructor.
 
         """
-        return sorted(cls.interface(Around()).events)
+        return sorted(cls.interface(Around(), namespace).events)
 
     @classmethod
-    def interface(cls, around: Around) -> Interface:
+    def interface(cls, around: Around, namespace: str | None = None) -> Interface:
         """Return what the class has for clients, without calling its constructor.
 
         Args:
             around: The guards, interceptors and filters that run outside of the gateway's own.
+            namespace: The namespace that it serves. Default: the class's.
 
         Raises:
             ConfigurationError: As for the constructor, or the class declares an event twice.
@@ -205,16 +229,19 @@ class Gateway(Moderation, Renewals, socketio.AsyncNamespace):  # type: ignore[mi
         """
         unmade = object.__new__(cls)
         unmade._streams = ReplyStreams()
+        unmade.pattern = NamespacePattern.in_name(namespace or cls.class_namespace)
         binder = unmade._bind(around, None)
         return Interface(binder.events, binder.connections, declared_by(cls))
 
     def _bind(self, around: Around, provided: Provided | None) -> Binder:
         binder = Binder(
             type(self),
-            Around(self.guards, self.interceptors, self.filters).within(around),
+            Around(self.guards, self.interceptors, self.filters),
             provided,
+            outer=around,
             is_moderated=self.is_moderated,
             streams=self._streams,
+            parameters=() if self.pattern is None else self.pattern.parameters,
         )
         handlers: dict[str, Handler] = {}
         # Attributes of the class are read, because a property of an unfinished instance must not run.
@@ -237,6 +264,31 @@ class Gateway(Moderation, Renewals, socketio.AsyncNamespace):  # type: ignore[mi
         self._watches_rooms = bool(self._on_join or self._on_leave or self.presence_event)
         return binder
 
+    def made_for(self, name: str, parameters: Mapping[str, str]) -> "Gateway":
+        """Return the copy of the gateway that serves one namespace of its pattern; the server calls it.
+
+        Args:
+            name: The name of the namespace.
+            parameters: The parameters in the name.
+
+        Raises:
+            InvalidNamespace: A parameter does not have the type that a handler or a hook names.
+
+        """
+        gateway = copy.copy(self)
+        gateway._serve(name, Rebinder(self, gateway, parameters))  # noqa: SLF001 - it is one of ours
+        return gateway
+
+    def _serve(self, name: str, binds: Rebinder) -> None:
+        """Become the gateway of one namespace of the pattern."""
+        self.namespace = self._own_namespace = name
+        self._handlers = {event: binds.rebound(handler) for event, handler in self._handlers.items()}
+        self._traced = None
+        self._on_connection = binds.hook(self._on_connection)
+        self._on_disconnection = binds.hook(self._on_disconnection)
+        self._on_join = binds.hook(self._on_join)
+        self._on_leave = binds.hook(self._on_leave)
+
     def _set_server(self, server: Server) -> None:
         """Set the server with which it is registered; python-socketio calls this method."""
         super()._set_server(server)
@@ -252,35 +304,57 @@ class Gateway(Moderation, Renewals, socketio.AsyncNamespace):  # type: ignore[mi
             event: The event's name.
             data: The event's argument; a tuple for several. Structs become objects.
             options: As for `Server.emit`, by name: `to` or `room`, `skip_sid`, `callback`, `ignore_queue`, `message_id`,
-                `keeps_history`, `except_rooms`, `volatile`, and `namespace`, whose default is the gateway's.
+                `keeps_history`, `except_rooms`, `volatile`, and `namespace`, whose default is the gateway's; the gateway of a
+                pattern, outside of its handlers and hooks, has none.
 
         Raises:
+            ConfigurationError: The gateway serves the namespaces of a pattern, and none of them is named.
             Unavailable: The event was not published; try again.
             OutcomeUnknown: The event may have been published; try again with the same `message_id`.
             TooLarge: The message id is too long.
             InvalidBody: A value has more than 500 lists and objects within each other.
 
         """
-        options["namespace"] = options.get("namespace") or self.namespace
+        options["namespace"] = options.get("namespace") or self._own_namespace or self._one_of_several()
         # The server's coroutine is returned directly: another one around it would cost each message a step.
         return self.server.emit(event, to_wire(data), **options)
 
-    async def history(self, room: str, *, limit: int = 50, after: str = "") -> Recalled:
+    def _one_of_several(self) -> str:
+        raise ConfigurationError(
+            f"{type(self).__name__} serves all namespaces {self.namespace!r}: say which one with namespace=..."
+        )
+
+    async def history(
+        self,
+        room: str,
+        *,
+        limit: int = 50,
+        after: str = "",
+        before: str = "",
+        max_bytes: int = HISTORY_BYTES,
+    ) -> Recalled:
         """Return the history of a room, as emits with `keeps_history` stored it, oldest first.
 
         Args:
             room: The room.
             limit: Maximum number of entries. Default: 50.
             after: A position (`Remembered.position`); the first entries after it are returned. Default: the newest entries.
+            before: A position; the last entries before it are returned. Default: as for `after`.
+            max_bytes: Maximum size of the entries altogether; one entry is returned whatever its size. `Recalled.has_earlier` and
+                `has_more` tell whether there are more, from the first or last position. Default: 1,000,000.
 
         Raises:
             Unavailable: The history cannot be read now.
+            ValueError: Both `after` and `before` are given.
             ConfigurationError: The server has a log in Redis but no history.
 
         """
         if self.server.history is None:
             raise ConfigurationError("this server has no history: create it with history=open_history(...)")
-        return await self.server.history.recall(room, limit=limit, after=after, namespace=self.namespace)
+        namespace = self._own_namespace or self._one_of_several()
+        return await self.server.history.recall(
+            room, limit=limit, after=after, before=before, max_bytes=max_bytes, namespace=namespace
+        )
 
     async def presence(self, room: str, *, limit: int = 1_000, timeout_s: float = 5.0) -> Presence:
         """Return the sockets in a room on all nodes, connected or away, and how many each user has (`Presence.users`).
@@ -294,7 +368,8 @@ class Gateway(Moderation, Renewals, socketio.AsyncNamespace):  # type: ignore[mi
             Unavailable: Presence cannot be read now.
 
         """
-        return await self.server.presence(room, namespace=self.namespace, limit=limit, timeout_s=timeout_s)
+        namespace = self._own_namespace or self._one_of_several()
+        return await self.server.presence(room, namespace=namespace, limit=limit, timeout_s=timeout_s)
 
     async def tell_typing(self, socket: Socket, room: str, data: object = None) -> None:
         """Tell the other members of a room, on all gateways, that the user of a socket is typing; see `roomwire.gateways.typists`.

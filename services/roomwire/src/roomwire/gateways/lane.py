@@ -1,6 +1,6 @@
 """The events of one connection at one gateway: in order, one at a time.
 
-A handler that awaits delays only later events of its own connection, up to a limit. A handler that does not await costs no
+A handler that awaits delays only later events of its own connection; when too many wait, the server stops reading from the client. A handler that does not await costs no
 task, and a plain function costs no coroutine either.
 """
 
@@ -12,12 +12,12 @@ from functools import partial
 from time import perf_counter
 from typing import Protocol
 
-from roomwire.errors import ClientError, Internal, RateLimited
+from roomwire.errors import ClientError, Internal
 from roomwire.gateways.chain import ACKNOWLEDGED, Ack, AcknowledgedFailed
 from roomwire.gateways.errors import NoSuchEvent
 from roomwire.gateways.socket import Socket, to_wire
-from roomwire.limits.bounds import Bound
 from roomwire.logs import get_logger
+from roomwire.rooms.member import members_of
 from roomwire.server import Server
 
 _log = get_logger(__name__)
@@ -43,6 +43,7 @@ class Handler:
         binding: Its parameters.
         is_plain: Whether the method is not a coroutine function.
         takes_ack: Whether it gets the ack, as the argument `ack`, and sends it itself.
+        surcharge: What its event costs beyond an ordinary event, in units of the rates.
 
     """
 
@@ -51,6 +52,7 @@ class Handler:
     binding: Arguments
     is_plain: bool
     takes_ack: bool = False
+    surcharge: int = 0
 
 
 _Event = tuple[Handler, dict[str, object], int | None, int]
@@ -68,17 +70,19 @@ class Lane:
     """
 
     __slots__ = (
+        "_backlogs",
+        "_charge",
         "_count",
         "_handlers",
         "_is_concurrent",
         "_parting",
+        "_refusal_of_waiting",
         "_replies",
         "_running",
         "_server",
         "_start",
         "_start_now",
         "_waiting",
-        "_waiting_bytes",
         "socket",
     )
 
@@ -89,11 +93,13 @@ class Lane:
         self._start = socket.server.begin
         self._start_now = socket.server.begin_now
         self._count = socket.server.count_event
+        self._backlogs = socket.server.backlogs
+        self._charge = socket.server.charges.charge
+        self._refusal_of_waiting = socket.server.charges.refusal_of_waiting
         self._handlers = handlers
         self._is_concurrent = is_concurrent
         self._running = 0
         self._waiting: deque[_Event] | None = None
-        self._waiting_bytes = 0
         self._parting: asyncio.Future[None] | None = None
 
     def admit_text(self, text: str, start: int, ack_id: int | None) -> bool:
@@ -109,6 +115,8 @@ class Lane:
             return False
         if handler.takes_ack:
             arguments["ack"] = self._ack(ack_id)
+        if handler.surcharge:
+            self._charge(self.socket.member.connection, handler.surcharge)
         self._put((handler, arguments, ack_id, len(text)))
         return True
 
@@ -128,6 +136,8 @@ class Lane:
         else:
             if handler.takes_ack:
                 arguments["ack"] = self._ack(ack_id)
+            if handler.surcharge:
+                self._charge(self.socket.member.connection, handler.surcharge)
             size = sum(len(value) for value in body if isinstance(value, str | bytes))
             self._put((handler, arguments, ack_id, size))
 
@@ -137,7 +147,9 @@ class Lane:
 
     def stop(self) -> None:
         """Discard the events after the present one."""
-        self._waiting, self._waiting_bytes = None, 0
+        waiting, self._waiting = self._waiting or (), None
+        for event in waiting:
+            self._backlogs.handled(self.socket.member, event[3])
 
     async def idle(self) -> None:
         """Wait until no event of the connection is being handled. A handler of the connection must not wait for this."""
@@ -150,11 +162,10 @@ class Lane:
         """The number of events that are being handled or wait."""
         return self._running + (len(self._waiting) if self._waiting else 0)
 
-    def has_room(self, size: int) -> bool:
-        """Return whether an event of a size may wait, or need not wait. A single event may be as large as a message."""
-        limits = self._server.eio.limits
-        too_large = self._waiting_bytes + size > limits.max_waiting_events_bytes
-        return self.events < limits.max_waiting_events and not (self._waiting and too_large)
+    @property
+    def owed(self) -> int:
+        """What the waiting events have been charged."""
+        return sum(1 + handler.surcharge for handler, *_ in self._waiting or ())
 
     @property
     def _max_events(self) -> int:
@@ -173,20 +184,24 @@ class Lane:
     def _wait(self, event: _Event) -> None:
         if self._waiting is None:
             self._waiting = deque()
-        if not self.has_room(event[3]):
-            self._server.eio.exceeded(Bound.WAITING_EVENTS)
-            self._refuse(RateLimited(), event[2])
-        else:
-            self._waiting.append(event)
-            self._waiting_bytes += event[3]
+        self._waiting.append(event)
+        self._backlogs.begun(self.socket.member, event[3])
 
     def _next(self) -> _Event | None:
-        """Return the next event."""
-        if not self._waiting:
-            return None
-        event = self._waiting.popleft()
-        self._waiting_bytes -= event[3]
-        return event
+        """Return the next event. An event for which those before it have left no time is refused."""
+        while self._waiting:
+            refusal = self._refusal_of_waiting(self.socket.member.connection, self._owed)
+            event = self._waiting.popleft()
+            self._backlogs.handled(self.socket.member, event[3])
+            if refusal is None:
+                return event
+            self._refuse(refusal, event[2])
+        return None
+
+    def _owed(self) -> int:
+        """Return what the waiting events of the connection have been charged."""
+        lanes = (member.lane for member in members_of(self.socket.member.connection))
+        return sum(lane.owed for lane in lanes if lane is not None)
 
     async def _run(self, event: _Event | None, result: object = None) -> None:
         """Handle an event, or await the result of one that has begun; then handle the waiting events."""

@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 from typing import Final
 
+from roomwire.cluster.standings.standings import Standings
 from roomwire.errors import ConfigurationError
 from roomwire.gateways.chain import Call
 from roomwire.log.sessions import NodeId
 from roomwire.logs import get_logger
 from roomwire.server import Server
-from roomwire.standings.standings import Standings
+from roomwire.server.patterns import NamespacePattern
 
 _EVENT: Final = "roomwire.standing"
 
@@ -34,6 +35,7 @@ class Moderation:
         is_moderated: Whether users can be banned and muted here.
         server: The server that the gateway is registered with.
         namespace: The namespace that it serves.
+        pattern: The pattern whose namespaces it serves; None if it serves one.
 
     """
 
@@ -41,6 +43,7 @@ class Moderation:
     is_moderated: bool = False
     server: Server
     namespace: str
+    pattern: NamespacePattern | None = None
 
     @property
     def asks_standings(self) -> bool:
@@ -89,13 +92,18 @@ class Moderation:
 
     def hear_of_standings(self) -> None:
         """Apply the changes of standings that other nodes announce from now on."""
-        self.server.on_server_side(_EVENT, self._take_standing, namespace=self.namespace)
+        self.server.on_server_side(_EVENT, self._take_standing, namespace=self._told_in)
 
     async def _tell_of_standing(self, what: str, user_id: str, for_s: float, by: str) -> Sequence[NodeId]:
         # The audit comes first, because the standing has changed even if a node cannot be told.
         _audit.info("standing changed", audit=True, caller=by, operation=what, user=user_id, for_s=for_s)
-        told = await self.server.server_side_emit(_EVENT, what, user_id, for_s, namespace=self.namespace)
+        told = await self.server.server_side_emit(_EVENT, what, user_id, for_s, namespace=self._told_in)
         return told.missing
+
+    @property
+    def _told_in(self) -> str:
+        """The name under which the gateways of other nodes hear of standings, which they hold for all namespaces of a pattern."""
+        return self.namespace if self.pattern is None else self.pattern.text
 
     def _take_standing(self, what: str, user_id: str, for_s: float) -> None:
         note = self.standings().note_ban if what == "ban" else self.standings().note_mute

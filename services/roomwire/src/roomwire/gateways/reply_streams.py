@@ -142,7 +142,7 @@ class ReplyStreams:
             limits, log = socket.server.recovery_limits, socket.server.log
             found = self._unread[socket.id] = Unread(
                 # The other half is for the events of rooms and of other senders.
-                max_entries=max(1, min(limits.max_entries, log.config.max_stream_entries) // 2),
+                max_entries=max(1, min(limits.max_entries, log.config.max_sid_entries) // 2),
                 max_bytes=max(1, limits.max_bytes // 2),
             )
         return found
@@ -195,6 +195,10 @@ class ReplyStream:
     async def _send(self, value: object) -> None:
         event, args = (value.event, value.args) if isinstance(value, Reply) else (self.event, value)
         payload = event_payload([event, *arguments_of(to_wire(args))])
+        charges, connection = self.socket.server.charges, self.socket.member.connection
+        while (wait_s := charges.pause_of(connection)) > 0:
+            await asyncio.sleep(wait_s)
+        charges.answered(connection, [payload])
         pause_s = _FIRST_PAUSE_S
         while self._unread.is_full and not await self._is_confirmed():
             await asyncio.sleep(pause_s)

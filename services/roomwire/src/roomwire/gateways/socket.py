@@ -2,18 +2,25 @@
 
 import base64
 import hashlib
+import time
+from collections.abc import Mapping
 from typing import Final
 
 import msgspec
 
-from roomwire.errors import Forbidden
+from roomwire.errors import Forbidden, RateLimited
 from roomwire.identity.tokens import User
+from roomwire.limits.bounds import Bound
+from roomwire.limits.new_rooms import NewRooms
+from roomwire.logs import get_logger
 from roomwire.rooms.handshake import Handshake
 from roomwire.rooms.member import Member
 from roomwire.rooms.users import is_user_room
 from roomwire.server import Server
 
 _OWN_ID_BYTES: Final = 24
+
+_log = get_logger(__name__)
 
 
 def shown_user_id(user: User) -> str:
@@ -47,6 +54,11 @@ class Socket:
         return self.member.namespace
 
     @property
+    def parameters(self) -> Mapping[str, str]:
+        """The parameters in the name of the namespace, as texts, if a pattern serves it."""
+        return self.server.parameters_of(self.member.namespace)
+
+    @property
     def user(self) -> User:
         """The client's user."""
         return self.member.user
@@ -69,6 +81,17 @@ class Socket:
         owner = self.id if self.user.kind == "anonymous" else self.user.id
         digest = hashlib.sha256(msgspec.json.encode((self.user.kind, owner, self.namespace, message_id)))
         return base64.urlsafe_b64encode(digest.digest()[:_OWN_ID_BYTES]).decode()
+
+    def charge(self, cost: int) -> None:
+        """Charge the client's rates for what its event has cost beyond the price of its handler.
+
+        Where the cost depends on the data, the handler knows it best. The event itself is not refused; later ones may be.
+
+        Args:
+            cost: The cost in ordinary events, see `subscribe`. Nothing is charged for 0.
+
+        """
+        self.server.charges.charge(self.member.connection, cost)
 
     async def emit(self, event: str, *args: object) -> None:
         """Send an event to this client."""
@@ -127,6 +150,34 @@ class Socket:
         standings = self.server.standings
         if standings is not None and self.user.kind != "anonymous":
             standings.require_voice(self.user.id)
+
+    def require_room(self, room: object) -> None:
+        """Count a room that this client wants to join, or to speak to without being in it: a new room costs Redis memory.
+
+        Call it where clients choose the rooms. A room that the client is in is not counted.
+
+        Raises:
+            RateLimited: The client has opened too many different rooms within ten minutes (`ROOMWIRE_MAX_NEW_ROOMS`).
+
+        """
+        member, engine = self.member, self.server.eio
+        if room in member.rooms:
+            return
+        if member.new_rooms is None:
+            member.new_rooms = NewRooms(engine.limits.max_new_rooms)
+        if not member.new_rooms.is_exceeded(room, time.monotonic()):
+            return
+        engine.exceeded(Bound.NEW_ROOMS)
+        if not member.new_rooms.was_exceeded:
+            member.new_rooms.was_exceeded = True
+            _log.warning(
+                "client opens too many rooms",
+                sid=self.id,
+                user=self.user.id,
+                kind=self.user.kind,
+                namespace=self.namespace,
+            )
+        raise RateLimited("You have opened too many rooms: try again later.")
 
     def renew(self, user: User) -> None:
         """Extend this client's connection with a new token; `user` is the user that a `Verifier` returned for it.

@@ -15,6 +15,7 @@ def traced(handlers: Mapping[str, Handler], tracing: Tracing, namespace: str) ->
             handler.binding,
             is_plain=False,
             takes_ack=handler.takes_ack,
+            surcharge=handler.surcharge,
         )
         for event, handler in handlers.items()
     }

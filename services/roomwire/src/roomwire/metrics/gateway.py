@@ -12,7 +12,7 @@ from roomwire.health.clocks import MAX_SKEW_S, Clock
 from roomwire.health.dependencies import Dependencies
 from roomwire.limits.bounds import Bound
 from roomwire.metrics.collectors import Events, Seconds, Tally
-from roomwire.metrics.redis import RedisFigures
+from roomwire.metrics.redis import GuardFigures, RedisFigures
 
 TRANSPORTS = ("polling", "websocket")
 _WRITES_CLEAR_S = 10.0
@@ -41,6 +41,8 @@ class Metrics:
         )
         self.redis_figures = RedisFigures()
         self.registry.register(self.redis_figures)
+        self.guard_figures = GuardFigures()
+        self.registry.register(self.guard_figures)
         self.connects = Counter(
             "roomwire_connects_total",
             "Socket.IO connects by outcome: ok, or the code of the refusal.",
@@ -189,6 +191,15 @@ class Metrics:
         """
         self.registry.register(_Connections(count))
 
+    def watch_namespaces(self, count: Callable[[], Mapping[str, int]]) -> None:
+        """Export `roomwire_dynamic_namespaces`, read when scraped.
+
+        Args:
+            count: Returns the number of namespaces that are alive, by pattern: the name of a namespace is never a label.
+
+        """
+        self.registry.register(_Namespaces(count))
+
     def watch_load(self, *, rooms: Callable[[], int], tasks: Callable[[], int]) -> None:
         """Export `roomwire_rooms` and `roomwire_tasks`, read when scraped: without clients, neither may grow.
 
@@ -202,6 +213,23 @@ class Metrics:
             ("roomwire_tasks", "Tasks of the event loop.", tasks),
         ):
             Gauge(name, description, registry=self.registry).set_function(count)
+
+
+class _Namespaces(Collector):
+    """Counts the namespaces of patterns at the time of the scrape."""
+
+    def __init__(self, count: Callable[[], Mapping[str, int]]) -> None:
+        self._count = count
+
+    def collect(self) -> Iterator[Metric]:
+        family = GaugeMetricFamily(
+            "roomwire_dynamic_namespaces",
+            "Namespaces with clients on this gateway that a pattern serves, by pattern.",
+            labels=["pattern"],
+        )
+        for pattern, number in self._count().items():
+            family.add_metric([pattern], number)
+        yield family
 
 
 class _Connections(Collector):

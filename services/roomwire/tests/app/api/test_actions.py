@@ -28,6 +28,7 @@ POLICY = """
 "*" = ["join"]
 [roles.shop]
 "acme:*" = ["publish", "presence", "history"]
+"/private/tenant-7" = ["connect"]
 [roles.root]
 "*" = ["join", "publish", "history", "presence", "rooms", "broadcast", "admin"]
 """
@@ -56,6 +57,15 @@ class Square(Gateway, namespace="/square", moderated=True):
     @subscribe("say")
     async def say(self, text: str) -> str:
         return text
+
+
+class Tenant(Gateway, namespace="/tenant-{tenant}", user_rooms=True):
+    async def on_connection(self, socket: Socket) -> None:
+        await socket.join("acme:den")
+
+
+class Private(Gateway, namespace="/private/tenant-{tenant}", requires_connect=True):
+    """A gateway whose namespaces capabilities must name."""
 
 
 async def known(handshake):
@@ -139,6 +149,34 @@ async def test_events_reach_a_room_of_any_namespace_on_all_nodes(backend):
 
         assert [1, {"a": 2}] == await here.event("moved")
         assert [1, {"a": 2}] == await there.event("moved")
+
+
+async def test_calls_name_a_namespace_of_a_pattern_and_need_the_capability_that_its_gateway_requires(
+    redis_url, free_port_factory, tmp_path
+):
+    shop = {"secret": "t" * 40}
+    of_private = {"room": "acme:den", "event": "moved"}
+    async with (
+        backend_on(redis_url, free_port_factory, tmp_path, Tenant, Private) as backend,
+        Client.connected(backend.addresses[1], {"name": "ann"}, namespace="/tenant-7") as ann,
+    ):
+        said = {"namespace": "/tenant-7", "room": "acme:den", "event": "moved", "args": [1]}
+        to_ann = {"namespace": "/tenant-7", "user": "ann", "event": "moved", "args": [2]}
+        answers = [
+            await backend.publish(said, **shop),
+            await backend.publish(to_ann),
+            await backend.publish(of_private | {"namespace": "/private/tenant-7"}, **shop),
+            await backend.publish(of_private | {"namespace": "/private/tenant-8"}, **shop),
+            await backend.publish(of_private | {"namespace": "/private/tenant-8"}),
+            await backend.publish(said | {"namespace": "/tenant-ä"}),
+            await backend.publish(said | {"namespace": "/tenants"}),
+        ]
+        where = {"namespace": "/tenant-7", "room": "acme:den"}
+        presence = await backend.call("GET", "/presence", params=where)
+
+        assert [1, 2] == [(await ann.event("moved"))[0] for _ in range(2)]
+    assert [200, 200, 200, 403, 200, 404, 404] == [status for status, _ in answers]
+    assert (200, ["ann"]) == (presence[0], [each["user"] for each in presence[1]["members"]])
 
 
 async def test_members_of_excepted_rooms_do_not_receive_an_event_to_a_room_or_to_everybody(backend):

@@ -45,6 +45,18 @@ class Bounded(Gateway, max_connections_per_user=5): ...
 
 bounded = App(Bounded)
 
+class Dear(Gateway):
+    @subscribe("sum", cost=2)
+    async def sum(self) -> None: ...
+
+    @subscribe("report", cost=20)
+    async def report(self) -> None: ...
+
+    @subscribe("say")
+    async def say(self) -> None: ...
+
+dear = App(Dear)
+
 def make():
     return plain
 
@@ -88,6 +100,12 @@ def test_check_prints_the_settings_in_force_and_what_is_subscribed_to_without_th
         "Board needs: Database",
         "not checked: the lifespan, which runs only in a process that serves, and what it provides",
     ] == printed.partition("\n\n")[2].splitlines()
+
+
+def test_check_lists_what_costs_more_than_an_ordinary_event(check):
+    printed = check("board:dear")[1].partition("\n\n")[2]
+
+    assert "Dear costs, in ordinary events: report 20, sum 2" in printed.splitlines()
 
 
 @pytest.mark.parametrize("name", ["plain", "make"])

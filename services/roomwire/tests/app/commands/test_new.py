@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -60,6 +61,19 @@ def test_it_is_typed_strictly(board):
     done = run(board, "mypy", "--strict", "--cache-dir", os.devnull, "my_board.py", "test_my_board.py")
 
     assert 0 == done.returncode, done.stdout
+
+
+def test_git_leaves_out_what_the_pages_commands_write(board):
+    run_git = partial(subprocess.run, cwd=board, check=True, capture_output=True, text=True)
+    run_git(["git", "init", "-q"])
+    for secret in ("key", "token", ".local/3000/redis-url"):
+        (board / secret).parent.mkdir(parents=True, exist_ok=True)
+        (board / secret).write_text("secret")
+
+    shown = run_git(["git", "status", "--porcelain", "--untracked-files=all"]).stdout
+
+    assert FILES - {"page"} <= {line.split()[1] for line in shown.splitlines()}
+    assert not re.search(r"\b(key|token)$|local", shown, re.MULTILINE)
 
 
 def test_check_finds_the_event(board):

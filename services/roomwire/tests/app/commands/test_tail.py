@@ -67,7 +67,13 @@ async def tailing(folder, *arguments):
 
 def serving(folder, port):
     return running(
-        "board:app", folder / "log", served=folder, port=port, redis_url="memory://", auth_mode="off"
+        "board:app",
+        folder / "log",
+        served=folder,
+        port=port,
+        node_name="north",
+        redis_url="memory://",
+        auth_mode="off",
     )
 
 
@@ -98,7 +104,8 @@ async def test_events_and_acknowledgements_are_lines_of_json_and_a_lost_session_
     assert ("said", ["hello", "cmF3"]) == (event["event"], event["args"])
     assert event["time"] > joined["time"]
     assert joined["args"] == again["args"]
-    assert "connected as " in said().splitlines()[0]
+    assert said().startswith("connected on north as ")
+    assert "not recovered: a new session begins on north, and" in said()
 
 
 async def test_without_recovery_an_argument_that_looks_like_an_offset_is_an_argument(
@@ -113,9 +120,11 @@ async def test_without_recovery_an_argument_that_looks_like_an_offset_is_an_argu
 
     async with websockets.serve(serve, "127.0.0.1", 0) as server:
         port = server.sockets[0].getsockname()[1]
-        async with tailing(tmp_path, f"http://127.0.0.1:{port}", "--count", "1") as (process, lines, _):
+        async with tailing(tmp_path, f"http://127.0.0.1:{port}", "--count", "1") as (process, lines, said):
             assert 0 == await process.wait()
 
+    # Another server's ids name no gateway.
+    assert "connected as b\n" == said()
     assert [["said", [OFFSET]]] == [[line["event"], line["args"]] for line in lines()]
 
 

@@ -259,3 +259,29 @@ def test_the_events_of_functions_may_come_and_go_as_well():
     async def shout(sid, text): ...
 
     assert ("adds", "/functions: the namespace is new") in found(Before, server=sio)
+
+
+def named(plans, pattern="/{plan}-{tenant}"):
+    class Tenant(Gateway, namespace=pattern):
+        @subscribe("ask")
+        async def ask(self, plan: plans, question: str) -> str: ...
+
+    return Tenant
+
+
+def test_a_pattern_that_allows_fewer_names_breaks_clients():
+    two, three = Literal["free", "paid"], Literal["free", "paid", "old"]
+
+    assert [] == found(named(two), named(two))
+    assert [("breaks", "/{plan}-{tenant} connect: the parameter plan cannot be old any more")] == found(
+        named(two), named(three)
+    )
+    assert [("adds", "/{plan}-{tenant} connect: the parameter plan may be more now")] == found(
+        named(three), named(two)
+    )
+    assert [("adds", "/{plan}-{tenant} connect: the parameter plan may be more now")] == found(
+        named(str), named(two)
+    )
+    assert [
+        ("breaks", "/{plan}-{tenant} connect: the parameter plan has to be one of free, paid now")
+    ] == found(named(two), named(str))

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Literal
 
 import contracted
 import msgspec
@@ -18,6 +19,11 @@ from roomwire.app.contract.surface import surface_of
 from roomwire.testing import Refused
 
 
+class Tenant(Gateway, namespace="/{plan}-{tenant}"):
+    @subscribe("ask")
+    async def ask(self, plan: Literal["free", "paid"], tenant: int) -> int: ...
+
+
 def document(app, auth_mode="required"):
     return document_of(surface_of(app), auth_mode=auth_mode)
 
@@ -25,14 +31,26 @@ def document(app, auth_mode="required"):
 def test_asyncapis_own_parser_takes_the_document_and_refuses_another(tmp_path):
     whole = document(contracted.app)
     (tmp_path / "whole.json").write_bytes(msgspec.json.encode(whole))
+    (tmp_path / "pattern.json").write_bytes(msgspec.json.encode(document(App(Tenant))))
     (tmp_path / "lacking.json").write_bytes(msgspec.json.encode({**whole, "channels": {}}))
 
     read = [
-        json.loads(line) for line in parsed(tmp_path / "whole.json", tmp_path / "lacking.json").splitlines()
+        json.loads(line)
+        for line in parsed(
+            *[tmp_path / f"{name}.json" for name in ("whole", "lacking", "pattern")]
+        ).splitlines()
     ]
 
     assert ["whole.json", len(whole["operations"]), []] == read[0]
     assert read[1][2]
+    assert ["pattern.json", 3, []] == read[2]
+
+
+def test_a_pattern_is_a_channel_with_parameters():
+    (channel,) = document(App(Tenant))["channels"].values()
+
+    assert "/{plan}-{tenant}" == channel["address"]
+    assert {"plan": {"enum": ["free", "paid"]}, "tenant": {}} == channel["parameters"]
 
 
 def test_two_runs_write_the_same_bytes():

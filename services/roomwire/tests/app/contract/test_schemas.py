@@ -2,7 +2,6 @@
 
 from typing import Annotated, Any
 
-import jsonschema
 import msgspec
 import pytest
 
@@ -42,6 +41,8 @@ def test_a_type_is_written_in_the_words_of_draft_7(type_, schema):
 
 
 def test_all_schemas_are_of_draft_7_and_the_components_are_in_order():
+    import jsonschema
+
     schemas = Schemas([Dog | Cat, dict[str, tuple[int, ...]], set[float]])
 
     assert ["Cat", "Dog"] == [*schemas.components]

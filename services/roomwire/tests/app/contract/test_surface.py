@@ -1,6 +1,8 @@
 """What is read of an application, and what is said not to be known of it."""
 
 import contextlib
+import enum
+import re
 from collections.abc import AsyncIterator
 from typing import Literal
 
@@ -8,7 +10,7 @@ import contracted
 import msgspec
 import pytest
 
-from roomwire import App, Gateway, Socket, emits, subscribe
+from roomwire import App, Gateway, Server, Socket, emits, subscribe
 from roomwire.app.contract.surface import NOTHING, Answer, answers_of, surface_of
 from roomwire.errors import ClientError, RateLimited
 from roomwire.gateways.chain import Filter, Reply
@@ -190,3 +192,41 @@ def test_a_stream_of_replies_emits_its_event_and_ends_with_its_ack():
         "/ several: the types of its replies are not known.",
         "/ shown: it is emitted, and not declared by `emits`.",
     ] == surface.not_known
+
+
+class Plan(enum.Enum):
+    FREE = "free"
+    PAID = "paid"
+
+
+class Tenant(Gateway, namespace="/{plan}-{tenant}"):
+    async def on_connection(self, plan: Plan) -> None: ...
+
+    @subscribe("ask")
+    async def ask(self, plan: Literal["paid", "old"], question: str, tenant: int) -> str: ...
+
+
+def test_a_pattern_is_a_namespace_whose_parameters_are_no_arguments():
+    namespace = only(App(Tenant))
+
+    assert "/{plan}-{tenant}" == namespace.name
+    assert {"plan": ["paid"], "tenant": ()} == namespace.parameters
+    assert ["question"] == [each.name for each in namespace.incoming[0].arguments]
+    assert [] == namespace.connection.arguments
+
+
+def test_an_instance_and_functions_of_a_pattern_are_known_as_well():
+    class Named(Gateway):
+        @subscribe("ask")
+        async def ask(self, board: str, question: str) -> str: ...
+
+    server = Server()
+    server.of("/tenant-{tenant}").on("ask", lambda _sid: None)
+    server.of(re.compile(r"^/[0-9]{2}$")).on("ask", lambda _sid: None)
+    by_name = {each.name: each for each in surface_of(App(Named("/board-{board}"), server=server)).namespaces}
+
+    assert {"board": ()} == by_name["/board-{board}"].parameters
+    assert ["question"] == [each.name for each in by_name["/board-{board}"].incoming[0].arguments]
+    assert {"tenant": ()} == by_name["/tenant-{tenant}"].parameters
+    assert ["ask"] == [each.event for each in by_name["/tenant-{tenant}"].incoming]
+    assert {} == by_name["^/[0-9]{2}$"].parameters

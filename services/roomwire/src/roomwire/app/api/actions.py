@@ -32,6 +32,7 @@ from roomwire.app.api.callers import Caller
 from roomwire.errors import ClientError, InvalidBody, NotFound
 from roomwire.gateways.errors import NoSuchNamespace
 from roomwire.gateways.moderation import Moderation
+from roomwire.identity.capabilities import CONNECT
 from roomwire.log.kept import Keep
 from roomwire.log.sessions import is_sid
 from roomwire.rooms.users import is_user_room, user_room
@@ -76,7 +77,7 @@ class Actions:
         with audited(caller, "publish", messages=len(messages), to=targets[:_AUDITED_TARGETS]):
             for message in messages:
                 _check(caller, message)
-                self._require(message.namespace)
+                self._require(message.namespace, caller)
             sayings: list[Coroutine[object, object, None]] = []
             try:
                 for number, message in enumerate(messages):
@@ -95,13 +96,13 @@ class Actions:
     async def rooms(self, caller: Caller, *, namespace: str, limit: int) -> list[RoomAnswer]:
         """Return the rooms with connected members, the largest first."""
         caller.capabilities.require("rooms")
-        self._require(namespace)
+        self._require(namespace, caller)
         return await self.largest_rooms(namespace=namespace, limit=limit)
 
     async def presence(self, caller: Caller, room: str, *, namespace: str, limit: int) -> PresenceAnswer:
         """Return the members of a room, connected or away."""
         caller.capabilities.require("presence", room)
-        self._require(namespace)
+        self._require(namespace, caller)
         return await self.members(room, namespace=namespace, limit=limit)
 
     async def history(
@@ -109,14 +110,14 @@ class Actions:
     ) -> HistoryAnswer:
         """Return the messages of a room: the newest ones, or those that follow a position."""
         caller.capabilities.require("history", room)
-        self._require(namespace)
+        self._require(namespace, caller)
         return await self.remembered(room, namespace=namespace, after=after, limit=limit)
 
     async def disconnect(self, caller: Caller, user: str, *, namespace: str) -> Disconnected:
         """Send all sockets of a user away, and end the sessions of those that are away."""
         with audited(caller, "disconnect", user=user) as known:
             caller.capabilities.require("admin")
-            self._require(namespace)
+            self._require(namespace, caller)
             answer = await self.disconnect_user(user, namespace=namespace)
             known.update(done=answer.disconnected, failed=answer.failed)
         return answer
@@ -125,7 +126,7 @@ class Actions:
         """Move the connected members of a room, or (`user`) one user's, to another; members that may not join it stay."""
         with audited(caller, "move", room=room, to=to, user=user or "all") as known:
             caller.capabilities.require("admin")
-            self._require(namespace)
+            self._require(namespace, caller)
             answer = await self.move_members(room, to, namespace=namespace, user=user)
             known.update(done=answer.moved, refused=answer.refused, failed=answer.failed)
         return answer
@@ -262,16 +263,24 @@ class Actions:
 
     def _moderated(self) -> Moderation:
         """Return one of the moderated gateways; its decisions hold in all of them."""
-        for gateway in self._server.namespace_handlers.values():
+        for gateway in self._server.registered_handlers().values():
             if isinstance(gateway, Moderation) and gateway.is_moderated:
                 return gateway
         raise NotFound("This application cannot ban or mute a user: none of its gateways is moderated.")
 
-    def _require(self, namespace: str) -> None:
-        """Raise `NotFound` for a namespace that the server does not serve: no client could receive an event there."""
+    def _require(self, namespace: str, caller: Caller) -> None:
+        """Check a namespace.
+
+        Raises:
+            NoSuchNamespace: The server does not serve it: no client could receive an event there.
+            NotPermitted: Its gateway requires that the caller's capabilities name it, and they do not.
+
+        """
         served = {*self._server.handlers, *self._server.namespace_handlers}
-        if not served & {namespace, _EVERY_NAMESPACE}:
+        if not served & {namespace, _EVERY_NAMESPACE} and not self._server.is_of_pattern(namespace):
             raise NoSuchNamespace(namespace)
+        if self._server.requires_connect(namespace) and not caller.capabilities.may("admin"):
+            caller.capabilities.require(CONNECT, namespace)
 
 
 def target_of(message: Said) -> str:
@@ -304,10 +313,18 @@ def name_of(node: str) -> str:
 
 
 def _check(caller: Caller, message: Said) -> None:
-    if isinstance(message, ToRoom):
-        caller.capabilities.require("publish", message.room)
-    else:
-        caller.capabilities.require("admin" if isinstance(message, ToUser) else "broadcast")
+    """Check that a caller may publish a message.
+
+    An event of any name can look like one of the application's own, so what lets a person speak does not suffice.
+    """
+    may = caller.capabilities
+    if isinstance(message, ToUser):
+        may.require("admin")
+        return
+    room = message.room if isinstance(message, ToRoom) else None
+    may.require("broadcast" if room is None else "publish", room)
+    if not (caller.is_backend or may.may("admin")):
+        may.require("emit", room)
 
 
 def _message_id(caller: Caller, message: Said, key: str, number: int) -> str:

@@ -275,6 +275,13 @@ class PresenceAnswer(BaseModel):
     missing: list[str] = Field(description="Gateways that did not answer. Their members count as away.")
 
 
+class SenderAnswer(BaseModel):
+    """The user that a message is of, as its token stated it."""
+
+    id: str
+    kind: str
+
+
 class MessageAnswer(BaseModel):
     """A message of a room's history."""
 
@@ -282,9 +289,12 @@ class MessageAnswer(BaseModel):
         description="The message's position. Pass it as `after` to get the messages that follow."
     )
     id: str
-    user: str
+    user: str = Field(description="The name that the client gave; it proves nothing.")
     text: str
     at: datetime
+    sender: SenderAnswer | None = Field(
+        None, description="Its user. Null in messages of backends and of clients without a token."
+    )
 
 
 class EntryAnswer(BaseModel):

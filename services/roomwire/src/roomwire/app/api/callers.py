@@ -26,12 +26,14 @@ class Caller(msgspec.Struct, frozen=True):
         id: The caller's unique id, for the audit.
         capabilities: The caller's permissions per room.
         address: The caller's address, for the audit. Empty if it is unknown.
+        is_backend: Whether it is a backend: the bearer of a key, or of a token that was issued to a service.
 
     """
 
     id: str
     capabilities: Capabilities
     address: str = ""
+    is_backend: bool = False
 
 
 class Key(msgspec.Struct, frozen=True):
@@ -68,7 +70,7 @@ def parse_keys(text: str, policy: Policy) -> Sequence[Key]:
             capabilities = policy.of_role(role)
         except ConfigurationError as error:
             raise ConfigurationError(f"{where}: {error}") from None
-        keys[name] = Key(Caller(f"key:{name}", capabilities), digest)
+        keys[name] = Key(Caller(f"key:{name}", capabilities, is_backend=True), digest)
     return [*keys.values()]
 
 
@@ -112,7 +114,7 @@ class Callers:
         if self._verify is None:
             raise Unauthenticated
         user = await self._verify(credentials)
-        return Caller(f"{user.kind}:{user.id}", user.capabilities)
+        return Caller(f"{user.kind}:{user.id}", user.capabilities, is_backend=user.kind == "service")
 
 
 def _digest(secret: str) -> bytes:

@@ -4,7 +4,6 @@ from importlib.metadata import version
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Depends, FastAPI, Header, Query, Response, Security
-from fastapi.routing import APIRoute
 from fastapi.security import HTTPBearer
 from prometheus_client import Counter
 from starlette.middleware import Middleware
@@ -31,6 +30,7 @@ from roomwire.app.api.callers import Caller, Callers
 from roomwire.app.api.gate import Gate, caller_of
 from roomwire.app.api.rate import Rate
 from roomwire.errors import Forbidden, NotFound, RateLimited, Unauthenticated
+from roomwire.limits.costs import of_answer, of_receivers
 from roomwire.protocol.sources import Proxies
 from roomwire.serving.web import failures, framework
 from roomwire.serving.web.bodies import refusals
@@ -83,15 +83,19 @@ def api_app(
             Middleware(Gate, callers=callers, rate=rate, open_paths={SCHEMA}),
             Middleware(BodyLimit, max_body_bytes=max_body_bytes),
         ],
-        generate_unique_id_function=_operation_id,
     )
     framework.install(app)
-    app.include_router(_routes(actions, rate))
+    framework.add_routes(app, _routes(actions, rate))
     return app
 
 
 def _routes(actions: Actions, rate: Rate) -> APIRouter:
-    router = APIRouter(prefix=PREFIX, dependencies=[Security(_BEARER)], responses=_REFUSALS)
+    router = APIRouter(
+        prefix=PREFIX,
+        dependencies=[Security(_BEARER)],
+        responses=_REFUSALS,
+        generate_unique_id_function=framework.operation_id,
+    )
 
     @router.post("/publish")
     async def publish(
@@ -128,7 +132,9 @@ def _routes(actions: Actions, rate: Rate) -> APIRouter:
         namespace: Annotated[Namespace, Query()] = "/",
     ) -> PresenceAnswer:
         """Return the members of a room on all gateways, connected or away."""
-        return await actions.presence(caller, room, namespace=namespace, limit=limit)
+        answer = await actions.presence(caller, room, namespace=namespace, limit=limit)
+        rate.charge(caller.id, of_receivers(len(answer.members)))
+        return answer
 
     @router.get("/history", response_model=HistoryAnswer)
     async def history(
@@ -146,7 +152,9 @@ def _routes(actions: Actions, rate: Rate) -> APIRouter:
     ) -> Response:
         """Return the history of a room, oldest message first."""
         answer = await actions.history(caller, room, namespace=namespace, after=after, limit=limit)
-        return Response(answer.json_text(), media_type="application/json")
+        text = answer.json_text()
+        rate.charge(caller.id, of_answer(len(text)))
+        return Response(text, media_type="application/json")
 
     @router.post("/disconnect")
     async def disconnect(caller: _Caller, body: Disconnect) -> Disconnected:
@@ -169,7 +177,3 @@ def _routes(actions: Actions, rate: Rate) -> APIRouter:
         return await actions.mute(caller, body.user, for_s=body.for_s)
 
     return router
-
-
-def _operation_id(route: APIRoute) -> str:
-    return route.name

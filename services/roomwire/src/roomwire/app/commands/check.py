@@ -11,6 +11,7 @@ from roomwire.app.loading import load
 from roomwire.app.node import Node
 from roomwire.app.providers import needs_of
 from roomwire.app.settings import GatewaySettings
+from roomwire.gateways import Gateway
 from roomwire.gateways.errors import type_name
 from roomwire.serving.listener import certificate
 
@@ -39,6 +40,10 @@ def _described(app: App) -> Sequence[str]:
         for namespace, events in app.bind().items()
     ]
     for gateway in app.gateways:
+        kind: type = gateway if isinstance(gateway, type) else type(gateway)
+        events = kind.interface(app.around).events if issubclass(kind, Gateway) else {}
+        dear = [f"{event} {handled.cost}" for event, handled in sorted(events.items()) if handled.cost > 1]
+        lines += [f"{kind.__name__} costs, in ordinary events: {', '.join(dear)}"] * bool(dear)
         if isinstance(gateway, type):
             needed = [type_name(need.kinds[0]) for need in needs_of(gateway) if need.is_required]
             lines += [f"{gateway.__name__} needs: {', '.join(needed)}"] * bool(needed)

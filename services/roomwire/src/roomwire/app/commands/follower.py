@@ -30,6 +30,7 @@ class Emitted(NamedTuple):
 
 
 class _Handshake(msgspec.Struct, rename="camel"):
+    sid: str
     ping_interval: float
     ping_timeout: float
 
@@ -76,6 +77,7 @@ class Follower:
         self._emits = emits
         self._hear = hear
         self._tell = tell
+        self._engine_sid = ""
         self._known: dict[str, str] = {}
         self._pause_s = FIRST_PAUSE_S
         self._has_connected = False
@@ -108,6 +110,7 @@ class Follower:
         if not isinstance(opened, str) or not opened.startswith(OPEN):
             raise _Lost("the server does not speak Engine.IO")
         handshake = msgspec.json.decode(opened[1:], type=_Handshake)
+        self._engine_sid = handshake.sid
         patience_s = (handshake.ping_interval + handshake.ping_timeout) / 1000
         await self._say(socket, packet.Packet(packet.CONNECT, {**self._auth, **self._known}, self._namespace))
         partial: packet.Packet | None = None
@@ -149,6 +152,12 @@ class Follower:
                 self._known["offset"] = args.pop()
             self._hear("event", name, args)
 
+    @property
+    def _place(self) -> str:
+        """Return the gateway's name in a sentence: a session id of ours begins with it, other servers' ids need not."""
+        gateway = self._engine_sid.rpartition(".")[0]
+        return f" on {gateway}" if gateway else ""
+
     @staticmethod
     def _ends_with_offset(args: Sequence[object]) -> bool:
         return bool(args) and isinstance(args[-1], str) and parse_offset(args[-1]) is not None
@@ -158,12 +167,12 @@ class Follower:
         is_recovered = pid is not None and pid == self._known.get("pid")
         self._pause_s = FIRST_PAUSE_S
         if is_recovered:
-            self._tell("recovered: all missed events follow")
+            self._tell(f"recovered{self._place}: all missed events follow")
             return
         if self._has_connected:
-            self._tell("not recovered: a new session begins, and the missed events are lost")
+            self._tell(f"not recovered: a new session begins{self._place}, and the missed events are lost")
         else:
-            self._tell(f"connected as {session['sid']}")
+            self._tell(f"connected{self._place} as {session['sid']}")
         self._has_connected = True
         self._known = {"pid": pid} if pid else {}
         for number, emitted in enumerate(self._emits):

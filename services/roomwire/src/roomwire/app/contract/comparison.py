@@ -61,6 +61,7 @@ class _Comparison:
 
     def _namespace(self, name: str, old: Interface, new: Interface) -> Iterator[Change]:
         yield from self._security(name, old, new)
+        yield from _parameters(name, old, new)
         where = f"{name} connect"
         yield from self._arguments(where, old.connection, new.connection, what="auth")
         yield from _guards(where, old.connection, new.connection)
@@ -216,6 +217,22 @@ def _breaking(text: str) -> Change:
 
 def _harmless(text: str) -> Change:
     return Change(breaks=False, text=text)
+
+
+def _parameters(name: str, old: Interface, new: Interface) -> Iterator[Change]:
+    """Compare the names that a pattern allows."""
+    for parameter, texts in new.parameters.items():
+        before = old.parameters.get(parameter, ())
+        if texts and not before:
+            yield _breaking(
+                f"{name} connect: the parameter {parameter} has to be one of {', '.join(texts)} now"
+            )
+            continue
+        for text in before:
+            if texts and text not in texts:
+                yield _breaking(f"{name} connect: the parameter {parameter} cannot be {text} any more")
+        if before and ({*texts} - {*before} or not texts):
+            yield _harmless(f"{name} connect: the parameter {parameter} may be more now")
 
 
 def _guards(where: str, old: Received, new: Received) -> Iterator[Change]:

@@ -1,7 +1,7 @@
 """Writes the AsyncAPI 3 document of an application. Pure.
 
 A namespace is a channel. What a client sends is an operation with the action `receive`, its ack is the reply; what a client
-receives is an operation with the action `send`. The payload of an event is the list of its arguments, and so is that of an ack.
+receives is an operation with the action `send`. A pattern of namespaces is a channel with parameters in its address. The payload of an event is the list of its arguments, and so is that of an ack.
 Names stand in `name`, as ids take letters, digits, `-` and `_` alone.
 """
 
@@ -115,7 +115,9 @@ class _Writer:
             "payload": _list([acknowledged]),
         }
         summary = {"summary": namespace.summary} if namespace.summary else {}
-        return {"address": namespace.name, **summary, "messages": self._messages}
+        values = {name: {"enum": [*texts]} if texts else {} for name, texts in namespace.parameters.items()}
+        parameters = {"parameters": values} if values else {}
+        return {"address": namespace.name, **summary, **parameters, "messages": self._messages}
 
     def _connection(self, connection: Incoming) -> None:
         auth, required = self._auth(connection)

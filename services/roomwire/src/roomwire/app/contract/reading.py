@@ -65,10 +65,15 @@ class _Operation(msgspec.Struct, frozen=True):
     authenticate: str = msgspec.field(name=AUTHENTICATE, default="")
 
 
+class _Parameter(msgspec.Struct, frozen=True):
+    enum: Sequence[str] = ()
+
+
 class _Channel(msgspec.Struct, frozen=True):
     address: str
     messages: Mapping[str, Message]
     summary: str = ""
+    parameters: Mapping[str, _Parameter] = {}
 
 
 class _Info(msgspec.Struct, frozen=True):
@@ -114,6 +119,7 @@ class Interface(msgspec.Struct, frozen=True):
         received: What a client sends, by event.
         sent: What a client receives, by event.
         failed: The schema of the argument of an ack that tells of an error.
+        parameters: The parameters in its name if it is a pattern, each with the values that it may have; empty: any.
 
     """
 
@@ -124,6 +130,7 @@ class Interface(msgspec.Struct, frozen=True):
     received: Mapping[str, Received]
     sent: Mapping[str, Message]
     failed: Schema
+    parameters: Mapping[str, Sequence[str]] = {}
 
 
 class Contract(msgspec.Struct, frozen=True):
@@ -189,6 +196,7 @@ def _interface(id_: str, channel: _Channel, written: _Written) -> Interface:
             for message in (channel.messages[each.messages[0].id],)
         },
         channel.messages[FAILED].payload["items"][0],
+        {name: each.enum for name, each in channel.parameters.items()},
     )
 
 

@@ -1,5 +1,6 @@
 """What an application has for clients, read of its gateways, and what cannot be known of it. The lifespan does not run."""
 
+import enum
 import typing
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,7 +11,7 @@ import msgspec.inspect
 from roomwire.app.app import App
 from roomwire.app.contract.schemas import has_schema
 from roomwire.app.contract.undeclared import Found, emitted_by, provided_by
-from roomwire.errors import ClientError
+from roomwire.errors import ClientError, ConfigurationError
 from roomwire.gateways import Gateway
 from roomwire.gateways.binder import Handled
 from roomwire.gateways.binding import members_of
@@ -19,6 +20,7 @@ from roomwire.gateways.declared import AnyDeclared
 from roomwire.gateways.errors import type_name
 from roomwire.gateways.memberships import PresenceChange
 from roomwire.gateways.typists import Typing
+from roomwire.server.patterns import NamespacePattern
 
 _TYPING: Final = "Tell the other members of a room that the user writes in it."
 
@@ -106,6 +108,7 @@ class Namespace:
         connection: What a client sends when it connects.
         incoming: The events that it may send, in order of their names.
         outgoing: The events that it may receive, in order of their names.
+        parameters: The parameters in its name if it is a pattern, each with the values that it may have; empty: any.
 
     """
 
@@ -114,6 +117,7 @@ class Namespace:
     connection: Incoming
     incoming: Sequence[Incoming]
     outgoing: Sequence[Outgoing]
+    parameters: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     def types(self) -> Iterator[object]:
         """Yield the type of each argument and each ack."""
@@ -173,7 +177,7 @@ def _gateways(app: App) -> Iterator[tuple[str, type[Gateway]]]:
         kind: type = gateway if isinstance(gateway, type) else type(gateway)
         yield gateway.class_namespace if gateway is kind else gateway.namespace, kind
     if app.server is not None:
-        for namespace, handler in app.server.namespace_handlers.items():
+        for namespace, handler in app.server.registered_handlers().items():
             if isinstance(handler, Gateway):
                 yield namespace, type(handler)
 
@@ -184,7 +188,8 @@ def _of_functions(name: str, events: Sequence[str], not_known: list[str]) -> Nam
         f"{name}: its events are handled by functions of the server, or by a class that is no Gateway: the types of those that "
         "are listed, and whichever others it has, are not known."
     )
-    return Namespace(name, "", Incoming("connect"), [Incoming(event) for event in events], [])
+    events_of_it = [Incoming(event) for event in events]
+    return Namespace(name, "", Incoming("connect"), events_of_it, [], dict.fromkeys(_parameters_in(name), ()))
 
 
 class _Reader:
@@ -197,7 +202,7 @@ class _Reader:
         self._kind = kind
         self._provided = provided
         self._not_known = not_known
-        self._interface = kind.interface(app.around)
+        self._interface = kind.interface(app.around, name)
 
     def namespace(self) -> Namespace:
         """Return the namespace of the gateway."""
@@ -210,7 +215,15 @@ class _Reader:
             self._connection(self._interface.connections),
             [self._incoming(event, events[event]) for event in sorted(events)],
             sorted(self._outgoing(), key=lambda each: each.event),
+            {parameter: self._values_of(parameter) for parameter in _parameters_in(self._name)},
         )
+
+    def _values_of(self, parameter: str) -> Sequence[str]:
+        """Return the values that a parameter of the name may have in every handler that names it; empty: any."""
+        handled = [*self._interface.events.values(), self._interface.connections]
+        types = [each.binding.of_namespace.get(parameter, str) for each in handled if each is not None]
+        closed = [texts for texts in map(_texts_of, types) if texts]
+        return [text for text in closed[0] if all(text in others for others in closed)] if closed else ()
 
     def _connection(self, handled: Handled | None) -> Incoming:
         if handled is None:
@@ -366,6 +379,22 @@ def _named(type_: Any, number: int) -> str:
     name = getattr(type_, "__name__", "")
     is_named = isinstance(type_, type) and type_.__module__ != "builtins" and name.isidentifier()
     return f"{name[0].lower()}{name[1:]}" if is_named else f"argument{number}"
+
+
+def _parameters_in(namespace: str) -> Sequence[str]:
+    """Return the parameters of a template; the text of a regular expression has none that a name could be made of."""
+    try:
+        pattern = NamespacePattern.in_name(namespace)
+    except ConfigurationError:
+        return ()
+    return () if pattern is None else pattern.parameters
+
+
+def _texts_of(type_: Any) -> Sequence[str]:
+    """Return the texts of all values of a type; empty if it has too many."""
+    if isinstance(type_, type) and issubclass(type_, enum.Enum):
+        return [str(each.value) for each in type_]
+    return [str(each) for each in typing.get_args(type_)] if typing.get_origin(type_) is Literal else ()
 
 
 def _codes(kind: type[ClientError]) -> set[str]:

@@ -79,7 +79,7 @@ def describe(app: App, server: Server) -> Description:
 
 
 def _bindings(server: Server) -> Iterator[tuple[tuple[str, str], Binding]]:
-    for namespace, gateway in server.namespace_handlers.items():
+    for namespace, gateway in server.registered_handlers().items():
         if isinstance(gateway, Gateway):
             for event, binding in gateway.bindings.items():
                 yield (namespace, event), binding

@@ -128,7 +128,9 @@ export class Panel {
   }
 
   #known() {
-    return this.#application?.namespaces.find(({ name }) => name === this.#namespace)?.events ?? [];
+    const namespaces = this.#application?.namespaces ?? [];
+    const named = namespaces.find(({ name }) => name === this.#namespace);
+    return (named ?? namespaces.find(({ name }) => serves(name, this.#namespace)))?.events ?? [];
   }
 
   #offerEvents() {
@@ -166,4 +168,11 @@ function option(value) {
   const node = element("option", "");
   node.value = value;
   return node;
+}
+
+/** Whether a namespace of the application is a template, such as /tenant-{tenant}, that serves a name. */
+function serves(template, name) {
+  const texts = template.split(/\{[^{}]*\}/);
+  const escaped = texts.map((text) => text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&"));
+  return texts.length > 1 && new RegExp(`^${escaped.join("[^/]+?")}$`).test(name);
 }

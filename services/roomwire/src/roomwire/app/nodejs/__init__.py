@@ -1,0 +1,1 @@
+"""Programs on Node that speak to the clients by Redis, with Socket.IO's own emitters. It is imported only where it is switched on."""
