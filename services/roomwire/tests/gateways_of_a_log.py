@@ -42,6 +42,7 @@ class Gateway:
         self.held = 0
         self.lives = 0
         self.requests = []
+        self.entries_at_requests = []
         self.fails_on = None
 
     # -- LogObserver
@@ -75,8 +76,12 @@ class Gateway:
         self.told.append("live")
         self.lives += 1
 
-    async def on_request(self, sender, body):
+    def on_request(self, sender, body):
         self.requests.append((sender, body))
+        self.entries_at_requests.append(len(self.entries))
+        return self._answer(body)
+
+    async def _answer(self, body):
         if body == b"fail":
             raise RuntimeError("as the test wants it")
         if body == b"too much":

@@ -124,6 +124,16 @@ class Client:
             lambda: next((f for f in self.frames if isinstance(f, str) and matches(f)), None), "a frame"
         )
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether the server has closed the transport."""
+        return self._reading.done()
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether the server has answered a CONNECT, whatever it said."""
+        return any(isinstance(frame, str) and frame.startswith(("40", "44")) for frame in self.frames)
+
     async def ended(self) -> None:
         """Wait until the server has closed the transport."""
         async with asyncio.timeout(PATIENCE_S):

@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
 import httpx
@@ -11,7 +11,9 @@ import serving
 from waiting import until
 from websockets.asyncio.client import ClientConnection, connect
 
+from roomwire.engine.deflater import Deflater
 from roomwire.engine.fast import fast_websocket
+from roomwire.protocol.deflate import PerMessageDeflate
 
 WAIT_S = 30.0
 
@@ -24,6 +26,7 @@ class Peer:
         self.place = place
         self.http = http
         self.engine = engine
+        self.compression = None if getattr(engine, "deflater", None) is None else "deflate"
         self._ws = f"ws://{place.address}"
 
     def polling(self, sid: str = "") -> str:
@@ -57,7 +60,8 @@ class Peer:
     ) -> AsyncIterator[ClientConnection]:
         """Open a WebSocket: a session of its own, or one that is to replace a session's polling."""
         url = self._ws + self.path + query + (f"&sid={sid}" if sid else "")
-        async with connect(url, compression=None, ping_interval=None, close_timeout=1, **options) as socket:
+        agreed = {"compression": self.compression, "ping_interval": None, "close_timeout": 1} | options
+        async with connect(url, **agreed) as socket:
             yield socket
 
     @asynccontextmanager
@@ -70,6 +74,24 @@ class Peer:
                 assert (await take(socket)).startswith(packet)
                 assert '["auth"' in await take(socket)
             yield socket
+
+
+@asynccontextmanager
+async def joined(peer: Peer, namespace: str = "", **options: Any) -> AsyncIterator[ClientConnection]:
+    """Open a WebSocket session that is connected to a namespace; the options are those of the WebSocket."""
+    async with peer.websocket(**options) as socket:
+        await socket.recv()
+        await socket.send(f"40{namespace}")
+        assert f"40{namespace}" == (await take(socket))[: 2 + len(namespace)]
+        yield socket
+
+
+async def polling_and_joined(peer: Peer) -> str:
+    """Begin a session by polling, and connect; returns its id."""
+    sid: str = (await peer.open())["sid"]
+    await peer.post(sid, "40")
+    assert "40{" == (await peer.poll(sid)).text[:3]
+    return sid
 
 
 async def take(socket: ClientConnection) -> Any:
@@ -118,24 +140,38 @@ def place_http(place: serving.Place) -> httpx.AsyncClient:
     return httpx.AsyncClient(base_url=place.url, trust_env=False, verify=False, timeout=WAIT_S)
 
 
+def deflated(app: Any, port: int, engine: Any, path: str) -> AbstractAsyncContextManager[serving.Place]:
+    """Serve an application on the fast path, with every message compressed."""
+    engine.deflater = Deflater(PerMessageDeflate(threshold_bytes=0))
+    return serving.served(app, port=port, ws=fast_websocket(engine, path))
+
+
 WAYS: Mapping[str, Callable[[Any, int, Any, str], Any]] = {
     "asgi": lambda app, port, engine, _: serving.served(
         app, port=port, max_body_bytes=max(engine.max_http_buffer_size, 1_000_000)
     ),
     "fast": lambda app, port, engine, path: serving.served(app, port=port, ws=fast_websocket(engine, path)),
+    "deflated": deflated,
     "hypercorn": lambda app, port, _, __: serving.hypercorn_served(app, port=port),
 }
-"""How an engine is served: by uvicorn over plain ASGI, by uvicorn with the fast WebSockets, by hypercorn."""
+"""How an engine is served: by uvicorn over plain ASGI, by uvicorn with the fast WebSockets, perhaps compressed, by hypercorn."""
 
 
 @asynccontextmanager
-async def raw(peer: Peer, sid: str = ""):
-    """Open a WebSocket by hand, perhaps for a session, to send frames that no library sends; yields the streams."""
+async def raw(peer: Peer, sid: str = "", *, more: str = ""):
+    """Open a WebSocket by hand, perhaps for a session, to send frames that no library sends; yields the streams.
+
+    Args:
+        peer: The server.
+        sid: The session. Default: a new one.
+        more: Further lines of the request.
+
+    """
     url = peer.http.base_url
     reader, writer = await asyncio.open_connection(url.host, url.port, limit=2**16)
     writer.write(
         f"GET {peer.path}&transport=websocket{sid and f'&sid={sid}'} HTTP/1.1\r\nHost: {url.host}\r\nConnection: Upgrade\r\n"
-        "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n".encode()
+        f"Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n{more}\r\n".encode()
     )
     async with asyncio.timeout(WAIT_S):
         assert b"HTTP/1.1 101" == (await reader.readuntil(b"\r\n\r\n"))[:12]

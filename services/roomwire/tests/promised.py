@@ -3,8 +3,6 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-import jsonschema
-
 from roomwire import App
 from roomwire.app.contract.document import document_of
 from roomwire.app.contract.surface import surface_of
@@ -41,6 +39,9 @@ class Promised:
         return [event.name for event in client.events]
 
     def _problems(self, namespace: str, id_: str, args: Sequence[Any]) -> Iterator[str]:
+        # Its formats build grammars for seconds, which each worker of the tests would spend.
+        import jsonschema
+
         message = self._messages[namespace, id_.replace(" ", ".20.")]
         schema = {**message["payload"], "components": self.document["components"]}
         yield from (error.message for error in jsonschema.Draft7Validator(schema).iter_errors([*args]))

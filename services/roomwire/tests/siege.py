@@ -66,6 +66,14 @@ class Raw:
             return False
         return not self.reader.at_eof()
 
+    async def first(self, data: bytes) -> str:
+        """Send what the other side takes, and return the status of its first answer, or `cut`."""
+        await self.send(data)
+        with contextlib.suppress(ConnectionError):
+            while b"\r\n\r\n" not in self.got and (data := await self.reader.read(CHUNK_BYTES)):
+                self.got += data
+        return self.got[9:12].decode() if self.got.startswith(b"HTTP/1.1 ") else "cut"
+
     async def dribble(self, data: bytes) -> str:
         """Send a byte at a time until it is answered or cut; returns how it ended."""
         reading = asyncio.create_task(self.rest())

@@ -6,14 +6,17 @@ Options whose effect differs, or that ours refuses, are shown in test_difference
 import json
 import logging
 
+import engineio
 import pytest
 import socketio
 from differential import connections, events, namespaces, rooms  # noqa: F401 - the programs are theirs
-from differential.harness import PROGRAMS, SERVERS, make, peer_of, transcript
+from differential.harness import PROGRAMS, SERVERS, Program, make, peer_of, transcript, unescaped
 from differential.surface import options as options_of
 from peers import take
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from wire.cases import Cases
+
+from roomwire import Server
 
 pytestmark = pytest.mark.usefixtures("log_lines")
 
@@ -286,6 +289,112 @@ async def test_a_manager_of_python_socketios_own_may_be_given(program):
 async def test_the_default_serializer_may_be_named(program):
     stock, *ours = [await transcript(kind, program, serializer="default") for kind in SERVERS]
     assert [stock] * len(ours) == ours
+
+
+LATER = [
+    ({"ping_interval": 4}, {"pingInterval": 4_000}),
+    ({"ping_timeout": 2}, {"pingTimeout": 2_000}),
+    ({"ping_interval": 60, "ping_timeout": 40}, {"pingInterval": 60_000, "pingTimeout": 40_000}),
+    ({"max_http_buffer_size": 5_000}, {"maxPayload": 5_000}),
+    ({"allow_upgrades": False}, {"upgrades": []}),
+]
+
+
+@option("ping_interval", "ping_timeout", "max_http_buffer_size", "allow_upgrades")
+@pytest.mark.parametrize(("settings", "expected"), LATER, ids=[str(row[0]) for row in LATER])
+async def test_a_setting_may_be_changed_later(settings, expected):
+    async def act(peer):
+        for name, value in settings.items():
+            setattr(peer.engine, name, value)
+            assert value == getattr(peer.engine, name)
+        return await handshakes(peer)
+
+    polling, _ = await everywhere(act)
+    assert expected.items() <= polling.items()
+
+
+@option("ping_interval")
+async def test_a_ping_interval_that_was_changed_later_is_kept():
+    async def act(peer):
+        peer.engine.ping_interval = 0.05
+        async with peer.websocket() as socket:
+            await socket.recv()
+            return await socket.recv()
+
+    assert "2" == await everywhere(act)
+
+
+@option("ping_interval", "ping_timeout")
+@pytest.mark.parametrize("value", [0, -1, "25", None, True, 200], ids=str)
+def test_a_setting_that_could_not_hold_is_refused(value):
+    server = Server()
+    with pytest.raises(ValueError, match="ping_interval_s"):
+        server.eio.ping_interval = value
+    assert 25 == server.eio.ping_interval
+
+
+NEUTRAL = {"events_and_acks", "payloads", "emits", "callbacks", "calls", "binary"}
+"""Programs whose values every serializer knows."""
+
+
+@option("serializer", "json")
+@pytest.mark.parametrize(
+    "program", [each for each in PROGRAMS if each.name in NEUTRAL], ids=lambda one: one.name
+)
+@pytest.mark.parametrize(
+    "options", [{"json": json}, {"serializer": socketio.packet.Packet}], ids=["a module", "a class"]
+)
+async def test_a_serializer_or_a_json_module_writes_the_same_bytes(program, options):
+    stock, *ours = [await transcript(kind, program, **options) for kind in SERVERS]
+    for one in ours:
+        assert stock == [
+            [unescaped(packet) if isinstance(packet, str) else packet for packet in client] for client in one
+        ]
+
+
+class Tagged:
+    """A JSON module of a program's own."""
+
+    @staticmethod
+    def dumps(value, **options):
+        return json.dumps(value, default=lambda one: {"of": type(one).__name__}, **options)
+
+    @staticmethod
+    def loads(text, **options):
+        return json.loads(text, parse_int=lambda digits: int(digits) + 1000, **options)
+
+
+@option("json")
+@pytest.mark.parametrize("way", ["websocket", "polling"])
+async def test_a_json_module_reads_and_writes_all_values(way):
+    def write(server):
+        @server.event
+        async def echo(sid, *args):
+            await server.emit("tagged", {"a": object()}, to=sid)
+            return [*args, {1}]
+
+        async def script(first, second):
+            await first.send('421["echo",7]')
+
+        return script
+
+    tested = Program(write=write, options={}, connects=["40"])
+    before = socketio.packet.Packet.json
+    try:
+        stock, *ours = [await transcript(kind, tested, way, json=Tagged) for kind in SERVERS]
+    finally:
+        socketio.packet.Packet.json = engineio.packet.Packet.json = before
+    assert '42["tagged",{"a":{"of":"object"}}]' in stock[0]
+    assert [stock] * len(ours) == ours
+
+
+@option("client_manager", "logger", "json", "async_handlers", "namespaces")
+@pytest.mark.parametrize("kind", SERVERS)
+def test_options_may_be_given_by_position(kind):
+    made = socketio.AsyncServer if kind == "stock" else Server
+    mine = logging.getLogger("mine")
+    server = made(None, mine, None, False, ["/", "/other"], async_mode="asgi")
+    assert (mine, False, ["/", "/other"]) == (server.logger, server.async_handlers, server.namespaces)
 
 
 @option("json")

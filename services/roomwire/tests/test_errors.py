@@ -18,6 +18,7 @@ from roomwire.relay.errors import AnswersTooLate, NotConnected, NotWelcomed
 TABLE = [
     # class, code, HTTP status, retryable
     (errors.InvalidBody, "invalid_body", 422, False),
+    (errors.InvalidNamespace, "invalid_namespace", 404, False),
     (errors.Unauthenticated, "unauthenticated", 401, False),
     (errors.Forbidden, "forbidden", 403, False),
     (errors.RateLimited, "rate_limited", 429, True),
@@ -71,7 +72,13 @@ SENTENCES = [
         "cannot listen on :::1: in use; choose another port with X_PORT",
     ),
     (errors.RedisTooOld("6.2", 7), "Redis 6.2 is too old: version 7 or Valkey is needed"),
+    (errors.AuthTooLarge(9), "`auth` is too large: at most 9 bytes beside the token."),
     (errors.BodyTooLarge(9), "The body is too large: at most 9 bytes."),
+    (errors.InvalidNamespaceName("a"), "There is no namespace of this name: it may have a."),
+    (
+        errors.InvalidNamespaceParameter("tenant", "Expected `int`"),
+        "There is no namespace of this name: tenant: Expected `int`.",
+    ),
     (UnknownRole("boss", ["user", "admin"]), "the policy has no role 'boss': use one of admin, user"),
     (
         RedisEvicts(""),

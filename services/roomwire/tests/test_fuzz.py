@@ -1,10 +1,12 @@
 """Any bytes at all: a clean close or nothing, no exception, and nothing left (the target of `make fuzz`)."""
 
 import os
+import re
 import sys
 from pathlib import Path
 
 import pytest
+from fuzz.costs import OURS, TooDear, check_time, work_of
 from fuzz.entry import Target, seeds
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -36,7 +38,42 @@ def test_the_stored_corpus_is_clean(target):
     files = sorted(CORPUS.iterdir())
     assert len(files) >= len(SEEDS)
     for file in files:
-        target.feed(file.read_bytes())
+        target.measure(file.read_bytes())
+
+
+@pytest.mark.parametrize("data", SEEDS, ids=lambda data: data[:40].hex())
+def test_what_is_sent_again_and_again_costs_in_proportion_to_its_size(target, data):
+    target.feed(data)
+    target.measure(data[:2] + data[2:] * (1_022 // len(data[2:]) + 1))
+
+
+@pytest.mark.parametrize(
+    ("body", "size", "is_dear"),
+    [
+        ("for each in data:\n    each", 4_096, False),
+        ("for each in data:\n    for other in data:\n        other", 512, True),
+        ("held = [bytes(1) for each in data]", 4_096, False),
+        ("held = [bytes(len(data)) for each in data]", 4_096, True),
+    ],
+)
+def test_what_costs_the_square_of_its_size_is_found_and_what_costs_its_size_is_not(body, size, is_dear):
+    code = compile(body, f"{OURS}roomwire/made_up.py", "exec")
+    work = work_of(lambda: exec(code, {"data": bytes(size)}))
+    assert work.lines
+    assert work.bytes
+
+    if is_dear:
+        with pytest.raises(TooDear):
+            work.check(size)
+    else:
+        work.check(size)
+
+
+def test_an_expression_that_takes_the_square_of_its_text_is_found():
+    expression = re.compile("a+b")
+
+    with pytest.raises(TooDear):
+        check_time(lambda: expression.search("a" * 20_000), longest_s=0.05)
 
 
 @settings(max_examples=300)

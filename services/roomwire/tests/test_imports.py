@@ -35,6 +35,13 @@ def test_a_gateway_loads_the_api_and_its_framework_only_where_the_api_is_on():
     assert set() == modules & {"roomwire.app.api", "fastapi"}
 
 
+def test_a_gateway_loads_what_hears_node_s_emitters_only_where_it_is_on():
+    assert set() == modules_after("import roomwire.app.node") & {
+        "roomwire.app.nodejs",
+        "roomwire.metrics.nodejs",
+    }
+
+
 def test_the_package_alone_loads_none_of_its_modules():
     assert {"roomwire"} == {name for name in modules_after("import roomwire") if name.startswith("roomwire")}
 

@@ -206,3 +206,26 @@ def test_get_logger_names_the_module(log_lines):
     logs.get_logger("roomwire.something").info("hello")
 
     assert "roomwire.something" == log_lines()[0]["logger"]
+
+
+def test_a_program_that_configures_no_logging_sees_only_warnings_and_errors():
+    program = """
+import asyncio
+from roomwire.logs import get_logger
+from roomwire import Server
+log = get_logger("roomwire.x")
+log.info("connection opened", sid="s")
+log.warning("held", token="secret", url="redis://:secret@h")
+try:
+    raise ValueError("wrong")
+except ValueError:
+    log.exception("handler failed", event_name="e")
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    lines = done.stderr.splitlines()
+    assert ("", ["held token='[redacted]' url='redis://:[redacted]@h'", "handler failed event_name='e'"]) == (
+        done.stdout,
+        lines[:2],
+    )
+    assert "ValueError: wrong" == lines[-1]
+    assert 1 == done.stderr.count("ValueError: wrong")

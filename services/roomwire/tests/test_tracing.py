@@ -14,6 +14,8 @@ from opentelemetry.trace import SpanKind, StatusCode
 
 from roomwire import App, Gateway, Reply, Server, Socket, logs, subscribe
 from roomwire.errors import Forbidden
+from roomwire.log.sessions import new_pid
+from roomwire.recovery.decisions import Refusal
 from roomwire.rooms.delivery import Delivery
 from roomwire.testing import Refused
 from roomwire.tracing import Tracing
@@ -133,6 +135,69 @@ async def test_kinds_and_attributes_are_those_of_the_conventions(nodes, exporter
         } == {span.name: (span.kind, dict(span.attributes)) for span in exporter.get_finished_spans()}
         scopes = {span.instrumentation_scope.schema_url for span in exporter.get_finished_spans()}
         assert {"https://opentelemetry.io/schemas/1.45.0"} == scopes
+
+
+async def test_a_recovery_is_linked_to_the_publishes_of_what_it_replays(nodes, exporter, tracing):
+    async with nodes(Talk, count=2, tracing=tracing) as cluster:
+        ann, bob = await cluster.connect("ann", node=0), await cluster.connect("bob", node=0)
+        ann.cut()
+        await bob.call("say", "one")
+        await bob.call("say", "two")
+        publishes = [span.context for span in named(exporter, "send /")]
+        await ann.back(node=1)
+        assert ["one", "two"] == [await ann.next("said") for _ in range(2)]
+
+        (recovery,) = named(exporter, "recover /")
+        *_, connection = named(exporter, "connect /")
+        assert recovery.parent.span_id == connection.context.span_id
+        assert [(one.trace_id, one.span_id) for one in publishes] == [
+            (link.context.trace_id, link.context.span_id) for link in recovery.links
+        ]
+        assert SpanKind.CONSUMER is recovery.kind
+        assert {
+            "messaging.system": "roomwire",
+            "messaging.destination.name": "/",
+            "messaging.operation.name": "recover",
+            "messaging.operation.type": "receive",
+            "messaging.batch.message_count": 2,
+        } == dict(recovery.attributes)
+
+
+async def test_a_recovery_that_is_refused_says_why(nodes, exporter, tracing):
+    async with nodes(Talk, tracing=tracing) as cluster:
+        ann = await cluster.connect("ann", auth={"pid": new_pid()})
+
+        assert not ann.recovered
+        (recovery,) = named(exporter, "recover /")
+        assert Refusal.GONE == recovery.attributes["roomwire.refusal"]
+        assert StatusCode.UNSET is recovery.status.status_code
+
+
+async def test_nothing_of_a_recovery_is_linked_that_was_not_sampled(nodes, exporter, tracing):
+    async with nodes(Talk, tracing=tracing_to(exporter, ALWAYS_OFF)) as cluster:
+        ann, bob = await cluster.connect("ann"), await cluster.connect("bob")
+        ann.cut()
+        await bob.call("say", "one")
+        await ann.back()
+        assert "one" == await ann.next("said")
+    assert () == exporter.get_finished_spans()
+
+
+async def test_the_receivers_of_a_sampled_entry_are_looked_up_once(nodes, exporter, tracing, monkeypatch):
+    looked_up = []
+    audience = Delivery._audience
+
+    def noted(self, stream, message):
+        looked_up.append(message.trace)
+        return audience(self, stream, message)
+
+    monkeypatch.setattr(Delivery, "_audience", noted)
+    async with nodes(Talk, tracing=tracing) as cluster:
+        ann = await cluster.connect("ann")
+        for event, heard in (("say", "said"), ("wave", "waved")):
+            await (ann.call(event, "hi") if event == "say" else ann.call(event))
+            await ann.next(heard)
+    assert 2 == len([trace for trace in looked_up if trace])
 
 
 async def test_what_is_not_sampled_leaves_no_trace_in_the_log(nodes, exporter, monkeypatch):
@@ -294,3 +359,23 @@ def test_roomwire_does_not_import_opentelemetry_before_there_is_a_tracing(starts
 
 def test_without_its_api_the_sentence_says_what_to_install(starts_process):
     assert "roomwire[tracing]" in said_by(MISSING)
+
+
+async def test_the_name_of_a_span_is_that_of_the_pattern_and_its_attribute_that_of_the_namespace(
+    nodes, exporter, tracing
+):
+    class Tenant(Gateway, namespace="/tenant-{tenant}"):
+        @subscribe("look")
+        def look(self, tenant: int) -> int:
+            return tenant
+
+    async with nodes(Tenant, tracing=tracing) as cluster:
+        client = await cluster.connect("ann", namespace="/tenant-7")
+        assert 7 == await client.call("look")
+
+    spans = exporter.get_finished_spans()
+    assert {"connect /tenant-{tenant}", "process /tenant-{tenant}"} == {each.name for each in spans}
+    assert {("/tenant-7", "/tenant-{tenant}")} == {
+        (each.attributes["messaging.destination.name"], each.attributes["messaging.destination.template"])
+        for each in spans
+    }

@@ -17,7 +17,11 @@
         ├── Unauthenticated   a required token is missing or invalid
         ├── Forbidden         the client is known, but not allowed to do this
         ├── RateLimited       too many requests in too short a time
+        ├── InvalidNamespace  the pattern of a namespace does not allow its name
+        │   ├── InvalidNamespaceName       the name is too long, or has other characters
+        │   └── InvalidNamespaceParameter  a parameter in it does not have the type that a handler names
         ├── TooLarge          a size limit is exceeded
+        │   ├── AuthTooLarge      the payload of a CONNECT is too large
         │   └── BodyTooLarge      the body of a request is too large
         ├── Unavailable       a dependency does not answer; nothing was done, try again
         │   ├── OutcomeUnknown    it may have been done: try again with the same message id
@@ -102,15 +106,18 @@ class PackageMissing(ConfigurationError):
 
     Args:
         package: Its name in the package index.
+        extra: The extra of Roomwire that brings it. By default, Roomwire always brings it.
 
     """
 
-    def __init__(self, package: str) -> None:
+    def __init__(self, package: str, *, extra: str = "") -> None:
         super().__init__(package)
         self.package = package
+        self.extra = extra
 
     def __str__(self) -> str:
-        return f"{self.package} is not installed: install it with Roomwire."
+        how = f"pip install 'roomwire[{self.extra}]'" if self.extra else "install it with Roomwire"
+        return f"{self.package} is not installed: {how}."
 
 
 class PackageUnfit(ConfigurationError):
@@ -252,6 +259,42 @@ class NestedTooDeeply(InvalidBody):
         self.most = most
 
 
+class InvalidNamespace(ClientError):
+    """A client connects to a namespace whose name the pattern that serves it does not allow."""
+
+    code = "invalid_namespace"
+    http_status = HTTPStatus.NOT_FOUND
+    default_message = "There is no namespace of this name."
+
+
+class InvalidNamespaceName(InvalidNamespace):
+    """A name is longer, or has other characters, than a pattern serves.
+
+    Args:
+        rule: What the name may contain.
+
+    """
+
+    def __init__(self, rule: str) -> None:
+        super().__init__(f"There is no namespace of this name: it may have {rule}.")
+        self.rule = rule
+
+
+class InvalidNamespaceParameter(InvalidNamespace):
+    """A parameter in a name is no value of the type that a handler names.
+
+    Args:
+        parameter: The parameter.
+        problem: The problem, without a full stop.
+
+    """
+
+    def __init__(self, parameter: str, problem: str) -> None:
+        super().__init__(f"There is no namespace of this name: {parameter}: {problem}.")
+        self.parameter = parameter
+        self.problem = problem
+
+
 class Unauthenticated(ClientError):
     """A required token is missing or invalid. The reason is general on purpose."""
 
@@ -292,6 +335,19 @@ class TooLarge(ClientError):
     default_message = "This is too large."
 
 
+class AuthTooLarge(TooLarge):
+    """The payload with which a client connects is larger than the server accepts.
+
+    Args:
+        max_auth_bytes: The maximum size as JSON, without the token.
+
+    """
+
+    def __init__(self, max_auth_bytes: int) -> None:
+        super().__init__(f"`auth` is too large: at most {max_auth_bytes} bytes beside the token.")
+        self.max_auth_bytes = max_auth_bytes
+
+
 class BodyTooLarge(TooLarge):
     """The body of a request is larger than the service accepts.
 
@@ -306,7 +362,14 @@ class BodyTooLarge(TooLarge):
 
 
 class Unavailable(ClientError):
-    """A dependency did not answer in time."""
+    """A dependency did not answer in time.
+
+    Attributes:
+        retry_after_s: The time to wait in seconds. `0` means that it is unknown.
+
+    """
+
+    retry_after_s: int = 0
 
     code = "unavailable"
     retryable = True

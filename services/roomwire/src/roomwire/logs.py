@@ -8,7 +8,7 @@ import logging
 import re
 import sys
 from collections.abc import MutableMapping
-from typing import Literal
+from typing import Final, Literal, cast
 
 import structlog
 
@@ -102,9 +102,35 @@ def _span_stamp() -> structlog.typing.Processor:
 
 
 def get_logger(name: str) -> structlog.stdlib.BoundLogger:
-    """Return the logger of a module. Events are constant phrases; the data are fields."""
-    logger: structlog.stdlib.BoundLogger = structlog.stdlib.get_logger(name)
-    return logger
+    """Return the logger of a module. Events are constant phrases; the data are fields.
+
+    Unless structlog is configured, by `configure` or by the program, lines go to the standard library's logger of that name, as
+    those of any library: by default, only warnings and errors are shown.
+    """
+    return cast("structlog.stdlib.BoundLogger", _Logger(name))
+
+
+def _line(_: object, __: str, event: MutableMapping[str, object]) -> str:
+    """Return the text of a line: the event, its fields, and the traceback below: a structlog processor."""
+    traceback = event.pop("exception", None)
+    fields = [f"{name}={value!r}" for name, value in event.items() if name != "event"]
+    line = " ".join([str(event["event"]), *fields])
+    return line if traceback is None else f"{line}\n{traceback}"
+
+
+class _Logger:
+    """The logger of a module, whether structlog is configured or not."""
+
+    def __init__(self, name: str) -> None:
+        self._configured = structlog.stdlib.get_logger(name)
+        self._plain = structlog.wrap_logger(
+            logging.getLogger(name),
+            wrapper_class=structlog.make_filtering_bound_logger(logging.DEBUG),
+            processors=UNCONFIGURED,
+        )
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._configured if structlog.is_configured() else self._plain, name)
 
 
 def redact(_: object, __: str, event: MutableMapping[str, object]) -> MutableMapping[str, object]:
@@ -138,3 +164,12 @@ def redact_text(text: str) -> str:
 def _mask_token(found: re.Match[str]) -> str:
     """Return the mask for a JWT; what merely begins like one has no dot."""
     return _MASK if "." in found[0] else found[0]
+
+
+UNCONFIGURED: Final[list[structlog.typing.Processor]] = [
+    structlog.stdlib.filter_by_level,
+    structlog.processors.format_exc_info,
+    redact,
+    _line,
+]
+"""The processors of lines where structlog is not configured. `roomwire.testing` looks at lines before them."""

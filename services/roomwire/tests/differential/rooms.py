@@ -154,3 +154,55 @@ def rooms_end_with_their_clients(server):
         await first.send('42["say","a"]')
 
     return script
+
+
+@program()
+def rooms_of_the_manager(server):
+    @server.event
+    async def join(sid, room):
+        await server.enter_room(sid, room)
+
+    @server.event
+    async def look(sid):
+        """Tell what programs read of the manager, with the clients' places in place of their ids."""
+        manager, own = server.manager, server.environ
+        rooms = manager.rooms["/"]
+        sids = list(rooms[None])
+        connections = [rooms[None][each] for each in sids]
+
+        def place(name):
+            return sids.index(name) if name in sids else name
+
+        return {
+            "namespaces": sorted(each for each in manager.get_namespaces() if each != "/marker"),
+            "rooms": sorted(str(place(room)) for room in rooms),
+            "sizes": [len(rooms[sid]) for sid in sids] + [len(rooms["den"]), len(rooms)],
+            "den": sorted(place(each) for each in rooms["den"]),
+            "is in": [
+                sid in rooms["den"],
+                "nobody" in rooms["den"],
+                "den" in rooms,
+                "x" in rooms,
+                7 in rooms,
+            ],
+            "missing": [len(rooms.get("x", {})), len(manager.rooms.get("/x", {}).get("den", {}))],
+            "connections": [place(rooms["den"].inverse[connections[place(sid)]])],
+            "environs": [eio_sid in own for eio_sid in connections],
+            "engine": [eio_sid in server.eio.sockets for eio_sid in connections],
+            "plain": [type(each).__name__ for each in rooms["den"].values()],
+            "participants": sorted(place(each) for each, _ in manager.get_participants("/", "den")),
+            "ids": [
+                manager.eio_sid_from_sid(sid, "/") == rooms[None][sid],
+                manager.sid_from_eio_sid(rooms[None][sid], "/") == sid,
+                manager.is_connected(sid, "/"),
+                server.get_environ(sid) is own[rooms[None][sid]],
+            ],
+        }
+
+    async def script(first, second):
+        await first.send('42["join","den"]')
+        await second.send('42["join","den"]', '421["look"]')
+        await first.leave()
+        await second.send('422["look"]')
+
+    return script

@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from roomwire.engine.session import POLLING, WEBSOCKET, Reason, Session
+from roomwire.limits.accounts import FIRST_MARK, Accounts
 from roomwire.limits.client import Limits
 from roomwire.protocol.frames import message_of
 from roomwire.protocol.packets import (
@@ -71,22 +72,42 @@ class TestSending:
         found = session()
         found.outbox.extend([b"x" * LIMITS.max_unread_bytes, b"x"])
         found.settle()
-        assert Reason.SLOW == found.closed
-        assert [] == found.outbox
+        assert LIMITS.max_unread_bytes + 1 == found.unread_bytes
 
     def test_what_has_been_counted_is_not_counted_again(self):
         found = session()
         found.outbox.append(b"x" * LIMITS.max_unread_bytes)
         found.settle()
         found.settle()
-        assert found.closed is None
+        assert LIMITS.max_unread_bytes == found.unread_bytes
 
-    def test_one_byte_more_ends_it_and_nothing_of_it_is_kept(self):
+    def test_whatever_is_sent_below_the_first_mark_is_let_through_however_large_it_is(self):
         found = session()
-        found.send("4" + "x" * 99)
+        found.send("4" + "x" * FIRST_MARK * LIMITS.max_unread_bytes)
+        assert found.closed is None
+        assert 1 == len(said(found))
+
+    def test_beyond_the_first_mark_one_byte_more_ends_it_and_nothing_of_it_is_kept(self):
+        found = session()
+        found.send("4" + "x" * FIRST_MARK * LIMITS.max_unread_bytes)
         found.send(b"x")
         assert Reason.SLOW == found.closed
         assert [] == said(found)
+
+    @pytest.mark.parametrize("size", [LIMITS.max_unread_bytes, LIMITS.max_unread_bytes + 1])
+    def test_while_memory_is_short_more_than_the_limit_ends_it(self, size):
+        accounts = Accounts()
+        account = accounts.open("sid", print)
+        found = Session("sid", transport=WEBSOCKET, limits=LIMITS, now=0.0, account=account)
+        accounts.is_refusing = True
+        found.outbox.append(b"x" * size)
+        found.settle()
+        assert (Reason.SLOW if size > LIMITS.max_unread_bytes else None) == found.closed
+
+    def test_its_output_is_taken_once_more_each_time(self):
+        found = polled("4a")
+        said(found)
+        assert 1 == found.outputs
 
     def test_what_has_been_read_no_longer_counts(self):
         found = session()
@@ -362,9 +383,38 @@ class TestHeartbeat:
 
     def test_the_ping_of_a_client_that_reads_nothing_counts_as_unread(self):
         found = session()
-        found.send("4" + "x" * 99)
+        found.send("4" + "x" * FIRST_MARK * LIMITS.max_unread_bytes)
         found.tick(25.0)
         assert Reason.SLOW == found.closed
+
+    def test_a_client_that_is_not_read_is_pinged_and_does_not_time_out(self):
+        found = session()
+        found.tick(25.0)
+        found.pause_reading(30.0)
+        for now in (45.0, 50.0, 75.0, 100.0):
+            found.tick(now)
+        assert found.closed is None
+        assert [PING] * 4 == said(found)
+
+    def test_the_time_in_which_a_client_is_not_read_does_not_count_against_it(self):
+        found = session()
+        found.tick(25.0)
+        found.pause_reading(30.0)
+        found.resume_reading(75.0)
+        found.tick(89.9)
+        assert found.closed is None
+        found.tick(90.0)
+        assert Reason.PING_TIMEOUT == found.closed
+
+    def test_a_pong_that_was_not_read_in_time_counts_when_it_is(self):
+        found = session()
+        found.pause_reading(20.0)
+        found.tick(25.0)
+        found.tick(45.0)
+        found.resume_reading(70.0)
+        found.receive(PONG)
+        found.tick(90.0)
+        assert found.closed is None
 
     def test_after_the_end_there_is_nothing_to_be_called_for(self):
         found = closed()
@@ -404,7 +454,7 @@ class Machine(RuleBasedStateMachine):
     @initialize(
         transport=st.sampled_from(TRANSPORTS),
         timeout_s=st.sampled_from([3.0, 10.0, 30.0]),
-        max_unread_bytes=st.integers(0, 60),
+        max_unread_bytes=st.integers(0, 4),
     )
     def begin(self, transport, timeout_s, max_unread_bytes):
         self.limits = Limits(
@@ -428,8 +478,9 @@ class Machine(RuleBasedStateMachine):
     def puts(self, packet: str | bytes) -> None:
         """Note that this has to be waiting now, unless it is too much."""
         if self.reason is None:
+            waited = sum(map(len, map(framed, self.waiting)))
             self.waiting.append(packet)
-            if sum(map(len, map(framed, self.waiting))) > self.limits.max_unread_bytes:
+            if waited > FIRST_MARK * self.limits.max_unread_bytes:
                 self.waiting.clear()
                 self.ends(Reason.SLOW)
 
@@ -560,7 +611,7 @@ class Machine(RuleBasedStateMachine):
 
     @invariant()
     def what_waits_is_bounded(self):
-        assert sum(map(len, self.session.outbox)) <= self.limits.max_unread_bytes
+        assert sum(map(len, self.session.outbox[:-1])) <= FIRST_MARK * self.limits.max_unread_bytes
         assert self.waiting == [message_of(frame) for frame in self.session.outbox]
 
     @invariant()

@@ -4,14 +4,18 @@ The first byte of an input says where it goes, the second how it is cut, the res
 
     0  a connection's bytes, its request included      1  what follows a good request
     2  what follows the CONNECT of two namespaces      3  the text of one packet of a connected client
-    4  the body of a POST
+    4  the body of a POST                              5  as 2, where compression is agreed on
+    6  as 3, in a compressed message
+
+A first byte of 255 is an exception: the rest, repeated, is a text in the log, from which secrets are removed.
 
 Whatever comes, no exception may leave the server or be logged as one, and after the connection's end nothing
-may be left of it.
+may be left of it. An input may cost lines and memory in proportion to its size (`costs`).
 """
 
 import asyncio
 import contextlib
+import zlib
 from collections.abc import Callable, Iterator
 from typing import Annotated, Any
 
@@ -21,24 +25,38 @@ import structlog.testing
 from roomwire import Gateway, Key, Server, Socket, subscribe
 from roomwire.engine.fast_socket import FastSocket
 from roomwire.limits.client import Limits
+from roomwire.logs import redact_text
 from roomwire.protocol import packets
 from roomwire.protocol.codec import BadPacket, Packet
+from roomwire.protocol.deflate import PerMessageDeflate
+
+from .costs import check_time, work_of
 
 REQUEST = (
     b"GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\n"
     b"Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
 )
+DEFLATING = REQUEST[:-2] + b"Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n\r\n"
 LIMITS = Limits(max_payload_bytes=10_000, max_fragments=8, max_waiting_messages=8, max_waiting_events=8)
 MASK = b"\x37\xfa\x21\x3d"
+DEFLATED = 0x40
 TURNS = 200
+LOGGED = 255
+LOGGED_CHARS = 200_000
 
 
-def frame(opcode: int, payload: bytes, *, is_last: bool = True) -> bytes:
+def frame(opcode: int, payload: bytes, *, is_last: bool = True, reserved: int = 0) -> bytes:
     """Return a masked frame."""
     size = len(payload)
     length = bytes([size | 0x80]) if size <= 125 else b"\xfe" + size.to_bytes(2, "big")
     masked = bytes(byte ^ MASK[place % 4] for place, byte in enumerate(payload))
-    return bytes([opcode | (0x80 if is_last else 0)]) + length + MASK + masked
+    return bytes([opcode | reserved | (0x80 if is_last else 0)]) + length + MASK + masked
+
+
+def deflated(message: bytes) -> bytes:
+    """Return the payload of a compressed message: RFC 7692, section 7.2.1."""
+    compressor = zlib.compressobj(wbits=-15)
+    return (compressor.compress(message) + compressor.flush(zlib.Z_SYNC_FLUSH))[:-4]
 
 
 def seeds() -> Iterator[bytes]:
@@ -63,6 +81,19 @@ def seeds() -> Iterator[bytes]:
     yield b"\0\0" + REQUEST.replace(b"websocket HTTP", b"websocket&sid=node.x HTTP")
     yield b"\0\0" + REQUEST.replace(b"Version: 13", b"Version: 8")
     yield b"\4\0" + b'42["x"]\x1eb/+8=\x1e3'
+    yield b"\5\0" + b"".join(frame(1, deflated(text), reserved=DEFLATED) for text in texts[:6])
+    yield (
+        b"\5\1"
+        + frame(1, deflated(texts[1])[:9], reserved=DEFLATED, is_last=False)
+        + frame(0, deflated(texts[1])[9:])
+    )
+    yield b"\5\0" + frame(1, b"3") + frame(2, deflated(b"x" * 10_001), reserved=DEFLATED)
+    yield b"\5\0" + frame(9, b"!", reserved=DEFLATED) + frame(1, b"\xff", reserved=DEFLATED)
+    yield b"\5\0" + b"".join(frame(1, deflated(b"4" + b"x" * 9_000), reserved=DEFLATED) for _ in range(20))
+    for text in texts[:3]:
+        yield b"\6\0" + deflated(text)
+    for text in (b"password=x&", b"eyJ.", b"://a:", b"bearer ", b"token"):
+        yield bytes([LOGGED, 0]) + text
 
 
 class _Body(msgspec.Struct):
@@ -92,7 +123,7 @@ class Transport:
     def __init__(self) -> None:
         self.is_over = False
         self.is_paused = False
-        self.written = 0
+        self.data = bytearray()
 
     def pause_reading(self) -> None:
         self.is_paused = True
@@ -101,7 +132,7 @@ class Transport:
         self.is_paused = False
 
     def write(self, data: bytes) -> None:
-        self.written += len(data)
+        self.data += data
 
     def can_write_eof(self) -> bool:
         return True
@@ -131,7 +162,9 @@ class Target:
         self._loop = asyncio.new_event_loop()
         self._failures: list[Any] = []
         self._loop.set_exception_handler(lambda _, context: self._failures.append(context))
-        self.server = Server(limits=LIMITS, cors_allowed_origins="*")
+        self.server = Server(
+            limits=LIMITS, cors_allowed_origins="*", per_message_deflate=PerMessageDeflate(threshold_bytes=20)
+        )
         self.server.on("connect", lambda *_: None)
         self.server.on("function", lambda _, *args: args)
         self.server.on("ask", self._ask)
@@ -153,6 +186,10 @@ class Target:
             Exception: A finding.
 
         """
+        kind, cut, rest = (data + b"\0\0")[0] % 7, (data + b"\0\0")[1], data[2:]
+        if data[:1] == bytes([LOGGED]):
+            _redact(data[2:])
+            return
         kind, cut, rest = (data + b"\0\0")[0] % 5, (data + b"\0\0")[1], data[2:]
         with structlog.testing.capture_logs() as logged:
             if kind == 4:
@@ -164,17 +201,29 @@ class Target:
             found, self._failures = [*errors, *self._failures], []
             raise AssertionError(f"an exception inside the server: {found}")
 
+    def measure(self, data: bytes) -> None:
+        """Take one input, as `feed` does, and count what it costs.
+
+        Raises:
+            TooDear: It costs more than its size allows.
+            Exception: Another finding.
+
+        """
+        size = LOGGED_CHARS if data[:1] == bytes([LOGGED]) else len(data)
+        work_of(lambda: self.feed(data)).check(size)
+
     async def _converse(self, kind: int, cut: int, rest: bytes) -> None:
         transport, connections = Transport(), set[Any]()
         socket = FastSocket(self.server.eio, connections)
         socket.connection_made(transport)
         put = _putting(socket, transport)
-        before = [REQUEST, frame(1, b"40"), frame(1, b"40/g,")][: (0, 1, 3, 3)[kind]]
+        request = REQUEST if kind < 5 else DEFLATING
+        before = [request, frame(1, b"40"), frame(1, b"40/g,")][: (0, 1, 3, 3, 0, 3, 3)[kind]]
         for data in before:
             put(data)
         await asyncio.sleep(0)
-        if kind == 3:
-            rest = frame(1, rest[:9_000])
+        if kind in {3, 6}:
+            rest = frame(1, rest[:9_000], reserved=DEFLATED if kind == 6 else 0)
         size = cut or max(1, len(rest))
         for start in range(0, len(rest), size):
             put(rest[start : start + size])
@@ -219,6 +268,13 @@ async def _reading(transport: Transport) -> None:
             return
         await asyncio.sleep(0)
     raise AssertionError("reading was paused and never resumed")
+
+
+def _redact(text: bytes) -> None:
+    line = text.decode("utf-8", "replace")
+    if line:
+        line *= LOGGED_CHARS // len(line)
+        check_time(lambda: redact_text(line))
 
 
 def _decode(body: bytes) -> None:

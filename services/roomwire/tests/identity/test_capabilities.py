@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from roomwire.errors import ConfigurationError, Forbidden
+from roomwire.errors import ConfigurationError
 from roomwire.identity.capabilities import (
     MAX_PATTERN_CHARS,
     MAX_PATTERNS,
@@ -15,6 +15,7 @@ from roomwire.identity.capabilities import (
     load_policy,
     matches,
 )
+from roomwire.identity.errors import NotPermitted
 
 MATCHES = [
     ("den", "den", True),
@@ -65,8 +66,11 @@ def test_what_no_pattern_allows_is_not_allowed(capabilities, action, room, expec
     if expected:
         capabilities.require(action, room)
     else:
-        with pytest.raises(Forbidden):
+        with pytest.raises(NotPermitted) as refused:
             capabilities.require(action, room)
+        assert (action, room, "forbidden") == (refused.value.action, refused.value.room, refused.value.code)
+        assert f"`{action}`" in refused.value.message
+        assert (f"`{room}`" in refused.value.message) == (room is not None)
 
 
 @given(st.sampled_from(sorted(OF_A_ROOM | OF_ALL_ROOMS)), st.none() | st.text(max_size=64))
@@ -104,10 +108,13 @@ def test_by_the_default_policy_everybody_may_use_every_room_and_only_admins_are_
 
     assert {"guest", "user", "service", "admin"} == {*policy.roles}
     for role in ("guest", "user"):
-        assert all(policy.of_role(role).may(action, "den") for action in OF_A_ROOM)
+        # To publish events of any name is for backends; a namespace that requires `connect` is for tokens that name it.
+        assert OF_A_ROOM - {"connect", "emit"} == {a for a in OF_A_ROOM if policy.of_role(role).may(a, "den")}
         assert {"rooms", "broadcast"} == {a for a in OF_ALL_ROOMS if policy.of_role(role).may(a)}
     assert not policy.of_role("service").may("join", "den")
     assert ["admin"] == [role for role in policy.roles if policy.of_role(role).may("admin")]
+    assert ["admin"] == [role for role in policy.roles if policy.of_role(role).may("connect", "/tenant-7")]
+    assert {"service", "admin"} == {role for role in policy.roles if policy.of_role(role).may("emit")}
 
 
 def test_the_role_none_may_do_nothing_and_an_unknown_one_is_a_mistake():

@@ -18,7 +18,8 @@ def opened(request: bytes):
 def status(request: bytes) -> int:
     """Return what a request is answered with."""
     try:
-        answer = opened(request).answer
+        found = opened(request)
+        answer = found.answer_with(found.protocol)
     except BadUpgrade as error:
         answer = error.answer
     assert answer.startswith(b"HTTP/1.1 ")
@@ -29,7 +30,7 @@ def status(request: bytes) -> int:
 def test_a_good_request_is_accepted_with_the_key_of_the_rfcs_example():
     request = REQUEST.replace(b"AAAAAAAAAAAAAAAAAAAAAA==", b"dGhlIHNhbXBsZSBub25jZQ==") + b"rest"
     found = opened(request)
-    assert b"Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n" in found.answer
+    assert b"Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n" in found.answer_with(found.protocol)
     assert b"rest" == found.rest
     assert ("/socket.io/", "EIO=4&transport=websocket") == (
         found.environ["PATH_INFO"],

@@ -3,7 +3,7 @@
 import itertools
 
 import pytest
-from fuzz.entry import frame
+from fuzz.entry import DEFLATED, deflated, frame
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -22,13 +22,10 @@ MAX_BYTES = 300
 MAX_FRAGMENTS = 4
 
 
-def reader() -> FrameReader:
-    return FrameReader(max_message_bytes=MAX_BYTES, max_fragments=MAX_FRAGMENTS)
-
-
-def read(*parts: bytes) -> list:
+def read(*parts: bytes, inflates: bool = False) -> list:
     """Return what a reader makes of bytes that come in parts: messages, and at most one error at the end."""
-    found, taking = [], reader()
+    found = []
+    taking = FrameReader(max_message_bytes=MAX_BYTES, max_fragments=MAX_FRAGMENTS, inflates=inflates)
     try:
         for part in parts:
             # No message is ever larger than allowed, and no more is kept than one frame with its head.
@@ -55,15 +52,18 @@ frames = st.lists(
         st.sampled_from(list(Opcode)),
         st.binary(max_size=130) | st.binary(min_size=MAX_BYTES - 2, max_size=MAX_BYTES + 2),
         is_last=st.booleans(),
+        reserved=st.sampled_from([0, 0, 0, DEFLATED]),
     ),
     max_size=8,
 ).map(b"".join)
 cuts = st.lists(st.integers(0, 1_000), max_size=12)
 
 
-@given(frames | st.binary(max_size=400), cuts)
-def test_any_cutting_of_any_bytes_gives_the_same(data, places):
-    assert read(data) == read(*cut(data, places)) == read(*(bytes([byte]) for byte in data))
+@given(frames | st.binary(max_size=400), cuts, st.booleans())
+def test_any_cutting_of_any_bytes_gives_the_same(data, places, inflates):
+    whole = read(data, inflates=inflates)
+    assert whole == read(*cut(data, places), inflates=inflates)
+    assert whole == read(*(bytes([byte]) for byte in data), inflates=inflates)
 
 
 @given(
@@ -73,6 +73,71 @@ def test_any_cutting_of_any_bytes_gives_the_same(data, places):
 )
 def test_what_was_framed_comes_back(messages):
     assert messages == read(b"".join(frame(kind, payload) for kind, payload in messages))
+
+
+@given(st.binary(max_size=MAX_BYTES), st.lists(st.integers(0, 400), max_size=MAX_FRAGMENTS - 1))
+def test_what_was_compressed_comes_back_in_as_many_frames_as_it_came(message, places):
+    parts = cut(deflated(message), places)
+    kinds = [Opcode.BINARY, *[Opcode.CONTINUATION] * (len(parts) - 1)]
+    frames = [
+        frame(kind, part, reserved=DEFLATED if kind else 0, is_last=number == len(parts))
+        for number, (kind, part) in enumerate(zip(kinds, parts, strict=True), start=1)
+    ]
+    if len(deflated(message)) <= MAX_BYTES:
+        assert [(Opcode.BINARY, message)] == read(b"".join(frames), inflates=True)
+
+
+HELLO = deflated(b"hello")
+TOO_BIG = (CloseCode.MESSAGE_TOO_BIG, Bound.MESSAGE_BYTES)
+
+
+@pytest.mark.parametrize(
+    ("frames", "expected"),
+    [
+        # RFC 7692, section 6: the first reserved bit is on the first frame of a data message.
+        pytest.param([frame(1, HELLO, reserved=0x40)], b"hello", id="a text"),
+        pytest.param([frame(2, HELLO, reserved=0x40)], b"hello", id="binary"),
+        pytest.param([frame(1, b"hello")], b"hello", id="a message that is not compressed"),
+        pytest.param(
+            [frame(1, HELLO, reserved=0x40, is_last=False), frame(9, b""), frame(0, b"")],
+            b"hello",
+            id="a ping in between",
+        ),
+        pytest.param([frame(0, HELLO, reserved=0x40)], 1002, id="a continuation of nothing"),
+        pytest.param(
+            [frame(1, HELLO, reserved=0x40, is_last=False), frame(0, b"", reserved=0x40)],
+            1002,
+            id="a continuation",
+        ),
+        pytest.param(
+            [frame(1, HELLO, is_last=False), frame(0, b"", reserved=0x40)], 1002, id="only a continuation"
+        ),
+        *(
+            pytest.param([frame(kind, b"", reserved=0x40)], 1002, id=f"opcode {kind}")
+            for kind in (3, 8, 9, 10, 11)
+        ),
+        *(
+            pytest.param([frame(1, HELLO, reserved=bits)], 1002, id=f"reserved {bits:#x}")
+            for bits in (0x20, 0x10, 0x60, 0x70)
+        ),
+        pytest.param([frame(1, b"\xff", reserved=0x40)], 1007, id="no compressed data"),
+        pytest.param([frame(1, deflated(b"x" * MAX_BYTES), reserved=0x40)], b"x" * MAX_BYTES, id="the limit"),
+        pytest.param(
+            [frame(1, deflated(b"x" * (MAX_BYTES + 1)), reserved=0x40)], TOO_BIG, id="one byte more"
+        ),
+        pytest.param([frame(2, deflated(bytes(200_000)), reserved=0x40)], TOO_BIG, id="a bomb"),
+        pytest.param([frame(2, b"\0" * (MAX_BYTES + 1), reserved=0x40)], TOO_BIG, id="too large as it comes"),
+    ],
+)
+def test_where_compression_is_agreed_on_its_bit_has_its_place(frames, expected):
+    last = read(*frames, inflates=True)[-1]
+    if isinstance(expected, bytes):
+        assert expected == last[1]
+    else:
+        assert (expected if isinstance(expected, tuple) else (expected, None)) == last
+    if frames[0][0] & 0x70:
+        # Without the agreement it is a violation of the protocol at once.
+        assert [(CloseCode.PROTOCOL_ERROR, None)] == read(*frames)
 
 
 short_text = st.text(max_size=30).map(lambda text: frame(1, text.encode()))

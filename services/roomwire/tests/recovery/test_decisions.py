@@ -2,6 +2,7 @@
 
 import pytest
 
+from roomwire.identity.tokens import User
 from roomwire.log.entries import Entry, Message
 from roomwire.log.intervals import Interval
 from roomwire.log.positions import Epoch, Position
@@ -17,6 +18,7 @@ from roomwire.recovery.decisions import (
     missed_entries,
     recovery_request_of,
     replay_frames,
+    subject_of,
 )
 
 PID = new_pid()
@@ -104,3 +106,21 @@ def test_a_replay_is_bounded_over_all_streams(limits):
         reading(sid_stream(SID), entry(sid_stream(SID), 14, "d")),
     ]
     assert Refusal.TOO_MUCH is missed_entries(readings, CLAIMED, limits)
+
+
+@pytest.mark.parametrize(
+    ("kind", "id_", "expected"),
+    [
+        ("account", "account:1", "account:1"),
+        ("guest", "guest:1", "guest:1"),
+        ("service", "client:shop", "client:shop"),
+        ("anonymous", "anonymous:1", ""),
+        # Another provider's.
+        ("account", "auth0|1", "auth0|1"),
+        ("guest", "auth0|1", "guest auth0|1"),
+        ("account", "guest:1", "account guest:1"),
+        ("service", "guest:1", "service guest:1"),
+    ],
+)
+def test_no_two_kinds_of_users_share_sessions(kind, id_, expected):
+    assert expected == subject_of(User(id_, "Ann", kind))

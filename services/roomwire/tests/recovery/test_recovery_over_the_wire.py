@@ -262,6 +262,39 @@ async def test_somebody_elses_session_is_not_recovered(nodes):
     assert not client.recovered
 
 
+async def test_a_user_of_another_kind_and_the_same_id_is_somebody_else(nodes):
+    async def authenticate(handshake):
+        return User(id="provider|1", name="", kind=handshake.auth["kind"])
+
+    one = await nodes(authenticate=authenticate)
+    client = Browser()
+    await client.connect(one, {"kind": "account"})
+    client.cut()
+    await client.connect(one, {"kind": "account"})
+    assert client.recovered
+    for kind in ("guest", "service"):
+        client.cut()
+        await client.connect(one, {"kind": kind})
+        assert not client.recovered
+
+
+async def test_an_offset_that_the_log_has_not_reached_is_refused(nodes, log_lines):
+    one = await nodes()
+    client = Browser()
+    await client.connect(one)
+    await one.server.emit("n", 1)
+    assert [1] == await client.events(1)
+    epoch, _, position = client.offset.partition(".")
+    client.cut()
+    client.offset = f"{epoch}.{int(position) + 1_000_000}"
+    await client.connect(one)
+
+    assert not client.recovered
+    assert ["offset"] == [line["reason"] for line in log_lines() if line["event"] == "recovery refused"]
+    await one.server.emit("n", 2)
+    assert [2] == await client.events(1)
+
+
 async def test_a_session_of_nobody_is_recovered_by_its_secret_alone_and_only_by_nobody(nodes):
     async def authenticate(handshake):
         who = (handshake.auth or {}).get("who")

@@ -55,5 +55,5 @@ def test_of_a_websocket_its_handshake_goes_on_too():
     assert websocket_head(request, believes=lambda _: True) == (
         b"GET /socket.io/?EIO=4&transport=websocket&sid=n2.abc HTTP/1.1\r\nHost: chat.example\r\n"
         b"Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: abc==\r\nSec-WebSocket-Version: 13\r\n"
-        b"Sec-WebSocket-Protocol: x, y\r\n\r\n"
+        b"Sec-WebSocket-Protocol: x, y\r\nSec-WebSocket-Extensions: permessage-deflate\r\n\r\n"
     )

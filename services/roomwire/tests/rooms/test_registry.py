@@ -20,6 +20,7 @@ from roomwire.protocol.frames import message_of, text_frame
 from roomwire.rooms.delivery import Delivery
 from roomwire.rooms.manager import Rooms
 from roomwire.rooms.member import Member
+from roomwire.rooms.order import Order
 from roomwire.rooms.registry import Registry
 
 
@@ -105,10 +106,19 @@ class Decided(Rooms):
 
     def __init__(self) -> None:
         recorder, registry, log = Recorder(), Registry(), NoLog()
+        turn = recorder.eio.turn
+        order = Order(log, registry, turn, begin=None)
         delivery = Delivery(
-            log, registry, recorder.eio.turn, answer=None, count_dropped=None, wall_clock=None
+            log,
+            registry,
+            turn,
+            order=order,
+            begin_now=None,
+            answer=None,
+            count_dropped=None,
+            wall_clock=None,
         )
-        super().__init__(log, registry, delivery, elsewhere=None, finish=self.finished)
+        super().__init__(log, registry, delivery, elsewhere=None, order=order, finish=self.finished)
         self.set_server(recorder)
 
     async def finished(self, member):

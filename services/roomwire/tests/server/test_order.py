@@ -178,7 +178,7 @@ async def test_who_waited_for_an_ack_goes_on_before_the_events_that_follow_it(wa
 
 
 @pytest.mark.parametrize("way", WAYS)
-async def test_an_event_of_one_namespace_waits_for_the_connect_of_another_that_came_before_it(way):
+async def test_an_event_waits_for_the_connect_of_its_namespace_and_not_for_that_of_another(way):
     happened: list[str] = []
     go_on = asyncio.Event()
     server = server_with(lambda _, number, __: happened.append(f"event {number}"))
@@ -189,9 +189,10 @@ async def test_an_event_of_one_namespace_waits_for_the_connect_of_another_that_c
         await go_on.wait()
         happened.append("connected")
 
+    server.on("say", lambda _, number: happened.append(f"slow {number}"), namespace="/slow")
     async with sender(way, server) as send:
-        send(["40/slow,", *text(1), *binary(2)])
-        await until(lambda: happened)
+        send(["40/slow,", '42/slow,["say",1]', '42/slow,["say",2]', *text(1), *binary(2)])
+        await until(lambda: len(happened) == 3)
         go_on.set()
-        await until(lambda: len(happened) == 4)
-    assert ["connecting", "connected", "event 1", "event 2"] == happened
+        await until(lambda: len(happened) == 6)
+    assert ["connecting", "event 1", "event 2", "connected", "slow 1", "slow 2"] == happened

@@ -54,6 +54,14 @@ def test_what_is_overridden_takes_the_arguments_of_what_is_installed(stock_name)
             assert [parameter.name for parameter in theirs] == [parameter.name for parameter in mine]
 
 
+async def test_a_program_may_put_the_class_in_the_place_of_python_socketios(monkeypatch):
+    monkeypatch.setattr(socketio, "AsyncServer", Server)
+    sio = socketio.AsyncServer(async_mode="asgi")
+
+    assert isinstance(sio.manager, Rooms)
+    await sio.close()
+
+
 @pytest.mark.parametrize("stock_name", OURS)
 def test_every_name_that_is_overridden_stands_in_the_list(stock_name):
     ours, stock = OURS[stock_name]

@@ -21,6 +21,7 @@ from roomwire.engine.asgi import AsgiEngine
 from roomwire.engine.fast import fast_websocket
 from roomwire.limits.client import Limits
 from roomwire.limits.http import HttpLimits
+from roomwire.limits.unsent import queued_bytes
 from roomwire.metrics.http import HttpMetrics
 from roomwire.serving.http import bounded_http, let_part
 from roomwire.serving.http_refusals import HttpRefusal
@@ -361,6 +362,16 @@ class TestSize:
         async with fast_door() as it:
             async with it.call() as caller:
                 await caller.send(two)
+                assert 400 == await caller.refusal()
+            assert {"malformed": 1} == it.refused()
+
+    @pytest.mark.parametrize(
+        "body", [b"content-length: 5\r\n\r\n12345", b"transfer-encoding: chunked\r\n\r\n0\r\n\r\n"]
+    )
+    async def test_a_websocket_cannot_be_asked_for_with_a_body(self, body):
+        async with fast_door() as it:
+            async with it.call() as caller:
+                await caller.send(HEAD + UPGRADE + body)
                 assert 400 == await caller.refusal()
             assert {"malformed": 1} == it.refused()
 
@@ -773,7 +784,7 @@ class TestUnread:
                 async with asyncio.timeout(WAIT_S):
                     (connection,) = await until(lambda: [each for each in it.kept() if each._unsent.timer])
                     for _ in range(3):
-                        while connection.transport.get_write_buffer_size() >= connection._unsent.left_bytes:
+                        while queued_bytes(connection.transport) >= connection._unsent.left_bytes:
                             await loop.sock_recv(slow, 65_536)
                         connection._unsent.look()
                         assert not connection.transport.is_closing()

@@ -13,6 +13,7 @@ from peers import peer_by, take
 from waiting import until
 
 from roomwire import AsyncEmitter, Gateway, Server, Socket, subscribe
+from roomwire.errors import Unavailable
 from roomwire.log.opening import open_log
 from roomwire.metrics.gateway import Metrics
 
@@ -98,7 +99,8 @@ async def use(server, way, *, leave=True):
         if not leave:
             stack.pop_all()
             return
-    await until(lambda: not server.eio.sockets)
+    # A transport is gone before all its namespaces have been parted from.
+    await until(lambda: not server.eio.sockets and not server.manager.rooms)
 
 
 def run(loop, work):
@@ -247,3 +249,64 @@ def test_an_emitter_that_was_made_once_emits_on_each_loop(redis_url):
 
     for _ in range(2):
         run("asyncio", heard())
+
+
+@pytest.mark.parametrize("is_shut_down", [True, False], ids=["shut down", "not shut down"])
+def test_a_server_with_a_manager_starts_itself_on_each_loop(redis_url, is_shut_down):
+    manager = socketio.AsyncRedisManager(redis_url)
+    server, other = Server(manager), Server(socketio.AsyncRedisManager(redis_url))
+    server.on("connect", lambda *_: None)
+
+    async def live(first):
+        if first == "emit":
+            await server.emit("nobody hears it")
+        async with (
+            peer_by("asgi", socketio.ASGIApp(server), "/socket.io/") as peer,
+            peer.websocket() as socket,
+        ):
+            await socket.recv()
+            await socket.send("40")
+            assert "40{" == (await take(socket))[:3]
+            await other.emit("said", 1)
+            assert '42["said",1]' == await take(socket)
+            await manager.emit("said", 2, namespace="/")
+            assert '42["said",2]' == await take(socket)
+        await other.shutdown()
+        if is_shut_down:
+            await server.shutdown()
+            await server.shutdown()
+
+    for first in ("request", "emit", "request"):
+        run("asyncio", live(first))
+
+
+def test_a_server_with_a_manager_whose_redis_is_away_tells_clients_to_come_again(free_port):
+    server = Server(socketio.AsyncRedisManager(f"redis://127.0.0.1:{free_port}"))
+    server.on("connect", lambda *_: None)
+
+    async def live():
+        async with (
+            peer_by("asgi", socketio.ASGIApp(server), "/socket.io/") as peer,
+            peer.websocket() as socket,
+        ):
+            await socket.recv()
+            await socket.send("40")
+            await socket.wait_closed()
+        with pytest.raises(Unavailable):
+            await server.emit("said")
+
+    run("asyncio", live())
+
+
+def test_two_loops_at_once_are_refused():
+    server = made()
+
+    async def elsewhere():
+        await server.emit("said")
+
+    async def live():
+        await server.emit("said")
+        await asyncio.to_thread(asyncio.run, elsewhere())
+
+    with pytest.raises(RuntimeError, match="in use on another event loop"):
+        run("asyncio", live())

@@ -350,3 +350,16 @@ def test_a_setting_without_default_is_listed_as_required():
     assert "(required)" == defaults["ROOMWIRE_PORT"]
     assert "" == defaults["ROOMWIRE_NODE_NAME"]
     assert "redis://127.0.0.1:6379/0" == defaults["ROOMWIRE_REDIS_URL"]
+
+
+def test_only_the_class_that_is_read_is_built():
+    class Common(ServiceSettings):
+        port: int = 8000
+        ops_port: int = 9000
+
+    class Read(Common):
+        """The settings of a service."""
+
+    Read()
+
+    assert (False, True) == (Common.__pydantic_complete__, Read.__pydantic_complete__)

@@ -5,6 +5,8 @@ import asyncio
 import pytest
 from team_board import Board, Card
 
+from roomwire import User
+from roomwire.identity.capabilities import Capabilities
 from roomwire.testing import Disconnected, HandlerFailed, NothingCame, Refused
 
 CARD = {"id": "1", "column": "done"}
@@ -234,3 +236,30 @@ async def test_who_is_connected_cannot_connect(nodes):
 
         with pytest.raises(RuntimeError, match="ann is connected: cut or close it first"):
             await ann.back()
+
+
+async def test_a_client_comes_back_with_another_token_and_keeps_it(nodes):
+    def ann(*actions):
+        return User("ann", "Ann", "account", capabilities=Capabilities.of({"*": actions}))
+
+    def permissions(node):
+        (connection,) = node.server.eio.sockets.values()
+        return connection.members[0].user.capabilities
+
+    async with nodes(Board, count=2) as cluster:
+        client = await cluster.connect(ann("join", "publish"), node=0)
+        for node, token in ((1, cluster.token(ann("join"))), (0, None)):
+            client.cut()
+            await client.back(node=node, token=token)
+
+            assert client.recovered
+            assert ann("join").capabilities == permissions(cluster.nodes[node])
+
+
+async def test_a_token_of_somebody_else_brings_no_session_back(nodes):
+    async with nodes(Board) as cluster:
+        ann = await cluster.connect("ann")
+        ann.cut()
+        await ann.back(token=cluster.token("eve"))
+
+        assert not ann.recovered

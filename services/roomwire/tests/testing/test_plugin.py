@@ -27,8 +27,8 @@ def programs():
 @pytest.fixture
 def team(tmp_path):
     """Return a folder with the page's files, beside a package that has the library's entry points."""
-    (tmp_path / "board.py").write_text(programs()[0])
-    (tmp_path / "test_board.py").write_text(programs()[1])
+    (tmp_path / "kanban.py").write_text(programs()[0])
+    (tmp_path / "test_kanban.py").write_text(programs()[1])
     project = tomllib.loads((LIBRARY / "pyproject.toml").read_text())["project"]
     installed = tmp_path / "installed" / "of_the_library-0.dist-info"
     installed.mkdir(parents=True)
@@ -55,22 +55,22 @@ def test_in_strict_mode_the_pages_tests_pass_and_keep_their_names(team):
 
     assert 0 == done.returncode, done.stdout + done.stderr
     assert f"{TESTS} passed" in done.stdout
-    assert "test_board.py::test_clients_stay_for_hours PASSED" in done.stdout
+    assert "test_kanban.py::test_clients_stay_for_hours PASSED" in done.stdout
 
 
 def test_in_auto_mode_they_pass_without_marks(team):
     text = programs()[1].replace("@pytest.mark.asyncio\n", "")
-    (team / "test_board.py").write_text(text)
+    (team / "test_kanban.py").write_text(text)
 
     assert f"{TESTS} passed" in run(team, "-o", "asyncio_mode=auto").stdout
 
 
 def test_tests_without_nodes_keep_their_loop_and_those_with_another_fixture_have_ours(team):
-    (team / "test_board.py").write_text(
+    (team / "test_kanban.py").write_text(
         """
 import asyncio
 import pytest
-from board import app
+from kanban import app
 from roomwire.testing import VirtualLoop
 
 @pytest.fixture
@@ -96,9 +96,9 @@ async def test_in_a_class_of_its_own_loop(nodes, request):
 
 
 def test_a_failing_test_shows_what_came_and_the_handlers_traceback(team):
-    (team / "test_board.py").write_text(
+    (team / "test_kanban.py").write_text(
         """
-from board import app
+from kanban import app
 
 async def test_a_wrong_name(nodes):
     async with nodes(app) as cluster:
@@ -130,7 +130,7 @@ def test_the_plugin_loads_no_server_before_a_test_asks_for_one():
 
 
 def test_the_pages_files_pass_mypy_strict(team, tmp_path_factory):
-    command = [sys.executable, "-m", "mypy", "--strict", "--no-error-summary", "board.py", "test_board.py"]
+    command = [sys.executable, "-m", "mypy", "--strict", "--no-error-summary", "kanban.py", "test_kanban.py"]
     cache = LIBRARY.parents[1] / ".mypy_cache" / "of_a_team"
     done = subprocess.run(
         [*command, "--cache-dir", cache], cwd=team, capture_output=True, text=True, check=False

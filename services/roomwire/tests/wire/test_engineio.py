@@ -21,10 +21,10 @@ INTERVAL_S, TIMEOUT_S = 0.3, 0.2
 LATE_S = 0.3
 """How much later than its time something may be noticed; a busy machine is no defect."""
 
-REFUSED_WITH = {"fast": 400, "asgi": 403, "hypercorn": 403}
+REFUSED_WITH = {"fast": 400, "deflated": 400, "asgi": 403, "hypercorn": 403}
 """A WebSocket that is refused: ASGI's close before the accept leaves the status to the server, which says 403."""
 
-TOO_BIG = {"fast": 1009, "asgi": 1009, "hypercorn": 1000}
+TOO_BIG = {"fast": 1009, "deflated": 1009, "asgi": 1009, "hypercorn": 1000}
 """How a message over the limit is answered: hypercorn takes larger ones, so the engine itself closes the session."""
 
 case = Cases(ENGINE_IO)

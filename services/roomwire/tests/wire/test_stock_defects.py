@@ -26,8 +26,9 @@ QUIET = OPTIONS | {"ping_interval": 60, "ping_timeout": 60}
 MASK = b"\0\0\0\0"
 TEXT, CONTINUATION, FIN = 0x1, 0x0, 0x80
 
-COMPRESSED = {"fast": False, "asgi": False, "hypercorn": True}
-"""Whether compression is agreed on: hypercorn has no setting for it, and plain ASGI no say in it."""
+COMPRESSED = {"fast": False, "deflated": True, "asgi": False, "hypercorn": True}
+"""Whether compression is agreed on: of our own ways only where it is switched on. hypercorn has no setting for it, and plain ASGI
+no say in it."""
 
 
 class TestTheQueueOfAClientHasNoBound:
@@ -55,7 +56,7 @@ class TestTheQueueOfAClientHasNoBound:
 
     async def test_a_polling_client_that_does_not_poll_is_evicted(self):
         reasons = []
-        engine = AsgiEngine(**QUIET, limits=Limits(max_unread_bytes=100_000))
+        engine = AsgiEngine(**QUIET, limits=Limits(max_unread_bytes=100_000, unread_timeout_s=0.2))
         engine.on("disconnect", lambda _, reason: reasons.append(reason))
         async with peer_by(
             "asgi", socketio.ASGIApp(engine, socketio_path="engine.io"), "/engine.io/"

@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl
 from roomwire.engine.connection import Connection
 from roomwire.engine.engine import Engine
 from roomwire.engine.session import WEBSOCKET
-from roomwire.protocol.answers import http_answer
+from roomwire.protocol.answers import RETRY_LATER, Header, http_answer
 from roomwire.protocol.asgi import Environ
 
 PROTOCOL: Final = "4"
@@ -25,6 +25,8 @@ BAD_METHOD: Final = (2, "Bad handshake method")
 BAD_REQUEST: Final = (3, "Bad request")
 FORBIDDEN: Final = (4, "Forbidden")
 UNKNOWN_PROTOCOL: Final = (5, "Unsupported protocol version")
+UNAVAILABLE: Final = (6, "Too many sessions or too little memory: try again later")
+"""Ours: the reference server has no such limit."""
 
 
 class Refused(Exception):
@@ -34,16 +36,25 @@ class Refused(Exception):
         error: Code and sentence for the client.
         status: Default: 400.
 
+    Attributes:
+        body: The body of the answer.
+        status: The status of the answer.
+        headers: Its further headers.
+
     """
 
     def __init__(self, error: tuple[int, str], *, status: HTTPStatus = HTTPStatus.BAD_REQUEST) -> None:
         super().__init__(*error)
         self.body = json.dumps({"code": error[0], "message": error[1]}).encode()
         self.status = status
+        is_for_a_while = status is HTTPStatus.SERVICE_UNAVAILABLE
+        self.headers: Sequence[Header] = (RETRY_LATER,) if is_for_a_while else ()
 
     def http_answer(self) -> bytes:
         """Return the complete HTTP answer to the request of a WebSocket."""
-        return http_answer(HTTPStatus.BAD_REQUEST, self.body)
+        # Whatever else is wrong, the reference server answers WebSockets with 400.
+        status = self.status if self.status is HTTPStatus.SERVICE_UNAVAILABLE else HTTPStatus.BAD_REQUEST
+        return http_answer(status, self.body, *self.headers)
 
 
 class Superfluous(Exception):
@@ -78,6 +89,12 @@ def check_origin(engine: Engine, environ: Mapping[str, object]) -> None:
             raise Refused(FORBIDDEN)
 
 
+def check_room(engine: Engine, environ: Environ) -> None:
+    """Refuse a new session, whatever carries it, if there are too many or there is too little memory."""
+    if engine.refusal_of(environ) is not None:
+        raise Refused(UNAVAILABLE, status=HTTPStatus.SERVICE_UNAVAILABLE)
+
+
 def admit_websocket(engine: Engine, environ: Environ) -> Connection | None:
     """Decide about a WebSocket: return the session that it upgrades, or None if it opens a session of its own.
 
@@ -93,6 +110,7 @@ def admit_websocket(engine: Engine, environ: Environ) -> Connection | None:
     if not query.sid:
         if query.protocol != PROTOCOL:
             raise Refused(UNKNOWN_PROTOCOL)
+        check_room(engine, environ)
         return None
     connection = engine.find_now(query.sid)
     if connection is None or not engine.allow_upgrades:

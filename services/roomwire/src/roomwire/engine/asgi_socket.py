@@ -10,15 +10,16 @@ Source: RFC 6455; the ASGI specification, "WebSocket".
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from http import HTTPStatus
 from typing import Any, Final
 
+from roomwire.engine.deflater import Deflater
 from roomwire.limits.bounds import Bound
 from roomwire.limits.client import Limits
 from roomwire.logs import get_logger
 from roomwire.protocol.addresses import host_and_port
-from roomwire.protocol.answers import denial, http_answer
+from roomwire.protocol.answers import Header, denial, http_answer
 from roomwire.protocol.asgi import Message, Scope
 from roomwire.protocol.frames import binary_frame, close_frame, ping_frame, pong_frame, text_frame
 from roomwire.protocol.opening import BadUpgrade, Upgrade, read_upgrade, websocket_scope
@@ -74,6 +75,7 @@ class AsgiSocket(asyncio.Protocol):
         app_state: The state of the application's lifespan.
         limits: The limits of this WebSocket.
         exceeded: Called with each bound that the client exceeds.
+        deflater: Compresses messages if the client offers compression. Default: no compression.
 
     """
 
@@ -85,6 +87,7 @@ class AsgiSocket(asyncio.Protocol):
         *,
         limits: Limits,
         exceeded: Callable[[Bound], None],
+        deflater: Deflater | None = None,
     ) -> None:
         self._config = config
         self._server = server_state
@@ -92,9 +95,8 @@ class AsgiSocket(asyncio.Protocol):
         self._limits = limits
         self._exceeded = exceeded
         self._loop = asyncio.get_running_loop()
-        self._reader = FrameReader(
-            max_message_bytes=limits.max_payload_bytes, max_fragments=limits.max_fragments
-        )
+        self._deflater = deflater
+        self._extensions: Sequence[Header] = ()
         self._messages: asyncio.Queue[Message] = asyncio.Queue()
         self._upgrade: Upgrade | None = None
         self._denied: tuple[int, list[tuple[bytes, bytes]], list[bytes]] | None = None
@@ -175,6 +177,8 @@ class AsgiSocket(asyncio.Protocol):
                 scheme="https" if is_tls else "http",
                 proxies=_NO_PROXIES,
             )
+            if self._deflater is not None:
+                self._extensions = upgrade.deflate_headers()
             scope = websocket_scope(
                 request,
                 upgrade,
@@ -190,6 +194,11 @@ class AsgiSocket(asyncio.Protocol):
         except BadUpgrade as error:
             self._refuse(error.answer)
             return
+        self._reader = FrameReader(
+            max_message_bytes=self._limits.max_payload_bytes,
+            max_fragments=self._limits.max_fragments,
+            inflates=bool(self._extensions),
+        )
         self._upgrade = upgrade
         self._early = upgrade.rest
         self._messages.put_nowait({"type": "websocket.connect"})
@@ -266,7 +275,7 @@ class AsgiSocket(asyncio.Protocol):
             raise RuntimeError(f"there is no {kind} before the WebSocket is accepted")
 
     def _accept(self, upgrade: Upgrade, event: Message) -> None:
-        headers = event.get("headers") or ()
+        headers = [*(event.get("headers") or ()), *self._extensions]
         self._transport.write(upgrade.answer_with(event.get("subprotocol") or "", headers))
         self._is_accepted = True
         early, self._early = self._early, b""
@@ -284,6 +293,8 @@ class AsgiSocket(asyncio.Protocol):
     def _send(self, event: Message) -> None:
         data, text = event.get("bytes"), event.get("text")
         frame = binary_frame(data) if data is not None else text_frame((text or "").encode())
+        if self._deflater is not None and self._extensions:
+            (frame,) = self._deflater.frames([frame])
         self._transport.write(frame)
 
     # From the client.
@@ -296,14 +307,18 @@ class AsgiSocket(asyncio.Protocol):
             self._resume_reading()
 
     def _read(self, data: bytes) -> None:
-        """Process messages until too many wait; the reader keeps the rest, as one read may contain tens of thousands."""
+        """Process messages until too many wait; the reader keeps the rest, as one read may contain tens of thousands.
+
+        Where compression is agreed on, one is too many: the rest of a short read may be long when decompressed.
+        """
         self._has_rest = False
+        most = 1 if self._extensions else self._limits.max_waiting_messages
         try:
             for message in self._reader.feed(data):
                 self._take(message)
                 if self._is_closing:
                     return
-                if self._messages.qsize() >= self._limits.max_waiting_messages:
+                if self._messages.qsize() >= most:
                     self._has_rest = True
                     return
         except FrameError as error:
@@ -311,7 +326,7 @@ class AsgiSocket(asyncio.Protocol):
                 self._exceeded(error.exceeded)
             self._close(error.code)
         except UnicodeDecodeError:
-            self._close(CloseCode.INVALID_TEXT)
+            self._close(CloseCode.INVALID_PAYLOAD)
 
     def _take(self, message: WebSocketMessage) -> None:
         kind, payload = message

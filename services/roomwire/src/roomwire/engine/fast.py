@@ -7,6 +7,7 @@ transport, or the relay's if another node holds its session. Whether a request i
 """
 
 import asyncio
+import weakref
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -14,6 +15,8 @@ from roomwire.engine.admission import Query
 from roomwire.engine.asgi_socket import AsgiSocket
 from roomwire.engine.engine import Engine
 from roomwire.engine.fast_socket import FastSocket
+from roomwire.engine.forwarding import Forwarding
+from roomwire.engine.mounting import Mounting
 from roomwire.protocol.opening import BadUpgrade, read_target
 
 
@@ -26,19 +29,30 @@ def fast_websocket(engine: Engine, path: str, *, may_relay: bool = True) -> Call
         may_relay: Whether requests for sessions of other nodes go to the engine's relay, if it has one. Default: yes.
 
     """
+    of_config: weakref.WeakKeyDictionary[object, tuple[Forwarding, Mounting]] = weakref.WeakKeyDictionary()
 
     def make(
         *, config: object, server_state: Any, app_state: dict[str, object], **_: object
     ) -> asyncio.Protocol:
         def others() -> asyncio.Protocol:
-            return AsgiSocket(config, server_state, app_state, limits=engine.limits, exceeded=engine.exceeded)
+            return AsgiSocket(
+                config,
+                server_state,
+                app_state,
+                limits=engine.limits,
+                exceeded=engine.exceeded,
+                deflater=engine.deflater,
+            )
 
         def ours(query: bytes) -> asyncio.Protocol:
             relay = engine.relay if may_relay else None
             sid = "" if relay is None else Query(query.decode("latin-1")).sid
             if relay is not None and sid and relay.leads_elsewhere(sid):
                 return relay.websocket(sid, server_state.connections)
-            return FastSocket(engine, server_state.connections)
+            found = of_config.get(config)
+            if found is None:
+                found = of_config[config] = (Forwarding(config), Mounting(config))
+            return FastSocket(engine, server_state.connections, app_state, *found)
 
         return _Dispatch(path, ours, others)
 

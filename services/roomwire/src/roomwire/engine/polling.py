@@ -4,7 +4,7 @@ Source: the Engine.IO protocol, version 4, "HTTP long-polling".
 """
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Final, TypeGuard
 
@@ -19,12 +19,15 @@ from roomwire.engine.admission import (
     Query,
     Refused,
     check_origin,
+    check_room,
 )
 from roomwire.engine.connection import Connection
 from roomwire.engine.engine import Engine
 from roomwire.engine.relay import SessionRelay
 from roomwire.engine.session import NOOP_INTERVAL_S, POLLING, Reason
+from roomwire.limits.accounts import Account
 from roomwire.limits.bounds import Bound
+from roomwire.protocol.answers import Header
 from roomwire.protocol.asgi import Environ, Receive, Scope, Send
 from roomwire.protocol.packets import BadEnginePacket, EnginePacket, decode_payload, encode_payload
 
@@ -56,10 +59,11 @@ async def serve(
         check_origin(engine, environ)
         if _is_for(relay, query, environ) and await relay.answer(query.sid, scope, receive, send):
             return
+        further: Sequence[Header] = ()
         body, sid = await _answer(engine, environ, query, receive)
         status, kind = HTTPStatus.OK, "text/plain; charset=UTF-8"
     except Refused as refused:
-        body, sid = refused.body, None
+        body, sid, further = refused.body, None, refused.headers
         status, kind = refused.status, "application/json"
     except _Gone:
         return
@@ -68,7 +72,7 @@ async def serve(
     headers += engine._cors_headers(environ)  # noqa: SLF001 - the engine's own module
     if sid is not None and engine.cookie:
         headers.append(("Set-Cookie", engine.sid_cookie(sid)))
-    raw = [(name.lower().encode(), value.encode()) for name, value in headers]
+    raw = [*further, *((name.lower().encode(), value.encode()) for name, value in headers)]
     await send({"type": "http.response.start", "status": status, "headers": raw})
     await send({"type": "http.response.body", "body": body})
 
@@ -133,6 +137,7 @@ async def _open(
         raise Refused(BAD_METHOD)
     if query.protocol != PROTOCOL:
         raise Refused(UNKNOWN_PROTOCOL)
+    check_room(engine, environ)
     connection = await engine.open(environ, POLLING)
     if connection is None:
         raise Refused(FORBIDDEN)
@@ -153,8 +158,9 @@ async def _poll(connection: Connection, receive: Receive) -> bytes:
                 if not ended:
                     connection.end_poll()
         except asyncio.CancelledError:
+            # The ASGI server ends, and this request is in its way: the answer is what it waits for.
             connection.cancel_poll()
-            raise
+            raise Refused(BAD_REQUEST) from None
         finally:
             gone.cancel()
     if not answer.done():
@@ -168,22 +174,50 @@ async def _until_gone(receive: Receive) -> None:
         pass
 
 
-async def _body(receive: Receive, *, limit: int) -> bytes:
-    """Read a body, at most until it is known to be too long; the server deals with the rest."""
-    body = b""
-    while len(body) <= limit:
-        event = await receive()
-        if event["type"] != "http.request":
-            raise _Gone
-        body += event.get("body", b"")
-        if not event.get("more_body", False):
-            break
-    return body
+class _Body:
+    """The body of a POST, charged to its session while it is kept.
+
+    Args:
+        account: The session's account.
+
+    """
+
+    def __init__(self, account: Account) -> None:
+        self._account = account
+        self._parts: list[bytes] = []
+        self._size = 0
+
+    async def read(self, receive: Receive, *, limit: int) -> bytes:
+        """Read the body, at most until it is known to be too long; the server deals with the rest."""
+        while self._size <= limit:
+            event = await receive()
+            if event["type"] != "http.request":
+                raise _Gone
+            part = event.get("body", b"")
+            self._parts.append(part)
+            self._size += len(part)
+            self._account.hold(len(part))
+            if not event.get("more_body", False):
+                break
+        return b"".join(self._parts)
+
+    def drop(self) -> None:
+        """Note that the body is not kept any more."""
+        self._account.hold(-self._size)
 
 
 async def _post(engine: Engine, connection: Connection, environ: Environ, receive: Receive) -> None:
+    body = _Body(connection.account)
+    try:
+        await _posted(
+            engine, connection, environ, await body.read(receive, limit=engine.limits.max_payload_bytes)
+        )
+    finally:
+        body.drop()
+
+
+async def _posted(engine: Engine, connection: Connection, environ: Environ, body: bytes) -> None:
     limit = engine.limits.max_payload_bytes
-    body = await _body(receive, limit=limit)
     promised = environ.get("CONTENT_LENGTH", "")
     if promised.isdecimal() and len(body) < min(int(promised[:12]), limit + 1):
         raise Refused(BAD_REQUEST)  # the client disconnected: nothing of the body is processed
@@ -204,6 +238,10 @@ async def _post(engine: Engine, connection: Connection, environ: Environ, receiv
     try:
         async with connection.posting:
             await _take(engine, connection, body)
+            # The client sends nothing more until the answer: this is how its reading is paused.
+            await connection.readable()
+            if connection.closed and connection.state.closed is not Reason.CLIENT:
+                raise Refused(UNKNOWN_SID)
     finally:
         connection.posts -= 1
 
@@ -231,8 +269,8 @@ async def _take(engine: Engine, connection: Connection, body: bytes) -> None:
 async def _dispatch_all(engine: Engine, connection: Connection, packets: Iterable[EnginePacket]) -> None:
     """Process the packets of a payload in order; other clients get their turns meanwhile.
 
-    A message that would be refused now but not a moment later waits, and so do the packets behind it: the client sends nothing
-    more until its payload is processed. The wait is short enough for a pong behind the message to be in time.
+    An event that a rate would refuse now but not a moment later waits, and so do the packets behind it: the client sends nothing
+    more until its payload is processed. The wait is short enough for a pong behind the event to be in time.
 
     Raises:
         BadEnginePacket: A packet is invalid; the session has been closed.
@@ -247,8 +285,6 @@ async def _dispatch_all(engine: Engine, connection: Connection, packets: Iterabl
             return
         if connection.closed:
             raise BadEnginePacket("the session ended before its payload")
-        handling = engine.dispatch(connection, packet)
-        if handling is not None:
-            await handling
+        engine.dispatch(connection, packet)
         if number % _PACKETS_A_TURN == 0:
             await asyncio.sleep(0)

@@ -7,11 +7,13 @@ Its shell reports each event and the time, then checks what to do:
 - put frames to send into `outbox`; call `settle` at the end of the loop's turn at the latest;
 - after every input, write `output()` to the active transport: over polling it is the answer to the pending
   poll (`has_answer` tells whether there is one), over WebSocket it is the frames to send, in order;
+- while more than `max_unread_bytes` wait for the client (`unread_bytes`), check that it makes progress (`outputs`);
 - when a poll has been pending for `NOOP_INTERVAL_S` in a session that is being probed, call `end_poll`;
 - if a poll is pending when `finish_probe` is called, answer it with a NOOP;
 - once `closed` is set, answer a pending poll with `output()` one last time, close the transport, and tell the
   application; no further input changes anything;
-- call `tick` when `deadline` has come.
+- call `tick` when `deadline` has come;
+- call `pause_reading` and `resume_reading` around the time in which nothing is read from the client.
 
 `receive` returns the application's messages. Source: the Engine.IO protocol, version 4.
 """
@@ -19,6 +21,7 @@ Its shell reports each event and the time, then checks what to do:
 import enum
 from typing import Final
 
+from roomwire.limits.accounts import FIRST_MARK, Account
 from roomwire.limits.bounds import Bound
 from roomwire.limits.client import Limits
 from roomwire.protocol.packets import (
@@ -53,6 +56,8 @@ class Reason(enum.StrEnum):
     TRANSPORT_CLOSE = "transport close"
     TRANSPORT_ERROR = "transport error"
     SLOW = "slow consumer"
+    HELD = "held too much"
+    BACKLOG = "too many unhandled events"
 
 
 class Session:
@@ -63,15 +68,18 @@ class Session:
         transport: `polling` or `websocket`: the transport of the first request.
         limits: Its limits.
         now: The time in seconds, of any monotonic clock.
+        account: Charged with the output that `settle` has counted. Default: none.
 
     Attributes:
         sid: Its id.
         transport: The active transport.
+        unread_bytes: The bytes of the outbox, as `settle` has counted them.
         limits: Its limits.
         closed: Why it ended, or None while it is open.
         exceeded: The bound that ended it, if one did.
         deadline: When `tick` is to be called.
         outbox: The frames to send; append to it, then `settle`. Always the same list.
+        outputs: The number of times that its output was taken.
         pinged_at: The time when its last ping was due; initially, the time when it began.
         is_polled: Whether a poll is waiting for an answer.
         is_probed: Whether a WebSocket is being probed beside polling.
@@ -79,9 +87,12 @@ class Session:
     """
 
     __slots__ = (
+        "_account",
+        "_asked_at",
         "_counted",
         "_noops",
-        "_unread_bytes",
+        "_not_read_s",
+        "_paused_at",
         "_waits_for_pong",
         "closed",
         "deadline",
@@ -90,13 +101,18 @@ class Session:
         "is_probed",
         "limits",
         "outbox",
+        "outputs",
         "pinged_at",
         "sid",
         "transport",
+        "unread_bytes",
     )
 
-    def __init__(self, sid: str, *, transport: str, limits: Limits, now: float) -> None:
+    def __init__(
+        self, sid: str, *, transport: str, limits: Limits, now: float, account: Account | None = None
+    ) -> None:
         self.sid = sid
+        self._account = account
         self.transport = transport
         self.closed: Reason | None = None
         self.exceeded: Bound | None = None
@@ -106,26 +122,44 @@ class Session:
         self.is_probed = False
         self.limits = limits
         self._waits_for_pong = False
+        self._asked_at = now
+        self._paused_at: float | None = None
+        self._not_read_s = 0.0
         self.pinged_at = now
         self._counted = 0
         self._noops = 0
-        self._unread_bytes = 0
+        self.outputs = 0
+        self.unread_bytes = 0
 
     def send(self, packet: EnginePacket) -> None:
-        """Send a packet; a client with too much unsent output is closed."""
+        """Send a packet; see `settle`."""
         if self.closed is None:
             self.outbox.append(framed(packet))
             self.settle()
 
     def settle(self) -> None:
-        """Count the frames that were added to the outbox since the last call; a client with too much unsent output is closed."""
+        """Count the frames that were added to the outbox since the last call.
+
+        They are let through, however many they are, unless the process or the client's account is beyond its first mark: then a
+        client with more than `max_unread_bytes` of unsent output is closed.
+        """
         outbox = self.outbox
         if self.closed is not None:
             return
+        added = 0
         for frame in outbox[self._counted :] if self._counted else outbox:
-            self._unread_bytes += len(frame)
+            added += len(frame)
         self._counted = len(outbox)
-        if self._unread_bytes > self.limits.max_unread_bytes:
+        if not added:
+            return
+        most, account = self.limits.max_unread_bytes, self._account
+        is_over = self.unread_bytes + added > most and (
+            self.unread_bytes > FIRST_MARK * most if account is None else account.is_beyond(most)
+        )
+        self.unread_bytes += added
+        if account is not None:
+            account.hold(added)
+        if is_over:
             outbox.clear()
             self.close(Reason.SLOW, Bound.UNREAD_BYTES)
 
@@ -182,7 +216,10 @@ class Session:
     def forget_output(self) -> None:
         """Drop the pending output: it has been written, or never will be."""
         self.outbox.clear()
-        self._counted = self._unread_bytes = 0
+        if self.unread_bytes and self._account is not None:
+            self._account.hold(-self.unread_bytes)
+        self._counted = self.unread_bytes = 0
+        self.outputs += 1
 
     def output(self) -> list[bytes]:
         """Return the frames to write to the active transport, and drop them."""
@@ -231,27 +268,54 @@ class Session:
             self.closed = reason
             self.exceeded = exceeded
 
+    @property
+    def is_paused(self) -> bool:
+        """Whether nothing is read from the client."""
+        return self._paused_at is not None
+
+    def pause_reading(self, now: float) -> None:
+        """Note that nothing is read from the client from now on; idempotent."""
+        if self._paused_at is None:
+            self._paused_at = now
+
+    def resume_reading(self, now: float) -> None:
+        """Note that the client is read again; the time of the pause does not count against the ping timeout. Idempotent."""
+        paused_at, self._paused_at = self._paused_at, None
+        if paused_at is not None and self._waits_for_pong:
+            self._not_read_s += max(now - max(paused_at, self._asked_at), 0.0)
+            self.deadline = min(self.deadline, self._times_out_at)
+
+    @property
+    def _times_out_at(self) -> float:
+        """When a client is gone that has not answered the oldest unanswered ping, while it is read."""
+        return self.limits.times_out_at(self._asked_at) + self._not_read_s
+
     def tick(self, now: float) -> float | None:
         """Perform the actions that are due at this time; return when to call it again, or None if that is no longer needed.
 
-        A ping is due one interval after the previous one, if that was answered; see `roomwire.limits.pings`.
+        A ping is due one interval after the previous one, if that was answered; see `roomwire.limits.pings`. While the client is
+        not read, its pongs cannot arrive: it is pinged all the same, as it would close the connection otherwise, and it does not
+        time out.
         """
         if self.closed is not None:
             return None
         if now >= self.deadline:
             pings = self.limits
-            due_at, times_out_at = pings.due_at(self.pinged_at), pings.times_out_at(self.pinged_at)
-            if self._waits_for_pong and now >= times_out_at:
+            due_at, times_out_at = pings.due_at(self.pinged_at), self._times_out_at
+            is_due_to_answer = self._waits_for_pong and not self.is_paused
+            if is_due_to_answer and now >= times_out_at:
                 self.close(Reason.PING_TIMEOUT)
                 return None
-            if self._waits_for_pong:
+            if is_due_to_answer:
                 # At most one interval ahead: once the pong arrives, the next ping may be due before that timeout.
                 self.deadline = min(times_out_at, pings.due_at(now))
             elif due_at > now:
                 self.deadline = due_at
             else:
-                self._waits_for_pong = True
                 self.pinged_at = pings.sent_at(due_at, now)
+                if not self._waits_for_pong:
+                    self._waits_for_pong = True
+                    self._asked_at, self._not_read_s = self.pinged_at, 0.0
                 self.deadline = pings.look_again_at(self.pinged_at)
                 self.send(PING)
         return self.deadline

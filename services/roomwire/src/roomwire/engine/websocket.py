@@ -5,15 +5,18 @@ Source: the Engine.IO protocol, version 4, "WebSocket" and "Upgrade".
 
 import asyncio
 import contextlib
+from http import HTTPStatus
 
 from roomwire.engine.admission import Refused, Superfluous, admit_websocket
 from roomwire.engine.connection import Connection
 from roomwire.engine.engine import Engine
 from roomwire.engine.session import WEBSOCKET, Reason
 from roomwire.limits.bounds import Bound
-from roomwire.protocol.asgi import Environ, Message, Receive, Send
+from roomwire.protocol.answers import closing_headers
+from roomwire.protocol.asgi import Environ, Message, Receive, Scope, Send
 from roomwire.protocol.frames import message_of
 from roomwire.protocol.packets import BadEnginePacket, EnginePacket
+from roomwire.protocol.reader import CloseCode
 
 
 class _Gone(Exception):
@@ -24,8 +27,8 @@ async def serve(engine: Engine, environ: Environ, receive: Receive, send: Send) 
     """Serve one WebSocket, from its handshake to its end."""
     try:
         upgraded = admit_websocket(engine, environ)
-    except Refused:
-        await send({"type": "websocket.close", "code": 1008})
+    except Refused as refused:
+        await _refuse(refused, environ["asgi.scope"], send)
         return
     except Superfluous:
         await send({"type": "websocket.accept"})
@@ -40,9 +43,33 @@ async def serve(engine: Engine, environ: Environ, receive: Receive, send: Send) 
             _upgrade(engine, upgraded, socket) if upgraded else engine.open(environ, WEBSOCKET)
         )
         if connection is not None:
-            await _carry(engine, connection, socket)
+            try:
+                await _carry(engine, connection, socket)
+            except asyncio.CancelledError:
+                # The ASGI server ends before its clients do; without a close it would call this an internal error.
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(engine.limits.close_timeout_s):
+                        await socket.close()
+                raise
             return
     await socket.close()
+
+
+async def _refuse(refused: Refused, scope: Scope, send: Send) -> None:
+    """Refuse a WebSocket; for want of room with 503, where the ASGI server can send it."""
+    if refused.status is not HTTPStatus.SERVICE_UNAVAILABLE:
+        await send({"type": "websocket.close", "code": CloseCode.POLICY_VIOLATION})
+    elif "websocket.http.response" in (scope.get("extensions") or ()):
+        await send(
+            {
+                "type": "websocket.http.response.start",
+                "status": refused.status.value,
+                "headers": [*refused.headers, *closing_headers(refused.body, "application/json")],
+            }
+        )
+        await send({"type": "websocket.http.response.body", "body": refused.body})
+    else:
+        await send({"type": "websocket.close", "code": CloseCode.TRY_AGAIN_LATER})
 
 
 async def _upgrade(engine: Engine, connection: Connection, socket: "_Socket") -> Connection | None:
@@ -75,11 +102,16 @@ async def _carry(engine: Engine, connection: Connection, socket: "_Socket") -> N
     def wake() -> None:
         # Output that the writer has not fetched is output that the client has not read.
         connection.state.settle()
+        if backlog()[0] > engine.limits.max_unread_bytes:
+            connection.watch_backlog()
         news.set()
         if connection.closed:
             ended.set()
 
-    connection.use_socket(wake, lambda: socket.is_writing and connection.state.has_unread)
+    def backlog() -> tuple[int, int]:
+        return connection.state.unread_bytes + socket.unread_bytes, socket.written
+
+    connection.use_socket(wake, lambda: socket.is_writing and connection.state.has_unread, backlog)
     reading = asyncio.create_task(_read(engine, connection, socket))
     writing = asyncio.create_task(_write(connection, socket, news))
     try:
@@ -96,12 +128,11 @@ async def _read(engine: Engine, connection: Connection, socket: "_Socket") -> No
     """Pass messages to the session until it ends."""
     try:
         while not connection.closed:
+            await connection.readable()
             packet = await socket.read()
             if len(packet) > engine.limits.max_payload_bytes:
                 raise BadEnginePacket("the message is too large", Bound.MESSAGE_BYTES)
-            handling = engine.dispatch(connection, packet)
-            if handling is not None:
-                await handling
+            engine.dispatch(connection, packet)
     except _Gone:
         connection.close(Reason.TRANSPORT_CLOSE)
     except BadEnginePacket as error:
@@ -110,15 +141,24 @@ async def _read(engine: Engine, connection: Connection, socket: "_Socket") -> No
 
 async def _write(connection: Connection, socket: "_Socket", news: asyncio.Event) -> None:
     """Write the session's output until the session ends, then close the WebSocket."""
-    with contextlib.suppress(_Gone):
+    try:
         ending = False
         while not ending:
             await news.wait()
             news.clear()
             ending = connection.closed
-            for frame in connection.state.output():
+            frames = connection.state.output()
+            # What the server has not taken waits for the client as well.
+            socket.unread_bytes = size = sum(map(len, frames))
+            connection.account.hold(size)
+            for frame in frames:
                 await socket.write(message_of(frame))
+                socket.unread_bytes -= len(frame)
+            connection.account.hold(-size)
         await socket.close()
+    except _Gone:
+        # A client that is not read is known to be gone only by this.
+        connection.close(Reason.TRANSPORT_CLOSE)
 
 
 class _Socket:
@@ -126,11 +166,14 @@ class _Socket:
 
     Attributes:
         is_writing: Whether the server has not taken the last message yet.
+        unread_bytes: The bytes of the session's output that the server has not taken yet.
+        written: The number of messages that the server has taken.
 
     """
 
     def __init__(self, receive: Receive, send: Send) -> None:
         self.is_writing = False
+        self.unread_bytes = self.written = 0
         self._receive = receive
         self._send = send
 
@@ -160,6 +203,7 @@ class _Socket:
         self.is_writing = True
         try:
             await self._send(event)
+            self.written += 1
         except (OSError, RuntimeError) as error:
             # Servers raise different exceptions for a send after the end; ASGI servers use these two.
             raise _Gone from error

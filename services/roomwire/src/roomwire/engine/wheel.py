@@ -2,12 +2,18 @@
 
 Ten thousand sessions cost one `call_later` at a time, not ten thousand. A session is in the wheel once. When
 its tick comes, it is asked for its next deadline, so postponing a deadline is free.
+
+An alarm stays in the wheel until its deadline, although what it was meant for may have ended long before. So that it does not keep
+the memory of ended clients for that time, the wheel refers weakly to the object of a bound method. A function must refer to
+clients by their ids.
 """
 
 import asyncio
 import heapq
 from collections.abc import Callable
+from types import MethodType
 from typing import Final
+from weakref import ref
 
 from roomwire.logs import get_logger
 
@@ -35,7 +41,9 @@ class Wheel:
         self._next = 0
 
     def add(self, alarm: Alarm, deadline: float) -> None:
-        """Call an alarm once its deadline (in the loop's time) has come."""
+        """Call an alarm once its deadline (in the loop's time) has come, unless it is a method whose object is gone by then."""
+        if isinstance(alarm, MethodType):
+            alarm = _Method(alarm)
         slot = int(deadline / self._tick_s) + 1
         alarms = self._slots.get(slot)
         if alarms is None:
@@ -83,3 +91,23 @@ class Wheel:
         if self._order:
             # An alarm that was added meanwhile may have armed the timer for a time later than other deadlines.
             self._arm(self._order[0])
+
+
+class _Method:
+    """A bound method as an alarm, which does not keep its object.
+
+    Args:
+        method: The method.
+
+    """
+
+    __slots__ = ("_function", "_object")
+
+    def __init__(self, method: MethodType) -> None:
+        self._object = ref(method.__self__)
+        self._function = method.__func__
+
+    def __call__(self, now: float) -> float | None:
+        found = self._object()
+        deadline: float | None = None if found is None else self._function(found, now)
+        return deadline

@@ -12,16 +12,17 @@ from typing import Final, Self
 
 import msgspec
 
-from roomwire.errors import Forbidden
-from roomwire.identity.errors import UnknownRole, UnusablePolicy
+from roomwire.identity.errors import NotPermitted, UnknownRole, UnusablePolicy
 
 MAX_PATTERNS: Final = 32
 MAX_PATTERN_CHARS: Final = 128
 EVERYWHERE: Final = "*"
 NO_ROLE: Final = "none"
 
-OF_A_ROOM: Final = frozenset({"join", "publish", "history", "presence"})
-"""The actions that can be allowed in some rooms."""
+CONNECT: Final = "connect"
+"""The action of connecting to a namespace whose gateway requires it: its patterns are those of namespaces, such as `/tenant-7`."""
+OF_A_ROOM: Final = frozenset({"join", "publish", "history", "presence", "emit", CONNECT})
+"""The actions that can be allowed in some rooms. `emit` is to publish an event of any name by the HTTP API."""
 OF_ALL_ROOMS: Final = frozenset({"rooms", "broadcast", "admin"})
 """The actions that apply to all rooms at once, and are allowed only under the pattern `*`."""
 
@@ -78,9 +79,9 @@ class Capabilities(msgspec.Struct, frozen=True):
         )
 
     def require(self, action: str, room: str | None = None) -> None:
-        """Raise `Forbidden` unless `may` allows it."""
+        """Raise `NotPermitted` unless `may` allows it."""
         if not self.may(action, room):
-            raise Forbidden
+            raise NotPermitted(action, room)
 
 
 NOTHING: Final = Capabilities()

@@ -5,6 +5,8 @@
     ConfigurationError
     ├── UnknownRole         a role that the policy does not have
     └── UnusablePolicy      the policy cannot be read, or is invalid
+    Forbidden
+    └── NotPermitted        the token does not permit the action
     Unauthenticated
     ├── InvalidToken        the token is not valid
     ├── TokenExpired        the token has expired
@@ -12,8 +14,12 @@
 """
 
 from collections.abc import Collection
+from typing import Final
 
-from roomwire.errors import ConfigurationError, Unauthenticated
+from roomwire.errors import ConfigurationError, Forbidden, Unauthenticated
+
+_MAX_SHOWN: Final = 100
+"""The maximum number of characters of a room's name that a refusal repeats."""
 
 
 class UnknownRole(ConfigurationError):
@@ -50,6 +56,22 @@ class UnusablePolicy(ConfigurationError):
 
     def __str__(self) -> str:
         return f"{self.where} is not a policy: {self.problem}"
+
+
+class NotPermitted(Forbidden):
+    """The token does not permit the action. The client learns only what it asked for.
+
+    Args:
+        action: The action.
+        room: The room. Default: the action concerns no room, or every room.
+
+    """
+
+    def __init__(self, action: str, room: str | None = None) -> None:
+        shown = "" if room is None else f" in the room `{room[:_MAX_SHOWN]}{'…' * (len(room) > _MAX_SHOWN)}`"
+        super().__init__(f"Your token does not permit `{action}`{shown}.")
+        self.action = action
+        self.room = room
 
 
 class InvalidToken(Unauthenticated):

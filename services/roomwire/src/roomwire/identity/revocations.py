@@ -21,11 +21,12 @@ from roomwire.health.dependencies import Dependency
 from roomwire.identity.tokens import User
 from roomwire.logs import get_logger
 
-MAX_REVOCATIONS: Final = 100_000
-"""Maximum number of revocations in Redis and at a gateway; above it, the oldest are discarded."""
+MAX_REVOCATIONS: Final = 500_000
+"""Maximum number of revocations at a gateway; above it, all tokens that are as old as a discarded one are refused."""
 
 _PAGE: Final = 1_000
 _SETTLED_S: Final = 30.0
+_FORGETS_S: Final = 10.0
 
 _log = get_logger(__name__)
 
@@ -39,19 +40,22 @@ class Revoked:
     """The known revocations. Pure; the time is passed in.
 
     Args:
-        max_entries: Maximum number of revocations; above it, the oldest are discarded. Default: `MAX_REVOCATIONS`.
+        max_entries: Maximum number of revocations. Above it the oldest is discarded, and from then on every token of a person is
+            refused that was issued no later than that revocation: whoever holds such a token has to refresh it, and no revoked
+            token comes in again. Default: `MAX_REVOCATIONS`.
 
     """
 
     def __init__(self, *, max_entries: int = MAX_REVOCATIONS) -> None:
         self._max_entries = max_entries
         self._entries: dict[tuple[str, str], tuple[float, float]] = {}
+        self._discarded_at = float("-inf")
 
     def __len__(self) -> int:
         return len(self._entries)
 
     def add(self, kind: str, id_: str, *, at: float, until: float) -> bool:
-        """Remember a revocation; return False if the oldest was discarded for it.
+        """Remember a revocation; return False if the oldest was discarded for it, so that older tokens are refused.
 
         Args:
             kind: `session` or `user`.
@@ -64,7 +68,8 @@ class Revoked:
         self._entries[kind, id_] = (at, until)
         if len(self._entries) <= self._max_entries:
             return True
-        del self._entries[next(iter(self._entries))]
+        at_discarded, _ = self._entries.pop(next(iter(self._entries)))
+        self._discarded_at = max(self._discarded_at, at_discarded)
         return False
 
     def forget_before(self, now: float) -> None:
@@ -73,7 +78,9 @@ class Revoked:
             del self._entries[key]
 
     def holds(self, user: User) -> bool:
-        """Return whether a user's token was revoked, by its session or by its user after it was issued."""
+        """Return whether a user's token was revoked, by its session or by its user after it was issued, or may have been."""
+        if user.issued_at <= self._discarded_at and user.kind != "service":
+            return True
         if user.session and ("session", user.session) in self._entries:
             return True
         found = self._entries.get(("user", user.id))
@@ -114,7 +121,7 @@ class RevocationReader:
         self._interval_s = interval_s
         self._timeout_s = timeout_s
         self._last = b"-"
-        self._unsettled_until = 0.0
+        self._unsettled_until = self._forgets_at = 0.0
         self._is_away = False
         self._reading: asyncio.Task[None] | None = None
 
@@ -173,7 +180,10 @@ class RevocationReader:
         now = time.monotonic()
         if now < self._unsettled_until:
             self._apply()
-        self._revoked.forget_before(time.time())
+        if now >= self._forgets_at:
+            # It visits all of them.
+            self._forgets_at = now + _FORGETS_S
+            self._revoked.forget_before(time.time())
 
     def _take(self, id_: bytes, fields: Mapping[bytes, Any]) -> None:
         self._unsettled_until = time.monotonic() + _SETTLED_S
@@ -184,4 +194,4 @@ class RevocationReader:
                 continue
             until = at + float(fields.get(b"for_s", 0))
             if not self._revoked.add(kind, whose.decode(), at=at, until=until):
-                _log.warning("revocation forgotten", limit=len(self._revoked))
+                _log.warning("too many revocations: older tokens are refused", limit=len(self._revoked))

@@ -10,6 +10,9 @@ from typing import Final
 
 Header = tuple[bytes, bytes]
 
+RETRY_LATER: Final[Header] = (b"retry-after", b"5")
+"""Says after how many seconds a client may try again that was refused for want of room."""
+
 _OF_ONE_CONNECTION: Final = frozenset({b"connection", b"content-length", b"transfer-encoding"})
 _LINE_BREAK: Final = re.compile(rb"[\r\n\0]")
 

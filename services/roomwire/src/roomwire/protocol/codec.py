@@ -7,7 +7,7 @@ Source: the Socket.IO protocol, version 5.
 
 import re
 from collections.abc import Sequence
-from typing import ClassVar, Final
+from typing import Any, ClassVar, Final, Protocol
 
 import socketio.packet
 from socketio.packet import ACK, BINARY_ACK, BINARY_EVENT, CONNECT, CONNECT_ERROR, DISCONNECT, EVENT
@@ -36,7 +36,13 @@ _BINARY_KINDS: Final = {EVENT: BINARY_EVENT, ACK: BINARY_ACK}
 _WITH_ATTACHMENTS: Final = frozenset(_BINARY_KINDS.values())
 _MAX_NAMESPACE: Final = 256
 _MAX_ID_DIGITS: Final = 15
+_MAX_ID: Final = 10**_MAX_ID_DIGITS
+_NAMESPACE: Final = re.compile(r"/[^,?]{0,255}", re.DOTALL)
+_LARGE: Final = 4_096
+"""The size from which a payload is decoded only once its attachments are there."""
 _NUMBERS: Final = frozenset({int, float})
+_OF_NUMBERS: Final = (".", "e", "E")
+"""What may follow the first digits of a number in JSON."""
 _EXACT: Final = 1e21
 """From this value on, JavaScript writes numbers with an exponent."""
 
@@ -69,6 +75,7 @@ class Packet(socketio.packet.Packet):  # type: ignore[misc] # python-socketio ha
 
     max_attachments: ClassVar[int] = 10
     max_attachments_bytes: ClassVar[int] = 4_000_000
+    _undecoded: str | None = None
 
     def encode(self) -> str | list[str | bytes]:
         """Return the packet's text, or a list of the text and the attachments."""
@@ -92,29 +99,41 @@ class Packet(socketio.packet.Packet):  # type: ignore[misc] # python-socketio ha
             raise BadPacket("not a packet")
         kind, attachments, namespace, ack_id, payload = found.groups()
         self.packet_type = int(kind)
+        if self.packet_type == CONNECT and ack_id is not None and payload.startswith(_OF_NUMBERS):
+            # A number that is no integer, as the payload of a CONNECT: its digits are no ack id.
+            payload = f"{ack_id}{payload}"
+            ack_id = None
         self.namespace = None if namespace is None else namespace.partition("?")[0]
         self.id = None if ack_id is None else int(ack_id)
         count = 0 if attachments is None else int(attachments)
+        if count and len(payload) > _LARGE and self.packet_type in _WITH_ATTACHMENTS:
+            _check_number(self, count)
+            # Its values take many times its size, and its attachments may never come.
+            self._undecoded = payload
+            return count
+        self._read(payload, count, has_count=attachments is not None)
+        return count
+
+    def _read(self, payload: str, count: int, *, has_count: bool) -> None:
+        """Decode the payload."""
         try:
             self.data = decode(payload) if payload else None
             if payload.count("[") + payload.count("{") > MAX_LEVELS_OF_A_PACKET:
                 is_plain(self.data, MAX_LEVELS_OF_A_PACKET)
-            _check(self, count, has_count=attachments is not None)
+            _check(self, count, has_count=has_count)
         except BadPacket:
             raise
         except ValueError:
             raise BadPacket("the payload is not JSON") from None
         except (RecursionError, NestedTooDeeply):
             raise BadPacket("the payload is nested too deeply") from None
-        return count
 
     def add_attachment(self, attachment: bytes | str) -> bool:
         """Add an attachment; return True if it was the last one and `data` is complete."""
-        if not isinstance(attachment, bytes):
-            raise BadPacket("a text where an attachment belongs")
-        others = sum(map(len, self.attachments))
-        if others and others + len(attachment) > self.max_attachments_bytes:
-            raise BadPacket("attachments that are too large", Bound.ATTACHMENTS_BYTES)
+        check_attachment(self, attachment)
+        if self._undecoded is not None and len(self.attachments) + 1 == self.attachment_count:
+            payload, self._undecoded = self._undecoded, None
+            self._read(payload, self.attachment_count, has_count=True)
         try:
             return bool(super().add_attachment(attachment))
         except RecursionError:
@@ -203,6 +222,19 @@ def any_event_head(text: str, *, max_attachments: int) -> tuple[str, int | None,
     return (namespace or "/").partition("?")[0], None if ack_id is None else int(ack_id), count
 
 
+def connect_namespace(text: str) -> str:
+    """Return the namespace of a CONNECT whose payload is not read.
+
+    Raises:
+        BadPacket: The head is not one that a client may send.
+
+    """
+    found = _FORMAT.fullmatch(text)
+    if found is None or found[2] is not None:
+        raise BadPacket("not a packet")
+    return (found[3] or "/").partition("?")[0]
+
+
 def name_of(number: float) -> str:
     """Return JavaScript's name of an event that is named by a number."""
     return str(int(number) if number % 1 == 0 and abs(number) < _EXACT else number)
@@ -250,13 +282,75 @@ def _part_frame(part: str | bytes) -> bytes:
     return text_frame(f"{MESSAGE}{part}".encode()) if isinstance(part, str) else binary_frame(part)
 
 
+class Limited(Protocol):
+    """The attributes of a packet with limits; see `Packet`."""
+
+    packet_type: int
+    namespace: str | None
+    id: int | None
+    data: Any
+    attachments: list[bytes]
+    max_attachments: int
+    max_attachments_bytes: int
+
+
+def check_attachment(packet: Limited, attachment: object) -> None:
+    """Refuse what is no attachment, or too large beside the earlier ones of its packet."""
+    if not isinstance(attachment, bytes):
+        raise BadPacket("a text where an attachment belongs")
+    others = sum(map(len, packet.attachments))
+    if others and others + len(attachment) > packet.max_attachments_bytes:
+        raise BadPacket("attachments that are too large", Bound.ATTACHMENTS_BYTES)
+
+
+def check_decoded(packet: Limited, attachments: int) -> None:
+    """Refuse a packet that another class has decoded, unless a client may send it.
+
+    Raises:
+        BadPacket: A client may not send it.
+        TypeError: A field has a type that no field can have.
+
+    """
+    if type(packet.packet_type) is not int:
+        raise BadPacket("not a packet")
+    if packet.namespace is not None and not _NAMESPACE.fullmatch(packet.namespace):
+        raise BadPacket("not a namespace")
+    if packet.id is not None and not (type(packet.id) is int and 0 <= packet.id < _MAX_ID):
+        raise BadPacket("not an ack id")
+    try:
+        is_plain(packet.data, MAX_LEVELS_OF_A_PACKET)
+    except NestedTooDeeply:
+        raise BadPacket("the payload is nested too deeply") from None
+    if (packet.packet_type in _WITH_ATTACHMENTS) is not (attachments > 0):
+        raise BadPacket("a wrong number of attachments")
+    _check_number(packet, attachments)
+    _check_fields(packet)
+
+
+def _check_number(packet: Limited, attachments: int) -> None:
+    if attachments > packet.max_attachments:
+        raise BadPacket("a wrong number of attachments", Bound.ATTACHMENTS)
+
+
 def _check(packet: Packet, attachments: int, *, has_count: bool) -> None:
     """Refuse a packet that a client may not send."""
     kind, data = packet.packet_type, packet.data
     if has_count is not (kind in _WITH_ATTACHMENTS):
         raise BadPacket("a wrong number of attachments")
-    if attachments > packet.max_attachments:
-        raise BadPacket("a wrong number of attachments", Bound.ATTACHMENTS)
+    _check_number(packet, attachments)
+    _check_fields(packet)
+    if kind == BINARY_EVENT and attachments == 0:
+        # No attachment will follow, so a placeholder in the packet can only be forged.
+        packet.packet_type = EVENT
+        packet.data = packet.reconstruct_binary(data, [])
+    elif kind == BINARY_ACK and attachments == 0:
+        packet.packet_type = ACK
+        packet.data = packet.reconstruct_binary(data, [])
+
+
+def _check_fields(packet: Limited) -> None:
+    """Refuse a packet with a payload that does not fit its type."""
+    kind, data = packet.packet_type, packet.data
     if kind == CONNECT_ERROR:
         raise BadPacket("a CONNECT_ERROR of a client")
     if kind == CONNECT:
@@ -273,10 +367,3 @@ def _check(packet: Packet, attachments: int, *, has_count: bool) -> None:
         valid = kind in {ACK, BINARY_ACK} and packet.id is not None and isinstance(data, list)
     if not valid:
         raise BadPacket("a payload that does not fit the packet's type")
-    if kind == BINARY_EVENT and attachments == 0:
-        # No attachment will follow, so a placeholder in the packet can only be forged.
-        packet.packet_type = EVENT
-        packet.data = packet.reconstruct_binary(data, [])
-    elif kind == BINARY_ACK and attachments == 0:
-        packet.packet_type = ACK
-        packet.data = packet.reconstruct_binary(data, [])

@@ -11,6 +11,7 @@ _BINARY: Final = 0x82
 _CLOSE: Final = 0x88
 _PING: Final = 0x89
 _PONG: Final = 0x8A
+_DEFLATED: Final = 0x40
 _SMALL: Final = 125
 _CODE_BYTES: Final = 2
 _MEDIUM: Final = 0xFFFF
@@ -51,9 +52,19 @@ def close_frame(code: int, reason: str = "") -> bytes:
     return bytes((_CLOSE, _CODE_BYTES + len(said))) + code.to_bytes(_CODE_BYTES, "big") + said
 
 
+def deflated_frame(frame: bytes, payload: bytes) -> bytes:
+    """Return a text or binary frame with its payload replaced by the compressed one: RFC 7692, section 6."""
+    return _header(frame[0] | _DEFLATED, len(payload)) + payload
+
+
+def payload_of(frame: bytes) -> bytes:
+    """Return the payload of a text or binary frame."""
+    return frame[_HEADER_BYTES.get(frame[1], 2) :]
+
+
 def message_of(frame: bytes) -> str | bytes:
     """Return the message that a text or binary frame carries."""
-    payload = frame[_HEADER_BYTES.get(frame[1], 2) :]
+    payload = payload_of(frame)
     return payload.decode() if frame[0] == _TEXT else payload
 
 

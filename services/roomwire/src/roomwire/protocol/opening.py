@@ -6,21 +6,25 @@ Pure. Source: RFC 6455, section 4.2.
 import binascii
 import hashlib
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from http import HTTPStatus
+from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 from urllib.parse import unquote
 
 import httptools
 
 from roomwire.protocol.answers import Header, acceptance, http_answer
-from roomwire.protocol.environ import environ_of
+from roomwire.protocol.deflate import agreement
+from roomwire.protocol.environ import RequestScope, environ_of
+from roomwire.protocol.extensions import BadExtensions, offered_extensions
 from roomwire.protocol.sources import Proxies
 
 _GUID: Final = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _VERSION: Final = "13"
 _KEY_BYTES: Final = 16
 _REQUEST_LINE_PARTS: Final = 3
+_WS_SCHEMES: Final = {"http": "ws", "https": "wss"}
 _TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 
@@ -54,12 +58,28 @@ class Upgrade(NamedTuple):
     rest: bytes
 
     @property
-    def answer(self) -> bytes:
-        """The answer that accepts the request, with the first subprotocol that the client offers, if it offers one.
+    def protocol(self) -> str:
+        """The first subprotocol that the client offers, to be chosen where there is no choice; empty if it offers none.
 
         A client that offers subprotocols fails the connection if none of them is chosen: RFC 6455, section 4.1.
         """
-        return self.answer_with(self.protocols[0] if self.protocols else "")
+        return self.protocols[0] if self.protocols else ""
+
+    def deflate_headers(self) -> Sequence[Header]:
+        """Return the header that accepts permessage-deflate; none if the client makes no offer that can be accepted.
+
+        Raises:
+            BadUpgrade: The client's header is malformed: RFC 6455, section 9.1.
+
+        """
+        value = self.environ.get("HTTP_SEC_WEBSOCKET_EXTENSIONS")
+        if value is None:
+            return ()
+        try:
+            agreed = agreement(offered_extensions(str(value)))
+        except BadExtensions:
+            raise BadUpgrade(_BAD_REQUEST) from None
+        return [(b"Sec-WebSocket-Extensions", agreed.encode())] if agreed else ()
 
     def answer_with(self, protocol: str, headers: Iterable[Header] = ()) -> bytes:
         """Return the answer that accepts the request.
@@ -125,7 +145,16 @@ def offered_protocols(value: str) -> Sequence[str]:
     return protocols
 
 
-def read_upgrade(request: bytes, peer: Any, *, scheme: str, proxies: Proxies) -> Upgrade:
+def read_upgrade(
+    request: bytes,
+    peer: Any,
+    *,
+    scheme: str,
+    proxies: Proxies,
+    server: Any = None,
+    state: Mapping[str, object] = MappingProxyType({}),
+    complete: Callable[[RequestScope], None] | None = None,
+) -> Upgrade:
     """Read a request that the HTTP parser has passed on.
 
     Args:
@@ -133,6 +162,9 @@ def read_upgrade(request: bytes, peer: Any, *, scheme: str, proxies: Proxies) ->
         peer: The peer's address, as asyncio has it; None if it has none.
         scheme: The scheme of the connection, `http` or `https`.
         proxies: The trusted proxies.
+        server: The server's address, as asyncio has it. Default: unknown.
+        state: The state of the application's lifespan. Default: none.
+        complete: See `RequestScope`.
 
     Raises:
         BadUpgrade: The request is not a handshake of RFC 6455.
@@ -145,13 +177,14 @@ def read_upgrade(request: bytes, peer: Any, *, scheme: str, proxies: Proxies) ->
         raise BadUpgrade(_BAD_REQUEST)
     method, target, version = parts
     path, _, query = read_target(target.encode("latin-1"))
-    scope = {
+    known = {
         "type": "websocket",
         "path": path,
         "query_string": query,
         "client": tuple(peer[:2]) if peer else None,
-        "scheme": scheme,
+        "scheme": _WS_SCHEMES.get(scheme, scheme),
     }
+    scope = RequestScope(known, server=tuple(server[:2]) if server else None, state=state, complete=complete)
     environ = environ_of(scope, map(_field, lines), proxies=proxies)
     if method != "GET":
         raise BadUpgrade(http_answer(HTTPStatus.METHOD_NOT_ALLOWED, b"", (b"Allow", b"GET")))

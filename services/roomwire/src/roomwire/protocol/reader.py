@@ -1,8 +1,9 @@
 """Parses a client's WebSocket bytes into complete messages and control frames. Pure.
 
 It implements the rules of RFC 6455, section 5, for the server side, and limits what may accumulate before a
-message is complete: its bytes and the number of its fragments, including empty ones. The caller closes the
-WebSocket with the code of a `FrameError`, and feeds nothing after that.
+message is complete: its bytes and the number of its fragments, including empty ones. A compressed message is decompressed
+when it is complete, up to the limit of its bytes. The caller closes the WebSocket with the code of a `FrameError`, and feeds
+nothing after that.
 """
 
 import enum
@@ -13,6 +14,7 @@ import websockets.frames
 
 from roomwire.health.packages import Foreign
 from roomwire.limits.bounds import Bound
+from roomwire.protocol.deflate import BadDeflate, inflated
 
 WEBSOCKETS: Final = Foreign(
     "websockets", oldest="15.0", newest="17.4", names={"websockets.frames": ("apply_mask",)}
@@ -39,7 +41,7 @@ class CloseCode(enum.IntEnum):
     OK = 1000
     GOING_AWAY = 1001
     PROTOCOL_ERROR = 1002
-    INVALID_TEXT = 1007
+    INVALID_PAYLOAD = 1007
     POLICY_VIOLATION = 1008
     MESSAGE_TOO_BIG = 1009
     INTERNAL_ERROR = 1011
@@ -70,6 +72,7 @@ class WebSocketMessage(NamedTuple):
 
 _FIN: Final = 0x80
 _RESERVED: Final = 0x70
+_DEFLATED: Final = 0x40
 _OPCODE: Final = 0x0F
 _MASKED: Final = 0x80
 _CONTROL: Final = 0x08
@@ -78,6 +81,8 @@ _MEDIUM: Final = 0xFFFF
 _LARGEST: Final = 2**63 - 1
 _MASK_BYTES: Final = 4
 _KINDS: Final = frozenset(Opcode)
+_FIRST_KINDS: Final = frozenset({Opcode.TEXT, Opcode.BINARY})
+"""The opcodes of the first frame of a message, which alone says whether the message is compressed."""
 _WHOLE_TEXT: Final = _FIN | Opcode.TEXT
 _SHORT_HEAD: Final = 2 + _MASK_BYTES
 
@@ -116,11 +121,16 @@ FRAGMENT_BYTES: Final = 1_024
 """The size from which a fragment is not counted as needlessly small; browsers send fragments of 128 KiB."""
 
 
+_FRAGMENT_BYTES: Final = 64
+"""What a fragment takes beside its payload."""
+
+
 class _Head(NamedTuple):
     """The beginning of a frame, and where its payload begins."""
 
     kind: Opcode
     is_last: bool
+    is_deflated: bool
     size: int
     mask: bytes
     start: int
@@ -132,23 +142,40 @@ class FrameReader:
     Args:
         max_message_bytes: Maximum size of a message; a frame that announces more is refused before its payload has arrived.
         max_fragments: Maximum frames of a message, plus one for each `FRAGMENT_BYTES` of it: clients fragment large messages.
+        inflates: Whether permessage-deflate is agreed on. Default: no, and a compressed message violates the protocol.
 
     """
 
-    __slots__ = ("_buffer", "_fragments", "_fragments_bytes", "_kind", "_max_bytes", "_max_fragments")
+    __slots__ = (
+        "_allowed",
+        "_buffer",
+        "_fragments",
+        "_fragments_bytes",
+        "_is_deflated",
+        "_kind",
+        "_max_bytes",
+        "_max_fragments",
+    )
 
-    def __init__(self, *, max_message_bytes: int, max_fragments: int) -> None:
+    def __init__(self, *, max_message_bytes: int, max_fragments: int, inflates: bool = False) -> None:
         self._max_bytes = max_message_bytes
         self._max_fragments = max_fragments
         self._buffer = bytearray()
         self._fragments: list[bytes] = []
         self._fragments_bytes = 0
         self._kind = Opcode.TEXT
+        self._allowed = _DEFLATED if inflates else 0
+        self._is_deflated = False
 
     @property
     def is_idle(self) -> bool:
         """Whether no partial input is left: the next byte begins a message."""
         return not self._buffer and not self._fragments
+
+    @property
+    def held_bytes(self) -> int:
+        """The size of the partial input, with the objects of small fragments."""
+        return len(self._buffer) + self._fragments_bytes + _FRAGMENT_BYTES * len(self._fragments)
 
     def feed(self, data: bytes) -> Iterator[WebSocketMessage]:
         """Parse bytes; yield the messages and control frames that are complete, in order.
@@ -179,7 +206,10 @@ class FrameReader:
             return None
         first, second = buffer[position], buffer[position + 1]
         opcode, is_last, size = first & _OPCODE, bool(first & _FIN), second & ~_MASKED
-        if first & _RESERVED or opcode not in _KINDS or not second & _MASKED:
+        reserved = first & _RESERVED
+        if reserved & ~self._allowed or opcode not in _KINDS or not second & _MASKED:
+            raise FrameError(CloseCode.PROTOCOL_ERROR)
+        if reserved and opcode not in _FIRST_KINDS:
             raise FrameError(CloseCode.PROTOCOL_ERROR)
         if opcode & _CONTROL and (not is_last or size > _SMALL):
             raise FrameError(CloseCode.PROTOCOL_ERROR)
@@ -197,7 +227,7 @@ class FrameReader:
         if len(buffer) < start + _MASK_BYTES:
             return None
         mask = bytes(buffer[start : start + _MASK_BYTES])
-        return _Head(Opcode(opcode), is_last, size, mask, start + _MASK_BYTES)
+        return _Head(Opcode(opcode), is_last, bool(reserved), size, mask, start + _MASK_BYTES)
 
     def _take(self, head: _Head, payload: bytes) -> WebSocketMessage | None:
         """Process a frame; return the message that it completes, if any."""
@@ -206,9 +236,9 @@ class FrameReader:
         if (head.kind is Opcode.CONTINUATION) is not bool(self._fragments):
             raise FrameError(CloseCode.PROTOCOL_ERROR)
         if head.kind is not Opcode.CONTINUATION:
-            self._kind = head.kind
+            self._kind, self._is_deflated = head.kind, head.is_deflated
             if head.is_last:
-                return WebSocketMessage(head.kind, payload)
+                return self._message(payload)
         self._fragments.append(payload)
         self._fragments_bytes += len(payload)
         if self._fragments_bytes > self._max_bytes:
@@ -219,7 +249,17 @@ class FrameReader:
             return None
         whole = b"".join(self._fragments)
         self._fragments, self._fragments_bytes = [], 0
-        return WebSocketMessage(self._kind, whole)
+        return self._message(whole)
+
+    def _message(self, payload: bytes) -> WebSocketMessage:
+        if self._is_deflated:
+            try:
+                payload = inflated(payload, max_bytes=self._max_bytes)
+            except BadDeflate:
+                raise FrameError(CloseCode.INVALID_PAYLOAD) from None
+            if len(payload) > self._max_bytes:
+                raise FrameError(CloseCode.MESSAGE_TOO_BIG, Bound.MESSAGE_BYTES)
+        return WebSocketMessage(self._kind, payload)
 
 
 _CLOSE_CODES: Final = frozenset({1000, 1001, 1002, 1003, *range(1007, 1015), *range(3_000, 5_000)})
@@ -236,5 +276,5 @@ def close_answer(payload: bytes) -> int:
     try:
         payload[2:].decode()
     except UnicodeDecodeError:
-        return CloseCode.INVALID_TEXT
+        return CloseCode.INVALID_PAYLOAD
     return code

@@ -39,7 +39,7 @@ def _plain(value: object) -> object:
         return float.__pos__(value)
     if isinstance(value, str):
         return str.__str__(value)
-    if isinstance(value, bytes):
+    if isinstance(value, bytes | bytearray):
         return bytes(memoryview(value))
     if isinstance(value, msgspec.Raw):
         return decode(bytes(value).decode())

@@ -6,11 +6,12 @@
 
 import enum
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final
 
 import msgspec
 
+from roomwire.identity.tokens import User
 from roomwire.log.entries import Entry
 from roomwire.log.positions import Epoch, Offset
 from roomwire.log.reading import Outcome, Reading
@@ -19,6 +20,7 @@ from roomwire.log.sessions import Claimed, Pid
 from roomwire.protocol.payloads import payload_frames
 from roomwire.recovery import offers
 
+_PREFIXES: Final = {"guest": "guest:", "service": "client:"}
 _PID: Final = re.compile(r"[A-Za-z0-9_-]{20}")
 _OURS: Final = frozenset({"pid", "offset", "recovery"})
 
@@ -49,7 +51,7 @@ class Refusal(enum.StrEnum):
     DUEL = "duel"
     """The session was claimed too often recently."""
     OFFSET = "offset"
-    """The client's position in the log cannot be determined."""
+    """The client's position in the log cannot be determined, or the log has not reached it."""
     INCOMPLETE = "incomplete"
     """Some of the missed messages are no longer stored."""
     TOO_MUCH = "too much"
@@ -100,6 +102,22 @@ def recovery_request_of(
     )
 
 
+def subject_of(user: User) -> str:
+    """Return the name under which a user's sessions are kept, so that only this user recovers them; empty without a token.
+
+    It is the user's id. Two kinds of users can have the same id if their tokens are another provider's; then the kind is part of the name.
+    """
+    if user.kind == "anonymous":
+        return ""
+    expected = _PREFIXES.get(user.kind)
+    is_of_its_kind = (
+        not user.id.startswith(tuple(_PREFIXES.values()))
+        if expected is None
+        else user.id.startswith(expected)
+    )
+    return user.id if is_of_its_kind else f"{user.kind} {user.id}"
+
+
 def missed_entries(
     readings: Sequence[Reading], claimed: Claimed, limits: RecoveryLimits
 ) -> Sequence[Entry] | Refusal:
@@ -115,7 +133,12 @@ def missed_entries(
     return Refusal.TOO_MUCH if len(entries) > limits.max_entries or size > limits.max_bytes else entries
 
 
-def replay_frames(entries: Sequence[Entry], namespace: str, epoch: Epoch) -> Iterator[bytes]:
-    """Yield the frames of entries, each with its own offset."""
+def replay_frames(
+    entries: Sequence[Entry],
+    namespace: str,
+    epoch: Epoch,
+    frames_of: Callable[..., list[bytes]] = payload_frames,
+) -> Iterator[bytes]:
+    """Yield the frames of entries, each with its own offset; `frames_of` is a `WireFormat`'s."""
     for entry in entries:
-        yield from payload_frames(namespace, entry.message.payload, str(Offset(epoch, entry.position)))
+        yield from frames_of(namespace, entry.message.payload, str(Offset(epoch, entry.position)))

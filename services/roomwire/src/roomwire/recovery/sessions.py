@@ -14,6 +14,7 @@ import msgspec
 from roomwire.cluster.results import About
 from roomwire.errors import Unavailable
 from roomwire.limits.bounds import Bound
+from roomwire.limits.classes import class_of
 from roomwire.log.contract import Log
 from roomwire.log.entries import Entry
 from roomwire.log.intervals import is_member
@@ -23,6 +24,7 @@ from roomwire.log.sessions import Claimed, ClaimRefused, NewSession, Pid, Sid, T
 from roomwire.log.streams import namespace_stream
 from roomwire.logs import get_logger
 from roomwire.metrics.gateway import Metrics
+from roomwire.protocol.wire_format import WireFormat
 from roomwire.recovery.decisions import (
     RecoveryLimits,
     RecoveryRequest,
@@ -51,10 +53,13 @@ class Sessions:
 
     """
 
-    def __init__(self, log: Log, rooms: Rooms, *, limits: RecoveryLimits, metrics: Metrics) -> None:
+    def __init__(
+        self, log: Log, rooms: Rooms, *, limits: RecoveryLimits, metrics: Metrics, wire: WireFormat
+    ) -> None:
         self._log = log
         self._rooms = rooms
         self._limits = limits
+        self._frames = wire.frames
         self.leave_loop()
         self._count = metrics.recoveries
         self._exceeded = metrics.exceeded
@@ -85,7 +90,7 @@ class Sessions:
             if not isinstance(entries, Refusal):
                 self._count.labels("recovered").inc()
                 member.recovered = True
-                return list(replay_frames(entries, member.namespace, self._log.epoch))
+                return list(replay_frames(entries, member.namespace, self._log.epoch, self._frames))
             self._count.labels("refused").inc()
             if entries in _BOUNDS:
                 self._exceeded(_BOUNDS[entries])
@@ -108,7 +113,15 @@ class Sessions:
 
         try:
             about = About.of(member.user)
-            await self._log.open(NewSession(Sid(member.sid), member.namespace, subject, about=about), enter)
+            session = NewSession(
+                Sid(member.sid),
+                member.namespace,
+                subject,
+                about=about,
+                client_class=class_of(member.user.kind),
+                is_recoverable=is_offered,
+            )
+            await self._log.open(session, enter)
         finally:
             if member.tenure is None:
                 self._log.unsubscribe(namespace_stream(member.namespace))
@@ -188,6 +201,8 @@ class Sessions:
             raise Unavailable("The session continues elsewhere: try again.")
         if self._log.epoch != epoch:
             raise Unavailable
+        if base > mark:
+            return Refusal.OFFSET
         limits = self._limits
         ranges = ranges_of(claimed, member.namespace, base, mark)
         readings = await self._log.read(ranges, max_entries=limits.max_entries, max_bytes=limits.max_bytes)

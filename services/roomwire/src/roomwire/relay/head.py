@@ -13,7 +13,14 @@ from roomwire.protocol.sources import Believes
 
 _OF_ORIGIN: Final = frozenset({"host", "origin"}) | FORWARDED_HEADERS
 _OF_WEBSOCKETS: Final = frozenset(
-    {"connection", "upgrade", "sec-websocket-key", "sec-websocket-protocol", "sec-websocket-version"}
+    {
+        "connection",
+        "upgrade",
+        "sec-websocket-extensions",
+        "sec-websocket-key",
+        "sec-websocket-protocol",
+        "sec-websocket-version",
+    }
 )
 
 

@@ -121,7 +121,10 @@ class Splice(asyncio.Protocol):
         self._transport.write(answer)
         self._transport.close()
         # Answers that the client does not read would keep the connection open.
-        self._engine.alarm_in(self._engine.limits.close_timeout_s, lambda _: self._transport.abort())
+        self._engine.alarm_in(self._engine.limits.close_timeout_s, self._abort)
+
+    def _abort(self, _: float) -> None:
+        self._transport.abort()
 
     async def _join(self, request: RelayRequest) -> None:
         """Have the owner accept the WebSocket, and forward its bytes until one of the two sides ends."""

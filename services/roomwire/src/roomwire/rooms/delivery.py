@@ -4,23 +4,29 @@ No member receives an event locally first: events go to the log and are delivere
 that bypass the log go to the members directly.
 """
 
-from collections.abc import Awaitable, Callable, Collection
+import asyncio
+from collections.abc import Awaitable, Callable, Collection, Coroutine
+from functools import partial
 
 from roomwire.engine.session import Reason
 from roomwire.engine.turn import Turn
 from roomwire.errors import NotFound
 from roomwire.log.contract import Log
 from roomwire.log.entries import Entry, Message
+from roomwire.log.positions import Position
 from roomwire.log.sessions import NodeId, Tenure
 from roomwire.log.streams import Stream, namespace_stream
 from roomwire.log.targets import stream_to, streams_to
 from roomwire.logs import get_logger
-from roomwire.protocol.payloads import payload_frames, skipped_sids
+from roomwire.protocol.payloads import skipped_sids
+from roomwire.protocol.wire_format import NATIVE, WireFormat
 from roomwire.rooms.emit import Emit
 from roomwire.rooms.member import Member
+from roomwire.rooms.order import Order
 from roomwire.rooms.registry import Audience, Registry, audience_of
 
 Answer = Callable[[bytes], Awaitable[bytes]]
+Begin = Callable[[Coroutine[object, object, object]], "asyncio.Task[object] | None"]
 
 _log = get_logger(__name__)
 
@@ -32,6 +38,9 @@ class Delivery:
         log: The log.
         registry: The members on this node.
         turn: Collects frames.
+        wire: The form of packets on the wire.
+        order: Keeps what bypasses the log behind what was published.
+        begin_now: Starts a task, and runs its first step immediately.
         answer: Answers the requests of other nodes.
         count_dropped: Counts the receivers for which a volatile event was dropped.
         wall_clock: Seconds since 1970, for the entries of histories.
@@ -44,6 +53,9 @@ class Delivery:
         registry: Registry,
         turn: Turn,
         *,
+        wire: WireFormat = NATIVE,
+        order: Order,
+        begin_now: Begin,
         answer: Answer,
         count_dropped: Callable[[int], None],
         wall_clock: Callable[[], float],
@@ -52,6 +64,9 @@ class Delivery:
         self._registry = registry
         self._streams = registry.streams
         self._turn = turn
+        self._payload, self._frames = wire.payload, wire.frames
+        self._order = order
+        self._begin_now = begin_now
         self._answer = answer
         self._count_dropped = count_dropped
         self._wall_clock = wall_clock
@@ -65,21 +80,24 @@ class Delivery:
             OutcomeUnknown: The event may have been published.
 
         """
-        payload = emit.payload()
+        payload = self._payload(emit.arguments())
         kept = None if emit.keep is None else emit.kept(self._wall_clock())
         addressed = self._addressed(emit, payload)
         if addressed is None:
             return
         stream, message = addressed
+        answer = self._log.publish(stream, message, message_id=emit.message_id, kept=kept)
+        if not answer.done():
+            self._order.note(stream, answer)
         try:
-            await self._log.publish(stream, message, message_id=emit.message_id, kept=kept)
+            await answer
         except NotFound:
             # The session of this client has ended, so no client is left to receive the event.
             return
 
     def publish_volatile(self, emit: Emit) -> None:
         """Pass an event to clients that are connected and keep up; nothing waits for the others: hot."""
-        addressed = self._addressed(emit, emit.payload())
+        addressed = self._addressed(emit, self._payload(emit.arguments()))
         if addressed is None:
             return
         if emit.is_local:
@@ -106,10 +124,13 @@ class Delivery:
         return stream, Message(payload, skipped, (), excepted)
 
     def put(self, members: Collection[Member], payload: bytes) -> None:
-        """Send an event to members of one namespace without the log.
+        """Send an event to members of one namespace without the log, behind what this node has published to them.
 
         A member that holds an offset gets one with the event, because it takes any last text for an offset.
         """
+        self._order.act_for_each(members, partial(self._put_now, payload), size=len(payload))
+
+    def _put_now(self, payload: bytes, members: Collection[Member]) -> None:
         audience = audience_of(members)
         if audience is not None:
             self._put(audience, payload, str(self._log.offset()))
@@ -117,18 +138,23 @@ class Delivery:
     def _put(self, audience: Audience, payload: bytes, offset: str) -> None:
         namespace, recoverable, others = audience
         if recoverable:
-            self._turn.put_all(recoverable, payload_frames(namespace, payload, offset))
+            self._turn.put_all(recoverable, self._frames(namespace, payload, offset))
         if others:
-            self._turn.put_all(others, payload_frames(namespace, payload))
+            self._turn.put_all(others, self._frames(namespace, payload))
 
     # -- the log's reports: see `LogObserver`
 
     def on_entry(self, entry: Entry) -> None:
         """Deliver an entry to the members on this node: hot."""
+        order = self._order
+        if order.has_waiting:
+            order.receive(Position(entry.position - 1))
         audience = self._audience(entry.stream, entry.message)
         if audience is not None:
             # The text of an `Offset`, without creating one for each entry.
             self._put(audience, entry.message.payload, f"{self._log.epoch}.{entry.position}")
+        if order.has_waiting:
+            order.receive(entry.position)
 
     def on_volatile(self, stream: Stream, message: Message) -> None:
         """Deliver a volatile message to the members on this node that can receive it now: hot.
@@ -137,8 +163,10 @@ class Delivery:
         offset of their last event, like every event that bypasses the log; see `put`.
         """
         audience = self._audience(stream, message)
-        if audience is None:
-            return
+        if audience is not None:
+            self._put_volatile(audience, message)
+
+    def _put_volatile(self, audience: Audience, message: Message) -> None:
         namespace, recoverable, others = audience
         ready = [outlet for outlet in recoverable if not outlet.is_congested]
         others_ready = [outlet for outlet in others if not outlet.is_congested]
@@ -174,6 +202,7 @@ class Delivery:
         _log.warning("the log lost entries, all clients have to come again")
         for member in self._registry.all_members():
             member.connection.close(Reason.SERVER)
+        self._order.forget_publishes()
 
     def on_held(self) -> None:
         """Note that the log is held."""
@@ -187,7 +216,23 @@ class Delivery:
             _log.info("backplane live")
         for connection in {member.connection for member in self._registry.all_members()}:
             connection.ping()
+        self._order.log_is_live()
 
-    async def on_request(self, _sender: NodeId, body: bytes) -> bytes:
-        """Perform the request of another node."""
-        return await self._answer(body)
+    def on_request(self, _sender: NodeId, body: bytes) -> Awaitable[bytes]:
+        """Begin to perform the request of another node at its place in the log's order, and return its answer."""
+        answer: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+        task = self._begin_now(self._perform(body, answer))
+        if task is not None:
+            # Whoever waits for the answer may be cancelled.
+            answer.add_done_callback(lambda _: task.cancel() if answer.cancelled() else None)
+        return answer
+
+    async def _perform(self, body: bytes, answer: "asyncio.Future[bytes]") -> None:
+        try:
+            result = await self._answer(body)
+        except Exception as error:
+            if not answer.done():
+                answer.set_exception(error)
+        else:
+            if not answer.done():
+                answer.set_result(result)

@@ -1,6 +1,6 @@
 """The contract between the rooms and the way to clients of other nodes."""
 
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from typing import Protocol
 
 from roomwire.log.sessions import NodeId
@@ -16,8 +16,8 @@ class Elsewhere(Protocol):
     async def leave(self, sid: str, namespace: str, room: object) -> bool:
         """End a membership of a client of another node; return False if no other node has the client."""
 
-    async def call(self, emit: Emit) -> None:
-        """Emit to a target client of another node, and pass its ack to the callback."""
+    async def call(self, emit: Emit) -> Coroutine[object, object, None] | None:
+        """Find a target client of another node; return what emits to it in its first step, and passes its ack to the callback."""
 
     async def disconnect(self, sid: str, namespace: str) -> None:
         """Disconnect a client of another node, or end the session of a client that is away."""

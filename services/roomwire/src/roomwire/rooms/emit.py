@@ -7,7 +7,7 @@ import msgspec
 
 from roomwire.log.kept import Keep, Kept
 from roomwire.log.targets import kept_of
-from roomwire.protocol.payloads import arguments_of, event_payload
+from roomwire.protocol.payloads import arguments_of
 
 
 class EmitOptions(TypedDict, total=False):
@@ -56,10 +56,6 @@ class Emit(msgspec.Struct, frozen=True, gc=False):
     def arguments(self) -> list[object]:
         """Return the event's name and arguments in the form of a packet."""
         return [self.event, *arguments_of(self.data)]
-
-    def payload(self) -> bytes:
-        """Return the event in the log's form."""
-        return event_payload(self.arguments())
 
     def kept(self, at: float) -> Kept | None:
         """Return the entry for the room's history.

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from roomwire.identity.tokens import User, find_token
 from roomwire.protocol.asgi import Environ
 from roomwire.protocol.sources import Proxies, Source
+from roomwire.protocol.values import decode, encode
 
 
 class Handshake:
@@ -14,18 +15,43 @@ class Handshake:
         environ: The request, in Engine.IO's WSGI-like form.
         auth: The payload of the CONNECT packet: any value, or None if there is none.
         proxies: The trusted proxies.
+        namespace: The namespace to which the client connects.
 
     Attributes:
-        auth: The payload of the CONNECT packet.
+        auth: The payload of the CONNECT packet. Once the client is connected, it has no token any more; it is kept as JSON from then
+            on, and each reading returns a new value, so that changes of it are lost.
+        auth_bytes: The size of the payload as JSON, without the token.
+        namespace: The namespace to which the client connects.
 
     """
 
-    __slots__ = ("_environ", "_proxies", "auth")
+    __slots__ = ("_auth", "_environ", "_kept", "_proxies", "auth_bytes", "namespace")
 
-    def __init__(self, environ: Environ, auth: object, *, proxies: Proxies) -> None:
+    def __init__(self, environ: Environ, auth: object, *, proxies: Proxies, namespace: str = "/") -> None:
         self._environ = environ
         self._proxies = proxies
-        self.auth = auth
+        self._auth = auth
+        self._kept: str | None = None
+        self.namespace = namespace
+        self.auth_bytes = len(encode(_without_token(auth))) if isinstance(auth, dict) else 0
+
+    @property
+    def auth(self) -> object:
+        """The payload of the CONNECT packet."""
+        return self._auth if self._kept is None else decode(self._kept)
+
+    @auth.setter
+    def auth(self, auth: object) -> None:
+        self._auth, self._kept = auth, None
+
+    def forget_token(self) -> None:
+        """Drop the token of the payload: after the verdict it is a secret that nothing needs. The rest takes its size as JSON."""
+        auth = _without_token(self._auth)
+        if isinstance(auth, dict):
+            # Decoded, it may take many times that.
+            self._auth, self._kept = None, encode(auth).decode()
+        else:
+            self.auth = auth
 
     @property
     def query(self) -> str:
@@ -57,6 +83,12 @@ class Handshake:
         """The token of the handshake, wherever it is."""
         authorization = self._environ.get("HTTP_AUTHORIZATION", "")
         return find_token(self.auth, authorization=authorization, query=self.query)
+
+
+def _without_token(auth: object) -> object:
+    if isinstance(auth, dict) and isinstance(auth.get("token"), str):
+        return {name: value for name, value in auth.items() if name != "token"}
+    return auth
 
 
 Authenticate = Callable[[Handshake], Awaitable[User]]

@@ -19,14 +19,21 @@ from roomwire.log.kept import Keep
 from roomwire.log.sessions import is_sid
 from roomwire.log.streams import Stream, namespace_stream, parse_stream, room_of, travelling_name
 from roomwire.log.targets import stream_of, streams_to
-from roomwire.protocol.payloads import event_payload, payload_frames, skipped_sids
+from roomwire.protocol.payloads import skipped_sids
+from roomwire.protocol.wire_format import NATIVE, WireFormat
 from roomwire.rooms.delivery import Delivery
 from roomwire.rooms.elsewhere import Elsewhere
 from roomwire.rooms.emit import Emit
 from roomwire.rooms.member import Member, Phase, member_of
+from roomwire.rooms.order import Order
 from roomwire.rooms.registry import Registry
+from roomwire.rooms.stock_rooms import StockRooms
 
 TOO_MANY_ACKS: Final = "Too many acks of this client are pending: try again later."
+
+
+def _forgotten(_: Member) -> None:
+    """Nothing else knows the member."""
 
 
 class NeedsEngine(Protocol):
@@ -45,12 +52,16 @@ class Rooms(socketio.AsyncManager):  # type: ignore[misc] # python-socketio has 
         log: Stores the memberships of sessions.
         registry: The members on this node.
         delivery: Publishes messages and delivers them to the members.
+        order: Keeps what bypasses the log behind what was published.
         elsewhere: Reaches the clients of other nodes.
+        wire: The form of packets on the wire.
         finish: Releases the session of a member that is gone.
+        gone: Is told of each member that is gone. Default: nothing is.
 
     Attributes:
         log: The log.
-        rooms, member, members, count: See `Registry`.
+        rooms: The rooms as in python-socketio; see `StockRooms`.
+        member, members, count: See `Registry`.
 
     """
 
@@ -63,23 +74,33 @@ class Rooms(socketio.AsyncManager):  # type: ignore[misc] # python-socketio has 
         delivery: Delivery,
         elsewhere: Elsewhere,
         *,
+        wire: WireFormat = NATIVE,
+        order: Order,
         finish: Callable[[Member], Awaitable[None]],
+        gone: Callable[[Member], None] = _forgotten,
     ) -> None:
         super().__init__()
         self.log = log
-        self.rooms = registry.rooms
+        self.rooms = StockRooms(registry)
         self.member = registry.member
         self.members = registry.members
         self.count = registry.count
         self._registry = registry
         self._delivery = delivery
         self._elsewhere = elsewhere
+        self._payload, self._frames = wire.payload, wire.frames
+        self._order = order
         self._finish = finish
+        self._gone = gone
         self._partings: dict[str, asyncio.Future[None]] = {}
 
     def leave_loop(self) -> None:
-        """Discard the pending state of an event loop that has ended."""
+        """Discard the pending state of an event loop that has ended; clients that were being removed are removed on the next."""
         self._partings.clear()
+        for member in self._registry.all_members():
+            if member.phase is Phase.PARTING:
+                member.phase = Phase.CONNECTED
+        self._order.leave_loop()
 
     # -- messages
 
@@ -145,7 +166,10 @@ class Rooms(socketio.AsyncManager):  # type: ignore[misc] # python-socketio has 
     async def _emit_past_the_log(self, emit: Emit) -> None:
         members = self.members(emit.namespace, emit.target)
         if emit.callback is not None and isinstance(emit.target, str) and not members:
-            self.server.eio.starter.start(self._elsewhere.call(emit))
+            waiting = await self._elsewhere.call(emit)
+            if waiting is not None:
+                # Its first step sends the request.
+                self.server.eio.starter.start_now(waiting)
             return
         if emit.skip_sid is not None:
             skipped = skipped_sids(emit.skip_sid)
@@ -174,7 +198,7 @@ class Rooms(socketio.AsyncManager):  # type: ignore[misc] # python-socketio has 
 
         """
         # The event is encoded first, so that a failure leaves no ack pending.
-        payload = event_payload(data)
+        payload = self._payload(data)
         if callback is None:
             self._delivery.put(members, payload)
             return
@@ -186,15 +210,17 @@ class Rooms(socketio.AsyncManager):  # type: ignore[misc] # python-socketio has 
                     raise
 
     def ask(self, member: Member, payload: bytes, callback: Callable[..., object]) -> None:
-        """Send an event to a member, and pass its ack to a callback.
+        """Send an event to a member, behind what this node has published to it, and pass its ack to a callback.
 
         Raises:
             RateLimited: Too many of its acks are pending; nothing was sent.
 
         """
         ack_id = self._generate_ack_id(member.sid, callback)
-        frames = payload_frames(member.namespace, payload, ack_id=ack_id)
-        self.server.eio.turn.put_all((member.outlet,), frames)
+        frames = self._frames(member.namespace, payload, ack_id=ack_id)
+        self._order.send(member, frames)
+        if member.connection.state.is_paused:
+            self.server.eio.ack_awaited(member.connection)
 
     def forget_callback(self, sid: str, callback: object) -> None:
         """Stop waiting for an ack of a client, unless it has arrived."""
@@ -289,11 +315,13 @@ class Rooms(socketio.AsyncManager):  # type: ignore[misc] # python-socketio has 
         self.basic_leave_room(sid, namespace, sid)
         self._registry.remove(member)
         self.log.unsubscribe(namespace_stream(namespace))
+        self._order.forget(member)
         connection = member.connection
         if not connection.members and not connection.closed:
             self.server.expect_connect(connection.sid)
         member.lane = member.watch = None  # they hold the member
         self.callbacks.pop(sid, None)
+        self._gone(member)
         parting = self._partings.pop(sid, None)
         if parting is not None and not parting.done():
             parting.set_result(None)
@@ -360,8 +388,11 @@ class Rooms(socketio.AsyncManager):  # type: ignore[misc] # python-socketio has 
             if self._registry.find(sid) is member:
                 self.basic_leave_room(sid, namespace, room)
 
+        stream = stream_of(namespace, room)
+        # What this node has published to the room before is for this member as well.
+        await self._order.appended(stream, namespace_stream(namespace))
         try:
-            await self.log.leave(member.tenure, stream_of(namespace, room), leave)
+            await self.log.leave(member.tenure, stream, leave)
         except OutcomeUnknown:
             member.connection.close(Reason.SERVER)
             raise
@@ -410,7 +441,7 @@ class Rooms(socketio.AsyncManager):  # type: ignore[misc] # python-socketio has 
             self.log.unsubscribe(stream)
 
     def _check_namespace(self, namespace: str) -> None:
-        if namespace not in self.rooms:
+        if namespace not in self._registry.rooms:
             raise ValueError("sid is not connected to requested namespace")
 
     # -- questions about members of this node

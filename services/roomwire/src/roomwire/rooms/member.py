@@ -4,13 +4,14 @@ import enum
 import operator
 from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import partial
-from typing import Protocol
+from typing import Any, Protocol
 
 from roomwire.engine.connection import Connection
 from roomwire.engine.session import Reason
 from roomwire.engine.turn import Outlet
 from roomwire.identity.tokens import User
 from roomwire.limits.bounds import Bound
+from roomwire.limits.new_rooms import NewRooms
 from roomwire.log.sessions import Tenure
 from roomwire.log.streams import Stream
 from roomwire.rooms.handshake import Handshake
@@ -34,8 +35,9 @@ class EventLane(Protocol):
     def admit(self, event: str, body: Sequence[object], ack_id: int | None) -> None:
         """Accept an event with its arguments."""
 
-    def has_room(self, size: int) -> bool:
-        """Return whether an event of a size may wait, or need not wait."""
+    @property
+    def owed(self) -> int:
+        """What its waiting events have been charged."""
 
 
 class RoomWatch(Protocol):
@@ -65,10 +67,14 @@ class Member:
         lane: Handles its events if the namespace is a `Gateway`; else None.
         watch: Is told of its rooms; None if there is no watch.
         tenure: The node's hold of its session; None before there is one.
+        new_rooms: Counts the rooms that it opens; None before the first.
         pid: The secret by which it can be recovered; None if it cannot be.
         recovered: Whether it was recovered, and gets the messages that it missed.
         is_lost: Whether its transport was lost, so that its session waits for it.
         handling: The number of its events that functions, outside of a lane, are handling.
+        is_urgent: Whether its end must not be delayed, so that nothing for it waits; see `roomwire.rooms.order`.
+        waiting_bytes: The size of the messages that wait for what this node published.
+        line: Its events that are not handled yet; kept by the server. None before one had to wait.
 
     """
 
@@ -79,8 +85,11 @@ class Member:
         "handling",
         "handshake",
         "is_lost",
+        "is_urgent",
         "lane",
+        "line",
         "namespace",
+        "new_rooms",
         "opened_at",
         "outlet",
         "phase",
@@ -89,6 +98,7 @@ class Member:
         "sid",
         "tenure",
         "user",
+        "waiting_bytes",
         "watch",
     )
 
@@ -105,23 +115,34 @@ class Member:
             partial(connection.close, Reason.SLOW, Bound.HELD),
             max_frames=limits.max_held_frames,
             max_bytes=limits.max_held_bytes,
+            hold=connection.account.hold,
+            is_beyond=connection.account.is_beyond,
         )
         self.phase = Phase.CONNECTING
         self.opened_at = 0.0
         self.events = 0
         self.handling = 0
         self.lane: EventLane | None = None
+        self.line: Any = None
         self.watch: RoomWatch | None = None
         self.tenure: Tenure | None = None
+        self.new_rooms: NewRooms | None = None
         self.pid: str | None = None
         self.recovered = False
         self.is_lost = False
+        self.is_urgent = False
+        self.waiting_bytes = 0
         self._rooms: dict[object, Stream] | None = None
 
     @property
     def rooms(self) -> Collection[object]:
         """The rooms of the member, without its own."""
         return self._rooms or ()
+
+    @property
+    def streams(self) -> Collection[Stream]:
+        """The streams that carry its rooms."""
+        return () if self._rooms is None else self._rooms.values()
 
     @property
     def is_released(self) -> bool:
@@ -140,15 +161,18 @@ class Member:
             self.connection.put(frame)
         # The turn may still check the limits.
         held.outbox.clear()
+        held.flush()
+
+    def drop_held(self) -> None:
+        """Drop the frames that were held back, because the client is refused; do nothing after `release`."""
+        if not self.is_released:
+            self.outlet.outbox.clear()
+            self.outlet.flush()
 
     def note_lost(self) -> None:
         """Note that the transport was lost. A client that disconnected before is not lost."""
         if self.phase is not Phase.PARTING:
             self.is_lost = True
-
-    def handled(self, _: object) -> None:
-        """Note that one of its events was handled; called with the task that handled it."""
-        self.handling -= 1
 
     def joined(self, room: object, stream: Stream) -> None:
         """Note that the member is in a room, and which stream carries the room."""

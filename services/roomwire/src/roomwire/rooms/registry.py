@@ -4,7 +4,7 @@ An operation of one client costs only as much as its own rooms, however many roo
 the receivers of a stream and invalidates them itself when its members change.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import cast
 
 from roomwire.engine.turn import Outlet
@@ -19,7 +19,7 @@ class Registry:
     """The members of this node and their rooms.
 
     Attributes:
-        rooms: namespace → room → id → member, as in python-socketio. The room None has all members. A room that is an id is not
+        rooms: namespace → room → id → member, for `stock_rooms`. The room None has all members. A room that is an id is not
             included; its only member is in the room None.
         streams: namespace, room → the log's stream of the room, for rooms with members on this node. Read-only. Names that are
             equal in Python, such as 1 and 1.0, are one room with several streams, of which the newest is listed.
@@ -67,6 +67,19 @@ class Registry:
         """Return the members that receive a stream of the log."""
         named = self._named.get(stream)
         return () if named is None else self.members(*named)
+
+    def has_receivers(self, stream: Stream) -> bool:
+        """Return whether a member on this node receives a stream: hot."""
+        return stream in self._named
+
+    def streams_of(self, member: Member) -> Iterator[Stream]:
+        """Yield the streams whose entries a member receives."""
+        yield sid_stream(member.sid)
+        yield namespace_stream(member.namespace)
+        yield from member.streams
+        if self._older:
+            for room in member.rooms:
+                yield self.streams[member.namespace, room]
 
     def audience(self, stream: Stream) -> Audience | None:
         """Return the receivers of a stream, or None if there are none on this node: hot."""

@@ -1,16 +1,20 @@
 """A `Delivery` that makes a span of each publish, and of each delivery of an entry whose publish was sampled."""
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 
 import msgspec
 
 from roomwire.engine.turn import Turn
 from roomwire.log.contract import Log
 from roomwire.log.entries import Entry, Message
+from roomwire.log.positions import Offset, Position
 from roomwire.log.streams import Stream
-from roomwire.rooms.delivery import Answer, Delivery
+from roomwire.protocol.wire_format import WireFormat
+from roomwire.rooms.delivery import Answer, Begin, Delivery
 from roomwire.rooms.emit import Emit
-from roomwire.rooms.registry import Registry
+from roomwire.rooms.order import Order
+from roomwire.rooms.registry import Audience, Registry
 from roomwire.tracing import Tracing
 
 
@@ -29,12 +33,23 @@ class TracedDelivery(Delivery):
         turn: Turn,
         *,
         tracing: Tracing,
+        wire: WireFormat,
+        order: Order,
+        begin_now: Begin,
         answer: Answer,
         count_dropped: Callable[[int], None],
         wall_clock: Callable[[], float],
     ) -> None:
         super().__init__(
-            log, registry, turn, answer=answer, count_dropped=count_dropped, wall_clock=wall_clock
+            log,
+            registry,
+            turn,
+            wire=wire,
+            order=order,
+            begin_now=begin_now,
+            answer=answer,
+            count_dropped=count_dropped,
+            wall_clock=wall_clock,
         )
         self._tracing = tracing
 
@@ -57,26 +72,28 @@ class TracedDelivery(Delivery):
 
     def on_entry(self, entry: Entry) -> None:
         """See `LogObserver`."""
-        receivers = self._receivers(entry.stream, entry.message)
-        if receivers is None:
+        message = entry.message
+        if not message.trace:
             super().on_entry(entry)
             return
-        with self._tracing.delivery(entry.message.trace, *receivers):
-            super().on_entry(entry)
+        self._order.receive(Position(entry.position - 1))
+        audience = self._audience(entry.stream, message)
+        if audience is not None:
+            with self._delivery(message, audience):
+                self._put(audience, message.payload, str(Offset(self._log.epoch, entry.position)))
+        self._order.receive(entry.position)
 
     def on_volatile(self, stream: Stream, message: Message) -> None:
         """See `LogObserver`."""
-        receivers = self._receivers(stream, message)
-        if receivers is None:
+        if not message.trace:
             super().on_volatile(stream, message)
             return
-        with self._tracing.delivery(message.trace, *receivers):
-            super().on_volatile(stream, message)
+        audience = self._audience(stream, message)
+        if audience is not None:
+            with self._delivery(message, audience):
+                self._put_volatile(audience, message)
 
-    def _receivers(self, stream: Stream, message: Message) -> tuple[str, int] | None:
-        """Return the namespace and the number of receivers on this node of a message with a trace context, if it has any."""
-        audience = self._audience(stream, message) if message.trace else None
-        if audience is None:
-            return None
+    def _delivery(self, message: Message, audience: Audience) -> AbstractContextManager[None]:
+        """Return the span of a delivery to these receivers."""
         namespace, recoverable, others = audience
-        return namespace, len(recoverable) + len(others)
+        return self._tracing.delivery(message.trace, namespace, len(recoverable) + len(others))

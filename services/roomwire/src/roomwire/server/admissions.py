@@ -18,10 +18,11 @@ _MAX_KEPT_BYTES: Final = 8_192
 
 
 class Asked(enum.Enum):
-    """A client's request other than a CONNECT, which is represented by its `auth`."""
+    """A client's request other than a CONNECT, which is represented by its `auth`, or a CONNECT whose `auth` is too large."""
 
     NOTHING = enum.auto()
     LEAVE = enum.auto()
+    TOO_LARGE = enum.auto()
 
 
 class Admissions:
@@ -60,6 +61,10 @@ class Admissions:
         # A request that is too large to be stored gets the answer to the one before it.
         self._late[namespace] = asked if _is_small(asked) else Asked.NOTHING
         return True
+
+    def is_deciding(self, namespace: str) -> bool:
+        """Return whether a decision is pending."""
+        return namespace in self._deciding
 
     def begin(self, namespace: str) -> None:
         """Note that a decision has begun."""

@@ -10,6 +10,7 @@ from roomwire.identity.tokens import User
 from roomwire.logs import get_logger
 from roomwire.rooms.manager import Rooms
 from roomwire.rooms.member import Member, Phase, members_of
+from roomwire.rooms.order import Order
 from roomwire.server.replies import Replies
 from roomwire.server.stock import Stock
 
@@ -26,6 +27,7 @@ class Clients:
         server: The server to which they are connected.
         rooms: The rooms and their members.
         replies: Reports errors to clients.
+        order: Keeps what bypasses the log behind what was published, unless a client is sent away.
         begin: Starts a task.
         wall_clock: Seconds since 1970, for the expiry of tokens.
 
@@ -37,14 +39,18 @@ class Clients:
         *,
         rooms: Rooms,
         replies: Replies,
+        order: Order,
         begin: Callable[[Coroutine[object, object, object]], object],
         wall_clock: Callable[[], float],
+        require_connect: Callable[[str, User], None],
     ) -> None:
         self._server = server
         self._rooms = rooms
         self._replies = replies
+        self._order = order
         self._begin = begin
         self._wall_clock = wall_clock
+        self._require_connect = require_connect
 
     def member(self, sid: str, namespace: str) -> Member:
         """See `Server.member`."""
@@ -59,11 +65,13 @@ class Clients:
             raise Forbidden("The token belongs to another user.")
         if user.expires_at < member.user.expires_at:
             raise Forbidden("The token expires sooner than the present one.")
+        self._require_connect(member.namespace, user)
         member.user = user
 
     async def send_away(self, member: Member, error: ClientError) -> None:
         """See `Server.send_away`."""
         if member.phase is Phase.CONNECTED:
+            self._order.hurry(member)
             self._replies.answer_error(member, None, error)
             await self._server.disconnect(member.sid, namespace=member.namespace, ignore_queue=True)
 

@@ -54,6 +54,9 @@ class ClusterCalls:
         are therefore away for as long as they may recover, and then gone. A client whose loss is not yet detected counts as
         connected until its ping times out.
 
+        The members of rooms with more than 100 members are read once for all that ask at the same time or within the next second, so
+        that the result may be a second old. That of other rooms shows every join that ended before the call.
+
         Args:
             room: A room, or a list of rooms; each client is returned once.
             namespace: The clients' namespace.
@@ -79,8 +82,8 @@ class ClusterCalls:
     ) -> Acks:
         """Emit to clients on all nodes and wait for their acks. The event bypasses the log, so clients that are away never get it.
 
-        Its order among other events is not defined: it may overtake an earlier `emit`. If a client leaves without an answer, the
-        call waits until the timeout.
+        It follows what this node emitted to the clients before; it may overtake an earlier `emit` of another node. If a client leaves
+        without an answer, the call waits until the timeout.
 
         Args:
             event: The event's name.
@@ -139,7 +142,12 @@ class ClusterCalls:
         return register
 
     async def server_side_emit(
-        self, event: str, *args: object, namespace: str = "/", timeout_s: float = 5.0
+        self,
+        event: str,
+        *args: object,
+        namespace: str = "/",
+        timeout_s: float = 5.0,
+        includes_self: bool = False,
     ) -> ServerResults:
         """Emit an event to all other nodes; return when their handlers have begun or have failed to begin.
 
@@ -148,13 +156,20 @@ class ClusterCalls:
             args: The handlers' arguments, which MessagePack must be able to encode.
             namespace: The handlers' namespace.
             timeout_s: Seconds that each node has to accept the event; see the class.
+            includes_self: Whether the handler of this node runs as well. Default: no, as in Node.
 
         Raises:
             TypeError, OverflowError: MessagePack cannot encode the arguments. The class lists further errors.
+            RateLimited: With `includes_self`, this node runs too many handlers at once; no other node got the event.
 
         """
         return await self._node_events.emit(
-            event, args, namespace=namespace, timeout_s=timeout_s, is_answered=False
+            event,
+            args,
+            namespace=namespace,
+            timeout_s=timeout_s,
+            is_answered=False,
+            includes_self=includes_self,
         )
 
     async def server_side_emit_with_ack(

@@ -1,17 +1,23 @@
 """Makes `Server` a drop-in for `socketio.AsyncServer`: checks the names that it overrides, and the options that it takes."""
 
 import contextlib
+import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from typing import Any, Final
 
-import socketio
 from socketio.async_admin import InstrumentedAsyncServer
 
 from roomwire.health.packages import Foreign
 from roomwire.limits.client import Limits
 from roomwire.log.config import LogConfig
-from roomwire.protocol.codec import Packet
+from roomwire.log.contract import Log
+from roomwire.log.memory.log import MemoryLog
+from roomwire.log.opening import open_log
+from roomwire.logs import get_logger
+from roomwire.metrics.gateway import Metrics
+from roomwire.protocol.wire_format import WireFormat
+from roomwire.server.client_managers import ManagedLog
 
 OVERRIDDEN: Final[Mapping[str, tuple[str, ...]]] = {
     "socketio.AsyncServer": (
@@ -26,8 +32,11 @@ OVERRIDDEN: Final[Mapping[str, tuple[str, ...]]] = {
         "_send_packet",
         "_trigger_event",
         "emit",
+        "register_namespace",
         "save_session",
         "call",
+        "handle_request",
+        "shutdown",
     ),
     "socketio.AsyncManager": (
         "_generate_ack_id",
@@ -79,6 +88,7 @@ ENGINEIO: Final = Foreign("python-engineio", oldest="4.13", newest="4.15", names
 OPTIONS_OF_LIMITS: Final = frozenset({"ping_interval", "ping_timeout", "max_http_buffer_size"})
 """The options of python-socketio that take precedence over `Limits`."""
 
+_log = get_logger(__name__)
 _READ_LATER: Final = ContextVar("settings_read_later", default=False)
 
 for _package in (SOCKETIO, ENGINEIO):
@@ -90,31 +100,19 @@ def is_of_admin(handler: object) -> bool:
     return isinstance(getattr(handler, "__self__", None), InstrumentedAsyncServer)
 
 
-def packets_within(limits: Limits) -> type[Packet]:
-    """Return the class of packets with these limits."""
-    bounds = {name: getattr(limits, name) for name in ("max_attachments", "max_attachments_bytes")}
-    return type("Packet", (Packet,), bounds)
-
-
-def with_our_own_way(options: Mapping[str, object], *, packet_class: type[Packet]) -> Mapping[str, object]:
+def with_our_own_way(options: Mapping[str, object], *, wire: WireFormat) -> Mapping[str, object]:
     """Return python-socketio's options with the built-in ones; refuse options that would have no effect.
 
     Args:
         options: The program's options.
-        packet_class: The packets with the server's limits.
+        wire: The form of packets on the wire.
 
     """
-    if type(options.get("client_manager", None)) not in {type(None), socketio.AsyncManager}:
-        raise ValueError("client_manager: Roomwire's own log connects the nodes: pass it as `log`")
-    if options.get("serializer", "default") not in {"default", Packet}:
-        raise ValueError("serializer: Roomwire's own codec reads and writes packets; leave it out")
-    if options.get("json") is not None:
-        raise ValueError("json: Roomwire's codec has a JSON of its own, msgspec's; leave it out")
     if options.get("async_mode") not in {None, "asgi"}:
         raise ValueError("async_mode: Roomwire is an ASGI application; leave it out")
     return {
-        **{name: value for name, value in options.items() if name != "client_manager"},
-        "serializer": packet_class,
+        **options,
+        "serializer": wire.packet_class,
         # By default, python-socketio uses the mode of Tornado or Sanic if one is installed.
         "async_mode": "asgi",
         # Its purpose, emitting in a connect handler, works without it, and a refusal is a CONNECT_ERROR.
@@ -122,11 +120,37 @@ def with_our_own_way(options: Mapping[str, object], *, packet_class: type[Packet
     }
 
 
+def with_values(**options: object) -> Mapping[str, object]:
+    """Return those of python-socketio's own options that have another value than their default."""
+    default = {"logger": False, "async_handlers": True, "serializer": "default"}
+    return {name: value for name, value in options.items() if value is not default.get(name)}
+
+
+def node_name_of(managed: ManagedLog | None, name: str) -> str:
+    """Return the name of a node: that of the argument or, where several processes run one program, a unique one."""
+    return f"node-{secrets.token_hex(4)}" if managed is not None and name == "node" else name
+
+
+def open_managed(managed: ManagedLog, *, node: str, config: LogConfig, metrics: Metrics) -> Log:
+    """Return the log that python-socketio's manager stands for."""
+    if managed.unused:
+        _log.info("redis options not needed", names=managed.unused)
+    return open_log(managed.url, node=node, prefix=managed.prefix, config=config, metrics=metrics)
+
+
 def times_of(options: Mapping[str, Any], limits: Limits) -> LogConfig:
     """Return the times of a log whose clients are pinged by these options or, by default, these limits."""
     interval = options.get("ping_interval", limits.ping_interval_s)
     interval_s = float(interval[0] if isinstance(interval, tuple) else interval)
     return LogConfig.for_pings(interval_s, float(options.get("ping_timeout", limits.ping_timeout_s)))
+
+
+def longest_round_of(log: Log) -> float:
+    """Return the maximum sum of ping interval and ping timeout with which a log keeps its promises, in seconds."""
+    config = log.config
+    if isinstance(log, MemoryLog):
+        return config.session_ttl_s
+    return config.ping_interval_s + config.ping_timeout_s
 
 
 @contextlib.contextmanager

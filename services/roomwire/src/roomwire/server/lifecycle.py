@@ -25,6 +25,7 @@ class Lifecycle:
         clients: The clients.
         rooms: The rooms and their members.
         packet_class: The packets for refusals.
+        left: Called when a client leaves, with the reason.
         stock: python-socketio's own steps.
         metrics: Counts connects and disconnects.
         refused_in_span: Notes in the span of a connection the code with which it is refused. None means that there are no spans.
@@ -38,6 +39,7 @@ class Lifecycle:
         *,
         rooms: Rooms,
         packet_class: type[Packet],
+        left: Callable[[Member, str], None],
         stock: StockSteps,
         metrics: Metrics,
         refused_in_span: Callable[[str], None] | None,
@@ -46,6 +48,7 @@ class Lifecycle:
         self._clients = clients
         self._rooms = rooms
         self._packet_class = packet_class
+        self._left = left
         self._run_handler = stock.run_handler
         self._metrics = metrics
         self._refused_in_span = refused_in_span
@@ -144,6 +147,9 @@ class Lifecycle:
                 raise error from None
 
     async def _part(self, namespace: str, sid: str, reason: str) -> object:
+        leaving: Member | None = self._rooms.member(sid, namespace)
+        if leaving is not None:
+            self._left(leaving, reason)
         # Tasks of events from the same payload have not begun yet; they run first.
         await asyncio.sleep(0)
         try:

@@ -12,6 +12,7 @@ python-socketio moves a name.
 import asyncio
 import logging
 import os
+import re
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
@@ -20,11 +21,14 @@ from typing import Any
 import engineio
 import socketio
 
+from roomwire.cluster.standings.contract import StandingStore
+from roomwire.cluster.standings.memory import MemoryStandings
+from roomwire.cluster.standings.standings import Standings
 from roomwire.engine.asgi import AsgiEngine
 from roomwire.engine.engine import Engine
 from roomwire.engine.relay import SessionRelay
 from roomwire.engine.session import Reason
-from roomwire.errors import ClientError
+from roomwire.errors import ClientError, InvalidNamespace, Unavailable
 from roomwire.history.contract import History
 from roomwire.history.memory import MemoryHistory
 from roomwire.identity.tokens import User
@@ -34,20 +38,32 @@ from roomwire.log.kept import Keep
 from roomwire.log.memory.log import MemoryLog
 from roomwire.logs import get_logger
 from roomwire.metrics.gateway import Metrics
+from roomwire.protocol.deflate import PerMessageDeflate
 from roomwire.protocol.packets import EnginePacket
 from roomwire.protocol.sources import Proxies
+from roomwire.protocol.wire_format import wire_format
 from roomwire.recovery.decisions import RecoveryLimits
 from roomwire.rooms.handshake import Authenticate, everyone
 from roomwire.rooms.member import Member
 from roomwire.server.calls import Answer
+from roomwire.server.client_managers import managed_log
 from roomwire.server.cluster import ClusterCalls
 from roomwire.server.drain import drain
-from roomwire.server.drop_in import OPTIONS_OF_LIMITS, times_of, unread_settings, with_our_own_way
+from roomwire.server.drop_in import (
+    OPTIONS_OF_LIMITS,
+    longest_round_of,
+    node_name_of,
+    open_managed,
+    times_of,
+    unread_settings,
+    with_our_own_way,
+    with_values,
+)
+from roomwire.server.namespace_functions import NamespaceFunctions
 from roomwire.server.parts import Parts
+from roomwire.server.patterns import NamespacePattern
+from roomwire.server.self_start import SelfStart
 from roomwire.server.stock import Initiated, StockSteps
-from roomwire.standings.contract import StandingStore
-from roomwire.standings.memory import MemoryStandings
-from roomwire.standings.standings import Standings
 from roomwire.tracing import Tracing
 
 _log = get_logger(__name__)
@@ -61,13 +77,14 @@ class Server(ClusterCalls, socketio.AsyncServer):  # type: ignore[misc] # python
     called. If the environment has a variable about admission or Redis that the server does not read, it logs the variable's name.
 
     The server may be used on several event loops one after the other, as tests do. Connections of a loop that ended without
-    `close` are closed on the next loop. A log on Redis must be started on each loop (`start`).
+    `close` are closed on the next loop. Not more than one of them may run at a time. A `log` on Redis must be started on each loop
+    (`start`); with a `client_manager` the server starts itself on each loop, with its first request or emit.
 
     Args:
         log: The log that connects the nodes, see `roomwire.log.opening`. The server starts and closes it. Default: a single node.
         history: Reads the history of rooms, see `roomwire.history.opening`. Its owner starts and closes it. Default: the history of
             a log in memory; with another log, no history can be read.
-        standings: Stores the bans, mutes and numbers of sockets of users for all nodes, see `roomwire.standings.opening`. Its owner
+        standings: Stores the bans, mutes and numbers of sockets of users for all nodes, see `roomwire.cluster.standings.opening`. Its owner
             closes it. Default: with a log in memory, this process stores them; otherwise gateways that need them are refused.
         node_name: The name of this node, unique among all nodes. Engine.IO session ids begin with it and a dot, so that a proxy
             can find the node that a request belongs to.
@@ -82,9 +99,20 @@ class Server(ClusterCalls, socketio.AsyncServer):  # type: ignore[misc] # python
         trusted_proxies: Addresses or networks whose X-Forwarded-* and Forwarded headers are trusted. Default: none.
         relay: Creates the relay, which forwards requests to the nodes that hold their sessions; see `roomwire.engine.relay`.
             Default: such requests are refused.
+        per_message_deflate: Agrees with WebSockets on compression. Default: no compression.
         tracing: Makes a span of each event, connection, publish and delivery. Default: there are none.
         clock: Monotonic seconds, for rates and durations. The event loop times everything that is due later.
         wall_clock: Seconds since 1970, for the expiry of tokens and the times in histories.
+        client_manager: A `socketio.AsyncRedisManager` stands for the ordered log at its URL; its channel is the prefix of the keys
+            in Redis (`socketio`: the default prefix). A `socketio.AsyncManager` stands for a single node. By default the node's name
+            is then unique.
+        logger: As for `socketio.AsyncServer`.
+        json: A module or an object with `dumps` and `loads`, which is used instead of the codec's own JSON. It makes every packet
+            slower.
+        async_handlers: As for `socketio.AsyncServer`.
+        namespaces: As for `socketio.AsyncServer`.
+        serializer: `default`, `msgpack`, or a class of packets as python-socketio has them. All processes of a deployment must use
+            the same. Another one than the default makes every packet slower.
         options: As for `socketio.AsyncServer`, except those that would have no effect.
 
     Attributes:
@@ -94,14 +122,17 @@ class Server(ClusterCalls, socketio.AsyncServer):  # type: ignore[misc] # python
         standings: The standings of users; None if there are none.
         arguments: Its arguments by name, without `metrics` and `relay`.
         replies: Answers the events of clients.
+        accounts: What its clients hold of this process.
         begin: Starts a task that the server owns.
         begin_now: Starts a task that the server owns, and runs its first step immediately.
+        charges: Charges the rates of clients for what costs more than an ordinary event.
+        backlogs: The events of clients that are not handled yet.
         count_event: Counts an event by its outcome and its duration in seconds.
         recovery_limits: The limits of recoveries.
         tracing: Makes spans; None if there are none.
 
     Raises:
-        ValueError: `client_manager`, `serializer`, `json` or `async_mode` asks for something other than the built-in one.
+        ValueError: `client_manager` has no ordered log, or `async_mode` is not ASGI's, or `serializer` or `json` is neither.
 
     """
 
@@ -110,7 +141,13 @@ class Server(ClusterCalls, socketio.AsyncServer):  # type: ignore[misc] # python
 
     def __init__(
         self,
+        client_manager: object = None,
+        logger: object = False,  # noqa: FBT002 - stock's
+        json: object = None,
+        async_handlers: bool = True,  # noqa: FBT001, FBT002 - stock's
+        namespaces: object = None,
         *,
+        serializer: object = "default",
         log: Log | None = None,
         history: History | None = None,
         standings: StandingStore | None = None,
@@ -121,6 +158,7 @@ class Server(ClusterCalls, socketio.AsyncServer):  # type: ignore[misc] # python
         recovery: RecoveryLimits | bool | None = None,
         trusted_proxies: Sequence[str] = (),
         relay: Callable[[Engine], SessionRelay] | None = None,
+        per_message_deflate: PerMessageDeflate | None = None,
         tracing: Tracing | None = None,
         clock: Callable[[], float] = time.monotonic,
         wall_clock: Callable[[], float] = time.time,
@@ -135,23 +173,40 @@ class Server(ClusterCalls, socketio.AsyncServer):  # type: ignore[misc] # python
             "limits": limits,
             "recovery": recovery,
             "trusted_proxies": trusted_proxies,
+            "per_message_deflate": per_message_deflate,
             "tracing": tracing,
             "clock": clock,
             "wall_clock": wall_clock,
             **options,
+            **with_values(
+                client_manager=client_manager,
+                logger=logger,
+                json=json,
+                async_handlers=async_handlers,
+                namespaces=namespaces,
+                serializer=serializer,
+            ),
         }
+        managed = managed_log(client_manager)
+        if managed is not None and log is not None:
+            raise ValueError("client_manager and log both say where the log is: leave out one of them")
         unread = unread_settings(
-            os.environ, has_log=log is not None, authenticates=authenticate is not everyone
+            os.environ,
+            has_log=log is not None or managed is not None,
+            authenticates=authenticate is not everyone,
         )
         if unread:
             _log.warning("settings not read by a server alone", names=unread)
-        self.node_name = node_name
+        self.node_name = node_name = node_name_of(managed, node_name)
         self.tracing = tracing
         limits, metrics = limits or Limits(), metrics or Metrics()
+        wire = wire_format(serializer, json, limits)
         self.recovery_limits = recovery if isinstance(recovery, RecoveryLimits) else RecoveryLimits()
-        self.log = log = log or MemoryLog.alone(
-            node=node_name, metrics=metrics, config=times_of(options, limits), clock=clock
-        )
+        times = times_of(options, limits)
+        if managed is not None:
+            log = open_managed(managed, node=node_name, config=times, metrics=metrics)
+        self.log = log = log or MemoryLog.alone(node=node_name, metrics=metrics, config=times, clock=clock)
+        self._self_start = None if managed is None else SelfStart(self.start)
         self.history = MemoryHistory(log.kept) if history is None and isinstance(log, MemoryLog) else history
         if standings is None and isinstance(log, MemoryLog):
             standings = MemoryStandings(clock)
@@ -162,6 +217,7 @@ class Server(ClusterCalls, socketio.AsyncServer):  # type: ignore[misc] # python
             authenticate=authenticate,
             metrics=metrics,
             limits=limits,
+            wire=wire,
             recovery=self.recovery_limits,
             is_recovery_offered=recovery.is_offered if isinstance(recovery, RecoveryLimits) else recovery,
             proxies=proxies,
@@ -170,6 +226,7 @@ class Server(ClusterCalls, socketio.AsyncServer):  # type: ignore[misc] # python
                 open=super()._handle_eio_connect,
                 close=super()._handle_eio_disconnect,
                 read=super()._handle_eio_message,
+                receive_connect=self._handle_connect,
                 connect=super()._handle_connect,
                 leave=super()._handle_disconnect,
                 handle=self._handle_event_internal,
@@ -179,9 +236,14 @@ class Server(ClusterCalls, socketio.AsyncServer):  # type: ignore[misc] # python
             clock=clock,
             wall_clock=wall_clock,
         )
+        if tracing is not None:
+            tracing.label_of = parts.dynamic.label_of
         self.replies = parts.replies
+        self.accounts = parts.accounts
         self.begin = parts.starter.start
         self.begin_now = parts.starter.start_now
+        self.charges = parts.charges
+        self.backlogs = parts.backlogs
         self.standings: Standings | None = None
         if standings is not None:
             self.standings = Standings(
@@ -189,23 +251,32 @@ class Server(ClusterCalls, socketio.AsyncServer):  # type: ignore[misc] # python
             )
         self.count_event = metrics.events.count
         ClusterCalls.__init__(self, parts.operations, parts.node_events)
-        socketio.AsyncServer.__init__(
-            self,
+        # Not by its name: a program may have put this class in the place of `socketio.AsyncServer`.
+        super(ClusterCalls, self).__init__(
             client_manager=parts.rooms,
+            logger=logger,
+            async_handlers=async_handlers,
+            namespaces=namespaces,
             node_name=node_name,
             proxies=proxies,
             limits=limits,
             exceeded=metrics.exceeded,
             relay=relay,
+            per_message_deflate=per_message_deflate,
+            longest_round_s=longest_round_of(log),
             **parts.of_engine(self._leave_loop),
-            **with_our_own_way(options, packet_class=parts.packet_class),
+            **with_our_own_way(options, wire=wire),
         )
         # python-socketio has created its own in its constructor; nothing has arrived yet.
         self._binary_packet = parts.attachments
+        if managed is not None:
+            # A program may emit by its manager as well.
+            vars(client_manager)["emit"] = self._emit_by_manager
         if isinstance(log, MemoryLog):
             # Programs written for `socketio.AsyncServer` do not start it.
             log.start_now(parts.delivery)
         metrics.watch_connections(self.count_connections)
+        metrics.watch_namespaces(self.count_dynamic_namespaces)
         metrics.watch_load(rooms=parts.rooms.count, tasks=_count_tasks)
 
     def served_with(self, **arguments: Any) -> None:
@@ -219,10 +290,13 @@ class Server(ClusterCalls, socketio.AsyncServer):  # type: ignore[misc] # python
 
         """
         handlers, namespace_handlers = self.handlers, self.namespace_handlers
-        server_side = self._parts.node_events.handlers
+        server_side, templates = self._parts.node_events.handlers, self._parts.dynamic.templates
         kept = self.arguments.keys() - (OPTIONS_OF_LIMITS if "limits" in arguments else set())
+        kept -= {"client_manager"} if "log" in arguments else set()
         Server.__init__(self, **{**{name: self.arguments[name] for name in kept}, **arguments})
         self.handlers, self.namespace_handlers = handlers, namespace_handlers
+        for template in templates:
+            self._parts.dynamic.add(template)
         for (namespace, event), handler in server_side.items():
             self.on_server_side(event, handler, namespace=namespace)
 
@@ -239,7 +313,7 @@ class Server(ClusterCalls, socketio.AsyncServer):  # type: ignore[misc] # python
 
     def initiated(self) -> Sequence[Initiated]:
         """Return the handlers of namespaces that have an `after_init` hook, in the order of registration."""
-        return [one for one in self.namespace_handlers.values() if hasattr(one, "after_init")]
+        return [one for one in self.registered_handlers().values() if isinstance(one, Initiated)]
 
     async def join_nodes(self) -> None:
         """Connect to the other nodes: the first half of `start`.
@@ -280,9 +354,26 @@ class Server(ClusterCalls, socketio.AsyncServer):  # type: ignore[misc] # python
         """
         await drain(self.eio, window_s)
 
+    async def handle_request(self, *args: object, **kwargs: object) -> object:
+        """Serve a request as `socketio.AsyncServer` does: with the first one on an event loop, a server with a manager starts."""
+        if self._self_start is not None:
+            try:
+                await self._self_start.ready()
+            except Unavailable as error:
+                # Clients are told to come again.
+                _log.warning("not started", error=error.message, code=error.code)
+        return await super().handle_request(*args, **kwargs)
+
+    async def shutdown(self) -> None:
+        """End all connections, as `socketio.AsyncServer` does. A server with a manager leaves the other nodes until its next use."""
+        await super().shutdown()
+        if self._self_start is not None:
+            self._self_start.forget()
+            await self.log.close()
+
     async def close(self) -> None:
         """End the streams of replies, and disconnect from the other nodes. Call it after `drain`."""
-        for one in self.namespace_handlers.values():
+        for one in self.registered_handlers().values():
             if hasattr(one, "close_streams"):
                 await one.close_streams()
         await self.shutdown()
@@ -296,9 +387,103 @@ class Server(ClusterCalls, socketio.AsyncServer):  # type: ignore[misc] # python
             if not socket.closed
         )
 
+    # -- namespaces
+
+    def of(
+        self, pattern: str | re.Pattern[str], *, requires_connect: bool | None = None
+    ) -> NamespaceFunctions:
+        """Return the functions that serve all namespaces of a pattern: `io.of(/regex/)` of Socket.IO for Node.
+
+        Names that have handlers of their own take precedence over patterns. Of several patterns, the first that was registered
+        and matches serves a name. See docs/namespaces.md.
+
+        Args:
+            pattern: A template with parameters, `/tenant-{tenant}`, or a regular expression, whose named groups are the
+                parameters. It may match anywhere in a name, as in Node: begin it with `^` and end it with `$`. A further call with the
+                same pattern returns the same functions.
+            requires_connect: Whether a user's capabilities must allow `connect` for the name of a namespace. Default: no.
+
+        Raises:
+            ConfigurationError: The pattern has no parameter and is no regular expression, or a gateway serves the same names.
+
+        """
+        wanted = NamespacePattern(pattern)
+        for known in self._parts.dynamic.templates:
+            if isinstance(known, NamespaceFunctions) and known.pattern.text == wanted.text:
+                if requires_connect is not None:
+                    known.requires_connect = requires_connect
+                return known
+        functions = NamespaceFunctions(wanted, emit=self._emitted, requires_connect=bool(requires_connect))
+        self._parts.dynamic.add(functions)
+        return functions
+
+    def _emitted(self, event: str, data: object, **options: Any) -> Awaitable[None]:
+        # This is looked up with each call, because programs replace `emit`.
+        return self.emit(event, data, **options)
+
+    def register_namespace(self, namespace_handler: Any) -> None:
+        """Register an object that handles the events of a namespace, or a `Gateway` that serves all namespaces of a pattern.
+
+        Raises:
+            ConfigurationError: The same names are served already.
+            ValueError: As for `socketio.AsyncServer.register_namespace`.
+
+        """
+        if getattr(namespace_handler, "pattern", None) is None:
+            super().register_namespace(namespace_handler)
+            return
+        self._parts.dynamic.add(namespace_handler)
+        namespace_handler._set_server(self)  # noqa: SLF001 - as python-socketio does
+
+    def registered_handlers(self) -> Mapping[str, object]:
+        """Return the objects that serve namespaces, by the name or the text of the pattern, in the order of registration."""
+        dynamic = self._parts.dynamic
+        of_patterns = {
+            one.pattern.text: one for one in dynamic.templates if not isinstance(one, NamespaceFunctions)
+        }
+        return {**dynamic.static(self.namespace_handlers), **of_patterns}
+
+    def registered_functions(self) -> Mapping[str, Mapping[str, Callable[..., object]]]:
+        """Return the functions by event that serve namespaces, by the name or the text of the pattern."""
+        dynamic = self._parts.dynamic
+        of_patterns = {
+            one.pattern.text: one.handlers for one in dynamic.templates if isinstance(one, NamespaceFunctions)
+        }
+        return {**dynamic.static(self.handlers), **of_patterns}
+
+    def serves(self, namespace: str) -> bool:
+        """Return whether clients can connect to a namespace: it, or a pattern that matches it, has handlers."""
+        try:
+            return self._parts.connects.serves(namespace)
+        except InvalidNamespace:
+            return False
+
+    def is_of_pattern(self, namespace: str) -> bool:
+        """Return whether a pattern serves a namespace, whether or not it has clients here."""
+        try:
+            return self._parts.dynamic.serves(namespace)
+        except InvalidNamespace:
+            return False
+
+    def dynamic_namespaces(self) -> Mapping[str, str]:
+        """Return the namespaces of patterns that have clients on this node, each with the text of its pattern."""
+        return self._parts.dynamic.alive()
+
+    def count_dynamic_namespaces(self) -> Mapping[str, int]:
+        """Return the number of namespaces of patterns that have clients on this node, by pattern."""
+        return self._parts.dynamic.count_alive()
+
+    def requires_connect(self, namespace: str) -> bool:
+        """Return whether a user's capabilities must allow `connect` for a namespace: see `Gateway.requires_connect`."""
+        return self._parts.dynamic.is_connect_required(namespace)
+
+    def parameters_of(self, namespace: str) -> Mapping[str, str]:
+        """Return the parameters in the name of a namespace of a pattern, while it has clients on this node."""
+        return self._parts.dynamic.parameters_of(namespace)
+
     def has_user_rooms(self, namespace: str) -> bool:
         """Return whether each socket of a user is in that user's room: see `Gateway.has_user_rooms`."""
-        return bool(getattr(self.namespace_handlers.get(namespace), "has_user_rooms", False))
+        return bool(getattr(self._parts.dynamic.handler_of(namespace), "has_user_rooms", False))
 
     # -- clients of this node
 
@@ -442,9 +627,10 @@ class Server(ClusterCalls, socketio.AsyncServer):  # type: ignore[misc] # python
                 Among several clients, such a client is skipped.
 
         """
-        loop = self.eio.loop
-        if loop is None or loop.is_closed():
+        if self.eio.loop is not asyncio.get_running_loop():
             self.eio.use_loop()
+        if self._self_start is not None and not self.log.is_live:
+            await self._self_start.ready()
         namespace, target = namespace or "/", to or room
         # For a `Logger`, its own level decides in nearly all cases; other objects are called.
         if not isinstance(self.logger, logging.Logger) or self.logger.level <= logging.INFO:
@@ -461,6 +647,21 @@ class Server(ClusterCalls, socketio.AsyncServer):  # type: ignore[misc] # python
             keeps_history=keeps_history,
             except_rooms=except_rooms,
             volatile=volatile,
+        )
+
+    def _emit_by_manager(
+        self,
+        event: str,
+        data: object,
+        namespace: str | None = None,
+        room: object = None,
+        skip_sid: object = None,
+        callback: object = None,
+        to: object = None,
+        **kwargs: Any,
+    ) -> Awaitable[None]:
+        return self.emit(
+            event, data, to, room, skip_sid, namespace, callback, bool(kwargs.get("ignore_queue"))
         )
 
     async def save_session(self, sid: str, session: object, namespace: str | None = None) -> None:

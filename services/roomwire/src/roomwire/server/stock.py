@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, runtime_checkable
 
 from roomwire.engine.engine import Engine
 from roomwire.tracing import Tracing
@@ -46,6 +46,7 @@ class Stock(Protocol):
         """Disconnect a client."""
 
 
+@runtime_checkable
 class Initiated(Protocol):
     """A handler of a namespace with a hook for the start."""
 
@@ -61,6 +62,7 @@ class StockSteps:
         open: Accepts a connection: its `_handle_eio_connect`.
         close: Removes a connection: its `_handle_eio_disconnect`.
         read: Reads a message and acts on it: its `_handle_eio_message`.
+        receive_connect: Receives a CONNECT: the server's `_handle_connect`.
         connect: Runs the connect handler of a client, and answers: its `_handle_connect`.
         leave: Removes a client: its `_handle_disconnect`.
         handle: Handles an event and answers it: the server's `_handle_event_internal`.
@@ -72,6 +74,7 @@ class StockSteps:
     open: Callable[..., Awaitable[None]]
     close: Callable[..., Awaitable[None]]
     read: Callable[..., Awaitable[None]]
+    receive_connect: Callable[..., Awaitable[None]]
     connect: Callable[..., Awaitable[None]]
     leave: Callable[..., Awaitable[None]]
     handle: Callable[..., Coroutine[object, object, None]]

@@ -9,6 +9,7 @@ from prometheus_client import CollectorRegistry
 
 from roomwire.errors import RoomwireError, Unavailable
 from roomwire.health.dependencies import Dependencies
+from roomwire.limits.accounts import Accounts
 from roomwire.protocol.asgi import App as Asgi
 
 
@@ -66,6 +67,19 @@ class EndsByItself(Protocol):
 
     async def ended(self) -> None:
         """Wait until it has ended; raise the error that ended it."""
+
+
+@runtime_checkable
+class HoldsForClients(Protocol):
+    """An application that keeps things for clients, and accounts for them."""
+
+    @property
+    def accounts(self) -> Accounts:
+        """What its clients hold, after `start`."""
+
+    @property
+    def guests_share(self) -> float:
+        """The part of what clients may hold that all guests together may hold."""
 
 
 async def state_of(check: Callable[[], Awaitable[object]]) -> str:

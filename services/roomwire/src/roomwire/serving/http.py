@@ -19,14 +19,15 @@ import httptools
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
+from roomwire.limits.accounts import Accounts
 from roomwire.limits.connections import Connections, Full
 from roomwire.limits.http import HttpLimits
 from roomwire.limits.unsent import Unsent
-from roomwire.logs import get_logger
 from roomwire.metrics.http import HttpMetrics
 from roomwire.protocol.addresses import host_and_port, household
 from roomwire.serving.http_cycles import Cycle, OldHttpCycle
 from roomwire.serving.http_refusals import HttpRefusal, refusal_answer
+from roomwire.serving.refusal_log import RefusalLog
 from roomwire.serving.uvicorn_names import UVICORN
 
 UVICORN.check()
@@ -35,24 +36,27 @@ _REQUEST_LINE_BYTES: Final = len(b"GET  HTTP/1.1\r\n\r\n")
 _FIELD_LINE_BYTES: Final = len(b": \r\n")
 _CURRENT_HTTP: Final = "1.1"
 
-_log = get_logger(__name__)
 
-
-def bounded_http(limits: HttpLimits, *, metrics: HttpMetrics) -> type[HttpToolsProtocol]:
+def bounded_http(
+    limits: HttpLimits, *, metrics: HttpMetrics, accounts: Accounts | None = None
+) -> type[HttpToolsProtocol]:
     """Return the class for `uvicorn.Config(http=...)`, for one listener.
 
     Args:
         limits: The limits for clients.
         metrics: Counts refusals.
+        accounts: Tells whether the process has too little memory for further connections. Default: it never has.
 
     """
 
     class Bounded(_BoundedHttp):
         _limits = limits
+        _accounts = accounts or Accounts()
         _connections = Connections(
             limits.max_connections, max_connections_per_address=limits.max_connections_per_address
         )
         _refused = {refusal: metrics.counter(refusal.value) for refusal in HttpRefusal}  # noqa: RUF012
+        _refusals = RefusalLog()
 
     return Bounded
 
@@ -80,8 +84,10 @@ class _BoundedHttp(HttpToolsProtocol):
     """
 
     _limits: ClassVar[HttpLimits]
+    _accounts: ClassVar[Accounts]
     _connections: ClassVar[Connections]
     _refused: ClassVar[Mapping[HttpRefusal, Callable[[], None]]]
+    _refusals: ClassVar[RefusalLog]
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -111,7 +117,10 @@ class _BoundedHttp(HttpToolsProtocol):
         self.server = host_and_port(transport.get_extra_info("sockname"))
         self.client = host_and_port(transport.get_extra_info("peername"))
         self.scheme = "https" if transport.get_extra_info("sslcontext") else "http"
-        self._full = self._connections.admit(household(self._address))
+        if self._accounts.is_exhausted:
+            self._full = Full.MEMORY
+        else:
+            self._full = self._connections.admit(household(self._address))
         if self._full is None:
             self._start_timer()
         else:
@@ -129,7 +138,7 @@ class _BoundedHttp(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Parse the data as uvicorn does, but without a log line for a stranger's malformed input."""
+        """Parse the data as uvicorn does, but without a log line for each malformed input of a stranger."""
         if self._is_over:
             self._discard(len(data))
             return
@@ -235,6 +244,9 @@ class _BoundedHttp(HttpToolsProtocol):
             self._stop(HttpRefusal.MALFORMED)
         if [name for name, _ in self.headers].count(b"host") > 1:
             # It is uncertain by which of them a proxy has routed the request: RFC 9112, section 3.2.
+            self._stop(HttpRefusal.MALFORMED)
+        if self._should_upgrade() and any(map(_is_of_a_body, self.headers)):
+            # What follows could be a body or frames: a proxy may read the one, and this process the other.
             self._stop(HttpRefusal.MALFORMED)
         earlier = self.cycle
         super().on_headers_complete()
@@ -373,7 +385,7 @@ class _BoundedHttp(HttpToolsProtocol):
 
     def _count(self, refusal: HttpRefusal) -> None:
         self._refused[refusal]()
-        _log.debug("http refused", reason=refusal.value, address=self._address)
+        self._refusals.note(refusal, self._address)
 
     def _part(self, refusal: HttpRefusal) -> None:
         """Answer if that is possible, and let the connection end."""
@@ -411,6 +423,11 @@ class _BoundedHttp(HttpToolsProtocol):
         self.flow.resume_reading()
         self.transport.write_eof()
         self._timer = self.loop.call_later(self._limits.linger_s, self.transport.abort)
+
+
+def _is_of_a_body(header: tuple[bytes, bytes]) -> bool:
+    name, value = header
+    return name == b"transfer-encoding" or (name == b"content-length" and value != b"0")
 
 
 def _abandon(cycle: RequestResponseCycle | None) -> None:

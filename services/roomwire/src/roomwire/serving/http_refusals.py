@@ -9,7 +9,7 @@ from http import HTTPStatus
 from typing import Final
 
 from roomwire.limits.connections import Full
-from roomwire.protocol.answers import Header, assembled, closing_headers
+from roomwire.protocol.answers import RETRY_LATER, Header, assembled, closing_headers
 
 
 class HttpRefusal(enum.StrEnum):
@@ -25,6 +25,7 @@ class HttpRefusal(enum.StrEnum):
     MALFORMED = "malformed"
     CONNECTIONS = Full.CONNECTIONS
     CONNECTIONS_PER_ADDRESS = Full.CONNECTIONS_PER_ADDRESS
+    MEMORY = Full.MEMORY
 
 
 _STATUS: Final[Mapping[HttpRefusal, HTTPStatus]] = {
@@ -37,6 +38,7 @@ _STATUS: Final[Mapping[HttpRefusal, HTTPStatus]] = {
     HttpRefusal.MALFORMED: HTTPStatus.BAD_REQUEST,
     HttpRefusal.CONNECTIONS: HTTPStatus.SERVICE_UNAVAILABLE,
     HttpRefusal.CONNECTIONS_PER_ADDRESS: HTTPStatus.SERVICE_UNAVAILABLE,
+    HttpRefusal.MEMORY: HTTPStatus.SERVICE_UNAVAILABLE,
 }
 
 
@@ -45,4 +47,6 @@ def refusal_answer(refusal: HttpRefusal, default_headers: Iterable[Header]) -> b
     status = _STATUS[refusal]
     body = f"{status.phrase}\n".encode()
     headers = [*default_headers, *closing_headers(body, "text/plain; charset=utf-8")]
+    if status is HTTPStatus.SERVICE_UNAVAILABLE:
+        headers.append(RETRY_LATER)
     return assembled(status, headers, body)

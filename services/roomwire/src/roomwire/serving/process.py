@@ -13,7 +13,7 @@ import gc
 import inspect
 import signal
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Final, TypeVar
 
 import uvloop
@@ -22,9 +22,12 @@ from roomwire import logs
 from roomwire.errors import ApplicationError, ConfigurationError, NodeNameTaken, Unavailable
 from roomwire.health.dependencies import Cause, cause_of, detail_of
 from roomwire.health.lateness import Lateness
+from roomwire.health.memory import MemoryUse
+from roomwire.limits.accounts import Accounts
 from roomwire.metrics.http import HttpMetrics
+from roomwire.metrics.memory import MemoryMetrics
 from roomwire.metrics.process import ProcessMetrics
-from roomwire.serving.application import Application, EndsByItself, NotYet, State
+from roomwire.serving.application import Application, EndsByItself, HoldsForClients, NotYet, State
 from roomwire.serving.http import bounded_http
 from roomwire.serving.listener import (
     CLOSE_TIMEOUT_S,
@@ -35,6 +38,7 @@ from roomwire.serving.listener import (
     http_limits,
     rereading,
 )
+from roomwire.serving.memory import MemoryWatch
 from roomwire.serving.operations import operations_app
 from roomwire.serving.ports import ListeningSockets
 from roomwire.serving.settings import ServiceSettings
@@ -187,6 +191,8 @@ class _Process:
             count=self._metrics.loop_late_seconds.count,
             pulse=self._connections.works,
         )
+        self._memory = MemoryMetrics(application.registry)
+        self._little_memory = dependencies.add("memory", clears_after_s=_CLEARS_S)
         self.state = State.STARTING
 
     async def run(self, ports: Ports | None = None) -> None:
@@ -267,17 +273,37 @@ class _Process:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._stop.wait(), pause_s)
 
-    def _bounded(self, name: str) -> type[asyncio.Protocol]:
+    def _watch_memory(self, accounts: Accounts) -> Coroutine[object, object, None]:
+        """Return the watch of the memory; it does nothing if there is no limit."""
+        application, limit = self._application, self._settings.memory_limit()
+        share = application.guests_share if isinstance(application, HoldsForClients) else 1.0
+        if not limit:
+            return _nothing()
+        watch = MemoryWatch(
+            accounts,
+            limit_bytes=limit,
+            guests_share=share,
+            metrics=self._memory,
+            dependency=self._little_memory,
+            give_up=self._stop.set,
+            use=MemoryUse(),
+        )
+        return watch.measure()
+
+    def _bounded(self, name: str, accounts: Accounts | None = None) -> type[asyncio.Protocol]:
         """Return HTTP within the limits of the settings; its refusals are counted under this name."""
         metrics = HttpMetrics(self._application.registry, name=name, full=self._connections)
-        return bounded_http(http_limits(self._settings), metrics=metrics)
+        return bounded_http(http_limits(self._settings), metrics=metrics, accounts=accounts)
 
     async def _serve(self, public: ListeningSockets) -> None:
+        application = self._application
+        accounts = application.accounts if isinstance(application, HoldsForClients) else Accounts()
+        self._memory.watch_held(accounts.held)
         listener = Listener(
             self._application.asgi,
             public,
             self._settings,
-            http=self._bounded(PUBLIC_REFUSED),
+            http=self._bounded(PUBLIC_REFUSED, accounts),
             websocket=self._application.websocket,
             tls=self._certificate.context if self._certificate else None,
         )
@@ -292,10 +318,12 @@ class _Process:
         async with rereading(self._certificate):
             stopping = asyncio.create_task(self._stop.wait())
             ending = asyncio.create_task(self._application_ended())
+            watching = asyncio.create_task(self._watch_memory(accounts))
             await asyncio.wait({stopping, ending, listener.task}, return_when=asyncio.FIRST_COMPLETED)
             stopping.cancel()
             has_ended = ending.done()
             ending.cancel()
+            watching.cancel()
         self.state = State.DRAINING
         _log.info("draining", service=self._name, drain_s=self._settings.drain_s)
         try:
@@ -316,3 +344,7 @@ class _Process:
             await self._application.ended()
         else:
             await asyncio.Event().wait()
+
+
+async def _nothing() -> None:
+    """Do nothing."""

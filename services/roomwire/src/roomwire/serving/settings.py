@@ -20,6 +20,7 @@ from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource
 from roomwire import logs
 from roomwire.errors import ConfigurationError, UnusableFile
 from roomwire.health.clocks import LEEWAY_S
+from roomwire.health.memory import memory_limit
 from roomwire.limits.http import MAX_TOKEN_BYTES
 from roomwire.logs import LogFormat
 from roomwire.redis.url import believing, parse_redis_url
@@ -50,8 +51,9 @@ class ServiceSettings(BaseSettings):
     A field that holds a secret can also be read from the file that `ROOMWIRE_<FIELD>_FILE` names.
     """
 
+    # Only the class that a process reads is built, when it reads it; building those that it inherits from doubled the time to import them.
     model_config = SettingsConfigDict(
-        env_prefix=ENV_PREFIX, frozen=True, extra="ignore", env_ignore_empty=True
+        env_prefix=ENV_PREFIX, frozen=True, extra="ignore", env_ignore_empty=True, defer_build=True
     )
 
     host: str = Field(
@@ -153,8 +155,8 @@ class ServiceSettings(BaseSettings):
     )
     max_connections: int = Field(
         20_000,
-        description="Maximum number of open connections to this process, WebSockets included; further ones get 503. `0` "
-        "disables the limit.",
+        description="Maximum number of open connections to this process, WebSockets included, and of Socket.IO sessions, which "
+        "may share connections; further ones get 503. `0` disables the limit.",
         ge=0,
     )
     max_connections_per_address: int = Field(
@@ -179,6 +181,12 @@ class ServiceSettings(BaseSettings):
     )
     max_linger_bytes: int = Field(
         262_144, description="Maximum bytes read in that period. `0` reads none.", ge=0
+    )
+    memory_limit_bytes: int | None = Field(
+        None,
+        description="Memory that this process may use. Near it new sessions are refused, then the largest holders are closed. `0` "
+        "disables the guard. Default: the container's limit; without one there is no guard.",
+        ge=0,
     )
     tls_cert_file: Path | None = Field(
         None,
@@ -302,6 +310,10 @@ class ServiceSettings(BaseSettings):
         """Yield each setting for `--help` and docs/settings.md."""
         for name, field in cls.model_fields.items():
             yield Setting(f"{ENV_PREFIX}{name.upper()}", _shown_default(field), field.description or "")
+
+    def memory_limit(self) -> int | None:
+        """Return the memory that this process may use, in bytes; None or 0 if there is no limit."""
+        return memory_limit() if self.memory_limit_bytes is None else self.memory_limit_bytes
 
     @property
     def has_traces(self) -> bool:

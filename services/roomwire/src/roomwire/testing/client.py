@@ -152,17 +152,20 @@ class Client:
             refusal: Mapping[str, Any] = verdict.data
             raise Refused(f"the connection of {self.name}", refusal["message"], refusal.get("data"))
 
-    async def back(self, *, node: int | None = None) -> None:
+    async def back(self, *, node: int | None = None, token: str | None = None) -> None:
         """Connect again, as an official client does automatically, and recover the session if possible: see `recovered`.
 
         Args:
             node: The node's number. Default: its last node.
+            token: The token that it sends from now on, such as a renewed one. Default: the token of its last connection, if any.
 
         Raises:
             Refused: The server refuses the connection.
             Disconnected: The server closes the connection; an official client would try again.
 
         """
+        if token is not None:
+            self._auth = {**self._auth, "token": token}
         await self._again(self, node)
 
     async def _answered(self) -> packet.Packet:

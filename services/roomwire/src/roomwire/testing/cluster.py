@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, Literal, Self
 
 from roomwire.app.app import App
+from roomwire.cluster.standings.memory import MemoryStandings
 from roomwire.errors import Unauthenticated
 from roomwire.gateways import Gateway
 from roomwire.history.contract import History
@@ -17,7 +18,6 @@ from roomwire.limits.client import Limits
 from roomwire.log.config import LogConfig
 from roomwire.protocol.sources import Proxies
 from roomwire.rooms.handshake import Handshake
-from roomwire.standings.memory import MemoryStandings
 from roomwire.testing.client import Client
 from roomwire.testing.errors import Deadlock, WrongLoop
 from roomwire.testing.failures import Failures

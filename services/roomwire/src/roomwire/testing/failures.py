@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import structlog
 
+from roomwire.logs import UNCONFIGURED
 from roomwire.testing.errors import HandlerFailed, NothingFailed
 
 _FACTS: Final = ("event_name", "namespace", "sid")
@@ -23,12 +24,14 @@ class Failures:
     def noticed(self) -> Iterator[None]:
         """Collect exceptions that are logged, whatever the configuration of structlog."""
         # In place: loggers may have cached the list.
-        processors = structlog.get_config()["processors"]
-        processors.insert(0, self._look)
+        chains = (structlog.get_config()["processors"], UNCONFIGURED)
+        for processors in chains:
+            processors.insert(0, self._look)
         try:
             yield
         finally:
-            processors.remove(self._look)
+            for processors in chains:
+                processors.remove(self._look)
 
     def note(self, said: str, error: BaseException) -> None:
         """Add an exception that is not logged."""

@@ -6,7 +6,7 @@ from http import HTTPStatus
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from roomwire.errors import ClientError, Internal, RateLimited, TooLarge
+from roomwire.errors import ClientError, Internal, RateLimited, TooLarge, Unavailable
 from roomwire.logs import get_logger
 
 _log = get_logger(__name__)
@@ -17,7 +17,7 @@ def answer(error: ClientError, headers: Mapping[str, str] | None = None) -> Resp
     headers = dict(headers or {})
     if error.http_status is HTTPStatus.UNAUTHORIZED:
         headers["WWW-Authenticate"] = "Bearer"
-    if isinstance(error, RateLimited) and error.retry_after_s:
+    if isinstance(error, RateLimited | Unavailable) and error.retry_after_s:
         headers["Retry-After"] = str(error.retry_after_s)
     if isinstance(error, TooLarge):
         # The rest of the body will not be read: otherwise the server would read it to its end, if it has one.

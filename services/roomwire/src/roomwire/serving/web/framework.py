@@ -1,11 +1,15 @@
-"""Converts FastAPI's own errors to the one form of failures that clients receive; no text contains the client's input."""
+"""How the services use FastAPI: its own errors in the one form of failures that clients receive, and its routes.
+
+No text of a failure contains the client's input.
+"""
 
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any, Final
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -49,6 +53,20 @@ def install(app: FastAPI) -> None:
     """Answer the framework's own errors in our form."""
     app.add_exception_handler(RequestValidationError, _answer_invalid)
     app.add_exception_handler(HTTPException, _answer_http)
+
+
+def add_routes(app: FastAPI, router: APIRouter) -> None:
+    """Serve the routes of a router as they are.
+
+    `include_router` makes each of them again, with the models of its parameters and answers, and looks for a request's
+    route in the copies; it would add nothing, because no application has dependencies or responses of its own.
+    """
+    app.router.routes.extend(router.routes)
+
+
+def operation_id(route: APIRoute) -> str:
+    """Return the id of an operation in the OpenAPI schema: the name of the function. Routers take this function."""
+    return route.name
 
 
 async def _answer_http(_: Request, error: Exception) -> Response:
