@@ -92,6 +92,7 @@ async def use_everything(store, metrics):
     accounts = Accounts(store)
     sessions = Sessions(store, account_ttl_s=60, guest_ttl_s=60, grace_s=10, max_sessions=2)
     await store.ping()
+    await store.used_part()
     account = await accounts.add("Ada", "hash")
     await accounts.replace_hash(account, "other")
     assert "other" == (await accounts.find("ada")).password_hash

@@ -24,7 +24,12 @@ class Running:
         return self.app.registry.get_sample_value(f"roomwire_{name}", labels) or 0
 
 
-_ANY_NUMBER = {"max_events_per_s": 0, "max_events_per_user_per_s": 0, "api_max_per_s": 0}
+_ANY_NUMBER = {
+    "max_events_per_s": 0,
+    "max_events_per_user_per_s": 0,
+    "max_events_of_guests_per_s": 0,
+    "api_max_per_s": 0,
+}
 
 
 @pytest.fixture

@@ -120,6 +120,44 @@ async def test_a_backend_comes_in_by_its_token_and_may_do_what_its_role_may(gate
     assert ("Message sent to room", "forbidden") == (said, joined["error"]["code"])
 
 
+async def test_who_speaks_under_the_name_of_another_is_shown_as_the_user_that_it_is(gateway, jwks):
+    running = await gateway(auth_mode="optional", auth_jwks_url=jwks)
+    eve = KEY.sign(
+        User("guest:2", "Eve", "guest", Capabilities.of(EVERYTHING)),
+        issuer="roomwire",
+        audience="roomwire",
+        lifetime_s=60,
+    )
+    as_ann = {"roomId": ROOM, "userName": "Ann"}
+    wants = {"structured": True}
+    async with (
+        Client.connected(running.address, wants | {"token": token(EVERYTHING)}) as bob,
+        Client.connected(running.address, {"token": eve}) as impostor,
+        Client.connected(running.address) as nobody,
+    ):
+        await bob.emit("joinRoom", as_ann | {"userName": "Bob"})
+        await bob.event("roomMessage")
+        await bob.event("presence")
+        for client in (impostor, nobody):
+            await client.emit("joinRoom", as_ann)
+            await client.send("typing", as_ann)
+            await client.emit("chatMessage", as_ann | {"message": "it is me"})
+        await impostor.emit("message", "to all")
+        told = [(await bob.event("roomMessage"))[1] for _ in range(4)]
+        told += [(await bob.event("message"))[1]]
+        told += [(await bob.event("presence"))[0]["joined"] for _ in range(2)]
+        told += [(await bob.event("typing"))[0] for _ in range(2)]
+        told += (await bob.emit("history", {"roomId": ROOM}))["messages"]
+        told += (await bob.emit("presence", {"roomId": ROOM}))["members"]
+
+    assert {"Ann", "Bob", impostor.sid} == {one["user"] for one in told}
+    senders = [(one["user"], one.get("sender")) for one in told if one["user"] != "Bob"]
+    hers, of_nobody = {"id": "guest:2", "kind": "guest"}, None
+    assert 7 == sum(sender == hers for _, sender in senders), senders
+    assert 6 == sum(sender is of_nobody for _, sender in senders), senders
+    assert [{"id": "account:1", "kind": "account"}] == [one["sender"] for one in told if one["user"] == "Bob"]
+
+
 EVERYTHING = {"*": ["join", "publish", "history", "presence", "rooms", "broadcast", "admin"]}
 LOCKED_OUT = [
     pytest.param(lambda: token(EVERYTHING, lifetime_s=-LEEWAY_S - 1), id="expired"),

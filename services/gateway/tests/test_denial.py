@@ -338,7 +338,7 @@ OWN_SETTINGS = {
     # Who reads nothing is read no further, and its pings are missed.
     pings_unread: {"ping_interval_s": SHORT_S, "ping_timeout_s": SHORT_S},
     # Else it would be refused too often before its answers are too many.
-    asks_unread: {"max_refused_events": 100_000},
+    asks_unread: {"max_refused_events": 100_000, "unread_timeout_s": SHORT_S},
 }
 
 

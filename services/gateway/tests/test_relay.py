@@ -71,6 +71,8 @@ async def start(redis_url, free_port_factory):
                 "relay_port": port,
                 "relay_secret": SECRET,
                 "drain_s": 0,
+                # Large answers are charged by their bytes.
+                "max_events_per_s": 0,
             } | settings
             app = chat_node(Settings(redis_url=redis_url, node_name=name, **chosen))
             node = Node(app, port)
@@ -191,6 +193,23 @@ async def test_the_first_sub_protocol_that_is_offered_is_chosen_through_another_
     async with socket_of(second, sid, subprotocols=["y", "x"]) as websocket:
         assert "y" == websocket.subprotocol
         assert "3probe" == await upgraded(websocket)
+
+
+async def test_a_websocket_through_another_gateway_is_compressed_if_the_owner_is_set_to(start, http):
+    chosen = {"per_message_deflate": True, "per_message_deflate_threshold_bytes": 100}
+    for owner, other, agreed in (
+        (await start("n1", **chosen), await start("n2"), True),
+        (await start("n3"), await start("n4", **chosen), False),
+    ):
+        sid = await opened(http, owner)
+        async with socket_of(other, sid) as websocket:
+            assert agreed is ("Sec-WebSocket-Extensions" in websocket.response.headers)
+            assert "3probe" == await upgraded(websocket)
+            await websocket.send("40")
+            await heard_by(websocket, "40{")
+            large = "x" * 900
+            await websocket.send(f'427["echo","{large}"]')
+            assert f'437["{large}"]' == await heard_by(websocket, "43")
 
 
 async def test_when_the_owner_ends_the_session_its_client_is_told_as_if_it_were_there(start, http):

@@ -5,6 +5,7 @@ import os
 import msgspec
 import pytest
 
+from roomwire.app.options import Emitters, emitters
 from roomwire.errors import ConfigurationError
 from roomwire_gateway.settings import Settings
 
@@ -49,6 +50,9 @@ def test_without_an_environment_a_gateway_listens_here_and_wants_tokens(load):
         ("PAGE", "perhaps"),
         ("PORT", "65536"),
         ("OPS_PORT", "-1"),
+        ("NODEJS_EMITTERS", "yes"),
+        ("NODEJS_EMITTERS_KEY", "socket.*"),
+        ("NODEJS_EMITTERS_STREAM", "a b"),
     ],
 )
 def test_a_wrong_value_is_a_sentence_that_names_its_variable(load, name, value):
@@ -145,3 +149,44 @@ def test_the_relays_secret_is_read_from_a_file_and_shown_to_nobody(load, tmp_pat
 
     assert SECRET == settings.relay_secret.get_secret_value()
     assert "********" == dict(settings.effective())["ROOMWIRE_RELAY_SECRET"]
+
+
+# -- Node's emitters
+
+
+def test_nothing_of_node_s_emitters_is_heard_unless_it_is_said(load):
+    assert emitters(load()) is None
+
+
+@pytest.mark.parametrize(
+    ("which", "expected"),
+    [
+        ("pubsub", Emitters("redis://a:1/0", "shop", "")),
+        ("streams", Emitters("redis://a:1/0", "", "orders")),
+        ("both", Emitters("redis://a:1/0", "shop", "orders")),
+    ],
+)
+def test_what_is_heard_of_node_s_emitters_has_the_names_of_their_options(load, which, expected):
+    names = {"NODEJS_EMITTERS_KEY": "shop", "NODEJS_EMITTERS_STREAM": "orders"}
+
+    assert expected == emitters(load(REDIS_URL="redis://a:1/0", NODEJS_EMITTERS=which, **names))
+
+
+def test_the_emitters_may_have_another_redis_whose_password_is_not_shown(load):
+    settings = load(NODEJS_EMITTERS="both", NODEJS_EMITTERS_REDIS_URL="redis://:s3cret@shop:1/0")
+
+    assert "redis://:s3cret@shop:1/0" == emitters(settings).url
+    assert not any("s3cret" in line for line in settings.lines())
+
+
+@pytest.mark.parametrize(
+    ("variables", "named"),
+    [
+        ({"REDIS_URL": "memory://"}, "ROOMWIRE_REDIS_URL"),
+        ({"MESSAGE_ID_TTL_S": "59"}, "ROOMWIRE_MESSAGE_ID_TTL_S"),
+        ({"NODEJS_EMITTERS_REDIS_URL": "http://shop"}, "ROOMWIRE_NODEJS_EMITTERS_REDIS_URL"),
+    ],
+)
+def test_emitters_that_could_not_be_heard_are_a_sentence_that_names_the_variable(load, variables, named):
+    with pytest.raises(ConfigurationError, match=named):
+        emitters(load(**{"NODEJS_EMITTERS": "streams", **variables}))

@@ -5,7 +5,6 @@ from importlib.metadata import version
 from typing import Final
 
 from fastapi import APIRouter, FastAPI
-from fastapi.routing import APIRoute
 from prometheus_client import CollectorRegistry
 from starlette.middleware import Middleware
 
@@ -89,6 +88,9 @@ class AuthApp:
             grace_s=settings.refresh_grace_s,
             access_ttl_s=settings.access_ttl_s + CLOCKS_S + int(settings.auth_leeway_s),
             max_sessions=settings.max_sessions,
+            guest_first_ttl_s=min(settings.guest_first_ttl_s, settings.guest_ttl_s),
+            max_guests=settings.max_guests,
+            guests_mark=settings.redis_guests_mark,
         )
         access_tokens = AccessTokens(
             keys,
@@ -168,9 +170,22 @@ def _keys(settings: Settings, metrics: Metrics) -> Keys:
     )
 
 
-def _limits(settings: Settings) -> Limits | None:
+def _limits(settings: Settings) -> Limits:
     if not settings.throttle:
-        return None
+        # All clients have one address, as far as is known.
+        return Limits(
+            window_s=settings.throttle_window_s,
+            login_failures=0,
+            login_failures_per_address=0,
+            registrations_per_address=0,
+            guests_per_address=0,
+            refresh_failures_per_address=0,
+            known_ttl_s=settings.known_address_ttl_s,
+            guests_per_minute=settings.max_guests_per_minute,
+            registrations_per_minute=settings.max_registrations_per_minute,
+            checks_per_minute=settings.max_password_checks_per_minute,
+            longest_delay_s=settings.longest_login_delay_s,
+        )
     return Limits(
         window_s=settings.throttle_window_s,
         login_failures=settings.max_login_failures,
@@ -179,6 +194,9 @@ def _limits(settings: Settings) -> Limits | None:
         guests_per_address=settings.max_guests_per_address,
         refresh_failures_per_address=settings.max_refresh_failures_per_address,
         known_ttl_s=settings.known_address_ttl_s,
+        guests_per_minute=settings.max_guests_per_minute,
+        registrations_per_minute=settings.max_registrations_per_minute,
+        checks_per_minute=settings.max_password_checks_per_minute,
     )
 
 
@@ -192,11 +210,10 @@ def _api(settings: Settings, routers: Sequence[APIRouter], metrics: Metrics) -> 
         redoc_url=None,
         redirect_slashes=False,
         middleware=_middleware(settings, metrics),
-        generate_unique_id_function=_operation_id,
     )
     framework.install(app)
     for router in routers:
-        app.include_router(router)
+        framework.add_routes(app, router)
     if settings.docs:
         app.router.routes.extend(docs_routes())
     return app
@@ -219,7 +236,3 @@ def _middleware(settings: Settings, metrics: Metrics) -> list[Middleware]:
         Middleware(failures.Guard),
         Middleware(BodyLimit, max_body_bytes=min(settings.max_body_bytes, MAX_BODY_BYTES)),
     ]
-
-
-def _operation_id(route: APIRoute) -> str:
-    return route.name

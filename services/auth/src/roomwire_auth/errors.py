@@ -9,7 +9,9 @@
     ├── InvalidBody
     │   └── UsernameTaken          another account has this name, in this or another spelling
     ├── RateLimited
-    │   └── TooManyAttempts        an address has tried too often, and must wait
+    │   └── TooManyAttempts        an address has tried too often, or an account was tried too often, and must wait
+    ├── Unavailable
+    │   └── TooManyGuests          there is the maximum number of guests, or Redis' memory is scarce
     ├── Forbidden
     │   ├── GuestsRefused          guests are not admitted
     │   └── WrongPassword          a signed-in user gives a wrong password
@@ -24,7 +26,14 @@ Clients see only the library's codes, which are a closed list. `roomwire.errors`
 
 from http import HTTPStatus
 
-from roomwire.errors import ConfigurationError, Forbidden, InvalidBody, RateLimited, Unauthenticated
+from roomwire.errors import (
+    ConfigurationError,
+    Forbidden,
+    InvalidBody,
+    RateLimited,
+    Unauthenticated,
+    Unavailable,
+)
 
 
 class PageFileMissing(ConfigurationError):
@@ -79,6 +88,15 @@ class TooManyAttempts(RateLimited):
     def __init__(self, retry_after_s: int) -> None:
         super().__init__()
         self.retry_after_s = retry_after_s
+
+
+class TooManyGuests(Unavailable):
+    """There is the maximum number of guests, or Redis' memory is scarce. Accounts can sign in."""
+
+    default_message = (
+        "No further guests are admitted at the moment: try again later, or sign in with an account."
+    )
+    retry_after_s = 60
 
 
 class GuestsRefused(Forbidden):

@@ -65,6 +65,51 @@ class Settings(ServiceSettings):
         default=True,
         description="Whether addresses with too many attempts must wait. Needs client addresses: ROOMWIRE_TRUSTED_PROXIES.",
     )
+    max_guests: int = Field(
+        100_000,
+        description="Maximum number of guests who are signed in at the same time; further ones are refused with `unavailable`. `0` "
+        "disables the limit.",
+        ge=0,
+        le=100_000_000,
+    )
+    redis_guests_mark: float = Field(
+        0.7,
+        description="Used part of Redis' `maxmemory` from which no new guests are admitted; `1` disables the limit. As for gateways.",
+        gt=0,
+        le=1,
+    )
+    max_guests_per_minute: int = Field(
+        3_000,
+        description="Maximum guest sign-ins a minute, from all addresses together. `0` disables the limit.",
+        ge=0,
+        le=_MAX_COUNT,
+    )
+    max_registrations_per_minute: int = Field(
+        300,
+        description="Maximum registrations a minute, from all addresses together. `0` disables the limit.",
+        ge=0,
+        le=_MAX_COUNT,
+    )
+    max_password_checks_per_minute: int = Field(
+        60,
+        description="Maximum sign-ins and changes of one account a minute from one address, successful ones included: each checks "
+        "a password, which takes tens of milliseconds of CPU. `0` disables the limit.",
+        ge=0,
+        le=_MAX_COUNT,
+    )
+    guest_first_ttl_s: int = Field(
+        1_800,
+        description="Lifetime of a guest's refresh token until its first use. A guest who uses it is kept for ROOMWIRE_GUEST_TTL_S.",
+        ge=60,
+        le=366 * _DAY_S,
+    )
+    longest_login_delay_s: int = Field(
+        30,
+        description="Longest time for which an account's password cannot be tried after wrong passwords from anywhere. Each further "
+        "one doubles the time. It is used only without ROOMWIRE_THROTTLE. `0` disables the delay.",
+        ge=0,
+        le=3_600,
+    )
     throttle_window_s: int = Field(
         900,
         description="Period over which the attempts of an address are counted, from the first attempt.",

@@ -9,6 +9,8 @@ All keys carry one hash tag, so that a cluster keeps them together:
 ``<prefix>:{auth}:sessions:<user>``   set: a user's families, by their digests (`sessions`)
 ``<prefix>:{auth}:cut:<user>``        hash: when everything of the user was revoked, kept for a minute (`sessions`)
 ``<prefix>:{auth}:revoked``           stream: sessions and users whose tokens ended, kept for a token's life (`sessions`)
+``<prefix>:{auth}:lives:all``         hash: how long revocations are kept, and when the last one was made (`sessions`)
+``<prefix>:{auth}:guests:all``        hash: guests' sessions by when they expire (`sessions`)
 ``<prefix>:{auth}:throttle:<what>``   hash: the count of a window, or a mark, with a time to live (`throttle`)
 ====================================  ==========================================================
 
@@ -16,16 +18,22 @@ The modules in parentheses own the keys; no value lets its reader sign in.
 """
 
 import asyncio
+import time
 from collections.abc import Awaitable
-from typing import Any
+from typing import Any, Final
 
 import redis.asyncio
 from redis.commands.core import AsyncScript
-from redis.exceptions import RedisError
+from redis.exceptions import NoPermissionError, RedisError
 
 from roomwire.errors import Unavailable
 from roomwire.health.dependencies import Dependency
 from roomwire.identity.revocations import revocations_key
+from roomwire.logs import get_logger
+
+_MEMORY_S: Final = 1.0
+
+_log = get_logger(__name__)
 
 
 class Store:
@@ -55,6 +63,9 @@ class Store:
         self._prefix = prefix
         self.revocations = revocations_key(prefix)
         self._timeout_s = timeout_s
+        self._asks_memory_at = float("-inf")
+        self._used_part = 0.0
+        self._was_refused = False
 
     def key(self, kind: str, name: str) -> str:
         """Return the full name of a key."""
@@ -79,6 +90,32 @@ class Store:
             raise Unavailable("Accounts are temporarily unavailable: try again.") from error
         self._dependency.works()
         return answer
+
+    async def used_part(self) -> float:
+        """Return the part of Redis' memory limit that is used; 0 if there is no limit, or if its user may not ask.
+
+        The answer is up to a second old.
+        """
+        now = time.monotonic()
+        if now >= self._asks_memory_at:
+            self._asks_memory_at = now + _MEMORY_S
+            self._used_part = await self._ask_memory()
+        return self._used_part
+
+    async def _ask_memory(self) -> float:
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                info: Any = await self.client.info("memory")
+        except NoPermissionError:
+            if not self._was_refused:
+                self._was_refused = True
+                _log.warning("redis not watched", command="INFO")
+            return 0.0
+        except (RedisError, OSError, TimeoutError):
+            # The next command says so.
+            return 0.0
+        most = info.get("maxmemory", 0)
+        return (info["used_memory"] - info.get("mem_not_counted_for_evict", 0)) / most if most else 0.0
 
     async def ping(self) -> None:
         """Check that Redis answers; raises `Unavailable`."""

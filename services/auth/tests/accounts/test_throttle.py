@@ -4,6 +4,7 @@ import asyncio
 import math
 import time
 
+import msgspec
 import pytest
 
 from roomwire_auth.accounts.throttle import Limits, Throttle
@@ -267,3 +268,73 @@ async def test_a_client_that_has_had_a_token_from_an_address_is_not_held_to_what
 
     assert not await is_refused(throttle.begin_client("reports", HERE))
     assert await is_refused(throttle.begin_login("reports", HERE))
+
+
+DELAYS = msgspec.structs.replace(OFF, longest_delay_s=8, undelayed_failures=2, guests_per_minute=3)
+
+
+async def test_where_addresses_are_not_known_each_failure_doubles_the_wait_of_an_account(
+    store, metrics, monkeypatch
+):
+    now = 1_000.0
+    monkeypatch.setattr(time, "time", lambda: now)
+    throttle = Throttle(store, limits=DELAYS, metrics=metrics)
+    waits = []
+    for _ in range(7):
+        await throttle.begin_login("ada", HERE)
+        try:
+            await throttle.begin_login("ADA", THERE)
+        except TooManyAttempts as error:
+            waits.append(error.retry_after_s)
+            now += error.retry_after_s
+        else:
+            waits.append(0)
+    assert [0, 1, 2, 4, 8, 8, 8] == waits
+    # Another account does not wait.
+    await throttle.begin_login("bob", HERE)
+
+
+async def test_a_success_ends_the_wait_and_an_attempt_that_was_given_back_causes_none(store, metrics):
+    throttle = Throttle(store, limits=DELAYS, metrics=metrics)
+    for _ in range(5):
+        await throttle.succeed(await throttle.begin_login("ada", HERE))
+    for _ in range(5):
+        await throttle.give_back(await throttle.begin_login("ada", HERE))
+    assert 0 == metrics.registry.get_sample_value("roomwire_auth_throttled_total", {"limit": "account"})
+
+
+async def test_guests_have_one_limit_for_all_addresses(store, metrics):
+    throttle = Throttle(store, limits=DELAYS, metrics=metrics)
+    for number in range(3):
+        await throttle.begin_guest(f"198.51.100.{number}")
+    with pytest.raises(TooManyAttempts) as refused:
+        await throttle.begin_guest(THERE)
+
+    assert 1 <= refused.value.retry_after_s <= 60
+    assert 1 == metrics.registry.get_sample_value("roomwire_auth_throttled_total", {"limit": "guests"})
+
+
+async def test_registrations_have_one_limit_for_all_addresses(store, metrics):
+    limits = msgspec.structs.replace(OFF, registrations_per_minute=3)
+    throttle = Throttle(store, limits=limits, metrics=metrics)
+    for number in range(3):
+        await throttle.begin_registration(f"198.51.100.{number}")
+    with pytest.raises(TooManyAttempts) as refused:
+        await throttle.begin_registration(THERE)
+
+    assert 1 <= refused.value.retry_after_s <= 60
+    assert 1 == metrics.registry.get_sample_value("roomwire_auth_throttled_total", {"limit": "registrations"})
+
+
+@pytest.mark.parametrize("longest_delay_s", [0, 8], ids=["addresses known", "addresses unknown"])
+async def test_right_passwords_of_one_account_are_checked_so_often_for_one_address(
+    store, metrics, longest_delay_s
+):
+    limits = msgspec.structs.replace(OFF, checks_per_minute=3, longest_delay_s=longest_delay_s)
+    throttle = Throttle(store, limits=limits, metrics=metrics)
+    for name in ("ada", "Ada", "ADA"):
+        await throttle.succeed(await throttle.begin_login(name, HERE))
+
+    assert await is_refused(throttle.begin_login("ada", HERE))
+    assert not await is_refused(throttle.begin_login("ada", THERE))
+    assert not await is_refused(throttle.begin_login("bob", HERE))

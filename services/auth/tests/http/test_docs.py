@@ -28,15 +28,16 @@ async def test_docs_leads_to_the_page(client):
     assert (307, "/auth/docs") == (response.status_code, response.headers["location"])
 
 
-async def test_the_page_runs_no_script_but_from_here(client):
+async def test_the_page_runs_no_script_and_has_no_style_but_from_here(client):
     response = await client.get("/auth/docs")
 
     policy = dict(
         part.strip().split(" ", 1) for part in response.headers["content-security-policy"].split(";")
     )
-    assert ("'none'", "'self'", "'none'") == (
+    assert ("'none'", "'self'", "'self'", "'none'") == (
         policy["default-src"],
         policy["script-src"],
+        policy["style-src"],
         policy["frame-ancestors"],
     )
     assert "://" not in response.text

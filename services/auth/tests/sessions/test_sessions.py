@@ -1,17 +1,21 @@
 """Sessions in a real Redis: rotation, reuse, end; which there are, and what ends them all."""
 
 import asyncio
+import itertools
 import time
 
 import msgspec
 import pytest
+from waiting import until
 
 from roomwire.errors import Unauthenticated
 from roomwire.identity.revocations import RevocationReader, Revoked
 from roomwire.identity.tokens import User
+from roomwire.redis.topology import connect
 from roomwire_auth.accounts.accounts import Accounts
-from roomwire_auth.errors import AccountChanged, RefreshTokenReused
+from roomwire_auth.errors import AccountChanged, RefreshTokenReused, TooManyGuests
 from roomwire_auth.sessions.sessions import Rotation, SessionInfo, Sessions, session_of
+from roomwire_auth.store import Store, slot_key
 
 ADA = User(id="account:1", name="Ada", kind="account")
 GUEST = User(id="guest:1", name="Käthe\u200d", kind="guest")
@@ -178,7 +182,7 @@ async def test_the_use_of_the_next_token_ends_the_grace_of_the_last(graceful, st
     with pytest.raises(RefreshTokenReused):
         await graceful.rotate(first)
 
-    assert [store.revocations.encode()] == await store.client.keys()
+    assert {store.revocations.encode(), b"rw:{auth}:lives:all"} == {*await store.client.keys()}
     for token in (second, third):
         with pytest.raises(Unauthenticated):
             await graceful.rotate(token)
@@ -190,7 +194,7 @@ async def test_a_session_that_ended_is_not_continued_by_the_grace(graceful, stor
 
     assert await graceful.end(first) == ADA.id
 
-    assert [store.revocations.encode()] == await store.client.keys()
+    assert {store.revocations.encode(), b"rw:{auth}:lives:all"} == {*await store.client.keys()}
     with pytest.raises(Unauthenticated):
         await graceful.rotate(first)
 
@@ -440,7 +444,7 @@ async def test_the_end_of_an_account_ends_all_that_it_has_and_frees_its_name(ses
     following = await Accounts(store).add("ADA", "a hash")
     assert following.id != account.id
     kinds = {key.split(b":")[2] for key in await store.client.keys()}
-    assert {b"account", b"revoked", b"cut"} == kinds
+    assert {b"account", b"revoked", b"lives", b"cut"} == kinds
 
 
 @pytest.mark.parametrize("change", ["another password", "gone", "another account of the name"])
@@ -493,3 +497,95 @@ async def test_the_token_is_not_in_the_repr_of_what_was_opened(sessions):
     opened = await sessions.open(ADA)
 
     assert opened.token not in repr(opened)
+
+
+async def test_a_guest_is_kept_for_long_once_its_token_is_used(store):
+    sessions = Sessions(store, account_ttl_s=1_000, guest_ttl_s=500, guest_first_ttl_s=100)
+    opened = await sessions.open(GUEST)
+    key = (await store.client.keys("*:session:*"))[0]
+    first = await store.client.ttl(key)
+    await sessions.rotate(opened.token)
+
+    assert first <= 100 < await store.client.ttl(key)
+    assert await store.client.ttl(key) <= 500
+
+
+async def test_one_guest_too_many_is_refused_until_another_ends_and_accounts_are_not(store):
+    sessions = Sessions(store, account_ttl_s=1_000, guest_ttl_s=500, max_guests=2)
+    tokens = [(await sessions.open(GUEST)).token for _ in range(2)]
+    with pytest.raises(TooManyGuests):
+        await sessions.open(GUEST)
+    await begin(sessions)
+    # A guest that stays counts once.
+    await sessions.rotate(tokens[0])
+    with pytest.raises(TooManyGuests):
+        await sessions.open(GUEST)
+
+    await sessions.end(tokens[1])
+    await sessions.open(GUEST)
+
+
+async def test_guests_whose_sessions_have_expired_do_not_count(store):
+    sessions = Sessions(store, account_ttl_s=1_000, guest_ttl_s=500, max_guests=1)
+    await sessions.open(GUEST)
+    (part,) = await store.client.hkeys("rw:{auth}:guests:all")
+    await store.client.delete("rw:{auth}:guests:all")
+    await store.client.hset("rw:{auth}:guests:all", str(int(part) - 2_000), 1)
+
+    await sessions.open(GUEST)
+
+
+async def test_a_version_that_does_not_count_guests_may_continue_and_end_their_sessions(store):
+    sessions = Sessions(store, account_ttl_s=1_000, guest_ttl_s=500, max_guests=2)
+    opened = await sessions.open(GUEST)
+    (key,) = await store.client.keys("*:session:*")
+    await store.client.hdel(key, "part")
+    await sessions.end((await sessions.rotate(opened.token)).token)
+
+    assert all(int(count) >= 0 for count in await store.client.hvals("rw:{auth}:guests:all"))
+
+
+async def test_no_revocation_is_dropped_for_a_newer_one_and_none_is_kept_longer_than_a_token(store):
+    sessions = Sessions(store, account_ttl_s=1_000, guest_ttl_s=500, access_ttl_s=300)
+    tokens = [(await sessions.open(GUEST)).token for _ in range(300)]
+    for token in tokens:
+        await sessions.end(token)
+    assert 300 == await store.client.xlen(store.revocations)
+
+    # As if the last one were old. The server removes whole parts of the stream, so a few may stay.
+    last = await store.client.hget("rw:{auth}:lives:all", "last")
+    await store.client.hset("rw:{auth}:lives:all", "last", int(last) + 301_000)
+    await sessions.end((await sessions.open(GUEST)).token)
+    assert await store.client.xlen(store.revocations) <= 101
+
+
+async def test_while_memory_of_redis_is_scarce_no_guest_begins_and_accounts_and_old_guests_go_on(own_redis):
+    store = Store(connect(own_redis.url, key=slot_key("rw")), prefix="rw", timeout_s=1)
+    sessions = Sessions(store, account_ttl_s=1_000, guest_ttl_s=500, guests_mark=0.7)
+    old = await sessions.open(GUEST)
+    await store.client.setrange("ballast", 32 << 20, "x")
+    used = (await store.client.info("memory"))["used_memory"]
+    await store.client.config_set("maxmemory", int(used / 0.75))
+
+    numbers = itertools.count()
+
+    async def is_refused():
+        try:
+            # Another guest each time: of too many sessions of one user the oldest ends.
+            await sessions.open(User(id=f"guest:{next(numbers)}", name="Guest", kind="guest"))
+        except TooManyGuests:
+            return True
+        return False
+
+    # It looks at the memory once a second.
+    await until(is_refused)
+    await begin(sessions)
+    await sessions.rotate(old.token)
+
+    await store.client.execute_command("ACL", "SETUSER", "default", "-info")
+    await until(lambda: is_admitted(is_refused))
+    await store.close()
+
+
+async def is_admitted(is_refused):
+    return not await is_refused()

@@ -14,6 +14,7 @@ from roomwire.app.api.bodies import (
     PresenceAnswer,
     RoomAnswer,
     Said,
+    SenderAnswer,
     ToRoom,
     ToUser,
 )
@@ -89,12 +90,14 @@ class ChatActions(Actions):
         for one in recalled.entries:
             kept = msgspec.json.decode(one.entry, type=Kept)
             # Gateways of the previous release kept a repeated message again under the same id.
+            sender = kept.message.sender
             answer = MessageAnswer(
                 position=one.position,
                 id=kept.message.id,
                 user=kept.message.user,
                 text=kept.message.text,
                 at=kept.message.at,
+                sender=SenderAnswer(id=sender.id, kind=sender.kind) if sender else None,
             )
             messages.setdefault(kept.own_id, answer)
         return HistoryAnswer(

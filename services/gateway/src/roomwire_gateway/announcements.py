@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from roomwire import Gateway, Keep
-from roomwire_gateway.messages import Kept, Message, PresenceChange
+from roomwire_gateway.messages import Kept, Message, PresenceChange, Sender
 from roomwire_gateway.rooms import AUDIENCES, audience_of
 
 
@@ -26,18 +26,21 @@ class Announcements:
         self._gateway = gateway
         self._clock = clock
 
-    async def message(self, sender: str, text: str) -> None:
+    async def message(self, sid: str, text: str, *, sender: Sender | None) -> None:
         """Send a client's message to all clients."""
-        said = Message(id=uuid.uuid4().hex, user=sender, text=text, at=self._clock())
-        await self._announce("message", f"[{sender}] {text}", said)
+        said = Message(id=uuid.uuid4().hex, user=sid, text=text, at=self._clock(), sender=sender)
+        await self._announce("message", f"[{sid}] {text}", said)
 
-    async def said(self, room: str, user: str, text: str, *, message_id: str | None, own_id: str) -> None:
+    async def said(
+        self, room: str, user: str, text: str, *, sender: Sender | None, message_id: str | None, own_id: str
+    ) -> None:
         """Send a message to a room and keep it in the room's history, once for each id.
 
         Args:
             room: The room.
-            user: The sender's name.
+            user: The name that the client gives.
             text: The text.
+            sender: The client's user; None for a client without a token.
             message_id: The client's id of the message. None: the message gets an id here.
             own_id: The same id, made unique to the client; empty if there is none.
 
@@ -49,14 +52,19 @@ class Announcements:
             text=text,
             at=self._clock(),
             kind="message",
+            sender=sender,
         )
         keep = Keep(room=room, entry=Kept(own_id=own_id or said.id, message=said))
         await self._announce("roomMessage", f"[{user} in {room}] {text}", said, own_id, keep)
 
-    async def came_or_went(self, room: str, user: str, kind: Literal["joined", "left"]) -> None:
+    async def came_or_went(
+        self, room: str, user: str, kind: Literal["joined", "left"], *, sender: Sender | None
+    ) -> None:
         """Tell a room that a member joined or left."""
         text = f"{user} has {kind} room {room}"
-        said = Message(id=uuid.uuid4().hex, room=room, user=user, text=text, at=self._clock(), kind=kind)
+        said = Message(
+            id=uuid.uuid4().hex, room=room, user=user, text=text, at=self._clock(), kind=kind, sender=sender
+        )
         await self._announce("roomMessage", text, said)
 
     async def presence(self, change: PresenceChange) -> None:

@@ -11,6 +11,7 @@ from typing import Annotated, Final
 from roomwire import Gateway, Key, Socket, User, emits, subscribe
 from roomwire.gateways.renewals import Renewal
 from roomwire_gateway.announcements import Announcements
+from roomwire_gateway.costs import COSTS, HISTORY_BYTES, of_crowd
 from roomwire_gateway.members import Members
 from roomwire_gateway.messages import (
     ChatMessage,
@@ -28,7 +29,7 @@ from roomwire_gateway.messages import (
     Text,
     Typing,
 )
-from roomwire_gateway.rooms import ChatRooms, audience_of, member_of
+from roomwire_gateway.rooms import ChatRooms, audience_of, member_of, sender_of
 
 MAX_PRESENT: Final = 1_000
 MAX_MEMBERS: Final = 100
@@ -94,19 +95,22 @@ class ChatGateway(Gateway, typing_event="typing", renewal_event="refreshToken"):
     async def message(self, socket: Socket, text: Text) -> str:
         """Send a message to all clients."""
         socket.user.capabilities.require("broadcast")
-        await self.announcements.message(socket.id, text)
+        socket.charge(of_crowd("message", len(self.members)))
+        await self.announcements.message(socket.id, text, sender=sender_of(socket.user))
         return "Message received!"
 
     @subscribe("joinRoom", requires_voice=False)
     async def join_room(self, socket: Socket, body: JoinRoom) -> str:
         """Join a room under a name."""
         socket.user.capabilities.require("join", body.room_id)
+        socket.require_room(body.room_id)
         await self.members.enter(socket, body.room_id, body.user_name)
         return f"Joined room {body.room_id}"
 
     @subscribe("leaveRoom", requires_voice=False)
     async def leave_room_of_chat(self, socket: Socket, body: LeaveRoom) -> str:
         """Leave a room; no error if the client is not in it."""
+        socket.charge(of_crowd("leaveRoom", self.rooms.members_here(body.room_id)))
         await self.members.leave(socket, body.room_id)
         return f"Left room {body.room_id}"
 
@@ -114,10 +118,17 @@ class ChatGateway(Gateway, typing_event="typing", renewal_event="refreshToken"):
     async def chat_message(self, socket: Socket, body: ChatMessage) -> str:
         """Send a message to a room; a message that a client repeats with the same `messageId` is delivered once."""
         socket.user.capabilities.require("publish", body.room_id)
+        socket.require_room(body.room_id)
+        socket.charge(of_crowd("chatMessage", self.rooms.members_here(body.room_id)))
         # The same id in another room, or from another client, is another message.
         own_id = socket.own_id(_path(body.room_id, body.message_id)) if body.message_id else ""
         await self.announcements.said(
-            body.room_id, body.user_name, body.message, message_id=body.message_id, own_id=own_id
+            body.room_id,
+            body.user_name,
+            body.message,
+            sender=sender_of(socket.user),
+            message_id=body.message_id,
+            own_id=own_id,
         )
         return "Message sent to room"
 
@@ -125,21 +136,25 @@ class ChatGateway(Gateway, typing_event="typing", renewal_event="refreshToken"):
     async def typing(self, socket: Socket, body: JoinRoom) -> None:
         """Tell the other members of a room that a member is typing."""
         socket.user.capabilities.require("publish", body.room_id)
-        typing = Typing(room=body.room_id, user=body.user_name)
+        socket.charge(of_crowd("typing", self.rooms.members_here(body.room_id)))
+        typing = Typing(room=body.room_id, user=body.user_name, sender=sender_of(socket.user))
         await self.tell_typing(socket, audience_of("full", body.room_id), typing)
 
     @subscribe("history", requires_voice=False)
     async def tell_history(self, user: User, body: HistoryQuery) -> RoomHistory:
         """Return the recent messages of a room."""
         user.capabilities.require("history", body.room_id)
-        recalled = await self.history(body.room_id, limit=body.limit)
+        recalled = await self.history(
+            body.room_id, limit=body.limit, before=body.before, max_bytes=HISTORY_BYTES
+        )
         messages: dict[str, Message] = {}
         for kept in recalled.values(Kept):
             # Gateways of the previous release kept a repeated message again under the same id.
             messages.setdefault(kept.own_id, kept.message)
-        return RoomHistory(room=body.room_id, messages=list(messages.values()))
+        before = recalled.entries[0].position if recalled.has_earlier else ""
+        return RoomHistory(room=body.room_id, messages=list(messages.values()), before=before)
 
-    @subscribe("presence", requires_voice=False)
+    @subscribe("presence", requires_voice=False, cost=COSTS["presence"])
     async def tell_presence(self, user: User, room: Annotated[Name, Key("roomId")]) -> RoomPresence:
         """Return the connected members of a room on all gateways; members that are away are left out."""
         user.capabilities.require("presence", room)
@@ -148,7 +163,7 @@ class ChatGateway(Gateway, typing_event="typing", renewal_event="refreshToken"):
         members = [member_of(one, room) for one in found.connected[:MAX_MEMBERS]]
         return RoomPresence(room=room, count=count, members=members)
 
-    @subscribe("rooms", requires_voice=False)
+    @subscribe("rooms", requires_voice=False, cost=COSTS["rooms"])
     async def tell_rooms(self, user: User) -> RoomList:
         """Return the rooms that have members."""
         user.capabilities.require("rooms")

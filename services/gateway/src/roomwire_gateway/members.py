@@ -12,7 +12,7 @@ from roomwire.errors import ClientError, Forbidden, Unavailable
 from roomwire.logs import get_logger
 from roomwire_gateway.announcements import Announcements
 from roomwire_gateway.messages import PresenceChange, RoomMember
-from roomwire_gateway.rooms import ChatRooms, rooms_of
+from roomwire_gateway.rooms import ChatRooms, rooms_of, sender_of
 
 MAX_ROOMS_PER_CONNECTION: Final = 100
 _MOVE: Final = "chat.move"
@@ -102,12 +102,13 @@ class Members:
         await self._enter(socket, room, user)
 
     async def _enter(self, socket: Socket, room: str, user: str) -> None:
-        member = RoomMember(id=socket.id, user=user, gateway=self._server.node_name)
+        sender = sender_of(socket.user)
+        member = RoomMember(id=socket.id, user=user, gateway=self._server.node_name, sender=sender)
         try:
             await self._join(socket, room)
             self._note_joined(socket, room, user)
             await self._keep_rooms(socket)
-            await self._announcements.came_or_went(room, user, "joined")
+            await self._announcements.came_or_went(room, user, "joined", sender=sender)
             await self._announcements.presence(PresenceChange(room=room, joined=member))
         except ClientError:
             await self._leave(socket, room)
@@ -118,7 +119,7 @@ class Members:
         user = self._names[socket.id].get(room)
         if user is not None:
             await self._leave(socket, room)
-            await self._announcements.came_or_went(room, user, "left")
+            await self._announcements.came_or_went(room, user, "left", sender=sender_of(socket.user))
             await self._announcements.presence(PresenceChange(room=room, left=socket.id))
 
     async def leave_forbidden(self, socket: Socket) -> None:

@@ -56,14 +56,32 @@ class ChatMessage(_Body, frozen=True):
 
 
 class HistoryQuery(_Body, frozen=True):
-    """`history`: the newest messages of a room, at most `limit`."""
+    """`history`: the newest messages of a room, or (`before`) those that precede the messages of an answer; at most `limit`."""
 
     room_id: Name
     limit: Annotated[int, Meta(ge=1, le=MAX_HISTORY)] = 50
+    before: Annotated[str, Meta(pattern="^[0-9]{1,18}-[0-9]{1,18}$")] = ""
+
+
+class Sender(Struct, frozen=True):
+    """The user that a message or a member is of, as its token states it; the names that clients give prove nothing.
+
+    Attributes:
+        id: The user's id.
+        kind: `account`, `guest` or `service`.
+
+    """
+
+    id: str
+    kind: str
 
 
 class Message(Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """A message in its structured form; `room` is missing in a message to all clients."""
+    """A message in its structured form; `room` is missing in a message to all clients.
+
+    `user` is the name that the client gives. `sender` is missing in messages of backends and of clients without a token, and in
+    those that a gateway of an earlier release has kept.
+    """
 
     id: str
     room: str = ""
@@ -71,6 +89,7 @@ class Message(Struct, frozen=True, omit_defaults=True, kw_only=True):
     text: str
     at: datetime
     kind: Literal["message", "joined", "left", ""] = ""
+    sender: Sender | None = None
 
 
 class Kept(Struct, frozen=True):
@@ -80,19 +99,28 @@ class Kept(Struct, frozen=True):
     message: Message
 
 
-class RoomHistory(Struct, frozen=True):
-    """The ack of `history`, oldest message first."""
+class RoomHistory(Struct, frozen=True, omit_defaults=True):
+    """The ack of `history`, oldest message first.
+
+    Attributes:
+        room: The room.
+        messages: The messages.
+        before: Present if there are earlier messages: the `before` with which `history` returns them.
+
+    """
 
     room: str
     messages: Sequence[Message]
+    before: str = ""
 
 
-class RoomMember(Struct, frozen=True):
-    """A member of a room: the socket's id, the name that others see, and the member's gateway."""
+class RoomMember(Struct, frozen=True, omit_defaults=True):
+    """A member of a room: the socket's id, the name that others see, the member's gateway, and its user."""
 
     id: str
     user: str
     gateway: str
+    sender: Sender | None = None
 
 
 class RoomSize(Struct, frozen=True):
@@ -118,11 +146,12 @@ class PresenceChange(Struct, frozen=True, omit_defaults=True):
     left: str | None = None
 
 
-class Typing(Struct, frozen=True):
+class Typing(Struct, frozen=True, omit_defaults=True):
     """The event `typing`: a member is typing."""
 
     room: str
     user: str
+    sender: Sender | None = None
 
 
 class RoomList(Struct, frozen=True):

@@ -8,14 +8,17 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from roomwire import Server
+from roomwire import Server, User
 from roomwire.cluster.results import Presence, Present
+from roomwire.cluster.shared import Shared
 from roomwire.log.sessions import is_sid
-from roomwire_gateway.messages import RoomMember, RoomSize
+from roomwire_gateway.messages import RoomMember, RoomSize, Sender
 
 AUDIENCES: Final = ("text", "full")
 """Members that get only the tutorial's text, and members that get the structured form as well."""
 MAX_LISTED: Final = 1_000
+MANY: Final = 100
+"""A list of at least so many rooms is made once for all that ask within a moment."""
 TIMEOUT_S: Final = 2.0
 _EVENT: Final = "chat.rooms"
 _PREFIXES: Final = frozenset({*AUDIENCES, "user"})
@@ -50,6 +53,7 @@ class ChatRooms:
         self._server = server
         self._namespace = namespace
         self._sizes: Counter[str] = Counter()
+        self._shared: Shared[Sequence[RoomSize]] = Shared(lambda sizes: len(sizes) >= MANY)
         server.on_server_side(_EVENT, self._largest_here, namespace=namespace)
 
     def entered(self, room: str) -> None:
@@ -62,15 +66,23 @@ class ChatRooms:
         if self._sizes[room] <= 0:
             del self._sizes[room]
 
+    def members_here(self, room: str) -> int:
+        """Return how many members of a room are connected to this gateway."""
+        return self._sizes[room]
+
     async def largest(self, *, limit: int = 100) -> Sequence[RoomSize]:
         """Return the rooms with connected members, the largest first.
 
-        Each gateway reports its `MAX_LISTED` largest rooms; a gateway that does not answer is not counted.
+        Each gateway reports its `MAX_LISTED` largest rooms; a gateway that does not answer is not counted. A list of `MANY` rooms or
+        more may be a second old.
 
         Raises:
             Unavailable: The list of gateways cannot be read.
 
         """
+        return await self._shared.get(limit, lambda: self._largest(limit))
+
+    async def _largest(self, limit: int) -> Sequence[RoomSize]:
         told = await self._server.server_side_emit_with_ack(
             _EVENT, namespace=self._namespace, timeout_s=TIMEOUT_S
         )
@@ -94,4 +106,10 @@ def member_of(present: Present, room: str) -> RoomMember:
     """Return a member of a room as clients see it: under the name that it chose there."""
     rooms: Mapping[str, Any] = present.data.get("rooms", {}) if isinstance(present.data, dict) else {}
     name = rooms.get(room, present.user_name)
-    return RoomMember(id=present.sid, user=name, gateway=present.node.rpartition(".")[0])
+    sender = Sender(present.user_id, present.user_kind) if present.user_id else None
+    return RoomMember(id=present.sid, user=name, gateway=present.node.rpartition(".")[0], sender=sender)
+
+
+def sender_of(user: User) -> Sender | None:
+    """Return a user as other clients see it, by what its token states; None without a token."""
+    return None if user.kind == "anonymous" else Sender(user.id, user.kind)

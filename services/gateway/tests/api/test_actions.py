@@ -159,6 +159,19 @@ async def test_presence_tells_who_is_connected_and_who_is_away(system):
     assert (2, 1, []) == (found["total"], len(found["members"]), found["missing"])
 
 
+async def test_history_says_who_sent_a_message_as_the_token_said(system):
+    known = await system.person(0, bearer=token(EVERYTHING))
+    unknown = await system.person(1)
+    for client in (known, unknown):
+        await client.emit("chatMessage", {"roomId": ROOM, "userName": "Ann", "message": "hi"})
+
+    found = await system.get("/history", room=ROOM)
+
+    assert [("Ann", {"id": "account:1", "kind": "account"}), ("Ann", None)] == [
+        (message["user"], message["sender"]) for message in found["messages"]
+    ]
+
+
 async def test_history_is_read_from_a_position_on(system):
     ann = await system.person(0)
     for number in range(5):

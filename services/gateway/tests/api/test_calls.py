@@ -8,6 +8,8 @@ import pytest
 from backends import ADMIN, ROOM, token
 from waiting import until
 
+from roomwire.limits.costs import ANSWER_BYTES
+
 
 async def cut_off(system, client, body, headers):
     """Publish over a connection that is lost before its answer comes, when a client has heard what it said."""
@@ -56,7 +58,12 @@ async def test_what_is_sent_again_under_its_key_after_a_lost_connection_is_heard
 async def test_a_key_is_its_callers(system):
     ann = await system.person(0)
     body = {"messages": [{"room": ROOM, "event": "paid"}]}
-    for bearer in (ADMIN, "s" * 40, token({"*": ["publish"]}), token({"*": ["publish"]}, id_="account:2")):
+    for bearer in (
+        ADMIN,
+        "s" * 40,
+        token({"*": ["publish", "emit"]}),
+        token({"*": ["publish", "emit"]}, id_="account:2"),
+    ):
         await system.post("/publish", body, bearer=bearer, headers={"idempotency-key": "1"})
     await system.post("/publish", {"messages": [{"room": ROOM, "event": "end"}]})
     await ann.event("end")
@@ -162,6 +169,20 @@ async def test_a_caller_that_asks_too_fast_has_to_wait_and_others_do_not(start):
     # Three messages, a hundred seconds each; the first second is free.
     assert 290 < int(refused.headers["retry-after"]) <= 300
     assert 200 == (await system.call("GET", f"/history?room={ROOM}", bearer="s" * 40)).status_code
+
+
+async def test_a_large_history_is_charged_by_its_bytes(start):
+    system = await start(gateways=1, api_max_per_s=0.01)
+    text = {"id": "1", "user": "ada", "text": "x" * 2 * ANSWER_BYTES, "at": "2026-01-01T00:00:00Z"}
+    said = {"room": ROOM, "event": "roomMessage", "args": ["x", text]}
+    other = {"bearer": "s" * 40}
+    keeping = {"messages": [said | {"keeps_history": True}]}
+    assert 200 == (await system.call("POST", "/publish", json=keeping)).status_code
+    assert 200 == (await system.call("GET", f"/history?room={ROOM}", **other)).status_code
+
+    refused = await system.call("GET", "/rooms", **other)
+    # The request and two pieces of its answer, a hundred seconds each.
+    assert (429, True) == (refused.status_code, 290 < int(refused.headers["retry-after"]) <= 300)
 
 
 async def test_while_redis_is_away_callers_are_told_to_try_again(start, own_redis):

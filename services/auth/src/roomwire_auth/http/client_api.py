@@ -8,6 +8,7 @@ from fastapi.responses import JSONResponse
 from fastapi.security.http import HTTPBase
 
 from roomwire.serving.web.bodies import refusals
+from roomwire.serving.web.framework import operation_id
 from roomwire_auth.clients.client_tokens import ClientTokens
 from roomwire_auth.clients.oauth import FORM, MAX_FIELDS, Refused, read_token_request
 from roomwire_auth.errors import TooManyAttempts
@@ -51,7 +52,7 @@ def client_routes(client_tokens: ClientTokens, *, access_ttl_s: int) -> APIRoute
         access_ttl_s: Lifetime of a token, as the answers state it.
 
     """
-    router = APIRouter(prefix=PREFIX, tags=["clients"])
+    router = APIRouter(prefix=PREFIX, tags=["clients"], generate_unique_id_function=operation_id)
     basic = HTTPBase(scheme="basic", scheme_name="client", description="Id and secret.", auto_error=False)
 
     @router.post(

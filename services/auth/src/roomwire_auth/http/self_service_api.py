@@ -9,6 +9,7 @@ from fastapi import APIRouter, Depends, Path
 from roomwire.errors import Forbidden, NotFound, Unauthenticated
 from roomwire.identity.tokens import MAX_SESSION_CHARS, User
 from roomwire.serving.web.bodies import refusals
+from roomwire.serving.web.framework import operation_id
 from roomwire_auth.errors import TooManyAttempts
 from roomwire_auth.http.bodies import AccountDeletion, PasswordChange, SessionAnswer, SessionsAnswer
 from roomwire_auth.http.routes import PREFIX, CallerOf, address_of
@@ -23,7 +24,7 @@ def self_service_routes(self_service: SelfService, *, caller_of: CallerOf) -> AP
         caller_of: Identifies the caller, and refuses requests without a valid token.
 
     """
-    router = APIRouter(prefix=PREFIX, tags=["self-service"])
+    router = APIRouter(prefix=PREFIX, tags=["self-service"], generate_unique_id_function=operation_id)
     caller, address = Depends(caller_of), Depends(address_of)
 
     @router.post(

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Body, Depends, Response
 
 from roomwire.errors import Forbidden, Unauthenticated
 from roomwire.serving.web.bodies import refusals
+from roomwire.serving.web.framework import operation_id
 from roomwire_auth.errors import TooManyAttempts, UsernameTaken
 from roomwire_auth.http.bodies import Guest, Jwk, Jwks, Login, Refresh, Registration, TokenAnswer, UserAnswer
 from roomwire_auth.http.routes import PREFIX, address_of
@@ -25,7 +26,7 @@ def token_routes(sign_in: SignIn, *, access_ttl_s: int) -> APIRouter:
         access_ttl_s: Lifetime of an access token, as the answers state it.
 
     """
-    router = APIRouter(prefix=PREFIX, tags=["tokens"])
+    router = APIRouter(prefix=PREFIX, tags=["tokens"], generate_unique_id_function=operation_id)
 
     address = Depends(address_of)
 
@@ -71,7 +72,7 @@ def token_routes(sign_in: SignIn, *, access_ttl_s: int) -> APIRouter:
 
 def key_routes(keys: Keys) -> APIRouter:
     """Return the route of the public keys."""
-    router = APIRouter(prefix=PREFIX, tags=["keys"])
+    router = APIRouter(prefix=PREFIX, tags=["keys"], generate_unique_id_function=operation_id)
 
     @router.get("/.well-known/jwks.json")
     async def jwks(response: Response) -> Jwks:

@@ -29,7 +29,7 @@ from redis.commands.core import AsyncScript
 
 from roomwire.identity.tokens import User
 from roomwire_auth.accounts.accounts import Account
-from roomwire_auth.errors import AccountChanged, InvalidRefreshToken, RefreshTokenReused
+from roomwire_auth.errors import AccountChanged, InvalidRefreshToken, RefreshTokenReused, TooManyGuests
 from roomwire_auth.sessions import scripts
 from roomwire_auth.sessions.scripts import CLOCKS_S, SESSION_CHARS
 from roomwire_auth.store import Store
@@ -109,6 +109,9 @@ class Sessions:
             including clock differences. Default: a day, which no access token outlives.
         max_sessions: Maximum number of sessions of a user; a further one ends the least recently used. Default:
             `MAX_SESSIONS`.
+        guest_first_ttl_s: Lifetime of a guest's session until its first rotation. Default: `guest_ttl_s`.
+        max_guests: Maximum number of guests' sessions at the same time. Default: 0, which disables the limit.
+        guests_mark: The used part of Redis' memory limit from which no new guests are admitted. Default: none.
 
     """
 
@@ -121,6 +124,9 @@ class Sessions:
         grace_s: int = 0,
         access_ttl_s: int = 86_400 + CLOCKS_S,
         max_sessions: int = MAX_SESSIONS,
+        guest_first_ttl_s: int | None = None,
+        max_guests: int = 0,
+        guests_mark: float = 1.0,
     ) -> None:
         self._store = store
         self._account_ttl_s = account_ttl_s
@@ -128,6 +134,9 @@ class Sessions:
         self._grace_s = grace_s
         self._access_ttl_s = access_ttl_s
         self._max_sessions = max_sessions
+        self._guest_first_ttl_s = guest_ttl_s if guest_first_ttl_s is None else guest_first_ttl_s
+        self._max_guests = max_guests
+        self._guests_mark = guests_mark
         self._open = store.script(scripts.OPEN)
         self._rotate = store.script(scripts.ROTATE)
         self._end = store.script(scripts.END)
@@ -146,16 +155,23 @@ class Sessions:
 
         Raises:
             AccountChanged: The account's password has changed, or the account was deleted; no session began.
+            TooManyGuests: There is the maximum number of guests, or Redis' memory is scarce.
 
         """
         token = _new_token(secrets.token_urlsafe(_FAMILY_BYTES))
         arguments: list[str | int] = [_family(token), _digest(token)]
-        arguments += [self._guest_ttl_s if user.kind == "guest" else self._account_ttl_s, int(time.time())]
+        is_guest = user.kind == "guest"
+        if is_guest and self._guests_mark < 1 and await self._store.used_part() >= self._guests_mark:
+            raise TooManyGuests
+        arguments += [self._guest_first_ttl_s if is_guest else self._account_ttl_s, int(time.time())]
         arguments += [user.id, user.name, user.kind, self._max_sessions, self._access_ttl_s]
         arguments += [account.key_name, account.password_changes] if account else ["", ""]
+        arguments += [self._max_guests if is_guest else 0, self._guest_ttl_s]
         match await self._run(self._open, self._session(token), arguments):
             case [b"opened", cut, *displaced]:
                 return Opened(token, int(cut), [session.decode() for session in displaced])
+            case [b"full"]:
+                raise TooManyGuests
             case _:
                 raise AccountChanged
 

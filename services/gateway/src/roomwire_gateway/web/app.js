@@ -138,8 +138,8 @@ class App {
     }
   }
 
-  #heard(room, { kind, user }) {
-    if (kind === "message" && user !== this.#account.user.name) room.unread += 1;
+  #heard(room, { kind, sender }) {
+    if (kind === "message" && sender?.id !== this.#account.user.id) room.unread += 1;
   }
 
   #refresh() {

@@ -155,7 +155,7 @@ export class Chat {
     socket.on("welcome", (text) => { this.welcome = text; this.#listener.changed(); });
     socket.on("roomMessage", (text, detail) => this.#roomMessage(text, detail));
     socket.on("message", (text, detail) => this.#messageToEveryone(text, detail));
-    socket.on("typing", ({ room, user }) => this.#typingHeard(room, user));
+    socket.on("typing", ({ room, user, sender }) => this.#typingHeard(room, user, sender));
     socket.on("presence", (change) => this.#presenceChanged(change));
     socket.on("exception", ({ code, message }) => {
       this.#wasExpired = code === "unauthenticated";
@@ -349,9 +349,9 @@ export class Chat {
     this.#listener.changed();
   }
 
-  #typingHeard(name, user) {
+  #typingHeard(name, user, sender) {
     const room = this.rooms.get(name);
-    if (!room || user === this.#account.user?.name) return;
+    if (!room || (sender && sender.id === this.#account.user?.id)) return;
     const ttlMs = room.heardTyping(user, Date.now());
     setTimeout(() => this.#listener.changed(), ttlMs);
     this.#listener.changed();

@@ -7,9 +7,9 @@ const TYPING_TTL_MS = 4_000;
 
 export class Room {
   name;
-  /** Oldest first: `{id, user, text, at, kind}`, kind "message" | "joined" | "left" | "everyone" | "note". */
+  /** Oldest first: `{id, user, text, at, kind, sender?}`, kind "message" | "joined" | "left" | "everyone" | "note". */
   entries = [];
-  /** By socket id: `{id, user, gateway}`. Limited in number; `count` includes all members. */
+  /** By socket id: `{id, user, gateway, sender?}`. Limited in number; `count` includes all members. */
   members = new Map();
   count = 0;
   unread = 0;

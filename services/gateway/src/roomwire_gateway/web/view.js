@@ -209,9 +209,10 @@ export class View {
     const rank = (member) => (member.id === chat.id ? 0 : 1);
     const members = [...room.members.values()].sort((a, b) => rank(a) - rank(b) || a.user.localeCompare(b.user));
     sync(page.members, members, ({ id }) => id, ({ user }) => element("li", "member", element("span", "wire-end"),
-      element("bdi", "name", user), element("span", "you"), element("span", "gateway")), (item, { id, gateway }) => {
+      element("bdi", "name", user), element("span", "you"), element("span", "sender"), element("span", "gateway")), (item, { id, gateway, sender }) => {
       item.querySelector(".wire-end").dataset.tone = this.#gatewayTone(gateway);
       setText(item.querySelector(".you"), id === chat.id ? "you" : "");
+      setText(item.querySelector(".sender"), senderTag(sender));
       setText(item.querySelector(".gateway"), gateway);
       item.title = `${item.querySelector(".name").textContent} on ${gateway}`;
     });
@@ -246,7 +247,7 @@ function roomList(chat) {
 function withLeads(entries) {
   return entries.map((entry, index) => {
     const last = entries[index - 1];
-    const isSameBreath = last?.kind === entry.kind && last.user === entry.user
+    const isSameBreath = last?.kind === entry.kind && last.user === entry.user && last.sender?.id === entry.sender?.id
       && new Date(entry.at) - new Date(last.at) < SAME_BREATH_MS;
     return { entry, isLead: !isSameBreath };
   });
@@ -256,15 +257,17 @@ function buildEntry(entry, me) {
   const item = element("li", "entry");
   item.dataset.kind = entry.kind;
   if (entry.kind === "joined" || entry.kind === "left") {
-    item.append(element("p", "event", element("bdi", "", entry.user), ` ${entry.kind}`));
+    item.append(element("p", "event", element("bdi", "", entry.user), " ", element("span", "sender", senderTag(entry.sender)),
+      ` ${entry.kind}`));
   } else if (entry.kind === "note") {
     item.append(element("p", "event", entry.text));
   } else {
     const node = element("span", "node", initial(entry.user));
     node.ariaHidden = "true";
     node.dataset.tone = item.dataset.tone = toneOf(entry.user);
-    item.dataset.mine = entry.user === me.name;
-    const head = element("p", "head", element("bdi", "author", entry.user || "Server"), " ");
+    item.dataset.mine = Boolean(entry.sender) && entry.sender.id === me.id;
+    const head = element("p", "head", element("bdi", "author", entry.user || "Server"), " ",
+      element("span", "sender", senderTag(entry.sender)), " ");
     if (entry.kind === "everyone") head.append(element("span", "tag", "to everyone"), " ");
     if (entry.at) head.append(time(entry.at));
     const text = element("p", "text", entry.text);
@@ -272,6 +275,11 @@ function buildEntry(entry, me) {
     item.append(node, head, text);
   }
   return item;
+}
+
+/** Names the user that a token stated: anybody can give any name, and two users of one name differ here. */
+function senderTag(sender) {
+  return sender ? `${sender.kind} ${sender.id.split(":").pop().slice(0, 6)}` : "";
 }
 
 function time(at) {

@@ -1,4 +1,4 @@
-"""The Lua scripts of accounts (add, replace_hash) and of throttling (charge, give_back, succeed).
+"""The Lua scripts of accounts (add, replace_hash) and of throttling (charge, give_back, succeed, delay, undelay).
 
 Each script is a file in this folder; its header lists its KEYS and ARGV.
 """
@@ -18,3 +18,5 @@ REPLACE_HASH: Final = _script("replace_hash")
 CHARGE: Final = _script("charge")
 GIVE_BACK: Final = _script("give_back")
 SUCCEED: Final = _script("succeed")
+DELAY: Final = _script("delay")
+UNDELAY: Final = _script("undelay")

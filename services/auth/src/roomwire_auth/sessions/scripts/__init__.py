@@ -6,8 +6,6 @@ Each script is a file in this folder, preceded by `common.lua`; its header lists
 from importlib.resources import files
 from typing import Final
 
-from roomwire.identity.revocations import MAX_REVOCATIONS
-
 SESSION_CHARS: Final = 32
 """How many characters of a family's digest are the id of its session."""
 
@@ -15,9 +13,7 @@ CLOCKS_S: Final = 60
 """Maximum difference between Redis's clock and those of processes that issue or check tokens, in seconds."""
 
 _FOLDER: Final = files(__name__)
-_NUMBERS: Final = (
-    f"local SESSION_CHARS, MAX_REVOCATIONS, CLOCKS_S = {SESSION_CHARS}, {MAX_REVOCATIONS}, {CLOCKS_S}\n"
-)
+_NUMBERS: Final = f"local SESSION_CHARS, CLOCKS_S = {SESSION_CHARS}, {CLOCKS_S}\n"
 
 
 def _script(name: str) -> str:

@@ -16,6 +16,10 @@ end
 local ttl_s = kind == 'guest' and guest_ttl_s or account_ttl_s
 redis.call('HSET', session, 'good', next_good, 'used', now, 'created', created or now)
 redis.call('EXPIRE', session, ttl_s)
+if kind == 'guest' then
+    uncount_guest(family)
+    count_guest(family, now, guest_ttl_s, guest_ttl_s)
+end
 redis.call('SADD', key('sessions', id), family)
 live(key('sessions', id), ttl_s)
 redis.call('DEL', again)
