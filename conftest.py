@@ -2,15 +2,18 @@
 
 import contextlib
 import gc
+import importlib.util
 import os
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from pathlib import Path
 from typing import Any
 
+import certifi
 import pytest
 import redis
 import structlog
@@ -22,6 +25,7 @@ from roomwire_local.free_ports import free_port
 
 pytest_plugins = ["tiers", "roomwire.testing.plugin"]
 
+AS_IN_IMAGES = str(Path(__file__).parent / "tests" / "as_in_images")
 HOST = "127.0.0.1"
 START_TIMEOUT_S = 10
 
@@ -117,6 +121,23 @@ def _past_modules_are_out_of_the_collectors_sight() -> None:
     """
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _http_clients_cost_little(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Let HTTP clients do once what each of them, or each of their requests, did again.
+
+    Each client of httpx reads the certificates of all public authorities, for 25 ms; no test needs one of them. And before
+    each request httpcore looks for `sniffio` in every folder of the path: None ends the search at once.
+    """
+    begin, end, _ = Path(certifi.where()).read_text(encoding="utf-8").partition("-----END CERTIFICATE-----")
+    one = tmp_path_factory.mktemp("authorities") / "one.pem"
+    one.write_text(f"{begin}{end}\n", encoding="utf-8")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(certifi, "where", lambda: str(one))
+        if importlib.util.find_spec("sniffio") is None:
+            patch.setitem(sys.modules, "sniffio", None)
+        yield
 
 
 @pytest.fixture
@@ -225,6 +246,13 @@ def log_events() -> Iterator[list[MutableMapping[str, Any]]]:
     """The log events before anything is masked."""
     with capture_logs() as events:
         yield events
+
+
+def pytest_configure() -> None:
+    """Let the services that tests start import only what their images hold."""
+    folders = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    others = [folder for folder in folders if folder not in {"", AS_IN_IMAGES}]
+    os.environ["PYTHONPATH"] = os.pathsep.join([AS_IN_IMAGES, *others])
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

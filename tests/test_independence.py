@@ -31,6 +31,8 @@ def imported_tests(text: str) -> Iterator[str]:
 
 def sleeps(text: str) -> Iterator[str]:
     """Yield each sleep of a module, except `sleep(0)`, which only lets other tasks run."""
+    if "sleep" not in text:
+        return
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.Call) and ast.unparse(node.func) in {"asyncio.sleep", "sleep", "time.sleep"}:
             seconds = node.args[0] if node.args else None

@@ -71,16 +71,18 @@ def quoted(text: str, errors: Errors) -> Iterator[str]:
                         yield f"line {node.lineno}: expect {name} instead of matching its sentence"
 
 
-ERRORS = Errors([path.read_text(encoding="utf-8") for path in SOURCES])
+@pytest.fixture(scope="module")
+def errors():
+    return Errors([path.read_text(encoding="utf-8") for path in SOURCES])
 
 
-def test_the_errors_of_both_services_are_known():
-    assert {"TokenExpired", "LogHeld", "WrongLogin"} <= ERRORS.sentences.keys()
+def test_the_errors_of_both_services_are_known(errors):
+    assert {"TokenExpired", "LogHeld", "WrongLogin"} <= errors.sentences.keys()
 
 
-def test_no_test_quotes_the_sentence_of_an_error_class():
+def test_no_test_quotes_the_sentence_of_an_error_class(errors):
     found = {
-        path.relative_to(ROOT).as_posix(): list(quoted(path.read_text(encoding="utf-8"), ERRORS))
+        path.relative_to(ROOT).as_posix(): list(quoted(path.read_text(encoding="utf-8"), errors))
         for path in TESTS
     }
 

@@ -14,6 +14,9 @@ from typing import Any
 PATIENCE_S = 60.0
 """How long a test waits for a condition: only a failure takes that long, and slowness is not a failure."""
 LOOK_S = 0.005
+LOOK_AT_MOST_S = 0.1
+LOOKS_PER_WAIT = 20
+"""The longer a wait has lasted, the rarer are the looks: a process that starts needs the processor that they take."""
 
 
 async def until(condition: Callable[[], Any], *, within_s: float = PATIENCE_S) -> Any:
@@ -28,26 +31,31 @@ async def until(condition: Callable[[], Any], *, within_s: float = PATIENCE_S) -
 
     """
     # Asked as well as timed out: on Python 3.11 redis-py can swallow the cancellation, and the wait would go on for ever.
-    deadline = asyncio.get_running_loop().time() + within_s
+    began = asyncio.get_running_loop().time()
     async with asyncio.timeout(within_s):
-        while asyncio.get_running_loop().time() <= deadline:
+        while (waited := asyncio.get_running_loop().time() - began) <= within_s:
             found = condition()
             if inspect.isawaitable(found):
                 found = await found
             if found:
                 return found
-            await asyncio.sleep(LOOK_S)
+            await asyncio.sleep(_until_next_look_s(waited))
     raise TimeoutError
 
 
 def until_blocking(condition: Callable[[], Any], *, within_s: float = PATIENCE_S) -> Any:
     """Do the same without an event loop."""
-    deadline = time.monotonic() + within_s
+    began = time.monotonic()
     while not (found := condition()):
-        if time.monotonic() > deadline:
+        waited = time.monotonic() - began
+        if waited > within_s:
             raise TimeoutError
-        time.sleep(LOOK_S)
+        time.sleep(_until_next_look_s(waited))
     return found
+
+
+def _until_next_look_s(waited_s: float) -> float:
+    return min(max(LOOK_S, waited_s / LOOKS_PER_WAIT), LOOK_AT_MOST_S)
 
 
 async def time_passes(seconds: float) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from documents import ROOT
 
 _FENCE = re.compile(r"^```\w+\n(?:#|//) ([\w.-]+).*?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-_CELL = re.compile(r"(?<!\\)\|")
+CELL = re.compile(r"(?<!\\)\|")
 
 
 class Guide:
@@ -42,7 +42,7 @@ class Guide:
     def differences(self, heading: str) -> dict[str, tuple[Any, Any]]:
         """Return the rows of a section's table: what is observed, before and after."""
         section = self._text.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
-        rows = [_CELL.split(line)[1:-1] for line in section.splitlines() if line.startswith("| ")][1:]
+        rows = [CELL.split(line)[1:-1] for line in section.splitlines() if line.startswith("| ")][1:]
         return {what.strip(): (_value(before), _value(after)) for what, before, after in rows}
 
 

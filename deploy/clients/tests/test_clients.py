@@ -169,7 +169,7 @@ async def all_works(kind: Kind, client: Client, peer: Client, room: str) -> None
 
 async def next_event(client: Client, known: int) -> list[Any]:
     """Wait for an event after the known ones."""
-    return (await client._until(lambda: client.events[known:] or None, f"event {known + 1}"))[0]
+    return (await client.until(lambda: client.events[known:] or None, f"event {known + 1}"))[0]
 
 
 async def loses_its_connection(seat: Seat) -> None:
