@@ -11,12 +11,13 @@ from roomwire_loadtest.load.record import Record
 from roomwire_loadtest.load.record import report as load_report
 from roomwire_loadtest.report import main
 
-WRITTEN = ("bench", "load", "capacity")
+WRITTEN = ("bench", "drop-in", "load", "capacity")
 
 
-def test_the_benchmark_shows_what_is_kept():
-    expected = bench_report(Run.load(RESULTS / "bench.json"), plot_file="bench.svg")
-    assert expected == (RESULTS / "bench.md").read_text("utf-8"), "`make report` writes it anew"
+@pytest.mark.parametrize("name", ["bench", "drop-in"])
+def test_the_benchmark_shows_what_is_kept(name):
+    expected = bench_report(Run.load(RESULTS / f"{name}.json"), plot_file=f"{name}.svg")
+    assert expected == (RESULTS / f"{name}.md").read_text("utf-8"), "`make report` writes it anew"
 
 
 def test_the_load_run_shows_what_is_kept_and_was_not_void():

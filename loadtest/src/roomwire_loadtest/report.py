@@ -12,13 +12,14 @@ from roomwire_loadtest.load.record import Record
 
 
 def main(folder: Path = RESULTS) -> int:
-    """Write the tables and plots of the last benchmark, load run and measurements; returns the exit status.
+    """Write the tables and plots of the last benchmarks, load run and measurements; returns the exit status.
 
     Args:
         folder: The folder of their JSON files, and of the output.
 
     """
-    show(Run.load(folder / "bench.json"), folder, "bench")
+    for name in ("bench", "drop-in"):
+        show(Run.load(folder / f"{name}.json"), folder, name)
     Record.load(folder / "load.json").save(folder)
     write(Result.load(folder / f"{NAME}.json"), folder)
     return 0

@@ -69,8 +69,13 @@ def test_a_server_that_does_not_start_is_in_the_report_with_its_reason(core, mon
     assert text == (tmp_path / "again" / "quick.md").read_text()
 
 
-def test_nodes_reach_each_other_s_clients_through_their_redis(core):
-    with started(KINDS["ours-nodes"], core) as running:
+def test_what_there_is_no_time_for_is_not_measured(core):
+    assert [] == Measuring(core, QUICK, most_s=1e-9).run(["acks"], ["ours"], 1, quick=True).figures
+
+
+@pytest.mark.parametrize("kind", ["ours-nodes", "stock-nodes", "replaced-nodes"])
+def test_nodes_reach_each_other_s_clients_through_their_redis(core, kind):
+    with started(KINDS[kind], core) as running:
         assert 2 == len(set(running.ports))
         links = connect(running, ["room"] * 4)
         crowd = Crowd(links, running.kind.dialect)
@@ -91,6 +96,13 @@ def test_a_session_and_a_message_weigh_something_in_redis(core):
     assert ("redis-session", "redis-message") == (session.row, message.row)
     assert session.value > 50
     assert message.value > TEXT_BYTES
+
+
+def test_the_cpu_of_an_operation_stands_beside_the_rate(core):
+    effort = replace(QUICK, echo_s=0.5)
+    rate, cost = ROWS["nodes-acks"].run(Trial(KINDS["ours-nodes"], 1, core, effort, print)).figures
+    assert ("nodes-acks", "cpu-ack") == (rate.row, cost.row)
+    assert 1e6 * rate.server_cpu / rate.value == cost.value
 
 
 def test_every_row_is_for_servers_of_one_kind():

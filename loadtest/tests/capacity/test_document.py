@@ -4,11 +4,12 @@ import itertools
 
 import pytest
 
+from roomwire_loadtest.capacity.__main__ import main
 from roomwire_loadtest.capacity.costs.results import NAME, Result
 from roomwire_loadtest.capacity.planning.planner import plan
 from roomwire_loadtest.capacity.planning.workload import read
 from roomwire_loadtest.capacity.report.document import PATHS, UnknownMark, filled
-from roomwire_loadtest.capacity.report.tables import as_values, report
+from roomwire_loadtest.capacity.report.tables import as_values, planned, report
 from roomwire_loadtest.checkout import RESULTS, WORKLOADS
 
 
@@ -62,3 +63,17 @@ def test_a_plan_as_values_has_the_figures_of_one_of_its_deployments(result):
     assert f"{planned.redis.memory_mib}mb" == values["redis.maxMemory"]
     assert f"{planned.gateways.memory_limit_mib}Mi" == values["gateway.resources.limits.memory"]
     assert f"{planned.auth.cpu_m}m" == values["auth.resources.requests.cpu"]
+
+
+@pytest.mark.parametrize(
+    ("name", "deployments"), [("small", "these figures:\n"), ("large", "to each of the 5 deployments:\n")]
+)
+def test_the_command_prints_a_plan_and_the_values_that_it_comes_to(result, name, deployments, capsys):
+    file = WORKLOADS / f"{name}.toml"
+
+    assert 0 == main(["plan", str(file)])
+
+    printed = capsys.readouterr().out
+    made = plan(read(file), result.model)
+    assert printed.startswith(planned(made))
+    assert printed.endswith(f"{deployments}\n{as_values(made)}\n")

@@ -15,6 +15,8 @@ from roomwire_loadtest.load.thresholds import Outcome
 from roomwire_local.free_ports import free_port
 from roomwire_local.system import local_system
 
+pytestmark = pytest.mark.load
+
 TOP = Path(__file__).resolve().parents[3]
 LOAD = "roomwire_loadtest.load"
 DOCUMENTS = [TOP / "README.md", *sorted((TOP / "docs").glob("*.md"))]

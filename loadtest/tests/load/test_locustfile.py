@@ -10,6 +10,8 @@ from waiting import until_blocking
 from roomwire_local.free_ports import free_port
 from roomwire_local.system import local_system
 
+pytestmark = pytest.mark.load
+
 
 @pytest.fixture(scope="module")
 def system(tmp_path_factory):

@@ -18,6 +18,8 @@ from roomwire_loadtest.load.thresholds import FAILURES, Outcome
 from roomwire_local.free_ports import free_port
 from roomwire_local.system import local_system
 
+pytestmark = pytest.mark.load
+
 STRICT = "".join(
     f"{name} = 0\n"
     for name in (*COUNTS, *FAILURES)

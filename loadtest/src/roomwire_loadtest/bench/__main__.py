@@ -35,6 +35,12 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--patience-s", type=float, default=5.0, help="how long to wait for a machine at rest, each time (5)"
     )
+    parser.add_argument(
+        "--most-s",
+        type=float,
+        default=0.0,
+        help="begin no further round of a row after this time (0: no limit)",
+    )
     parser.add_argument("--name", help="of the files of results (bench; with --quick quick)")
     parser.add_argument("--output", type=Path, default=RESULTS, help="folder of the results")
     parser.add_argument("--report", type=Path, metavar="JSON", help="only write the report of a run again")
@@ -56,7 +62,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     os.sched_setaffinity(0, {cores[1]})
     effort, rounds = (QUICK, arguments.rounds or 1) if arguments.quick else (FULL, arguments.rounds or 3)
-    measuring = Measuring(cores[0], effort, patience_s=arguments.patience_s)
+    measuring = Measuring(cores[0], effort, patience_s=arguments.patience_s, most_s=arguments.most_s)
     run = measuring.run(arguments.rows, arguments.servers, rounds, quick=arguments.quick)
     print("\n" + write(run, arguments.output, arguments.name or ("quick" if arguments.quick else "bench")))
     return 0

@@ -1,4 +1,4 @@
-"""A run of the benchmark: the servers take turns in each row, round after round."""
+"""A run of the benchmark: the servers take turns in each row, round after round; a run that ends early has fewer rounds, not fewer rows."""
 
 import datetime as dt
 import time
@@ -23,11 +23,13 @@ class Measuring:
         core: The servers' core.
         effort: The sizes and durations.
         patience_s: How long to wait, each time, for the machine to be idle; after that the measurement is taken anyway.
+        most_s: Time after which no further round of a row is begun; what is then missing is reported as not measured. 0: no limit.
 
     """
 
-    def __init__(self, core: int, effort: Effort, *, patience_s: float = 0.0) -> None:
+    def __init__(self, core: int, effort: Effort, *, patience_s: float = 0.0, most_s: float = 0.0) -> None:
         self._core = core
+        self._most_s = most_s
         self._patience_s = patience_s
         self._effort = effort
         self._began = time.monotonic()
@@ -38,8 +40,11 @@ class Measuring:
         """Measure; a server that cannot be measured is noted with the reason."""
         date = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
         absent, versions = self._prepare(servers)
-        for row in rows:
-            for number in range(1, rounds + 1):
+        for number in range(1, rounds + 1):
+            for row in rows:
+                if self._most_s and time.monotonic() - self._began > self._most_s:
+                    self._tell(f"{row}, round {number}: no time is left")
+                    continue
                 for name in servers:
                     if name not in absent and name in ROWS[row].servers:
                         self._measure(row, name, number)

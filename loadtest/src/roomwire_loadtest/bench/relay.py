@@ -107,6 +107,7 @@ def run_pair() -> Iterator[Pair]:
                     "AUTH_MODE": "off",
                     "MAX_EVENTS_PER_S": 0,
                     "MAX_EVENTS_PER_USER_PER_S": 0,
+                    "MAX_EVENTS_OF_GUESTS_PER_S": 0,
                     "DRAIN_S": 0,
                     "LOG_LEVEL": "error",
                 }

@@ -21,7 +21,7 @@ from roomwire_loadtest.capacity.measuring.observing import Disturbed
 from roomwire_loadtest.capacity.planning.planner import Impossible, plan
 from roomwire_loadtest.capacity.planning.workload import WrongWorkload, read
 from roomwire_loadtest.capacity.report.files import write
-from roomwire_loadtest.capacity.report.tables import planned, report
+from roomwire_loadtest.capacity.report.tables import as_values, planned, report
 from roomwire_loadtest.checkout import RESULTS
 from roomwire_loadtest.files import raise_file_limit
 from roomwire_loadtest.generator.links import LinkError
@@ -54,7 +54,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     kept = arguments.output / f"{NAME}.json"
     try:
         if arguments.command == "plan":
-            print(planned(plan(read(arguments.file), Result.load(kept).model)))
+            made = plan(read(arguments.file), Result.load(kept).model)
+            print(planned(made))
+            each = "" if made.logs == 1 else f" to each of the {made.logs} deployments"
+            print(f"\nThis command gives these figures{each}:\n\n{as_values(made)}")
             return 0
         result = Result.of(_measured() if arguments.command == "measure" else Result.load(kept).measured)
     except (Disturbed, Impossible, LinkError, OSError, WrongWorkload) as error:

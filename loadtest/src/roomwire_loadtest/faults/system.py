@@ -127,6 +127,7 @@ class System:
                     "ROOMWIRE_NODE_NAME": name,
                     # In some rows all clients have one token.
                     "ROOMWIRE_MAX_EVENTS_PER_USER_PER_S": "0",
+                    "ROOMWIRE_MAX_EVENTS_OF_GUESTS_PER_S": "0",
                     "ROOMWIRE_PAGE": "false",
                 },
                 self.ops[name],

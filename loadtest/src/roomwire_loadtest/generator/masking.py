@@ -7,6 +7,7 @@ so everything but the time stamp is masked only once; a server cannot notice.
 from typing import Final
 
 TEXT: Final = 0x81
+BINARY: Final = 0x82
 PONG: Final = 0x8A
 STAMP_DIGITS: Final = 16
 """Digits of a monotonic clock in nanoseconds that began at boot: enough for 115 days."""

