@@ -16,6 +16,7 @@ SIZES: Mapping[str, Mapping[str, Any]] = {
                 "from": [{"podSelector": {"matchLabels": {"app": "shop"}}}],
                 "ingress": True,
             },
+            "admin": {"enabled": True, "existingSecret": "admin", "mode": "development", "readOnly": True},
             "autoscaling": {"enabled": True},
             "image": {"digest": f"sha256:{'0' * 64}"},
             "nodeSelector": {"pool": "chat"},

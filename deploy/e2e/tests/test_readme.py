@@ -73,6 +73,4 @@ def test_the_readmes_lines_begin_in_an_empty_folder_and_end_on_a_cluster():
 
 
 def test_a_reader_writes_something_in_place_of_words():
-    assert "pip install /dist/*.whl" == written(
-        "pip install RELEASE/*.whl", {"RELEASE": "/dist", "REGISTRY": "x"}
-    )
+    assert "pip install /dist/*.whl" == written("pip install DIST/*.whl", {"DIST": "/dist", "REGISTRY": "x"})

@@ -32,11 +32,19 @@ REDIS_FULL = Failure(
 )
 REDIS_MEMORY = Failure(
     "Redis is nearly full",
-    "",
+    "dependency down",
     "roomwire_redis_memory_used_bytes",
-    "",
+    "redis_memory: nearly_full",
     "RoomwireRedisMemoryHigh",
     "Memory of Redis",
+)
+REDIS_GUARD = Failure(
+    "Memory of Redis is scarce: nothing new is made for guests",
+    "dependency down",
+    "roomwire_redis_guard_level",
+    "redis_memory: nearly_full",
+    "RoomwireRedisRefusesNew",
+    "New things that Redis refuses",
 )
 REDIS_REFUSED = Failure(
     "Redis refuses connections",
@@ -173,6 +181,7 @@ FAILURES = (
     WRONG_TLS,
     REDIS_FULL,
     REDIS_MEMORY,
+    REDIS_GUARD,
     REVOCATIONS,
     NO_GATEWAY,
     NAME_TAKEN,

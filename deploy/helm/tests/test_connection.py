@@ -157,9 +157,13 @@ def run_alone(tmp_path_factory):
     folder = tmp_path_factory.mktemp("board")
     (folder / "board.py").write_text(BOARD, encoding="utf-8")
     (folder / "checks.py").write_text(CHECKS, encoding="utf-8")
+    # By default no person's token publishes events of any name.
+    policy = (ROOT / "services/roomwire/src/roomwire/identity/policy.toml").read_text(encoding="utf-8")
+    (folder / "policy.toml").write_text(policy.replace('["join",', '["emit", "join",'), encoding="utf-8")
     settings = {
+        "ROOMWIRE_POLICY_FILE": str(folder / "policy.toml"),
         "ROOMWIRE_APP": "board:app",
-        "PYTHONPATH": str(folder),
+        "PYTHONPATH": os.pathsep.join([str(folder), os.environ["PYTHONPATH"]]),
         "ROOMWIRE_API_PORT": str(free_ports(2)[0]),
     }
     with local_system(folder, free_port(), GATEWAYS="2", ROOMWIRE_AUTH_MODE="optional", **settings) as system:
@@ -211,7 +215,10 @@ def of_the_page(mark):
 def test_the_checks_that_the_page_shows_pass_for_the_application_that_it_shows(tmp_path):
     (tmp_path / "board.py").write_text(of_the_page('@subscribe("move")'), encoding="utf-8")
     (tmp_path / "checks.py").write_text(of_the_page("from deployed import"), encoding="utf-8")
-    own = {"ROOMWIRE_APP": "board:app", "PYTHONPATH": str(tmp_path)}
+    own = {
+        "ROOMWIRE_APP": "board:app",
+        "PYTHONPATH": os.pathsep.join([str(tmp_path), os.environ["PYTHONPATH"]]),
+    }
     with local_system(tmp_path, free_port(), GATEWAYS="2", ROOMWIRE_AUTH_MODE="required", **own) as system:
         urls = {"GATEWAY_URL": system.url, "AUTH_URL": system.url, "GATEWAYS": "2"}
         done = ended(

@@ -29,6 +29,8 @@ from wrong_clock import COMPILER, wrong_clock
 from roomwire.identity.tokens import SigningKey, User
 from roomwire_local.certificates import Authority
 
+pytestmark = pytest.mark.failures
+
 KEY = SigningKey.generate()
 OPEN = {"auth_mode": "off", "page": False}
 SECRET = "battery-staple"
@@ -172,10 +174,41 @@ async def test_when_redis_is_nearly_full_there_is_a_warning_before_it_is(start, 
         recording = await healthy(gateway)
         asked.config_set("maxmemory", int(used * 1.1))
         await eventually(lambda: seen(used * 1.1))
+    await says(gateway, failures.REDIS_MEMORY)
     recording.add(gateway=await gateway.scrape())
     recording.hold(6)
 
     broken(failures.REDIS_MEMORY, recording)
+
+
+async def test_when_memory_of_redis_is_scarce_new_guests_are_refused_and_the_others_speak_on(
+    start, own_redis, broken
+):
+    gateway = await start("gateway", redis_url=own_redis.url, **OPEN)
+    message = {"roomId": "den", "userName": "Ann", "message": "hi"}
+    async with Client.connected(gateway.address) as client:
+        await client.emit("joinRoom", {"roomId": "den", "userName": "Ann"})
+        recording = await healthy(gateway)
+        with admin(own_redis) as asked:
+            asked.setrange("ballast", 32 << 20, "x")
+            asked.config_set("maxmemory", int(asked.info("memory")["used_memory"] / 0.75))
+        await says(gateway, failures.REDIS_GUARD)
+        refused = await client.emit("chatMessage", message | {"roomId": "another"})
+        assert "unavailable" == refused["error"]["code"]
+        assert "Message sent to room" == await client.emit("chatMessage", message)
+        readyz = await gateway.readyz()
+        recording.add(gateway=await gateway.scrape())
+        recording.hold(4)
+        with admin(own_redis) as asked:
+            asked.config_set("maxmemory", 0)
+
+        async def recovered():
+            return "redis_memory" not in (await gateway.readyz()).get("causes", {})
+
+        await eventually(recovered, within_s=40)
+
+    assert "ready" == readyz["status"]
+    broken(failures.REDIS_GUARD, recording)
 
 
 async def test_when_redis_refuses_connections_it_is_said_within_a_minute(start, own_redis, broken):
@@ -381,7 +414,9 @@ async def test_when_the_event_loop_is_late_it_is_said_within_a_minute(start, red
 
 
 async def test_clients_that_do_not_read_are_evicted_and_many_of_them_are_said(start, redis_url, broken):
-    gateway = await start("gateway", redis_url=redis_url, max_unread_bytes=10_000, **OPEN)
+    gateway = await start(
+        "gateway", redis_url=redis_url, max_unread_bytes=10_000, unread_timeout_s=0.5, **OPEN
+    )
     recording = await healthy(gateway)
     evicted = 0
     for _ in range(2):

@@ -6,7 +6,6 @@ import shutil
 import subprocess
 import sys
 
-import kubernetes_validate
 import pytest
 import yaml
 from chart import CHART, HELM, ROOT, SIZES, install
@@ -145,6 +144,8 @@ def test_nothing_of_the_chart_but_its_test_is_a_hook_that_helm_waits_for_or_leav
 @pytest.mark.parametrize("version", [OLDEST, NEWEST])
 @pytest.mark.parametrize("size", SIZES)
 def test_kubernetes_takes_the_manifests(size, version):
+    import kubernetes_validate
+
     for document in install(SIZES[size]).documents:
         if not document["apiVersion"].startswith(("monitoring.coreos.com/", "gateway.networking.k8s.io/")):
             kubernetes_validate.validate(document, version, strict=True)

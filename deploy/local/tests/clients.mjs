@@ -7,6 +7,7 @@
 //   {"id": 4, "op": "close", "client": "a"}                                   -> {"id": 4, "ok": null}
 //
 // What a client experiences is printed as it happens: {"client": "a", "happened": "connect", "args": [...]}.
+// With the option `frames` it also prints each message as it came in, sends an argument {"base64": "..."} as bytes, and answers a `question`.
 import { createInterface } from "node:readline";
 import { io } from "socket.io-client";
 
@@ -14,16 +15,21 @@ const ACK_TIMEOUT_MS = 5_000;
 const OFFSET = /^[\w-]{1,32}\.\d+$/;
 const clients = new Map();
 
+const frame = (data) => (typeof data === "string" ? data : { base64: Buffer.from(data).toString("base64") });
+const sent = ({ frames }, args) => (frames ? args.map((arg) => (arg?.base64 === undefined ? arg : Buffer.from(arg.base64, "base64"))) : args);
 const print = (line) => process.stdout.write(JSON.stringify(line) + "\n");
 
 const operations = {
-  open({ client, url, options: { calls = [], kept = [], ...options } }) {
+  open({ client, url, options: { calls = [], kept = [], frames = false, ...options } }) {
     const socket = io(url, { forceNew: true, ...options });
     for (const call of calls) socket[call]();
     // Sent once it is connected, as what it says while it is away.
     for (const [event, ...args] of kept) socket.emit(event, ...args, (ack) => print({ client, happened: "ack", args: [ack] }));
     const happened = (name) => (...args) => print({ client, happened: name, args });
     socket.io.on("open", () => socket.io.engine.on("upgrade", (transport) => happened("upgrade")(transport.name)));
+    if (frames) socket.io.on("open", () => socket.io.engine.on("packet", ({ type, data }) => type === "message" && happened("frame")(frame(data))));
+    if (frames) socket.on("question", (question, answer) => answer(`${question}!`));
+    socket.frames = frames;
     socket.on("connect", () => happened("connect")(socket.id));
     socket.on("disconnect", (reason) => happened("disconnect")(reason));
     socket.on("connect_error", (error) => happened("connect_error")(error.message, error.data ?? null));
@@ -40,11 +46,13 @@ const operations = {
   },
 
   emit({ client, event, args }) {
-    return clients.get(client).timeout(ACK_TIMEOUT_MS).emitWithAck(event, ...args);
+    const socket = clients.get(client);
+    return socket.timeout(ACK_TIMEOUT_MS).emitWithAck(event, ...sent(socket, args));
   },
 
-  send({ client, event, args }) {
-    clients.get(client).emit(event, ...args);
+  send({ client, event, args, with_ack }) {
+    const socket = clients.get(client);
+    socket.emit(event, ...sent(socket, args), ...(with_ack ? [() => {}] : []));
     return null;
   },
 

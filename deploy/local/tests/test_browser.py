@@ -1,5 +1,6 @@
 """Two people in real browsers, on different gateways, through the real ingress."""
 
+import re
 import shutil
 import threading
 from collections.abc import Iterator
@@ -41,6 +42,11 @@ def test_two_people_chat_across_gateways(browser, system):
     expect(members).to_contain_text("Bob")
     expect(members).to_contain_text(gateway_of(bob))
     expect(ann.locator("img[src=x]")).to_have_count(0)
+    # Whatever name somebody gives, the user that its token states stands beside it.
+    senders = [bob.locator(f".entry[data-mine={mine}] .head .sender").first for mine in ("true", "false")]
+    for sender in senders:
+        expect(sender).to_have_text(re.compile("^guest [0-9a-f]{6}$"))
+    assert senders[0].text_content() != senders[1].text_content()
     ARTIFACTS.mkdir(exist_ok=True)
     ann.screenshot(path=ARTIFACTS / "page.png")
 
@@ -48,6 +54,17 @@ def test_two_people_chat_across_gateways(browser, system):
     expect(members).not_to_contain_text("Bob")
     ann.context.close()
     bob.context.close()
+
+
+def test_the_page_of_auths_api_works_without_inline_styles(browser, system):
+    page = browser.new_page()
+    said: list[str] = []
+    page.on("console", lambda message: said.append(message.text))
+    page.goto(f"{system.url}/auth/docs")
+    page.locator(".opblock-summary-control").first.click()
+    expect(page.locator(".opblock-body")).to_be_visible()
+    assert [] == said
+    page.context.close()
 
 
 def test_what_a_backend_says_to_a_room_as_a_plain_text_is_shown_in_the_page(browser, system):

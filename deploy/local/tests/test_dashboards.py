@@ -55,7 +55,11 @@ def api():
 def system(tmp_path_factory, starts_servers, api):
     """A system with everything on that has panels."""
     address, key = api
-    settings = {"API_PORT": address.rpartition(":")[2], "API_KEYS": f"shop service {key}"}
+    settings = {
+        "API_PORT": address.rpartition(":")[2],
+        "API_KEYS": f"shop service {key}",
+        "NODEJS_EMITTERS": "both",
+    }
     named = {f"ROOMWIRE_{name}": value for name, value in settings.items()}
     with local_system(tmp_path_factory.mktemp("system"), free_port(), **named) as running:
         yield running

@@ -5,7 +5,7 @@ import contextlib
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 import httpx
@@ -13,12 +13,14 @@ import pytest
 import redis.asyncio
 from clients import Client, Clients
 from flaky_proxy import Proxy
+from python_clients import KINDS, PythonClient
 from waiting import time_passes, until
 
+from roomwire import AsyncEmitter
 from roomwire_local.free_ports import free_port
 
 ROOM = {"roomId": "den", "userName": "Ann"}
-START_TIMEOUT_S = 20
+START_TIMEOUT_S = 60
 
 
 class Gateway:
@@ -43,6 +45,7 @@ class Gateway:
             # The speaker here goes on as soon as it is answered.
             "MAX_EVENTS_PER_S": 0,
             "MAX_EVENTS_PER_USER_PER_S": 0,
+            "MAX_EVENTS_OF_GUESTS_PER_S": 0,
         }
         environ = {key: value for key, value in os.environ.items() if not key.startswith("ROOMWIRE_")}
         environ |= {f"ROOMWIRE_{key}": str(value) for key, value in settings.items()}
@@ -150,6 +153,88 @@ async def test_a_gateway_is_killed_and_its_client_misses_nothing(
     assert speaker.said == heard(ann)
     assert len(set(connects(ann))) == 1
     assert len([event for event in ann.events if event[0] == "welcome"]) == 1
+
+
+async def test_a_gateway_is_killed_and_its_python_clients_miss_nothing(
+    gateways: tuple[Gateway, Gateway], clients: Clients
+) -> None:
+    one, two = gateways
+    ways = (["websocket"], ["polling"], None)
+    people = [PythonClient(kind) for kind in KINDS for _ in ways]
+    async with Proxy(one.port) as proxy:
+        bob = await clients.connect(f"http://127.0.0.1:{two.port}", transports=["websocket"])
+        for person, transports in zip(people, (*ways, *ways), strict=True):
+            await person.connect(proxy.port, transports=transports)
+            await person.do("call", "joinRoom", ROOM)
+        speaker = Speaker(bob)
+        speaking = asyncio.create_task(speaker.speak())
+        await until(lambda: all(len(said_to(person)) > 20 for person in people))
+
+        await one.kill()
+        proxy._target_port = two.port
+        for person in people:
+            await person.again(2)
+        known = len(speaker.said)
+        await until(lambda: len(speaker.said) > known + 20)
+        speaker.stop()
+        await speaking
+        for person in people:
+            await until(lambda person=person: said_to(person)[-1:] == speaker.said[-1:])
+            (_, first, was_recovered), (_, second, is_recovered) = person.connects
+            assert (first, False, True) == (second, was_recovered, is_recovered)
+            assert speaker.said == said_to(person)
+            await person.close()
+
+
+def said_to(person: PythonClient) -> list[str]:
+    return [event[1] for event in person.got if event[0] == "roomMessage" and event[1].startswith("[Bob")]
+
+
+TOKENS = 2_000
+KILLED_AT = 500
+"""All that are still to come are sent while the clients are away, as fast as the worker can."""
+
+
+async def test_a_workers_stream_survives_the_gateway_that_holds_its_clients(
+    gateways: tuple[Gateway, Gateway], clients: Clients, redis_url: str
+) -> None:
+    one, two = gateways
+    people = [PythonClient(kind) for kind in KINDS]
+    async with Proxy(one.port) as proxy, AsyncEmitter(redis_url) as worker:
+        ann = await clients.connect(f"http://127.0.0.1:{proxy.port}", transports=["websocket"])
+        for person in people:
+            await person.connect(proxy.port)
+
+        goes_on = asyncio.Event()
+
+        async def stream(sid: str) -> None:
+            for number in range(TOKENS):
+                if number == KILLED_AT:
+                    await goes_on.wait()
+                await worker.emit("token", number, to=sid)
+
+        sids = [connects(ann)[0], *(str(person.client.get_sid()) for person in people)]
+        streams = [asyncio.create_task(stream(sid)) for sid in sids]
+        await until(
+            lambda: all(len(tokens_of(got)) == KILLED_AT for got in (ann.events, *(p.got for p in people)))
+        )
+        goes_on.set()
+        await one.kill()
+        proxy._target_port = two.port
+        await asyncio.gather(*streams)
+
+        await until(lambda: tokens_of(ann.events)[-1:] == [TOKENS - 1])
+        assert [*range(TOKENS)] == tokens_of(ann.events)
+        assert (await ann.state())["recovered"]
+        for person in people:
+            await until(lambda person=person: tokens_of(person.got)[-1:] == [TOKENS - 1])
+            assert [*range(TOKENS)] == tokens_of(person.got)
+            assert person.client.recovered
+            await person.close()
+
+
+def tokens_of(events: Sequence[Sequence[Any]]) -> list[int]:
+    return [event[1] for event in events if event[0] == "token"]
 
 
 async def test_a_client_that_cannot_be_recovered_is_told(

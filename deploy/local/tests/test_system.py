@@ -49,6 +49,8 @@ async def until_ok(http: httpx.AsyncClient, url: str) -> httpx.Response:
 def test_the_banner_says_where_everything_is(system):
     assert f"Roomwire is up: http://localhost:{system.port}" in system.log
     assert {"auth", "gateway-1", "gateway-2"} == set(system.ports)
+    # Nothing is said of gateways that have not started yet.
+    assert [] == [line for line in system.log.splitlines() if line.startswith("ingress") and " | " in line]
 
 
 async def test_the_page_and_the_api_page_are_behind_the_ingress(system, http):

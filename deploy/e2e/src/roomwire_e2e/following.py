@@ -44,7 +44,7 @@ async def follow(release: Release) -> list[str]:
     with tempfile.TemporaryDirectory() as scratch:
         dist, empty = await _released(release, Path(scratch)), Path(scratch) / "empty"
         empty.mkdir()
-        words = {"RELEASE": str(dist), "REGISTRY": images.REGISTRY}
+        words = {"DIST": str(dist), "REGISTRY": images.REGISTRY, "NAMESPACE": cluster.namespace}
         took = []
 
         async def type_in(lines: Sequence[str], folder: Path) -> Path:
@@ -99,14 +99,14 @@ async def _browse(release: Release) -> str:
 
 
 def image_of(line: str) -> str:
-    """Return the name of the image that a line builds from the working directory.
+    """Return the name of the image that a line builds from the working directory and pushes.
 
     Raises:
         ClusterError: It builds no image.
 
     """
     match shlex.split(line):
-        case ["docker", "build", "-t", name, "."]:
+        case ["docker", "build", "-t", name, ".", "&&", "docker", "push", pushed] if name == pushed:
             return name
     raise ClusterError(f"no line that builds an image: {line}")
 

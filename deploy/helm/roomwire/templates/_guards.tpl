@@ -1,6 +1,6 @@
 {{- /* Refuses combinations of values that cannot work, each with a sentence that states the remedy. */ -}}
 {{- define "roomwire.validate" -}}
-{{- range list "redis" "provider" "secrets" "policy" "httpRoute" "services" "scaling" "origins" "application" "load" -}}
+{{- range list "redis" "provider" "secrets" "policy" "httpRoute" "services" "scaling" "origins" "application" "admin" "load" -}}
 {{- include (printf "roomwire.validate.%s" .) $.Values -}}
 {{- end -}}
 {{- end -}}
@@ -32,6 +32,12 @@
 {{- if and .needed (not .existing) (not $.secrets.create) -}}
 {{- fail (printf "secrets.create is false: name a Secret in %s." .value) -}}
 {{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "roomwire.validate.admin" -}}
+{{- if and .gateway.admin.enabled (not .gateway.admin.existingSecret) -}}
+{{- fail "gateway.admin.enabled: name a Secret with the hash of the password in gateway.admin.existingSecret." -}}
 {{- end -}}
 {{- end -}}
 

@@ -105,7 +105,8 @@ def _static(entry: Entry, dynamic: Path) -> dict[str, Any]:
         web["http"] = {"tls": {}}
     return {
         "global": {"checkNewVersion": False, "sendAnonymousUsage": False},
-        "log": {"level": "WARN", "noColor": True},
+        # It warns of each gateway that has not started yet or is gone, which the lines of the gateways say already.
+        "log": {"level": "ERROR", "noColor": True},
         "entryPoints": {
             "web": web,
             "ping": {"address": f"{entry.host}:{entry.ping_port}"},

@@ -252,9 +252,10 @@ def _gateways(
     for number in range(1, gateways + 1):
         name = f"gateway-{number}"
         port, ops_port = next(ports), next(ports)
+        api = _api(common, number)
         env = (
             dict(common)
-            | _api(common, number)
+            | api
             | {
                 "ROOMWIRE_PORT": str(port),
                 "ROOMWIRE_OPS_PORT": str(ops_port),
@@ -270,7 +271,13 @@ def _gateways(
                 command=[sys.executable, "-m", *served],
                 env=env,
                 ready=f"http://{HOST}:{ops_port}/readyz",
-                where=f"http://{HOST}:{port}, operations http://{HOST}:{ops_port}",
+                where=", ".join(
+                    [
+                        f"http://{HOST}:{port}",
+                        f"operations http://{HOST}:{ops_port}",
+                        *(f"API http://{HOST}:{api_port}" for api_port in api.values()),
+                    ]
+                ),
             )
         )
         backends.append(Backend(name=name, port=port, ops_port=ops_port))

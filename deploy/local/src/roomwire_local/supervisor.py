@@ -83,6 +83,9 @@ async def run(plan: Plan) -> None:
         loop=IOLoop.current(),
         check_delay=0.5,
     )
+    for watcher, process in zip(arbiter.watchers, plan.processes, strict=True):
+        # Circus replaces `$NAME` in an environment that it is given with the watchers; a password's hash may contain that.
+        watcher.env = dict(process.env)
     stopping = asyncio.Event()
     try:
         await arbiter.start()

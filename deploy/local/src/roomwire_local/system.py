@@ -20,7 +20,7 @@ from roomwire_local import plan
 HOST: Final = plan.HOST
 UP_TIMEOUT_S: Final = 90
 DOWN_TIMEOUT_S: Final = 30
-_ROW: Final = re.compile(r"^  ([\w-]+) +http://127\.0\.0\.1:(\d+), operations (http://\S+)$", re.MULTILINE)
+_ROW: Final = re.compile(r"^  ([\w-]+) +http://127\.0\.0\.1:(\d+), operations (http://[^\s,]+)", re.MULTILINE)
 
 
 class LocalSystem:

@@ -20,6 +20,14 @@ API_PORT: "8010"
 API_KEYS_FILE: /run/secrets/api/keys
 {{- end }}
 {{- end }}
+{{- with $gateway.admin }}
+{{- if .enabled }}
+ADMIN_NAME: {{ toJson .name }}
+ADMIN_PASSWORD_HASH_FILE: /run/secrets/admin/hash
+ADMIN_MODE: {{ quote .mode }}
+ADMIN_READ_ONLY: {{ quote .readOnly }}
+{{- end }}
+{{- end }}
 {{- end -}}
 
 {{- /* The issuer of the accepted tokens, and the URL of its keys. */ -}}
@@ -64,5 +72,10 @@ AUTH_JWKS_CA_FILE: /run/secrets/auth-ca/ca.crt
 - name: api
   secret: {{ toJson $api.existingSecret }}
   items: {keys: keys}
+{{- end }}
+{{- if .Values.gateway.admin.enabled }}
+- name: admin
+  secret: {{ toJson .Values.gateway.admin.existingSecret }}
+  items: {hash: hash}
 {{- end }}
 {{- end -}}
