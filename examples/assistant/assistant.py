@@ -18,20 +18,15 @@ Text = Annotated[str, msgspec.Meta(min_length=1, max_length=1_000)]
 class Assistant(Gateway):
     """Takes questions."""
 
-    def __init__(self, redis: Redis, settings: GatewaySettings) -> None:
-        super().__init__()
-        self.redis = redis
-        self.name = settings.node_name
-
-    async def on_connection(self, socket: Socket) -> None:
+    async def on_connection(self, socket: Socket, settings: GatewaySettings) -> None:
         """Name the gateway, so that one can see which to kill."""
-        await socket.emit("gateway", self.name)
+        await socket.emit("gateway", settings.node_name)
 
     @subscribe("ask")
-    async def ask(self, socket: Socket, question: Text) -> None:
+    async def ask(self, socket: Socket, question: Text, redis: Redis) -> None:
         """Hand a question to the worker."""
         job = Job(answer=secrets.token_hex(16), client=socket.id, question=question)
-        await self.redis.lpush(QUESTIONS, msgspec.json.encode(job))
+        await redis.lpush(QUESTIONS, msgspec.json.encode(job))
 
 
 @contextlib.asynccontextmanager

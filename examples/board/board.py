@@ -23,24 +23,20 @@ class Board(Gateway):
 
     changed = emits("card", Card)
 
-    def __init__(self, cards: Cards) -> None:
-        super().__init__()
-        self.cards = cards
-
     @subscribe("cards")
-    async def show(self) -> list[Card]:
+    async def show(self, cards: Cards) -> list[Card]:
         """Return all cards."""
-        return await self.cards.all()
+        return await cards.all()
 
     @subscribe("add")
-    async def add(self, title: Title) -> Card:
+    async def add(self, title: Title, cards: Cards) -> Card:
         """Add a card."""
-        return await self._tell(await self.cards.add(title))
+        return await self._tell(await cards.add(title))
 
     @subscribe("move")
-    async def move(self, card_id: str, stage: Stage) -> Card:
+    async def move(self, card_id: str, stage: Stage, cards: Cards) -> Card:
         """Move a card."""
-        return await self._tell(await self.cards.move(card_id, stage))
+        return await self._tell(await cards.move(card_id, stage))
 
     async def _tell(self, card: Card) -> Card:
         # Two gateways may tell in another order than they have written: clients go by the version.
@@ -50,7 +46,7 @@ class Board(Gateway):
 
 @contextlib.asynccontextmanager
 async def lifespan(app: App) -> AsyncIterator[None]:
-    """Open the database for the gateway."""
+    """Open the database for the handlers."""
     async with open_cards(os.environ.get("BOARD_DATABASE", "board.sqlite3")) as cards:
         app.provide(Cards, cards)
         yield

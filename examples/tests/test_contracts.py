@@ -43,6 +43,7 @@ def example(monkeypatch, tmp_path):
         ("chat", "chat", [("chat message", "hello", "1")], {"chat message"}),
         ("game", "game", [("join", "meadow", "Ann"), ("go", 0.25, 0.25)], {"gateway", "joined"}),
         ("notifications", "orders", [("watch", "a" * 22)], set()),
+        ("talk", "talk", [("ask", "1", "Why?"), ("questions",)], {"asked"}),
     ],
 )
 async def test_an_example_keeps_what_its_contract_promises(nodes, example, folder, module, calls, received):

