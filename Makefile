@@ -15,7 +15,7 @@ DOCS   := services/auth/src/roomwire_auth/web
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help help-more install up down test quick steady release release-test matrix attacks examples check types style audit render map docs site chart-test proxies clients fuzz bench faults load soak profile capacity report e2e lock clean
+.PHONY: help help-more install up down test quick steady release release-test matrix attacks failures load-test examples check types style audit render map docs site chart-test proxies clients programs fuzz bench faults load soak profile capacity economics report e2e lock clean
 
 # A target's description follows `##`; `##+` is for those that `make help-more` lists.
 LIST = @awk -F ':.*$(1) ' '/^[a-z0-9-]+:.*$(1) /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -71,6 +71,12 @@ style: install  ##+ format, lint and import directions alone
 attacks: install  ##+ attack gateways, and measure what that costs them
 	$(BIN)/pytest -m attacks services/gateway/tests
 
+failures: install  ##+ break each way in which a service fails, and ask the alerts
+	$(BIN)/pytest -m failures deploy/helm $(PARALLEL)
+
+load-test: install  ##+ test the load tests with short runs
+	$(BIN)/pytest -m load loadtest $(PARALLEL)
+
 examples: install  ##+ follow the README of each example
 	$(BIN)/pytest -m examples examples/tests $(PARALLEL)
 
@@ -105,6 +111,9 @@ proxies: install  ##+ clients and the page through HAProxy, nginx and Traefik
 clients: install  ##+ clients in five languages, programs for Node and NestJS
 	$(BIN)/pytest -m clients deploy/clients
 
+programs: install  ##+ NiceGUI and others, with the class replaced (SUITES=DIR)
+	$(BIN)/pytest -m programs deploy/programs
+
 faults: install  ## break it in sixteen ways, count messages (FAULTS="K1 K7")
 	$(BIN)/python -m roomwire_loadtest.faults $(FAULTS_ARGS)
 
@@ -119,6 +128,9 @@ profile: install  ## a flame graph of a gateway under load (PROFILE=--help)
 
 capacity: install  ## what a workload needs (PLAN=loadtest/workloads/large.toml)
 	$(BIN)/python -m roomwire_loadtest.capacity $(if $(PLAN),plan $(PLAN),measure)
+
+economics: install  ##+ what strangers cost, and what they pay (ECONOMICS=--help)
+	$(BIN)/python -m roomwire_loadtest.economics $(ECONOMICS)
 
 report: install  ##+ write tables and plots of the kept results again
 	$(BIN)/python -m roomwire_loadtest.report
@@ -137,9 +149,12 @@ lock: install  ## resolve the lock files again
 	$(BIN)/uv pip compile $(LOCK) requirements/build.in -o requirements/build.txt
 	$(BIN)/uv pip compile $(LOCK) requirements/load.in -o requirements/load.txt
 	$(BIN)/uv pip compile $(LOCK) requirements/go.in -o requirements/go.txt
+	for program in nicegui reflex chainlit suites; do $(BIN)/uv pip compile $(LOCK) requirements/programs/$$program.in -o requirements/programs/$$program.txt || exit 1; done
 	$(NPM) install --package-lock-only
+	cd deploy/programs/js && ../../../$(NPM) install --package-lock-only
 	cd deploy/clients/js && ../../../$(NPM) install --package-lock-only
 	cd deploy/clients/nestjs && ../../../$(NPM) install --package-lock-only
+	cd deploy/clients/emitters && ../../../$(NPM) install --package-lock-only
 	cd deploy/clients/go && go mod tidy
 	cd deploy/clients/rust && cargo generate-lockfile && sed -i '/^source = /d' Cargo.lock
 # Extras stay written: pip would take the newest of `coverage[toml]`, and refuse it for want of a hash.

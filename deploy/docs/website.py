@@ -63,6 +63,7 @@ REFERENCE: Final = {
         "roomwire.testing.errors",
         "roomwire.testing.loop.VirtualLoop",
     ],
+    "Clients": ["roomwire.client.async_client.AsyncClient", "roomwire.client.threaded_client.Client"],
     "Emitters": ["roomwire.log.emitter.Emitter", "roomwire.log.emitter.AsyncEmitter"],
     "Errors": ["roomwire.errors"],
     "Results of calls to all nodes": ["roomwire.cluster.results"],

@@ -98,7 +98,7 @@ MADE = ("loadtest/results/faults",)
 
 
 MODULE = re.compile(r"`(roomwire(?:_\w+)?(?:\.\w+)+)`")
-ATTRIBUTES = {"roomwire.event"}
+ATTRIBUTES = {"roomwire.event", "roomwire.refusal"}
 """Attributes of spans, which are named as modules are."""
 
 

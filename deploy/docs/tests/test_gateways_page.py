@@ -1,8 +1,9 @@
-"""The gateways that `docs/gateways.md`, `docs/recovery.md` and `docs/application.md` show do what the pages say, on two nodes."""
+"""The gateways that `docs/gateways.md`, `docs/namespaces.md`, `docs/recovery.md` and `docs/application.md` show do what the pages say, on two nodes."""
 
 import textwrap
 
 import documents
+import httpx
 import pytest
 from documents import ROOT
 
@@ -11,6 +12,8 @@ from roomwire.identity.capabilities import Capabilities
 from roomwire.testing import Refused
 
 GATEWAYS = ROOT / "docs" / "gateways.md"
+NAMESPACES = ROOT / "docs" / "namespaces.md"
+APPLICATION = ROOT / "docs" / "application.md"
 
 
 def shown(mark, page=GATEWAYS):
@@ -56,7 +59,7 @@ async def test_a_room_is_for_clients_whose_permissions_say_so(nodes):
 
 
 async def test_a_client_leaves_the_rooms_that_its_new_token_forbids(nodes):
-    names = shown("async def leave_forbidden", ROOT / "docs" / "application.md")
+    names = shown("async def leave_forbidden", APPLICATION)
     allowed = [{"den": ["join"], "hall": ["join"]}]
 
     def ann():
@@ -78,6 +81,37 @@ async def test_a_client_leaves_the_rooms_that_its_new_token_forbids(nodes):
         assert recovered.recovered
         for number, client in enumerate((renewed, recovered)):
             assert {client.sid, "hall"} == {*cluster.nodes[number].server.rooms(client.sid)}
+
+
+async def test_a_route_checks_the_token_of_its_caller(nodes):
+    async with (
+        nodes(shown("http.state.verifier", APPLICATION)["app"]) as cluster,
+        httpx.AsyncClient(
+            transport=httpx.ASGITransport(cluster.nodes[0].asgi), base_url="http://board.example"
+        ) as http,
+    ):
+        known = await http.get("/me", headers={"Authorization": f"Bearer {cluster.token('ann')}"})
+        refused = [
+            await http.get("/me", headers=headers) for headers in ({}, {"Authorization": "Bearer forged"})
+        ]
+
+    assert {"id": "ann", "name": "ann"} == known.json()
+    assert [401, 401] == [answer.status_code for answer in refused]
+    assert ["unauthenticated"] * 2 == [answer.json()["error"]["code"] for answer in refused]
+
+
+async def test_a_login_of_the_applications_own_names_an_account(nodes):
+    app = shown("handshake.auth !=", APPLICATION)["app"]
+    async with nodes(app, count=2) as cluster:
+        with pytest.raises(Refused, match="unauthenticated"):
+            await cluster.connect(auth={"password": "guessed"})
+        ann = await cluster.connect(auth={"password": "swordfish"})
+        await put(cluster, ann, "den")
+        ann.cut()
+        await ann.back(node=1)
+
+        assert ann.recovered
+        assert "den" in cluster.nodes[1].server.rooms(ann.sid)
 
 
 async def test_an_event_that_is_sent_again_is_delivered_once(nodes):
@@ -235,7 +269,8 @@ async def test_a_service_bans_a_user(nodes):
 
 
 async def test_a_recovered_client_is_not_welcomed_again(nodes):
-    (code,) = documents.programs(ROOT / "docs" / "recovery.md", "python")
+    programs = documents.programs(ROOT / "docs" / "recovery.md", "python")
+    (code,) = [code for code in programs if "on_connection" in code]
     names = {"Gateway": Gateway, "Socket": Socket}
     exec(f"class Welcome(Gateway):\n{textwrap.indent(code, '    ')}", names)
     async with nodes(names["Welcome"]) as cluster:
@@ -247,3 +282,41 @@ async def test_a_recovered_client_is_not_welcomed_again(nodes):
 
         assert ann.recovered
         assert [] == [*ann.untaken]
+
+
+async def test_a_gateway_serves_each_tenant(nodes):
+    async with nodes(shown("class Tenant(Gateway", NAMESPACES)["app"], count=2) as cluster:
+        await _tenants_are_told(cluster, cluster.nodes[1].server)
+
+
+async def test_functions_serve_each_tenant(nodes):
+    names = shown("import re", NAMESPACES)
+    async with nodes(names["app"]) as cluster:
+        await _tenants_are_told(cluster, names["server"])
+        player = await cluster.connect(namespace="/match-3")
+
+        assert "e4 in match 3" == await player.call("move", "e4")
+
+
+async def _tenants_are_told(cluster, server):
+    """Check what the clients of tenants receive, the last of them from a server that is any node's."""
+    ann, eve = [
+        await cluster.connect(namespace=f"/tenant-{number}", auth={"from": "test"}) for number in (7, 8)
+    ]
+    with pytest.raises(Refused, match="invalid_namespace"):
+        await cluster.connect(namespace="/tenant-x", auth={"from": "test"})
+
+    assert "told the clients of 7" == await ann.call("publish", "hello")
+    assert "hello" == await ann.next("published")
+    await server.emit("published", "outside", to="news", namespace="/tenant-8")
+    assert "outside" == await eve.next("published")
+    assert [] == [*ann.untaken]
+
+
+async def test_a_tenants_namespace_is_for_clients_whose_permissions_name_it(nodes):
+    async with nodes(shown("class Private(Gateway", NAMESPACES)["Private"]) as cluster:
+        ann = User("ann", "Ann", "account", capabilities=Capabilities.of({"/tenant-7": ["connect"]}))
+        await cluster.connect(user=ann, namespace="/tenant-7")
+
+        with pytest.raises(Refused, match="forbidden"):
+            await cluster.connect(user=ann, namespace="/tenant-8")

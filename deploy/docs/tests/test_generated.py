@@ -21,8 +21,10 @@ def test_the_page_of_settings_is_what_the_code_says():
     assert generated.settings_page() == generated.SETTINGS.read_text(encoding="utf-8"), "run `make docs`"
 
 
-@pytest.mark.parametrize("page", [generated.README, generated.VERIFICATION], ids=lambda page: page.name)
-def test_the_tables_of_the_benchmark_are_the_reports(page):
+@pytest.mark.parametrize(
+    "page", [generated.README, generated.VERIFICATION, generated.DROP_IN], ids=lambda page: page.name
+)
+def test_tables_are_what_the_reports_and_the_differential_tests_say(page):
     text = page.read_text(encoding="utf-8")
 
     assert "<!-- written: " in text

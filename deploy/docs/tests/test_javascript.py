@@ -25,7 +25,7 @@ socket.on("connect", () => {
   if (!socket.recovered) socket.io.engine.close();
 });
 """
-# An hour passes in a moment, and the page's paths are those of the system. The network is away for the first renewal, and the
+# An hour passes in a moment, but not before the client is connected, and the page's paths are those of the system. The network is away for the first renewal, and the
 # connection has ended when the third one comes.
 RENEWS = """
 {
@@ -37,10 +37,14 @@ const fetch = async (path, options) => {
   }
   return globalThis.fetch(url + path, options);
 };
-const setTimeout = (task) => globalThis.setTimeout(task, 100);
+let hasConnected = false;
+const setTimeout = (task) => globalThis.setTimeout(() => hasConnected ? task() : setTimeout(task), 100);
 const io = (options) => {
   const socket = connect(url, options), emit = socket.emit.bind(socket);
-  socket.on("connect", () => console.log("connected"));
+  socket.on("connect", () => {
+    hasConnected = true;
+    console.log("connected");
+  });
   socket.emit = (event, body, acknowledged) => emit(event, body, (answer) => {
     console.log("renewed:", "expiresAt" in answer);
     acknowledged(answer);
@@ -120,7 +124,8 @@ def program(case):
     """Return the program that a case is about: the block of the page, without the tags around it."""
     page, _, mark = case.partition(" ")
     (block,) = blocks.marked(mark, blocks.blocks(ROOT / "docs" / page))
-    return block.code.removeprefix('<script type="module">\n').removesuffix("</script>\n")
+    code = block.code.removeprefix('<script type="module">\n').removesuffix("</script>\n")
+    return code.removeprefix('  import { io } from "socket.io-client";\n')
 
 
 @pytest.mark.parametrize("case", CASES)
