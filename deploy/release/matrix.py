@@ -21,6 +21,7 @@ RELYING: Final = (
     "test_differential*.py",
     "test_differences.py",
     "test_packages.py",
+    "test_wire.py",
     "test_imports.py",
     "test_server.py",
     "test_http.py",

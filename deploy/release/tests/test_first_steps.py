@@ -151,7 +151,7 @@ async def test_the_readmes_lines_lead_from_an_empty_folder_to_two_browsers_over_
     (environment, install, new, tests, check, dev, up), (tail, write), _ = lines.blocks
 
     await reader.run(environment)
-    await reader.run(install, RELEASE=str(release))
+    await reader.run(install, DIST=str(release))
     assert {build.project(package)["name"] for package in build.PACKAGES} == installed_from(release, reader)
     await reader.run(new)
     assert "board" == reader.folder.name
@@ -211,7 +211,7 @@ async def share(reader: Reader, lines: Sequence[str], port: int, chromium_path: 
             await write_note(ann, "to the other gateway")
             await shows(ben, "to the other gateway")
         async with reader.running(written(tail, here)) as first:
-            await first.says("connected as")
+            await first.says("connected on gateway-[12] as")
             with reader.timed(write):
                 async with reader.running(written(write, here)) as second:
                     for terminal in (first, second):

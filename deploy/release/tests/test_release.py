@@ -134,7 +134,7 @@ def test_without_extras_only_what_serves_lacks_a_package(core, tmp_path):
     assert PLUGIN.items() <= failed.items()
     assert failed.keys() - PLUGIN.keys() <= of_service
     lacking = {package for name, package in failed.items() if name not in PLUGIN}
-    assert {"click", "fastapi", "pydantic", "starlette", "uvicorn", "uvloop"} >= lacking
+    assert {"argon2", "click", "fastapi", "pydantic", "starlette", "uvicorn", "uvloop"} >= lacking
 
 
 def test_without_extras_the_public_names_are_there(core, tmp_path):
@@ -211,11 +211,11 @@ def test_with_test_pytest_has_the_fixture_and_needs_nothing_of_what_serves(insta
     python = installed("roomwire[test]")
     folder = tmp_path / "of_a_team"
     folder.mkdir()
-    application, tests = re.findall(
-        r"^```python\n(.*?)^```$", (TOP / "docs" / "testing.md").read_text(), re.MULTILINE | re.DOTALL
-    )
-    (folder / "board.py").write_text(application)
-    (folder / "test_board.py").write_text(tests)
+    page = (TOP / "docs" / "testing.md").read_text()
+    shown = re.findall(r"`(\w+\.py)`:\n\n```python\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    assert len(shown) == page.count("```python\n")
+    for name, text in shown:
+        (folder / name).write_text(text)
 
     assert "10 passed" in run(python, "-m", "pytest", cwd=folder)
 
