@@ -147,6 +147,20 @@ class Siege:
     logged: int = 0
     complaints: list[str] = field(default_factory=list)
 
+    def row(self, name: str) -> str:
+        """Return a line of a Markdown table: what it did, and what the bystanders noticed."""
+        both = (self.during, self.afterwards)
+        most = max(held for report in both for of, held in report["memory_bytes"].items() if "gateway" in of)
+        harm = [
+            sum(len(r[what]) if what == "late" else r[what] for r in both)
+            for what in ("cut", "late", "unheard")
+        ]
+        refused = sum(sum(report["refused"].values()) for report in both)
+        slowest_ms = 1_000 * max(report["slowest_s"] for report in both)
+        ended = ", ".join(f"{what} {number:,}" for what, number in self.ended.most_common())
+        noticed = f"{harm[0]} | {refused} | {harm[1]} | {harm[2]} | {slowest_ms:,.0f} | {most >> 20}"
+        return f"| {name} | {ended} | {self.counted:,.0f} | {noticed} |"
+
 
 async def attacked(system: System, row: Row, *, patience_s: float = 2 * PATIENCE_S) -> Siege:
     """Let a stranger attack until the bystanders have said enough, and judge what came of it.

@@ -10,6 +10,7 @@ import contextlib
 import json
 import uuid
 from dataclasses import replace
+from pathlib import Path
 
 import httpx
 import pytest
@@ -30,6 +31,8 @@ from roomwire_gateway.messages import MAX_TEXT_CHARS
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 SPELLINGS = ["/socket.io/x", "/socket.io/%2f", "/%73ocket.io/", "/socket.io//", "/SOCKET.IO/", "//socket.io/"]
 MIB = 2**20
+TOP = Path(__file__).parents[3]
+SEEN = "| row | answers to the attacker | counted | bystanders cut | refused | late | unheard | slowest ack ms | gateway MiB |"
 FEW_ROUNDS, MANY_ROUNDS = 20, 100
 MOST_ROOMS, MOST_GUESSES = 400, 60
 REVOKED = 110_000
@@ -367,18 +370,31 @@ async def system(tmp_path_factory, starts_servers):
         yield running
 
 
-@pytest.mark.parametrize("row", ROWS.values(), ids=ROWS)
-async def test_a_stranger_is_refused_and_bystanders_notice_nothing(row, system):
-    siege = await attacked(system, row)
+@pytest.fixture(scope="module")
+def table():
+    """Lines that are written into artifacts/attacks.md at the end, so that what was seen can be read."""
+    lines = [SEEN, "|---" * (SEEN.count("|") - 1) + "|"]
+    yield lines
+    (TOP / "artifacts").mkdir(exist_ok=True)
+    (TOP / "artifacts" / "attacks.md").write_text("\n".join(lines) + "\n")
+
+
+@pytest.mark.parametrize("name", ROWS)
+async def test_a_stranger_is_refused_and_bystanders_notice_nothing(name, system, table):
+    siege = await attacked(system, ROWS[name])
+    table.append(siege.row(name))
 
     assert [] == siege.complaints, siege
 
 
 @pytest.mark.attacks
-async def test_strangers_who_fill_the_memory_one_after_another_keep_nobody_out_of_it_for_long(tmp_path):
+async def test_strangers_who_fill_the_memory_one_after_another_keep_nobody_out_of_it_for_long(
+    tmp_path, table
+):
     async with installed(tmp_path) as system:
-        for row in (*FILLING.values(), *FILLING.values()):
+        for name, row in (*FILLING.items(), *FILLING.items()):
             siege = await attacked(system, row)
+            table.append(siege.row(name))
 
             assert [] == siege.complaints, siege
             await until(lambda: admits_all(system), within_s=FREE_WITHIN_S)
@@ -433,15 +449,17 @@ async def test_where_a_connection_may_open_any_number_of_rooms_guests_use_up_the
 
 
 @pytest.mark.attacks
-async def test_a_revoked_token_stays_revoked_however_many_are_revoked_after_it(system):
+async def test_a_revoked_token_stays_revoked_however_many_are_revoked_after_it(system, table):
     siege = await attacked(system, Row(revocations_without_end, frozenset({"unauthenticated"})))
+    table.append(siege.row("C16"))
 
     assert [] == siege.complaints, siege
 
 
 @pytest.mark.attacks
-async def test_a_session_that_is_recovered_eight_times_at_once_has_one_owner_a_hundred_times(system):
+async def test_a_session_that_is_recovered_eight_times_at_once_has_one_owner_a_hundred_times(system, table):
     siege = await attacked(system, Row(twins_in_many_rounds, frozenset({"1 owner"})))
+    table.append(siege.row("C15"))
 
     assert [] == siege.complaints, siege
     assert MANY_ROUNDS <= siege.ended["1 owner"]
