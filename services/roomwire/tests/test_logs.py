@@ -1,7 +1,10 @@
 """No secret is ever written, and each line is one event."""
 
+import contextlib
+import io
 import json
 import logging
+import re
 import subprocess
 import sys
 
@@ -66,6 +69,7 @@ PIECES = [
     "bearer ",
 ]
 PIECES += ["://", ":", "a://", "a://b:", "@", "_", "'", "aA0", "é"]
+PATTERNS = [logs._TOKEN, logs._NAMED_SECRET, logs._BEARER, logs._URL_PASSWORD]
 MASK_ALL = """
 import sys
 from roomwire.logs import redact_text
@@ -88,6 +92,38 @@ def test_masking_takes_time_in_proportion_to_the_text():
 def test_what_is_masked_is_masked_once_and_for_all(pieces):
     masked = logs.redact_text("".join(pieces))
     assert masked == logs.redact_text(masked)
+
+
+@given(
+    st.lists(
+        st.sampled_from(
+            [
+                "eyJ",
+                "EYJ",
+                "a.",
+                ".",
+                "token=",
+                "ToKen=",
+                "pa\u017f\u017fword='",
+                "Password: ",
+                "bearer ",
+                "BEARER ",
+                "x://",
+                "u:",
+                "p@",
+                "'",
+                "İ",
+            ]
+        ),
+        max_size=8,
+    )
+)
+def test_no_text_that_a_pattern_would_mask_is_passed_over(pieces):
+    text = masked = "".join(pieces)
+    for pattern in PATTERNS:
+        masked = pattern.sub("", masked)
+
+    assert (masked == text) or any(sign in text.casefold() for sign in logs._SIGNS)
 
 
 SECRET_FIELDS = [
@@ -206,6 +242,100 @@ def test_get_logger_names_the_module(log_lines):
     logs.get_logger("roomwire.something").info("hello")
 
     assert "roomwire.something" == log_lines()[0]["logger"]
+
+
+TWO_WAYS = """
+import datetime, logging, sys, uuid
+from roomwire import logs
+logs.configure(log_format=sys.argv[1], node="one")
+log = logs.get_logger("roomwire.x")
+if sys.argv[2] == "records":
+    logging.getLogger("roomwire").addHandler(logging.NullHandler())
+for value in ["text", "a\\nb\\x00\\u2028é\\U0001f600", "?token=abc", b"raw", 1, 2.5, float("nan"), None, True, ["x", ("y",)],
+              {"password": "p", 1: "one", "inner": {"Authorization": "Basic abc"}}, uuid.UUID(int=1), datetime.date(2020, 1, 1),
+              ValueError("redis://u:secret@h"), {1, 1}, object]:
+    log.info("something happened", value=value, name="a name", token="abc")
+log.warning("with %s", "an argument")
+log.debug("not written")
+try:
+    raise KeyError("?token=abc")
+except KeyError:
+    log.exception("it failed", event_name="e")
+    log.error("it failed", exc_info=True)
+logging.getLogger("a.library").warning("of a library %s", 1)
+"""
+
+
+def written(*arguments):
+    done = subprocess.run(
+        [sys.executable, "-c", TWO_WAYS, *arguments], capture_output=True, text=True, check=True
+    )
+    assert not done.stderr
+    return re.sub(r"\d{4}-\d\d-\d\dT[\d:.]+Z", "<time>", done.stdout)
+
+
+@pytest.mark.parametrize("log_format", ["json", "console"])
+def test_a_line_has_the_same_text_with_and_without_a_record_of_the_standard_library(log_format):
+    direct = written(log_format, "direct")
+
+    assert written(log_format, "records") == direct
+    assert 20 <= direct.count("<time>")
+    assert "secret" not in direct
+
+
+@pytest.fixture
+def alone():
+    """Return the lines of the one handler that this process has meanwhile."""
+    root, stream = logging.getLogger(), io.StringIO()
+    handlers, level = root.handlers, root.level
+    with contextlib.redirect_stdout(stream):
+        logs.configure(log_format="json")
+    yield lambda: [json.loads(line)["event"] for line in stream.getvalue().splitlines()]
+    root.handlers = handlers
+    root.setLevel(level)
+    structlog.reset_defaults()
+
+
+class Kept(logging.Handler):
+    def __init__(self):
+        super().__init__()
+        self.records = []
+
+    def emit(self, record):
+        self.records.append(record)
+
+
+@pytest.mark.parametrize("where", ["", "roomwire", "roomwire.some.module"])
+def test_another_handler_gets_a_record_of_each_line(alone, where):
+    kept = Kept()
+    logging.getLogger(where).addHandler(kept)
+    try:
+        logs.get_logger("roomwire.some.module").info("hello")
+    finally:
+        logging.getLogger(where).removeHandler(kept)
+    logs.get_logger("roomwire.some.module").info("goodbye")
+
+    assert ["hello", "goodbye"] == alone()
+    assert ["roomwire.some.module"] == [record.name for record in kept.records]
+
+
+def test_a_loggers_own_level_and_filters_hold(alone):
+    logger = logging.getLogger("roomwire.some.module")
+    log = logs.get_logger("roomwire.some.module")
+
+    logger.setLevel(logging.WARNING)
+    log.info("below the level")
+    log.warning("a warning")
+    logger.setLevel(logging.NOTSET)
+    logger.addFilter(refuse := lambda _: False)
+    log.warning("filtered")
+    logger.removeFilter(refuse)
+    logging.disable(logging.WARNING)
+    log.warning("disabled")
+    logging.disable(logging.NOTSET)
+    log.info("at last")
+
+    assert ["a warning", "at last"] == alone()
 
 
 def test_a_program_that_configures_no_logging_sees_only_warnings_and_errors():
