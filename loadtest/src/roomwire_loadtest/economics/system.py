@@ -17,7 +17,10 @@ _WIDE: Final = "\N{GRINNING FACE}"
 """A character that takes four bytes."""
 _KEY: Final = "k" * 40
 GATEWAY: Final = "gateway-1"
+_ALL_DAY: Final[Mapping[str, str]] = {"ROOMWIRE_ACCESS_TTL_S": "86400"}
+"""No token expires on the way: a crowd whose tokens have expired is gone, and an attack with such a token is another one."""
 UNLIMITED: Final[Mapping[str, str]] = {
+    **_ALL_DAY,
     "ROOMWIRE_MAX_EVENTS_PER_S": "0",
     "ROOMWIRE_MAX_EVENTS_PER_USER_PER_S": "0",
     "ROOMWIRE_MAX_EVENTS_OF_GUESTS_PER_S": "0",
@@ -32,8 +35,8 @@ UNLIMITED: Final[Mapping[str, str]] = {
     "ROOMWIRE_PING_INTERVAL_S": "300",
 }
 """The settings with which costs are measured: limits would hide them."""
-LIMITED: Final[Mapping[str, str]] = {"ROOMWIRE_THROTTLE": "true"}
-"""The settings under attack: the defaults, with the limits of auth, which `make up` switches off."""
+LIMITED: Final[Mapping[str, str]] = {**_ALL_DAY, "ROOMWIRE_THROTTLE": "true"}
+"""The settings under attack: the defaults, with the limits of auth, which `make up` switches off, and with tokens that last."""
 
 
 class World:
