@@ -1,5 +1,8 @@
 """Verifies an access token: its signature, type, times, issuer and audience, and that it was not revoked.
 
+A token that was verified lately (`verified`) is not verified again while its key is published and its time lasts; whether it was revoked
+is asked each time.
+
 Tokens of the auth service follow RFC 9068 (`typ: at+jwt`) and are signed with Ed25519; nothing else is accepted unless another
 identity provider is configured. Gateways verify locally, with cached keys from a JWKS (`jwks`). This module parses a token's content
 strictly as a JSON object, because the JWT library, which only this module and `tokens` use, is more lenient. It never logs a token.
@@ -8,6 +11,7 @@ strictly as a JSON object, because the JWT library, which only this module and `
 import base64
 import json
 import re
+import time
 from collections.abc import Callable, Collection, Mapping
 from typing import Annotated, Final, Literal, NoReturn
 
@@ -19,9 +23,10 @@ from roomwire.health.clocks import LEEWAY_S
 from roomwire.identity.capabilities import NOTHING, Capabilities
 from roomwire.identity.claim_names import MISSING, OUR_CLAIMS, ClaimNames, find, names_in
 from roomwire.identity.errors import InvalidToken, SessionEnded, TokenExpired
-from roomwire.identity.jwk import EDDSA
+from roomwire.identity.jwk import EDDSA, PublicKey
 from roomwire.identity.jwks import KeySource
 from roomwire.identity.tokens import MAX_SESSION_CHARS, TOKEN_TYPE, User
+from roomwire.identity.verified import VerifiedTokens
 from roomwire.limits.http import MAX_TOKEN_BYTES
 
 NO_TYPE: Final = "none"
@@ -65,6 +70,7 @@ class Verifier:
         max_token_bytes: Maximum length of a token.
         without_claim: The permissions of a token with neither roles nor capabilities. Default: none.
         is_revoked: Returns whether an otherwise valid token was revoked. Default: no token is.
+        clock: Seconds since 1970, for tokens that were verified lately. The library that verifies the others has its own.
 
     """
 
@@ -82,6 +88,7 @@ class Verifier:
         max_token_bytes: int = MAX_TOKEN_BYTES,
         without_claim: Capabilities = NOTHING,
         is_revoked: Callable[[User], bool] = lambda _: False,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self._keys = keys
         self._issuer = issuer
@@ -94,6 +101,8 @@ class Verifier:
         self._max_token_bytes = max_token_bytes
         self._without_claim = without_claim
         self._is_revoked = is_revoked
+        self._clock = clock
+        self._verified = VerifiedTokens()
 
     async def verify(self, token: str) -> User:
         """Return the user that the token identifies.
@@ -107,10 +116,22 @@ class Verifier:
         # A token is ASCII; other texts are refused next.
         if len(token) > self._max_token_bytes:
             raise Unauthenticated("The token is too long.")
+        known = self._verified.find(token, self._clock())
+        if known is not None and known.key is await self._keys.key(known.kid):
+            user = known.user
+        else:
+            user = await self._user_of(token)
+        if self._is_revoked(user):
+            raise SessionEnded
+        return user
+
+    async def _user_of(self, token: str) -> User:
+        """Return the user that a token identifies, whether it was revoked or not; raises as `verify`."""
         if not _COMPACT.fullmatch(token):
             raise InvalidToken
         try:
-            user = self._user(await self._checked(token))
+            claims, kid, key = await self._checked(token)
+            user = self._user(claims)
         except jwt.ExpiredSignatureError:
             raise TokenExpired from None
         except jwt.ImmatureSignatureError:
@@ -118,12 +139,11 @@ class Verifier:
         except (jwt.PyJWTError, ValueError, RecursionError):
             # Repeated names and claims of another type raise the second error, brackets a thousand deep the third.
             raise InvalidToken from None
-        if self._is_revoked(user):
-            raise SessionEnded
+        self._verified.keep(token, user, kid=kid, key=key, leeway_s=self._leeway_s, now=self._clock())
         return user
 
-    async def _checked(self, token: str) -> Mapping[str, object]:
-        """Return the claims of a token after checking its signature, audience and times."""
+    async def _checked(self, token: str) -> tuple[Mapping[str, object], str, PublicKey]:
+        """Return the claims of a token after checking its signature, audience and times, with its key and the key's id."""
         head, body, _ = token.split(".")
         header = parse_part(head)
         algorithm, kid = header.get("alg"), header.get("kid")
@@ -145,7 +165,7 @@ class Verifier:
             options={"require": ["exp", "iat", "iss", "aud"]},
         )
         # Of two claims of one name, this library takes the last, but another library may take the first.
-        return parse_part(body)
+        return parse_part(body), kid, key
 
     def _is_of_a_type(self, header: Mapping[str, object]) -> bool:
         type_ = header.get("typ", NO_TYPE)
