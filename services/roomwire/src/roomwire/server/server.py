@@ -4,15 +4,14 @@ Everything written for `socketio.AsyncServer` runs on it. It adds session ids th
 connection is accepted, errors that reach the client, metrics, an orderly start, and a drain that spreads reconnects.
 
 Its parts do the work, and `Parts` assembles them: `Events` passes messages to their handlers, `Connects` connects and disconnects
-clients, `Lifecycle` runs the handlers of both, `Clients` has the connected clients, `Calls` waits for acks. The methods that
-override python-socketio pass each call on to one of them, in the order of `drop_in.OVERRIDDEN`; a test fails when a release of
-python-socketio moves a name.
+clients, `Lifecycle` runs the handlers of both, `Clients` has the connected clients, `Calls` waits for acks; `NamespaceCalls` and
+`ClusterCalls` have the methods about namespaces and about all nodes. The methods that override python-socketio pass each call on to
+one of them, in the order of `drop_in.OVERRIDDEN`; a test fails when a release of python-socketio moves a name.
 """
 
 import asyncio
 import logging
 import os
-import re
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
@@ -28,7 +27,7 @@ from roomwire.engine.asgi import AsgiEngine
 from roomwire.engine.engine import Engine
 from roomwire.engine.relay import SessionRelay
 from roomwire.engine.session import Reason
-from roomwire.errors import ClientError, InvalidNamespace, Unavailable
+from roomwire.errors import ClientError, Unavailable
 from roomwire.history.contract import History
 from roomwire.history.memory import MemoryHistory
 from roomwire.identity.tokens import User
@@ -59,9 +58,8 @@ from roomwire.server.drop_in import (
     with_our_own_way,
     with_values,
 )
-from roomwire.server.namespace_functions import NamespaceFunctions
+from roomwire.server.namespaces import NamespaceCalls
 from roomwire.server.parts import Parts
-from roomwire.server.patterns import NamespacePattern
 from roomwire.server.self_start import SelfStart
 from roomwire.server.stock import Initiated, StockSteps
 from roomwire.tracing import Tracing
@@ -69,7 +67,7 @@ from roomwire.tracing import Tracing
 _log = get_logger(__name__)
 
 
-class Server(ClusterCalls, socketio.AsyncServer):  # type: ignore[misc] # python-socketio has no types
+class Server(ClusterCalls, NamespaceCalls, socketio.AsyncServer):  # type: ignore[misc] # python-socketio has no types
     """A Socket.IO server that is one of many.
 
     The server takes everything as arguments and reads no environment: the variables `ROOMWIRE_...` are settings of the gateway
@@ -251,8 +249,9 @@ class Server(ClusterCalls, socketio.AsyncServer):  # type: ignore[misc] # python
             )
         self.count_event = metrics.events.count
         ClusterCalls.__init__(self, parts.operations, parts.node_events)
+        NamespaceCalls.__init__(self, parts.dynamic, parts.connects.serves)
         # Not by its name: a program may have put this class in the place of `socketio.AsyncServer`.
-        super(ClusterCalls, self).__init__(
+        super(NamespaceCalls, self).__init__(
             client_manager=parts.rooms,
             logger=logger,
             async_handlers=async_handlers,
@@ -389,38 +388,6 @@ class Server(ClusterCalls, socketio.AsyncServer):  # type: ignore[misc] # python
 
     # -- namespaces
 
-    def of(
-        self, pattern: str | re.Pattern[str], *, requires_connect: bool | None = None
-    ) -> NamespaceFunctions:
-        """Return the functions that serve all namespaces of a pattern: `io.of(/regex/)` of Socket.IO for Node.
-
-        Names that have handlers of their own take precedence over patterns. Of several patterns, the first that was registered
-        and matches serves a name. See docs/namespaces.md.
-
-        Args:
-            pattern: A template with parameters, `/tenant-{tenant}`, or a regular expression, whose named groups are the
-                parameters. It may match anywhere in a name, as in Node: begin it with `^` and end it with `$`. A further call with the
-                same pattern returns the same functions.
-            requires_connect: Whether a user's capabilities must allow `connect` for the name of a namespace. Default: no.
-
-        Raises:
-            ConfigurationError: The pattern has no parameter and is no regular expression, or a gateway serves the same names.
-
-        """
-        wanted = NamespacePattern(pattern)
-        for known in self._parts.dynamic.templates:
-            if isinstance(known, NamespaceFunctions) and known.pattern.text == wanted.text:
-                if requires_connect is not None:
-                    known.requires_connect = requires_connect
-                return known
-        functions = NamespaceFunctions(wanted, emit=self._emitted, requires_connect=bool(requires_connect))
-        self._parts.dynamic.add(functions)
-        return functions
-
-    def _emitted(self, event: str, data: object, **options: Any) -> Awaitable[None]:
-        # This is looked up with each call, because programs replace `emit`.
-        return self.emit(event, data, **options)
-
     def register_namespace(self, namespace_handler: Any) -> None:
         """Register an object that handles the events of a namespace, or a `Gateway` that serves all namespaces of a pattern.
 
@@ -434,56 +401,6 @@ class Server(ClusterCalls, socketio.AsyncServer):  # type: ignore[misc] # python
             return
         self._parts.dynamic.add(namespace_handler)
         namespace_handler._set_server(self)  # noqa: SLF001 - as python-socketio does
-
-    def registered_handlers(self) -> Mapping[str, object]:
-        """Return the objects that serve namespaces, by the name or the text of the pattern, in the order of registration."""
-        dynamic = self._parts.dynamic
-        of_patterns = {
-            one.pattern.text: one for one in dynamic.templates if not isinstance(one, NamespaceFunctions)
-        }
-        return {**dynamic.static(self.namespace_handlers), **of_patterns}
-
-    def registered_functions(self) -> Mapping[str, Mapping[str, Callable[..., object]]]:
-        """Return the functions by event that serve namespaces, by the name or the text of the pattern."""
-        dynamic = self._parts.dynamic
-        of_patterns = {
-            one.pattern.text: one.handlers for one in dynamic.templates if isinstance(one, NamespaceFunctions)
-        }
-        return {**dynamic.static(self.handlers), **of_patterns}
-
-    def serves(self, namespace: str) -> bool:
-        """Return whether clients can connect to a namespace: it, or a pattern that matches it, has handlers."""
-        try:
-            return self._parts.connects.serves(namespace)
-        except InvalidNamespace:
-            return False
-
-    def is_of_pattern(self, namespace: str) -> bool:
-        """Return whether a pattern serves a namespace, whether or not it has clients here."""
-        try:
-            return self._parts.dynamic.serves(namespace)
-        except InvalidNamespace:
-            return False
-
-    def dynamic_namespaces(self) -> Mapping[str, str]:
-        """Return the namespaces of patterns that have clients on this node, each with the text of its pattern."""
-        return self._parts.dynamic.alive()
-
-    def count_dynamic_namespaces(self) -> Mapping[str, int]:
-        """Return the number of namespaces of patterns that have clients on this node, by pattern."""
-        return self._parts.dynamic.count_alive()
-
-    def requires_connect(self, namespace: str) -> bool:
-        """Return whether a user's capabilities must allow `connect` for a namespace: see `Gateway.requires_connect`."""
-        return self._parts.dynamic.is_connect_required(namespace)
-
-    def parameters_of(self, namespace: str) -> Mapping[str, str]:
-        """Return the parameters in the name of a namespace of a pattern, while it has clients on this node."""
-        return self._parts.dynamic.parameters_of(namespace)
-
-    def has_user_rooms(self, namespace: str) -> bool:
-        """Return whether each socket of a user is in that user's room: see `Gateway.has_user_rooms`."""
-        return bool(getattr(self._parts.dynamic.handler_of(namespace), "has_user_rooms", False))
 
     # -- clients of this node
 
