@@ -60,10 +60,7 @@ class Environment:
         folder = BUILT / f"{self.name}-{digest.hexdigest()[:16]}"
         built = folder / "built"
         if not built.exists():
-            run(sys.executable, "-m", "venv", "--clear", "--without-pip", str(folder))
-            install = (_UV, "pip", "install", "--quiet", "--python", str(folder / "bin" / "python"))
-            run(*install, "--require-hashes", "-r", str(self.lock))
-            run(*install, "--no-deps", "--no-build-isolation", "--editable", str(LIBRARY))
+            installed(folder, self.lock, "--no-build-isolation", "--editable", LIBRARY)
             built.touch()
         return folder
 
@@ -73,6 +70,17 @@ class Environment:
 
 
 _UV: Final = str(Path(sys.executable).parent / "uv")
+
+
+def installed(folder: Path, lock: Path, *roomwire: object) -> str:
+    """Create an environment with what a lock file names and with Roomwire, whose dependencies are among that; returns its Python."""
+    run(sys.executable, "-m", "venv", "--clear", "--without-pip", str(folder))
+    python = str(folder / "bin" / "python")
+    install = (_UV, "pip", "install", "--quiet", "--python", python)
+    run(*install, "--require-hashes", "-r", str(lock))
+    run(*install, "--no-deps", *(str(argument) for argument in roomwire))
+    run(_UV, "pip", "check", "--quiet", "--python", python)
+    return python
 
 
 def environ_of(server: str, *folders: Path, **settings: str) -> Mapping[str, str]:
