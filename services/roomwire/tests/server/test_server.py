@@ -5,6 +5,7 @@ import inspect
 import itertools
 import random
 import time
+import types
 
 import engineio
 import pytest
@@ -525,9 +526,49 @@ async def test_a_drain_uses_its_window_however_many_there_are(clients, monkeypat
     assert closed_at[-1] == pytest.approx(2.0 * (batches - 1) / batches)
 
 
-async def test_draining_nobody_takes_no_time(site):
+HELD = [
+    pytest.param(0.95, 1.55, [0.0, 2.6, 3.07, 3.53], id="for a while"),
+    pytest.param(0.0, 99.0, [4.0] * 4, id="for longer than the window"),
+    pytest.param(3.2, 3.4, [0.0, 1.0, 2.0, 3.0], id="after the last was closed"),
+]
+"""From when to when the log is held, and when each of four clients is closed in a window of four seconds."""
+
+
+@pytest.mark.parametrize(("since", "until_", "closed"), HELD)
+async def test_a_drain_waits_within_its_window_while_the_log_is_held(since, until_, closed, monkeypatch):
+    now, closed_at = 0.0, []
+
+    class HeldLog:
+        @property
+        def is_live(self):
+            return not since <= now < until_
+
+    server = Server()
+    server.eio.sockets.update(dict.fromkeys(range(4)))
+
+    async def sleep(seconds):
+        nonlocal now
+        now += seconds
+
+    async def disconnect():
+        server.eio.sockets.clear()
+
+    monkeypatch.setattr(asyncio, "sleep", sleep)
+    monkeypatch.setattr(random, "uniform", lambda *_: 1.0)
+    monkeypatch.setattr(server.eio, "close", lambda *_: closed_at.append(now))
+    monkeypatch.setattr(server.eio, "disconnect", disconnect)
+    monkeypatch.setattr(server, "log", HeldLog())
+    await server.drain(4.0)
+
+    assert closed == pytest.approx(closed_at, abs=0.15)
+
+
+@pytest.mark.parametrize("is_live", [True, False])
+async def test_draining_nobody_takes_no_time(site, monkeypatch, is_live):
     site = await site()
     started = time.monotonic()
+    if not is_live:
+        monkeypatch.setattr(site.server, "log", types.SimpleNamespace(is_live=False))
     await site.server.drain(60)
 
     assert time.monotonic() - started < 1

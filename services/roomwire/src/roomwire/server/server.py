@@ -345,13 +345,14 @@ class Server(ClusterCalls, NamespaceCalls, socketio.AsyncServer):  # type: ignor
     async def drain(self, window_s: float) -> None:
         """Close all transports, in jittered batches spread over a window.
 
-        Clients see a lost transport, not a DISCONNECT, so they reconnect by themselves to another node.
+        Clients see a lost transport, not a DISCONNECT, so they reconnect by themselves to another node. While Redis is away, the drain
+        waits within its window, so that they can recover.
 
         Args:
             window_s: The window in seconds. `0` closes all at once.
 
         """
-        await drain(self.eio, window_s)
+        await drain(self.eio, window_s, log=self.log)
 
     async def handle_request(self, *args: object, **kwargs: object) -> object:
         """Serve a request as `socketio.AsyncServer` does: with the first one on an event loop, a server with a manager starts."""
